@@ -127,6 +127,13 @@ class Trust:
         believed[key] = values
         return ""
 
+    def forget(self, table: sa.Table, key: Key) -> None:
+        """Drop what is known of a row that nobody will ask about again: a process that runs for months must not grow
+        with every command that it ever sent.
+        """
+        self.marks.get(table.name, {}).pop(key, None)
+        self._believed.get(table.name, {}).pop(key, None)
+
     def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
         """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
         is_act = ACTS.get(table.name)

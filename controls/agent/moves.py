@@ -72,6 +72,8 @@ def move(
 
     moved: LedgerRow | None = yield OnLedger(act)
     slot.row = None if moved is None or is_terminal(to_state) else moved
+    if is_terminal(to_state) and bench.store.trust is not None:
+        bench.store.trust.forget(commands, (row.command.command_id,))
     if moved is not None:
         bench.counts["state", str(to_state)] += 1
         if evidence_grade is not None:

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from assets.stores.transactions import Store
 from controls.agent.parts import Bench, Device, Slot
-from controls.agent.state_history import StateHistory
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
 from controls.safety.meter_proof import READING, Proofs
+from controls.safety.state_history import StateHistory
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.site_file.site import Asset, Site
 

@@ -6,6 +6,8 @@ one set-point every ten seconds, spread over them, or all at the same moment wit
 """
 
 import argparse
+import functools
+import gc
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -26,6 +29,9 @@ from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store, open_store
+from controls.agent.loop import Agent
+from controls.agent.parts import Bench, devices_of
+from controls.agent.site_values import SiteValues
 from controls.gateways.broker import start_broker
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_mqtt import MqttServedDevice
@@ -34,7 +40,10 @@ from controls.ledger.rows import select_commands, transition
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Command, CommandState, Mode
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
+from data_quality.contracts.yaml_file import load_model
+from tests.controls.agent.plant import Plant, PlantDevice, Time
 from tests.controls.ledger.rows_of import CARLA
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +53,8 @@ WINDOW_S = 14
 # Until every device was read once after a start.
 SETTLE_S = 15
 WANTED_S = 2.0
+# The renewals of a lease and of a set-point still fit between two cycles.
+DAY_STEP_S = 4
 # Each client has three handles, and its library waits with select(), which knows 1,024.
 PER_PROCESS = 250
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -75,10 +86,12 @@ def project_folder(folder: Path, count: int) -> None:
     (folder / "sites" / "home.yaml").write_text(yaml.safe_dump(site))
 
 
-def send(store: Store, version: int, devices: Sequence[int], at: datetime) -> dict[str, datetime]:
+def send(
+    store: Store, version: int, devices: Sequence[int], at: datetime, window_s: float = WINDOW_S
+) -> dict[str, datetime]:
     """A plan with one command for each of these devices, released in the transaction that stores it; when it stood."""
     plan_id, value = f"p{version}", 6.0 + version % 7 / 4
-    until = at + timedelta(seconds=WINDOW_S)
+    until = at + timedelta(seconds=window_s)
     items = [
         Command(
             command_id=f"{plan_id}-{number}",
@@ -197,6 +210,37 @@ def bench(count: int, seconds: int, *, is_burst: bool = False, silent: int = 0) 
         agent.wait(20)
 
 
+def day(count: int, hours: int) -> None:
+    """A day of simulated time with a set-point each five minutes: one line of memory an hour. Wanted: a flat line."""
+    with tempfile.TemporaryDirectory(prefix="mlb") as name:
+        project_folder(Path(name), count)
+        store, hand = open_store(f"sqlite:///{Path(name) / 'store.db'}"), Time()
+        site = load_model(Path(name) / "sites" / "home.yaml", Site)
+        load = functools.cache(load_template)
+        plant = Plant(hand)
+        plant.devices = {each.asset_id: PlantDevice(load(each.template), hand) for each in site.assets}
+        for device in plant.devices.values():
+            # The test's own record of every write would be all that grows.
+            device.writes = deque(maxlen=10)  # type: ignore[assignment]
+        set_mode(store, "home", mode=Mode.PARTIAL, person=CARLA, reason="bench", clock=hand)
+        bench = Bench(
+            store=store, site_id="home", holder="day", clock=hand, monotonic=hand.monotonic, transports=plant,
+            site=SiteValues(site, load),
+        )  # fmt: skip
+        agent = Agent(bench, devices_of(site, load))
+        for second in range(0, hours * 3600, DAY_STEP_S):
+            if second % 300 == 60:
+                send(store, second, range(count), hand.wall, window_s=290)
+            agent.cycle()
+            hand.pass_(DAY_STEP_S)
+            if second % 3600 == 3600 - DAY_STEP_S:
+                gc.collect()
+                done = bench.counts["state", "VERIFIED"]
+                sys.stdout.write(f"agent, hour {second // 3600 + 1}: {rss_mib(os.getpid()):.1f} MiB, {done} proven\n")
+                sys.stdout.flush()
+        store.close()
+
+
 def main(arguments: list[str]) -> None:
     """The bench's command line."""
     options = argparse.ArgumentParser(description="Released command to read-back, CPU and memory of the agent.")
@@ -204,11 +248,14 @@ def main(arguments: list[str]) -> None:
     options.add_argument("--seconds", type=int, default=60)
     options.add_argument("--silent", type=int, default=0, help="so many of them never answer")
     options.add_argument("--burst", action="store_true", help="all set-points at the same moment")
+    options.add_argument("--day", type=int, default=0, metavar="HOURS", help="so many hours of simulated time instead")
     options.add_argument("--serve", help=argparse.SUPPRESS)
     chosen = options.parse_args(arguments)
     if chosen.serve:
         address, *numbers = json.loads(chosen.serve)
         serve(BrokerAddress(**address), *numbers)
+    elif chosen.day:
+        day(chosen.devices, chosen.day)
     else:
         bench(chosen.devices, chosen.seconds, is_burst=chosen.burst, silent=chosen.silent)
 

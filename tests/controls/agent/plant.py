@@ -156,10 +156,11 @@ class Plant:
 
         self.battery = PlantDevice(load_template(BATTERY.template), time)
         self.pv = PlantDevice(load_template(PV.template), time)
+        self.devices = {"battery": self.battery, "pv": self.pv}
         self.writers_opened = 0
 
     def _of(self, asset: Asset) -> PlantDevice:
-        return {"battery": self.battery, "pv": self.pv}[asset.asset_id]
+        return self.devices[asset.asset_id]
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
         return Reader(self._of(asset))
