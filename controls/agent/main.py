@@ -20,9 +20,9 @@ from assets.stores.transactions import connect_store
 from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
-from controls.agent.service_notify import heartbeat
 from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status, token_in
+from controls.agent.watchdog import heartbeat
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.people import People

@@ -4,8 +4,10 @@ Silence of the planner needs no watching: its commands end by themselves. Silenc
 the device's own timer. Here stand the rest: store, lease, clock, and the agent itself.
 """
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -82,3 +84,24 @@ def _all_at_once(bench: Bench, steps: Sequence[tuple[Device, Step[Any]]]) -> Non
     # What a device does wrong is told by its step; a fault of ours must not keep quiet.
     for each in done:
         each.result()
+
+
+def heartbeat(environ: Mapping[str, str]) -> Callable[[object], None]:
+    """A function that tells the service manager READY after the first full cycle, and WATCHDOG after each.
+
+    A cycle that hangs says nothing, and its process is ended. It does nothing where no service manager listens.
+    """
+    address = environ.get("NOTIFY_SOCKET", "")
+    # An abstract socket is written with an @ in front.
+    place = f"\0{address[1:]}" if address.startswith("@") else address
+    is_new = True
+
+    def beat(_agent: object) -> None:
+        nonlocal is_new
+        if place:
+            # A manager that is away must not stop what it watches.
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
+                line.sendto(b"READY=1\nWATCHDOG=1" if is_new else b"WATCHDOG=1", place)
+        is_new = False
+
+    return beat

@@ -2,7 +2,7 @@
 
 `devices` serves a battery on Modbus and an inverter on MQTT for each site and logs what they hold, sampled ten times a
 second; `daemon` releases plans, as the dispatch run does; `agent` is the product's own, which dies at the point of its
-work that METERLOOM_TEST_KILL_AT names.
+work that TEST_KILL_AT names.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from data_quality.contracts.time import SystemClock
 SAMPLE_S = 0.1
 SAFE = {"battery": 0.0, "pv": 8.0}
 CAPABILITY = {"battery": "set_charge_power_kw", "pv": "set_power_limit_kw"}
-KILL_AT = "METERLOOM_TEST_KILL_AT"
+KILL_AT = "TEST_KILL_AT"
 
 
 def site_name(number: int) -> str:

@@ -14,9 +14,10 @@ from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock
 from tests.control_faults.socket_audit import audited, frames_of_trace, write_frames
+from tests.control_faults.test_real_kills import plain_bed
 from tests.controls.conftest import need_mosquitto
 from tests.controls.devices import command, serving_modbus, serving_mqtt
-from tests.real.test_agent_devices import Bed, _until
+from tests.real.test_agent_devices import _until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Pa
     tracer = shutil.which("strace")
     if tracer is None:
         pytest.skip("no strace: apt-get install -y strace")
-    bed, trace = Bed(tmp_path), tmp_path / "trace"
+    bed, trace = plain_bed(tmp_path), tmp_path / "trace"
     sends = "trace=sendto,sendmsg,write,writev"
     arguments = [tracer, "-f", "-qq", "-xx", "-s", "2000", "-e", sends, "-o", str(trace), sys.executable, "-m"]
     arguments += ["controls.agent.main", "--project", str(bed.project.root), "--site", "home"]

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.stores.access import site_transaction
+from controls.agent.main import STOP_FILE
 from controls.gateways.broker import free_port
 from controls.ledger.device_faults import latch_fault, open_faults
 from controls.ledger.modes import current_mode
@@ -87,4 +88,7 @@ def test_units_and_folders_of_the_runbook_are_those_of_the_units() -> None:
             assert place in text
             assert place in PAGE
     assert "meterloom-agent@home.service" in PAGE
+    # Where the agent looks for them.
+    assert f"/var/lib/meterloom/{STOP_FILE}\n" in PAGE
+    assert "/var/lib/meterloom/var/agent-home.token" in PAGE
     assert shutil.which("tar")

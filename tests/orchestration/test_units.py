@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assets.stores.transactions import open_store
-from controls.agent.service_notify import heartbeat
+from controls.agent.watchdog import heartbeat
 from data_quality.contracts.settings import load_project
 from tests.controls.planning.examples import HOME
 

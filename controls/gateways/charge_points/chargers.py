@@ -1,5 +1,6 @@
 """A site's chargers: one central system for all of them, opened with the first."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,13 @@ class Chargers:
 
     def _password(self, charger_id: str) -> str:
         file = self._keys / f"{charger_id}.key"
+        if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
+            raise BadInput(
+                f"the password of charge point {charger_id!r} can be read by others",
+                file=str(file),
+                reason="open_key",
+                mend=f"chmod 600 {file}",
+            )
         try:
             password = file.read_text(encoding="utf-8").strip()
         except OSError as error:

@@ -75,6 +75,7 @@ class Whole:
 
     def __init__(self, store: Store, folder: Path) -> None:
         (folder / "ev.key").write_text(SECRET)
+        (folder / "ev.key").chmod(0o600)
         self.store, self.time = store, Time()
         self.gateways = Gateways("home", Settings(ocpp=OcppSettings(port=0, keys=str(folder))), self.time)
         numbers = itertools.count()

@@ -16,6 +16,7 @@ from tests.controls.gateways.ocpp_yard import VERSIONS, Yard
 @pytest.fixture(params=VERSIONS)
 def yard(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> Iterator[Yard]:
     (tmp_path / "ev.key").write_text("secret\n")
+    (tmp_path / "ev.key").chmod(0o600)
     settings = Settings(ocpp=OcppSettings(port=0, keys=str(tmp_path)))
     template = load_template(f"{request.param}_charger")
     asset = Asset(asset_id="ev", kind="ev_charger", template=template.template)

@@ -116,10 +116,14 @@ def test_wrong_credentials_are_refused_with_a_sentence(yard: Yard) -> None:
 
 
 def test_a_charger_without_a_key_file_is_not_opened(yard: Yard) -> None:
+    (yard.keys / "ev.key").chmod(0o644)
+    with pytest.raises(BadInput, match="can be read by others"):
+        yard.device()
     (yard.keys / "ev.key").unlink()
     with pytest.raises(BadInput, match="has no password"):
         yard.device()
     (yard.keys / "ev.key").write_text(" \n")
+    (yard.keys / "ev.key").chmod(0o600)
     with pytest.raises(BadInput, match="is empty"):
         yard.device()
 

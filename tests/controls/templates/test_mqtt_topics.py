@@ -27,7 +27,7 @@ from data_quality.contracts.errors import BadInput
 TEMPLATES = {name: load_template(name) for name in template_names()}
 FOREIGN = [name for name, template in TEMPLATES.items() if template.protocol == "mqtt_topics"]
 BAD = {
-    "unknown placeholder": ("tasmota_plug", "100}; Power1 {value}", "100}; Power1 {valeu}", "unknown placeholder valeu"),
+    "unknown placeholder": ("tasmota_plug", "100}; Power1 {value}", "100}; Power1 {valeu}", "placeholder valeu"),
     "wildcard": ("tasmota_plug", 'topic: "cmnd/{name}/Backlog0"', 'topic: "cmnd/#"', "has a wildcard"),
     "no way to send": (
         "tasmota_plug", "  send:\n    set_switch_state:", "  send:\n    set_other:", "mqtt.send is needed"
