@@ -52,8 +52,10 @@ def test_fault_f30_f66_a_process_killed_at_a_point_is_followed_by_one_that_reads
     killed = _agent(bed, point)
     assert killed.wait(60) == -signal.SIGKILL
     assert _until(lambda: (bed.battery_kw, bed.limit_kw) == (0.0, 8.0), TTL_S + 1), "their own timers end it"
+    reads = bed.battery.reads
     follower = _agent(bed)
     try:
+        assert _until(lambda: bed.battery.reads > reads + 1, 60), "it reads first"
         settled = {S.VERIFIED, S.REVERTED, S.EXPIRED, S.COMPLETED}
         assert _until(lambda: set(bed.results(0.0).values()) <= settled, 60), "\n".join(bed.story())
     finally:

@@ -17,7 +17,10 @@ TARGETS = {
     "ledger": Target(("controls/ledger/*.py",), ("tests/controls/ledger", "tests/controls/agent/test_trouble.py"), 120),
     "agent": Target(
         ("controls/agent/*.py",),
-        tuple(f"tests/controls/agent/test_{name}.py" for name in ("loop", "trouble", "main", "crash")),
+        (
+            *(f"tests/controls/agent/test_{name}.py" for name in ("loop", "trouble", "main", "crash")),
+            "tests/control_faults/test_device_faults.py",
+        ),
         150,
     ),
     "bitemporal": Target(
