@@ -6,7 +6,6 @@ breaks every hash after it. Imports nothing heavier than SQLAlchemy: the agent w
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,34 +56,11 @@ def lock_chain(connection: sa.Connection, site_id: str) -> None:
         )
 
 
-def append_event(
-    connection: sa.Connection,
-    site_id: str,
-    command_id: str,
-    from_state: str | None,
-    to_state: str,
-    reason: str,
-    facts: Mapping[str, Any],
-    at_utc: datetime,
-) -> str:
-    """Append one change of state to the site's chain inside the caller's transaction; answers its hash.
-
-    States are the values of CommandState. Raises ValueError for a naive time or NaN in `facts`.
-    """
-    row = {
-        "site_id": site_id,
-        "command_id": command_id,
-        "from_state": from_state,
-        "to_state": to_state,
-        "reason": reason,
-        "facts": dict(facts),
-        "at_utc": at_utc,
-    }
-    return append_events(connection, site_id, [row])
-
-
 def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Append several events of one site in order (keys as in append_event); answers the hash of the last.
+    """Append changes of state to the site's chain inside the caller's transaction; answers the hash of the last.
+
+    Keys of a row: command_id, from_state, to_state (values of CommandState), reason, facts, at_utc. Raises ValueError
+    for a naive time or NaN in `facts`.
 
     With no rows it answers the present head.
     """

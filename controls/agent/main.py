@@ -80,12 +80,9 @@ def run_agent(
         emergency=(emergency := emergency or EmergencyStop(project.root / STOP_FILE)).reason,
     )
     agent = Agent(bench, devices_of(site, load))
-    bench.lanes = lanes = Lanes(
-        ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
-    )
-    names = [device.device_id for device in agent.devices]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    logger.info("agent of %s: %s%s", site.site_id, ", ".join(names[:NAMED]) or "no device", more)
+    threads = ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
+    bench.lanes = lanes = Lanes(*threads)
+    logger.info("agent of %s: %s", site.site_id, _names(agent))
     told, ended = "", threading.Event()
     watch(emergency, agent.obey_stop, ended)
     status = _status(agent, project, site, emergency, clock)
@@ -93,9 +90,7 @@ def run_agent(
         while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
             agent.rounds.rest(BUSY_S)
             agent.cycle()
-            if agent.trouble and agent.trouble != told:
-                logger.warning("%s", agent.trouble)
-            told = agent.trouble
+            told = _tell(agent.trouble, told)
             if BROKEN in agent.trouble:
                 # What such a disk still holds is known to a new process only, which reads it anew.
                 raise Unreachable(agent.trouble)
@@ -108,12 +103,29 @@ def run_agent(
         raise
     finally:
         ended.set()
-        if status is not None:
-            status.shutdown()
-            status.server_close()
+        _close_port(status)
         lanes.close()
         values.close()
         store.close()
+
+
+def _tell(trouble: str, told: str) -> str:
+    # Once, and again only after something else: a store that is away for a day must not fill the disk.
+    if trouble and trouble != told:
+        logger.warning("%s", trouble)
+    return trouble
+
+
+def _names(agent: Agent) -> str:
+    names = [device.device_id for device in agent.devices]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (", ".join(names[:NAMED]) or "no device") + more
+
+
+def _close_port(status: ThreadingHTTPServer | None) -> None:
+    if status is not None:
+        status.shutdown()
+        status.server_close()
 
 
 def _status(

@@ -48,27 +48,9 @@ def move(
             events=bench.events,
         )
         if moved is not None and latch:
-            command = row.command
-            latch_fault(
-                connection,
-                bench.site_id,
-                command.device_id,
-                reason=f"{to_state}: {reason}",
-                command_id=command.command_id,
-                at_utc=now_utc,
-            )
+            _latch(connection, row.command, f"{to_state}: {reason}", now_utc)
         if moved is not None and hold is not None:
-            set_hold(
-                connection,
-                bench.site_id,
-                row.command.device_id,
-                row.command.capability,
-                until_utc=now_utc + HOLD,
-                value=hold,
-                reason=reason,
-                command_id=row.command.command_id,
-                at_utc=now_utc,
-            )
+            _hold(connection, row.command, reason, hold, now_utc)
         return moved
 
     moved: LedgerRow | None = yield OnLedger(act)
@@ -81,6 +63,26 @@ def move(
             bench.counts["grade", str(int(evidence_grade))] += 1
     bench.must_recover = bench.must_recover or moved is None
     return moved is not None
+
+
+def _latch(connection: Connection, command: Command, reason: str, at_utc: datetime) -> None:
+    latch_fault(
+        connection, command.site_id, command.device_id, reason=reason, command_id=command.command_id, at_utc=at_utc
+    )
+
+
+def _hold(connection: Connection, command: Command, reason: str, value: float, at_utc: datetime) -> None:
+    set_hold(
+        connection,
+        command.site_id,
+        command.device_id,
+        command.capability,
+        until_utc=at_utc + HOLD,
+        value=value,
+        reason=reason,
+        command_id=command.command_id,
+        at_utc=at_utc,
+    )
 
 
 def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: float) -> Step[Verdict | None]:

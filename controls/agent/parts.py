@@ -98,7 +98,7 @@ class Bench:
     # Wall against monotonic clock since the process began: below zero the clock was set back, and stays so.
     clock_offset_s: float = 0.0
     # What is measured beside the devices themselves; without it a site with meters has values that are not known.
-    site: "Surroundings | None" = None
+    site: Surroundings | None = None
     # The site's meters around its commands; without it no command is proven by a meter.
     proofs: Proofs | None = None
     # Of every device, for their turns after an outage.

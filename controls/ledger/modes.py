@@ -119,19 +119,6 @@ def modes_and_doubts(
     return {scope: modes.of(*scope) for scope in scopes}, modes.doubts
 
 
-def select_mode(
-    store: Store,
-    connection: Connection,
-    site_id: str,
-    device_id: str = "",
-    capability: str = "",
-    *,
-    now_utc: datetime | None = None,
-) -> Mode:
-    """The same inside a transaction: what is read holds until it commits, if the site's lock is taken."""
-    return read_modes(store, site_id, now_utc=now_utc, connection=connection).of(device_id, capability)
-
-
 def set_mode(
     store: Store,
     site_id: str,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from controls.agent.main import gateways
+from controls.gateways.access.device_keys import device_key_path, new_device_key
 from controls.gateways.capabilities import DeviceReader
 from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
 from controls.gateways.commissioning.scan import FoundDevice, scan
@@ -107,6 +108,17 @@ def read_device(
             value = device.read_back(each).value if each.startswith("set_") else device.read(each)
             rows.append({"name": name, "capability": each, "value": value, "unit": units[each]})
     return Answer({"devices": rows, "checks": []}, VALUES)
+
+
+@command("devices key", takes=PROJECT, example="pv --site home")
+def device_key(call: Call, name: NameArgument, site: SiteOption) -> Answer:
+    """Make the key with which commands to a device are signed (HMAC); the device is given the same file."""
+    asset = _target(call, name, site, "").asset
+    folder = call.project.project.keys_dir / "devices" / site
+    new_device_key(folder, asset.asset_id)
+    path = device_key_path(folder, asset.asset_id)
+    words = f"{path} is written, for its owner alone; from the agent's next start the device must check it"
+    return Answer({"devices": [{"name": name, "key_file": str(path)}], "checks": []}, text=words)
 
 
 @command("devices discover", takes=PROJECT, example="10.0.0.5 10.0.0.6:1502/2")

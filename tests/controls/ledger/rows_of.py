@@ -1,10 +1,11 @@
 """Plans, commands and people for tests of ledger and agent."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assets.stores.access import Connection, site_transaction
-from assets.stores.event_chain import append_event
+from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import commands as command_rows
 from assets.stores.schema.tables_control import plans
 from assets.stores.seals import append_row
@@ -81,3 +82,26 @@ def push(store: Store, name: str, *states: CommandState, at: datetime = NOW) -> 
 def state_of(store: Store, name: str = "c1") -> CommandState:
     """Where a command stands."""
     return read_commands(store, "home", command_ids=[name])[0].state
+
+
+def append_event(
+    connection: Connection,
+    site_id: str,
+    command_id: str,
+    from_state: str | None,
+    to_state: str,
+    reason: str,
+    facts: Mapping[str, Any],
+    at_utc: datetime,
+) -> str:
+    """Append one change of state to the site's chain inside the caller's transaction; answers its hash."""
+    row = {
+        "site_id": site_id,
+        "command_id": command_id,
+        "from_state": from_state,
+        "to_state": to_state,
+        "reason": reason,
+        "facts": dict(facts),
+        "at_utc": at_utc,
+    }
+    return append_events(connection, site_id, [row])

@@ -17,7 +17,7 @@ from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import chain_marks, command_events
 from assets.stores.transactions import Store, connect_store, open_store
-from controls.ledger.modes import current_mode, select_mode, set_mode
+from controls.ledger.modes import current_mode, read_modes, set_mode
 from controls.ledger.rows import select_commands, transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -34,7 +34,7 @@ Issuer = Callable[[Store, Sequence[str], Mode], bool]
 def issue(store: Store, names: Sequence[str], _seen: Mode) -> bool:
     """As the agent does it: the mode is read in the transaction that says ISSUED, which may be of many commands."""
     with site_transaction(store, "home") as connection:
-        mode = select_mode(store, connection, "home", "battery", POWER, now_utc=NOW)
+        mode = read_modes(store, "home", now_utc=NOW, connection=connection).of("battery", POWER)
         return _say(connection, names, mode)
 
 

@@ -137,7 +137,7 @@ def test_a_missing_event_a_bent_row_and_an_orphan_are_told(store: Store) -> None
 
 
 def test_a_forged_event_with_right_hashes_still_shows_as_a_step_that_is_not_allowed(store: Store) -> None:
-    from assets.stores.event_chain import append_event
+    from tests.controls.ledger.rows_of import append_event
 
     add_plan(store, command())
     with store.begin() as connection:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.event_chain import GENESIS_HASH, append_event, append_events, chain_head, event_hash
+from assets.stores.event_chain import GENESIS_HASH, append_events, chain_head, event_hash
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.transactions import Store, open_store
@@ -17,6 +17,7 @@ from data_quality.contracts.control.command import Command, CommandState
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.time import FixedClock
+from tests.controls.ledger.rows_of import append_event
 from tests.controls.planning.examples import HOME, NOW, plan
 from tests.controls.planning.race import store_one
 
