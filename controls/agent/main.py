@@ -58,9 +58,8 @@ def run_agent(
 ) -> None:
     """Run the agent of a site until `stop` is set; then put every device back and give the lease up.
 
-    beat: called after each full cycle, for a supervisor to be told. emergency: the project's emergency stop; None: the
-    file STOP in its folder. Raises BadInput (unknown template). Whatever else is raised puts the devices to their safe
-    default first.
+    beat: called after each full cycle, for a supervisor. emergency: None: the file STOP in the project's folder. Raises
+    BadInput (unknown template). Whatever else is raised puts the devices to their safe default first.
     """
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
