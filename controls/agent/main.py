@@ -90,9 +90,6 @@ def run_agent(
             agent.rounds.rest(BUSY_S)
             agent.cycle()
             told = _tell(agent.trouble, told)
-            if BROKEN in agent.trouble:
-                # What such a disk still holds is known to a new process only, which reads it anew.
-                raise Unreachable(agent.trouble)
             if beat is not None:
                 beat(agent)
         agent.stop()
@@ -112,6 +109,9 @@ def _tell(trouble: str, told: str) -> str:
     # Once, and again only after something else: a store that is away for a day must not fill the disk.
     if trouble and trouble != told:
         logger.warning("%s", trouble)
+    if BROKEN in trouble:
+        # What such a disk still holds is known to a new process only, which reads it anew.
+        raise Unreachable(trouble)
     return trouble
 
 
