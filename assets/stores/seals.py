@@ -4,6 +4,7 @@
 afterwards that the row is the one that was written. Imports nothing heavier than SQLAlchemy: the agent writes here too.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,8 +36,9 @@ def raw_columns(table: sa.Table) -> list[sa.ColumnElement[Any]]:
     return [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in sealed_columns(table)]
 
 
+@functools.cache
 def raw_select(table: sa.Table) -> sa.Select[Any]:
-    """Every column of a table as the database holds it."""
+    """Every column of a table as the database holds it. Made once a table: an agent asks several times a second."""
     columns: list[Any] = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
     return sa.select(*columns)
 

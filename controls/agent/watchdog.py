@@ -60,6 +60,9 @@ def to_safe_default(bench: Bench, devices: list[Device], *, is_emergency: bool =
             is_ours = bench.monotonic() < slot.wire_until_s or slot.row is not None
             # Without a timer of its own a device holds what it was told until it is told otherwise.
             is_ours = is_ours or (is_emergency and slot.wire_until_s > 0 and not device.template.has_device_ttl)
+            if is_emergency:
+                # A person who pulls it means every device, also one that another person has in hand.
+                is_ours, slot.is_held = is_ours or (slot.is_held and slot.wire_until_s > 0), False
             if is_ours and is_emergency and device.writer is None:
                 close_hand(device)
                 device.writer = bench.transports.open_device(device.asset, device.template, epoch=bench.epoch)

@@ -1,5 +1,6 @@
 """Fault latches: set by the agent in the transaction that found the fault, taken back only by a named person."""
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +77,7 @@ def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Per
         )
 
 
+@functools.cache
 def _all(site_id: str) -> Any:
     return raw_select(fault_events).where(fault_events.c.site_id == site_id).order_by(fault_events.c.id)
 

@@ -4,6 +4,7 @@ Set by the agent where it finds another value than its own, or by a person befor
 survive every restart. A hold sends nothing and needs no key; to end one early is a person's act.
 """
 
+import functools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,6 +161,7 @@ def _must_act(person: Person, reason: str) -> None:
         raise BadInput("a hold needs a reason, to be taken and to be given back", reason="missing_reason")
 
 
+@functools.cache
 def _all(site_id: str) -> Any:
     return raw_select(hold_events).where(hold_events.c.site_id == site_id).order_by(hold_events.c.id)
 

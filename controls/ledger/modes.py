@@ -3,6 +3,7 @@ lowering is immediate, raising needs a person with the role and a ledger without
 (two_people.py).
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -70,6 +71,12 @@ class Modes:
         return self.standings.get(scope, Standing(mode=Mode.SIMULATION if scope == SITE else Mode.FULL))
 
 
+# Asked several times a second: to write the statement anew takes longer than to answer it.
+@functools.cache
+def _all(site_id: str) -> Any:
+    return raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
+
+
 def read_modes(
     store: Store,
     site_id: str,
@@ -86,7 +93,7 @@ def read_modes(
     not higher; where nothing stood before, SIMULATION. So FULL that ran out falls to the PARTIAL that an engineer
     gave without an end, and else to SIMULATION: nobody says any more that commands may go.
     """
-    query = raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
+    query = _all(site_id)
     if as_of_utc is not None:
         query = query.where(mode_events.c.recorded_at_utc <= as_of_utc)
     rows = read_rows(store, query) if connection is None else select_rows(connection, query)
