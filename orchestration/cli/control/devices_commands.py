@@ -29,7 +29,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Asset, Site
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import PROJECT, READS_AND_ACTS, Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _announced(found: "Announced") -> dict[str, Any]:
     }
 
 
-@command("devices test", takes=READS_AND_ACTS, example="battery --site home")
+@command("devices test", takes=ACTS, example="battery --site home")
 def try_device(
     call: Call,
     name: NameArgument,
