@@ -165,7 +165,8 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     if epoch is None and bench.lease is not None:
         epoch = bench.lease.epoch
     if device.writer is None or epoch is None:
-        return {"revert": "left to the device's own timer"}
+        has_timer = device.template.has_device_ttl
+        return {"revert": "left to the device's own timer" if has_timer else "not sent: it has no timer of its own"}
     slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
     if bench.site is not None:
         bench.site.wrote(bench, device, slot)
