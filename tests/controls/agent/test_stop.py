@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from tests.controls.agent.plant import World
-from tests.controls.ledger.rows_of import add_plan, command, state_of
+from tests.controls.ledger.rows_of import NOW, add_plan, command, state_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,6 +45,23 @@ def test_a_stop_puts_every_device_back_within_a_cycle_and_tells_the_ledger(world
     row = world.store.rows(sa.text("SELECT reason FROM command_events ORDER BY position DESC LIMIT 1"))[0]  # type: ignore[arg-type]
     assert state_of(world.store) is S.REVERTED
     assert row["reason"].startswith("emergency stop (stopped by a hand")
+
+
+def test_a_stop_reaches_what_a_person_has_in_hand_but_no_device_that_we_never_wrote(
+    world: World, stop: EmergencyStop
+) -> None:
+    world.prove()
+    world.plant.battery.forced = 1.4
+    while state_of(world.store) is not S.OVERRIDDEN:
+        world.run(1)
+        assert world.time.now_utc() < NOW + timedelta(minutes=1)
+    writes, beside = len(world.plant.battery.writes), len(world.plant.pv.writes)
+    world.run(10)
+    assert len(world.plant.battery.writes) == writes, "hands off while it is held"
+    stop.pull("a hand", world.time.now_utc())
+    world.run(5)
+    assert [value for _, value, _, _ in world.plant.battery.writes[writes:]] == [0.0]
+    assert len(world.plant.pv.writes) == beside
 
 
 def test_while_it_is_pulled_nothing_is_sent_over_restarts_and_afterwards_all_goes_on(
