@@ -3,7 +3,6 @@
 Processes of their own: the MQTT client waits with select(), which knows files up to 1023, and needs three of them.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -29,5 +28,5 @@ if __name__ == "__main__":
     while True:
         held = sum(each.state().sentence == "connected" for each in storm)
         Path(f"{told}.new").write_text(str(held))
-        os.replace(f"{told}.new", told)
+        Path(f"{told}.new").replace(told)
         time.sleep(0.1)
