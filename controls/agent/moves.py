@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import commands, device_leases
@@ -10,7 +11,7 @@ from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.device_holds import HOLD, set_hold
-from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
+from controls.ledger.rows import Facts, LedgerRow, doubt_of, stored, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
 from controls.safety.verdict import Block, Verdict
@@ -45,7 +46,7 @@ def move(
             reason=reason,
             facts=facts,
             evidence_grade=evidence_grade,
-            events=bench.events,
+            together=bench.moves,
         )
         if moved is not None and latch:
             _latch(connection, row.command, f"{to_state}: {reason}", now_utc)
@@ -103,7 +104,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
             return Block(guard_id="STOP", reason=f"emergency stop: {bench.stop_reason}"), row
         # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
         trust = bench.once("trust", lambda: _trust(bench, connection))
-        doubt = command_doubt(bench.store, connection, row.command.command_id, trust)
+        raw = bench.once("stored", lambda: _sendable(connection, bench.site_id)).get(row.command.command_id)
+        doubt = doubt_of(trust, raw)
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt), row
         seq = device.next_seq()
@@ -131,7 +133,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
             evidence_grade=EvidenceGrade.SENT,
             mode_at_issue=live.mode,
             wire=(command.epoch, command.seq),
-            events=bench.events,
+            together=bench.moves,
         )
         return None if issued is None else verdict, issued
 
@@ -151,6 +153,12 @@ def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) 
 
     verdict: Verdict = yield OnLedger(act)
     return verdict
+
+
+def _sendable(connection: Connection, site_id: str) -> dict[str, dict[str, Any]]:
+    """The site's commands that may be sent now: one read for all that ask in a round."""
+    states = [str(each) for each in (CommandState.PENDING, CommandState.UNKNOWN, CommandState.MISMATCH)]
+    return stored(connection, commands.c.site_id == site_id, commands.c.state.in_(states))
 
 
 def _trust(bench: Bench, connection: Connection) -> Trust:

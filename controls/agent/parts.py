@@ -14,7 +14,7 @@ from assets.stores.trust import Trust
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
-from controls.ledger.rows import LedgerRow
+from controls.ledger.rows import LedgerRow, Moves
 from controls.safety.limits import DeviceLimits, connection_of, limits_of
 from controls.safety.meter_proof import MeterResponse, Proofs
 from controls.templates.load_templates import ReadBackRule, Template, load_template
@@ -81,8 +81,8 @@ class Bench:
     emergency: why nothing may be commanded at all, asked each cycle; stop_reason: what it said last. epoch: of the last
     lease, for an emergency without one. counts: for /metrics, by kind and name.
     must_recover: what is in hand must be read from the ledger, since somebody else may have moved it.
-    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, events: of the round's
-    transaction, what was asked in it and what its end is to append to the chain.
+    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, moves: of the round's
+    transaction, what was asked in it and what its end is to write; moves None: each is written at once.
     """
 
     store: Store
@@ -111,7 +111,7 @@ class Bench:
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    moves: Moves | None = None
 
     def once(self, name: Hashable, ask: Callable[[], T]) -> T:
         """What the ledger answers in this round's transaction: asked by the first, the same for all."""
