@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from controls.agent.command_steps import advance
@@ -80,6 +80,10 @@ class Agent:
             self._is_stopped = bool(self.bench.stop_reason)
             return self._is_stopped
 
+    def go_on(self) -> None:
+        """Between two cycles: nothing new is begun, but what devices answered is looked at, and the next asked."""
+        self._guarded(lambda: self.rounds.run(()))
+
     def _cycle(self) -> None:
         self.is_standby = False
         held = self.bench.lease is not None
@@ -92,10 +96,11 @@ class Agent:
             self.trouble = reason
             self.safe_default()
             return
+        self._guarded(self._work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
-            self._keep_lease()
-            self._work()
+            work()
             self.is_store_reached = True
         except _Standby as fault:
             self.trouble, self.is_standby, self.is_store_reached = str(fault), True, True
@@ -177,6 +182,8 @@ class Agent:
         bench.lease, bench.renewed_s, bench.epoch = lease, now_s, lease.epoch
 
     def _work(self) -> None:
+        # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
+        self._keep_lease()
         bench = self.bench
         scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
         modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from assets.stores.access import Connection
@@ -204,7 +205,17 @@ class Device:
         """The asset's name."""
         return self.asset.asset_id
 
-    @property
+    @cached_property
+    def timed(self) -> list[Slot]:
+        """What may not be switched at will."""
+        return [slot for slot in self.slots if slot.limits.is_timed]
+
+    @cached_property
+    def storage(self) -> DeviceLimits | None:
+        """The limits that tell its capacity; None for what stores nothing."""
+        return next((slot.limits for slot in self.slots if slot.limits.capacity_kwh), None)
+
+    @cached_property
     def asked(self) -> tuple[str, ...]:
         """The measured values that the guards of its slots need."""
         limits = [slot.limits for slot in self.slots]
@@ -217,7 +228,7 @@ class Device:
         }
         return tuple(name for name, is_needed in needed.items() if is_needed and name in self.template.readable)
 
-    @property
+    @cached_property
     def degc_name(self) -> str:
         """Its own temperature, of the zone or tank; empty where it tells none."""
         return next((name for name in self.template.readable if name.endswith("_degc")), "")

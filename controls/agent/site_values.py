@@ -193,10 +193,9 @@ class SiteValues:
 
     def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
         """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
-        timed = [slot for slot in device.slots if slot.limits.is_timed]
         power, now_s = device.values.get("read_power_kw"), bench.monotonic()
-        for slot in timed:
-            if power is not None and len(timed) == 1 and math.isfinite(power[0]):
+        for slot in device.timed:
+            if power is not None and len(device.timed) == 1 and math.isfinite(power[0]):
                 is_on, at_s = abs(power[0]) > ON_SHARE * (slot.limits.span_kw()[1] or 1.0), power[1]
             elif slot.read is not None and slot.read_at_s is not None:
                 is_on, at_s = slot.limits.is_on(slot.read.value), slot.read_at_s
@@ -207,7 +206,7 @@ class SiteValues:
 
     def _follow(self, device: Device) -> None:
         """Follow a storage's state of charge by its energy, where capacity and power are known."""
-        capacity = next((slot.limits for slot in device.slots if slot.limits.capacity_kwh), None)
+        capacity = device.storage
         soc, power = device.values.get("read_soc_percent"), device.values.get("read_power_kw")
         if capacity is None or capacity.capacity_kwh is None or soc is None or power is None:
             return
