@@ -76,18 +76,19 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> Step[Non
 def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """Nothing in hand: the device belongs at its safe default, by our hand where its own timer has not done it.
 
-    A latched device is left alone: what stands there is not ours, or its timer ends it.
+    A latched device is left alone where nothing of ours can stand there any more.
     """
     if not slot.must_revert or device.writer is None or slot.read is None or not (yield from observe(bench, device)):
         return
+    is_ours = bench.monotonic() < slot.wire_until_s or device.is_left(slot)
     if is_safe(slot.read, slot):
         slot.must_revert = False
     # Another capability of the device may be written; this one may not, unless our own value may still stand there.
-    elif view.mode_of(device, slot) < Mode.PARTIAL and not view.is_stopped and bench.monotonic() >= slot.wire_until_s:
+    elif view.mode_of(device, slot) < Mode.PARTIAL and not view.is_stopped and not is_ours:
         return
     elif bench.monotonic() >= slot.revert_again_s and (
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
-        not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s
+        is_ours or not is_latched(view.faults, device.device_id)
     ):
         yield from revert(bench, device, slot)
 
@@ -312,33 +313,35 @@ def _still_fits(bench: Bench, slot: Slot) -> Step[bool]:
 
 
 def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    """Write the same value again so that the device's timer starts anew, if every guard still allows it."""
+    """Write the same value again so that the device's timer starts anew, if every guard still allows it.
+
+    One without a timer is told nothing: it keeps its value, and a frame would renew nothing but wear out its memory.
+    What is renewed there is our own lease, on what was read and on the guards' word; its end is a revert by our hand.
+    """
     row, now_s = _row(slot), bench.monotonic()
     ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
     if ttl_s < 1 or bench.lease is None:
         return
+    has_timer = device.template.has_device_ttl
     # A new number, or a device that drops repeated ones would not start its timer anew.
     order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
     command = row.command.model_copy(update=order)
-    # Memory that wears out is not written for a value that the device keeps by itself (I12).
-    is_kept = slot.limits.is_budgeted and not device.template.has_device_ttl
     verdict = yield from refresh_verdict(bench, device, slot, command)
-    if isinstance(verdict, Block) and not (is_kept and verdict.guard_id == "I12"):
+    # Where nothing is written, no budget of writes (I12) is touched.
+    if isinstance(verdict, Block) and (has_timer or verdict.guard_id != "I12"):
         facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
         reason, is_wrong = f"{verdict.guard_id}: {verdict.reason}", verdict.guard_id == "I14"
         yield from move(bench, slot, S.REVERTED, reason, facts=facts, latch=is_wrong)
         return
-    if is_kept:
-        slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + ttl_s)
-        slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
-        return
     try:
-        yield from send(bench, device, slot, command)
+        if has_timer:
+            yield from send(bench, device, slot, command)
     except (DeviceSilent, DeviceRefused) as fault:
         # The next look tells what stands there; until then the device's timer runs on.
         device.last_fault = str(fault)
         slot.refresh_s = bench.monotonic() + TTL_GRACE_S
         return
+    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + ttl_s)
     slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
     bench.hook("refreshed")
 

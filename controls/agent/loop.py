@@ -228,7 +228,11 @@ class Agent:
         """Below PARTIAL no object that can write is kept, once nothing of ours stands there."""
         if device.writer is None:
             return
+        now_s = self.bench.monotonic()
         for slot in device.slots:
-            if slot.row is None and self.bench.monotonic() < slot.wire_until_s:
+            # What no timer ends is tried again and again, until it is read back.
+            is_left = device.is_left(slot) and now_s >= slot.revert_again_s
+            if slot.row is None and (now_s < slot.wire_until_s or is_left):
                 yield from revert(self.bench, device, slot)
-        open_hand(self.bench, device, may_write=any(slot.row is not None for slot in device.slots))
+        may_write = any(slot.row is not None or device.is_left(slot) for slot in device.slots)
+        open_hand(self.bench, device, may_write=may_write)

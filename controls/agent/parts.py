@@ -233,6 +233,11 @@ class Device:
         """Its own temperature, of the zone or tank; empty where it tells none."""
         return next((name for name in self.template.readable if name.endswith("_degc")), "")
 
+    def is_left(self, slot: Slot) -> bool:
+        """True where a set-point of ours may stand for ever: no timer ends it, and its way home was not read back."""
+        has_timer = self.template.has_device_ttl
+        return slot.must_revert and slot.wire_until_s > 0 and not has_timer and not slot.is_held
+
     @property
     def hand(self) -> DeviceReader | None:
         """Whatever is open to read with."""

@@ -41,8 +41,6 @@ from data_quality.contracts.time import Clock
 # A device that tells its state by itself may miss once.
 _MISSED = 2
 _KEPT_PER_TOPIC = 20
-# The code of a command that was not sent again, since the device holds it.
-STANDS = "stands"
 # A question that nobody takes at once is not worth an answer later.
 _ASK_EXPIRY_S = 2
 
@@ -249,11 +247,6 @@ class TopicsReader:
 class TopicsDevice(TopicsReader):
     """Reads and commands one foreign device."""
 
-    def __init__(self, template: Template, **options: Any) -> None:
-        super().__init__(template, **options)
-        # By capability: the command that the device last said it follows.
-        self._obeyed: dict[str, tuple[str, float]] = {}
-
     @property
     def _client_id(self) -> str:
         # One writer a device and epoch, as with our own contract.
@@ -267,8 +260,6 @@ class TopicsDevice(TopicsReader):
             send, state = self._mqtt.send[command.capability], self._mqtt.state(command.capability)
             if ttl_s < send.min_ttl_s:
                 raise NotSent(f"{command.capability}: {ttl_s} s is less than the device's own timer can count")
-            if self._still_stands(command, state):
-                return Ack(code=STANDS, applied_value=command.value, at_utc=now_utc)
             line = self._open_line()
             self._check_status()
             raw, number = command.value / capability.scale, next(self._numbers)
@@ -286,22 +277,9 @@ class TopicsDevice(TopicsReader):
             payload = self._payload(command, send)
             self._publish(line, send, known, expiry_s=expiry_s, payload=payload)
             heard = self._answer(send.answer, command, state, mark=mark, number=number)
-            self._obeyed[command.capability] = (command.command_id, command.value)
         place = self.template.read_back[command.capability]
         applied = None if heard is None else self._value(heard, state, place)
         return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
-
-    def _still_stands(self, command: Command, state: StateTopic) -> bool:
-        """True where the same again would change nothing: there is no timer to renew, and the device says it holds it.
-
-        Many keep what they are told in flash memory, which is worn out by being told it four times a minute.
-        """
-        name = command.capability
-        if self.template.has_device_ttl or self._obeyed.get(name) != (command.command_id, command.value):
-            return False
-        place = self.template.read_back[name]
-        value = self._value(self._state(name, state, place.field_name or WHOLE), state, place)
-        return value is not None and abs(value - command.value) <= place.tolerance
 
     def _payload(self, command: Command, send: SetTopic) -> Any:
         if send.at_safe is not None and command.value == self.template.safe_default[command.capability]:
