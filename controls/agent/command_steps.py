@@ -10,10 +10,10 @@ from controls.agent.parts import Bench, Device, Slot, Step, View
 from controls.agent.wire import fits, is_safe, look, observe, revert, send
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.ledger.device_faults import is_latched
-from controls.ledger.rows import LedgerRow
+from controls.ledger.rows import Facts, LedgerRow
 from controls.ledger.states import IN_HAND
 from controls.safety.interlocks.ramp import STEP_S, ramped
-from controls.safety.verdict import Block
+from controls.safety.verdict import Block, Fact
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
 
@@ -94,7 +94,7 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
 
 
 def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
-    row, now_s = _row(slot), bench.monotonic()
+    row, now_s = slot.in_hand, bench.monotonic()
     # The earlier of wall clock and monotonic deadline: a clock set back must not prolong a window.
     remaining_s = min((row.command.valid_until_utc - bench.clock.now_utc()).total_seconds(), slot.deadline_s - now_s)
     # Devices take whole seconds: less than one would be rounded to none.
@@ -121,7 +121,7 @@ def _why_lowered(bench: Bench, view: View, device: Device, slot: Slot) -> str:
 
 def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """PENDING, UNKNOWN or MISMATCH → ISSUED → ACKED, or what came instead."""
-    row, now_s = _row(slot), bench.monotonic()
+    row, now_s = slot.in_hand, bench.monotonic()
     is_first = row.state is S.PENDING
     # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
@@ -137,7 +137,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if verdict is None:
         return
     bench.hook("issued")
-    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    command = slot.in_hand.command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
     expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
@@ -161,7 +161,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    read, command = (yield from look(bench, device, slot)), _row(slot).command
+    read, command = (yield from look(bench, device, slot)), slot.in_hand.command
     if read is not None and slot.step is not None and fits(read, command.model_copy(update={"value": slot.step}), slot):
         if bench.monotonic() >= slot.stepped_s + STEP_S:
             yield from _step(bench, device, slot)
@@ -179,13 +179,13 @@ def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 def _next_value(slot: Slot) -> float:
     """The command's value, or the next step towards it from where the device stands (I02)."""
-    target = _row(slot).command.value
+    target = slot.in_hand.command.value
     return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
 
 
 def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
-    row, now_s, value = _row(slot), bench.monotonic(), _next_value(slot)
+    row, now_s, value = slot.in_hand, bench.monotonic(), _next_value(slot)
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
     if device.writer is None or bench.lease is None or ttl_s < 1:
         yield from move(bench, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
@@ -209,7 +209,7 @@ def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """Read first, then decide: proven, sent again (twice at most, inside the window), or given up."""
-    read, row = (yield from look(bench, device, slot)), _row(slot)
+    read, row = (yield from look(bench, device, slot)), slot.in_hand
     if read is None:
         if bench.monotonic() >= slot.read_by_s:
             yield from _give_up(
@@ -237,7 +237,7 @@ def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> Step[None]:
     bench.hook("read_back")
     grade = EvidenceGrade.READ_BACK
-    slot.refresh_s = bench.monotonic() + _row(slot).command.ttl_s / REFRESH_SHARE
+    slot.refresh_s = bench.monotonic() + slot.in_hand.command.ttl_s / REFRESH_SHARE
     slot.judged_s = slot.read_at_s
     reason = f"after-recovery: {reason}" if slot.is_adopted else reason
     if (yield from move(bench, slot, S.VERIFIED, reason, facts=_facts(read), evidence_grade=grade)):
@@ -250,7 +250,7 @@ def _give_up(
     slot: Slot,
     reason: str,
     *,
-    facts: dict[str, str | float | int | bool | None] | None = None,
+    facts: Facts | None = None,
 ) -> Step[None]:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
     # Revert first: what came of it belongs to the same ledger entry as the latch.
@@ -259,7 +259,7 @@ def _give_up(
 
 
 def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
-    command, now_s = _row(slot).command, bench.monotonic()
+    command, now_s = slot.in_hand.command, bench.monotonic()
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
     if view.mode_of(device, slot) < Mode.PARTIAL:
         yield from _lowered(bench, view, device, slot)
@@ -306,7 +306,7 @@ def _still_fits(bench: Bench, slot: Slot) -> Step[bool]:
     slot.judged_s = slot.read_at_s
     # The last time to live is cut to whole seconds inside the window, so the device may be home a little early.
     is_ending = bench.monotonic() >= slot.deadline_s - 1 - TTL_GRACE_S
-    if fits(slot.read, _row(slot).command, slot) or (is_ending and is_safe(slot.read, slot)):
+    if fits(slot.read, slot.in_hand.command, slot) or (is_ending and is_safe(slot.read, slot)):
         return True
     yield from move(bench, slot, S.DRIFTED, f"the device reads {slot.read.value:g}", facts=_facts(slot.read))
     return False
@@ -318,7 +318,7 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     One without a timer is told nothing: it keeps its value, and a frame would renew nothing but wear out its memory.
     What is renewed there is our own lease, on what was read and on the guards' word; its end is a revert by our hand.
     """
-    row, now_s = _row(slot), bench.monotonic()
+    row, now_s = slot.in_hand, bench.monotonic()
     ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
     if ttl_s < 1 or bench.lease is None:
         return
@@ -368,7 +368,7 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
         return
     slot.judged_s = slot.read_at_s
-    if fits(read, _row(slot).command, slot):
+    if fits(read, slot.in_hand.command, slot):
         yield from move(bench, slot, S.VERIFIED, "read back again", facts=_facts(read))
     elif is_safe(read, slot):
         yield from move(
@@ -385,7 +385,7 @@ def _is_open(bench: Bench, row: LedgerRow) -> bool:
     return row.command.valid_from_utc <= bench.clock.now_utc() < row.command.valid_until_utc
 
 
-def _facts(read: ReadBack) -> dict[str, str | float | int | bool | None]:
+def _facts(read: ReadBack) -> dict[str, Fact]:
     return {
         "readback_value": read.value,
         # What a device states is its own business, and goes into a ledger that is kept for ever.
@@ -393,8 +393,3 @@ def _facts(read: ReadBack) -> dict[str, str | float | int | bool | None]:
         "readback_at_utc": read.at_utc.isoformat(),
         "readback_remaining_s": read.revert_remaining_s,
     }
-
-
-def _row(slot: Slot) -> LedgerRow:
-    assert slot.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
-    return slot.row

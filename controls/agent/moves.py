@@ -34,7 +34,7 @@ def move(
     latch: set the device's fault latch in the same transaction. hold: what somebody else set; hands stay off it, too.
     Raises Unreachable.
     """
-    row = _in_hand(slot)
+    row = slot.in_hand
 
     def act(connection: Connection) -> LedgerRow | None:
         now_utc = bench.clock.now_utc()
@@ -49,7 +49,8 @@ def move(
             together=bench.moves,
         )
         if moved is not None and latch:
-            _latch(connection, row.command, f"{to_state}: {reason}", now_utc)
+            name, said = row.command.command_id, f"{to_state}: {reason}"
+            latch_fault(connection, bench.site_id, row.command.device_id, reason=said, command_id=name, at_utc=now_utc)
         if moved is not None and hold is not None:
             _hold(connection, row.command, reason, hold, now_utc)
         return moved
@@ -64,12 +65,6 @@ def move(
             bench.counts["grade", str(int(evidence_grade))] += 1
     bench.must_recover = bench.must_recover or moved is None
     return moved is not None
-
-
-def _latch(connection: Connection, command: Command, reason: str, at_utc: datetime) -> None:
-    latch_fault(
-        connection, command.site_id, command.device_id, reason=reason, command_id=command.command_id, at_utc=at_utc
-    )
 
 
 def _hold(connection: Connection, command: Command, reason: str, value: float, at_utc: datetime) -> None:
@@ -93,7 +88,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
     Answers the verdict, or None where the lease or the row is no longer ours (the command is dropped from the hand).
     After Allow the row carries the order it is sent with.
     """
-    row = _in_hand(slot)
+    row = slot.in_hand
 
     def act(connection: Connection) -> tuple[Verdict | None, LedgerRow | None]:
         now_utc = bench.clock.now_utc()
@@ -182,8 +177,3 @@ def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> boo
         # Holder and epoch alone do not do: after the expiry another agent may take over at any moment.
         and rows[0]["expires_utc"] > now_utc
     )
-
-
-def _in_hand(slot: Slot) -> LedgerRow:
-    assert slot.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
-    return slot.row

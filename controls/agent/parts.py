@@ -168,6 +168,12 @@ class Slot:
         self.must_revert = False
         self.is_adopted = is_adopted
 
+    @property
+    def in_hand(self) -> LedgerRow:
+        """The command in hand, for steps that have one."""
+        assert self.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
+        return self.row
+
     def drop(self) -> None:
         """Forget the command; what may still stand on the wire stays known."""
         self.row = None
