@@ -101,7 +101,6 @@ class Agent:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-            self.is_store_reached = True
         except _Standby as fault:
             self.trouble, self.is_standby, self.is_store_reached = str(fault), True, True
             self.safe_default()
@@ -204,6 +203,7 @@ class Agent:
             for slot in (slot for device in self.devices for slot in device.slots):
                 slot.refresh_s = bench.monotonic()
         self.rounds.run(self._begun(view))
+        self.is_store_reached = True
 
     def _begun(self, view: View) -> Iterator[tuple[Device, Step[None]]]:
         for device in self.devices:

@@ -88,13 +88,14 @@ def run_agent(
     try:
         while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
             agent.rounds.rest(BUSY_S)
-            if time.monotonic() < due_s:
+            is_cycle = time.monotonic() >= due_s
+            if is_cycle:
+                agent.cycle()
+                due_s = time.monotonic() + poll_s
+            else:
                 agent.go_on()
-                continue
-            agent.cycle()
-            due_s = time.monotonic() + poll_s
             told = _tell(agent.trouble, told)
-            if beat is not None:
+            if is_cycle and beat is not None:
                 beat(agent)
         agent.stop()
     # Interrupts and exits too: whatever ends the process, the devices go home first.
