@@ -2,8 +2,6 @@
 `yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
 """
 
-import math
-
 from controls.agent.metered import ask_meter, expect, meter_facts
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, Step, View
@@ -14,8 +12,8 @@ from controls.ledger.rows import Facts, LedgerRow
 from controls.ledger.states import IN_HAND
 from controls.safety.interlocks.ramp import STEP_S, ramped
 from controls.safety.verdict import Block, Fact
+from data_quality.contracts.control.command import Command, EvidenceGrade, Mode
 from data_quality.contracts.control.command import CommandState as S
-from data_quality.contracts.control.command import EvidenceGrade, Mode
 
 # The first and two more: set-points are absolute, so the same again does no harm; after three a person must look.
 MAX_ATTEMPTS = 3
@@ -121,12 +119,10 @@ def _why_lowered(bench: Bench, view: View, device: Device, slot: Slot) -> str:
 
 def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """PENDING, UNKNOWN or MISMATCH → ISSUED → ACKED, or what came instead."""
-    row, now_s = slot.in_hand, bench.monotonic()
+    row, value = slot.in_hand, _next_value(slot)
     is_first = row.state is S.PENDING
-    # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
-    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    value = _next_value(slot)
-    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0), value=value)
+    ttl_s = max(slot.ttl_left_s(bench.monotonic()), 1.0)
+    verdict = yield from issue(bench, device, slot, ttl_s=ttl_s, value=value)
     if isinstance(verdict, Block):
         reason = f"{verdict.guard_id}: {verdict.reason}"
         if is_first:
@@ -137,7 +133,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if verdict is None:
         return
     bench.hook("issued")
-    command = slot.in_hand.command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    command = slot.in_hand.command.model_copy(update={"ttl_s": ttl_s, "value": value})
     expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
@@ -185,13 +181,11 @@ def _next_value(slot: Slot) -> float:
 
 def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
-    row, now_s, value = slot.in_hand, bench.monotonic(), _next_value(slot)
-    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    if device.writer is None or bench.lease is None or ttl_s < 1:
+    row, value = slot.in_hand, _next_value(slot)
+    command = None if device.writer is None else _again(bench, device, slot, value)
+    if command is None:
         yield from move(bench, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
         return
-    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
-    command = row.command.model_copy(update=order)
     verdict = yield from refresh_verdict(bench, device, slot, command)
     if isinstance(verdict, Block):
         yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
@@ -205,6 +199,16 @@ def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         return
     slot.step, slot.stepped_s = (None if value == row.command.value else value), bench.monotonic()
     bench.hook("stepped")
+
+
+def _again(bench: Bench, device: Device, slot: Slot, value: float) -> Command | None:
+    """The command in hand as it is written once more; None without a lease, or where no whole second is left."""
+    ttl_s = slot.ttl_left_s(bench.monotonic())
+    if bench.lease is None or ttl_s < 1:
+        return None
+    # A new number, or a device that drops repeated ones would not start its timer anew.
+    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
+    return slot.in_hand.command.model_copy(update=order)
 
 
 def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
@@ -318,14 +322,10 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     One without a timer is told nothing: it keeps its value, and a frame would renew nothing but wear out its memory.
     What is renewed there is our own lease, on what was read and on the guards' word; its end is a revert by our hand.
     """
-    row, now_s = slot.in_hand, bench.monotonic()
-    ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
-    if ttl_s < 1 or bench.lease is None:
+    row, has_timer = slot.in_hand, device.template.has_device_ttl
+    command = _again(bench, device, slot, row.command.value)
+    if command is None:
         return
-    has_timer = device.template.has_device_ttl
-    # A new number, or a device that drops repeated ones would not start its timer anew.
-    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
-    command = row.command.model_copy(update=order)
     verdict = yield from refresh_verdict(bench, device, slot, command)
     # Where nothing is written, no budget of writes (I12) is touched.
     if isinstance(verdict, Block) and (has_timer or verdict.guard_id != "I12"):
@@ -341,7 +341,7 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         device.last_fault = str(fault)
         slot.refresh_s = bench.monotonic() + TTL_GRACE_S
         return
-    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + ttl_s)
+    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
     slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
     bench.hook("refreshed")
 

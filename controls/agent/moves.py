@@ -37,7 +37,8 @@ def move(
     row = slot.in_hand
 
     def act(connection: Connection) -> LedgerRow | None:
-        now_utc = bench.clock.now_utc()
+        now_utc, name = bench.clock.now_utc(), row.command.command_id
+        place = (row.command.site_id, row.command.device_id, row.command.capability)
         moved = transition(
             connection,
             row,
@@ -52,7 +53,10 @@ def move(
             name, said = row.command.command_id, f"{to_state}: {reason}"
             latch_fault(connection, bench.site_id, row.command.device_id, reason=said, command_id=name, at_utc=now_utc)
         if moved is not None and hold is not None:
-            _hold(connection, row.command, reason, hold, now_utc)
+            until_utc = now_utc + HOLD
+            set_hold(
+                connection, *place, until_utc=until_utc, value=hold, reason=reason, command_id=name, at_utc=now_utc
+            )
         return moved
 
     moved: LedgerRow | None = yield OnLedger(act)
@@ -65,20 +69,6 @@ def move(
             bench.counts["grade", str(int(evidence_grade))] += 1
     bench.must_recover = bench.must_recover or moved is None
     return moved is not None
-
-
-def _hold(connection: Connection, command: Command, reason: str, value: float, at_utc: datetime) -> None:
-    set_hold(
-        connection,
-        command.site_id,
-        command.device_id,
-        command.capability,
-        until_utc=at_utc + HOLD,
-        value=value,
-        reason=reason,
-        command_id=command.command_id,
-        at_utc=at_utc,
-    )
 
 
 def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: float) -> Step[Verdict | None]:

@@ -1,8 +1,9 @@
 """What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
 
+import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,12 @@ class Slot:
         assert self.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
         return self.row
 
+    def ttl_left_s(self, now_s: float) -> float:
+        """Its time to live in whole seconds, cut to what is left of the window: the device's own timer ends it even
+        where this process is gone.
+        """
+        return float(math.floor(min(self.in_hand.command.ttl_s, self.deadline_s - now_s)))
+
     def drop(self) -> None:
         """Forget the command; what may still stand on the wire stays known."""
         self.row = None
@@ -297,6 +305,12 @@ class View:
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
         return self.rows.get((device.device_id, slot.capability), [])
+
+
+def known(values: Mapping[K, tuple[float, float]], name: K, now_s: float) -> tuple[float | None, float | None]:
+    """A value that was read and its age, s; a number that is none is not known."""
+    value, at_s = values.get(name, (math.nan, 0.0))
+    return (value, now_s - at_s) if math.isfinite(value) else (None, None)
 
 
 def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:

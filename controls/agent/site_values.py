@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.transactions import Store
-from controls.agent.parts import Bench, Device, Slot
+from controls.agent.parts import Bench, Device, Slot, known
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
@@ -157,8 +157,7 @@ class SiteValues:
         return found
 
     def _value(self, asset_id: str, name: str, now_s: float) -> tuple[float | None, float | None]:
-        value, at_s = self.values.get((asset_id, name), (math.nan, 0.0))
-        return (value, now_s - at_s) if math.isfinite(value) else (None, None)
+        return known(self.values, (asset_id, name), now_s)
 
     def _phases(self, now_s: float) -> tuple[tuple[float, ...] | None, float | None]:
         """Currents, signed as the power of their phase, else of the connection; a meter counts amperes only upwards."""
