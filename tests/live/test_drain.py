@@ -4,7 +4,9 @@ import errno
 import gzip
 import os
 import random
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -50,35 +52,30 @@ def test_what_comes_late_makes_a_file_that_holds_the_earlier_samples_too(tmp_pat
     assert len(lines(second)) == 900
 
 
-def test_a_drain_killed_anywhere_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kill_at", range(3))
+def test_a_drain_killed_anywhere_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
+) -> None:
     """Each write in turn is the last one before the kill; then the records, still in the spool, are drained again."""
     records = kept([*register(-900, 920), *register(-900, 920, point="press/n", unit="count")])
-    whole = module._write
-    for kill_at in range(4):
-        folder = tmp_path / str(kill_at)
-        written = 0
+    whole, written = module._write, count()
 
-        def write(path: Path, content: bytes) -> None:
-            nonlocal written
-            if written == kill_at:
-                # Half of it is there, under the name that nobody reads.
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_name(f".{path.name}.part").write_bytes(content[: len(content) // 2])
-                raise KeyboardInterrupt
-            written += 1
-            whole(path, content)
+    def write(path: Path, content: bytes) -> None:
+        if next(written) == kill_at:
+            # Half of it is there, under the name that nobody reads.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_name(f".{path.name}.part").write_bytes(content[: len(content) // 2])
+            raise KeyboardInterrupt
+        whole(path, content)
 
-        monkeypatch.setattr(module, "_write", write)
-        try:
-            drained(folder, records)
-        except KeyboardInterrupt:
-            pass
-        monkeypatch.setattr(module, "_write", whole)
-        drained(folder, records)
-        drained(folder, [], at_s=1900)
-        landed = sorted(path for path in (folder / "landing").rglob("*.samples.gz"))
-        found = {line for path in landed for line in lines(path)}
-        assert (len(landed), len(found)) == (3, len(records))
+    monkeypatch.setattr(module, "_write", write)
+    with suppress(KeyboardInterrupt):
+        drained(tmp_path, records)
+    drained(tmp_path, records)
+    drained(tmp_path, [], at_s=1900)
+    landed = sorted(path for path in (tmp_path / "landing").rglob("*.samples.gz"))
+    found = {line for path in landed for line in lines(path)}
+    assert (len(landed), len(found)) == (3, len(records))
 
 
 def test_a_full_disk_lands_nothing_and_the_next_drain_lands_it_all(

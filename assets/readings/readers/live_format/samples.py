@@ -20,7 +20,7 @@ from data_quality.contracts.live.sample_line import LABEL_S, MAGIC, QUARTER_S
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.live_source import LiveSource
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS
 
 
 class Samples:
@@ -50,6 +50,7 @@ class Samples:
         known = ", ".join(point.point for point in source.points[:20])
         expected = f"a point of source {source.source_id} ({known})"
         sieve.take("unknown_point", pl.col("what").is_null(), expected, pl.col("point"))
+        _check_units(sieve)
         sieve.warn("live_only", sieve.frame.filter(pl.col("what") == "live").height)
         states = place_states(_states(sieve.frame), sieve, own)
         found = Sieve(pl.concat([_means(sieve, file, source), _amounts(sieve)]), {})
@@ -98,6 +99,16 @@ def _points(source: LiveSource, site: Site) -> pl.DataFrame:
     names = ["point", "what", "stream", "register", "minutes", "per_pulse"]
     schema = dict.fromkeys([*names, "own_unit"], pl.String) | {"minutes": pl.Int32}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _check_units(sieve: Sieve) -> None:
+    """Before states are chosen: one of another kind would hide its neighbours."""
+    kinds = {code: unit.canonical for code, unit in UNITS.items()}
+    kind, own = (pl.col(name).replace_strict(kinds, default=None) for name in ("unit", "own_unit"))
+    # Pulses are counts, whatever each is worth.
+    is_free = pl.col("what").is_in(["pulses", "live"])
+    sieve.take("unknown_unit", kind.is_null() & ~is_free, f"one of {', '.join(sorted(UNITS))}", pl.col("unit"))
+    sieve.take("unit_mismatch", (kind != own) & ~is_free, "a unit of the point's kind", pl.col("unit"))
 
 
 def _states(samples: pl.DataFrame) -> pl.DataFrame:
