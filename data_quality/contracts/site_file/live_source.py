@@ -172,8 +172,8 @@ LiveSource = Annotated[
     MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
     Field(discriminator="kind"),
 ]
-# These are kept open by the collector; the others are pulled by a schedule.
-Streaming = MqttSource | ModbusSource | BacnetSource | P1Source | PushSource
+# These have an adapter in the collector. What is pushed comes to its port, and the others are pulled by a schedule.
+Listening = MqttSource | ModbusSource | BacnetSource | P1Source
 
 
 def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequence[str]) -> None:
