@@ -23,7 +23,7 @@ from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.find_site import find_site
-from data_quality.contracts.site_file.live_source import Listening
+from data_quality.contracts.site_file.live_source import Listening, is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 
@@ -135,7 +135,7 @@ def sites_with_sources(project: Project, names: Sequence[str]) -> list[Site]:
         except BadInput as fault:
             logger.error("%s", fault)
             continue
-        if any(isinstance(source, Listening) for source in site.sources):
+        if is_listened_to(site):
             found.append(site)
     if not found:
         raise BadInput("no site has a live source; see docs/ems/live.md", reason="no_sources")
@@ -143,7 +143,7 @@ def sites_with_sources(project: Project, names: Sequence[str]) -> list[Site]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: 0 after a clean stop, 2 for wrong input."""
+    """The command line: 0 after a clean stop, 2 for wrong input, 3 where the disk failed."""
     parser = argparse.ArgumentParser(prog="meterloom-collector", description="Keeps live readings of a project's sites")
     parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
     parser.add_argument(
@@ -160,6 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as fault:
         logger.error("%s", fault)
         return 2
+    except OSError as fault:
+        # Never on with such a disk: whoever starts us again lets the next process read what it really holds.
+        logger.error("the disk failed: %s", fault)
+        return 3
     return 0
 
 

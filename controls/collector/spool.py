@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from controls.collector.segments import REFUSALS, SAMPLES, Content, frame, read_frames
+from controls.collector.spool_frames import REFUSALS, SAMPLES, Content, frame, read_frames
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.source_state import Condition
 from data_quality.contracts.model import Model

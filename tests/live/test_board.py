@@ -90,8 +90,8 @@ def test_a_broken_file_is_begun_anew(site: Site, tmp_path: Path) -> None:
     rows = board.changed()
     with pytest.raises(Unreachable, match="not a database"):
         store.put(rows)
+    (tmp_path / FILE).write_bytes(b"no database at all" * 100)
     with pytest.raises(Unreachable):
-        (tmp_path / FILE).write_bytes(b"no database at all" * 100)
         LiveReader(tmp_path).values("plant")
     (tmp_path / FILE).unlink()
     board.tell_again()
