@@ -5,18 +5,22 @@ file, under the same name. Samples that come late make a further file that holds
 tells all that was known of its quarter hour, and the later one is read later.
 """
 
+import errno
 import gzip
 import hashlib
 import json
+import logging
 import os
+import threading
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
-from zlib import crc32
 
 from controls.collector.spool import GRACE, Spool, read_piece
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import (
     HEAD_LINES,
     QUARTER_US,
@@ -27,7 +31,11 @@ from data_quality.contracts.live.sample_line import (
     told_quarter_us,
 )
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
 
+logger = logging.getLogger("meterloom.collector")
+# So often is looked whether a quarter hour is over, and a full disk tried again.
+LOOK_S = 2.0
 # A state so long after the end closes the quarter hour: by interpolation nothing of it is lost.
 _CLOSER_US = 60_000_000
 _COUNTED = ("register", "pulses")
@@ -48,7 +56,8 @@ class Drained(NamedTuple):
 
     def plus(self, other: "Drained") -> "Drained":
         """Both."""
-        return Drained(*(mine + others for mine, others in zip(self, other, strict=True)))
+        counts = (mine + others for mine, others in zip(self[1:], other[1:], strict=True))
+        return Drained(self.files + other.files, *counts)
 
 
 class _Key(NamedTuple):
@@ -63,7 +72,7 @@ class _Turn(NamedTuple):
     of: int
 
     def takes(self, point: str) -> bool:
-        return self.of == 1 or crc32(point.encode()) % self.of == self.number
+        return self.of == 1 or zlib.crc32(point.encode()) % self.of == self.number
 
 
 class Drain:
@@ -110,7 +119,7 @@ class Drain:
             found = found.plus(counted._replace(files=landed, carried=sum(map(len, waiting.values()))))
         for path in carried:
             if path not in kept:
-                path.unlink()
+                path.unlink(missing_ok=True)
         for piece in pieces:
             self._spool.discard(piece)
         return found
@@ -122,8 +131,8 @@ class Drain:
         groups: dict[_Key, set[str]] = defaultdict(set)
         samples = refusals = live_only = 0
         for path in carried:
-            key, lines = _carried(path)
-            groups[key] |= {line for line in lines if turn.takes(line.partition(",")[0])}
+            for key, lines in _carried(path):
+                groups[key] |= {line for line in lines if turn.takes(line.partition(",")[0])}
         for piece in pieces:
             content = read_piece(piece)
             for line in content.lines.decode().splitlines():
@@ -151,8 +160,7 @@ class Drain:
         lines = groups[key] | self._closers(key, groups)
         # What comes late stands beside what was told in time: a mean is one of all its samples.
         for earlier in self._landing.glob(f"{stem}.*.samples.gz"):
-            before = _lines_of(gzip.decompress(earlier.read_bytes()))
-            lines |= {line for line in before if turn.takes(line.partition(",")[0])}
+            lines |= {line for line in _landed(earlier) if turn.takes(line.partition(",")[0])}
         content = self._content(key, lines)
         path = self._landing / f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.samples.gz"
         if path.exists():
@@ -184,10 +192,69 @@ class Drain:
         return path
 
 
-def _carried(path: Path) -> tuple[_Key, set[str]]:
+class Drainer:
+    """Drains in a thread of its own, so that live values do not wait for it. broken: what ended it, where something
+    other than the disk did; whoever runs us must see that.
+    """
+
+    def __init__(self, drains: Mapping[str, Drain], *, clock: Clock) -> None:
+        self._drains, self._clock = drains, clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self.broken: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin, with what an earlier process left."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the drain that runs; what is not drained waits in the spool."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        trouble = ""
+        try:
+            while not self._stop.wait(LOOK_S):
+                for site_id, drain in self._drains.items():
+                    try:
+                        self._tell(site_id, drain.run_due(now_utc=self._clock.now_utc()))
+                        trouble = ""
+                    except OSError as fault:
+                        if fault.errno == errno.EIO:
+                            raise
+                        # Once, and again only after something else: the pieces stay in the spool.
+                        if trouble != (trouble := f"{site_id}: nothing can be landed: {fault}"):
+                            logger.warning("%s", trouble)
+        except BaseException as fault:
+            self.broken = fault
+            raise
+
+    def _tell(self, site_id: str, done: Drained) -> None:
+        if done.files or done.refusals:
+            said = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
+            logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
+
+
+def _carried(path: Path) -> Iterator[tuple[_Key, set[str]]]:
     data = path.read_bytes()
-    head = head_of("\n".join(data.decode().split("\n", HEAD_LINES)[:HEAD_LINES]))
-    return _Key(head.source_id, micros(head.quarter_start_utc)), _lines_of(data)
+    try:
+        head = head_of("\n".join(data.decode(errors="replace").split("\n", HEAD_LINES)[:HEAD_LINES]))
+    except BadInput as fault:
+        # Written whole or not at all: the disk spoilt it. Kept for a person, and no stop of what follows.
+        logger.error("%s is damaged (%s); kept as it is", path, fault)
+        path.rename(path.with_suffix(".damaged"))
+        return
+    yield _Key(head.source_id, micros(head.quarter_start_utc)), _lines_of(data)
+
+
+def _landed(path: Path) -> set[str]:
+    try:
+        return _lines_of(gzip.decompress(path.read_bytes()))
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as fault:
+        logger.warning("%s is no longer what was landed (%s); what comes late stands without it", path, fault)
+        return set()
 
 
 def _lines_of(data: bytes) -> set[str]:
