@@ -34,7 +34,7 @@ def publish(port: int, per_s: float) -> None:
     """The meters' process: until it is ended."""
     meters = Meters(METERS, per_s=per_s, port=port)
     signal.sigwait({signal.SIGTERM})
-    meters.close()
+    meters.rest()
 
 
 def latencies_s(file: Path, *, until_s: float) -> list[float]:

@@ -202,7 +202,7 @@ def test_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Pa
                 before = len(tap.acknowledged)
                 time.sleep(8)
     finally:
-        meters.close()
+        meters.rest()
         tap.close()
         broker.kill()
     rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_of_project(tmp_path)]
