@@ -151,15 +151,15 @@ def test_bad_input_has_a_row_a_sentence_and_a_safe_device(bed: WireBed, line: Li
 # Lines whose world is another one, by the test that holds them.
 ELSEWHERE = {
     "template with a typo": (
-        "controls/templates/test_templates.py",
+        "templates/test_templates.py",
         "test_a_bad_register_map_is_refused_with_its_line",
     ),
     "wrong credentials": (
-        "controls/agent/test_whole_mqtt.py",
-        "test_wrong_credentials_write_nothing_and_the_ledger_says",
+        "agent/test_whole_mqtt.py",
+        "test_wrong_credentials_write_nothing_and_the_ledger_says_why",
     ),
     "OCPP charger rebooting": (
-        "controls/agent/test_whole_ocpp.py",
+        "agent/test_whole_ocpp.py",
         "test_a_charger_that_goes_away_and_forgets_is_found_out_and_safe",
     ),
 }
