@@ -68,7 +68,7 @@ class Line:
                 start, site_id = split_key(first)
                 after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
                 stage = self.stage(name)
-                # As a run does (orchestration/warehouse/made_here.py): dbt opens the file for itself, all else asks one.
+                # As a run does (orchestration/warehouse/made_here.py): dbt opens the file for itself, all else asks one
                 with held_open(self.target):
                     prepared = stage.prepare(site_id, start, after, target=self.target, expected=self.expected)
                 outcome = run_dbt(
