@@ -17,6 +17,7 @@ from controls.gateways.mqtt_line import MqttLine
 from controls.gateways.topics import Topics, command_payload
 from controls.ledger.chain import verify_chain
 from data_quality.contracts.control.command import CommandState as S
+from tests.control_faults.checker import SAFE_WITHIN_S
 from tests.control_faults.wire_bed import NAMES, SAFE, WANTED, WINDOW_S, WireBed
 from tests.controls.devices import command as by_hand
 
@@ -146,6 +147,14 @@ def test_bad_input_has_a_row_a_sentence_and_a_safe_device(bed: WireBed, line: Li
     assert bed.states()[line.name] in line.states, told
     assert {name: bed.value(name) for name in NAMES} == SAFE
     assert verify_chain(bed.store, "home") == []
+
+
+def test_a_device_that_makes_another_value_of_all_that_is_written_comes_home_in_a_minute(bed: WireBed) -> None:
+    bed.run(8.0)
+    _wrong_read_back(bed)
+    # Each try of the way home is another value too, and holds for as long as it says.
+    bed.run(SAFE_WITHIN_S, step_s=2.0)
+    assert bed.value("battery") == SAFE["battery"], bed.story("battery")
 
 
 # Lines whose world is another one, by the test that holds them.
