@@ -79,7 +79,7 @@ GROUPS = {
     "dispatch": "Commands to devices, and their proof.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
-    "keys": "Keys that people sign with.",
+    "keys": "Keys that people sign with, and keys of machines.",
 }
 
 

@@ -11,13 +11,16 @@ from assets.readings.readers.market_formats.nem12 import Nem12
 from assets.readings.readers.market_formats.nem13 import Nem13
 from assets.readings.readers.p1_format.dsmr import Dsmr
 from assets.readings.readers.table_formats.csv_table import CsvTable
+from assets.readings.readers.table_formats.json_rows import JsonRows
 from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import one_line
 
 # Separated text stands last: nearly every text has a comma in its first line.
-READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
+READERS: tuple[Reader, ...] = (
+    Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), JsonRows(), CsvTable(),
+)  # fmt: skip
 HEAD_BYTES = 4096
 # What people drop into the folder of meter files by mistake: named, and never opened.
 DOCUMENTS = {
