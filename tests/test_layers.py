@@ -58,6 +58,8 @@ HOME = {
     "pymodbus": ("controls.gateways",),
     "amqtt": ("controls.gateways",),
     "ocpp": ("controls.gateways",),
+    "starlette": ("controls.collector",),
+    "uvicorn": ("controls.collector",),
     "websockets": ("controls.gateways",),
     "defusedxml": ("assets.readings.readers.xml_safe",),
     "fastexcel": ("assets.readings.readers.table_formats.xlsx_table",),

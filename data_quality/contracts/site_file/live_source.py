@@ -172,8 +172,8 @@ LiveSource = Annotated[
     MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
     Field(discriminator="kind"),
 ]
-# These are kept open by the collector; the others are pulled by a schedule.
-Streaming = MqttSource | ModbusSource | BacnetSource | P1Source | PushSource
+# These are kept open by the collector; of the others those that push have a door of their own, and a schedule pulls.
+Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
 
 
 def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,10 +97,10 @@ def keys_list(call: Call) -> Answer:
     machines = _machine_keys(call)
     soon = [each["key_id"] for each in machines if each["state"] == "good" and each["ends_soon"]]
     text = f"ends within {SOON.days} days: {', '.join(soon)}; 'meterloom keys issue' makes another" if soon else ""
-    return Answer({"keys": found, "machine_keys": machines}, KEYS, *([OF_MACHINES] if machines else []), text=text)
+    return Answer({"keys": found, "machine_keys": machines}, [KEYS, OF_MACHINES] if machines else KEYS, text=text)
 
 
-def _machine_keys(call: Call) -> list[dict[str, object]]:
+def _machine_keys(call: Call) -> list[dict[str, Any]]:
     from assets.stores.ledgers.api_keys import ApiKeyStore
 
     keys, now_utc = ApiKeyStore(call.project.store), call.clock.now_utc()
@@ -150,7 +150,5 @@ def keys_revoke(
     from assets.stores.ledgers.api_keys import ApiKeyStore
 
     person = call.acting(ROLE_OF_SCOPE[PUSH])
-    revoked = ApiKeyStore(call.project.store).revoke(
-        key, person_id=person.person_id, reason=reason, clock=call.clock
-    )
+    revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)
     return Answer(revoked.model_dump(), text=f"key {revoked.key_id} of {revoked.name} opens nothing any more")

@@ -18,6 +18,7 @@ from assets.readings.parsed import Parsed, ReadRequest
 from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.site_file.live_source import PushSource
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS
 
 EXPECTED = '{"site": ..., "readings": [{"meter", "start", "minutes", "value", "unit"}, ...]}'
@@ -60,7 +61,9 @@ class JsonRows:
         is_synthetic = document.get("is_synthetic", False)
         if not isinstance(is_synthetic, bool):
             raise BadInput(f"is_synthetic: expected true or false, got {is_synthetic!r:.80}", reason="wrong_shape")
-        amounts, states, sieve = [], [], Sieve(pl.DataFrame(schema=PLACED_SCHEMA))
+        amounts: list[dict[str, Any]] = []
+        states: list[dict[str, Any]] = []
+        sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA))
         for line, row in enumerate(rows, start=1):
             try:
                 placed = _placed(row, line)
@@ -71,13 +74,32 @@ class JsonRows:
         sieve.frame = pl.DataFrame(amounts, schema=PLACED_SCHEMA)
         placed_states = place_states(pl.DataFrame(states, schema=STATES_SCHEMA), sieve, request)
         placed_rows = place_rows(sieve, request)
+        sources = _push_sources(request)
         return Parsed(
-            rows=placed_rows,
+            rows=_of_points(placed_rows, sources, sieve),
+            states=_of_points(placed_states, sources, sieve),
             rejects=sieve.rejects(),
             warnings=sieve.warnings,
-            is_synthetic=is_synthetic,
-            states=placed_states,
+            is_synthetic=is_synthetic or any(each.is_synthetic for each in sources),
         )
+
+
+def _push_sources(request: ReadRequest) -> list[PushSource]:
+    return [each for each in request.site.sources if each.kind == "push"] if request.site is not None else []
+
+
+def _of_points(frame: pl.DataFrame, sources: list[PushSource], sieve: Sieve) -> pl.DataFrame:
+    """Rows of the streams that the site's push sources fill; all, where it names no such source."""
+    points = [point for source in sources for point in source.points if point.what != "live"]
+    if not sources:
+        return frame
+    # The register of a driver has a name of its own, which no point knows.
+    named = {(point.stream, point.register_id) for point in points} | {(point.stream, "value") for point in points}
+    known = pl.DataFrame(sorted(named), schema={"meter_id": pl.String, "register": pl.String}, orient="row")
+    for row in frame.join(known, on=["meter_id", "register"], how="anti").iter_rows(named=True):
+        expected = f"a stream that a push source of the site fills: {', '.join(sorted({p.stream for p in points}))}"
+        sieve.reject(row["source_line"], "not_of_source", expected, f"{row['meter_id']}.{row['register']}")
+    return frame.join(known, on=["meter_id", "register"], how="semi", maintain_order="left")
 
 
 def _document(body: bytes) -> Mapping[str, Any]:

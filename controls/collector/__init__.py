@@ -1,0 +1,1 @@
+"""What comes live: kept before it is acknowledged."""
