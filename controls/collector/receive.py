@@ -1,8 +1,8 @@
 """The door for machines: POST /api/v1/readings. What it acknowledges is on the disk; what it refuses, it refuses in one
 sentence, and each row with its reason.
 
-A key (`meterloom keys issue`) says whose machine it is. The same Idempotency-Key, or without one the same bytes, get the
-answer that they got, and nothing twice.
+A key (`meterloom keys issue`) says whose machine it is. The same Idempotency-Key, or without one the same bytes, get
+the answer that they got, and nothing twice.
 """
 
 import asyncio

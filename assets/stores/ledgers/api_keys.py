@@ -60,7 +60,7 @@ class ApiKeyStore:
             _KEYS.add(self.store, clock, row)
         return _KEYS.read(row)
 
-    def keys(self) -> list[ApiKey]:
+    def recorded(self) -> list[ApiKey]:
         """All keys as they stand, in the order in which they were issued."""
         return _KEYS.all_as_of(self.store, "key_id")
 

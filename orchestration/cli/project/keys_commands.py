@@ -112,7 +112,7 @@ def _machine_keys(call: Call) -> list[dict[str, Any]]:
             "ends_soon": each.expires_utc - now_utc <= SOON,
             "last_used_utc": used.get(each.key_id),
         }
-        for each in keys.keys()
+        for each in keys.recorded()
     ]
 
 
