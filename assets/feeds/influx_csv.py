@@ -55,12 +55,10 @@ def _table(block: bytes, file: str) -> InfluxTable:
         raise BadInput(f"the server says: {one_line(said, 200)}", file=file, reason="refused")
     if "_time" not in header or "_value" not in header:
         raise BadInput(f"it has the columns {', '.join(header)[:200]}; expected {EXPECTED}", file=file)
-    # The first column has no name: it is that of the annotations.
-    columns = ["" if not name else name for name in header]
     types = annotations.get("#datatype", [])
     try:
         rows = pl.read_csv(
-            data or b"\n", has_header=False, new_columns=columns, schema=dict.fromkeys(columns, pl.String)
+            data or b"\n", has_header=False, new_columns=header, schema=dict.fromkeys(header, pl.String)
         )
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"it has lines of another length; expected {EXPECTED}", file=file, reason="not_text") from error

@@ -80,7 +80,7 @@ def take_prices(
 
 
 def staleness(until_utc: datetime, now_utc: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the age of prices: none for now any more, or none for tomorrow when the market has told them."""
+    """What is wrong with the age of prices: none for now any more, or none for tomorrow when they should be told."""
     if until_utc <= now_utc:
         message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: none is known for now"
         return (Finding(code="prices_stale", message=message, severity="blocking"),)

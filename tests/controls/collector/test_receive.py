@@ -48,9 +48,14 @@ def landed(project: Path) -> list[Path]:
 
 
 def test_pushed_rows_land_once_and_become_readings(project: Path, url: str, key: str) -> None:
-    rows = [reading(), reading(15), {"meter": "m2", "at": "2026-01-01T00:00:00Z", "value": 100.5, "unit": "kwh"},
-            {"meter": "m2", "at": "2026-01-01T00:15:00+00:00", "value": "101.25", "unit": "kwh"},
-            {"meter": "pieces", "start": "2026-01-01T00:00:00Z", "minutes": 15, "value": 7, "unit": "count"}]  # fmt: skip
+    counter = {"meter": "m2", "unit": "kwh"}
+    rows = [
+        reading(),
+        reading(15),
+        {**counter, "at": "2026-01-01T00:00:00Z", "value": 100.5},
+        {**counter, "at": "2026-01-01T00:15:00+00:00", "value": "101.25"},
+        reading(meter="pieces", value=7, unit="count"),
+    ]
     first = push(url, key, rows)
     assert first.status_code == 202, first.text
     said = first.json()
