@@ -1,1 +1,1 @@
-"""What comes live: kept before it is acknowledged."""
+"""What keeps live readings: every sample on disk before it is acknowledged, and a board of the newest."""

@@ -31,6 +31,7 @@ class PathSettings(Model):
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
     reports: str = "reports"
     keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
+    anchors: str = Field(default="", description="Where the ledger ended, hour by hour; empty: DATA/anchors")
 
 
 class MqttSettings(Model):
@@ -54,6 +55,7 @@ class ServerSettings(Model):
     # Modbus's own port is 502, which only root may open.
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
+    collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
 
 
 class PushSettings(Model):
@@ -76,6 +78,13 @@ class OcppSettings(Model):
     host: str = Field(default="127.0.0.1", description="0.0.0.0 lets in chargers of the network")
     port: int = Field(default=9180, ge=0, le=65535)
     keys: str = Field(default="keys/ocpp", description="Folder, relative to the project folder unless absolute")
+
+
+class LiveSettings(Model):
+    """What live readings may take of the disk until they have become files."""
+
+    spool_mb: int = Field(default=2048, ge=1, le=1_000_000, description="Of one site; then nothing is acknowledged")
+    keep_free_mb: int = Field(default=256, ge=0, le=1_000_000, description="Left to the ledger on the same disk")
 
 
 class ReportSettings(Model):
@@ -112,6 +121,7 @@ class Settings(Model):
     server: ServerSettings = ServerSettings()
     ocpp: OcppSettings = OcppSettings()
     push: PushSettings = PushSettings()
+    live: LiveSettings = LiveSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
 
@@ -162,6 +172,11 @@ class Project(Model):
         return self.data_dir / "quarantine"
 
     @property
+    def live_dir(self) -> Path:
+        """Spools of live readings and the live store: on this machine, wherever the ledger is."""
+        return self.data_dir / "live"
+
+    @property
     def reports_dir(self) -> Path:
         """Rendered reports."""
         return self._at(self.settings.paths.reports)
@@ -170,6 +185,11 @@ class Project(Model):
     def keys_dir(self) -> Path:
         """Private keys of people, readable by their owner alone."""
         return self._at(self.settings.paths.keys)
+
+    @property
+    def anchors_dir(self) -> Path:
+        """Where the ledger's chain ended, written down outside the database; best on another disk."""
+        return self._at(self.settings.paths.anchors) if self.settings.paths.anchors else self.data_dir / "anchors"
 
     @property
     def warehouse_file(self) -> Path:
