@@ -67,7 +67,9 @@ def raw_landing__pulled_files(
     from assets.feeds.take_sources import pulled_sources, take_source
 
     site = project.site(context.partition_key)
-    files, rows, faults = [], [], []
+    files: list[str] = []
+    rows: list[list[str]] = []
+    faults: list[str] = []
     for source in pulled_sources(site):
         try:
             taken = take_source(project.project, site, source, now_utc=clock.now_utc(), said=context.log.info)

@@ -57,9 +57,7 @@ def _table(block: bytes, file: str) -> InfluxTable:
         raise BadInput(f"it has the columns {', '.join(header)[:200]}; expected {EXPECTED}", file=file)
     types = annotations.get("#datatype", [])
     try:
-        rows = pl.read_csv(
-            data or b"\n", has_header=False, new_columns=header, schema=dict.fromkeys(header, pl.String)
-        )
+        rows = pl.read_csv(data or b"\n", has_header=False, new_columns=header, schema=dict.fromkeys(header, pl.String))
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"it has lines of another length; expected {EXPECTED}", file=file, reason="not_text") from error
     return InfluxTable(rows=rows if data else rows.clear(), datatypes=dict(zip(header[1:], types, strict=False)))

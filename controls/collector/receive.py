@@ -23,13 +23,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from assets.sites.load_sites import load_people, load_sites
+from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
-from assets.stores.ledgers.api_keys import ApiKeyStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from controls.collector.pushed_files import KeptBody, keep_body
-from data_quality.contracts.api_key import ROLE_OF_SCOPE, ApiKey, Scope
 from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, ApiKey, Scope
 from data_quality.contracts.settings import READINGS_PATH, Project
 from data_quality.contracts.time import Clock
 

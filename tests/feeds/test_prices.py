@@ -5,16 +5,24 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from assets.feeds.day_ahead import read_awattar, read_entsoe
+from assets.feeds.defs import raw_landing__pulled_files
 from assets.feeds.fetch import Patience
-from assets.feeds.take_prices import TakenPrices, staleness, take_prices
+from assets.feeds.take_prices import MARKET_ZONE, TakenPrices, staleness, take_prices
 from assets.readings.sniff_files import sniff_file
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.live_source import PricesSource
+from data_quality.contracts.time import FixedClock
+from orchestration.cli.main import build_app
+from orchestration.partitions import SITES
+from orchestration.resources import ProjectResource
+from orchestration.schedules import quarter_hourly_pulls
 from tests.feeds.server import Service, Told, serving
 
 # 13:30 in Berlin on a summer's day: tomorrow's prices are there.
@@ -196,3 +204,39 @@ def test_prices_are_stale_when_none_is_for_now_and_late_when_tomorrows_should_be
     # The day on which clocks go forward has 23 hours, and its prices are whole.
     march = datetime(2025, 3, 29, 23, tzinfo=UTC)
     assert staleness(march + timedelta(hours=23), march - timedelta(hours=9)) == ()
+
+
+def test_command_asset_and_schedule_take_the_same_look(tmp_path: Path, service: Service) -> None:
+    now = datetime.now(UTC)
+    midnight = now.astimezone(MARKET_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    service.say(Told(body=awattar(48, start=midnight)))
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").write_text("{}\n")
+    (tmp_path / "people.yaml").write_text("people: []\n")
+    (tmp_path / "sites" / "works.yaml").write_text(SITE.format(provider="awattar", url=service.url))
+    words = ["pull", "--site", "works", "--project", str(tmp_path), "--json"]
+
+    def asked(instance: dg.DagsterInstance) -> list[str | None]:
+        with dg.build_schedule_context(
+            instance=instance,
+            resources={"project": ProjectResource(root=str(tmp_path))},
+            scheduled_execution_time=now.replace(second=0, microsecond=0),
+        ) as context:
+            return [each.partition_key for each in quarter_hourly_pulls(context) if isinstance(each, dg.RunRequest)]
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        instance.add_dynamic_partitions(SITES.name or "", ["works"])
+        assert asked(instance) == ["works"]
+        done = CliRunner().invoke(build_app(("pull",)), words)
+        assert done.exit_code == 0, done.stderr
+        (source,) = json.loads(done.stdout)["sources"]
+        assert (source["asked"], source["file_count"]) == (True, 1)
+        assert asked(instance) == []
+        resources = {"project": ProjectResource(root=str(tmp_path)), "clock": FixedClock(now)}
+        taken = dg.materialize(
+            [raw_landing__pulled_files], instance=instance, partition_key="works", resources=resources
+        )
+    (made,) = taken.asset_materializations_for_node("raw_landing__pulled_files")
+    assert made.metadata["dagster/row_count"].value == 0
+    done = CliRunner().invoke(build_app(("pull",)), [*words, "--source", "bucket"])
+    assert (done.exit_code, "it has market" in done.stderr) == (2, True)

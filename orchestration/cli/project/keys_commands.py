@@ -8,8 +8,8 @@ import typer
 
 from assets.stores.audit import bad_content
 from assets.stores.trust import ADOPT
-from data_quality.contracts.api_key import ROLE_OF_SCOPE, Scope
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, Scope
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
@@ -101,7 +101,7 @@ def keys_list(call: Call) -> Answer:
 
 
 def _machine_keys(call: Call) -> list[dict[str, Any]]:
-    from assets.stores.ledgers.api_keys import ApiKeyStore
+    from assets.stores.issued.api_keys import ApiKeyStore
 
     keys, now_utc = ApiKeyStore(call.project.store), call.clock.now_utc()
     used = keys.last_used()
@@ -124,7 +124,7 @@ def keys_issue(
     days: Annotated[int, typer.Option("--days", min=1, help="How long it lasts, 366 at most.")] = 90,
 ) -> Answer:
     """Make a key with which a machine may push readings; it is shown once."""
-    from assets.stores.ledgers.api_keys import ApiKeyStore
+    from assets.stores.issued.api_keys import ApiKeyStore
 
     who = actor(call, ROLE_OF_SCOPE[PUSH])
     sites, store = [call.project.site(each).site_id for each in site], call.project.store
@@ -147,7 +147,7 @@ def keys_revoke(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
 ) -> Answer:
     """Let a machine's key open nothing any more, from now on."""
-    from assets.stores.ledgers.api_keys import ApiKeyStore
+    from assets.stores.issued.api_keys import ApiKeyStore
 
     person = call.acting(ROLE_OF_SCOPE[PUSH])
     revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)

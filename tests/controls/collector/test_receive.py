@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from assets.stores.ledgers.api_keys import ApiKeyStore
+from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
