@@ -6,6 +6,7 @@ The only module of this room that opens a connection. It follows no redirect: wh
 import asyncio
 import ipaddress
 import json
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -134,6 +135,8 @@ def _why(error: BaseException) -> str:
     """What was behind it: the library says only that all attempts failed."""
     while inner := error.__cause__ or error.__context__:
         error = inner
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
     return one_line(str(error) or type(error).__name__, 200)
 
 
