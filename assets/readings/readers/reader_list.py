@@ -19,8 +19,16 @@ from data_quality.contracts.text import one_line
 
 # Separated text stands last: nearly every text has a comma in its first line.
 READERS: tuple[Reader, ...] = (
-    Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), JsonRows(), CsvTable(),
-)  # fmt: skip
+    Espi(),
+    Dsmr(),
+    ParquetTable(),
+    XlsxTable(),
+    Nem12(),
+    Nem13(),
+    Mscons(),
+    JsonRows(),
+    CsvTable(),
+)
 HEAD_BYTES = 4096
 # What people drop into the folder of meter files by mistake: named, and never opened.
 DOCUMENTS = {
