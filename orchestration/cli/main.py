@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "quarantine": ("readings.quarantine_commands",),
     "quality": ("readings.quality_commands",),
     "readings": ("readings.readings_commands",),
+    "sources": ("readings.sources_commands",),
     "kpis": ("reports.kpis_commands",),
     "running": ("reports.running_commands",),
     "meters": ("readings.meters_commands",),
@@ -67,6 +68,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 GROUPS = {
     "quarantine": "Refused files and rows.",
     "readings": "Edits of readings and events of meters.",
+    "sources": "Live and pulled sources: state, one value of each point, what comes in.",
     "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
     "tariff": "Tariffs: render, validate, convert.",
     "bill": "Bills: compute, compare, audit.",
@@ -94,6 +96,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "pull",
         "quarantine",
         "readings",
+        "sources",
         "meters",
         "factors",
         "tariff",
