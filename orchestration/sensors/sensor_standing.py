@@ -20,7 +20,7 @@ from assets.stores.warehouse.warehouse import built_with, target_of
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import fingerprint
 
-# No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes the act.
+# No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes it.
 _OF_DEVICES = (*vars(tables_control).values(), api_keys, signatures)
 RESTS_ON = tuple(table for table in PROTECTED if table not in _OF_DEVICES)
 # Another process may be of another version of the code, which may judge otherwise: it asks in full once.
