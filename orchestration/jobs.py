@@ -80,6 +80,16 @@ weather = dg.define_asset_job(
     # A feed gives up by itself after some minutes; this ends what hangs.
     tags={"dagster/max_runtime": "900"},
 )
+pull = dg.define_asset_job(
+    "pull",
+    selection=dg.AssetSelection.assets("raw_landing__pulled_files"),
+    description=(
+        "Asks a site's InfluxDB and its market of prices for what is not known yet, and lands it as files. As often as "
+        "its sources say."
+    ),
+    # Two years of history take minutes, and go on where they were ended.
+    tags={"dagster/max_runtime": "3600"},
+)
 plan = dg.define_asset_job(
     "plan",
     selection=dg.AssetSelection.assets("core_site__plan") - WRITTEN,
@@ -163,6 +173,7 @@ JOBS = [
     forecast_issue,
     forecast_watch,
     weather,
+    pull,
     plan,
     dispatch,
     execution,

@@ -21,6 +21,7 @@ from orchestration.jobs import (
     forecast_watch,
     monitoring,
     month_reports,
+    pull,
     trust,
     weather,
 )
@@ -225,6 +226,25 @@ def hourly_weather(context: dg.ScheduleEvaluationContext, project: ProjectResour
     yield from one_run_a_site(context, due, key=key, none="no site's weather feed is due")
 
 
+# After the quarter hour, whose last values take a moment to be in the bucket.
+@in_utc(job=pull, cron_schedule="3-59/15 * * * *")
+def quarter_hourly_pulls(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Asks the pulled sources of every site that has some which are due: InfluxDB by minutes, prices by hours.
+
+    Looks every quarter hour, three minutes after it; one run a site of the job pull. A look that failed is repeated.
+    """
+    from assets.feeds.take_sources import is_due, pulled_sources
+
+    now_utc = context.scheduled_execution_time
+    due = [
+        site_id
+        for site_id, site in project.sites.items()
+        if any(is_due(project.project, site, source, now_utc) for source in pulled_sources(site))
+    ]
+    key = f"pull:{{}}:{now_utc:%Y-%m-%dT%H:%M}"
+    yield from one_run_a_site(context, due, key=key, none="no site has a pulled source that is due")
+
+
 # After the quarter hour's commands have ended, and been read back.
 @in_utc(job=execution, cron_schedule="7 * * * *")
 def hourly_execution(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
@@ -287,6 +307,7 @@ SCHEDULES = [
     daily_trust,
     hourly_execution,
     hourly_weather,
+    quarter_hourly_pulls,
     hourly_forecasts,
     weekly_retraining,
     nightly_forecast_scores,

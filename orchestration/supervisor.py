@@ -218,10 +218,12 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     with ExitStack() as stack:
         live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
         children = list(live.children)
-        for name, arguments in (
-            ("dagster", _dagster(dagster_port, workspace)),
-            ("mlflow", _mlflow(project, mlflow_port)),
-        ):
+        parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
+        is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
+        if is_pushed:
+            module = "controls.collector.receive_main"
+            parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
+        for name, arguments in parts:
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
             variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
@@ -235,6 +237,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             say(f"Dagster  {dagster_url}")
             # Its own first page is about language models.
             say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
+            if is_pushed:
+                say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
         _watch(project, sites, children, stopped)
         say("stopping …")

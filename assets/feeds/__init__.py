@@ -1,1 +1,1 @@
-"""Weather from outside: asked for over HTTP, read from documents and files, told in two times."""
+"""What is asked for over HTTP: weather in two times, prices of a market, the history of an InfluxDB."""

@@ -1,8 +1,9 @@
-"""Shell: the weather that is forecast for a site, kept in two times."""
+"""Shells: the weather that is forecast for a site, kept in two times; and what its pulled sources tell, as files."""
 
 import dagster as dg
 
 from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WEATHER_UNITS
+from data_quality.contracts.errors import RunFailed, WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import Preview, lines, table
@@ -48,5 +49,42 @@ def core_site__weather_forecast(
             "issues": table(["source", "issued", "tells of", "minutes a step", "names", "remarks"], rows),
             "synthetic": any(issue.is_synthetic for issue in taken.issues),
             **pictures,
+        }
+    )
+
+
+@dg.asset(
+    group_name="raw",
+    kinds={"csv"},
+    owners=["team:energy-data"],
+    partitions_def=SITES,
+    deps=["core_site__reference"],
+)
+def raw_landing__pulled_files(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Files of the landing folder that a site's InfluxDB and markets of prices fill; the landing sensor reads them."""
+    from assets.feeds.take_sources import pulled_sources, take_source
+
+    site = project.site(context.partition_key)
+    files: list[str] = []
+    rows: list[list[str]] = []
+    faults: list[str] = []
+    for source in pulled_sources(site):
+        try:
+            taken = take_source(project.project, site, source, now_utc=clock.now_utc(), said=context.log.info)
+        except WorldFault as fault:
+            # One that is away must not keep the others waiting.
+            faults.append(f"{source.source_id}: {fault}")
+            continue
+        files += taken.files
+        rows += [[source.source_id, each.severity, each.message] for each in getattr(taken, "findings", ())]
+    if faults:
+        raise RunFailed("; ".join(faults))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(files),
+            "files": files,
+            "findings": table(["source", "severity", "what"], rows),
         }
     )

@@ -3,12 +3,14 @@
 The only module of this room that opens a connection. It follows no redirect: who answers is who the site file names.
 """
 
+import asyncio
 import ipaddress
 import json
+import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -34,63 +36,111 @@ class _MayPass(WorldFault):
     """What another try may mend."""
 
 
-def fetch(
-    base_url: str,
-    path: str,
-    query: Mapping[str, str],
-    *,
-    patience: Patience = Patience(),
-    sleep: Callable[[float], None] = time.sleep,
-) -> bytes:
-    """The document at base_url + path.
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and the place of the site file that names the address. headers may hold a secret."""
+
+    base_url: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # With a body it is posted.
+    body: bytes | None = None
+    named: str = "weather_feed"
+
+
+def fetch(question: Question, *, patience: Patience = Patience(), sleep: Callable[[float], None] = time.sleep) -> bytes:
+    """The document that answers.
 
     Raises Unreachable where the service does not answer, or not in time, and BadInput where it refuses the question,
     sends us elsewhere or sends too much.
     """
-    url = httpx.URL(base_url.rstrip("/") + path, params=dict(query))
+
+    async def pause(seconds: float) -> None:
+        sleep(seconds)
+
+    async def one() -> bytes:
+        async with client_for(patience) as client:
+            return await ask(client, question, patience=patience, sleep=pause)
+
+    return asyncio.run(one())
+
+
+def client_for(patience: Patience, connections: int = 1) -> httpx.AsyncClient:
+    """A client of so many connections, which follows nobody elsewhere."""
+    timeout = httpx.Timeout(patience.read_s, connect=patience.connect_s, pool=None)
+    limits = httpx.Limits(max_connections=connections)
+    headers = {"User-Agent": "meterloom"}
+    return httpx.AsyncClient(timeout=timeout, headers=headers, limits=limits, follow_redirects=False)
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    question: Question,
+    *,
+    patience: Patience = Patience(),
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> bytes:
+    """As fetch, with a client that is open."""
+    url = httpx.URL(question.base_url.rstrip("/") + question.path, params=dict(question.query))
+    # What is said of it in a fault: an address may hold a token.
     place = f"{url.scheme}://{url.netloc.decode()}"
     _refuse_link_local(url.host, place)
-    timeout = httpx.Timeout(patience.read_s, connect=patience.connect_s)
-    headers = {"Accept": "application/json", "User-Agent": "meterloom"}
-    with httpx.Client(timeout=timeout, headers=headers, follow_redirects=False) as client:
-        for pause_s in (*patience.pauses_s, None):
-            try:
-                return _answer(client, url, place, patience)
-            except _MayPass as fault:
-                if pause_s is None:
-                    tries = len(patience.pauses_s) + 1
-                    raise Unreachable(
-                        f"{place} does not answer: {fault}, {tries} times; look at the service and the network, "
-                        "the next look asks again"
-                    ) from fault
-                sleep(pause_s)
+    headers = {"Accept": "application/json", **question.headers}
+    method = "GET" if question.body is None else "POST"
+    request = client.build_request(method, url, headers=headers, content=question.body)
+    for pause_s in (*patience.pauses_s, None):
+        try:
+            return await _answer(client, request, place, patience, question.named)
+        except _MayPass as fault:
+            if pause_s is None:
+                tries = len(patience.pauses_s) + 1
+                raise Unreachable(
+                    f"{place} does not answer: {fault}, {tries} times; look at the service and the network, "
+                    "the next look asks again"
+                ) from fault
+            await sleep(pause_s)
     raise AssertionError("the last try returns or raises")
 
 
-def _answer(client: httpx.Client, url: httpx.URL, place: str, patience: Patience) -> bytes:
+async def _answer(
+    client: httpx.AsyncClient, request: httpx.Request, place: str, patience: Patience, named: str
+) -> bytes:
     """One try. Raises _MayPass and BadInput."""
     until = time.monotonic() + patience.whole_s
     parts, size = [], 0
     try:
-        with client.stream("GET", url) as response:
-            for part in response.iter_bytes():
+        response = await client.send(request, stream=True)
+        try:
+            async for part in response.aiter_bytes():
                 size += len(part)
                 if size > patience.max_bytes:
                     limit = f"{patience.max_bytes / 2**20:g} MiB"
-                    raise BadInput(f"{place} sends more than {limit}; a forecast is smaller", reason="too_large")
+                    raise BadInput(f"{place} sends more than {limit}; expected far less", reason="too_large")
                 if time.monotonic() > until:
                     raise _MayPass(f"its answer is not complete after {patience.whole_s:g} s")
                 parts.append(part)
+        finally:
+            await response.aclose()
     except httpx.TimeoutException as error:
         raise _MayPass(f"no answer within {patience.read_s:g} s") from error
     # A broken compression among them: cut off, like a body that is too short.
     except httpx.HTTPError as error:
-        raise _MayPass(one_line(str(error) or type(error).__name__, 200)) from error
-    _check(response, b"".join(parts), place)
+        raise _MayPass(_why(error)) from error
+    _check(response, b"".join(parts), place, named)
     return b"".join(parts)
 
 
-def _check(response: httpx.Response, body: bytes, place: str) -> None:
+def _why(error: BaseException) -> str:
+    """What was behind it: the library says only that all attempts failed."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return one_line(str(error) or type(error).__name__, 200)
+
+
+def _check(response: httpx.Response, body: bytes, place: str, named: str) -> None:
     status = response.status_code
     if status in PASSING:
         raise _MayPass(f"it answers {status} {response.reason_phrase}".rstrip())
@@ -99,14 +149,14 @@ def _check(response: httpx.Response, body: bytes, place: str) -> None:
         raise BadInput(
             f"{place} sends us to {where}, and redirects are not followed",
             reason="redirected",
-            mend="name the right address as url of weather_feed in the site file",
+            mend=f"name the right address as url of {named} in the site file",
         )
     if status != httpx.codes.OK:
         said = _reason(body)
         raise BadInput(
             f"{place} refuses the question with {status}{': ' + said if said else ''}",
             reason="refused",
-            mend="look at url and place of the site file",
+            mend=f"look at {named} in the site file",
         )
 
 
@@ -116,16 +166,18 @@ def _reason(body: bytes) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    told = [found.get(name) for name in ("reason", "detail", "description")] if isinstance(found, dict) else []
+    told = (
+        [found.get(name) for name in ("reason", "detail", "description", "message")] if isinstance(found, dict) else []
+    )
     return next((one_line(each, 200) for each in told if isinstance(each, str)), "")
 
 
 def _refuse_link_local(host: str, place: str) -> None:
-    """Raises BadInput for an address at which clouds keep their secrets and no weather service lives."""
+    """Raises BadInput for an address at which clouds keep their secrets and no service lives."""
     try:
         found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
     except OSError:
         # Unknown here: a proxy may know it, else the connection says it.
         return
     if any(ipaddress.ip_address(each).is_link_local for each in found):
-        raise BadInput(f"{place} is a link-local address, which no weather service has", reason="forbidden_host")
+        raise BadInput(f"{place} is a link-local address, which no service has", reason="forbidden_host")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assets.feeds import bright_sky, open_meteo
-from assets.feeds.fetch import Patience, fetch
+from assets.feeds.fetch import Patience, Question, fetch
 from assets.feeds.weather_file import read_weather_file
 from assets.stores.issued.weather_issues import WeatherStore
 from data_quality.contracts.control.weather_issue import WeatherIssue
@@ -63,7 +63,7 @@ def _asked(
         path, query = "/v1/forecast", open_meteo.query(latitude, longitude)
     else:
         path, query = "/weather", bright_sky.query(latitude, longitude, clock.now_utc())
-    content = fetch(feed.url, path, query, patience=patience, sleep=sleep)
+    content = fetch(Question(feed.url, path, query), patience=patience, sleep=sleep)
     read = open_meteo.read_open_meteo if feed.kind == "open_meteo" else bright_sky.read_bright_sky
     # After the answer, not before the question: it was known then.
     return read(content, fetched_at_utc=clock.now_utc(), file=feed.url)

@@ -159,8 +159,12 @@ def read_file(
     tz: str | None = None,
     now_utc: datetime | None = None,
     is_scale_vouched: bool = False,
+    may_hold_none: bool = False,
 ) -> FileRead:
-    """Read one file. Raises BadInput, naming the file, where it must be refused whole."""
+    """Read one file. Raises BadInput, naming the file, where it must be refused whole.
+
+    may_hold_none: a file without a good row is no fault: who asks wants to hear of every row.
+    """
     try:
         reader = reader_for(path)
         maps: tuple[ColumnMap, ...] = () if mapping is None else (mapping,)
@@ -173,7 +177,7 @@ def read_file(
         counted = beside(rows, to_intervals(parsed.states, site))
         rows = pl.concat([rows, counted.rows])
         rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
-        if parsed.states.is_empty() and not parsed.channels:
+        if parsed.states.is_empty() and not parsed.channels and not may_hold_none:
             # A state without an amount is not lost: the next file may have the one that it needs.
             _refuse_if_nothing_is_left(rows, rejects, path)
     except BadInput as fault:

@@ -54,6 +54,8 @@ ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     # Others stand in the site file, which is its own proof.
     "meter_events": lambda row: row["origin"] == "person",
     "meter_decisions": _by_person,
+    # To take a key away needs none.
+    "api_keys": lambda row: not row["is_revoked"],
 }
 
 

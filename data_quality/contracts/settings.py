@@ -15,6 +15,7 @@ from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yam
 
 SETTINGS_FILE = "meterloom.yaml"
 ENVIRONMENT_PREFIX = "METERLOOM_"
+READINGS_PATH = "/api/v1/readings"
 # These name the project itself or switch the process, and are read by the shells.
 OTHER_VARIABLES = frozenset(
     {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS"}
@@ -55,6 +56,20 @@ class ServerSettings(Model):
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
     collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
+
+
+class PushSettings(Model):
+    """Where machines push readings to: POST http://host:port/api/v1/readings, with a key of `meterloom keys issue`."""
+
+    host: str = Field(default="127.0.0.1", description="Another address lets in the network, over TLS alone")
+    port: int = Field(default=8610, ge=0, le=65535)
+    certificate_file: str = Field(default="", description="Chain of the server's certificate (PEM, absolute path)")
+    key_file: str = Field(default="", description="Its private key (PEM, absolute path)")
+
+    @property
+    def url(self) -> str:
+        """Where readings are posted to."""
+        return f"http{'s' if self.certificate_file else ''}://{self.host}:{self.port}{READINGS_PATH}"
 
 
 class OcppSettings(Model):
@@ -105,6 +120,7 @@ class Settings(Model):
     mqtt: MqttSettings = MqttSettings()
     server: ServerSettings = ServerSettings()
     ocpp: OcppSettings = OcppSettings()
+    push: PushSettings = PushSettings()
     live: LiveSettings = LiveSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -27,6 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "doctor": ("project.doctor_commands",),
     "sniff": ("readings.sniff_commands",),
     "ingest": ("readings.ingest_commands",),
+    "pull": ("readings.pull_commands",),
     "quarantine": ("readings.quarantine_commands",),
     "quality": ("readings.quality_commands",),
     "readings": ("readings.readings_commands",),
@@ -81,7 +82,7 @@ GROUPS = {
     "dispatch": "Commands to devices, and their proof.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
-    "keys": "Keys that people sign with.",
+    "keys": "Keys that people sign with, and keys of machines.",
 }
 
 
@@ -92,6 +93,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "next",
         "sniff",
         "ingest",
+        "pull",
         "quarantine",
         "readings",
         "sources",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from assets.feeds.fetch import Patience, fetch
+from assets.feeds.fetch import Patience, Question, fetch
 from data_quality.contracts.errors import BadInput, Unreachable
 from tests.feeds.server import Service, Told, serving
 
@@ -29,7 +29,7 @@ def pauses() -> list[float]:
 
 
 def ask(service: Service, pauses: list[float], patience: Patience = QUICK) -> bytes:
-    return fetch(service.url, "/v1/forecast", {"hourly": "a,b"}, patience=patience, sleep=pauses.append)
+    return fetch(Question(service.url, "/v1/forecast", {"hourly": "a,b"}), patience=patience, sleep=pauses.append)
 
 
 def test_an_answer_is_its_body(service: Service, pauses: list[float]) -> None:
@@ -86,7 +86,7 @@ def test_nobody_there_is_one_sentence(pauses: list[float], monkeypatch: pytest.M
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(Unreachable, match=f"{url} does not answer: .*refused, 3 times"):
-            fetch(url, "/weather", {}, patience=QUICK, sleep=pauses.append)
+            fetch(Question(url, "/weather"), patience=QUICK, sleep=pauses.append)
 
 
 def test_a_refusal_is_told_in_the_services_own_words_and_not_asked_again(service: Service, pauses: list[float]) -> None:
@@ -115,7 +115,7 @@ def test_an_answer_without_end_is_refused(service: Service, pauses: list[float])
         Told(body=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
     ):
         service.say(told)
-        with pytest.raises(BadInput, match=r"sends more than .* MiB; a forecast is smaller"):
+        with pytest.raises(BadInput, match=r"sends more than .* MiB; expected far less"):
             ask(service, pauses)
         assert len(service.asked) == 1
 
@@ -123,4 +123,4 @@ def test_an_answer_without_end_is_refused(service: Service, pauses: list[float])
 def test_the_address_at_which_clouds_keep_their_secrets_is_never_asked(pauses: list[float]) -> None:
     for url in ("http://169.254.169.254", "http://[fe80::1]"):
         with pytest.raises(BadInput, match="is a link-local address"):
-            fetch(url, "/latest/meta-data", {}, patience=QUICK, sleep=pauses.append)
+            fetch(Question(url, "/latest/meta-data"), patience=QUICK, sleep=pauses.append)

@@ -88,7 +88,7 @@ def test_fetch_asks_the_service_of_the_site_file(project: Path, service: Service
     assert call(project, "fetch", "--site", "works")[1]["new"] == 1
     service.say(Told(404))
     code, _, said = call(project, "fetch", "--site", "works")
-    assert (code, "refuses the question with 404 (look at url and place of the site file)" in said) == (2, True)
+    assert (code, "refuses the question with 404 (look at weather_feed in the site file)" in said) == (2, True)
 
 
 def test_the_asset_keeps_the_forecast_and_shows_it(project: Path, service: Service) -> None:

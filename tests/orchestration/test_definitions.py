@@ -35,6 +35,7 @@ ASSETS = {
     "out_site__enpi_quarter",
     "out_site__month_reports",
     "raw_landing__15min_readings",
+    "raw_landing__pulled_files",
 }
 MARTS = {
     "mart_portfolio__kpi_values",
@@ -85,6 +86,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "forecast_issue",
         "forecast_watch",
         "plan",
+        "pull",
         "dispatch",
         "execution",
         "trust",
@@ -101,6 +103,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "hourly_forecasts",
         "hourly_weather",
         "nightly_forecast_scores",
+        "quarter_hourly_pulls",
         "weekly_retraining",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {

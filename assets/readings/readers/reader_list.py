@@ -12,6 +12,7 @@ from assets.readings.readers.market_formats.nem12 import Nem12
 from assets.readings.readers.market_formats.nem13 import Nem13
 from assets.readings.readers.p1_format.dsmr import Dsmr
 from assets.readings.readers.table_formats.csv_table import CsvTable
+from assets.readings.readers.table_formats.json_rows import JsonRows
 from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
@@ -27,6 +28,7 @@ READERS: tuple[Reader, ...] = (
     Nem12(),
     Nem13(),
     Mscons(),
+    JsonRows(),
     CsvTable(),
 )
 HEAD_BYTES = 4096

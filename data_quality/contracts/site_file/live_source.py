@@ -172,7 +172,8 @@ LiveSource = Annotated[
     MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
     Field(discriminator="kind"),
 ]
-# These have an adapter in the collector. What is pushed comes to its port, and the others are pulled by a schedule.
+# These have an adapter in the collector. What is pushed comes to a door of its own (receive.py), and the others are
+# pulled by a schedule.
 Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
 
 

@@ -1,13 +1,15 @@
-"""`meterloom keys`: the keys that people sign with."""
+"""`meterloom keys`: the keys that people sign with, and those with which machines push readings."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from assets.stores.audit import bad_content
 from assets.stores.trust import ADOPT
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, Scope
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
@@ -15,6 +17,14 @@ from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor, keys_dir
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
+OF_MACHINES = Table(
+    "machine_keys",
+    "key: {key_id} | for: {name} | owner: {person_id} | sites | scopes | expires: {expires_utc} | state | "
+    "last used: {last_used_utc:|never}",
+)
+PUSH: Scope = "ems.readings.push"
+# From when on a list says that a key is about to end.
+SOON = timedelta(days=30)
 
 
 @command("keys new", takes=PROJECT, example="anna")
@@ -84,4 +94,61 @@ def keys_list(call: Call) -> Answer:
         found.append(
             {"person_id": person.person_id, "fingerprint": fingerprint(person.public_key), "private_key": state}
         )
-    return Answer({"keys": found}, KEYS)
+    machines = _machine_keys(call)
+    soon = [each["key_id"] for each in machines if each["state"] == "good" and each["ends_soon"]]
+    text = f"ends within {SOON.days} days: {', '.join(soon)}; 'meterloom keys issue' makes another" if soon else ""
+    return Answer({"keys": found, "machine_keys": machines}, [KEYS, OF_MACHINES] if machines else KEYS, text=text)
+
+
+def _machine_keys(call: Call) -> list[dict[str, Any]]:
+    from assets.stores.issued.api_keys import ApiKeyStore
+
+    keys, now_utc = ApiKeyStore(call.project.store), call.clock.now_utc()
+    used = keys.last_used()
+    return [
+        {
+            **each.model_dump(exclude={"is_revoked"}),
+            "state": each.state(now_utc),
+            "ends_soon": each.expires_utc - now_utc <= SOON,
+            "last_used_utc": used.get(each.key_id),
+        }
+        for each in keys.recorded()
+    ]
+
+
+@command("keys issue", takes=ACTS, example='"gateway hall 3" --site my_site --as anna')
+def keys_issue(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What will hold the key.")],
+    site: Annotated[list[str], typer.Option("--site", help="Site that it is for; several are possible.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="How long it lasts, 366 at most.")] = 90,
+) -> Answer:
+    """Make a key with which a machine may push readings; it is shown once."""
+    from assets.stores.issued.api_keys import ApiKeyStore
+
+    who = actor(call, ROLE_OF_SCOPE[PUSH])
+    sites, store = [call.project.site(each).site_id for each in site], call.project.store
+    with store.together():
+        key, text = ApiKeyStore(store).issue(
+            who.person.person_id, name=name, sites=sites, scopes=[PUSH], days=days, clock=call.clock
+        )
+        who.sign("keys issue", key.key_id, sites=sites, scopes=[PUSH], expires_utc=key.expires_utc.isoformat())
+    said = [
+        f"key of {name}, until {key.expires_utc:%Y-%m-%d} for {', '.join(sites)}: {text}",
+        "it is shown this once; send it as 'Authorization: Bearer KEY', never in an address",
+    ]
+    return Answer({**key.model_dump(), "key": text}, text="\n".join(said))
+
+
+@command("keys revoke", takes=ACTS, example='1f2e3d4c5b6a --as anna --reason "gateway sold"')
+def keys_revoke(
+    call: Call,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, from 'meterloom keys list'.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+) -> Answer:
+    """Let a machine's key open nothing any more, from now on."""
+    from assets.stores.issued.api_keys import ApiKeyStore
+
+    person = call.acting(ROLE_OF_SCOPE[PUSH])
+    revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)
+    return Answer(revoked.model_dump(), text=f"key {revoked.key_id} of {revoked.name} opens nothing any more")

@@ -1,0 +1,100 @@
+"""Keys of machines and receipts for what they pushed. Of a secret only the SHA-256 is kept: 256 bits of chance need no
+slow hash, and nobody can show it twice.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.schema.tables_push import api_keys, push_receipts
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
+from data_quality.contracts.time import Clock
+
+_KEYS = AppendOnly(api_keys, fields_of(ApiKey), order=("id",), is_proven=True)
+_RECEIPTS = AppendOnly(push_receipts, dict, order=("id",))
+# How long the answer to an idempotency key is told again (face.md, section 4).
+REMEMBERED = timedelta(hours=24)
+
+
+class ApiKeyStore:
+    """Keys of machines, and what they were answered."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def issue(
+        self, person_id: str, *, name: str, sites: Sequence[str], scopes: Sequence[Scope], days: int, clock: Clock
+    ) -> tuple[ApiKey, str]:
+        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which nobody can be told again."""
+        if not 1 <= days <= MOST_DAYS:
+            raise BadInput(f"a key lasts 1 to {MOST_DAYS} days, got {days}", reason="bad_expiry")
+        key = ApiKey(
+            key_id=secrets.token_hex(6),
+            person_id=person_id,
+            name=name,
+            sites=tuple(sites),
+            scopes=tuple(scopes),
+            expires_utc=clock.now_utc() + timedelta(days=days),
+        )
+        secret = secrets.token_urlsafe(32)
+        _KEYS.add(self.store, clock, row_of(api_keys, key, secret_sha256=_sha256(secret)))
+        return key, f"{PREFIX}_{key.key_id}_{secret}"
+
+    def revoke(self, key_id: str, *, person_id: str, reason: str, clock: Clock) -> ApiKey:
+        """Let a key open nothing any more. Raises BadInput for one that is unknown or revoked already."""
+        with self.store.together():
+            row = _KEYS.newest(self.store, key_id=key_id)
+            if row is None or row["is_revoked"]:
+                what = "is revoked already" if row else "is not known; 'meterloom keys list' names them"
+                raise BadInput(f"key {key_id!r} {what}", reason="unknown_key")
+            said = {"is_revoked": True, "reason": reason, "person_id": person_id}
+            row = {name: row[name] for name in row if name not in ("id", "recorded_at_utc")} | said
+            _KEYS.add(self.store, clock, row)
+        return _KEYS.read(row)
+
+    def recorded(self) -> list[ApiKey]:
+        """All keys as they stand, in the order in which they were issued."""
+        return _KEYS.all_as_of(self.store, "key_id")
+
+    def last_used(self) -> dict[str, datetime]:
+        """When each key last brought something."""
+        table = push_receipts
+        query = sa.select(table.c.key_id, sa.func.max(table.c.recorded_at_utc).label("last")).group_by(table.c.key_id)
+        return {row["key_id"]: row["last"] for row in self.store.rows(query)}
+
+    def opened_by(self, text: str, now_utc: datetime) -> ApiKey | None:
+        """The good key that this text is; None for any other text, and for a key that is revoked or has expired."""
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        row = _KEYS.newest(self.store, key_id=key_id) if prefix == PREFIX and key_id and secret else None
+        # Compared in any case, so that an unknown id takes as long as a wrong secret.
+        is_secret = hmac.compare_digest(_sha256(secret), row["secret_sha256"] if row else _sha256(""))
+        if row is None or not is_secret:
+            return None
+        key = _KEYS.read(row)
+        return key if key.state(now_utc) == "good" else None
+
+    def answered(self, key_id: str, idempotency_key: str, now_utc: datetime) -> dict[str, Any] | None:
+        """The receipt of what this key sent under that idempotency key within the last day."""
+        row = _RECEIPTS.newest(self.store, key_id=key_id, idempotency_key=idempotency_key)
+        return row if row and now_utc - row["recorded_at_utc"] < REMEMBERED else None
+
+    def receipt(self, receipt_id: str) -> dict[str, Any] | None:
+        """The last receipt of that id."""
+        return _RECEIPTS.newest(self.store, receipt_id=receipt_id)
+
+    def note(self, clock: Clock, **row: Any) -> None:
+        """Keep a receipt: the columns of push_receipts."""
+        _RECEIPTS.add(self.store, clock, row)
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,103 @@
+"""A body of pushed readings: judged as ingestion will judge it, kept as a file of the landing folder, or not at all.
+
+It is named by its content: sent again after any interruption it is the same file, and the lake takes it once.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from assets.readings.parsed import bad_rows
+from assets.readings.sniff_files import read_file
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+
+UNFINISHED = ".push-"
+# So many refused rows are named in an answer; all are counted.
+MOST_NAMED = 1000
+
+
+class RefusedRow(Model):
+    """One row that is no reading. row: its place in `readings`, from 1."""
+
+    row: int
+    reason: str
+    expected: str
+    got: str
+
+
+class KeptBody(Model):
+    """What became of a body. file_name: in the site's landing folder; empty where no row of it is good.
+
+    accepted, rejected and doubled are rows of the body, and together all of them: a doubled one says what another says.
+    """
+
+    sha256: str
+    file_name: str
+    accepted: int
+    rejected: int
+    doubled: int
+    rejects: tuple[RefusedRow, ...]
+
+
+def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBody:
+    """Judge a body and make it durable: it is on the disk, by name, when this returns.
+
+    Raises BadInput where it cannot be used as a whole, OSError where it cannot be kept.
+    """
+    folder, digest = landing / site.site_id, hashlib.sha256(body).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two senders of the same bytes must not write into one file.
+    unfinished = folder / f"{UNFINISHED}{uuid4().hex}.json"
+    name = f"push-{digest[:32]}.json"
+    try:
+        with unfinished.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            found = read_file(unfinished, site=site, now_utc=clock.now_utc(), may_hold_none=True)
+        except BadInput as fault:
+            # Of a file that the sender never heard of.
+            raise BadInput(fault.message, line=fault.line, reason=fault.reason, mend=fault.mend) from fault
+        bad = set(found.rejects["source_line"].to_list())
+        good = {*found.rows["source_line"].to_list(), *found.states["source_line"].to_list()} - bad
+        if good:
+            unfinished.replace(folder / name)
+            _sync(folder)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    refused = [
+        RefusedRow(row=each.line, reason=each.reason, expected=each.expected, got=each.got)
+        for each in bad_rows(found.rejects, name, limit=MOST_NAMED)
+    ]
+    return KeptBody(
+        sha256=digest,
+        file_name=name if good else "",
+        accepted=len(good),
+        rejected=len(bad),
+        doubled=found.report.warnings.get("duplicate_rows", 0),
+        rejects=tuple(refused),
+    )
+
+
+def clear_unfinished(landing: Path) -> int:
+    """Remove what a process that was killed was writing; nobody was told that it is kept. Returns how many."""
+    found = list(landing.glob(f"*/{UNFINISHED}*.json"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _sync(folder: Path) -> None:
+    """A renamed file is only there for sure when its folder is written too."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

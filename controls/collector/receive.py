@@ -1,0 +1,283 @@
+"""The door for machines: POST /api/v1/readings. What it acknowledges is on the disk; what it refuses, it refuses in one
+sentence, and each row with its reason.
+
+A key (`meterloom keys issue`) says whose machine it is. The same Idempotency-Key, or without one the same bytes, get
+the answer that they got, and nothing twice.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from assets.sites.load_sites import load_people, load_sites
+from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.lake.batches import batches_of_source
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
+from assets.stores.transactions import Store
+from controls.collector.pushed_files import KeptBody, keep_body
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, ApiKey, Scope
+from data_quality.contracts.settings import READINGS_PATH, Project
+from data_quality.contracts.time import Clock
+
+PUSH: Scope = "ems.readings.push"
+MAX_BYTES = 16 * 2**20
+# A body that trickles in holds a place; an honest one of 16 MiB takes a second.
+BODY_S = 30.0
+# Pushes of one key, and wrong keys of one address: so many at once, and so many a second after that.
+PUSHES, WRONG_KEYS = (20, 5.0), (20, 1 / 3)
+# Bodies that are in memory at once, and those that are judged at once.
+AT_ONCE, JUDGED_AT_ONCE = 8, 2
+_IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}")
+logger = logging.getLogger("meterloom.push")
+
+
+class _Problem(Exception):
+    """An answer that is a refusal: status, reason as a code, one sentence."""
+
+    def __init__(self, status: int, reason: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.reason, self.more = status, reason, more
+
+
+class _Bucket:
+    """So many at once, and after that so many a second."""
+
+    def __init__(self, size: int, a_second: float) -> None:
+        self.size, self.a_second = size, a_second
+        self.left: dict[str, tuple[float, float]] = {}
+
+    def is_empty(self, name: str, now_s: float) -> bool:
+        """Whether nothing is left for that name; else one is taken."""
+        left, at_s = self.left.get(name, (float(self.size), now_s))
+        left = min(self.size, left + (now_s - at_s) * self.a_second)
+        if left >= 1:
+            self.left[name] = (left - 1, now_s)
+        if len(self.left) > 10_000:
+            self.left.clear()
+        return left < 1
+
+
+@dataclass
+class Door:
+    """What the door rests on, and what it counted: answers by status, rows by what became of them."""
+
+    project: Project
+    store: Store
+    clock: Clock
+    monotonic: Callable[[], float] = time.monotonic
+    counts: Counter[str] = field(default_factory=Counter)
+    _busy: set[tuple[str, str]] = field(default_factory=set)
+    _pushes: _Bucket = field(default_factory=lambda: _Bucket(*PUSHES))
+    _wrong: _Bucket = field(default_factory=lambda: _Bucket(*WRONG_KEYS))
+
+    def __post_init__(self) -> None:
+        self.keys = ApiKeyStore(self.store)
+        self._bodies, self._judges = asyncio.Semaphore(AT_ONCE), CapacityLimiter(JUDGED_AT_ONCE)
+
+    def app(self) -> Starlette:
+        """The application: three addresses, and a sentence for every other."""
+        return Starlette(
+            routes=[
+                Route(READINGS_PATH, self._answering(self._push), methods=["POST"]),
+                Route(f"{READINGS_PATH}/receipts/{{receipt}}", self._answering(self._receipt), methods=["GET"]),
+            ]
+        )
+
+    def _answering(self, serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                status, said = await serve(request)
+            except _Problem as problem:
+                status, said = problem.status, _said(problem)
+            except Unreachable as fault:
+                logger.warning("%s", fault)
+                status, said = 503, _said(_Problem(503, "store_away", "the store does not answer; send it again"))
+            except BadInput as fault:
+                # Ours, not the sender's: people file, site file or store are not as they should be.
+                logger.warning("%s", fault)
+                status, said = 503, _said(_Problem(503, fault.reason, "the project is not in order; send it again"))
+            except ClientDisconnect:
+                status, said = 400, _said(_Problem(400, "cut", "the body ended before its end"))
+            self.counts[f"answered {status}"] += 1
+            headers = {"Retry-After": "1"} if status in (409, 429, 503) else {}
+            # What is left of a body that was not read would be taken for the next request.
+            headers |= {"Connection": "close"} if status in (408, 411, 413, 415) else {}
+            kind = "application/json" if status < 400 else "application/problem+json"
+            return JSONResponse(said, status, headers, media_type=kind)
+
+        return endpoint
+
+    async def _push(self, request: Request) -> tuple[int, dict[str, Any]]:
+        key = await self._key(request)
+        if self._pushes.is_empty(key.key_id, self.monotonic()):
+            raise _Problem(429, "too_many", f"more than {PUSHES[1]:g} bodies a second; send more rows in one")
+        _check_heads(request)
+        async with self._bodies:
+            try:
+                body = await asyncio.wait_for(_body(request), BODY_S)
+            except TimeoutError:
+                raise _Problem(408, "too_slow", f"the body was not complete after {BODY_S:g} s") from None
+            digest = _sha256(body)
+            asked = request.headers.get("idempotency-key", digest)
+            if not _IDEMPOTENCY.fullmatch(asked):
+                raise _Problem(400, "bad_idempotency_key", "Idempotency-Key: 1 to 128 visible characters of ASCII")
+            if (key.key_id, asked) in self._busy:
+                raise _Problem(409, "still_running", "the same Idempotency-Key is being worked on; ask again")
+            self._busy.add((key.key_id, asked))
+            try:
+                return await to_thread.run_sync(self._keep, key, body, digest, asked, limiter=self._judges)
+            finally:
+                self._busy.discard((key.key_id, asked))
+
+    async def _key(self, request: Request) -> ApiKey:
+        """Who asks. Raises _Problem."""
+        address, now_s = request.client.host if request.client else "", self.monotonic()
+        if "mlk_" in str(request.url):
+            raise _Problem(
+                400, "key_in_address", "a key in an address ends in logs: revoke it, send another as a header"
+            )
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        found = await to_thread.run_sync(self._opened, text.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            # Who has a good key at the same address is not kept out by others.
+            if self._wrong.is_empty(address, now_s):
+                raise _Problem(429, "too_many", "too many wrong keys from this address")
+            raise _Problem(401, "no_key", "expected 'Authorization: Bearer KEY' with a key that holds today")
+        return found
+
+    def _opened(self, text: str) -> ApiKey | None:
+        key = self.keys.opened_by(text, self.clock.now_utc())
+        if key is None:
+            return None
+        if PUSH not in key.scopes:
+            raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH}")
+        # A key is its owner's: without them, or without their role, it opens nothing.
+        owner = next((p for p in load_people(self.project.people_file).people if p.person_id == key.person_id), None)
+        return key if owner is not None and ROLE_OF_SCOPE[PUSH] in owner.roles else None
+
+    def _keep(self, key: ApiKey, body: bytes, digest: str, asked: str) -> tuple[int, dict[str, Any]]:
+        """Judge a body and keep it; in a thread. Raises _Problem."""
+        now_utc = self.clock.now_utc()
+        before = self.keys.answered(key.key_id, asked, now_utc)
+        if before is not None:
+            if before["body_sha256"] != digest:
+                raise _Problem(422, "another_body", "this Idempotency-Key came with another body before")
+            return 200, before["answer"]
+        site_id = _site_of(body)
+        if site_id not in key.sites:
+            # In the same words whether there is such a site or not.
+            raise _Problem(403, "another_site", f"this key is not for a site {site_id!r}")
+        site = load_sites(self.project.sites_dir).get(site_id)
+        if site is None:
+            raise BadInput(f"key {key.key_id} is for site {site_id!r}, which is gone", reason="unknown_site")
+        try:
+            kept = keep_body(body, site=site, landing=self.project.landing_dir, clock=self.clock)
+        except BadInput as fault:
+            raise _Problem(422, fault.reason, fault.message) from fault
+        except OSError as error:
+            logger.warning("a push of %s cannot be kept: %s", key.key_id, error)
+            why = f"it cannot be kept ({error.strerror or error}), and is not; send it again later"
+            raise _Problem(507, "cannot_be_kept", why) from error
+        self.counts["rows accepted"] += kept.accepted
+        self.counts["rows rejected"] += kept.rejected
+        if not kept.file_name:
+            raise _Problem(422, "no_good_row", "no row is a reading", **_rows(kept))
+        receipt = _sha256(f"{site_id} {digest}".encode())[:32]
+        said = {"receipt": receipt, "sha256": digest, "site": site_id, **_rows(kept)}
+        said["status_url"] = f"{READINGS_PATH}/receipts/{receipt}"
+        # After the file, never before: a receipt without its readings would be a lie, the other way round is a repeat.
+        self.keys.note(
+            self.clock,
+            receipt_id=receipt,
+            key_id=key.key_id,
+            site_id=site_id,
+            idempotency_key=asked,
+            body_sha256=digest,
+            file_name=kept.file_name,
+            answer=said,
+        )
+        return 202, said
+
+    async def _receipt(self, request: Request) -> tuple[int, dict[str, Any]]:
+        key = await self._key(request)
+        return await to_thread.run_sync(self._status, key, request.path_params["receipt"])
+
+    def _status(self, key: ApiKey, receipt_id: str) -> tuple[int, dict[str, Any]]:
+        row = self.keys.receipt(receipt_id)
+        if row is None or row["site_id"] not in key.sites:
+            raise _Problem(404, "unknown_receipt", "there is no such receipt of a site of this key")
+        site_id, digest = row["site_id"], row["body_sha256"]
+        said = {"receipt": receipt_id, "site": site_id, "received_utc": row["recorded_at_utc"].isoformat()}
+        found = batches_of_source(self.store, site_id=site_id, source_sha256=digest)
+        quarantine = QuarantineStore(self.project.quarantine_dir, self.store)
+        held = quarantine.items(site_id, source_sha256=digest, is_open=True)
+        said["rejects"] = [{name: each[name] for name in ("line", "reason", "message")} for each in held[:100]]
+        if found:
+            newest = found[0]
+            return 200, said | {"state": "stored", "batch": newest["batch_id"], "accepted": newest["accepted_rows"]}
+        return 200, said | {"state": "refused" if held else "waiting"}
+
+
+def _said(problem: _Problem) -> dict[str, Any]:
+    return {"status": problem.status, "reason": problem.reason, "detail": str(problem), **problem.more}
+
+
+def _rows(kept: KeptBody) -> dict[str, Any]:
+    return kept.model_dump(include={"accepted", "rejected", "doubled", "rejects"}, mode="json")
+
+
+def _check_heads(request: Request) -> None:
+    """Raises _Problem for what need not be read to be refused."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Problem(415, "not_json", "expected Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise _Problem(415, "packed", "expected a body that is not packed")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BYTES:
+        raise _too_large()
+
+
+def _too_large() -> _Problem:
+    return _Problem(413, "too_large", f"a body of more than {MAX_BYTES // 2**20} MiB; send it in parts")
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, as long as it is no longer than it may be. Raises _Problem, ClientDisconnect."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        # A sender that names no length is stopped here.
+        if size > MAX_BYTES:
+            raise _too_large()
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _site_of(body: bytes) -> str:
+    """The site that a body says it is of. Raises _Problem."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Problem(422, "not_json", f"this cannot be read as JSON: {str(error)[:200]}") from error
+    named = found.get("site") if isinstance(found, dict) else None
+    if not isinstance(named, str) or "readings" not in found:
+        raise _Problem(422, "wrong_shape", 'expected {"site": ..., "readings": [...]}')
+    return named
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,280 @@
+"""The door for machines, as its own process: what it acknowledges is in the landing folder, what it refuses is not."""
+
+import json
+import random
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.transactions import open_store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import FixedClock
+from tests.controls.collector.pushing import call, door, make_project, new_key, push, reading, send
+
+HEAD = "POST /api/v1/readings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("pushed"))
+
+
+@pytest.fixture
+def key(project: Path) -> str:
+    """A key of its own for each test: none waits for what another sent."""
+    return new_key(project)
+
+
+@pytest.fixture(scope="module")
+def url(project: Path) -> Iterator[str]:
+    # The command makes the store that the door opens.
+    new_key(project)
+    with door(project) as opened:
+        yield opened.url
+
+
+def landed(project: Path) -> list[Path]:
+    return sorted((project / "landing").rglob("*.json"))
+
+
+def test_pushed_rows_land_once_and_become_readings(project: Path, url: str, key: str) -> None:
+    counter = {"meter": "m2", "unit": "kwh"}
+    rows = [
+        reading(),
+        reading(15),
+        {**counter, "at": "2026-01-01T00:00:00Z", "value": 100.5},
+        {**counter, "at": "2026-01-01T00:15:00+00:00", "value": "101.25"},
+        reading(meter="pieces", value=7, unit="count"),
+    ]
+    first = push(url, key, rows)
+    assert first.status_code == 202, first.text
+    said = first.json()
+    assert (said["accepted"], said["rejected"], said["doubled"]) == (5, 0, 0)
+    again = push(url, key, rows)
+    assert (again.status_code, again.json()) == (200, said)
+    (path,) = landed(project)
+    status = f"{url}{said['status_url']}"
+    bearer = {"Authorization": f"Bearer {key}"}
+    assert httpx.get(status, headers=bearer, trust_env=False).json()["state"] == "waiting"
+    assert call(project, "ingest", str(path), "--site", "works")["files"][0]["new_rows"] == 4
+    stored = httpx.get(status, headers=bearer, trust_env=False).json()
+    assert (stored["state"], stored["accepted"]) == ("stored", 4)
+    assert call(project, "ingest", str(path), "--site", "works")["files"][0]["is_repeat"]
+
+
+def test_every_row_is_accepted_or_refused_with_its_reason(url: str, key: str) -> None:
+    late = (datetime.now(UTC) + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    cases = {
+        "unknown_meter": reading(30, meter="m9"),
+        "not_of_source": reading(30, meter="m3"),
+        "unknown_register": reading(30, register="export"),
+        "unit_mismatch": reading(30, unit="kW"),
+        "unknown_unit": reading(30, unit="kwhh"),
+        "no_zone": reading(30, start="2026-01-01T00:30:00"),
+        "bad_timestamp": reading(30, start="yesterday"),
+        "future_timestamp": reading(30, start=late.isoformat()),
+        "not_a_number": reading(30, value="1,5"),
+        "unknown_interval": reading(30, minutes=-15),
+        "off_grid": reading(30, start="2026-01-01T00:07:00Z"),
+        "negative_consumption": reading(30, value=-1),
+        "quality_range": reading(30, quality="good"),
+        "missing_field": {"meter": "m1"},
+        "unknown_field": reading(30, start_time="x"),
+        "wrong_shape": ["a", "list"],
+        "two_kinds": reading(30, at="2026-01-01T00:30:00Z"),
+    }
+    answer = push(url, key, [reading(45), *cases.values()])
+    assert answer.status_code == 202, answer.text
+    said = answer.json()
+    assert {each["row"]: each["reason"] for each in said["rejects"]} == dict(enumerate(cases, start=2))
+    assert (said["accepted"], said["rejected"]) == (1, len(cases))
+    assert all(each["expected"] for each in said["rejects"])
+
+
+def test_a_body_that_is_none_is_refused_in_one_sentence(project: Path, url: str, key: str) -> None:
+    cases = [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"[1]", "wrong_shape"),
+        (b'{"site": "works"}', "wrong_shape"),
+        (b'{"site": "works", "readings": []}', "wrong_shape"),
+        (b'{"site": "works", "readings": [{"value": NaN}]}', "not_json"),
+        (b'{"site": "works", "readings": [{"value": 1, "value": 2}]}', "not_json"),
+        (b'{"site": "works", "readings": [1]} trailing', "not_json"),
+        (b'{"site": "works", "readings": ' + b"[" * 1_000_000, "not_json"),
+        (b'{"site": "works", "readings": [{"value": 1e309}]}', "no_good_row"),
+        (b"\xff\xfe\x00", "not_json"),
+    ]
+    before = landed(project)
+    for body, reason in cases:
+        answer = send(url, key, body)
+        assert (answer.status_code, answer.json()["reason"]) == (422, reason), body[:60]
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "\n" not in answer.json()["detail"]
+    assert landed(project) == before
+
+
+def test_an_idempotency_key_answers_for_its_body_alone(project: Path, url: str, key: str) -> None:
+    rows = [reading(60)]
+    first = push(url, key, rows, Idempotency_Key="night-1")
+    again = push(url, key, rows, Idempotency_Key="night-1")
+    assert (first.status_code, again.status_code, again.json()) == (202, 200, first.json())
+    other = push(url, key, [reading(75)], Idempotency_Key="night-1")
+    assert (other.status_code, other.json()["reason"]) == (422, "another_body")
+    # The same bytes under another name are the same file.
+    count = len(landed(project))
+    assert push(url, key, rows, Idempotency_Key="night-2").json()["receipt"] == first.json()["receipt"]
+    assert len(landed(project)) == count
+    assert push(url, key, rows, Idempotency_Key="x" * 129).status_code == 400
+
+
+def test_only_a_good_key_opens_and_only_for_its_sites(project: Path, url: str, key: str) -> None:
+    before = landed(project)
+    wrong = key[:-1] + ("A" if key[-1] != "A" else "B")
+    for text in ("x", "mlk_", "mlk_000000000000_x", wrong, key.replace("mlk", "mlx")):
+        assert push(url, text, [reading(90)]).status_code == 401
+    other = push(url, key, [reading(90)], site="other")
+    unknown = push(url, key, [reading(90)], site="nowhere")
+    assert (other.status_code, other.json()["reason"]) == (403, "another_site")
+    assert other.json()["detail"].replace("other", "nowhere") == unknown.json()["detail"]
+    in_address = httpx.post(f"{url}/api/v1/readings?key={key}", content=b"{}", trust_env=False)
+    assert (in_address.status_code, in_address.json()["reason"]) == (400, "key_in_address")
+    assert landed(project) == before
+
+
+def test_a_revoked_key_and_one_whose_owner_lost_the_role_open_nothing(project: Path, url: str) -> None:
+    mine = new_key(project)
+    assert push(url, mine, [reading(105)]).status_code == 202
+    people = project / "people.yaml"
+    text = people.read_text()
+    people.write_text(text.replace("[engineer]", "[operator]"))
+    assert push(url, mine, [reading(105)]).status_code == 401
+    people.write_text("people: [\n")
+    broken = push(url, mine, [reading(105)])
+    assert broken.status_code == 503
+    people.write_text(text)
+    assert push(url, mine, [reading(105)]).status_code == 200
+    call(project, "keys", "revoke", mine.split("_")[1], "--as", "erik", "--reason", "sold")
+    assert push(url, mine, [reading(105)]).status_code == 401
+    states = {each["key_id"]: each["state"] for each in call(project, "keys", "list")["machine_keys"]}
+    assert states[mine.split("_")[1]] == "revoked"
+
+
+def test_a_body_of_a_gigabyte_is_refused_unread(url: str, key: str) -> None:
+    place = urlsplit(url)
+    assert place.hostname
+    assert place.port
+    head = HEAD.format(key=key)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as wire:
+        wire.sendall(f"{head}Content-Length: {2**30}\r\n\r\n".encode())
+        began_s = time.monotonic()
+        assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
+        assert time.monotonic() - began_s < 1
+    # Without a length it is stopped on its way: far less than a gigabyte passes.
+    sent = 0
+    with socket.create_connection((place.hostname, place.port), timeout=10) as wire:
+        wire.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        try:
+            for _ in range(1024):
+                wire.sendall(b"100000\r\n" + b" " * 2**20 + b"\r\n")
+                sent += 1
+        except OSError:
+            pass
+    assert sent < 64
+    assert push(url, key, [reading(120)]).status_code == 202
+
+
+def test_what_is_cut_or_packed_or_of_another_kind_does_not_land(project: Path, url: str, key: str) -> None:
+    before = landed(project)
+    place = urlsplit(url)
+    head = HEAD.format(key=key)
+    body = json.dumps({"site": "works", "readings": [reading(135)]}).encode()
+    with socket.create_connection((place.hostname or "", place.port or 0)) as wire:
+        wire.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+    assert send(url, key, body, Content_Encoding="gzip").status_code == 415
+    assert send(url, key, body, Content_Type="text/csv").status_code == 415
+    assert httpx.get(f"{url}/api/v1/readings", trust_env=False).status_code == 405
+    assert landed(project) == before
+
+
+def test_too_many_bodies_are_told_to_wait(project: Path, url: str) -> None:
+    mine = new_key(project)
+    answers = [push(url, mine, [reading(150)]) for _ in range(60)]
+    found = {each.status_code for each in answers}
+    assert found >= {202, 200, 429}
+    assert next(each for each in answers if each.status_code == 429).headers["retry-after"] == "1"
+
+
+def test_on_a_full_disk_nothing_is_acknowledged(tmp_path: Path) -> None:
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mounted)]
+    made = subprocess.run(words, check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip(f"no small disk can be mounted here: {made.stderr.decode().strip()}")
+    try:
+        project = make_project(tmp_path)
+        (project / "meterloom.yaml").write_text(f"paths: {{landing: {mounted}}}\n")
+        mine = new_key(project)
+        with door(project) as (url, _):
+            assert push(url, mine, [reading()]).status_code == 202
+            many = [reading(15, meter=f"m{number}") for number in range(6000)]
+            full = push(url, mine, [reading(15), *many])
+            assert (full.status_code, full.json()["reason"]) == (507, "cannot_be_kept")
+            assert "receipt" not in full.json()
+            assert [path.name.startswith(".") for path in mounted.rglob("*.json")] == [False]
+            assert push(url, mine, [reading(15)]).status_code == 202
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    """Six kills in the middle of pushes; every acknowledged body is a whole file afterwards."""
+    project, acknowledged, number, chance = make_project(tmp_path), set(), 0, random.Random(20)
+    for _ in range(6):
+        mine = new_key(project)
+        with door(project) as (url, process):
+            killed = threading.Timer(chance.uniform(0.5, 1.5), process.kill)
+            killed.start()
+            while process.poll() is None:
+                number += 1
+                with suppress(httpx.HTTPError):
+                    answer = push(url, mine, [reading(15 * (number % 96), value=number)])
+                    if answer.status_code == 202:
+                        acknowledged.add(answer.json()["sha256"])
+            killed.join()
+    names = {path.name for path in landed(project) if not path.name.startswith(".")}
+    assert len(acknowledged) > 6
+    assert {f"push-{each[:32]}.json" for each in acknowledged} <= names
+    with door(project):
+        assert not list((project / "landing").glob("*/.push-*"))
+
+
+def test_a_key_lasts_a_year_at_most_and_its_secret_is_nowhere(project: Path, key: str) -> None:
+    store = open_store(f"sqlite:///{project / 'var' / 'store.db'}")
+    keys, clock = ApiKeyStore(store), FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(BadInput, match="1 to 366 days"):
+        keys.issue("erik", name="x", sites=["works"], scopes=["ems.readings.push"], days=367, clock=clock)
+    made, text = keys.issue("erik", name="x", sites=["works"], scopes=["ems.readings.push"], days=1, clock=clock)
+    assert keys.opened_by(text, clock.now_utc()) == made
+    assert keys.opened_by(text, clock.now_utc() + timedelta(days=1)) is None
+    store.close()
+    for secret in (text.split("_", 2)[2], key.split("_", 2)[2]):
+        assert not any(secret.encode() in path.read_bytes() for path in (project / "var").rglob("*") if path.is_file())
+
+
+def test_keys_are_issued_by_an_engineer_for_sites_that_exist(project: Path) -> None:
+    words = ("keys", "issue", "gateway", "--site")
+    assert "has not the role" in call(project, *words, "works", "--as", "anna", code=2)
+    assert "unknown site" in call(project, *words, "wroks", "--as", "erik", code=2)
+    assert "is not known" in call(project, "keys", "revoke", "0", "--as", "erik", "--reason", "x", code=2)
