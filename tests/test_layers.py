@@ -57,6 +57,7 @@ HOME = {
     "paho": ("controls.gateways",),
     "pymodbus": ("controls.gateways",),
     "amqtt": ("controls.gateways",),
+    "bacpypes3": ("controls.gateways",),
     "ocpp": ("controls.gateways",),
     "websockets": ("controls.gateways",),
     "defusedxml": ("assets.readings.readers.xml_safe",),
