@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -290,18 +290,20 @@ def _is_short(value: Any) -> bool:
 
 
 def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    node: Any = model
+    nodes: list[Any] = [model]
     is_name = False
     for part in location:
         # An item of a list, or a name in a mapping of models, is no key of a model.
         if isinstance(part, int) or is_name:
             is_name = False
             continue
-        field = _keys(node).get(part)
+        field = next((_keys(node)[part] for node in nodes if part in _keys(node)), None)
         if field is None:
-            return []
-        node, is_name = _inner_model(field.annotation), get_origin(field.annotation) is dict
-    return sorted(_keys(node))
+            # Of several kinds of an item, the location names the one that the file chose.
+            nodes = [node for node in nodes if any(part in get_args(each.annotation) for each in _keys(node).values())]
+            continue
+        nodes, is_name = _inner_models(field.annotation), get_origin(field.annotation) is dict
+    return sorted(_keys(nodes[0])) if nodes else []
 
 
 def _keys(node: Any) -> dict[str, Any]:
@@ -309,11 +311,7 @@ def _keys(node: Any) -> dict[str, Any]:
     return {field.alias or name: field for name, field in getattr(node, "model_fields", {}).items()}
 
 
-def _inner_model(annotation: Any) -> Any:
+def _inner_models(annotation: Any) -> list[Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [found for argument in getattr(annotation, "__args__", ()) for found in _inner_models(argument)]

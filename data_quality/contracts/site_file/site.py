@@ -15,6 +15,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
+from data_quality.contracts.site_file.live_source import LiveSource, check_sources
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
@@ -287,6 +288,11 @@ class Site(Model):
         exclude_if=lambda feed: feed is None,
         description="Where weather forecasts come from",
     )
+    sources: tuple[LiveSource, ...] = Field(
+        default=(),
+        exclude_if=lambda sources: not sources,
+        description="What tells or is asked live, beside the files of the landing folder",
+    )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
@@ -332,6 +338,11 @@ class Site(Model):
     def _feed_has_a_place(self) -> Self:
         if self.weather_feed is not None and self.weather_feed.url and None in (self.latitude_deg, self.longitude_deg):
             raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_fill_streams(self) -> Self:
+        check_sources(self.sources, self, [asset.asset_id for asset in self.assets if asset.template])
         return self
 
     @model_validator(mode="after")

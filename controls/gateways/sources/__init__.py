@@ -1,0 +1,1 @@
+"""Where live readings come from: one thin adapter a kind of source."""

@@ -1,0 +1,1 @@
+"""Live readings on their way from a device to the lake."""

@@ -1,0 +1,194 @@
+"""Live and pulled sources of a site as data: one model a kind, each with the addresses of its points.
+
+No secret stands here: `…_env` names the environment variable that holds it.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.live_point import Point, Streams, check_points
+from data_quality.contracts.site_file.meter import Identifier
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+EveryS = Annotated[float, Field(ge=0.1, le=3600, description="Seconds between two questions")]
+
+
+def _bare_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an address such as https://influx.example:8086")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("the address alone, without a password, a query or a #")
+    return url
+
+
+ServiceAddress = Annotated[str, AfterValidator(_bare_url)]
+VariableName = Annotated[
+    str, Field(pattern=r"^([A-Z][A-Z0-9_]{2,63})?$", description="Environment variable that holds the secret")
+]
+
+
+class _Source(Model):
+    source_id: Identifier
+    is_synthetic: bool = Field(default=False, description="Made up: what rests on it is flagged")
+    silent_after_s: float = Field(default=60.0, gt=0, le=86_400, description="Without a sample for so long: silent")
+
+
+class MqttPoint(Point):
+    """A value in a message. path: dots part keys and list numbers (`energy.import`, `0.v`); empty: the whole message.
+
+    Of sparkplug_b, path is the metric's name.
+    """
+
+    topic: str = Field(min_length=1, max_length=512, description="Without wildcards: each topic is one device's")
+    path: str = Field(default="", max_length=512)
+
+    @model_validator(mode="after")
+    def _is_one_topic(self) -> Self:
+        if any(sign in self.topic for sign in "+#\0"):
+            raise ValueError(f"point {self.point!r}: topic {self.topic!r} holds a wildcard; name each topic")
+        return self
+
+
+class MqttSource(_Source):
+    """Messages of an MQTT 5 broker; without a host that of the settings. Paths as in its points; empty: not told."""
+
+    kind: Literal["mqtt"]
+    host: str = ""
+    port: Port | None = None
+    username: str = ""
+    password_env: VariableName = ""
+    ca_file: str = Field(default="", description="Certificates that vouch for the broker (PEM, absolute path)")
+    payload: Literal["json", "sparkplug_b"] = "json"
+    time_path: str = ""
+    time_format: Literal["iso", "unix_s", "unix_ms"] = "iso"
+    seq_path: str = Field(default="", description="The device's own number of the message, from 1")
+    points: tuple[MqttPoint, ...] = Field(min_length=1)
+
+
+class ModbusPoint(Point):
+    """A value of the device's template. value_name: `read_…` of its capabilities."""
+
+    value_name: str = Field(pattern=r"^read_[a-z0-9_]+$")
+
+
+class ModbusSource(_Source):
+    """A Modbus TCP device, polled: an asset of the site, or an address and a template."""
+
+    kind: Literal["modbus"]
+    asset: Identifier | None = None
+    address: str = Field(default="", description="host:port/unit; with an asset it has its own")
+    template: str = ""
+    every_s: EveryS = 10.0
+    timeout_s: float = Field(default=1.0, gt=0, le=30)
+    points: tuple[ModbusPoint, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_one_device(self) -> Self:
+        if (self.asset is None) != bool(self.address and self.template) or (self.asset and self.address):
+            raise ValueError(f"source {self.source_id!r}: give an asset, or address and template")
+        return self
+
+
+class BacnetPoint(Point):
+    """An object's present value. object: type and instance, as `analog-input,1`."""
+
+    object: str = Field(pattern=r"^[a-z][a-z-]+,\d{1,7}$")
+
+
+class BacnetSource(_Source):
+    """A BACnet/IP device, asked for present values, or heard where it tells changes (COV)."""
+
+    kind: Literal["bacnet"]
+    address: str = Field(min_length=1, description="host, host:port or network:host of the device")
+    device_id: int | None = Field(default=None, ge=0, le=4_194_302, description="What it must say of itself")
+    every_s: EveryS = 60.0
+    timeout_s: float = Field(default=3.0, gt=0, le=60)
+    is_cov: bool = Field(default=False, description="Subscribe to changes of value")
+    points: tuple[BacnetPoint, ...] = Field(min_length=1)
+
+
+class P1Point(Point):
+    """A line of the telegram. obis: as `1-0:1.8.1`."""
+
+    obis: str = Field(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\.255)?$")
+
+
+class P1Source(_Source):
+    """Telegrams of a DSMR or eSMR smart meter's P1 port over TCP."""
+
+    kind: Literal["p1_tcp"]
+    host: str = Field(min_length=1)
+    port: Port = 23
+    points: tuple[P1Point, ...] = Field(min_length=1)
+
+
+class PushSource(_Source):
+    """Readings that others bring: POST /api/v1/readings with an API key of this source. Its points are all it takes."""
+
+    kind: Literal["push"]
+    points: tuple[Point, ...] = Field(min_length=1)
+
+
+class InfluxPoint(Point):
+    """A series of the bucket. tags: each must have this value."""
+
+    measurement: str = Field(min_length=1)
+    field: str = Field(min_length=1)
+    tags: dict[str, str] = {}
+
+
+class InfluxSource(_Source):
+    """The history and the news of an InfluxDB 2 bucket, pulled."""
+
+    kind: Literal["influxdb2"]
+    url: ServiceAddress
+    org: str = Field(min_length=1)
+    bucket: str = Field(min_length=1)
+    token_env: VariableName
+    since: date = Field(description="First day that is pulled, of UTC")
+    every_minutes: int = Field(default=15, ge=1, le=1440)
+    points: tuple[InfluxPoint, ...] = Field(min_length=1)
+
+
+class PricesSource(_Source):
+    """Day-ahead prices of a market, pulled into a driver in per_mwh or per_kwh."""
+
+    kind: Literal["prices"]
+    provider: Literal["awattar", "entsoe"]
+    url: ServiceAddress
+    area: str = Field(default="", description="Bidding zone (ENTSO-E: its EIC)")
+    token_env: VariableName = ""
+    every_h: int = Field(default=1, ge=1, le=24)
+    points: tuple[Point, ...] = Field(min_length=1, max_length=1)
+
+
+LiveSource = Annotated[
+    MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
+    Field(discriminator="kind"),
+]
+# These are kept open by the collector; the others are pulled by a schedule.
+Streaming = MqttSource | ModbusSource | BacnetSource | P1Source | PushSource
+
+
+def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequence[str]) -> None:
+    """Sources have names of their own, fill streams that exist, and each stream once. Raises ValueError.
+
+    devices: the site's assets that have a template.
+    """
+    names = [source.source_id for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"source id stands twice: {', '.join(twice)}")
+    filled: dict[tuple[str, str], str] = {}
+    for source in sources:
+        what = f"source {source.source_id!r}"
+        check_points(what, source.points, site, filled)
+        if isinstance(source, ModbusSource) and source.asset is not None and source.asset not in devices:
+            has = ", ".join(devices) or "none"
+            raise ValueError(f"{what}: asset {source.asset!r} is no asset with a template; those are {has}")
