@@ -1,4 +1,4 @@
-"""What a device told and cannot be asked for again, to the sink: what the spool does not keep counts as missing."""
+"""What a device told and nobody keeps for us, to the sink: what the spool does not take counts as one missing."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def hand_over(sink: Sink, source_id: str, tally: Tally, samples: Sequence[Sample
         if is_kept:
             tally.kept(len(samples))
         else:
-            tally.say("behind", "the spool does not keep what comes; values that are not kept count as missing")
-            tally.gaps(missing=len(samples))
+            tally.say("behind", "the spool takes nothing now; what comes meanwhile is lost")
+            tally.gaps(missing=1)
 
     sink.take(source_id, samples, refusals, done)

@@ -108,6 +108,7 @@ class BacnetPoller:
                     hand_over(sink, self.source_id, self._tally, *await self._asked(line))
                 except WorldFault as fault:
                     self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
+                    self._tally.gaps(missing=1)
                 # After a long silence the device is asked at its next turn, not for all that it missed.
                 due_s = max(due_s + self._source.every_s, self._loop.time())
                 await asyncio.sleep(due_s - self._loop.time())
