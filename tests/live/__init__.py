@@ -1,0 +1,1 @@
+"""Live readings: from the wire to the lake."""

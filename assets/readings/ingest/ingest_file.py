@@ -89,7 +89,8 @@ class _Given:
         gas = [
             (meter.meter_id, [each.model_dump(mode="json") for each in meter.gas_factors]) for meter in self.site.meters
         ]
-        rules = [[each for each in gas if each[1]], *counting_rules(self.site)]
+        points = [source.model_dump(mode="json") for source in self.site.sources]
+        rules = [[each for each in gas if each[1]], *counting_rules(self.site), *points]
         text = json.dumps([streams(self.site).rows(), self.site.time_zone, *rules])
         dumped = [each.model_dump(mode="json") for each in maps]
         return {

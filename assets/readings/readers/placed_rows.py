@@ -57,15 +57,16 @@ class Sieve:
         self._rejects: list[pl.DataFrame] = []
         self._single: list[tuple[int, str, str, str]] = []
 
-    def take(self, reason: str, bad: pl.Expr, expected: str, got: pl.Expr) -> None:
-        """Move rows where `bad` holds to the rejects; null counts as holding."""
+    def take(self, reason: str, bad: pl.Expr, expected: str | pl.Expr, got: pl.Expr) -> None:
+        """Move rows where `bad` holds to the rejects; null counts as holding. expected: a text, or one for each row."""
         # Unlike in tables/sieve.py: what cannot be judged here is no reading either.
         is_bad = bad.fill_null(value=True)
         found = self.frame.filter(is_bad)
         if found.is_empty():
             return
+        text = pl.lit(expected) if isinstance(expected, str) else expected
         self._rejects.append(
-            found.select(source_line="line", reason=pl.lit(reason), expected=pl.lit(expected), got=got.cast(pl.String))
+            found.select(source_line="line", reason=pl.lit(reason), expected=text, got=got.cast(pl.String))
         )
         self.frame = self.frame.filter(~is_bad)
 

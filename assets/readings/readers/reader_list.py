@@ -6,6 +6,7 @@ from pathlib import Path
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.parsed import Reader
 from assets.readings.readers.espi_format.espi import Espi
+from assets.readings.readers.live_format.samples import Samples
 from assets.readings.readers.market_formats.mscons import Mscons
 from assets.readings.readers.market_formats.nem12 import Nem12
 from assets.readings.readers.market_formats.nem13 import Nem13
@@ -17,7 +18,17 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import one_line
 
 # Separated text stands last: nearly every text has a comma in its first line.
-READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
+READERS: tuple[Reader, ...] = (
+    Samples(),
+    Espi(),
+    Dsmr(),
+    ParquetTable(),
+    XlsxTable(),
+    Nem12(),
+    Nem13(),
+    Mscons(),
+    CsvTable(),
+)
 HEAD_BYTES = 4096
 # What people drop into the folder of meter files by mistake: named, and never opened.
 DOCUMENTS = {

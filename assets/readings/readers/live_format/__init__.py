@@ -1,0 +1,1 @@
+"""Samples of live sources as the collector writes them."""

@@ -1,0 +1,79 @@
+"""A file of live samples as rows: what each line says, and what of it can be no sample.
+
+The lines are those of contracts/live/sample_line.py; `line` is the line of the unpacked text.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assets.readings.packed.bounded import content
+from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT
+from assets.readings.readers.placed_rows import Sieve
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.sample_line import COLUMNS, HEAD_LINES, SampleHead, head_of
+
+# A quarter hour of 5,000 samples a second is 450 MB of such lines.
+MAX_BYTES = 1 << 30
+_TIME = "%Y-%m-%dT%H:%M:%S%.f%:z"
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """sieve.frame: line, point, at, value, unit, got; good samples, each once, by point and time. Its rejects: what is
+    none.
+    """
+
+    head: SampleHead
+    sieve: Sieve
+
+
+def read_samples(path: Path) -> SampleFile:
+    """All lines of the file. Raises BadInput: cut, too large, another head, lines of another form."""
+    data = content(path, max_bytes=MAX_BYTES)
+    body_at = 0
+    for _ in range(HEAD_LINES):
+        body_at = data.find(b"\n", body_at) + 1 or len(data)
+    head = head_of(data[:body_at].decode(errors="replace"))
+    if body_at == len(data):
+        raise BadInput("there is a head but no sample", line=1, reason="no_rows")
+    try:
+        # Text at first: what does not read as a number is told as it is written.
+        frame = pl.read_csv(
+            data[body_at:], has_header=False, new_columns=list(COLUMNS), schema_overrides=[pl.String] * len(COLUMNS)
+        )
+    except pl.exceptions.PolarsError as error:
+        message = f"expected lines of {len(COLUMNS)} fields: {','.join(COLUMNS)}"
+        raise BadInput(message, line=HEAD_LINES + 1, reason="not_text") from error
+    return SampleFile(head, _sieved(frame))
+
+
+def _sieved(frame: pl.DataFrame) -> Sieve:
+    at, received = (pl.col(name).str.to_datetime(_TIME, time_unit="us", strict=False) for name in COLUMNS[1:5:3])
+    sieve = Sieve(
+        frame.with_row_index("line", HEAD_LINES + 1)
+        .with_columns(
+            at=at, received=received, number=pl.col("value").cast(pl.Float64, strict=False), got=pl.col("value")
+        )
+        .with_columns(pl.col("line").cast(pl.Int64), pl.col("reason", "excerpt", "point").fill_null(""))
+    )
+    said = pl.concat_str(pl.lit("a value that can be read: "), "reason")
+    sieve.take("refused_message", pl.col("reason") != "", said, pl.col("excerpt"))
+    sieve.take("bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_utc"))
+    sieve.take("not_a_number", ~pl.col("number").is_finite(), "a finite number", pl.col("got"))
+    written = pl.col("at_utc")
+    sieve.take("clock_suspect", pl.col("at") < FIRST_PLAUSIBLE, "a time of a clock that was set", written)
+    # Against the time of arrival: the file may be read long after, when the future has become the past.
+    is_ahead = pl.col("at") > pl.col("received") + FUTURE_LIMIT
+    sieve.take("future_timestamp", is_ahead, "a time that has been when the sample came", written)
+    sieve.take(
+        "device_doubts", pl.col("quality") != "measured", "a value that the device itself does not doubt", pl.col("got")
+    )
+    frame = sieve.frame.sort("point", "at", "line").select(
+        "line", "point", "at", value="number", unit="unit", got="got"
+    )
+    # A broker delivers at least once: what comes again says the same of the same instant.
+    sieve.frame = frame.unique(["point", "at", "value", "unit"], keep="first", maintain_order=True)
+    sieve.warn("duplicate_rows", frame.height - sieve.frame.height)
+    return sieve

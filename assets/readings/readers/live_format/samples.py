@@ -1,0 +1,228 @@
+"""Live samples: one source and one quarter hour a file, as the collector's drain leaves it in the landing folder.
+
+What each point is stands in the site file (contracts/site_file/live_point.py). Registers and pulses become states, of
+which cumulative/ makes amounts; an instant value becomes a mean; amounts stand for the interval that they end.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+
+from assets.readings.packed.bounded import unpacked_head
+from assets.readings.parsed import PARSED_SCHEMA, Channel, Parsed, ReadRequest
+from assets.readings.readers.live_format.quarter_means import LEAST_COVERAGE, WHOLE_COVERAGE, quarter_means
+from assets.readings.readers.live_format.sample_rows import SampleFile, read_samples
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
+from assets.readings.streams import DRIVER_REGISTER
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.sample_line import LABEL_S, MAGIC, QUARTER_S
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.site_file.live_source import LiveSource
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS
+
+
+class Samples:
+    """Reader of live samples; `source_line` is the line of the unpacked text."""
+
+    name = "samples"
+    version = "1"
+
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """By the first words, packed or not."""
+        return unpacked_head(head).startswith(MAGIC.encode())
+
+    def header(self, path: Path) -> list[str]:
+        """None that a column map could name: the site file says what each point is."""
+        return []
+
+    def read(self, path: Path, request: ReadRequest) -> Parsed:
+        """All samples. Raises BadInput: as read_samples; samples of another site, or of a source that it has not."""
+        file = read_samples(path)
+        if request.site is None:
+            return _as_told(file)
+        source = _source(file, request.site)
+        # Foreign names of column maps are those of files: here the site file names the streams itself.
+        own = request.model_copy(update={"mapping": ColumnMap()})
+        sieve = file.sieve
+        sieve.frame = sieve.frame.join(_points(source, request.site), on="point", how="left", maintain_order="left")
+        known = ", ".join(point.point for point in source.points[:20])
+        expected = f"a point of source {source.source_id} ({known})"
+        sieve.take("unknown_point", pl.col("what").is_null(), expected, pl.col("point"))
+        _check_units(sieve)
+        sieve.warn("live_only", sieve.frame.filter(pl.col("what") == "live").height)
+        states = place_states(_states(sieve.frame), sieve, own)
+        found = Sieve(pl.concat([_means(sieve, file, source), _amounts(sieve)]), {})
+        rows = place_rows(found, own)
+        sieve.join(found)
+        return Parsed(
+            rows=rows,
+            states=states,
+            rejects=sieve.rejects(),
+            warnings=sieve.warnings,
+            is_synthetic=file.head.is_synthetic or source.is_synthetic,
+            reading={
+                "source": f"{source.source_id} ({source.kind})",
+                "quarter": f"{file.head.quarter_start_utc:%FT%H:%MZ}",
+            },
+        )
+
+
+def _source(file: SampleFile, site: Site) -> LiveSource:
+    head = file.head
+    if head.site_id != site.site_id:
+        message = f"samples of site {head.site_id!r}, and this is {site.site_id!r}"
+        raise BadInput(message, line=1, reason="other_site")
+    for source in site.sources:
+        if source.source_id == head.source_id:
+            return source
+    has = ", ".join(source.source_id for source in site.sources) or "none"
+    message = f"samples of source {head.source_id!r}; the site file has {has}"
+    raise BadInput(message, line=1, reason="unknown_source")
+
+
+def _points(source: LiveSource, site: Site) -> pl.DataFrame:
+    drivers = {driver.driver_id for driver in site.drivers}
+    rows = [
+        (
+            point.point,
+            point.what,
+            point.stream,
+            DRIVER_REGISTER if point.stream in drivers else point.register_id,
+            point.interval_minutes,
+            None if point.value_per_pulse is None else f"{point.value_per_pulse:f}",
+            point.unit,
+        )
+        for point in source.points
+    ]
+    names = ["point", "what", "stream", "register", "minutes", "per_pulse"]
+    schema = dict.fromkeys([*names, "own_unit"], pl.String) | {"minutes": pl.Int32}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _check_units(sieve: Sieve) -> None:
+    """Before states are chosen: one of another kind would hide its neighbours."""
+    kinds = {code: unit.canonical for code, unit in UNITS.items()}
+    kind, own = (pl.col(name).replace_strict(kinds, default=None) for name in ("unit", "own_unit"))
+    # Pulses are counts, whatever each is worth.
+    is_free = pl.col("what").is_in(["pulses", "live"])
+    sieve.take("unknown_unit", kind.is_null() & ~is_free, f"one of {', '.join(sorted(UNITS))}", pl.col("unit"))
+    sieve.take("unit_mismatch", (kind != own) & ~is_free, "a unit of the point's kind", pl.col("unit"))
+
+
+def _states(samples: pl.DataFrame) -> pl.DataFrame:
+    """STATES_SCHEMA of registers and of pulse counters, these in the unit of their pulses."""
+    kept = _needed(samples.filter(pl.col("what").is_in(["register", "pulses"])))
+    counted = pl.col("what") == "pulses"
+    kept = kept.with_columns(
+        # As text: what a display shows and what a pulse is worth are decimals.
+        got=pl.Series([_shown(*row) for row in kept.select("got", "per_pulse").iter_rows()], dtype=pl.String),
+        unit=pl.when(counted).then("own_unit").otherwise("unit"),
+    )
+    return _placed(
+        kept, start=pl.col("at").dt.truncate("1s"), minutes=pl.lit(1), value=pl.col("got").cast(pl.Float64), series=""
+    )
+
+
+def _shown(got: str, per_pulse: str | None) -> str:
+    value = Decimal(got) * Decimal(per_pulse or 1)
+    return f"{round(value, QUANTUM_DECIMALS):f}"
+
+
+def _needed(samples: pl.DataFrame) -> pl.DataFrame:
+    """The states that amounts need: the first and last of each quarter hour, and those around a fall.
+
+    samples: sorted by point and time. Of a quarter hour at one a second, 900, two or three tell all amounts.
+    """
+    second, quarter = (pl.col("at").dt.truncate(every) for every in ("1s", "15m"))
+    at, value = pl.col("at"), pl.col("value")
+    # Of one second one state; two values of one instant are a contradiction, which is judged.
+    is_new = (second != second.shift(1)).fill_null(value=True) | (at == at.shift(1)).fill_null(value=False)
+    samples = samples.filter(is_new.over("point"))
+    is_edge = (quarter != quarter.shift(1)) | (quarter != quarter.shift(-1))
+    falls = (value < value.shift(1)).fill_null(value=False)
+    # What falls back may have stood too high before: its neighbours show which of them is the odd one.
+    near = pl.any_horizontal(falls.shift(by, fill_value=False) for by in (-2, -1, 0, 1))
+    return samples.filter((is_edge.fill_null(value=True) | near).over("point"))
+
+
+def _means(sieve: Sieve, file: SampleFile, source: LiveSource) -> pl.DataFrame:
+    """PLACED_SCHEMA: a driver's mean over the quarter hour, where enough of it is covered."""
+    samples = sieve.frame.filter(pl.col("what") == "mean")
+    start_utc = file.head.quarter_start_utc
+    means = quarter_means(samples, start_utc=start_utc, holds_s=source.silent_after_s)
+    facts = samples.select("point", "stream", "register").unique()
+    own = Sieve(means.join(facts, on="point", how="left", maintain_order="left"))
+    covered = pl.format("{} of {} s", (pl.col("coverage") * QUARTER_S).round().cast(pl.Int64), pl.lit(QUARTER_S))
+    half = f"samples over {LEAST_COVERAGE:.0%} of the quarter hour, each for at most {source.silent_after_s:g} s"
+    own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, half, covered)
+    sieve.join(own)
+    sieve.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
+    return _placed(own.frame, start=pl.lit(start_utc), minutes=pl.lit(QUARTER_S // 60), value=pl.col("value"))
+
+
+def _amounts(sieve: Sieve) -> pl.DataFrame:
+    """PLACED_SCHEMA: amounts over the intervals that end where they were told."""
+    own = Sieve(sieve.frame.filter(pl.col("what") == "interval"))
+    length_s = pl.col("minutes").cast(pl.Float64) * 60
+    at_s = pl.col("at").dt.epoch("us") / 1e6
+    end_s = (at_s / length_s).round(mode="half_to_even") * length_s
+    is_near = (at_s - end_s).abs() <= pl.min_horizontal(pl.lit(float(LABEL_S)), length_s / 4)
+    written = pl.col("at").dt.to_string("iso:strict")
+    own.take("off_grid", ~is_near, "a time near the end of its interval", written)
+    sieve.join(own)
+    start_us = ((end_s - length_s) * 1e6).cast(pl.Int64)
+    start = start_us.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return _placed(own.frame, start=start, minutes=pl.col("minutes"), value=pl.col("value"))
+
+
+def _placed(
+    frame: pl.DataFrame, *, start: pl.Expr, minutes: pl.Expr, value: pl.Expr, series: str | None = None
+) -> pl.DataFrame:
+    """PLACED_SCHEMA, or with a series STATES_SCHEMA."""
+    columns = {
+        "meter": pl.col("stream"),
+        "alias": pl.lit(None, pl.String),
+        "register": pl.col("register"),
+        "start": start,
+        "minutes": minutes,
+        "value": value,
+        "unit": pl.col("unit"),
+        "quality": pl.col("quality") if "quality" in frame.columns else pl.lit(int(QualityCode.RAW)),
+        "line": pl.col("line"),
+        "got": pl.col("got") if "got" in frame.columns else value.cast(pl.String),
+        **({} if series is None else {"series": pl.lit(series)}),
+    }
+    schema = PLACED_SCHEMA if series is None else STATES_SCHEMA
+    return frame.select(**columns).select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def _as_told(file: SampleFile) -> Parsed:
+    """Without a site: what was told, a channel for each point, and no readings."""
+    key = ["point", "unit"]
+    facts = file.sieve.frame.group_by(key, maintain_order=True).agg(
+        start=pl.col("at").min(), end=pl.col("at").max(), last=pl.col("value").last()
+    )
+    channels = tuple(
+        Channel(
+            meter=row["point"],
+            channel="sample",
+            commodity="unknown",
+            unit=row["unit"],
+            intervals=0,
+            start_utc=row["start"],
+            end_utc=row["end"],
+            sum=None,
+            sum_kwh=None,
+            reading=row["last"],
+        )
+        for row in facts.iter_rows(named=True)
+    )
+    return Parsed(
+        rows=pl.DataFrame(schema=PARSED_SCHEMA),
+        rejects=file.sieve.rejects(),
+        warnings=file.sieve.warnings,
+        is_synthetic=file.head.is_synthetic,
+        channels=channels,
+    )
