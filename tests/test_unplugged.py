@@ -31,7 +31,6 @@ KNOWN = {
     Place("orchestration.instance.one_scheduler", "OneScheduler"): "named in the instance's files",
     Place("controls.gateways.access.demo_certificate", "new_certificate"): "start_broker(certificate=)",
     Place("controls.gateways.access.broker_rights", "foreign_client"): "for start_broker(clients=), of operations",
-    Place("controls.gateways.telemetry", "TelemetryListener"): "counts what a broker lost; live readings are to ask it",
     Place("controls.gateways.charge_points.serve_ocpp", "ServedCharger"): "a device, as serve_modbus has",
     Place(
         "data_quality.contracts.time", "FixedClock"

@@ -7,7 +7,8 @@ any doubt, so that a late answer is never taken for the next one's.
 import functools
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
@@ -15,7 +16,7 @@ from controls.gateways.check_command import checked, plausible
 from controls.gateways.commissioning.sunspec import SunSpecModel, walk_models
 from controls.gateways.register_words import WIDTH, decode, decode_frame, encode_frame, frame_width, raw_of, value_of
 from controls.templates.load_templates import Capability, Template
-from controls.templates.register_places import Frame, RegisterPlace, Table
+from controls.templates.register_places import MAX_REGISTERS, Frame, RegisterPlace, Table
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
@@ -124,6 +125,8 @@ class ModbusReader:
         self._safe = {name: template.own_limits(name, figures or {})[2] for name in template.settable}
         self._clock = clock
         self._line = ModbusLine(host=host, port=port, unit_id=unit_id or template.unit_id, timeout_s=timeout_s)
+        # Registers that were read already, for values of one moment.
+        self._ahead: dict[tuple[Table, int], int] = {}
 
     def read_back(self, capability: str) -> ReadBack:
         """The active set-point, its remaining life and order, in one request. Raises DeviceSilent, DeviceRefused.
@@ -154,9 +157,47 @@ class ModbusReader:
         capability = self.template.capability(name)
         return plausible(self._value(capability, name), capability, name=name, device=self._line.where)
 
+    def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:
+        """Measured values of one moment, each in the unit of its name, or the device's refusal of it.
+
+        Registers side by side are asked for in one request; what lies between others may not exist. Raises
+        DeviceSilent, BadInput.
+        """
+        found: dict[str, float | DeviceRefused] = {}
+        self._ahead = {}
+        try:
+            self._read_ahead([self.template.capability(name) for name in names])
+            for name in names:
+                try:
+                    found[name] = self.read(name)
+                except DeviceRefused as fault:
+                    found[name] = fault
+        finally:
+            self._ahead = {}
+        return found
+
+    def _read_ahead(self, places: Sequence[RegisterPlace]) -> None:
+        """Ask for places that lie side by side; where the device refuses that, each is asked for by itself later."""
+        spans: list[tuple[Table, int, int]] = []
+        with suppress(DeviceRefused):
+            for table, first, end in sorted(self._span(place, self._count(place))[:3] for place in places):
+                if spans and spans[-1][0] == table and first <= spans[-1][2] and end - spans[-1][1] <= MAX_REGISTERS:
+                    spans[-1] = (table, spans[-1][1], max(end, spans[-1][2]))
+                else:
+                    spans.append((table, first, end))
+        for table, first, end in spans:
+            with suppress(DeviceRefused):
+                words = self._line.read(first, end - first, table)
+                self._ahead |= {(table, first + offset): word for offset, word in enumerate(words)}
+
+    def _words(self, first: int, count: int, table: Table) -> list[int]:
+        known = [self._ahead.get((table, first + offset)) for offset in range(count)]
+        whole = [word for word in known if word is not None]
+        return whole if len(whole) == count else self._line.read(first, count, table)
+
     def _value(self, place: RegisterPlace, name: str) -> float:
         # Both words of a long value in one request: between two the device may have counted on.
-        words, factor = self._look(place, frame_width(place) if place.codes else WIDTH[place.type])
+        words, factor = self._look(place, self._count(place))
         if place.codes:
             return self._known(decode_frame(place, words)["value"], name)
         return self._known(value_of(decode(words, place.type, place.word_order), place, factor), name)
@@ -166,17 +207,24 @@ class ModbusReader:
             raise DeviceRefused(f"{self._line.where} states no value for {name}", code="not_implemented")
         return value
 
+    @staticmethod
+    def _count(place: RegisterPlace) -> int:
+        return frame_width(place) if place.codes else WIDTH[place.type]
+
+    def _span(self, place: RegisterPlace, count: int) -> tuple[Table, int, int, int, int | None]:
+        """Table, first register and the one after the last, with the value's own and that of its scale factor."""
+        at = self._address(place, place.register_address)
+        scale_at = None if place.scale_factor is None else self._address(place, place.scale_factor)
+        both = (at, at + count) if scale_at is None else (min(at, scale_at), max(at + count, scale_at + 1))
+        return place.table, *both, at, scale_at
+
     def _look(self, place: RegisterPlace, count: int) -> tuple[list[int], float]:
         """Registers of a place, and what its scale factor and rating make of a raw number.
 
         The scale factor comes in the same request: some devices change it with the size of the value.
         """
-        at = self._address(place, place.register_address)
-        first, last = at, at + count
-        scale_at = None if place.scale_factor is None else self._address(place, place.scale_factor)
-        if scale_at is not None:
-            first, last = min(first, scale_at), max(last, scale_at + 1)
-        words = self._line.read(first, last - first, place.table)
+        table, first, end, at, scale_at = self._span(place, count)
+        words = self._words(first, end - first, table)
         factor = 1.0
         if scale_at is not None:
             power = decode([words[scale_at - first]], "int16")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import suppress
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -36,7 +37,23 @@ _MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 65_536
 # Under it the answer to the connection is kept; messages are numbered from 1.
 _CONNECTION = 0
 Version = Literal["5", "3.1.1"]
+# Mosquitto's own 20 would hold back a line whose acknowledgements wait for a disk: this is two seconds of 5,000 a
+# second. All of them come again after a loss, before the answer to our subscriptions.
+_MAX_UNACKNOWLEDGED = 10_000
 Hear = Callable[[str, bytes, Any], None]
+
+
+class Delivery(NamedTuple):
+    """A message that the broker keeps for us until `acknowledge` is called: from any thread, once, or never.
+
+    topic: empty where it is no text. is_kept: from before we came. is_again: delivered before, and not acknowledged.
+    """
+
+    topic: str
+    payload: bytes
+    is_kept: bool
+    is_again: bool
+    acknowledge: Callable[[], None]
 
 
 class BrokerAddress(Model):
@@ -64,7 +81,9 @@ class MqttLine:
     """A connected client. `on_message(topic, payload, properties)` runs in the client's own thread.
 
     on_kept: takes what the broker kept from before we came; without it on_message takes that too. lost: called once the
-    connection is gone, for who waits for an answer that cannot come any more.
+    connection is gone, for who waits for an answer that cannot come any more. take: takes every message in place of
+    both, whatever it holds, and acknowledges it. session_s: so long the broker keeps subscriptions and messages for
+    this client_id when we are gone.
     """
 
     def __init__(
@@ -73,15 +92,18 @@ class MqttLine:
         *,
         client_id: str,
         subscriptions: tuple[str, ...],
-        on_message: Hear,
+        on_message: Hear = lambda *_: None,
         will: Will | None = None,
         timeout_s: float = 5.0,
         lost: Callable[[], None] = lambda: None,
         on_kept: Hear | None = None,
+        take: Callable[[Delivery], None] | None = None,
+        session_s: int = 0,
     ) -> None:
         self.where = f"MQTT broker {address.host}:{address.port}"
         self.is_v5 = address.version == "5"
         self._on_message, self._on_kept = on_message, on_kept or on_message
+        self._take, self._session_s = take, session_s
         self._timeout_s = timeout_s
         self._subscriptions = subscriptions
         self._lost = lost
@@ -100,8 +122,9 @@ class MqttLine:
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if self.is_v5 else MQTTProtocolVersion.MQTTv311,
             # The library refuses the argument for version 5, where clean_start says it.
-            clean_session=None if self.is_v5 else True,
+            clean_session=None if self.is_v5 else not self._session_s,
             reconnect_on_failure=False,
+            manual_ack=self._take is not None,
         )
         if address.username:
             client.username_pw_set(address.username, address.password)
@@ -121,10 +144,13 @@ class MqttLine:
         kwargs: dict[str, Any] = {}
         if self.is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            # The broker forgets us at once, or it would keep commands for a device that is away and deliver them late.
-            properties.SessionExpiryInterval = 0
+            # At 0 the broker forgets us at once, or it would keep commands for a device that is away and deliver them
+            # late.
+            properties.SessionExpiryInterval = self._session_s
             properties.MaximumPacketSize = _MAX_PACKET_BYTES
-            kwargs = {"clean_start": True, "properties": properties}
+            if self._take is not None:
+                properties.ReceiveMaximum = _MAX_UNACKNOWLEDGED
+            kwargs = {"clean_start": not self._session_s, "properties": properties}
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
         except ssl.SSLError as error:
@@ -229,7 +255,23 @@ class MqttLine:
         if not was_lost:
             self._lost()
 
+    def _deliver(self, take: Callable[[Delivery], None], message: MQTTMessage) -> None:
+        topic = ""
+        with suppress(UnicodeDecodeError):
+            topic = message.topic
+        acknowledge = partial(self._acknowledge, message.mid, message.qos)
+        take(Delivery(topic, bytes(message.payload), message.retain, message.dup, acknowledge))
+
+    def _acknowledge(self, mid: int, qos: int) -> None:
+        # What a lost connection delivered comes again on the next, with a number of its own.
+        if self.is_open:
+            with suppress(OSError):
+                self._client.ack(mid, qos)
+
     def _received(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if self._take is not None:
+            self._deliver(self._take, message)
+            return
         # An exception here would end the client's thread: what cannot be a message is dropped.
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             with suppress(UnicodeDecodeError):

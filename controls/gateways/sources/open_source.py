@@ -1,25 +1,67 @@
 """From a source of the site file to its adapter: the one place that knows which kinds there are."""
 
+import os
+from collections.abc import Mapping
+
+from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.open import broker_address, modbus_address
 from controls.gateways.sources.adapter import Adapter
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site_file.live_source import LiveSource
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.live_source import LiveSource, ModbusSource, MqttSource
+from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 
 def open_source(site: Site, source: LiveSource, *, settings: Settings, clock: Clock) -> Adapter:
     """The adapter of a source, not started. Raises BadInput where this build reads no such kind."""
-    match source.kind:
-        # A library is loaded with the first source that needs it.
-        case "p1_tcp":
-            from controls.gateways.sources.p1_tcp import P1Listener
+    # A library is loaded with the first source that needs it.
+    match source:
+        case MqttSource():
+            from controls.gateways.sources.listen_mqtt import MqttListener
 
-            return P1Listener(source, time_zone=site.time_zone, clock=clock)
-        case "bacnet":
-            from controls.gateways.sources.poll_bacnet import BacnetPoller
+            return MqttListener(
+                source,
+                address=_broker(source, settings, os.environ),
+                client_id=f"ml-live-{site.site_id}-{source.source_id}",
+                clock=clock,
+            )
+        case ModbusSource():
+            from controls.gateways.sources.poll_modbus import ModbusPoller
 
-            return BacnetPoller(source, clock=clock)
-        case kind:
-            del settings
-            raise BadInput(f"source {source.source_id!r}: kind {kind} is not read yet", reason="unknown_kind")
+            asset = _device(site, source)
+            template = load_template(asset.template)
+            return ModbusPoller(
+                source,
+                template,
+                address=modbus_address(asset, template, settings),
+                clock=clock,
+                figures=asset.numbers,
+            )
+        case _:
+            raise BadInput(f"source {source.source_id!r}: kind {source.kind} is not read yet", reason="unknown_kind")
+
+
+def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str]) -> BrokerAddress:
+    """The source's own broker, or that of the settings. Raises BadInput where its password is not set."""
+    if not source.host:
+        return broker_address(settings)
+    if source.password_env and not env.get(source.password_env):
+        raise BadInput(
+            f"source {source.source_id!r}: {source.password_env} is not set", reason="no_secret",
+            mend=f"put the password of {source.username!r} into the environment variable {source.password_env}",
+        )  # fmt: skip
+    return BrokerAddress(
+        host=source.host,
+        port=source.port or (8883 if source.ca_file else 1883),
+        username=source.username,
+        password=env.get(source.password_env, ""),
+        ca_file=source.ca_file,
+    )
+
+
+def _device(site: Site, source: ModbusSource) -> Asset:
+    """The asset that is asked, or one made of the source's own address and template."""
+    own = Asset(asset_id=source.source_id, kind="meter", template=source.template, address=source.address)
+    return next((asset for asset in site.assets if asset.asset_id == source.asset), own)

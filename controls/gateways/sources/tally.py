@@ -9,6 +9,7 @@ from data_quality.contracts.live.source_state import Condition, SourceState
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.time import Clock
 
+_WITHOUT_SAMPLES: tuple[Condition, ...] = ("starting", "silent", "refused")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 
 
@@ -30,13 +31,19 @@ class Tally:
         with self._one_at_a_time:
             self._condition, self._sentence, self._since_utc = condition, sentence, self._clock.now_utc()
 
+    def connected(self) -> None:
+        """The way is open; what came over it already has said more."""
+        with self._one_at_a_time:
+            if self._condition in _WITHOUT_SAMPLES:
+                self._condition, self._sentence, self._since_utc = "starting", "connected", self._clock.now_utc()
+
     def came(self, *, samples: int, refusals: int, received_utc: datetime) -> None:
         """Something was received; it is not durable yet."""
         with self._one_at_a_time:
             self._rejected += refusals
             if samples:
                 self._last_utc = received_utc
-                if self._condition in ("starting", "silent"):
+                if self._condition in _WITHOUT_SAMPLES:
                     self._condition, self._sentence = "live", ""
 
     def kept(self, samples: int) -> None:
@@ -80,7 +87,7 @@ class Pauses:
     """
 
     def __init__(self, name: str) -> None:
-        self._random = random.Random(zlib.crc32(name.encode()))
+        self._random = random.Random(zlib.crc32(name.encode()))  # noqa: S311 - spreads, hides nothing
         self._tries = 0
 
     def next_s(self) -> float:

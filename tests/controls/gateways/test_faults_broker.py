@@ -26,14 +26,16 @@ from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice
 from controls.gateways.foreign.serve_foreign import ServedTopics
 from controls.gateways.mqtt import MqttDevice
-from controls.gateways.mqtt_line import BrokerAddress, MqttLine, SharedLine
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.serve_mqtt import MqttServedDevice
-from controls.gateways.telemetry import Arrivals, TelemetryListener
+from controls.gateways.sources.listen_mqtt import MqttListener
+from controls.gateways.telemetry import Arrivals
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, SystemClock
 from tests.controls.conftest import need_mosquitto
 from tests.controls.devices import TIMEOUT_S, HandClock, command, measured
+from tests.controls.gateways.sources.live_sink import ListSink, mqtt_source, until
 
 pytestmark = pytest.mark.real
 LIMIT = "set_power_limit_kw"
@@ -42,6 +44,11 @@ LIMIT = "set_power_limit_kw"
 def note(history: Path, **entry: Any) -> None:
     with history.open("a") as out:
         out.write(json.dumps(entry) + "\n")
+
+
+def told(seq: int) -> bytes:
+    """A message as our devices send it."""
+    return json.dumps({"at": SystemClock().now_utc().isoformat(), "seq": seq, "kw": 1.0}).encode()
 
 
 def entries(history: Path) -> list[dict[str, Any]]:
@@ -177,40 +184,36 @@ def test_fault_f39_a_broker_that_stalls_is_noticed_by_a_client_that_says_nothing
 
 
 def test_fault_f40_what_the_broker_drops_is_known_by_its_numbers(
-    clock: FixedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A short queue and a listener that is busy: every number that did not come is counted."""
+    """A short queue and a spool that is busy: every number that did not come is counted."""
     need_mosquitto()
-    limits = ("max_queued_messages 10", "max_inflight_messages 5", "message_size_limit 262144")
-    monkeypatch.setattr(broker_module, "_LIMITS", limits)
-    history, go_on = tmp_path / "history.jsonl", threading.Event()
-    told, many = threading.Event(), 400
+    monkeypatch.setattr(broker_module, "_LIMITS", ("max_queued_messages 10", "message_size_limit 262144"))
+    monkeypatch.setattr(mqtt_line, "_MAX_UNACKNOWLEDGED", 5)
+    many, sink = 400, ListSink("hold")
     with start_broker(tmp_path / "one") as broker:
-
-        def take(device_id: str, document: dict[str, Any]) -> None:
-            note(history, device=device_id, seq=document["seq"])
-            go_on.wait(30)
-            if document["seq"] == many:
-                told.set()
-
-        listener = TelemetryListener(SharedLine(broker.address), site_id="home", device_ids=["pv"], take=take)
-        listener.open()
-        sender = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
+        listener = MqttListener(
+            mqtt_source("tele/home/pv"), address=broker.address, client_id="busy", clock=SystemClock()
+        )
+        listener.start(sink)
+        until(lambda: listener.state().sentence == "connected")
+        sender = MqttLine(broker.address, client_id="", subscriptions=())
         for seq in range(1, many):
-            sender.publish("tele/home/pv", json.dumps({"seq": seq}).encode())
-        go_on.set()
+            sender.publish("tele/home/pv", told(seq))
+        sink.answer = "keep"
+        for done in sink.waiting:
+            done(True)
         deadline = time.monotonic() + 10
-        while not told.is_set():
+        while not any(sample.seq == many for sample in sink.samples):
             # The last one is sent until it comes: the queue may still be full.
-            sender.publish("tele/home/pv", json.dumps({"seq": many}).encode())
+            sender.publish("tele/home/pv", told(many))
             assert time.monotonic() < deadline
-            told.wait(0.1)
+            time.sleep(0.1)
         sender.close()
-        listener.close()
-    came = {entry["seq"] for entry in entries(history)}
-    arrivals = listener.arrivals("pv")
+        listener.stop()
+    came = {sample.seq for sample in sink.offered}
     assert len(came) < many, "nothing was dropped: the test shows nothing"
-    assert arrivals.missing == many - len(came)
+    assert listener.state().missing == many - len(came)
 
 
 @given(lost=st.sets(st.integers(2, 40)), doubled=st.sets(st.integers(1, 40)))
@@ -225,19 +228,28 @@ def test_fault_f40_every_gap_is_counted_and_nothing_else(lost: set[int], doubled
     assert arrivals.after(3).restarts == 1
 
 
+def test_fault_f40_what_comes_again_is_no_restart_and_no_gap() -> None:
+    """Five came and were not acknowledged: the broker sends them anew, and goes on."""
+    arrivals = Arrivals()
+    for seq in (1, 2, 3, 4, 5):
+        arrivals = arrivals.after(seq)
+    for seq in (3, 4, 5, 6):
+        arrivals = arrivals.after(seq, is_again=True)
+    assert arrivals == Arrivals(last_seq=6, received=9, doubled=3)
+
+
 def test_fault_f40_our_own_telemetry_is_counted_without_a_gap(clock: FixedClock, broker: Broker) -> None:
-    served = served_on(broker.address, clock, "counted")
-    enough = threading.Event()
-    listener = TelemetryListener(
-        SharedLine(broker.address), site_id="home", device_ids=["counted"],
-        take=lambda _device, document: enough.set() if document["seq"] > 5 else None,
-    )  # fmt: skip
-    listener.open()
-    assert enough.wait(10)
+    served, sink = served_on(broker.address, clock, "counted"), ListSink()
+    point = {"path": "power_kw"}
+    source = mqtt_source("tele/home/counted")
+    source = source.model_copy(update={"points": (source.points[0].model_copy(update=point),)})
+    listener = MqttListener(source, address=broker.address, client_id="counts", clock=SystemClock())
+    listener.start(sink)
+    until(lambda: len(sink.samples) > 5)
     served.stop()
-    listener.close()
-    assert listener.arrivals("counted").missing == 0
-    assert listener.arrivals("nobody") == Arrivals()
+    listener.stop()
+    assert listener.state().missing == 0
+    assert listener.state().rejected == 0
 
 
 # F98

@@ -1,0 +1,160 @@
+"""Messages of an MQTT broker, acknowledged when they are durable.
+
+The broker keeps what is not acknowledged, and keeps it for a while when we are gone, so that neither a kill here nor a
+full disk loses a message. That holds for sources that tell the time of what they say: a message without one would be
+filed under the hour in which it was delivered, so those begin anew with each connection, and what they said meanwhile
+is missing.
+"""
+
+import ssl
+import threading
+import time
+from functools import partial
+
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.mqtt_line import BrokerAddress, Delivery, MqttLine
+from controls.gateways.sources.adapter import Sink
+from controls.gateways.sources.message import Message, MessageReader
+from controls.gateways.sources.tally import Pauses, Tally
+from controls.gateways.telemetry import Arrivals
+from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.live.sample import Sample
+from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.site_file.live_source import MqttSource
+from data_quality.contracts.time import Clock
+
+# So long a broker keeps messages for a collector that is down; the broker's own limits may be shorter.
+SESSION_S = 86_400
+# What was not acknowledged comes first, thousands of messages, and then the broker's answer to our subscriptions.
+_OPEN_S = 15.0
+
+
+class MqttListener:
+    """One MQTT source. client_id: the name under which the broker keeps its session; two at once end each other."""
+
+    def __init__(self, source: MqttSource, *, address: BrokerAddress, client_id: str, clock: Clock) -> None:
+        if source.payload != "json":
+            raise BadInput(
+                f"source {source.source_id!r}: payload {source.payload} is not read; no library that reads it is "
+                "kept up with the MQTT client that is used here. Let a gateway publish JSON instead",
+                reason="unknown_payload",
+            )
+        self.source_id = source.source_id
+        self._address, self._client_id, self._clock = address, client_id, clock
+        self._session_s = SESSION_S if source.time_path else 0
+        self._points = [point.point for point in source.points]
+        self._reader, self._tally = MessageReader(source), Tally(source, clock=clock)
+        self._pauses = Pauses(client_id)
+        self._arrivals: dict[str, Arrivals] = {}
+        self._end, self._gone = threading.Event(), threading.Event()
+        self._sink: Sink | None = None
+        self._thread = threading.Thread(target=self._run, name=f"source-{source.source_id}", daemon=True)
+
+    def start(self, sink: Sink) -> None:
+        """Begin to listen."""
+        self._sink = sink
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; the broker goes on keeping what comes. Safe to call twice."""
+        self._end.set()
+        self._gone.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._tally.say("stopped", "")
+
+    def state(self) -> SourceState:
+        """How it is doing."""
+        return self._tally.state()
+
+    def arrivals(self, topic: str) -> Arrivals:
+        """What came on a topic since the start, by the numbers that its device counts."""
+        return self._arrivals.get(topic, Arrivals())
+
+    def test(self, within_s: float) -> list[Sample]:
+        """A value of each point, heard apart from the session. Raises BadInput, DeviceSilent, DeviceRefused."""
+        found: dict[str, Sample] = {}
+        faults: list[str] = []
+        is_whole = threading.Event()
+
+        def hear(topic: str, payload: bytes, _properties: object) -> None:
+            message = self._reader.read(topic, payload, received_utc=self._clock.now_utc())
+            found.update({sample.point: sample for sample in message.samples})
+            faults.extend(f"{topic}: {refusal.reason}, got {refusal.excerpt}" for refusal in message.refusals)
+            if len(found) == len(self._points):
+                is_whole.set()
+
+        began_s = time.monotonic()
+        line = MqttLine(self._address, client_id="", subscriptions=self._reader.topics, on_message=hear)
+        is_whole.wait(max(0.0, within_s - (time.monotonic() - began_s)))
+        line.close()
+        silent = [point for point in self._points if point not in found]
+        if silent and faults:
+            raise BadInput(faults[0], reason="bad_message")
+        if silent:
+            raise DeviceSilent(
+                f"{line.where}: nothing of {', '.join(silent)} came within {within_s:g} s; does the topic fit, "
+                "and may this name hear it? (A broker says nothing of topics that it filters.)"
+            )
+        return [found[point] for point in self._points]
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            self._gone.clear()
+            try:
+                line = MqttLine(
+                    self._address,
+                    client_id=self._client_id,
+                    subscriptions=self._reader.topics,
+                    timeout_s=_OPEN_S,
+                    lost=self._gone.set,
+                    take=self._take,
+                    session_s=self._session_s,
+                )
+            except WorldFault as fault:
+                self._tally.say("refused" if _is_refusal(fault) else "silent", str(fault))
+            else:
+                self._tally.connected()
+                if not self._end.is_set():
+                    self._gone.wait()
+                line.close()
+                if not self._end.is_set() and self._tally.state().state != "behind":
+                    self._tally.say("silent", f"{line.where} is gone")
+            self._end.wait(self._pauses.next_s())
+
+    def _take(self, delivery: Delivery) -> None:
+        """In the client's own thread, in the order in which the broker sends."""
+        received_utc = self._clock.now_utc()
+        message = self._reader.read(
+            delivery.topic, delivery.payload, received_utc=received_utc, is_kept=delivery.is_kept
+        )
+        if message.seq is not None:
+            self._count(delivery.topic, message.seq, is_again=delivery.is_again)
+        self._tally.came(samples=len(message.samples), refusals=len(message.refusals), received_utc=received_utc)
+        if self._sink is not None:
+            done = partial(self._done, delivery, message)
+            self._sink.take(self.source_id, message.samples, message.refusals, done)
+
+    def _count(self, topic: str, seq: int, *, is_again: bool) -> None:
+        before = self._arrivals.get(topic, Arrivals())
+        after = before.after(seq, is_again=is_again)
+        self._arrivals[topic] = after
+        missing, doubled = after.missing - before.missing, after.doubled - before.doubled
+        if missing or doubled:
+            self._tally.gaps(missing=missing, doubled=doubled)
+
+    def _done(self, delivery: Delivery, message: Message, is_durable: bool) -> None:
+        if is_durable:
+            delivery.acknowledge()
+            self._tally.kept(len(message.samples))
+            self._pauses.reset()
+            return
+        # The broker sends again what it holds unacknowledged to a new connection only.
+        waits = "waits at the broker" if self._session_s else "is lost: this source tells no time of its own"
+        self._tally.say("behind", f"the spool takes nothing now; what is not acknowledged {waits}")
+        self._gone.set()
+
+
+def _is_refusal(fault: WorldFault) -> bool:
+    """A password, a topic or a certificate: nothing that waiting mends."""
+    return isinstance(fault, DeviceRefused | BadInput) or isinstance(fault.__cause__, ssl.SSLError)

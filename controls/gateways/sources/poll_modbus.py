@@ -1,0 +1,147 @@
+"""A Modbus device asked in a steady beat: each source in a thread of its own, so that a silent one delays no other.
+
+A poll without an answer is a gap and is counted; the beat goes on. A device that stays silent is asked ever less often:
+behind a serial bridge each question to it costs the others a timeout.
+"""
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.modbus import ModbusReader
+from controls.gateways.sources.adapter import Sink
+from controls.gateways.sources.tally import Pauses, Tally
+from controls.templates.load_templates import Template
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.site_file.live_source import ModbusSource
+from data_quality.contracts.text import one_line
+from data_quality.contracts.time import Clock
+from data_quality.contracts.units import unit_of
+
+
+class ModbusPoller:
+    """One Modbus source. figures: of the site's asset, which narrow what the template says."""
+
+    def __init__(
+        self,
+        source: ModbusSource,
+        template: Template,
+        *,
+        address: tuple[str, int, int],
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
+        self.source_id = source.source_id
+        self._source, self._clock, self._monotonic = source, clock, monotonic
+        self._units = {
+            point.value_name: _unit(source, template, point.value_name, point.unit) for point in source.points
+        }
+        host, port, unit_id = address
+        self._where = f"Modbus device {host}:{port}/{unit_id}"
+        self._device = ModbusReader(
+            template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=source.timeout_s, figures=figures
+        )
+        self._tally, self._pauses = Tally(source, clock=clock), Pauses(source.source_id)
+        self._end = threading.Event()
+        self._sink: Sink | None = None
+        self._thread = threading.Thread(target=self._run, name=f"source-{source.source_id}", daemon=True)
+
+    def start(self, sink: Sink) -> None:
+        """Begin to ask."""
+        self._sink = sink
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the question that is on its way. Safe to call twice."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._device.close()
+        self._tally.say("stopped", "")
+
+    def state(self) -> SourceState:
+        """How it is doing."""
+        return self._tally.state()
+
+    def test(self, within_s: float) -> list[Sample]:
+        """A value of each point, asked once. Raises BadInput, DeviceSilent, DeviceRefused.
+
+        within_s: not used, a question has the source's own timeout.
+        """
+        try:
+            samples, refusals = self._ask()
+        finally:
+            self._device.close()
+        if refusals:
+            raise DeviceRefused(f"point {refusals[0].point!r}: {refusals[0].reason}", code="no_value")
+        return samples
+
+    def _ask(self) -> tuple[list[Sample], list[Refusal]]:
+        """Raises DeviceSilent, BadInput."""
+        found = self._device.read_many(list(self._units))
+        at_utc = self._clock.now_utc()
+        samples: list[Sample] = []
+        refusals: list[Refusal] = []
+        for point in self._source.points:
+            value = found[point.value_name]
+            if isinstance(value, DeviceRefused):
+                refusals.append(Refusal(point.point, at_utc, one_line(str(value)), ""))
+            else:
+                samples.append(Sample(point.point, at_utc, value, self._units[point.value_name], at_utc))
+        return samples, refusals
+
+    def _run(self) -> None:
+        every_s = self._source.every_s
+        # Sources that start together do not ask together.
+        due_s = self._monotonic() + every_s * (zlib.crc32(self.source_id.encode()) % 1000) / 1000
+        while not self._end.wait(max(0.0, due_s - self._monotonic())):
+            pause_s = self._poll()
+            # In the beat, whatever an answer took; beats that passed meanwhile are gaps.
+            beats = 1 + max(0, int((self._monotonic() + pause_s - due_s) // every_s))
+            due_s += beats * every_s
+            if beats > 1:
+                self._tally.gaps(missing=beats - 1)
+
+    def _poll(self) -> float:
+        """Ask once and hand over; how long to leave the device alone, s."""
+        try:
+            samples, refusals = self._ask()
+        except (DeviceSilent, BadInput) as fault:
+            self._tally.say("silent", str(fault))
+            self._tally.gaps(missing=1)
+            return self._pauses.next_s()
+        received_utc: datetime = self._clock.now_utc()
+        self._pauses.reset()
+        if refusals and not samples:
+            self._tally.say("refused", refusals[0].reason)
+        self._tally.came(samples=len(samples), refusals=len(refusals), received_utc=received_utc)
+        if self._sink is not None:
+            self._sink.take(self.source_id, samples, refusals, partial(self._done, len(samples)))
+        return 0.0
+
+    def _done(self, samples: int, is_durable: bool) -> None:
+        if is_durable:
+            self._tally.kept(samples)
+        else:
+            # Nobody keeps it for us; a counter's next state tells of this time too.
+            self._tally.say("behind", "the spool takes nothing now; what is asked meanwhile is lost")
+            self._tally.gaps(missing=1)
+
+
+def _unit(source: ModbusSource, template: Template, value_name: str, stated: str) -> str:
+    """The template's unit of a value. Raises BadInput where it is not of the point's kind."""
+    told, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
+    if (told.canonical, told.is_power) != (wanted.canonical, wanted.is_power):
+        raise BadInput(
+            f"source {source.source_id!r}: {value_name} of template {template.template!r} is in {told.code}, "
+            f"and its point says {wanted.code}",
+            reason="wrong_unit",
+        )
+    return told.code

@@ -1,0 +1,1 @@
+"""Tests of live sources: each adapter against the real other side."""
