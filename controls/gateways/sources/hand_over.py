@@ -14,15 +14,13 @@ def hand_over(sink: Sink, source_id: str, tally: Tally, samples: Sequence[Sample
     received_utc = samples[-1].received_utc if samples else refusals[-1].received_utc
     tally.came(samples=len(samples), refusals=len(refusals), received_utc=received_utc)
     if not samples:
-        tally.say("refused", refusals[-1].reason)
-    elif tally.state().state == "refused":
-        tally.say("live", "")
+        tally.say("refused", refusals[0].reason)
 
     def done(is_kept: bool) -> None:
         if is_kept:
             tally.kept(len(samples))
         else:
             tally.say("behind", "the spool takes nothing now; what comes meanwhile is lost")
-            tally.gaps(missing=1)
+            tally.gaps(missing=int(bool(samples)))
 
     sink.take(source_id, samples, refusals, done)

@@ -19,13 +19,13 @@ from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.site_file.live_source import BacnetPoint, BacnetSource
 from data_quality.contracts.time import SystemClock
 from tests.conftest import MUST_NOT_SKIP
-from tests.live.waiting import Remembering, until
+from tests.controls.gateways.sources.live_sink import ListSink, until
 
 if TYPE_CHECKING or MUST_NOT_SKIP:
     import bacpypes3  # noqa: F401
 else:
     pytest.importorskip("bacpypes3", reason="the extra bacnet is not installed: pip install 'meterloom[bacnet]'")
-from tests.live.bacnet_device import BacnetDevice
+from tests.controls.gateways.sources.bacnet_device import BacnetDevice
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -52,17 +52,17 @@ def device() -> Iterator[BacnetDevice]:
 
 
 @pytest.fixture
-def sink() -> Remembering:
+def sink() -> ListSink:
     """In memory."""
-    return Remembering()
+    return ListSink()
 
 
-def test_present_values_become_samples_at_every_turn(device: BacnetDevice, sink: Remembering) -> None:
+def test_present_values_become_samples_at_every_turn(device: BacnetDevice, sink: ListSink) -> None:
     found = poller(device.address, device_id=1234)
     found.start(sink)
-    until(lambda: len(sink.samples) >= 2, "a turn")
+    until(lambda: len(sink.samples) >= 2)
     device.change("analog-input,0", presentValue=1000.25)
-    until(lambda: sink.of("a")[-1].value == 1000.25, "the new value")
+    until(lambda: sink.of("a")[-1].value == 1000.25)
     found.stop()
     assert {sample.value for sample in sink.of("b")} == {1001.0}
     assert {(sample.unit, sample.quality) for sample in sink.samples} == {("kwh", "measured")}
@@ -83,7 +83,7 @@ def test_a_value_that_the_device_doubts_is_doubtful(device: BacnetDevice) -> Non
     assert [sample.quality for sample in poller(device.address).test(5)] == ["doubtful", "measured"]
 
 
-def test_sixty_objects_are_asked_in_a_few_questions(sink: Remembering) -> None:
+def test_sixty_objects_are_asked_in_a_few_questions(sink: ListSink) -> None:
     with BacnetDevice(inputs=60) as large:
         points = [point(f"m{place}", f"analog-input,{place}") for place in range(60)]
         told = poller(large.address, device_id=1234, points=points).test(10)
@@ -91,24 +91,24 @@ def test_sixty_objects_are_asked_in_a_few_questions(sink: Remembering) -> None:
         assert large.asked == 3
 
 
-def test_a_device_that_tells_one_property_at_a_time_is_read_so(sink: Remembering) -> None:
+def test_a_device_that_tells_one_property_at_a_time_is_read_so(sink: ListSink) -> None:
     with BacnetDevice(knows_many=False) as old:
         told = poller(old.address, device_id=1234, points=[*POINTS, point("c", "accumulator,1")]).test(10)
         assert [sample.value for sample in told] == [1000.0, 1001.0, 47.11]
 
 
-def test_another_device_at_the_address_tells_nothing(sink: Remembering) -> None:
+def test_another_device_at_the_address_tells_nothing(sink: ListSink) -> None:
     with BacnetDevice(number=99) as other:
         found = poller(other.address, device_id=1234)
         with pytest.raises(DeviceRefused, match=r"is not device,1234, which the site file says"):
             found.test(5)
         found.start(sink)
-        until(lambda: found.state().state == "refused", "the sentence")
+        until(lambda: found.state().state == "refused")
         found.stop()
         assert sink.samples == []
 
 
-def test_an_object_that_is_not_there_stops_no_other(device: BacnetDevice, sink: Remembering) -> None:
+def test_an_object_that_is_not_there_stops_no_other(device: BacnetDevice, sink: ListSink) -> None:
     wrong = [
         point("no", "analog-input,77"),
         point("door", "binary-input,1"),
@@ -116,7 +116,7 @@ def test_an_object_that_is_not_there_stops_no_other(device: BacnetDevice, sink: 
     ]
     found = poller(device.address, points=[*wrong, POINTS[0]])
     found.start(sink)
-    until(lambda: len(sink.of("a")) > 0, "the good one")
+    until(lambda: len(sink.of("a")) > 0)
     found.stop()
     assert {refusal.point: refusal.reason for refusal in sink.refusals} == {
         "no": "analog-input,77 gives no present value: unknown-object",
@@ -130,22 +130,22 @@ def test_a_device_without_any_of_the_objects_refuses_each(device: BacnetDevice) 
         poller(device.address, points=[point("x", "analog-input,8"), point("y", "analog-input,9")]).test(5)
 
 
-def test_a_device_that_is_away_is_silent_and_comes_back(sink: Remembering) -> None:
+def test_a_device_that_is_away_is_silent_and_comes_back(sink: ListSink) -> None:
     with BacnetDevice() as gone:
         port = gone.port
     found = poller(f"127.0.0.1:{port}", timeout_s=0.3)
     with pytest.raises(DeviceSilent, match="gives no answer"):
         found.test(5)
     found.start(sink)
-    until(lambda: found.state().state == "silent", "the sentence")
+    until(lambda: found.state().state == "silent")
     assert f"BACnet device 127.0.0.1:{port} gives no answer" in found.state().sentence
-    until(lambda: found.state().missing > 1, "two turns without an answer")
+    until(lambda: found.state().missing > 1)
     with BacnetDevice(port=port):
-        until(lambda: found.state().state == "live", "the device that came back")
+        until(lambda: found.state().state == "live")
     found.stop()
 
 
-def test_what_is_no_bacnet_is_silence(sink: Remembering) -> None:
+def test_what_is_no_bacnet_is_silence(sink: ListSink) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.settimeout(10)
@@ -167,14 +167,14 @@ def test_a_name_that_nobody_knows_is_a_sentence() -> None:
         poller("no-such-host.invalid").test(5)
 
 
-def test_what_the_spool_does_not_keep_is_missing_and_said(device: BacnetDevice, sink: Remembering) -> None:
-    sink.is_full = True
+def test_what_the_spool_does_not_keep_is_missing_and_said(device: BacnetDevice, sink: ListSink) -> None:
+    sink.answer = "refuse"
     found = poller(device.address)
     found.start(sink)
-    until(lambda: found.state().missing > 0, "the count")
+    until(lambda: found.state().missing > 0)
     assert found.state().state == "behind"
-    sink.is_full = False
-    until(lambda: found.state().state == "live", "room in the spool")
+    sink.answer = "keep"
+    until(lambda: found.state().state == "live")
     found.stop()
 
 

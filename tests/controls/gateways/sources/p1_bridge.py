@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
-from tests.live.waiting import until
+from tests.controls.gateways.sources.live_sink import until
 
 BEGIN_UTC = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ class P1Bridge:
 
     def wait_for_visits(self, count: int) -> None:
         """Until so many have connected since the start."""
-        until(lambda: self.visits >= count, f"{count} connections")
+        until(lambda: self.visits >= count)
 
     def say(self, data: bytes) -> None:
         """To all who listen."""

@@ -13,8 +13,8 @@ from controls.gateways.sources.p1_tcp import P1Listener
 from controls.gateways.sources.p1_telegrams import TelegramCutter
 from data_quality.contracts.site_file.live_source import P1Source
 from data_quality.contracts.time import SystemClock
-from tests.live.p1_bridge import BEGIN_UTC, P1Bridge, PlayingMeter, telegram
-from tests.live.waiting import Remembering, until
+from tests.controls.gateways.sources.live_sink import ListSink, until
+from tests.controls.gateways.sources.p1_bridge import BEGIN_UTC, P1Bridge, PlayingMeter, telegram
 
 POINTS: list[dict[str, Any]] = [
     {"point": "in", "obis": "1-0:1.8.0", "stream": "main", "what": "register", "unit": "kwh"},
@@ -43,13 +43,13 @@ def bridge() -> Iterator[P1Bridge]:
 
 
 @pytest.fixture
-def sink() -> Remembering:
+def sink() -> ListSink:
     """In memory."""
-    return Remembering()
+    return ListSink()
 
 
 @pytest.fixture
-def listening(bridge: P1Bridge, sink: Remembering) -> Iterator[P1Listener]:
+def listening(bridge: P1Bridge, sink: ListSink) -> Iterator[P1Listener]:
     """Started, and connected."""
     found = listener(bridge.port)
     found.start(sink)
@@ -64,10 +64,10 @@ def test_the_played_telegram_is_one_that_a_stranger_reads() -> None:
     assert float(read.CURRENT_ELECTRICITY_USAGE.value) == 1.5
 
 
-def test_a_telegram_becomes_one_sample_a_point(bridge: P1Bridge, sink: Remembering, listening: P1Listener) -> None:
+def test_a_telegram_becomes_one_sample_a_point(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
     at_utc = BEGIN_UTC + timedelta(hours=4000)
     bridge.say(telegram(at_utc, gas_at_utc=at_utc - timedelta(minutes=3)))
-    until(lambda: len(sink.samples) == 4, "four samples")
+    until(lambda: len(sink.samples) == 4)
     told = {sample.point: (sample.value, sample.unit, sample.at_utc) for sample in sink.samples}
     assert told == {
         # A Dutch meter states no total: it is the sum of its two tariffs.
@@ -80,12 +80,12 @@ def test_a_telegram_becomes_one_sample_a_point(bridge: P1Bridge, sink: Rememberi
     assert listening.state().accepted == 4
 
 
-def test_telegrams_come_in_pieces_of_any_size(bridge: P1Bridge, sink: Remembering, listening: P1Listener) -> None:
+def test_telegrams_come_in_pieces_of_any_size(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
     said = b"".join(telegram(BEGIN_UTC + timedelta(seconds=n), low_kwh=100 + n) for n in range(5))
     for size in (1, 7, 300, len(said)):
         piece, said = said[:size], said[size:]
         bridge.say(piece)
-    until(lambda: len(sink.of("low")) == 5, "five telegrams")
+    until(lambda: len(sink.of("low")) == 5)
     assert [sample.value for sample in sink.of("low")] == [100, 101, 102, 103, 104]
     assert sink.refusals == []
 
@@ -98,29 +98,27 @@ def test_every_cut_of_a_stream_gives_the_same_telegrams() -> None:
         assert b"".join(each.body for each in found).count(b"LIVE-METER") == 3, cut
 
 
-def test_what_was_begun_before_we_listened_is_no_fault(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
-) -> None:
+def test_what_was_begun_before_we_listened_is_no_fault(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
     bridge.say(telegram(BEGIN_UTC)[200:] + telegram(BEGIN_UTC + timedelta(seconds=1)))
-    until(lambda: len(sink.samples) == 4, "the whole one")
+    until(lambda: len(sink.samples) == 4)
     assert sink.refusals == []
 
 
 def test_a_gas_meter_that_tells_its_last_hour_again_is_told_once(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
     for n in range(3):
         bridge.say(telegram(BEGIN_UTC + timedelta(seconds=n)))
-    until(lambda: len(sink.of("kw")) == 3, "three telegrams")
+    until(lambda: len(sink.of("kw")) == 3)
     assert len(sink.of("gas")) == 1
     assert listening.state().doubled == 0
 
 
 def test_a_bridge_that_says_a_telegram_twice_is_counted(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
     bridge.say(2 * telegram(BEGIN_UTC))
-    until(lambda: listening.state().doubled == 3, "three doubled values")
+    until(lambda: listening.state().doubled == 3)
     assert len(sink.samples) == 4
 
 
@@ -137,53 +135,53 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_telegram_that_cannot_be_trusted_is_refused_and_the_next_is_read(
-    name: str, bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    name: str, bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
     bad, sentence = BAD[name]
     bridge.say(bad)
     bridge.say(telegram(BEGIN_UTC + timedelta(seconds=10)))
-    until(lambda: len(sink.of("low")) == 1, "the next telegram")
+    until(lambda: len(sink.of("low")) == 1)
     assert any(sentence in refusal.reason for refusal in sink.refusals), sink.refusals
     assert sink.of("low")[0].value == 100.0
     assert all(refusal.excerpt.isprintable() for refusal in sink.refusals)
     assert listening.state().rejected == len(sink.refusals)
 
 
-def test_bytes_without_end_are_let_go_and_said(bridge: P1Bridge, sink: Remembering, listening: P1Listener) -> None:
+def test_bytes_without_end_are_let_go_and_said(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
     bridge.say(b"/endless\r\n" + b"1-0:1.8.1(000100.000*kWh)\r\n" * 4000)
-    until(lambda: bool(sink.refusals), "a refusal")
+    until(lambda: bool(sink.refusals))
     assert "no telegram ended" in sink.refusals[0].reason
     assert listening.state().state == "refused"
     bridge.say(b"\r\n" + telegram(BEGIN_UTC))
-    until(lambda: listening.state().state == "live", "a telegram")
+    until(lambda: listening.state().state == "live")
 
 
 def test_a_line_that_breaks_in_a_telegram_is_said_and_taken_up_again(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
     bridge.say(telegram(BEGIN_UTC)[:300])
     bridge.drop()
     bridge.wait_for_visits(2)
     bridge.say(telegram(BEGIN_UTC + timedelta(seconds=5)))
-    until(lambda: len(sink.samples) == 4, "the telegram after")
+    until(lambda: len(sink.samples) == 4)
     assert [refusal.reason for refusal in sink.refusals] == ["the line broke in the middle of a telegram"]
 
 
-def test_a_bridge_that_is_away_is_a_sentence_and_comes_back(sink: Remembering) -> None:
+def test_a_bridge_that_is_away_is_a_sentence_and_comes_back(sink: ListSink) -> None:
     with P1Bridge() as gone:
         port = gone.port
     found = listener(port)
     found.start(sink)
-    until(lambda: found.state().state == "silent", "the sentence")
+    until(lambda: found.state().state == "silent")
     assert "does not answer" in found.state().sentence
     with P1Bridge(port) as back:
         back.wait_for_visits(1)
         back.say(telegram(BEGIN_UTC))
-        until(lambda: found.state().state == "live", "the bridge that came back")
+        until(lambda: found.state().state == "live")
         found.stop()
 
 
-def test_a_bridge_that_holds_the_line_and_says_nothing_is_left_and_tried_again(sink: Remembering) -> None:
+def test_a_bridge_that_holds_the_line_and_says_nothing_is_left_and_tried_again(sink: ListSink) -> None:
     with P1Bridge() as mute:
         found = listener(mute.port, silent_after_s=1.0)
         found.start(sink)
@@ -192,19 +190,19 @@ def test_a_bridge_that_holds_the_line_and_says_nothing_is_left_and_tried_again(s
         found.stop()
 
 
-def test_another_meter_on_the_line_tells_nothing(bridge: P1Bridge, sink: Remembering) -> None:
+def test_another_meter_on_the_line_tells_nothing(bridge: P1Bridge, sink: ListSink) -> None:
     found = listener(bridge.port, equipment_id="E0012345")
     found.start(sink)
     bridge.wait_for_visits(1)
     bridge.say(telegram(BEGIN_UTC, meter="E9999999", low_kwh=7) + telegram(BEGIN_UTC))
-    until(lambda: len(sink.samples) == 4, "the meter of the site file")
+    until(lambda: len(sink.samples) == 4)
     assert sink.of("low")[0].value == 100.0
     assert sink.refusals[0].reason == "the telegram is of E9999999; the site file says E0012345"
     found.stop()
 
 
 def test_a_point_that_is_not_in_the_telegram_or_of_another_unit_stops_no_other(
-    bridge: P1Bridge, sink: Remembering
+    bridge: P1Bridge, sink: ListSink
 ) -> None:
     wrong = [
         {"point": "l2", "obis": "1-0:41.7.0", "stream": "main", "what": "live", "unit": "kw"},
@@ -214,7 +212,7 @@ def test_a_point_that_is_not_in_the_telegram_or_of_another_unit_stops_no_other(
     found.start(sink)
     bridge.wait_for_visits(1)
     bridge.say(telegram(BEGIN_UTC))
-    until(lambda: len(sink.of("low")) == 1, "the point that is there")
+    until(lambda: len(sink.of("low")) == 1)
     assert {refusal.point: refusal.reason for refusal in sink.refusals} == {
         "l2": "the telegram has no object 1-0:41.7.0 with a number and a unit",
         "heat": "0-1:24.2.1 is told in m3, and the site file says gj",
@@ -224,16 +222,16 @@ def test_a_point_that_is_not_in_the_telegram_or_of_another_unit_stops_no_other(
 
 
 def test_what_the_spool_does_not_keep_is_missing_and_said(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
-    sink.is_full = True
+    sink.answer = "refuse"
     bridge.say(telegram(BEGIN_UTC))
-    until(lambda: listening.state().missing > 0, "the count")
+    until(lambda: listening.state().missing > 0)
     assert listening.state().state == "behind"
     assert listening.state().accepted == 0
-    sink.is_full = False
+    sink.answer = "keep"
     bridge.say(telegram(BEGIN_UTC + timedelta(seconds=1)))
-    until(lambda: listening.state().state == "live", "room in the spool")
+    until(lambda: listening.state().state == "live")
 
 
 def test_a_test_asks_once_and_tells_every_point(bridge: P1Bridge) -> None:
@@ -257,7 +255,7 @@ def test_a_test_of_a_bridge_that_is_mute_or_away_ends_in_a_sentence(bridge: P1Br
 
 
 def test_nothing_of_a_second_by_second_meter_is_lost_over_lost_lines(
-    bridge: P1Bridge, sink: Remembering, listening: P1Listener
+    bridge: P1Bridge, sink: ListSink, listening: P1Listener
 ) -> None:
     meter = PlayingMeter(bridge, beat_s=0.01)
     for visit in range(2, 4):
