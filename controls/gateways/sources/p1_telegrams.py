@@ -18,6 +18,10 @@ _BEGINS = re.compile(rb"(?m)^/")
 # The checksum stands behind '!': without the end of its line it may still be on its way.
 _ENDS = re.compile(rb"(?m)^![^\r\n]*\r?\n")
 
+# Lines of a refused telegram that are looked at, and telegrams of one piece that are told one by one: whoever sends
+# nothing but '!' must not choose what that costs.
+_SHOWN, _MOST_REFUSED = 10, 20
+
 
 class Heard(NamedTuple):
     """What a piece of the stream held: telegrams that may be trusted, and (why, bytes) of each that may not."""
@@ -60,9 +64,14 @@ def _judged(whole: bytes) -> Heard:
     found = read_telegrams(whole)
     lines = whole.split(b"\n")
     refused = [
-        (f"a telegram was refused: expected {each.expected}, got {each.got}", b"\n".join(lines[each.line - 1 :]))
-        for each in found.refusals
+        (
+            f"a telegram was refused: expected {each.expected}, got {each.got}",
+            b"\n".join(lines[each.line - 1 : each.line + _SHOWN]),
+        )
+        for each in found.refusals[:_MOST_REFUSED]
     ]
+    if len(found.refusals) > _MOST_REFUSED:
+        refused.append((f"{len(found.refusals) - _MOST_REFUSED} more telegrams of the same piece were refused", b""))
     return Heard(found.telegrams, refused)
 
 

@@ -1,5 +1,6 @@
 """DSMR P1 over TCP, against a real server that plays telegrams."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 from dsmr_parser import telegram_specifications
 from dsmr_parser.parsers import TelegramParser
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.sources.p1_tcp import P1Listener
@@ -22,6 +25,9 @@ POINTS: list[dict[str, Any]] = [
     {"point": "kw", "obis": "1-0:1.7.0", "stream": "main", "what": "live", "unit": "kw"},
     {"point": "gas", "obis": "0-1:24.2.1", "stream": "gas", "what": "register", "unit": "m3"},
 ]
+
+
+PARTS = (b"/", b"!", b"\r\n", b"\n", b"\r", b"(", b"1-0:1.8.1(000100.000*kWh)\r\n", b"!0000\r\n", telegram(BEGIN_UTC))
 
 
 def source(port: int, **more: Any) -> P1Source:
@@ -96,6 +102,24 @@ def test_every_cut_of_a_stream_gives_the_same_telegrams() -> None:
         cutter = TelegramCutter()
         found = [*cutter.feed(said[:cut]).telegrams, *cutter.feed(said[cut:]).telegrams]
         assert b"".join(each.body for each in found).count(b"LIVE-METER") == 3, cut
+
+
+@given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(PARTS)), max_size=30))
+def test_whatever_comes_is_telegrams_or_refusals_and_the_next_telegram_is_read(pieces: list[bytes]) -> None:
+    cutter = TelegramCutter()
+    for piece in pieces:
+        heard = cutter.feed(piece)
+        assert all(each.body.startswith(b"/") for each in heard.telegrams)
+    # Whatever is held ends with its line; what follows it is read.
+    cutter.feed(b"\r\n!\r\n")
+    assert len(cutter.feed(telegram(BEGIN_UTC)).telegrams) == 1
+
+
+def test_a_flood_of_ends_is_cheap_and_told() -> None:
+    began_s = time.process_time()
+    heard = TelegramCutter().feed(b"/\n!\n" * 16_000)
+    assert time.process_time() - began_s < 5
+    assert heard.refused[-1][0] == "15980 more telegrams of the same piece were refused"
 
 
 def test_what_was_begun_before_we_listened_is_no_fault(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
