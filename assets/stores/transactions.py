@@ -121,7 +121,8 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Sto
     if url.startswith("sqlite:///") and not url.endswith(":memory:"):
         _private(Path(url.removeprefix("sqlite:///")))
     # A server that was restarted leaves dead connections in the pool: they are replaced, not handed out.
-    engine = sa.create_engine(url, pool_pre_ping=True)
+    # A file leaves none.
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
         sa.event.listen(engine, "begin", _sqlite_begin)

@@ -70,6 +70,7 @@ class Trust:
         self._seals: dict[int, tuple[str, str, str]] = {}
         self._as_found = self._adopted = 0
         self._read: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
         self._lost: dict[str, str] = {}
         # Rows that were looked at, as they stood then: an agent asks again several times a second.
         self._seen: dict[str, dict[Key, tuple[Any, ...]]] = {}
@@ -171,12 +172,14 @@ class Trust:
                 self._as_found = position
             self._position, self._head = position, link["hash"]
             self._seals[position] = (link["table_name"], link["rows_sha256"], link["hash"])
+            self._newest[link["table_name"]] = position
         return ""
 
     def _marks(self, ask: Ask, name: str) -> str:
         known = self.marks.setdefault(name, {})
         done = self._read.get(name, 0)
-        if done == self._position:
+        # The links say whose rows a seal holds: where none of this table came, there is nothing to ask.
+        if self._newest.get(name, 0) <= done:
             return ""
         # As stored: the chain holds the SHA-256 of this very text, and parsed and written again it may be another.
         text = sa.type_coerce(row_seals.c.rows, sa.Text).label("rows")

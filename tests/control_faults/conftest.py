@@ -7,10 +7,17 @@ import pytest
 
 from assets.stores.transactions import Store, open_store
 from tests.control_faults.checker import check
-from tests.control_faults.virtual_site import BOUNDS, VirtualSite
+from tests.control_faults.soak import folder_in_memory
+from tests.control_faults.virtual_site import BOUNDS, StoreMaker, VirtualSite
 from tests.controls.conftest import broker
 
 __all__ = ["broker"]
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[StoreMaker]:
+    with folder_in_memory() as folder:
+        yield StoreMaker(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

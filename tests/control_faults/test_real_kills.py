@@ -21,17 +21,18 @@ from tests.real.test_agent_devices import ROOT, TTL_S, Bed, _until
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
-def plain_bed(folder: Path) -> Bed:
+def plain_bed(folder: Path, store_url: str = "") -> Bed:
     """Broker, Modbus server, ledger and two devices, on a site that has nothing else."""
     need_mosquitto()
-    bed = Bed(folder)
+    bed = Bed(folder, store_url)
     (folder / "sites" / "home.yaml").write_text(json.dumps(HOME.model_dump(mode="json", exclude_defaults=True)))
     return bed
 
 
 @pytest.fixture
-def bed(tmp_path: Path) -> Iterator[Bed]:
-    made = plain_bed(tmp_path)
+def bed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bed]:
+    on_server = getattr(request, "param", "sqlite") == "postgresql"
+    made = plain_bed(tmp_path, request.getfixturevalue("postgres_url") if on_server else "")
     made.raise_mode()
     yield made
     assert verify_chain(made.store, "home") == []
@@ -45,7 +46,12 @@ def _agent(bed: Bed, kill_at: str = "") -> subprocess.Popen[bytes]:
     return subprocess.Popen([*line, "--site", "home", *ports], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("point", ["issued", "written", "verified"])
+# Every point on both stores is killed in process (test_crash_points.py); here processes die for good.
+@pytest.mark.parametrize(
+    ("bed", "point"),
+    [("sqlite", "issued"), ("postgresql", "written"), ("postgresql", "verified")],
+    indirect=["bed"],
+)
 def test_fault_f30_f66_a_process_killed_at_a_point_is_followed_by_one_that_reads_first(bed: Bed, point: str) -> None:
     bed.plan(window_s=120.0)
     bed.release()

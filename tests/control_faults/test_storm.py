@@ -1,24 +1,13 @@
-"""A thousand random schedules of faults: the checker finds nothing, and finds what each naive agent does."""
+"""A thousand random schedules of faults: the checker finds nothing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.control_faults.naive import NAIVE
-from tests.control_faults.soak import folder_in_memory
 from tests.control_faults.storm import OF_NAME, storm
 from tests.control_faults.virtual_site import StoreMaker
 
 SEED, SCHEDULES, PART = 1, 1000, 100
-# So many schedules are enough to catch any of the naive.
-PATIENCE = 150
-
-
-@pytest.fixture(scope="module")
-def maker() -> Iterator[StoreMaker]:
-    with folder_in_memory() as folder:
-        yield StoreMaker(folder)
 
 
 @pytest.mark.slow
@@ -35,15 +24,6 @@ def test_fault_f30_f43_f65_f73_no_schedule_of_faults_breaks_a_promise(
             found.append((index, outcome.actions, outcome.problems))
     assert found == []
     assert seen == set(OF_NAME), "a hundred schedules hold every kind of fault"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAIVE)
-def test_a_naive_agent_is_found_out(maker: StoreMaker, name: str) -> None:
-    naive = NAIVE[name]
-    with naive.at_work() as setting:
-        outcomes = (storm(SEED, index, maker, setting) for index in range(PATIENCE))
-        assert any(problem.startswith(naive.finding) for outcome in outcomes for problem in outcome.problems)
 
 
 def test_a_schedule_depends_on_its_numbers_alone(maker: StoreMaker) -> None:

@@ -4,7 +4,9 @@ The store is a copy of one that the real migrations made, on SQLite, and all tha
 what an unchanged store answered once is not asked again, so that a schedule takes milliseconds.
 """
 
+import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.visitors import iterate
 
 from assets.stores.schema.tables_control import command_events
+from assets.stores.schema.tables_reports import signatures
+from assets.stores.schema.tables_seals import row_seals
 from assets.stores.transactions import Store, connect_store, open_store
 from assets.stores.trust import Ask, Trust
 from controls.agent.loop import Agent
@@ -81,28 +86,36 @@ class FragileStore(Store):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store.engine, store.public_keys)
+        if not sa.event.contains(self.engine, "before_cursor_execute", _note_writes):
+            sa.event.listen(self.engine, "before_cursor_execute", _note_writes)
         self.fault = ""
-        self.version = 0
-        self._answers: dict[Any, list[dict[str, Any]]] = {}
+        # How often each table was written to; "" counts every transaction that wrote.
+        self.writes: Counter[str] = Counter()
+        self._answers: dict[Any, tuple[int, list[dict[str, Any]]]] = {}
         self.trust = _UnchangedTrust(self)
+
+    @property
+    def version(self) -> int:
+        return self.writes[""]
+
+    def written(self, tables: Iterable[str]) -> int:
+        """A number that is another one when any of these tables was written to."""
+        return sum(self.writes[name] for name in tables)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         if self.fault in ("gone", "readonly"):
             raise Unreachable(f"the store is {self.fault}")
-        changes = 0
+        touched: set[str] = set()
         with super().begin() as connection:
-            raw: Any = connection.connection.dbapi_connection
-            # PostgreSQL does not count: there every transaction counts as one that wrote.
-            before = getattr(raw, "total_changes", -1)
+            connection.info["touched"] = touched
             yield connection
             if self.fault == "dies":
                 self.fault = ""
                 raise Crash("inside the transaction")
-            changes = getattr(raw, "total_changes", 0) - before
         # A transaction that only read, e.g. for the guards, leaves every answer as it was.
-        if changes:
-            self.version, self._answers = self.version + 1, {}
+        if touched:
+            self.writes.update({"", *touched})
         if self.fault == "unanswered":
             self.fault = ""
             raise Unreachable("the answer to the commit was lost")
@@ -112,11 +125,37 @@ class FragileStore(Store):
             raise Unreachable("the store is gone")
         if self.shared is not None:
             return super().rows(query)
-        key = query._generate_cache_key()
-        known = (key.key, tuple(repr(each.value) for each in key.bindparams)) if key else None
-        if known not in self._answers:
-            self._answers[known] = super().rows(query)
-        return [dict(row) for row in self._answers[known]]
+        form = query._generate_cache_key()
+        if form is None:
+            return super().rows(query)
+        tables = _tables_of(form.key, query)
+        key, now = (form.key, tuple(repr(each.value) for each in form.bindparams)), self.written(tables)
+        known = self._answers.get(key)
+        if known is None or known[0] != now:
+            known = self._answers[key] = (now, super().rows(query))
+        return [dict(row) for row in known[1]]
+
+
+_READ: dict[Any, frozenset[str]] = {}
+
+
+def _tables_of(form: Any, query: sa.Select[Any]) -> frozenset[str]:
+    """The tables that a query of this form reads, those of its subqueries among them."""
+    if form not in _READ:
+        _READ[form] = frozenset(each.name for each in iterate(query) if isinstance(each, sa.Table))
+    return _READ[form]
+
+
+def _note_writes(
+    connection: sa.Connection, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool
+) -> None:
+    """Which tables a transaction of a FragileStore writes to. No trigger of ours writes: they only refuse."""
+    found = _WRITE.match(statement)
+    if found:
+        connection.info.get("touched", set()).add(found[1])
+
+
+_WRITE = re.compile(r"\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(?:\w+\.)?\"?(\w+)", re.IGNORECASE)
 
 
 class _UnchangedTrust(Trust):
@@ -129,9 +168,10 @@ class _UnchangedTrust(Trust):
 
     def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
         names = tuple(sorted(tables))
-        if self._done.get(names) != self._store.version:
+        now = self._store.written((*names, row_seals.name, signatures.name))
+        if self._done.get(names) != now:
             super().refresh(ask, names)
-            self._done[names] = self._store.version
+            self._done[names] = now
 
 
 @dataclass
@@ -411,26 +451,31 @@ class VirtualSite:
 
 
 class StoreMaker:
-    """Stores by copy of one empty store, in a folder in memory where the system has one."""
+    """Stores by copy of one empty store, in a folder in memory where the system has one. All are one engine's, one
+    after the other: a statement is written once for all of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._empty = folder, folder / "empty.db"
         open_store(f"sqlite:///{self._empty}").close()
+        self._engine = connect_store(f"sqlite:///{folder / 'store.db'}").engine
+        # Nothing here outlives the process, so nobody waits for a disk.
+        sa.event.listen(self._engine, "connect", _unsynced)
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """A fresh store; its file is gone afterwards."""
-        path = self._folder / "store.db"
-        shutil.copy(self._empty, path)
-        store = connect_store(f"sqlite:///{path}")
-        # Nothing here outlives the process, so nobody waits for a disk.
-        sa.event.listen(store.engine, "connect", _unsynced)
+        self._clear()
+        shutil.copy(self._empty, self._folder / "store.db")
         try:
-            yield store
+            yield Store(self._engine)
         finally:
-            store.close()
-            for left in self._folder.glob("store.db*"):
-                left.unlink()
+            self._clear()
+
+    def _clear(self) -> None:
+        self._engine.dispose()
+        for left in self._folder.glob("store.db*"):
+            left.unlink()
 
 
 def _no_check(_command: Command, _mode: Mode) -> None:
