@@ -1,5 +1,5 @@
-"""Long-running processes around the graph: broker, simulated site, agent, MLflow and Dagster; started as children,
-watched, and stopped in reverse order.
+"""Long-running processes around the graph: broker, simulated site, agent, collector, MLflow and Dagster; started as
+children, watched, and stopped in reverse order.
 """
 
 import os
@@ -24,6 +24,7 @@ from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
+from data_quality.contracts.site_file.live_source import is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
@@ -36,6 +37,8 @@ Say = Callable[[str], None]
 STOP_S = 10.0
 # Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
 READY_S = 120.0
+# A child that is started again whenever it ends is so after this pause.
+AGAIN_S = 5.0
 # How often the simulated home sends its meter file while everything is up.
 DELIVERY_S = 900.0
 
@@ -48,6 +51,17 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
     is_told: bool = False
+    again: Callable[[], subprocess.Popen[bytes]] | None = None
+    ended_s: float | None = None
+
+    def is_alive(self) -> bool:
+        """True where it runs, or will again: one that others do not need is started anew after a pause."""
+        if self.process.poll() is None or self.again is None:
+            return self.process.poll() is None
+        self.ended_s = self.ended_s or time.monotonic()
+        if time.monotonic() - self.ended_s >= AGAIN_S:
+            self.process, self.ended_s = self.again(), None
+        return True
 
     def stop(self) -> None:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
@@ -88,20 +102,28 @@ def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) 
     write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
 
 
-def start(name: str, arguments: list[str], *, environment: Mapping[str, str], logs: Path) -> Child:
-    """Start a child that does not see our terminal's Ctrl-C; its output goes to a log file."""
+def start(
+    name: str, arguments: list[str], *, environment: Mapping[str, str], logs: Path, is_revived: bool = False
+) -> Child:
+    """Start a child that does not see our terminal's Ctrl-C; its output goes to a log file.
+
+    is_revived: its end is not the end of the others; it is started anew.
+    """
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
-        )
-    return Child(name, process, log)
+
+    def run() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+            )
+
+    return Child(name, run(), log, again=run if is_revived else None)
 
 
 @contextmanager
 def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_fallback: bool) -> Iterator[Live]:
-    """Broker, and for each simulated site its devices and its agent; everything ends with the block."""
+    """Broker, for each simulated site its devices and its agent, and the collector; everything ends with the block."""
     simulated = [site for site in sites.values() if site.is_simulated and has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
@@ -148,6 +170,12 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 live.children.append(child)
         if simulated:
             wait_for_port(modbus_port, live.children)
+        if any(is_listened_to(site) for site in sites.values()):
+            # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
+            arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+            child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
+            stack.callback(child.stop)
+            live.children.append(child)
         say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
         if broker.note:
             say(broker.note)
@@ -300,5 +328,5 @@ def wait_for_url(url: str, children: list[Child], stopped: threading.Event) -> N
 
 def _all_alive(children: list[Child]) -> None:
     for child in children:
-        if child.process.poll() is not None:
+        if not child.is_alive():
             raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")

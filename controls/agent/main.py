@@ -27,6 +27,7 @@ from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.yaml_file import load_model
@@ -158,15 +159,6 @@ def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["
 def public_keys_of(project: Project) -> dict[str, str] | None:
     """Public keys by person_id, of the people file; None where the project has none. Raises BadInput."""
     return load_model(project.people_file, People).public_keys if project.people_file.is_file() else None
-
-
-def find_site(project: Project, site_id: str) -> Site:
-    """The site of that name in the project's folder, read without the analytical rooms. Raises BadInput."""
-    path = project.sites_dir / f"{site_id}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in project.sites_dir.glob("*.yaml"))) or "none"
-        raise BadInput(f"unknown site {site_id!r}; the project has {known}", reason="unknown_site")
-    return load_model(path, Site)
 
 
 def with_ports(project: Project, *, mqtt_port: int | None, modbus_port: int | None) -> Project:

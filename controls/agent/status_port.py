@@ -1,23 +1,19 @@
 """What the agent says of itself on the loopback: /healthz, /metrics in Prometheus' text format, and POST /stop.
 
-A thread of its own reads what the cycle left behind and waits for nobody. Nothing but the stop can be asked of it.
+Nothing but the stop can be asked of it.
 """
 
-import hmac
-import ipaddress
 import os
 import secrets
-import threading
-from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from controls.agent.loop import Agent
-from data_quality.contracts.errors import BadInput
+from controls.gateways.access.loopback_port import Metrics, serve_loopback
 
 # A cycle takes a tenth of a second; after ten seconds an agent gives up its lease, too.
 MAX_CYCLE_AGE_S = 10.0
-_PREFIX = "meterloom_agent_"
 
 
 def health(agent: Agent) -> tuple[bool, str]:
@@ -42,11 +38,8 @@ def metrics(agent: Agent) -> str:
     """Everything that is counted, as Prometheus reads it."""
     bench = agent.bench
     now_s = bench.monotonic()
-    lines: list[str] = []
-
-    def tell(name: str, kind: str, values: Iterable[tuple[str, float]], said: str) -> None:
-        lines.extend([f"# HELP {_PREFIX}{name} {said}", f"# TYPE {_PREFIX}{name} {kind}"])
-        lines.extend(f"{_PREFIX}{name}{label} {value:g}" for label, value in values)
+    page = Metrics("meterloom_agent_")
+    tell = page.tell
 
     def counted(group: str, label: str) -> list[tuple[str, float]]:
         found = [(name, count) for (kind, name), count in sorted(bench.counts.items()) if kind == group]
@@ -69,7 +62,7 @@ def metrics(agent: Agent) -> str:
     tell("latches", "gauge", [("", agent.latches)], "Fault latches that are set")
     tell("lease_age_seconds", "gauge", [("", age_s)], "Since the lease was renewed; NaN without one")
     tell("stopped", "gauge", [("", bool(bench.stop_reason))], "1 while the emergency stop is pulled")
-    return "\n".join(lines) + "\n"
+    return page.text()
 
 
 def token_in(file: Path) -> str:
@@ -88,44 +81,12 @@ def serve_status(
 
     stop: pulls the emergency stop, told by whom. Raises BadInput for an address that others can reach, OSError.
     """
-    if not ipaddress.ip_address(host).is_loopback:
-        raise BadInput(f"the agent's port is for this machine alone, not for {host}", reason="not_loopback")
-
-    class Handler(BaseHTTPRequestHandler):
-        # A client that says nothing must not keep its thread.
-        timeout = 5
-
-        def do_GET(self) -> None:
-            if self.path == "/healthz":
-                is_well, said = health(agent)
-                self._answer(200 if is_well else 503, f"{said}\n")
-            elif self.path == "/metrics":
-                self._answer(200, metrics(agent))
-            else:
-                self._answer(404, "there are /healthz, /metrics and POST /stop\n")
-
-        def do_POST(self) -> None:
-            given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-            if self.path != "/stop":
-                self._answer(404, "only /stop takes a POST\n")
-            elif not (token and hmac.compare_digest(given, token.encode())):
-                self._answer(403, "the token of the agent's token file is missing or another\n")
-            else:
-                stop("POST /stop")
-                self._answer(202, "stopping; remove the stop file to take it back\n")
-
-        def _answer(self, status: int, text: str) -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing: a scrape every few seconds is no news."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name="status", daemon=True).start()
-    return server
+    return serve_loopback(
+        "agent",
+        health=lambda: health(agent),
+        metrics=lambda: metrics(agent),
+        posts={"/stop": (stop, "stopping; remove the stop file to take it back")},
+        token=token,
+        host=host,
+        port=port,
+    )

@@ -1,1 +1,1 @@
-"""The collector: what live sources tell, made durable, shown, and handed to ingestion."""
+"""What keeps live readings: every sample on disk before it is acknowledged, and a board of the newest."""

@@ -53,6 +53,7 @@ class ServerSettings(Model):
     # Modbus's own port is 502, which only root may open.
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
+    collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
 
 
 class OcppSettings(Model):
@@ -61,6 +62,13 @@ class OcppSettings(Model):
     host: str = Field(default="127.0.0.1", description="0.0.0.0 lets in chargers of the network")
     port: int = Field(default=9180, ge=0, le=65535)
     keys: str = Field(default="keys/ocpp", description="Folder, relative to the project folder unless absolute")
+
+
+class LiveSettings(Model):
+    """What live readings may take of the disk until they have become files."""
+
+    spool_mb: int = Field(default=2048, ge=1, le=1_000_000, description="Of one site; then nothing is acknowledged")
+    keep_free_mb: int = Field(default=256, ge=0, le=1_000_000, description="Left to the ledger on the same disk")
 
 
 class ReportSettings(Model):
@@ -96,6 +104,7 @@ class Settings(Model):
     mqtt: MqttSettings = MqttSettings()
     server: ServerSettings = ServerSettings()
     ocpp: OcppSettings = OcppSettings()
+    live: LiveSettings = LiveSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
 
@@ -144,6 +153,11 @@ class Project(Model):
     def quarantine_dir(self) -> Path:
         """Files and rows that were refused."""
         return self.data_dir / "quarantine"
+
+    @property
+    def live_dir(self) -> Path:
+        """Spools of live readings and the live store: on this machine, wherever the ledger is."""
+        return self.data_dir / "live"
 
     @property
     def reports_dir(self) -> Path:

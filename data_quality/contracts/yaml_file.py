@@ -186,11 +186,14 @@ def validate_document(document: Any, model: type[M], file: str) -> M:
         faults: list[dict[str, Any]] = [dict(fault) for fault in error.errors()]
         found = [(fault, _problem(document, model, file, fault)) for fault in faults]
         meant = {(fault["loc"][:-1], each.mend) for fault, each in found}
-        # A misspelled key is one mistake: that the right one is missing needs no second sentence.
+        inside = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+        # A misspelled key is one mistake: that the right one is missing needs no second sentence, nor that a list of
+        # which an item is wrong has one item less.
         problems = [
             each
             for fault, each in found
-            if fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant
+            if (fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant)
+            and not (fault["type"] == "too_short" and fault["loc"] in inside)
         ]
         raise BadConfiguration(sorted(problems, key=lambda p: (p.line, p.column))) from error
 

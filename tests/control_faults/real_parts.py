@@ -27,6 +27,7 @@ from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.time import SystemClock
 
 SAMPLE_S = 0.1
@@ -81,7 +82,7 @@ def daemon(root: Path, sites: int) -> None:
     project = load_project(root, os.environ)
     store, clock = connect_store(project.store_url), SystemClock()
     names = [site_name(number) for number in range(1, sites + 1)]
-    checks = {name: planned_check(agent_main.find_site(project, name)) for name in names}
+    checks = {name: planned_check(find_site(project, name)) for name in names}
     while True:
         try:
             for name in names:

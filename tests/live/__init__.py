@@ -1,1 +1,1 @@
-"""Live readings: from the wire to the lake."""
+"""Live readings: spool, board, collector, and what becomes of them when things are killed."""

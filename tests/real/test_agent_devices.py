@@ -18,7 +18,7 @@ from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, plans
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store, open_store
-from controls.agent.main import find_site, gateways, run_agent, with_ports
+from controls.agent.main import gateways, run_agent, with_ports
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker, find_mosquitto, start_broker
 from controls.gateways.serve_modbus import ModbusServer
@@ -32,6 +32,7 @@ from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from tests.controls.ledger.rows_of import CARLA, propose

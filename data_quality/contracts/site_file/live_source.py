@@ -5,7 +5,7 @@ No secret stands here: `…_env` names the environment variable that holds it.
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -172,8 +172,17 @@ LiveSource = Annotated[
     MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
     Field(discriminator="kind"),
 ]
-# These are kept open by the collector; the others are pulled by a schedule.
-Streaming = MqttSource | ModbusSource | BacnetSource | P1Source | PushSource
+# These have an adapter in the collector. What is pushed comes to its port, and the others are pulled by a schedule.
+Listening = MqttSource | ModbusSource | BacnetSource | P1Source
+
+
+class Sourced(Protocol):
+    """What is asked of a site."""
+
+    @property
+    def sources(self) -> Sequence[LiveSource]:
+        """All of them."""
+        ...
 
 
 def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequence[str]) -> None:
@@ -192,3 +201,8 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
         if isinstance(source, ModbusSource) and source.asset is not None and source.asset not in devices:
             has = ", ".join(devices) or "none"
             raise ValueError(f"{what}: asset {source.asset!r} is no asset with a template; those are {has}")
+
+
+def is_listened_to(site: Sourced) -> bool:
+    """True where the collector has something to do for a site."""
+    return any(isinstance(source, Listening) for source in site.sources)

@@ -9,12 +9,13 @@ import pytest
 
 from assets.stores.transactions import open_store
 from controls.agent.loop import Agent
-from controls.agent.main import find_site, main, run_agent, with_ports
+from controls.agent.main import main, run_agent, with_ports
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site_file.find_site import find_site
 from tests.controls.agent.plant import HOME, Plant, Time, World
 from tests.controls.ledger.rows_of import add_plan, command
 

@@ -1,0 +1,171 @@
+"""The collector's process: `python -m controls.collector.main --project DIR`. Loads nothing heavy.
+
+One process for the sites of a project; each has a spool and threads of its own, so that none stops another.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from assets.stores.live.live_store import LiveStore
+from controls.collector.collector import Collector, Unopened
+from controls.collector.collector_port import serve_collector
+from controls.collector.spool import Spool
+from controls.gateways.sources.adapter import Adapter
+from controls.gateways.sources.open_source import open_source
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site_file.find_site import find_site
+from data_quality.contracts.site_file.live_source import Listening, is_listened_to
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, SystemClock
+
+# From the spool to the live store: what a person still takes for now.
+BOARD_S = 0.2
+STATES_S = 1.0
+logger = logging.getLogger("meterloom.collector")
+OpenAdapter = Callable[[Site, Listening], Adapter]
+
+
+def adapters_of(site: Site, open_adapter: OpenAdapter) -> list[Adapter]:
+    """The adapters of a site's sources that are listened to; one that cannot be opened is a state."""
+    found: list[Adapter] = []
+    for source in site.sources:
+        if isinstance(source, Listening):
+            try:
+                found.append(open_adapter(site, source))
+            except BadInput as fault:
+                logger.error("%s: %s", site.site_id, fault)
+                found.append(Unopened(source, fault))
+    return found
+
+
+def run_collector(
+    project: Project,
+    sites: Sequence[Site],
+    *,
+    stop: threading.Event,
+    clock: Clock | None = None,
+    open_adapter: OpenAdapter | None = None,
+) -> None:
+    """Collect until `stop` is set. Raises BadInput where another collector has a spool, and the fault of a spool that
+    its disk failed: what was acknowledged is on disk, and the next process takes it over.
+    """
+    clock = clock or SystemClock()
+    opened = open_adapter or (lambda site, source: open_source(site, source, settings=project.settings, clock=clock))
+    store, limits = LiveStore(project.live_dir), project.settings.live
+    collectors = [
+        Collector(
+            site,
+            adapters_of(site, opened),
+            Spool(project.live_dir / "spool" / site.site_id, clock=clock, limits=limits),
+        )
+        for site in sites
+    ]
+    started: list[Collector] = []
+    port = None
+    try:
+        for collector in collectors:
+            collector.start()
+            started.append(collector)
+        port = _port(collectors, project.settings.server.collector_port)
+        logger.info("collecting for %s", ", ".join(site.site_id for site in sites))
+        _work(collectors, store, stop, clock)
+    finally:
+        for collector in started:
+            collector.stop()
+        if port is not None:
+            port.shutdown()
+            port.server_close()
+        store.close()
+
+
+def _work(collectors: Sequence[Collector], store: LiveStore, stop: threading.Event, clock: Clock) -> None:
+    """Keep the live store, and look that every spool writes."""
+    told_s, trouble = 0.0, ""
+    is_new = True
+    while not stop.wait(BOARD_S):
+        for collector in collectors:
+            if collector.spool.broken is not None:
+                raise collector.spool.broken
+        is_due = time.monotonic() - told_s >= STATES_S
+        try:
+            for collector in collectors:
+                if is_new:
+                    store.keep_only(collector.site.site_id, collector.board.points)
+                store.put(collector.board.changed())
+                if is_due:
+                    store.tell(collector.site.site_id, collector.states(), now_utc=clock.now_utc())
+            told_s = time.monotonic() if is_due else told_s
+            is_new, trouble = False, ""
+        except Unreachable as fault:
+            for collector in collectors:
+                collector.board.tell_again()
+            # Once, and again only after something else.
+            if trouble != (trouble := str(fault)):
+                logger.warning("%s", trouble)
+
+
+def _port(collectors: Sequence[Collector], port: int) -> ThreadingHTTPServer | None:
+    try:
+        server = serve_collector(collectors, port=port)
+    except OSError as error:
+        logger.warning("no port for /healthz and /metrics: %s", error)
+        return None
+    logger.info("http://127.0.0.1:%d/healthz and /metrics", server.server_address[1])
+    return server
+
+
+def sites_with_sources(project: Project, names: Sequence[str]) -> list[Site]:
+    """The named sites, or all that have a source to be listened to. A file that cannot be read stops no other site.
+
+    Raises BadInput where none is left.
+    """
+    found = []
+    for name in names or sorted(path.stem for path in project.sites_dir.glob("*.yaml")):
+        try:
+            site = find_site(project, name)
+        except BadInput as fault:
+            logger.error("%s", fault)
+            continue
+        if is_listened_to(site):
+            found.append(site)
+    if not found:
+        raise BadInput("no site has a live source; see docs/ems/live.md", reason="no_sources")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 after a clean stop, 2 for wrong input, 3 where the disk failed."""
+    parser = argparse.ArgumentParser(prog="meterloom-collector", description="Keeps live readings of a project's sites")
+    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
+    parser.add_argument(
+        "--site", action="append", default=[], help="may be given again; all with sources where none is"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        project = load_project(options.project, os.environ)
+        run_collector(project, sites_with_sources(project, options.site), stop=stop)
+    except BadInput as fault:
+        logger.error("%s", fault)
+        return 2
+    except OSError as fault:
+        # Never on with such a disk: whoever starts us again lets the next process read what it really holds.
+        logger.error("the disk failed: %s", fault)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

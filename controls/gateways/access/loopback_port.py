@@ -1,0 +1,90 @@
+"""What a process of ours says of itself on the loopback: /healthz, /metrics in Prometheus' text format, and its POSTs.
+
+A thread of its own reads what the process left behind and waits for nobody.
+"""
+
+import hmac
+import ipaddress
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from data_quality.contracts.errors import BadInput
+
+
+class Metrics:
+    """Lines as Prometheus reads them; every name begins with the prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._lines: list[str] = []
+
+    def tell(self, name: str, kind: str, values: Iterable[tuple[str, float]], said: str) -> None:
+        """One metric. kind: gauge or counter; values: labels (empty, or in braces) with their number."""
+        name = f"{self._prefix}{name}"
+        self._lines.extend([f"# HELP {name} {said}", f"# TYPE {name} {kind}"])
+        self._lines.extend(f"{name}{label} {value:g}" for label, value in values)
+
+    def text(self) -> str:
+        """The page."""
+        return "\n".join(self._lines) + "\n"
+
+
+def serve_loopback(
+    who: str,
+    *,
+    health: Callable[[], tuple[bool, str]],
+    metrics: Callable[[], str],
+    posts: Mapping[str, tuple[Callable[[str], None], str]],
+    token: str = "",
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> ThreadingHTTPServer:
+    """Serve in a thread of its own until `shutdown`. Port 0 takes a free one.
+
+    health: whether it does its work, and one sentence. posts: path -> what is done, told by whom, and what is answered;
+    they need the token. Raises BadInput for an address that others can reach, OSError.
+    """
+    if not ipaddress.ip_address(host).is_loopback:
+        raise BadInput(f"the {who}'s port is for this machine alone, not for {host}", reason="not_loopback")
+    there_are = " and ".join(filter(None, ["/healthz, /metrics", *(f"POST {path}" for path in posts)]))
+
+    class Handler(BaseHTTPRequestHandler):
+        # A client that says nothing must not keep its thread.
+        timeout = 5
+
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                is_well, said = health()
+                self._answer(200 if is_well else 503, f"{said}\n")
+            elif self.path == "/metrics":
+                self._answer(200, metrics())
+            else:
+                self._answer(404, f"there are {there_are}\n")
+
+        def do_POST(self) -> None:
+            given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+            if self.path not in posts:
+                self._answer(404, f"only {', '.join(posts) or 'nothing'} takes a POST\n")
+            elif not (token and hmac.compare_digest(given, token.encode())):
+                self._answer(403, f"the token of the {who}'s token file is missing or another\n")
+            else:
+                act, said = posts[self.path]
+                act(f"POST {self.path}")
+                self._answer(202, f"{said}\n")
+
+        def _answer(self, status: int, text: str) -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing: a scrape every few seconds is no news."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="status", daemon=True).start()
+    return server
