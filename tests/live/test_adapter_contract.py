@@ -16,7 +16,7 @@ from controls.gateways.sources.adapter import Adapter
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Sample
-from data_quality.contracts.site_file.live_source import Streaming
+from data_quality.contracts.site_file.live_source import Listening
 from data_quality.contracts.time import SystemClock
 from tests.conftest import MUST_NOT_SKIP
 from tests.controls.conftest import need_mosquitto
@@ -25,8 +25,6 @@ from tests.live.kinds import KINDS, Device
 from tests.readings.rooms import plant
 
 pytestmark = pytest.mark.real
-# Nobody is asked or listened to: readings come through the collector's own door.
-DOORS = {"push"}
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -68,9 +66,9 @@ def is_good(sample: Sample) -> bool:
     )
 
 
-def test_every_kind_that_is_kept_open_is_tried_here() -> None:
-    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(Streaming)}
-    assert set(KINDS) | DOORS == kinds
+def test_every_kind_that_has_an_adapter_is_tried_here() -> None:
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(Listening)}
+    assert set(KINDS) == kinds
 
 
 def test_samples_of_every_point_come_and_count_when_they_are_durable(
