@@ -5,41 +5,42 @@ file, under the same name. Samples that come late make a further file that holds
 tells all that was known of its quarter hour, and the later one is read later.
 """
 
+import errno
 import gzip
 import hashlib
+import json
+import logging
 import os
+import threading
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from data_quality.contracts.live.sample import Refusal, Sample
+from controls.collector.spool import GRACE, Spool, read_piece
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import (
     HEAD_LINES,
-    QUARTER_S,
+    QUARTER_US,
     SampleHead,
     head_of,
+    micros,
     refusal_line,
-    refused_quarter_s,
-    sample_line,
-    told_quarter_s,
+    told_quarter_us,
 )
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
 
-# Machines that tell every 30 s have told the state after the quarter hour by then.
-GRACE_S = 35
+logger = logging.getLogger("meterloom.collector")
+# So often is looked whether a quarter hour is over, and a full disk tried again.
+LOOK_S = 2.0
 # A state so long after the end closes the quarter hour: by interpolation nothing of it is lost.
-_CLOSER_S = 60
+_CLOSER_US = 60_000_000
 _COUNTED = ("register", "pulses")
-
-
-class Kept(NamedTuple):
-    """One record of the spool."""
-
-    site_id: str
-    source_id: str
-    item: Sample | Refusal
+# Samples as objects take five times their bytes; of more than this the points are taken in turns.
+_AT_ONCE_BYTES = 48 << 20
 
 
 class Drained(NamedTuple):
@@ -47,83 +48,121 @@ class Drained(NamedTuple):
     end of their quarter hour.
     """
 
-    files: tuple[Path, ...]
-    samples: int
-    refusals: int
-    live_only: int
-    carried: int
+    files: tuple[Path, ...] = ()
+    samples: int = 0
+    refusals: int = 0
+    live_only: int = 0
+    carried: int = 0
+
+    def plus(self, other: "Drained") -> "Drained":
+        """Both."""
+        counts = (mine + others for mine, others in zip(self[1:], other[1:], strict=True))
+        return Drained(self.files + other.files, *counts)
 
 
 class _Key(NamedTuple):
-    site_id: str
     source_id: str
-    quarter_s: int
+    quarter_us: int
 
 
-class _Facts(NamedTuple):
-    """Of one source: its points by name (what it is, minutes of its interval), and whether it is made up."""
+class _Turn(NamedTuple):
+    """Of a drain in several turns, the points of one."""
 
-    points: dict[str, tuple[str, int | None]]
-    is_synthetic: bool
+    number: int
+    of: int
+
+    def takes(self, point: str) -> bool:
+        return self.of == 1 or zlib.crc32(point.encode()) % self.of == self.number
 
 
 class Drain:
-    """Files of one landing folder. carry: folder of the collector's own, for quarter hours that are not over."""
+    """The drain of one site's spool. landing: the site's folder; carry: one of our own, for quarter hours that are not
+    over.
+    """
 
-    def __init__(self, sites: Iterable[Site], *, landing: Path, carry: Path) -> None:
-        self._landing, self._carry = landing, carry
-        self._facts = {
-            (site.site_id, source.source_id): _Facts(
-                {point.point: (point.what, point.interval_minutes) for point in source.points}, source.is_synthetic
-            )
-            for site in sites
+    def __init__(self, site: Site, spool: Spool, *, landing: Path, carry: Path) -> None:
+        self._site, self._spool, self._landing, self._carry = site, spool, landing, carry
+        self._points = {
+            (source.source_id, point.point): (point.what, point.interval_minutes)
             for source in site.sources
+            for point in source.points
         }
+        self._synthetic = {source.source_id for source in site.sources if source.is_synthetic}
+        self._done_us = -1
 
-    def run(self, records: Iterable[Kept], *, now_utc: datetime) -> Drained:
-        """Land what is over and carry the rest; only then may the records' pieces be removed from the spool.
+    def run_due(self, *, now_utc: datetime) -> Drained:
+        """Once for every quarter hour that is over, and once at the beginning; raises as `run`."""
+        over_us = micros(now_utc - GRACE) // QUARTER_US
+        if over_us == self._done_us:
+            return Drained()
+        found = self.run(now_utc=now_utc)
+        self._done_us = over_us
+        return found
 
-        Raises OSError where the disk cannot take it: nothing is lost, the records are to be drained again.
+    def run(self, *, now_utc: datetime) -> Drained:
+        """Land what is over, carry the rest, and only then remove the pieces from the spool.
+
+        Raises OSError where the disk cannot take it: nothing is lost, the pieces are drained again.
         """
-        counts = {"samples": 0, "refusals": 0, "live_only": 0}
-        groups = self._grouped(records, counts)
-        for key, lines in self._carried():
-            groups[key] |= lines
-        due_s = now_utc.timestamp() - QUARTER_S - GRACE_S
-        files = [self._land(key, groups) for key in sorted(groups) if key.quarter_s <= due_s]
-        waiting = {key: lines for key, lines in groups.items() if key.quarter_s > due_s}
-        self._keep_for_later(waiting)
-        landed = tuple(path for path in files if path is not None)
-        return Drained(landed, **counts, carried=sum(len(lines) for lines in waiting.values()))
+        pieces, carried = self._spool.pieces(), sorted(self._carry.glob("*.samples"))
+        if not pieces and not carried:
+            return Drained()
+        turns = 1 + sum(path.stat().st_size for path in [*pieces, *carried]) // _AT_ONCE_BYTES
+        due_us = micros(now_utc - GRACE) - QUARTER_US
+        found, kept = Drained(), set()
+        for turn in (_Turn(number, turns) for number in range(turns)):
+            groups, counted = self._grouped(pieces, carried, turn)
+            files = [self._land(key, groups, turn) for key in sorted(groups) if key.quarter_us <= due_us]
+            waiting = {key: lines for key, lines in groups.items() if key.quarter_us > due_us}
+            kept |= {self._keep_for_later(key, lines, turn) for key, lines in waiting.items()}
+            landed = tuple(path for path in files if path is not None)
+            found = found.plus(counted._replace(files=landed, carried=sum(map(len, waiting.values()))))
+        for path in carried:
+            if path not in kept:
+                path.unlink(missing_ok=True)
+        for piece in pieces:
+            self._spool.discard(piece)
+        return found
 
-    def _grouped(self, records: Iterable[Kept], counts: dict[str, int]) -> dict[_Key, set[str]]:
+    def _grouped(
+        self, pieces: Iterable[Path], carried: Iterable[Path], turn: _Turn
+    ) -> tuple[dict[_Key, set[str]], Drained]:
+        """The lines of each source and quarter hour, of the points whose turn it is."""
         groups: dict[_Key, set[str]] = defaultdict(set)
-        nothing = _Facts({}, is_synthetic=False)
-        for site_id, source_id, item in records:
-            if isinstance(item, Refusal):
-                counts["refusals"] += 1
-                groups[_Key(site_id, source_id, refused_quarter_s(item))].add(refusal_line(item))
-                continue
-            # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
-            what, minutes = self._facts.get((site_id, source_id), nothing).points.get(item.point, ("", None))
-            if what == "live":
-                counts["live_only"] += 1
-                continue
-            counts["samples"] += 1
-            groups[_Key(site_id, source_id, told_quarter_s(item, minutes))].add(sample_line(item))
-        return groups
+        samples = refusals = live_only = 0
+        for path in carried:
+            for key, lines in _carried(path):
+                groups[key] |= {line for line in lines if turn.takes(line.partition(",")[0])}
+        for piece in pieces:
+            content = read_piece(piece)
+            for line in content.lines.decode().splitlines():
+                source_id, point, at_us, _, _, received_us, _ = line.split(",", 6)
+                if not turn.takes(point):
+                    continue
+                # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
+                what, minutes = self._points.get((source_id, point), ("", None))
+                if what == "live":
+                    live_only += 1
+                    continue
+                samples += 1
+                quarter_us = told_quarter_us(int(at_us), int(received_us), minutes)
+                groups[_Key(source_id, quarter_us)].add(line[len(source_id) + 1 :])
+            for text in content.refusals.splitlines() if turn.number == 0 else ():
+                source_id, point, received, reason, excerpt = json.loads(text)
+                refusals += 1
+                key = _Key(source_id, received // QUARTER_US * QUARTER_US)
+                groups[key].add(refusal_line(point, received, reason, excerpt))
+        return groups, Drained(samples=samples, refusals=refusals, live_only=live_only)
 
-    def _land(self, key: _Key, groups: Mapping[_Key, set[str]]) -> Path | None:
+    def _land(self, key: _Key, groups: Mapping[_Key, set[str]], turn: _Turn) -> Path | None:
         """Write the quarter hour's file, or nothing where one of that content stands there."""
-        folder = self._landing / key.site_id
-        start_utc = datetime.fromtimestamp(key.quarter_s, UTC)
-        stem = f"{start_utc:%Y%m%dT%H%MZ}.{key.source_id}"
-        lines = set(groups[key]) | self._closers(key, groups)
+        stem = f"{_utc(key.quarter_us):%Y%m%dT%H%MZ}.{key.source_id}"
+        lines = groups[key] | self._closers(key, groups)
         # What comes late stands beside what was told in time: a mean is one of all its samples.
-        for earlier in folder.glob(f"{stem}.*.samples.gz"):
-            lines |= _lines_of(gzip.decompress(earlier.read_bytes()))
+        for earlier in self._landing.glob(f"{stem}.*.samples.gz"):
+            lines |= {line for line in _landed(earlier) if turn.takes(line.partition(",")[0])}
         content = self._content(key, lines)
-        path = folder / f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.samples.gz"
+        path = self._landing / f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.samples.gz"
         if path.exists():
             return None
         _write(path, gzip.compress(content, 3, mtime=0))
@@ -131,47 +170,99 @@ class Drain:
 
     def _closers(self, key: _Key, groups: Mapping[_Key, set[str]]) -> set[str]:
         """The first state of each register after the quarter hour: with it the amount is known up to its end."""
-        end_s = key.quarter_s + QUARTER_S
-        first, last = (
-            datetime.fromtimestamp(at, UTC).isoformat("T", "microseconds") for at in (end_s, end_s + _CLOSER_S)
-        )
-        facts = self._facts.get(key[:2])
-        found: dict[str, tuple[str, str]] = {}
-        for line in groups.get(key._replace(quarter_s=end_s), ()) if facts is not None else ():
+        end_us = key.quarter_us + QUARTER_US
+        found: dict[str, tuple[int, str]] = {}
+        for line in groups.get(key._replace(quarter_us=end_us), ()):
             point, at, _ = line.split(",", 2)
-            if first <= at <= last and facts.points.get(point, ("",))[0] in _COUNTED:
-                found[point] = min(found.get(point, (at, line)), (at, line))
+            if self._points.get((key.source_id, point), ("",))[0] in _COUNTED and 0 <= int(at) - end_us <= _CLOSER_US:
+                found[point] = min(found.get(point, (int(at), line)), (int(at), line))
         return {line for _, line in found.values()}
 
     def _content(self, key: _Key, lines: Iterable[str]) -> bytes:
-        facts = self._facts.get(key[:2])
-        start_utc = datetime.fromtimestamp(key.quarter_s, UTC)
-        head = SampleHead(key.site_id, key.source_id, start_utc, is_synthetic=facts is not None and facts.is_synthetic)
+        is_synthetic = key.source_id in self._synthetic
+        head = SampleHead(self._site.site_id, key.source_id, _utc(key.quarter_us), is_synthetic=is_synthetic)
         return (head.lines() + "".join(f"{line}\n" for line in sorted(lines))).encode()
 
-    def _carried(self) -> Iterator[tuple[_Key, set[str]]]:
-        for path in sorted(self._carry.glob("*.samples")):
-            data = path.read_bytes()
-            head = head_of("\n".join(data.decode().split("\n", HEAD_LINES)[:HEAD_LINES]))
-            key = _Key(head.site_id, head.source_id, int(head.quarter_start_utc.timestamp()))
-            yield key, _lines_of(data)
+    def _keep_for_later(self, key: _Key, lines: Iterable[str], turn: _Turn) -> Path:
+        """A quarter hour that is not over, on the disk before its pieces leave the spool."""
+        path = self._carry / f"{key.source_id}.{key.quarter_us}.{turn.number}of{turn.of}.samples"
+        content = self._content(key, lines)
+        if not path.exists() or path.read_bytes() != content:
+            _write(path, content)
+        return path
 
-    def _keep_for_later(self, waiting: Mapping[_Key, set[str]]) -> None:
-        """Quarter hours that are not over, on the disk before their pieces leave the spool; the landed ones go."""
-        kept = set()
-        for key, lines in waiting.items():
-            path = self._carry / f"{key.site_id}.{key.source_id}.{key.quarter_s}.samples"
-            content = self._content(key, lines)
-            if not path.exists() or path.read_bytes() != content:
-                _write(path, content)
-            kept.add(path)
-        for path in self._carry.glob("*.samples"):
-            if path not in kept:
-                path.unlink()
+
+class Drainer:
+    """Drains in a thread of its own, so that live values do not wait for it. broken: what ended it, where something
+    other than the disk did; whoever runs us must see that.
+    """
+
+    def __init__(self, drains: Mapping[str, Drain], *, clock: Clock) -> None:
+        self._drains, self._clock = drains, clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self.broken: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin, with what an earlier process left."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the drain that runs; what is not drained waits in the spool."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        trouble = ""
+        try:
+            while not self._stop.wait(LOOK_S):
+                for site_id, drain in self._drains.items():
+                    try:
+                        self._tell(site_id, drain.run_due(now_utc=self._clock.now_utc()))
+                        trouble = ""
+                    except OSError as fault:
+                        if fault.errno == errno.EIO:
+                            raise
+                        # Once, and again only after something else: the pieces stay in the spool.
+                        if trouble != (trouble := f"{site_id}: nothing can be landed: {fault}"):
+                            logger.warning("%s", trouble)
+        except BaseException as fault:
+            self.broken = fault
+            raise
+
+    def _tell(self, site_id: str, done: Drained) -> None:
+        if done.files or done.refusals:
+            said = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
+            logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
+
+
+def _carried(path: Path) -> Iterator[tuple[_Key, set[str]]]:
+    data = path.read_bytes()
+    try:
+        head = head_of("\n".join(data.decode(errors="replace").split("\n", HEAD_LINES)[:HEAD_LINES]))
+    except BadInput as fault:
+        # Written whole or not at all: the disk spoilt it. Kept for a person, and no stop of what follows.
+        logger.error("%s is damaged (%s); kept as it is", path, fault)
+        path.rename(path.with_suffix(".damaged"))
+        return
+    yield _Key(head.source_id, micros(head.quarter_start_utc)), _lines_of(data)
+
+
+def _landed(path: Path) -> set[str]:
+    try:
+        return _lines_of(gzip.decompress(path.read_bytes()))
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as fault:
+        logger.warning("%s is no longer what was landed (%s); what comes late stands without it", path, fault)
+        return set()
 
 
 def _lines_of(data: bytes) -> set[str]:
     return set(data.decode().split("\n")[HEAD_LINES:-1])
+
+
+def _utc(epoch_us: int) -> datetime:
+    return datetime.fromtimestamp(epoch_us // 1_000_000, UTC)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,13 +17,14 @@ from pathlib import Path
 from assets.stores.live.live_store import LiveStore
 from controls.collector.collector import Collector, Unopened
 from controls.collector.collector_port import serve_collector
+from controls.collector.drain import Drain, Drainer
 from controls.collector.spool import Spool
 from controls.gateways.sources.adapter import Adapter
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.find_site import find_site
-from data_quality.contracts.site_file.live_source import Listening, is_listened_to
+from data_quality.contracts.site_file.live_source import Streaming, is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 
@@ -31,14 +32,14 @@ from data_quality.contracts.time import Clock, SystemClock
 BOARD_S = 0.2
 STATES_S = 1.0
 logger = logging.getLogger("meterloom.collector")
-OpenAdapter = Callable[[Site, Listening], Adapter]
+OpenAdapter = Callable[[Site, Streaming], Adapter]
 
 
 def adapters_of(site: Site, open_adapter: OpenAdapter) -> list[Adapter]:
     """The adapters of a site's sources that are listened to; one that cannot be opened is a state."""
     found: list[Adapter] = []
     for source in site.sources:
-        if isinstance(source, Listening):
+        if isinstance(source, Streaming):
             try:
                 found.append(open_adapter(site, source))
             except BadInput as fault:
@@ -69,16 +70,19 @@ def run_collector(
         )
         for site in sites
     ]
+    drainer = Drainer({each.site.site_id: _drain(project, each) for each in collectors}, clock=clock)
     started: list[Collector] = []
     port = None
     try:
         for collector in collectors:
             collector.start()
             started.append(collector)
+        drainer.start()
         port = _port(collectors, project.settings.server.collector_port)
         logger.info("collecting for %s", ", ".join(site.site_id for site in sites))
-        _work(collectors, store, stop, clock)
+        _work(collectors, drainer, store, stop, clock)
     finally:
+        drainer.stop()
         for collector in started:
             collector.stop()
         if port is not None:
@@ -87,14 +91,24 @@ def run_collector(
         store.close()
 
 
-def _work(collectors: Sequence[Collector], store: LiveStore, stop: threading.Event, clock: Clock) -> None:
-    """Keep the live store, and look that every spool writes."""
+def _drain(project: Project, collector: Collector) -> Drain:
+    site_id = collector.site.site_id
+    landing, carry = project.landing_dir / site_id, project.live_dir / "carry" / site_id
+    return Drain(collector.site, collector.spool, landing=landing, carry=carry)
+
+
+def _work(
+    collectors: Sequence[Collector], drainer: Drainer, store: LiveStore, stop: threading.Event, clock: Clock
+) -> None:
+    """Keep the live store, and look that every spool writes and is drained."""
     told_s, trouble = 0.0, ""
     is_new = True
     while not stop.wait(BOARD_S):
         for collector in collectors:
             if collector.spool.broken is not None:
                 raise collector.spool.broken
+        if drainer.broken is not None:
+            raise drainer.broken
         is_due = time.monotonic() - told_s >= STATES_S
         try:
             for collector in collectors:

@@ -27,8 +27,9 @@ from data_quality.contracts.time import Clock
 # One fsync keeps what came in so long: twenty a second wear no disk out, and nobody waits a tenth of a second.
 GATHER_S = 0.05
 GATHER_SAMPLES = 5_000
-# Behind the end of a quarter hour: what is late by less is still in its own piece.
-GRACE = timedelta(seconds=20)
+# Behind the end of a quarter hour: what is late by less is still in its own piece, and a machine that tells every 30 s
+# has told the state that closes it.
+GRACE = timedelta(seconds=35)
 SEGMENT_BYTES = 64 << 20
 # What waits for the disk in memory: a minute of 5,000 samples a second.
 PENDING_BYTES = 24 << 20

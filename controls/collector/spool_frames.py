@@ -1,19 +1,18 @@
 """The bytes of the spool, pure: frames of length and checksum around lines of text, and what can be read of them.
 
-A frame is one commit: kind S, samples as CSV without a header (COLUMNS), or kind R, refusals as JSON arrays (source_id,
-point, received_us, reason, excerpt). Times are microseconds of UTC since 1970.
+A frame is one commit: kind S, each line a source's id and a sample (contracts/live/sample_line.py), or kind R, refusals
+as JSON arrays (source_id, point, received_us, reason, excerpt). Times are microseconds of UTC since 1970.
 """
 
 import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.live.sample_line import micros, sample_line
 
-COLUMNS = ("source_id", "point", "at_us", "value", "unit", "received_us", "seq", "quality")
 # 0xFF is in no UTF-8 text, so nothing that a line holds looks like the beginning of a frame.
 MAGIC = b"\xffM"
 SAMPLES, REFUSALS = b"S", b"R"
@@ -29,18 +28,9 @@ class Content(NamedTuple):
     damaged: int
 
 
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970 of an aware instant."""
-    return round(instant.timestamp() * 1e6)
-
-
 def sample_lines(source_id: str, samples: Iterable[Sample]) -> bytes:
     """Samples as lines; the caller has looked that values are finite and names are those of the site file."""
-    return "".join(
-        f"{source_id},{each.point},{micros(each.at_utc)},{each.value!r},{each.unit},{micros(each.received_utc)},"
-        f"{'' if each.seq is None else each.seq},{each.quality}\n"
-        for each in samples
-    ).encode()
+    return "".join(f"{source_id},{sample_line(each)}\n" for each in samples).encode()
 
 
 def refusal_lines(source_id: str, refusals: Iterable[Refusal]) -> bytes:

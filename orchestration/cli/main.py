@@ -30,6 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "quarantine": ("readings.quarantine_commands",),
     "quality": ("readings.quality_commands",),
     "readings": ("readings.readings_commands",),
+    "sources": ("readings.sources_commands",),
     "kpis": ("reports.kpis_commands",),
     "running": ("reports.running_commands",),
     "meters": ("readings.meters_commands",),
@@ -66,6 +67,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 GROUPS = {
     "quarantine": "Refused files and rows.",
     "readings": "Edits of readings and events of meters.",
+    "sources": "Live and pulled sources: state, one value of each point, what comes in.",
     "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
     "tariff": "Tariffs: render, validate, convert.",
     "bill": "Bills: compute, compare, audit.",
@@ -92,6 +94,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "ingest",
         "quarantine",
         "readings",
+        "sources",
         "meters",
         "factors",
         "tariff",

@@ -30,3 +30,16 @@ def site_of(meters: int, *, source: str = "line", address: str = "127.0.0.1:5020
             ],
         }
     )
+
+
+def mqtt_site_of(meters: int, *, port: int) -> Site:
+    """The same plant, told over MQTT: `plant/mN` carries {"at": ms, "seq": n, "kwh": x}."""
+    document = site_of(meters).model_dump(mode="json", exclude_unset=True)
+    points = [
+        {key: each[key] for key in ("point", "stream", "what", "unit")}
+        | {"topic": f"plant/{each['stream']}", "path": "kwh"}
+        for each in document["sources"][0]["points"]
+    ]
+    source = {"source_id": "broker", "kind": "mqtt", "host": "127.0.0.1", "port": port, "is_synthetic": True}
+    source |= {"time_path": "at", "time_format": "unix_ms", "seq_path": "seq", "points": points}
+    return Site.model_validate(document | {"sources": [source]})

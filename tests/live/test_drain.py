@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from controls.collector import drain as module
-from controls.collector.drain import Kept
 from data_quality.contracts.live.sample import Refusal
-from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interval_end_s
-from tests.live.told import QUARTER, drained, kept, register, sample
+from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interval_end_us
+from tests.live.told import QUARTER, drained, register, sample
 
 
 def lines(path: Path) -> list[str]:
@@ -23,7 +22,7 @@ def lines(path: Path) -> list[str]:
 
 
 def test_a_quarter_hour_lands_when_it_is_over_and_the_next_one_waits(tmp_path: Path) -> None:
-    records = kept(register(0, 920))
+    records = register(0, 920)
     early = drained(tmp_path, records, at_s=920)
     assert (early.files, early.carried) == ((), 920)
     found = drained(tmp_path, [])
@@ -32,20 +31,20 @@ def test_a_quarter_hour_lands_when_it_is_over_and_the_next_one_waits(tmp_path: P
     assert (len(lines(path)), found.carried) == (901, 20)
     head = head_of("\n".join(gzip.decompress(path.read_bytes()).decode().splitlines()[:2]))
     assert (head.site_id, head.source_id, head.quarter_start_utc) == ("plant", "hall", QUARTER)
-    assert path.parent == tmp_path / "landing" / "plant"
+    assert [*(tmp_path / "spool").glob("*.seg")] == []
 
 
 def test_the_same_records_again_make_no_second_file(tmp_path: Path) -> None:
-    records = kept(register(0, 920))
+    records = register(0, 920)
     first = drained(tmp_path, records)
     random.Random(1).shuffle(records)
     assert drained(tmp_path, records).files == ()
-    assert len([*(tmp_path / "landing").rglob("*")]) == 2
+    assert len([*(tmp_path / "landing").iterdir()]) == 1
     assert first.files[0].exists()
 
 
 def test_what_comes_late_makes_a_file_that_holds_the_earlier_samples_too(tmp_path: Path) -> None:
-    records = kept(register(0, 900))
+    records = register(0, 900)
     [first] = drained(tmp_path, records[:500] + records[600:]).files
     [second] = drained(tmp_path, records[500:600], at_s=1900).files
     assert set(lines(first)) < set(lines(second))
@@ -57,7 +56,7 @@ def test_a_drain_killed_anywhere_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
 ) -> None:
     """Each write in turn is the last one before the kill; then the records, still in the spool, are drained again."""
-    records = kept([*register(-900, 920), *register(-900, 920, point="press/n", unit="count")])
+    records = [*register(-900, 920), *register(-900, 920, point="press/n", unit="count")]
     whole, written = module._write, count()
 
     def write(path: Path, content: bytes) -> None:
@@ -71,8 +70,9 @@ def test_a_drain_killed_anywhere_loses_and_doubles_nothing(
     monkeypatch.setattr(module, "_write", write)
     with suppress(KeyboardInterrupt):
         drained(tmp_path, records)
-    drained(tmp_path, records)
-    drained(tmp_path, [], at_s=1900)
+    monkeypatch.undo()
+    drained(tmp_path)
+    drained(tmp_path, at_s=1900)
     landed = sorted(path for path in (tmp_path / "landing").rglob("*.samples.gz"))
     found = {line for path in landed for line in lines(path)}
     assert (len(landed), len(found)) == (3, len(records))
@@ -81,15 +81,34 @@ def test_a_drain_killed_anywhere_loses_and_doubles_nothing(
 def test_a_full_disk_lands_nothing_and_the_next_drain_lands_it_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        drained(tmp_path, register(0, 920))
+    monkeypatch.undo()
+    assert len(lines(drained(tmp_path).files[0])) == 901
+
+
+def test_a_file_that_the_disk_cannot_take_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        drained(tmp_path, kept(register(0, 920)))
-    assert [*(tmp_path / "landing" / "plant").iterdir()] == []
-    monkeypatch.undo()
-    assert len(lines(drained(tmp_path, kept(register(0, 920))).files[0])) == 901
+        module._write(tmp_path / "a", b"x")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_more_than_fits_memory_is_landed_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE_BYTES", 30_000)
+    records = [*register(0, 920), *register(0, 920, point="press/n", unit="count")]
+    found = drained(tmp_path, records)
+    told = [line for path in found.files for line in lines(path)]
+    assert (len(found.files), len(told), len(set(told)), found.samples) == (2, 1802, 1802, 1840)
+    assert drained(tmp_path, at_s=2000).carried == 0
+    assert len({line for path in (tmp_path / "landing").iterdir() for line in lines(path)}) == 1840
 
 
 def test_times_that_cannot_be_true_are_filed_under_their_arrival(tmp_path: Path) -> None:
@@ -98,21 +117,21 @@ def test_times_that_cannot_be_true_are_filed_under_their_arrival(tmp_path: Path)
     never_set = sample("main/wh", 31, 5)
     never_set = never_set._replace(at_utc=never_set.at_utc.replace(year=1970))
     refusal = Refusal("roof", QUARTER + timedelta(seconds=5), 'no JSON, "x"\nthere', "{")
-    found = drained(tmp_path, [*kept([ahead, never_set]), Kept("plant", "hall", refusal)])
+    found = drained(tmp_path, [ahead, never_set], refusals=[refusal])
     assert (len(found.files), len(lines(found.files[0])), found.refusals) == (1, 3, 1)
 
 
 def test_power_stays_on_the_live_board_and_an_unknown_point_is_not_dropped(tmp_path: Path) -> None:
-    found = drained(tmp_path, kept([sample("main/kw", 1, 3, "kw"), sample("gone", 1, 3)]))
+    found = drained(tmp_path, [sample("main/kw", 1, 3, "kw"), sample("gone", 1, 3)])
     assert (found.live_only, found.samples, len(lines(found.files[0]))) == (1, 1, 1)
 
 
 def test_an_amount_is_filed_where_its_interval_ends(tmp_path: Path) -> None:
     told = [sample("sub/kwh", at_s, 1, "kwh") for at_s in (2, 302, 598, 902)]
-    found = drained(tmp_path, kept(told), at_s=2000)
+    found = drained(tmp_path, told, at_s=2000)
     assert sorted(len(lines(path)) for path in found.files) == [1, 3]
 
 
 @pytest.mark.parametrize(("at_s", "end"), [(900, 900), (905, 900), (896, 900), (1000, None), (740, None)])
 def test_the_end_of_an_interval_is_near_the_time_it_is_told(at_s: float, end: int | None) -> None:
-    assert interval_end_s(at_s, 15) == end
+    assert interval_end_us(int(at_s * 1e6), 15) == (None if end is None else end * 1_000_000)

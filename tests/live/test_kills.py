@@ -1,7 +1,7 @@
 """Nothing acknowledged is lost and nothing stands twice, whoever is killed: counted by the device, read by other code.
 
-METERLOOM_LIVE_S (seconds), METERLOOM_LIVE_HZ (samples a second of all meters) and METERLOOM_LIVE_SEED make it longer;
-METERLOOM_LIVE_TOLD names a file that the outcome is appended to.
+TEST_LIVE_S (seconds), TEST_LIVE_HZ (samples a second of all meters) and TEST_LIVE_SEED make it longer;
+TEST_LIVE_TOLD names a file that the outcome is appended to.
 """
 
 import json
@@ -14,29 +14,32 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assets.stores.live.live_store import FILE
-from tests.live.live_sites import site_of
+from data_quality.contracts.yaml_file import yaml_text
+from tests.live.live_sites import mqtt_site_of, site_of
+from tests.live.mqtt_tap import Broker, Meters, Tap
 from tests.live.numbered import Device
-from tests.live.test_spool import kept_in
+from tests.live.test_spool import kept_in, lines_in
 from tests.test_layers import ROOT
 
-LENGTH_S = float(os.environ.get("METERLOOM_LIVE_S", "15"))
-RATE_HZ = float(os.environ.get("METERLOOM_LIVE_HZ", "500"))
-SEED = int(os.environ.get("METERLOOM_LIVE_SEED", "20"))
+LENGTH_S = float(os.environ.get("TEST_LIVE_S", "15"))
+RATE_HZ = float(os.environ.get("TEST_LIVE_HZ", "500"))
+SEED = int(os.environ.get("TEST_LIVE_SEED", "20"))
 METERS = 500
 
 
 class Plant:
     """The collector as a process that is started again whenever it ends, and what may be done to it."""
 
-    def __init__(self, folder: Path, device: Device) -> None:
-        self.folder, self.device = folder, device
+    def __init__(self, folder: Path, *command: str) -> None:
+        self.folder, self._command = folder, command
         self.live = folder / "var" / "live"
         self.starts = 0
         self.peak_mb: list[float] = []
@@ -45,10 +48,21 @@ class Plant:
     def _started(self) -> "subprocess.Popen[bytes]":
         self.starts += 1
         with (self.folder / "log").open("ab") as log:
-            arguments = [str(self.folder), str(self.device.port), str(METERS)]
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.live.collector_under_test", *arguments], cwd=ROOT, stderr=log
-            )
+            return subprocess.Popen([sys.executable, "-m", *self._command], cwd=ROOT, stderr=log)
+
+    @property
+    def acts(self) -> "list[Act]":
+        """What may happen to it, the worst twice."""
+        return [self.kill_collector, self.kill_collector, self.stop_collector, self.fill_disk, self.break_store]
+
+    @property
+    def spool(self) -> Path:
+        """Where what it acknowledged must be."""
+        return self.live / "spool" / "plant"
+
+    def told(self) -> dict[str, Any]:
+        """Its part of the outcome."""
+        return {"starts": self.starts, "rss_mb": [round(self.peak_mb[0]), round(max(self.peak_mb))]}
 
     def look(self) -> None:
         """Bring it back where it has ended, and note its memory."""
@@ -65,9 +79,6 @@ class Plant:
     def stop_collector(self, _: random.Random) -> None:
         self.process.terminate()
         self.process.wait(20)
-
-    def kill_wire(self, _: random.Random) -> None:
-        self.device.drop()
 
     def fill_disk(self, chance: random.Random) -> None:
         """No file of the process may grow any more, then it may again: what a full disk looks like to it."""
@@ -90,10 +101,35 @@ class Plant:
                     db.execute("begin exclusive")
                     time.sleep(2.5)
 
+    def wait_for(self, is_there: Callable[[], bool], *, within_s: float = 30) -> None:
+        """Until the first sample is acknowledged; else what the collector said."""
+        until_s = time.monotonic() + within_s
+        while not is_there():
+            assert time.monotonic() < until_s, (self.folder / "log").read_text()[-3000:]
+            self.look()
+            time.sleep(0.2)
+
+    def between(self, acts: "list[Act]", chance: random.Random, *, until_s: float) -> Counter[str]:
+        """One act after the other, with a while of peace after each."""
+        done = Counter[str]()
+        while time.monotonic() < until_s:
+            act = chance.choice(acts)
+            done[act.__name__] += 1
+            act(chance)
+            peace_s = time.monotonic() + min(LENGTH_S / 8, chance.uniform(1.0, 10.0))
+            while time.monotonic() < peace_s:
+                self.look()
+                time.sleep(0.2)
+        self.look()
+        return done
+
+
+Act = Callable[[random.Random], None]
+
 
 @contextmanager
-def plant_in(folder: Path, device: Device) -> Iterator[Plant]:
-    plant = Plant(folder, device)
+def plant_in(folder: Path, *command: str) -> Iterator[Plant]:
+    plant = Plant(folder, *command)
     try:
         yield plant
     finally:
@@ -104,42 +140,78 @@ def plant_in(folder: Path, device: Device) -> Iterator[Plant]:
         plant.process.wait()
 
 
+def tell(**told: Any) -> dict[str, Any]:
+    """The outcome, kept where the environment names a file."""
+    if path := os.environ.get("TEST_LIVE_TOLD"):
+        with Path(path).open("a") as file:
+            file.write(json.dumps({"seed": SEED, **told}) + "\n")
+    return told
+
+
 @pytest.mark.real
 @pytest.mark.timeout(LENGTH_S + 180)
 def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
-    chance, done = random.Random(SEED), Counter[str]()
+    chance, began_s = random.Random(SEED), time.monotonic()
     points = [each.point for each in site_of(METERS).sources[0].points]
-    began_s = time.monotonic()
-    with Device(points, per_s=RATE_HZ) as device, plant_in(tmp_path, device) as plant:
-        acts = [plant.kill_collector, plant.kill_collector, plant.kill_wire, plant.fill_disk, plant.break_store]
-        acts += [plant.stop_collector]
-        while not device.acknowledged:
-            plant.look()
-            time.sleep(0.2)
-        while time.monotonic() - began_s < LENGTH_S:
-            act = chance.choice(acts)
-            done[act.__name__] += 1
-            act(chance)
-            until_s = time.monotonic() + min(LENGTH_S / 8, chance.uniform(1.0, 10.0))
-            while time.monotonic() < until_s:
-                plant.look()
-                time.sleep(0.2)
-        plant.look()
-        is_all_told = device.rest(60)
-    spool = plant.live / "spool" / "plant"
-    numbers = kept_in(spool)
-    kept, times = set(numbers), Counter(numbers)
-    lost = device.acknowledged - kept
-    told = {
-        "seed": SEED, "seconds": round(time.monotonic() - began_s), "sent": device.sent,
-        "acknowledged": len(device.acknowledged), "lost": len(lost),
-        "unasked": len(kept - set(range(1, device.sent + 1))),
-        "at_least_once_doubles": sum(times.values()) - len(times), "resent": device.resent,
-        "starts": plant.starts, "acts": dict(done), "rss_mb": [round(plant.peak_mb[0]), round(max(plant.peak_mb))],
-    }  # fmt: skip
-    if path := os.environ.get("METERLOOM_LIVE_TOLD"):
-        with Path(path).open("a") as file:
-            file.write(json.dumps(told) + "\n")
+    with Device(points, per_s=RATE_HZ) as device:
+
+        def cut_wire(_: random.Random) -> None:
+            device.drop()
+
+        command = ["tests.live.collector_under_test", str(tmp_path), str(device.port), str(METERS)]
+        with plant_in(tmp_path, *command) as plant:
+            plant.wait_for(lambda: bool(device.acknowledged))
+            done = plant.between([*plant.acts, cut_wire], chance, until_s=began_s + LENGTH_S)
+            is_all_told = device.rest(60)
+    numbers = kept_in(plant.spool)
+    kept, lost = set(numbers), device.acknowledged - set(numbers)
+    told = tell(
+        wire="socket", seconds=round(time.monotonic() - began_s), sent=device.sent,
+        acknowledged=len(device.acknowledged), lost=len(lost), never_sent=len(kept - set(range(1, device.sent + 1))),
+        kept_again_for_the_drain=len(numbers) - len(kept), resent=device.resent, acts=dict(done), **plant.told(),
+    )  # fmt: skip
     assert lost == set(), told
     assert is_all_told, told
     assert kept == set(range(1, device.sent + 1)), told
+
+
+@pytest.mark.real
+@pytest.mark.timeout(LENGTH_S + 180)
+def test_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Path) -> None:
+    chance, began_s, broker = random.Random(SEED), time.monotonic(), Broker(tmp_path)
+    tap, meters = Tap(broker.port), Meters(METERS, per_s=RATE_HZ, port=broker.port)
+    (tmp_path / "sites").mkdir()
+    document = mqtt_site_of(METERS, port=tap.port).model_dump(mode="json", exclude_unset=True)
+    (tmp_path / "sites" / "plant.yaml").write_text(yaml_text(document))
+    (tmp_path / "meterloom.yaml").write_text("live: {keep_free_mb: 0}\n")
+
+    def kill_broker(chance: random.Random) -> None:
+        broker.kill()
+        time.sleep(chance.uniform(0, 1))
+        broker.start()
+
+    try:
+        with plant_in(tmp_path, "controls.collector.main", "--project", str(tmp_path)) as plant:
+            plant.wait_for(lambda: bool(tap.acknowledged))
+            done = plant.between([*plant.acts, kill_broker, kill_broker], chance, until_s=began_s + LENGTH_S)
+            meters.rest()
+            before = -1
+            while len(tap.acknowledged) != before:
+                before = len(tap.acknowledged)
+                time.sleep(3)
+    finally:
+        meters.close()
+        tap.close()
+        broker.kill()
+    rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_in(plant.spool)]
+    kept, sent = set(rows), {(f"plant/m{n}", seq + 1) for n, last in enumerate(meters.sent) for seq in range(last)}
+    lost = tap.acknowledged - kept
+    told = tell(
+        wire="mqtt", seconds=round(time.monotonic() - began_s), sent=len(sent), acknowledged=len(tap.acknowledged),
+        lost=len(lost), never_sent=len(kept - sent), kept_again_for_the_drain=len(rows) - len(kept),
+        never_acknowledged=len(sent - tap.acknowledged), acts=dict(done), **plant.told(),
+    )  # fmt: skip
+    assert lost == set(), told
+    assert kept <= sent, told
+    # A broker that is killed forgets what it had promised to pass on; nothing else is missing.
+    assert done["kill_broker"] or kept == sent, told

@@ -68,9 +68,9 @@ def put(spool: Spool, answers: Answers, *numbers: int) -> None:
         spool.put(sample_lines("broker", [sample(number)]), b"", 1, answers.of(number))
 
 
-def kept_in(folder: Path) -> list[int]:
-    """The numbers in closed and open segments, read without any code of the product."""
-    found = []
+def lines_in(folder: Path) -> list[list[str]]:
+    """Fields of the samples in closed and open segments, read without any code of the product."""
+    found: list[list[str]] = []
     for path in sorted([*folder.glob("*.seg"), *folder.glob("*.open")]):
         data, at = path.read_bytes(), 0
         while at + 11 <= len(data):
@@ -79,9 +79,14 @@ def kept_in(folder: Path) -> list[int]:
             if magic != b"\xffM" or len(payload) < length or zlib.crc32(payload, kind[0]) != crc:
                 break
             if kind == b"S":
-                found += [int(line.split(b",")[6]) for line in payload.splitlines()]
+                found += [line.split(",") for line in payload.decode().splitlines()]
             at += 11 + length
     return found
+
+
+def kept_in(folder: Path) -> list[int]:
+    """Their numbers."""
+    return [int(fields[6]) for fields in lines_in(folder)]
 
 
 def test_a_sample_is_told_as_kept_only_once_it_is_on_disk(spool: Spool, tmp_path: Path) -> None:

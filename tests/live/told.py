@@ -4,9 +4,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from controls.collector.drain import GRACE_S, Drain, Drained, Kept
-from data_quality.contracts.live.sample import Sample
+import pytest
+
+from controls.collector.drain import Drain, Drained
+from controls.collector.segments import refusal_lines, sample_lines
+from controls.collector.spool import GRACE, Spool
+from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import plant
 
 QUARTER = datetime(2025, 12, 1, 10, tzinfo=UTC)
@@ -46,12 +52,20 @@ def register(first_s: int, last_s: int, step_s: float = 1, *, point: str = "main
     return [sample(point, at_s, 1_000_000 + at_s, unit) for at_s in times]
 
 
-def kept(samples: Iterable[Sample]) -> list[Kept]:
-    """As records of the spool."""
-    return [Kept("plant", "hall", each) for each in samples]
-
-
-def drained(folder: Path, records: Iterable[Kept], *, at_s: float = 900 + GRACE_S, site: Site | None = None) -> Drained:
-    """Drain into folder/landing, at_s seconds after the first quarter hour's start."""
-    drain = Drain([site or hall()], landing=folder / "landing", carry=folder / "carry")
-    return drain.run(records, now_utc=QUARTER + timedelta(seconds=at_s))
+def drained(
+    folder: Path,
+    samples: Iterable[Sample] = (),
+    *,
+    refusals: Iterable[Refusal] = (),
+    at_s: float = 900 + GRACE.total_seconds(),
+) -> Drained:
+    """Spool them, and drain into folder/landing, at_s seconds after the first quarter hour's start."""
+    now_utc = QUARTER + timedelta(seconds=at_s)
+    spool = Spool(folder / "spool", clock=FixedClock(now_utc), limits=LiveSettings(keep_free_mb=0))
+    spool.start()
+    told = list(samples)
+    lines, refused = sample_lines("hall", told), refusal_lines("hall", refusals)
+    if lines or refused:
+        spool.put(lines, refused, len(told), lambda is_kept: None if is_kept else pytest.fail("not kept"))
+    spool.close()
+    return Drain(hall(), spool, landing=folder / "landing", carry=folder / "carry").run(now_utc=now_utc)

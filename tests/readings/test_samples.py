@@ -7,11 +7,11 @@ import pytest
 
 from assets.readings.ingest.ingest_file import IngestReport
 from assets.readings.sniff_files import sniff_file
-from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.live.sample_line import SampleHead, refusal_line, sample_line
+from data_quality.contracts.live.sample import Sample
+from data_quality.contracts.live.sample_line import SampleHead, micros, refusal_line, sample_line
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import Site
-from tests.live.told import QUARTER, drained, hall, kept, register, sample
+from tests.live.told import QUARTER, drained, hall, register, sample
 from tests.readings.rooms import Bench, plant
 
 SAMPLE = Path(__file__).parent / "samples" / "samples_hall.txt"
@@ -39,7 +39,7 @@ def test_quarter_hours_join_and_none_is_corrected(bench: Bench, tmp_path: Path) 
     for quarter in range(4):
         first = 900 * quarter
         # What the drain before had already, too.
-        records = kept(register(max(0, first - 900), first + 935))
+        records = register(max(0, first - 900), first + 935)
         for path in drained(tmp_path, records, at_s=first + 935).files:
             corrected += bench.ingest(path, site=hall()).corrected_rows
     assert (bench.values(), corrected) == ([0.9] * 4, 0)
@@ -47,10 +47,10 @@ def test_quarter_hours_join_and_none_is_corrected(bench: Bench, tmp_path: Path) 
 
 def test_what_came_late_completes_the_quarter_hour(bench: Bench, tmp_path: Path) -> None:
     temperatures = [sample("roof", at_s, 10 if at_s < 450 else 20, "degc") for at_s in range(0, 900, 10)]
-    [path] = drained(tmp_path, kept(temperatures[:60])).files
+    [path] = drained(tmp_path, temperatures[:60]).files
     report = bench.ingest(path, site=hall())
     assert report.warnings == {"partly_covered": 1}
-    [late] = drained(tmp_path, kept(temperatures[60:]), at_s=2000).files
+    [late] = drained(tmp_path, temperatures[60:], at_s=2000).files
     assert bench.ingest(late, site=hall()).corrected_rows == 1
     assert bench.values("outdoor_degc", "value") == [15.0]
     # The file alone, read again, takes nothing of it back.
@@ -114,8 +114,8 @@ def test_a_bad_sample_is_kept_with_its_reason_and_the_others_are_read(bench: Ben
 
 
 def test_a_message_that_held_no_value_is_kept_in_quarantine(bench: Bench) -> None:
-    refusal = Refusal("roof", QUARTER + timedelta(seconds=9), "no JSON at character 3", '{"a"')
-    assert told(bench, register(0, 901), refusal_line(refusal)).reasons == {"refused_message": 1}
+    refusal = refusal_line("roof", micros(QUARTER) + 9_000_000, "no JSON at character 3", '{"a"')
+    assert told(bench, register(0, 901), refusal).reasons == {"refused_message": 1}
     [item] = bench.quarantine.items("plant", is_open=True)
     assert "no JSON at character 3" in item["message"]
 

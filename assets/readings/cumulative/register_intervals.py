@@ -95,13 +95,15 @@ def to_intervals(
         return found
     events = events if events is not None else site_events(site) if site is not None else {}
     parts, rejects, findings = [], [], []
+    # Once for all: a file may tell of hundreds of registers.
+    before = {} if known is None else known.partition_by(_KEY, as_dict=True, maintain_order=True)
     for key, part in states.partition_by(_KEY, as_dict=True, maintain_order=True).items():
         stream: Stream = (str(key[0]), str(key[1]))
         register, meter = declared(site, stream, part["unit"][0])
         reads, doubles = _reads(part, register.unit)
         rejects += doubles
         taken = {read.epoch_s for read in reads}
-        others = [] if known is None else _reads(known.filter(_is_series(key)), register.unit)[0]
+        others = _reads(before[key], register.unit)[0] if key in before else []
         others = [state for state in others if state.epoch_s not in taken]
         series = _Series(stream, register.unit, reads, others, is_sparse=register.kind == "cumulative")
         steps, notices = _steps(series, register, meter, events.get(stream, ()))
@@ -115,10 +117,6 @@ def to_intervals(
     found.rejects = pl.concat([pl.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row"), clashes])
     found.findings = tuple(findings)
     return found
-
-
-def _is_series(key: tuple[Any, ...]) -> pl.Expr:
-    return pl.all_horizontal(pl.col(name) == value for name, value in zip(_KEY, key, strict=True))
 
 
 def beside(rows: pl.DataFrame, counted: Intervals) -> Intervals:
@@ -147,10 +145,16 @@ def in_own_unit(value: Decimal, unit: str, own: str) -> Decimal:
 def _reads(part: pl.DataFrame, own: str) -> tuple[list[State], list[tuple[Any, ...]]]:
     """(one state per instant in time order, rejects of instants that have two different ones)."""
     by_time: dict[int, list[State]] = {}
-    for at, value, unit, line in part.select("at_utc", "value", "unit", "source_line").iter_rows():
-        quanta = int(in_own_unit(value, unit, own).scaleb(QUANTUM_DECIMALS))
-        # Reads that were kept earlier have no line in the file at hand.
-        by_time.setdefault(int(at.timestamp()), []).append(State(int(at.timestamp()), quanta, line or 0))
+    if (part["unit"] == own).all():
+        # A decimal of nine places is a whole number of quanta as it stands.
+        quanta = part["value"].to_physical()
+    else:
+        values = (in_own_unit(value, unit, own) for value, unit in part.select("value", "unit").iter_rows())
+        quanta = pl.Series([int(value.scaleb(QUANTUM_DECIMALS)) for value in values], dtype=pl.Int128)
+    # Reads that were kept earlier have no line in the file at hand.
+    columns = (part["at_utc"].dt.epoch("s"), quanta, part["source_line"].fill_null(0))
+    for epoch_s, count, line in zip(*(column.to_list() for column in columns), strict=True):
+        by_time.setdefault(epoch_s, []).append(State(epoch_s, count, line))
     reads, doubles = [], []
     for moment in sorted(by_time):
         same = by_time[moment]

@@ -26,6 +26,7 @@ READ_SCHEMA: dict[str, pl.DataType] = {
     "unit": pl.String(),
     "source_line": pl.Int64(),
 }
+_TOLD = tuple(name for name in READ_SCHEMA if name != "source_line")
 # A file of years is not turned into Python objects all at once.
 _INSERT_ROWS = 5000
 
@@ -49,20 +50,29 @@ class RegisterReadStore:
         self, site_id: str, spans: dict[Series, tuple[datetime, datetime]], *, is_synthetic: bool
     ) -> pl.DataFrame:
         """The reads known in each span (both ends included), before and after it: READ_SCHEMA, source_line 0."""
-        table, rows = register_reads, []
-        for series, (first, last) in spans.items():
-            # Series by series: BEFORE and AFTER are limits for each, which one query over all cannot have.
-            newest = _newest(site_id, series, is_synthetic=is_synthetic)
-            before = newest.where(table.c.at_utc < first).order_by(table.c.at_utc.desc()).limit(BEFORE)
-            within = newest.where(table.c.at_utc >= first, table.c.at_utc <= last)
-            after = newest.where(table.c.at_utc > last).order_by(table.c.at_utc).limit(AFTER)
-            rows += [row for query in (before, within, after) for row in self.store.rows(query)]
+        at, rows = register_reads.c.at_utc, []
+        newest = _newest(
+            site_id, (sa.bindparam("meter"), sa.bindparam("register"), sa.bindparam("count")), is_synthetic
+        )
+        first, last = sa.bindparam("first"), sa.bindparam("last")
+        # Series by series: BEFORE and AFTER are limits for each, which one query over all cannot have. Each is made
+        # once: of a file with hundreds of registers the making took longer than the answers.
+        queries = (
+            newest.where(at < first).order_by(at.desc()).limit(BEFORE),
+            newest.where(at >= first, at <= last),
+            newest.where(at > last).order_by(at).limit(AFTER),
+        )
+        with self.store.reading() as connection:
+            for (meter, register, count), (begins, ends) in spans.items():
+                asked = {"meter": meter, "register": register, "count": count, "first": begins, "last": ends}
+                rows += [row for query in queries for row in connection.execute(query, asked)]
         return _frame(rows)
 
     def every(self, site_id: str, series: Series, *, is_synthetic: bool) -> pl.DataFrame:
         """All reads of one register as known now, in time order: READ_SCHEMA."""
-        newest = _newest(site_id, series, is_synthetic=is_synthetic).order_by(register_reads.c.at_utc)
-        return _frame(self.store.rows(newest))
+        newest = _newest(site_id, series, is_synthetic).order_by(register_reads.c.at_utc)
+        with self.store.reading() as connection:
+            return _frame(list(connection.execute(newest)))
 
     def known_series(self, site_id: str) -> list[tuple[Series, bool]]:
         """(meter, register, series) that have reads, and whether these are synthetic."""
@@ -95,12 +105,12 @@ class RegisterReadStore:
         return fresh.height
 
 
-def _newest(site_id: str, series: Series, *, is_synthetic: bool) -> sa.Select[Any]:
+def _newest(site_id: str, series: Sequence[str | sa.BindParameter[str]], is_synthetic: bool) -> sa.Select[Any]:
     """The newest row of each instant of a series: a read that was told anew replaces the older one."""
     table, later = register_reads, register_reads.alias("later")
     same = [table.c[name] == later.c[name] for name in ("site_id", "meter_id", "register", "series", "at_utc")]
     is_superseded = sa.exists().where(*same, later.c.is_synthetic == is_synthetic, later.c.id > table.c.id)
-    return sa.select(table).where(
+    return sa.select(*(table.c[name] for name in _TOLD)).where(
         table.c.site_id == site_id,
         table.c.meter_id == series[0],
         table.c.register == series[1],
@@ -110,8 +120,7 @@ def _newest(site_id: str, series: Series, *, is_synthetic: bool) -> sa.Select[An
     )
 
 
-def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    columns = {name: [row[name] for row in rows] for name in READ_SCHEMA if name not in {"value", "source_line"}}
-    values = pl.Series("value", [row["value"] for row in rows], dtype=pl.String).cast(READ_SCHEMA["value"])
-    frame = pl.DataFrame(columns, schema={name: READ_SCHEMA[name] for name in columns})
-    return frame.with_columns(values, source_line=pl.lit(0, pl.Int64)).select(list(READ_SCHEMA)).sort("at_utc")
+def _frame(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    told = pl.DataFrame(rows, schema={name: READ_SCHEMA[name] for name in _TOLD} | {"value": pl.String}, orient="row")
+    told = told.with_columns(pl.col("value").cast(READ_SCHEMA["value"]), source_line=pl.lit(0, pl.Int64))
+    return told.select(list(READ_SCHEMA)).sort("at_utc")

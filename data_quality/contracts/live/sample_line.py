@@ -1,22 +1,23 @@
-"""Samples as lines of a file: what the collector's drain writes and ingestion reads. Standard library only.
+"""Samples as lines of text: what the spool keeps, the drain lands and ingestion reads. Standard library only.
 
-The first line says whose samples they are, the second names the columns, and each further one is a sample or, with a
-reason, something that came and was none. One file holds one source and one quarter hour.
+In a landing file the first line says whose samples they are, the second names the columns, and each further one is a
+sample or, with a reason, something that came and was none. One file tells of one source and one quarter hour.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.live.sample import Sample
 
 MAGIC = "#meterloom-samples 1 "
-COLUMNS = ("point", "at_utc", "value", "unit", "received_utc", "seq", "quality", "reason", "excerpt")
+# Times in microseconds since 1970 of UTC. The last two columns are those of a refusal alone.
+COLUMNS = ("point", "at_us", "value", "unit", "received_us", "seq", "quality", "reason", "excerpt")
 HEAD_LINES = 2
-QUARTER_S = 900
-LABEL_S = 60
+QUARTER_US = 900_000_000
+_LABEL_US = 60_000_000
 # As of every reading (assets/readings/parsed.py): before 1971 no clock was set, and five minutes ahead none is right.
-FIRST_S, FUTURE_S = 31_536_000, 300
+_FIRST_US, _FUTURE_US = 31_536_000_000_000, 300_000_000
 _QUARTER = "%Y-%m-%dT%H:%MZ"
 
 
@@ -55,57 +56,47 @@ def head_of(text: str) -> SampleHead:
         raise BadInput(f"{message}, the columns {','.join(COLUMNS)} in line 2", line=1, reason="no_header") from error
 
 
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 of an aware instant."""
+    return round(instant.timestamp() * 1e6)
+
+
 def sample_line(sample: Sample) -> str:
-    """One sample, without the line's end."""
-    value = repr(float(sample.value))
-    # A display is read digit by digit: 5e-05 is no way to write it.
-    if "e" in value:
-        value = f"{sample.value:.9f}"
+    """One sample, without the line's end; names hold no comma (contracts/site_file/live_point.py)."""
     seq = "" if sample.seq is None else sample.seq
-    at, received = _text(sample.at_utc), _text(sample.received_utc)
-    return f"{sample.point},{at},{value},{sample.unit},{received},{seq},{sample.quality},,"
+    at_us, received_us = micros(sample.at_utc), micros(sample.received_utc)
+    return f"{sample.point},{at_us},{sample.value!r},{sample.unit},{received_us},{seq},{sample.quality}"
 
 
-def refusal_line(refusal: Refusal) -> str:
-    """One refusal, without the line's end."""
-    received = _text(refusal.received_utc)
-    return f"{_quoted(refusal.point)},,,,{received},,,{_quoted(refusal.reason)},{_quoted(refusal.excerpt)}"
+def refusal_line(point: str, received_us: int, reason: str, excerpt: str) -> str:
+    """Something that came and was no sample, without the line's end."""
+    return f"{_quoted(point)},,,,{received_us},,,{_quoted(reason)},{_quoted(excerpt)}"
 
 
-def interval_end_s(at_s: float, minutes: int) -> int | None:
-    """The end of the interval that an amount told at at_s (epoch seconds) stands for; None where none is near.
+def interval_end_us(at_us: int, minutes: int) -> int | None:
+    """The end of the interval that an amount told at at_us stands for; None where none is near.
 
-    Told late or by a clock that differs: at most a minute, or a quarter of a shorter interval.
+    Told late or by a clock that differs: by at most a minute, or a quarter of a shorter interval.
     """
-    length_s = minutes * 60
-    end_s = round(at_s / length_s) * length_s
-    return end_s if abs(at_s - end_s) <= min(LABEL_S, length_s / 4) else None
+    length_us = minutes * 60_000_000
+    end_us = (at_us + length_us // 2) // length_us * length_us
+    return end_us if abs(at_us - end_us) <= label_us(minutes) else None
 
 
-def told_quarter_s(sample: Sample, interval_minutes: int | None) -> int:
-    """Start (epoch seconds) of the quarter hour whose file holds the sample: that of its time, of an amount the one
-    that its interval ends in. A time that cannot be true is filed under its arrival.
+def label_us(minutes: int) -> int:
+    """How far from the end of its interval an amount may be told."""
+    return min(_LABEL_US, minutes * 15_000_000)
+
+
+def told_quarter_us(at_us: int, received_us: int, interval_minutes: int | None = None) -> int:
+    """Start of the quarter hour whose file holds a sample: that of its time, of an amount the one in which its
+    interval ends. A time that cannot be true is filed under its arrival.
     """
-    at_s, received_s = sample.at_utc.timestamp(), sample.received_utc.timestamp()
-    if not FIRST_S <= at_s <= received_s + FUTURE_S:
-        return _quarter_s(received_s)
-    end_s = None if interval_minutes is None else interval_end_s(at_s, interval_minutes)
+    if not _FIRST_US <= at_us <= received_us + _FUTURE_US:
+        at_us, interval_minutes = received_us, None
+    end_us = None if interval_minutes is None else interval_end_us(at_us, interval_minutes)
     # An interval that ends with the quarter hour is the last of it, and not the first of the next.
-    return _quarter_s(at_s if end_s is None else end_s - 1)
-
-
-def refused_quarter_s(refusal: Refusal) -> int:
-    """As told_quarter_s: when it came is all that is known of it."""
-    return _quarter_s(refusal.received_utc.timestamp())
-
-
-def _quarter_s(epoch_s: float) -> int:
-    return int(epoch_s // QUARTER_S) * QUARTER_S
-
-
-def _text(moment: datetime) -> str:
-    # Always as wide: lines of one point then sort by time.
-    return moment.isoformat(timespec="microseconds")
+    return (at_us if end_us is None else end_us - 1) // QUARTER_US * QUARTER_US
 
 
 def _quoted(text: str) -> str:

@@ -16,7 +16,6 @@ from data_quality.contracts.live.sample_line import COLUMNS, HEAD_LINES, SampleH
 
 # A quarter hour of 5,000 samples a second is 450 MB of such lines.
 MAX_BYTES = 1 << 30
-_TIME = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def read_samples(path: Path) -> SampleFile:
     try:
         # Text at first: what does not read as a number is told as it is written.
         frame = pl.read_csv(
-            data[body_at:], has_header=False, new_columns=list(COLUMNS), schema_overrides=[pl.String] * len(COLUMNS)
+            data[body_at:], has_header=False, schema=dict.fromkeys(COLUMNS, pl.String), missing_columns="insert"
         )
     except pl.exceptions.PolarsError as error:
         message = f"expected lines of {len(COLUMNS)} fields: {','.join(COLUMNS)}"
@@ -50,19 +49,22 @@ def read_samples(path: Path) -> SampleFile:
 
 
 def _sieved(frame: pl.DataFrame) -> Sieve:
-    at, received = (pl.col(name).str.to_datetime(_TIME, time_unit="us", strict=False) for name in COLUMNS[1:5:3])
+    at, received = (pl.col(name).cast(pl.Int64, strict=False) for name in ("at_us", "received_us"))
     sieve = Sieve(
-        frame.with_row_index("line", HEAD_LINES + 1)
-        .with_columns(
-            at=at, received=received, number=pl.col("value").cast(pl.Float64, strict=False), got=pl.col("value")
+        frame.with_row_index("line", HEAD_LINES + 1).with_columns(
+            pl.col("line").cast(pl.Int64),
+            pl.col("reason", "excerpt", "point").fill_null(""),
+            at=at.cast(pl.Datetime("us", "UTC")),
+            received=received.cast(pl.Datetime("us", "UTC")),
+            number=pl.col("value").cast(pl.Float64, strict=False),
+            got=pl.col("value"),
         )
-        .with_columns(pl.col("line").cast(pl.Int64), pl.col("reason", "excerpt", "point").fill_null(""))
     )
     said = pl.concat_str(pl.lit("a value that can be read: "), "reason")
     sieve.take("refused_message", pl.col("reason") != "", said, pl.col("excerpt"))
-    sieve.take("bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_utc"))
+    sieve.take("bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_us"))
     sieve.take("not_a_number", ~pl.col("number").is_finite(), "a finite number", pl.col("got"))
-    written = pl.col("at_utc")
+    written = pl.col("at").dt.to_string("iso:strict")
     sieve.take("clock_suspect", pl.col("at") < FIRST_PLAUSIBLE, "a time of a clock that was set", written)
     # Against the time of arrival: the file may be read long after, when the future has become the past.
     is_ahead = pl.col("at") > pl.col("received") + FUTURE_LIMIT

@@ -16,7 +16,7 @@ from assets.readings.readers.live_format.sample_rows import SampleFile, read_sam
 from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
 from assets.readings.streams import DRIVER_REGISTER
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.sample_line import LABEL_S, MAGIC, QUARTER_S
+from data_quality.contracts.live.sample_line import MAGIC, QUARTER_US, label_us
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.live_source import LiveSource
 from data_quality.contracts.site_file.site import ColumnMap, Site
@@ -150,30 +150,29 @@ def _needed(samples: pl.DataFrame) -> pl.DataFrame:
 def _means(sieve: Sieve, file: SampleFile, source: LiveSource) -> pl.DataFrame:
     """PLACED_SCHEMA: a driver's mean over the quarter hour, where enough of it is covered."""
     samples = sieve.frame.filter(pl.col("what") == "mean")
-    start_utc = file.head.quarter_start_utc
+    start_utc, quarter_s = file.head.quarter_start_utc, QUARTER_US // 1_000_000
     means = quarter_means(samples, start_utc=start_utc, holds_s=source.silent_after_s)
     facts = samples.select("point", "stream", "register").unique()
     own = Sieve(means.join(facts, on="point", how="left", maintain_order="left"))
-    covered = pl.format("{} of {} s", (pl.col("coverage") * QUARTER_S).round().cast(pl.Int64), pl.lit(QUARTER_S))
+    covered = pl.format("{} of {} s", (pl.col("coverage") * quarter_s).round().cast(pl.Int64), pl.lit(quarter_s))
     half = f"samples over {LEAST_COVERAGE:.0%} of the quarter hour, each for at most {source.silent_after_s:g} s"
     own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, half, covered)
     sieve.join(own)
     sieve.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
-    return _placed(own.frame, start=pl.lit(start_utc), minutes=pl.lit(QUARTER_S // 60), value=pl.col("value"))
+    return _placed(own.frame, start=pl.lit(start_utc), minutes=pl.lit(quarter_s // 60), value=pl.col("value"))
 
 
 def _amounts(sieve: Sieve) -> pl.DataFrame:
     """PLACED_SCHEMA: amounts over the intervals that end where they were told."""
     own = Sieve(sieve.frame.filter(pl.col("what") == "interval"))
-    length_s = pl.col("minutes").cast(pl.Float64) * 60
-    at_s = pl.col("at").dt.epoch("us") / 1e6
-    end_s = (at_s / length_s).round(mode="half_to_even") * length_s
-    is_near = (at_s - end_s).abs() <= pl.min_horizontal(pl.lit(float(LABEL_S)), length_s / 4)
+    lengths = own.frame["minutes"].unique().to_list()
+    near_us = pl.col("minutes").replace_strict({each: label_us(each) for each in lengths}, return_dtype=pl.Int64)
+    length_us, at_us = pl.col("minutes").cast(pl.Int64) * 60_000_000, pl.col("at").dt.epoch("us")
+    end_us = (at_us + length_us // 2) // length_us * length_us
     written = pl.col("at").dt.to_string("iso:strict")
-    own.take("off_grid", ~is_near, "a time near the end of its interval", written)
+    own.take("off_grid", (at_us - end_us).abs() > near_us, "a time near the end of its interval", written)
     sieve.join(own)
-    start_us = ((end_s - length_s) * 1e6).cast(pl.Int64)
-    start = start_us.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    start = (end_us - length_us).cast(pl.Datetime("us", "UTC"))
     return _placed(own.frame, start=start, minutes=pl.col("minutes"), value=pl.col("value"))
 
 

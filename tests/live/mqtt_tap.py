@@ -1,0 +1,169 @@
+"""A Mosquitto that can be killed, meters that publish to it, and a tap on the collector's line that counts for itself.
+
+What was acknowledged is read off the wire: the PUBACKs that the collector sends, held against the messages they answer.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from controls.gateways.broker import free_port, is_listening
+
+Told = tuple[str, int]
+
+
+class Broker:
+    """Mosquitto that keeps nothing over a restart: what it held when it is killed is lost, and no one is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._file = folder / "mosquitto.conf"
+        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "persistence false"]
+        self._file.write_text("\n".join([*lines, "max_queued_messages 1000000", ""]))
+        self._program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([self._program, "-c", str(self._file)], stderr=subprocess.DEVNULL)
+        until_s = time.monotonic() + 10
+        while not is_listening(self.port) and time.monotonic() < until_s:
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Meters:
+    """So many meters, published round and round by one client with QoS 1; each numbers its own messages from 1."""
+
+    def __init__(self, count: int, *, per_s: float, port: int) -> None:
+        self.sent = [0] * count
+        self._per_s = per_s
+        self._stop = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.max_queued_messages_set(0)
+        self._client.max_inflight_messages_set(5000)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def rest(self) -> None:
+        """Measure no more."""
+        self._stop.set()
+        self._thread.join(5)
+
+    def close(self) -> None:
+        self.rest()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _run(self) -> None:
+        step_s, next_s, owed, number = 0.05, time.monotonic(), 0.0, 0
+        while not self._stop.is_set():
+            owed += self._per_s * step_s
+            for _ in range(int(owed)):
+                which, number = number % len(self.sent), number + 1
+                self.sent[which] += 1
+                told = {"at": time.time_ns() // 1_000_000, "seq": self.sent[which], "kwh": self.sent[which] / 1000}
+                self._client.publish(f"plant/m{which}", json.dumps(told), qos=1)
+            owed -= int(owed)
+            next_s += step_s
+            time.sleep(max(0.0, next_s - time.monotonic()))
+
+
+class Tap:
+    """Between the collector and the broker. acknowledged: (topic, number) of each message that the collector took."""
+
+    def __init__(self, broker_port: int) -> None:
+        self.acknowledged: set[Told] = set()
+        self._broker_port = broker_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._broker_port), timeout=2)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            open_: dict[int, Told] = {}
+            for pair in ((far, near), (near, far)):
+                threading.Thread(target=self._pump, args=(*pair, open_), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, open_: dict[int, Told]) -> None:
+        rest = b""
+        with suppress(OSError):
+            while came := source.recv(1 << 16):
+                rest += came
+                for kind, body in (packets := Packets(rest)):
+                    self._count(kind, body, open_)
+                rest = rest[packets.end :]
+                target.sendall(came)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _count(self, kind: int, body: bytes, open_: dict[int, Told]) -> None:
+        if kind >> 4 == 3 and kind & 6:
+            length = int.from_bytes(body[:2])
+            topic, mid = body[2 : 2 + length].decode(), int.from_bytes(body[2 + length : 4 + length])
+            if not topic.startswith("plant/"):
+                return
+            skipped, width = _varint(body, 4 + length)
+            open_[mid] = (topic, json.loads(body[4 + length + width + skipped :])["seq"])
+        # A reason of 0x80 and above is a refusal; none at all is a success.
+        elif kind >> 4 == 4 and (len(body) < 3 or body[2] < 0x80):
+            told = open_.pop(int.from_bytes(body[:2]), None)
+            self.acknowledged |= {told} if told is not None else set()
+
+
+class Packets:
+    """The whole MQTT packets in some bytes; end: behind the last of them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.end = data, 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while self.end + 2 <= len(self._data):
+            try:
+                length, width = _varint(self._data, self.end + 1)
+            except IndexError:
+                return
+            start = self.end + 1 + width
+            if start + length > len(self._data):
+                return
+            kind, self.end = self._data[self.end], start + length
+            yield kind, self._data[start : start + length]
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    for width in range(1, 5):
+        byte = data[at + width - 1]
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, width
+    raise AssertionError("no length of MQTT")
