@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
-from data_quality.contracts.site_file.live_source import is_listened_to
+from data_quality.contracts.site_file.live_source import MqttSource, is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
@@ -125,13 +125,19 @@ def start(
 def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_fallback: bool) -> Iterator[Live]:
     """Broker, for each simulated site its devices and its agent, and the collector; everything ends with the block."""
     simulated = [site for site in sites.values() if site.is_simulated and has_devices(site)]
+    # Their meters are served by the first home, whose Modbus port they share.
+    plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
         # Nobody has to know it: it reaches the children by their environment.
         password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         # The devices of a site speak for themselves only; what else they could say, the agent would believe.
         clients = {
-            site.site_id: site_client(site.site_id, [each.asset_id for each in site.assets if each.template])
+            site.site_id: site_client(
+                site.site_id,
+                [each.asset_id for each in site.assets if each.template],
+                says=_topics(plants) if site is simulated[0] else (),
+            )
             for site in simulated
         }
         broker = stack.enter_context(
@@ -162,6 +168,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 arguments = [sys.executable, "-m", module, "--project", str(project.root), "--site", site.site_id]
                 arguments += ["--mqtt-version", broker.address.version]
                 own = clients[site.site_id] if module == "controls.simulator.site_process" else None
+                if own is not None and site is simulated[0]:
+                    arguments += [word for plant in plants for word in ("--plant", plant.site_id)]
                 environment = live.environment if own is None else live.environment | {
                     "METERLOOM_MQTT__USERNAME": own.username, "METERLOOM_MQTT__PASSWORD": own.password,
                 }  # fmt: skip
@@ -180,6 +188,12 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if broker.note:
             say(broker.note)
         yield live
+
+
+def _topics(plants: Iterable[Site]) -> tuple[str, ...]:
+    """Every topic on which a meter of the plants speaks."""
+    sources = [source for plant in plants for source in plant.sources if isinstance(source, MqttSource)]
+    return tuple(dict.fromkeys(point.topic for source in sources for point in source.points))
 
 
 def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:

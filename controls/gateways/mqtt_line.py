@@ -154,9 +154,11 @@ class MqttLine:
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
         except ssl.SSLError as error:
+            self._let_go()
             raise DeviceSilent(f"{self.where} shows no certificate that {address.ca_file} vouches for") from error
         # ValueError is the library's answer to an empty host and to port 0.
         except (OSError, ValueError) as error:
+            self._let_go()
             raise DeviceSilent(f"{self.where} does not accept a connection ({type(error).__name__})") from error
         self._client.loop_start()
         (code,) = self._wait(_CONNECTION, "did not answer the connection")
@@ -209,6 +211,12 @@ class MqttLine:
             self._client.disconnect()
             self._client.loop_stop()
         self._mark_lost()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The client's sockets close when nobody holds it; through these it would hold itself until a collection."""
+        client = self._client
+        client.on_connect = client.on_subscribe = client.on_publish = client.on_disconnect = client.on_message = None
 
     def _wait(self, mid: int, otherwise: str) -> list[int]:
         """What the broker says to a message; it may have said it already."""

@@ -6,7 +6,7 @@ served too.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -138,7 +138,9 @@ class LiveHome:
         seed: int = SEED,
         start_soc: float = 0.5,
         tick_s: float = 1.0,
+        others: Sequence[ModbusUnit] = (),
     ) -> None:
+        """others: units of somebody else that answer on the same port."""
         self.assets: HomeAssets = home_assets(site)
         self._clock, self._monotonic = clock, monotonic
         self._zone, self._seed, self._since_utc = site.time_zone, seed, clock.now_utc()
@@ -178,7 +180,7 @@ class LiveHome:
             monotonic=monotonic,
             tick_s=tick_s,
         )
-        units = (self.battery, self.grid_meter, self.charger, self.relays)
+        units = (self.battery, self.grid_meter, self.charger, self.relays, *others)
         self.server = ModbusServer([each for each in units if each], port=modbus_port)
 
     def start(self) -> "LiveHome":

@@ -1,7 +1,8 @@
-"""The simulated home as a process: `python -m controls.simulator.site_process --site home`.
+"""The simulated home as a process: `python -m controls.simulator.site_process --site home --plant factory`.
 
-It writes one JSON line when it is ready (`{"ready": true, "modbus_port": …}`), serves until SIGTERM or SIGINT, and
-leaves quietly. Broker and ports come from the project's settings and the environment; passwords only from there.
+The meters of plants are served beside it, on the same Modbus port and broker. It writes one JSON line when it is ready
+(`{"ready": true, "modbus_port": …}`), serves until SIGTERM or SIGINT, and leaves quietly. Broker and ports come from
+the project's settings and the environment; passwords only from there.
 """
 
 import argparse
@@ -12,15 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from assets.sites.load_sites import load_site
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.simulator.live_home import LiveHome
+from controls.simulator.live_plant import LivePlant
 from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 
 DEMO_SITES = Path("assets") / "sites" / "demo"
@@ -31,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="site_process", description="Serve a simulated home on Modbus and MQTT.")
     options.add_argument("--site", default="home", help="site id; the demo's home unless --site-file is given")
     options.add_argument("--site-file", type=Path, default=None)
+    options.add_argument("--plant", action="append", default=[], help="site id of a plant whose live meters are served")
     options.add_argument("--project", type=Path, default=Path(), help="folder with meterloom.yaml")
     options.add_argument("--mqtt-port", type=int, default=None)
     options.add_argument("--modbus-port", type=int, default=None, help="0 takes a free one")
@@ -40,29 +45,47 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def make_home(arguments: argparse.Namespace, env: Mapping[str, str]) -> LiveHome:
-    """The home that the options and the settings describe. Raises BadInput."""
+def make_sites(arguments: argparse.Namespace, env: Mapping[str, str]) -> tuple[LiveHome, list[LivePlant]]:
+    """The home and the plants that the options and the settings describe. Raises BadInput."""
     project = load_project(arguments.project, env)
     settings = project.settings
     path = arguments.site_file or _site_file(project.sites_dir, arguments.site)
-    site = load_site(path)
-    if not site.is_simulated:
-        raise BadInput(f"site {site.site_id!r} is not simulated; is_simulated: true is needed", file=str(path))
-    return LiveHome(
-        site,
-        address=BrokerAddress(
-            host=settings.mqtt.host,
-            port=settings.mqtt.port if arguments.mqtt_port is None else arguments.mqtt_port,
-            username=settings.mqtt.username,
-            password=settings.mqtt.password,
-            version=arguments.mqtt_version,
-        ),
+    address = BrokerAddress(
+        host=settings.mqtt.host,
+        port=settings.mqtt.port if arguments.mqtt_port is None else arguments.mqtt_port,
+        username=settings.mqtt.username,
+        password=settings.mqtt.password,
+        version=arguments.mqtt_version,
+    )
+    clock = SystemClock()
+    plants = [
+        LivePlant(
+            _simulated(_site_file(project.sites_dir, name)),
+            address=address,
+            clock=clock,
+            monotonic=time.monotonic,
+            seed=arguments.seed,
+        )
+        for name in arguments.plant
+    ]
+    home = LiveHome(
+        _simulated(path),
+        address=address,
         modbus_port=settings.server.modbus_port if arguments.modbus_port is None else arguments.modbus_port,
-        clock=SystemClock(),
+        clock=clock,
         monotonic=time.monotonic,
         seed=arguments.seed,
         tick_s=arguments.tick_s,
+        others=[unit for plant in plants for unit in plant.units],
     )
+    return home, plants
+
+
+def _simulated(path: Path) -> Site:
+    site = load_site(path)
+    if not site.is_simulated:
+        raise BadInput(f"site {site.site_id!r} is not simulated; is_simulated: true is needed", file=str(path))
+    return site
 
 
 def _site_file(sites_dir: Path, site_id: str) -> Path:
@@ -76,7 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with make_home(parser().parse_args(arguments), os.environ) as home:
+        served, plants = make_sites(parser().parse_args(arguments), os.environ)
+        with served as home, ExitStack() as stack:
+            for plant in plants:
+                stack.callback(plant.start().stop)
             ready = {"ready": True, "modbus_port": home.modbus_port, "is_synthetic": True}
             sys.stdout.write(json.dumps(ready) + "\n")
             # Whoever started this waits for the line, and a pipe is written only when it is full.

@@ -40,13 +40,13 @@ def device_client(site_id: str, device_id: str, password: str = "") -> Client:
     )
 
 
-def site_client(site_id: str, device_ids: Sequence[str]) -> Client:
-    """The rights of one process that serves several devices of a site, as the simulator does."""
+def site_client(site_id: str, device_ids: Sequence[str], *, says: Sequence[str] = ()) -> Client:
+    """The rights of one process that serves several devices of a site, as the simulator does. says: further topics."""
     each = [device_client(site_id, device_id) for device_id in device_ids]
     return Client(
         username=f"devices-{site_id}",
         password=secrets.token_urlsafe(24),
-        says=tuple(topic for one in each for topic in one.says),
+        says=(*(topic for one in each for topic in one.says), *says),
         hears=tuple(topic for one in each for topic in one.hears),
     )
 

@@ -1,0 +1,191 @@
+"""Meters of a simulated plant on real wires, each at its own rate: MQTT messages and Modbus registers.
+
+What they tell is the simulated year, minute by minute: the minutes of a quarter hour add up to it exactly. Everything
+is synthetic and says so. Devices drop out, restart and have wrong clocks as physics/wire_troubles.py draws it.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.served_unit import ModbusUnit
+from controls.gateways.sources.tally import Pauses
+from controls.simulator.physics.simulated import UNITS_PER_KWH
+from controls.simulator.physics.wire_troubles import Trouble, Troubles, trouble_at
+from controls.simulator.worlds.generate import SEED, generate_site
+from controls.templates.load_templates import load_template
+from data_quality.contracts.errors import WorldFault
+from data_quality.contracts.site_file.live_source import ModbusSource, MqttSource
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+
+# Seconds between two messages of a machine; others are slower.
+RATES_S = {"main": 1, "injection_moulding": 1, "conveyor": 1, "hydraulic_pump": 10, "compressor_1": 10}
+SLOW_S = 30
+_TICK_S = 0.2
+_QUARTER = timedelta(minutes=15)
+
+
+class PlantYear:
+    """Energy and power of a simulated site's meters at any instant."""
+
+    def __init__(self, site: Site, *, seed: int) -> None:
+        self._site, self._seed, self._year = site, seed, 0
+        self._units: dict[str, dict[datetime, int]] = {}
+
+    def power_kw(self, meter: str, at_utc: datetime) -> float:
+        """Around the mean of its quarter hour, in machine cycles of some seconds."""
+        cycle_s = 20.0 + len(meter)
+        swing = 1.0 + 0.2 * math.sin(2 * math.pi * at_utc.timestamp() / cycle_s)
+        return round(4.0 * self._quarter(meter, _start(at_utc)) / UNITS_PER_KWH * swing, 3)
+
+    def minute_kwh(self, meter: str, end_utc: datetime) -> float:
+        """Energy of the minute that ends there."""
+        start = _start(end_utc - timedelta(minutes=1))
+        minute = round((end_utc - start).total_seconds() / 60)
+        units = self._quarter(meter, start)
+        # Cut from the sum, so that fifteen of them are the quarter hour to the last digit.
+        return (units * minute // 15 - units * (minute - 1) // 15) / UNITS_PER_KWH
+
+    def _quarter(self, meter: str, start_utc: datetime) -> int:
+        year = start_utc.astimezone(ZoneInfo(self._site.time_zone)).year
+        if year != self._year:
+            self._fill(year)
+        return self._units[meter][start_utc]
+
+    def _fill(self, year: int) -> None:
+        day = date(year, 1, 1)
+        meters = generate_site(self._site, start=day, end=day.replace(year=year + 1), seed=self._seed).meters
+        units = meters.filter(pl.col("register") == "import").with_columns(
+            units=(pl.col("kwh") * UNITS_PER_KWH).round().cast(pl.Int64)
+        )
+        self._units = {
+            str(meter): dict(zip(each["timestamp"].to_list(), each["units"].to_list(), strict=True))
+            for (meter,), each in units.partition_by("meter", as_dict=True).items()
+        }
+        self._year = year
+
+
+class LivePlant:
+    """The devices behind a simulated site's sources. `units` are for a Modbus server; `start` begins the messages."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        address: BrokerAddress,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        seed: int = SEED,
+        troubles: Troubles | None = None,
+    ) -> None:
+        self._site, self._address, self._clock, self._seed = site, address, clock, seed
+        self._troubles, self._year = troubles or Troubles(), PlantYear(site, seed=seed)
+        mqtt = [source for source in site.sources if isinstance(source, MqttSource)]
+        self._topics = {point.topic: point.stream for source in mqtt for point in source.points}
+        self._sequence = dict.fromkeys(self._topics, 0)
+        self._restarts = dict.fromkeys(self._topics, 0)
+        self._told_s = dict.fromkeys(self._topics, 0)
+        self._minute = dict.fromkeys(self._topics, int(clock.now_utc().timestamp()) // 60)
+        self.units: list[ModbusUnit] = []
+        self._polled: dict[int, str] = {}
+        for source in site.sources:
+            if isinstance(source, ModbusSource) and source.asset is None:
+                unit_id, meter = int(source.address.partition("/")[2] or 1), source.points[0].stream
+                self._polled[unit_id] = meter
+                template = load_template(source.template)
+                self.units.append(
+                    ModbusUnit(
+                        template,
+                        # Bound now: the loop goes on to the next meter.
+                        measure=lambda meter=meter, names=template.readable: self._registers(meter, names),  # type: ignore[misc]
+                        monotonic=monotonic,
+                        unit_id=unit_id,
+                    )
+                )
+        self._line: MqttLine | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"plant-{site.site_id}", daemon=True)
+
+    def start(self) -> "LivePlant":
+        """Begin; a broker that is away is tried again."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End; safe to call twice."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _registers(self, meter: str, names: tuple[str, ...]) -> dict[str, float]:
+        power_kw = self._year.power_kw(meter, self._clock.now_utc())
+        resting = {"v": 230.0, "hz": 50.0, "a": power_kw / 0.69}
+        return {
+            name: power_kw if name == "read_power_kw" else resting.get(name.rpartition("_")[2], power_kw / 3)
+            for name in names
+        }
+
+    def _trouble(self, device: str, now_utc: datetime) -> Trouble:
+        return trouble_at(self._troubles, seed=self._seed, device=device, now_utc=now_utc)
+
+    def _run(self) -> None:
+        pauses = Pauses(self._site.site_id)
+        while not self._end.wait(_TICK_S):
+            now_utc = self._clock.now_utc()
+            for unit in self.units:
+                away = self._trouble(f"unit-{unit.unit_id}", now_utc).is_away
+                unit.fault = "silent" if away else "none"
+            # A plant of Modbus meters alone has nothing to say.
+            if self._topics and (self._line is None or not self._line.is_open):
+                try:
+                    self._line = MqttLine(self._address, client_id=f"plant-{self._site.site_id}", subscriptions=())
+                    pauses.reset()
+                except WorldFault:
+                    self._line = None
+                    self._end.wait(pauses.next_s())
+            for topic in self._topics:
+                with suppress(WorldFault):
+                    self._tell(topic, now_utc)
+
+    def _tell(self, topic: str, now_utc: datetime) -> None:
+        """A message, if it is time for one."""
+        meter, every_s = self._topics[topic], RATES_S.get(self._topics[topic], SLOW_S)
+        beat = int(now_utc.timestamp()) // every_s
+        if beat == self._told_s[topic] or self._line is None:
+            return
+        self._told_s[topic] = beat
+        trouble = self._trouble(meter, now_utc)
+        if trouble.restarts > self._restarts[topic]:
+            self._sequence[topic] = 0
+        self._restarts[topic] = trouble.restarts
+        # It counts on while nobody hears it: that is how what is missing is known.
+        self._sequence[topic] += 1
+        minute = int(now_utc.timestamp()) // 60
+        document: dict[str, object] = {
+            "seq": self._sequence[topic],
+            "at": (now_utc + timedelta(seconds=trouble.clock_error_s)).isoformat(),
+            "is_synthetic": True,
+            "power_kw": self._year.power_kw(meter, now_utc),
+        }
+        if minute != self._minute[topic]:
+            self._minute[topic] = minute
+            end_utc = datetime.fromtimestamp(60 * minute, now_utc.tzinfo)
+            document["minute_kwh"] = self._year.minute_kwh(meter, end_utc)
+        if not trouble.is_away:
+            self._line.post(topic, json.dumps(document).encode())
+
+
+def _start(at_utc: datetime) -> datetime:
+    """The start of the quarter hour that holds the instant."""
+    return at_utc - timedelta(seconds=at_utc.timestamp() % _QUARTER.total_seconds())

@@ -1,0 +1,211 @@
+"""The Modbus source against a real server: a steady beat, counted gaps, and silent devices that delay nobody."""
+
+import itertools
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.modbus import ModbusReader
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
+from controls.gateways.sources.open_source import open_source
+from controls.gateways.sources.poll_modbus import ModbusPoller
+from controls.simulator.template_device import simulated_unit
+from controls.templates.load_templates import load_template
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import ServerSettings, Settings
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import SystemClock
+from tests.controls.gateways.sources.live_sink import ListSink, modbus_source, until
+
+pytestmark = pytest.mark.real
+CLOCK = SystemClock()
+METER = load_template("meter_sdm630")
+POWER = "read_power_kw"
+
+
+def unit(unit_id: int = 1, **told: float) -> ModbusUnit:
+    values = dict.fromkeys(METER.readable, 1.0) | told
+    return ModbusUnit(METER, measure=lambda: values, monotonic=time.monotonic, unit_id=unit_id)
+
+
+def poller(server: ModbusServer, *names: str, unit_id: int = 1, host: str = "127.0.0.1", **more: Any) -> ModbusPoller:
+    source = modbus_source(f"meter-{unit_id}", *names, **{"every_s": 0.1, "timeout_s": 0.3} | more)
+    return ModbusPoller(source, METER, address=(host, server.port, unit_id), clock=CLOCK)
+
+
+def test_registers_side_by_side_are_asked_for_at_once() -> None:
+    device = unit(read_power_kw=12.5, read_import_kwh=1000.25, read_voltage_l2_v=231.5)
+    server = ModbusServer([device]).start()
+    reader = ModbusReader(METER, host="127.0.0.1", port=server.port, clock=CLOCK)
+    found = reader.read_many(METER.readable)
+    # Volts, amperes and powers lie side by side; so do frequency and the two counters; the whole power lies alone.
+    assert (len(found), device.reads) == (13, 3)
+    assert (found[POWER], found["read_import_kwh"], found["read_voltage_l2_v"]) == (12.5, 1000.25, 231.5)
+    reader.close()
+    server.stop()
+
+
+def test_what_the_device_refuses_together_is_asked_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = unit()
+    server = ModbusServer([device]).start()
+    whole = device.read
+    monkeypatch.setattr(device, "read", lambda at, count, table: None if count > 2 else whole(at, count, table))
+    reader = ModbusReader(METER, host="127.0.0.1", port=server.port, clock=CLOCK)
+    assert set(reader.read_many(METER.readable).values()) == {1.0}
+    reader.close()
+    server.stop()
+
+
+def test_values_come_in_a_beat() -> None:
+    server, sink = ModbusServer([unit()]).start(), ListSink()
+    one = poller(server, POWER, silent_after_s=5)
+    assert [(sample.point, sample.value, sample.unit) for sample in one.test(1.0)] == [(POWER, 1.0, "kw")]
+    points = [
+        {"point": name, "stream": "m", "what": "live", "unit": "kw", "value_name": name}
+        for name in (POWER, "read_power_l1_kw")
+    ]
+    one = poller(server, POWER, points=points)
+    one.start(sink)
+    until(lambda: len(sink.samples) >= 10)
+    one.stop()
+    state = one.state()
+    assert (state.state, state.rejected, state.missing) == ("stopped", 0, 0)
+    assert state.accepted == len(sink.samples)
+    times = [sample.at_utc for sample in sink.samples if sample.point == POWER]
+    steps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
+    assert 0.05 < sum(steps) / len(steps) < 0.2
+    server.stop()
+
+
+def test_a_value_that_cannot_be_is_refused_and_the_others_stand() -> None:
+    server, sink = ModbusServer([unit(read_import_kwh=float("nan"), read_power_kw=5000.0)]).start(), ListSink()
+    points = [
+        {"point": name, "stream": "m", "what": "live", "unit": "kwh" if "kwh" in name else "kw", "value_name": name}
+        for name in (POWER, "read_import_kwh", "read_export_kwh")
+    ]
+    one = poller(server, POWER, points=points)
+    with pytest.raises(DeviceRefused, match=r"point 'read_power_kw': .* states 5000\.0 for read_power_kw, outside"):
+        one.test(1.0)
+    one = poller(server, POWER, points=points)
+    one.start(sink)
+    until(lambda: len(sink.samples) >= 2)
+    one.stop()
+    assert {sample.point for sample in sink.samples} == {"read_export_kwh"}
+    reasons = {refusal.point: refusal.reason for refusal in sink.refusals}
+    assert "states no value for read_import_kwh" in reasons["read_import_kwh"]
+    assert "outside -1000.0..1000.0 kw" in reasons[POWER]
+    server.stop()
+
+
+def test_a_device_that_falls_silent_is_a_gap_and_comes_back() -> None:
+    device, sink = unit(), ListSink()
+    server = ModbusServer([device]).start()
+    one = poller(server, POWER)
+    one.start(sink)
+    until(lambda: one.state().state == "live")
+    device.fault = "silent"
+    until(lambda: one.state().state == "silent")
+    assert "gives no answer" in one.state().sentence
+    device.fault, had = "none", len(sink.samples)
+    until(lambda: one.state().state == "live")
+    until(lambda: len(sink.samples) > had + 3)
+    # The beats of the pause are gaps as well.
+    assert one.state().missing >= 2
+    one.stop()
+    server.stop()
+
+
+@pytest.mark.parametrize(("fault", "state"), [("refuse", "refused"), ("wrong_id", "silent"), ("half_frame", "silent")])
+def test_a_device_that_refuses_or_answers_for_another_is_told_apart(fault: Any, state: str) -> None:
+    device, sink = unit(), ListSink()
+    device.fault = fault
+    server = ModbusServer([device]).start()
+    one = poller(server, POWER)
+    with pytest.raises((DeviceSilent, DeviceRefused)):
+        one.test(1.0)
+    one = poller(server, POWER)
+    one.start(sink)
+    until(lambda: one.state().state == state)
+    one.stop()
+    assert sink.samples == []
+    server.stop()
+
+
+def test_a_full_spool_is_told_and_nothing_is_counted_as_kept() -> None:
+    server, sink = ModbusServer([unit()]).start(), ListSink("refuse")
+    one = poller(server, POWER)
+    one.start(sink)
+    until(lambda: one.state().state == "behind")
+    assert one.state().accepted == 0
+    sink.answer = "keep"
+    until(lambda: one.state().state == "live")
+    one.stop()
+    server.stop()
+
+
+def test_a_source_is_opened_by_its_asset_or_by_its_address() -> None:
+    server = ModbusServer([simulated_unit(load_template("sim_grid_meter"), monotonic=time.monotonic)]).start()
+    settings = Settings(server=ServerSettings(modbus_port=server.port))
+    asset = {"asset_id": "grid_meter", "kind": "grid_meter", "template": "sim_grid_meter"}
+    by_asset = modbus_source("grid", POWER).model_copy(update={"asset": "grid_meter", "address": "", "template": ""})
+    by_address = modbus_source("own", POWER, address="127.0.0.1/2")
+    wrong = modbus_source("wrong", POWER, address="127.0.0.1/2")
+    wrong = wrong.model_copy(update={"points": (wrong.points[0].model_copy(update={"unit": "kwh"}),)})
+    document = {
+        "site_id": "home", "name": "Home", "time_zone": "Europe/Prague", "currency": "CZK", "country": "CZ",
+        "meters": [{"meter_id": "m"}], "assets": [asset],
+    }  # fmt: skip
+    site = Site.model_validate(document)
+    for source in (by_asset, by_address):
+        assert open_source(site, source, settings=settings, clock=CLOCK).test(1.0)[0].value == 0.0
+    with pytest.raises(BadInput, match="read_power_kw of template 'sim_grid_meter' is in kw, and its point says kwh"):
+        open_source(site, wrong, settings=settings, clock=CLOCK)
+    server.stop()
+
+
+# F117
+
+
+def test_fault_f117_two_hundred_devices_and_a_tenth_of_them_silent() -> None:
+    """Each asked every second for two values; the silent ones cost the others nothing: a cycle of 2 s at most (p99)."""
+    count, every_s, seconds = 200, 1.0, 12.0
+    silent = set(random.Random(117).sample(range(1, count + 1), count // 10))
+    units = [unit(number) for number in range(1, count + 1)]
+    for each in units:
+        each.fault = "silent" if each.unit_id in silent else "none"
+    # One address each, as two hundred devices have; one that all share would be one serial bridge.
+    server = ModbusServer(units, host="0.0.0.0").start()  # noqa: S104 - 127.0.0.0/8 is reached, for twelve seconds
+    sinks = {number: ListSink() for number in range(1, count + 1)}
+    pollers = {
+        number: poller(
+            server, POWER, unit_id=number, host=f"127.0.1.{number}", every_s=every_s, timeout_s=1.0
+        )
+        for number in sinks
+    }  # fmt: skip
+    for number, one in pollers.items():
+        one.start(sinks[number])
+    time.sleep(seconds)
+    stopping = [threading.Thread(target=one.stop) for one in pollers.values()]
+    for each in stopping:
+        each.start()
+    for each in stopping:
+        each.join()
+    server.stop()
+    cycles = sorted(
+        (after.at_utc - before.at_utc).total_seconds()
+        for number in sinks if number not in silent
+        for before, after in zip(sinks[number].samples, sinks[number].samples[1:], strict=False)
+    )  # fmt: skip
+    assert len(cycles) >= 0.9 * (count - len(silent)) * (seconds / every_s - 2)
+    p99_s = cycles[int(0.99 * len(cycles))]
+    assert p99_s <= 2.0, f"p99 of {len(cycles)} cycles: {p99_s:.2f} s"
+    for number in silent:
+        assert sinks[number].samples == []
+        assert pollers[number].state().missing >= 1
+    healthy = [pollers[number].state() for number in sinks if number not in silent]
+    assert sum(state.missing for state in healthy) <= 0.01 * len(cycles)
