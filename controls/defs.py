@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
+from controls.ledger.chain_marks import anchor_chain
 from controls.ledger.device_holds import told_by_hand
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
@@ -106,6 +107,7 @@ def core_site__released_commands(
     if plan is None:
         raise dg.Failure(description=f"site {site.site_id} has no plan to release", allow_retries=False)
     report = release(store, site.site_id, plan.plan_id, clock=clock, check=planned_check(site))
+    anchor_chain(store, site.site_id, project.project.anchors_dir, clock.now_utc())
     states = _proof(store, site.site_id, list(report.released))
     rows = [[command_id, state.value] for command_id, state in states.items()]
     return dg.MaterializeResult(
@@ -142,7 +144,7 @@ def released_commands_are_proven(
 @dg.asset_check(asset="core_site__released_commands", blocking=False)
 def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
     """Every row on which safety, money or approval rests fits its seal and its signature; asked once a day."""
-    found = distrusted(project.store)
+    found = distrusted(project.store, project.project.anchors_dir)
     return dg.AssetCheckResult(
         passed=not found,
         severity=dg.AssetCheckSeverity.ERROR,

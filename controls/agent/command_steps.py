@@ -7,7 +7,7 @@ import math
 from controls.agent.metered import ask_meter, expect, meter_facts
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, Step, View
-from controls.agent.wire import fits, is_safe, look, observe, revert, send
+from controls.agent.wire import OBSERVE_S, fits, is_safe, look, observe, revert, send
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.ledger.device_faults import is_latched
 from controls.ledger.rows import LedgerRow
@@ -260,6 +260,7 @@ def _give_up(
 def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     command, now_s = _row(slot).command, bench.monotonic()
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
+    is_due = device.writer is not None and now_s >= slot.refresh_s
     if view.mode_of(device, slot) < Mode.PARTIAL:
         yield from _lowered(bench, view, device, slot)
     # Its window was over before this agent even started: the ordinary end below would claim a clean completion.
@@ -271,13 +272,14 @@ def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None
         yield from move(bench, slot, S.COMPLETED, "the window ended", facts={**facts, **meter_facts(slot.meter)})
     elif successors:
         yield from move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
-    elif not (yield from observe(bench, device)):
+    # A renewal writes over what stands there: what a person set since the last look, or a device forgot, comes first.
+    elif not (yield from observe(bench, device, max_age_s=0.0 if is_due else OBSERVE_S)):
         # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.
         if now_s >= slot.wire_until_s + TTL_GRACE_S:
             yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
     elif not (yield from _still_fits(bench, slot)) or not (yield from ask_meter(bench, device, slot)):
         return
-    elif device.writer is not None and now_s >= slot.refresh_s:
+    elif is_due:
         yield from _refresh(bench, device, slot)
 
 

@@ -67,9 +67,13 @@ class Collector:
         self, source_id: str, samples: Sequence[Sample], refusals: Sequence[Refusal], done: Callable[[bool], None]
     ) -> None:
         """See Sink. What is no number, or of no point of the site file, is kept as a refusal."""
-        good = [each for each in samples if isfinite(each.value) and self.board.knows(source_id, each.point)]
-        if len(good) < len(samples):
-            refusals = [*refusals, *(self._refusal(source_id, each) for each in samples if each not in good)]
+        good: list[Sample] = []
+        bad: list[Sample] = []
+        for each in samples:
+            is_good = isfinite(each.value) and self.board.knows(source_id, each.point)
+            (good if is_good else bad).append(each)
+        if bad:
+            refusals = [*refusals, *(self._refusal(source_id, each) for each in bad)]
 
         def kept(is_durable: bool) -> None:
             if is_durable:

@@ -3,6 +3,7 @@ rows of commands, modes and faults those that were written, by whom they name?
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from assets.stores.schema.tables_control import (
 from assets.stores.seals import MOVING, found_beside, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
-from controls.ledger.chain_marks import off_marks
+from controls.ledger.chain_marks import anchors_of, off_anchors, off_marks
 from controls.ledger.past import told
 from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
@@ -35,9 +36,11 @@ Broken = tuple[int, str]
 UNREADABLE = "unreadable"
 
 
-def verify_chain(store: Store, site_id: str) -> list[str]:
+def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> list[str]:
     """Sentences for everything that is wrong, the first broken event first; empty where the chain holds. Raises
     Unreachable.
+
+    anchors: folder of what was written down outside the database; without it, one that was put back is not seen.
 
     Checked: positions count 1, 2, 3 …; each hash follows from the one before; each step is allowed and starts where
     the command stood; the chain is at its sealed marks what it was; what moves in each command's row is what its
@@ -48,9 +51,15 @@ def verify_chain(store: Store, site_id: str) -> list[str]:
         event["facts"] = _parsed(event["facts"])
     marks = _raw(store, chain_marks, site_id, chain_marks.c.position)
     broken = [*_broken_links(events), *_bad_steps(events), *off_marks(marks, events)]
+    beside: list[str] = []
+    if anchors is not None:
+        known, beside = anchors_of(anchors, site_id)
+        off_events, off_seals = off_anchors(store, known, events)
+        broken, beside = [*broken, *off_events], [*beside, *off_seals]
     return [
         # In the chain's own order: what is told first is where to look.
         *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
+        *beside,
         *_bad_rows(store, site_id, events),
         *(problem for table in SIGNED for problem in _unproven(store, table, site_id)),
     ]

@@ -1,15 +1,39 @@
 """Marks on the chain of command events: how long it was and with which hash, sealed with everything else and under the
 signatures of people. Without them a chain could be cut, or written anew from any place on, with hashes that fit.
+
+Who can write to the whole database can write marks and seals anew as well, or put an older state back. So the same is
+written down a second time outside of it, once an hour: a line in a file of the site, an anchor.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from assets.stores.access import Connection, select_rows
+import sqlalchemy as sa
+from pydantic import AwareDatetime, ValidationError
+
+from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.event_chain import chain_head
 from assets.stores.schema.tables_control import chain_marks
-from assets.stores.seals import append_row
+from assets.stores.schema.tables_seals import row_seals
+from assets.stores.seals import append_row, head_of
+from assets.stores.transactions import Store
+from assets.stores.unreachable import reaching
+from data_quality.contracts.model import Model
+
+ANCHOR_EVERY = timedelta(hours=1)
+MARK, ANCHOR = "a sealed mark", "an anchor outside the database"
+
+
+class Anchor(Model):
+    """Where two chains ended at an instant: the site's events and the store's seals, each by position and hash."""
+
+    at_utc: AwareDatetime
+    position: int
+    hash: str
+    seal: int
+    seal_hash: str
 
 
 def mark_chain(connection: Connection, site_id: str, at_utc: datetime) -> None:
@@ -20,15 +44,66 @@ def mark_chain(connection: Connection, site_id: str, at_utc: datetime) -> None:
         append_row(connection, chain_marks, site_id=site_id, position=position, hash=head, recorded_at_utc=at_utc)
 
 
-def off_marks(marks: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+def anchor_chain(store: Store, site_id: str, folder: Path, at_utc: datetime) -> None:
+    """Append where both chains end now to the site's file, an hour after the last line at the earliest.
+
+    Raises Unreachable (store, or a folder that cannot be written).
+    """
+    known, _ = anchors_of(folder, site_id)
+    # A clock that was set back must not end it: a line of the future counts as old.
+    if known and timedelta(0) <= at_utc - known[-1].at_utc < ANCHOR_EVERY:
+        return
+    with store.reading() as connection:
+        (position, head), (seal, seal_hash) = chain_head(connection, site_id), head_of(connection)
+    anchor = Anchor(at_utc=at_utc, position=position, hash=head, seal=seal, seal_hash=seal_hash)
+    if position:
+        file = _file(folder, site_id)
+        with reaching(""):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(anchor.model_dump_json() + "\n")
+
+
+def anchors_of(folder: Path, site_id: str) -> tuple[list[Anchor], list[str]]:
+    """The site's anchors in the order of the file, and a sentence for each line that is none. Raises Unreachable."""
+    file, found, problems = _file(folder, site_id), [], []
+    with reaching(""):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(Anchor.model_validate_json(line))
+        except ValidationError:
+            problems.append(f"{file}, line {number}: it is no anchor; the file was changed, or its disk failed")
+    return found, problems
+
+
+def off_anchors(
+    store: Store, anchors: Sequence[Anchor], events: Sequence[Mapping[str, Any]]
+) -> tuple[list[tuple[int, str]], list[str]]:
+    """The first event and the first seal that are not as an anchor says: after it every later one is off as well."""
+    seals = {
+        row["position"]: row["hash"] for row in read_rows(store, sa.select(row_seals.c.position, row_seals.c.hash))
+    }
+    bent = next((each.seal for each in anchors if each.seal and seals.get(each.seal) != each.seal_hash), None)
+    said = f"seal {bent}: it, or one before it, was removed or written anew; {ANCHOR} says otherwise"
+    return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [said]
+
+
+def _file(folder: Path, site_id: str) -> Path:
+    return folder / f"{site_id}.jsonl"
+
+
+def off_marks(
+    marks: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], by: str = MARK
+) -> list[tuple[int, str]]:
     """Positions of events that are not as a mark says, with a sentence each; events and marks in their order."""
     known = {event["position"]: event for event in events}
     found = []
     for mark in marks:
         position = mark["position"]
         if position not in known:
-            found.append((position, f"event {position}: it is missing; a sealed mark says that it was there"))
+            found.append((position, f"event {position}: it is missing; {by} says that it was there"))
         elif known[position]["hash"] != mark["hash"]:
             where = f"event {position} (command {known[position]['command_id']})"
-            found.append((position, f"{where}: it, or one before it, was written anew; a sealed mark says otherwise"))
+            found.append((position, f"{where}: it, or one before it, was written anew; {by} says otherwise"))
     return found

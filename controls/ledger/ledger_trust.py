@@ -1,5 +1,7 @@
 """Are the rows on which safety, money and approval rest those that the program wrote? Doctor and a daily check ask."""
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
@@ -8,12 +10,15 @@ from assets.stores.transactions import Store
 from controls.ledger.chain import verify_chain
 
 
-def distrusted(store: Store) -> list[str]:
-    """A sentence for every row, seal, signature, command and event that is not as it was written; empty: all are."""
+def distrusted(store: Store, anchors: Path | None = None) -> list[str]:
+    """A sentence for every row, seal, signature, command and event that is not as it was written; empty: all are.
+
+    anchors: folder of what was written down outside the database.
+    """
     found = [str(each) for each in bad_rows(store)]
     sites = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
     for row in store.rows(sa.select(sites.c.site_id)):
         site_id = row["site_id"]
         # What the rows' seals say was said above.
-        found += [f"site {site_id}: {each}" for each in verify_chain(store, site_id) if each not in found]
+        found += [f"site {site_id}: {each}" for each in verify_chain(store, site_id, anchors) if each not in found]
     return found

@@ -30,6 +30,7 @@ class PathSettings(Model):
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
     reports: str = "reports"
     keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
+    anchors: str = Field(default="", description="Where the ledger ended, hour by hour; empty: DATA/anchors")
 
 
 class MqttSettings(Model):
@@ -168,6 +169,11 @@ class Project(Model):
     def keys_dir(self) -> Path:
         """Private keys of people, readable by their owner alone."""
         return self._at(self.settings.paths.keys)
+
+    @property
+    def anchors_dir(self) -> Path:
+        """Where the ledger's chain ended, written down outside the database; best on another disk."""
+        return self._at(self.settings.paths.anchors) if self.settings.paths.anchors else self.data_dir / "anchors"
 
     @property
     def warehouse_file(self) -> Path:

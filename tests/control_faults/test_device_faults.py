@@ -7,8 +7,10 @@ import pytest
 
 from assets.stores.transactions import Store
 from data_quality.contracts.control.command import Mode
+from tests.control_faults import virtual_site
 from tests.control_faults.conftest import ended
 from tests.control_faults.virtual_site import VirtualSite
+from tests.controls.agent.plant import BATTERY, HOME, PV
 
 # The year in which 32 bits of seconds end, from the site's beginning in 2026.
 TO_2038_S = 12.1 * 365.25 * 86400.0
@@ -64,10 +66,45 @@ def _stale(site: VirtualSite) -> None:
     site.devices["battery"].fault = "silent"
 
 
-@pytest.mark.parametrize("spoil", [_not_a_number, _full, _stale], ids=lambda one: one.__name__.strip("_"))
+def _jumped(site: VirtualSite) -> None:
+    site.devices["battery"].soc_percent = 90.0
+
+
+@pytest.fixture
+def measured_site(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VirtualSite:
+    """A site whose file says how much its battery holds, as every planned one does: only then is a jump one."""
+    sized = BATTERY.model_copy(update={"params": {**BATTERY.params, "capacity_kwh": 10}})
+    monkeypatch.setattr(virtual_site, "HOME", HOME.model_copy(update={"assets": (sized, PV)}))
+    site = VirtualSite(store)
+    site.start()
+    return site
+
+
+def test_fault_f68_a_charge_that_jumps_sends_home_what_stands(measured_site: VirtualSite, tmp_path: Path) -> None:
+    """From 40 to 90 % in no time, with nothing charged: on the next look at the device its set-point ends."""
+    site = measured_site
+    site.devices["battery"].soc_percent = 40.0
+    site.plan("battery", 1.2, window_s=600.0)
+    site.run(6.0)
+    assert site.devices["battery"].value == 1.2
+    began_s = site.time.true_s
+    _jumped(site)
+    # A look each five seconds, a guard at each renewal of fifteen.
+    site.run(20.0)
+    assert site.devices["battery"].value == 0.0
+    home = [event for event in site.history.of("sent") if event.is_revert and event.at_s >= began_s]
+    assert home
+    site.run(60.0)
+    later = [event for event in site.history.of("sent") if not event.is_revert and event.at_s > home[0].at_s]
+    assert later == []
+    assert ended(site, tmp_path) == []
+
+
+@pytest.mark.parametrize("spoil", [_not_a_number, _full, _stale, _jumped], ids=lambda one: one.__name__.strip("_"))
 def test_fault_f68_a_charge_that_cannot_be_believed_moves_nothing(
-    site: VirtualSite, spoil: Callable[[VirtualSite], None]
+    measured_site: VirtualSite, spoil: Callable[[VirtualSite], None], tmp_path: Path
 ) -> None:
+    site = measured_site
     site.devices["battery"].soc_percent = 40.0
     site.run(6.0)
     spoil(site)
@@ -76,6 +113,7 @@ def test_fault_f68_a_charge_that_cannot_be_believed_moves_nothing(
     site.run(60.0, step_s=1.0)
     assert [event.key for event in site.history.of("sent") if not event.is_revert] == []
     site.devices["battery"].soc_percent, site.devices["battery"].fault = 50.0, ""
+    assert ended(site, tmp_path) == []
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 20.0])

@@ -3,22 +3,28 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
 from assets.stores.access import site_transaction
+from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import command_events
 from assets.stores.sign import new_key
 from assets.stores.transactions import Store, open_store
 from controls.agent.main import public_keys_of
+from controls.defs import core_site__released_commands
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.rows import transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
+from orchestration.resources import ProjectResource
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
 from tests.stores.everything import change
 
@@ -186,3 +192,27 @@ def test_verify_names_the_first_broken_event_and_how_many_more(run: Run, store: 
     assert answer["first"] == "event 4 (command c1): the hash does not fit its content"
     assert len(answer["problems"]) == 2
     assert run("verify", text=True)[1].splitlines() == [answer["first"], "and 1 more: --json has them all"]
+
+
+def test_a_release_notes_where_the_ledger_ended_and_verify_holds_it_against_that(
+    run: Run, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_plan(store, command(), command("c2", device_id="pv", capability="set_power_limit_kw", value=6.0))
+    assert run("verify", text=True)[1].endswith("whole; last noted outside the database: nothing yet\n")
+    # Only the plan's name is asked for, and a stored plan would be a page of figures here.
+    monkeypatch.setattr(PlanStore, "latest", lambda *_: SimpleNamespace(plan_id="p1"))
+    core_site__released_commands(
+        dg.build_asset_context(partition_key="home"), project=ProjectResource(root=str(folder)), clock=FixedClock(NOW)
+    )
+    said = "the ledger's chain is whole; last noted outside the database: event 4, at 2026-01-01 00:00Z\n"
+    assert run("verify", text=True)[1] == said
+    file = folder / "var" / "anchors" / "home.jsonl"
+    file.write_text(file.read_text().replace('"position":4', '"position":9'))
+    code, answer, _ = run("verify")
+    assert (code, answer["first"]) == (
+        1,
+        "event 9: it is missing; an anchor outside the database says that it was there",
+    )
+    told = json.loads(CliRunner().invoke(build_app(("doctor",)), ["doctor", "--json", "--project", str(folder)]).stdout)
+    (trust,) = (each for each in told["checks"] if each["name"] == "ledger/trust")
+    assert (trust["status"], answer["first"] in trust["detail"]) == ("fail", True)

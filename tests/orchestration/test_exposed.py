@@ -1,28 +1,42 @@
 """What others of a machine or a network get to see: no open port, no secret in any output, no readable secret file."""
 
 import json
+import logging
 import os
 import re
 import socket
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import psutil
 import pytest
 from typer.testing import CliRunner
 
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.sign import key_path, load_key, new_key
+from assets.stores.transactions import open_store
 from controls.gateways.access.device_keys import device_key_path, find_device_key, new_device_key
 from controls.gateways.broker import find_mosquitto, free_port, start_broker
 from controls.gateways.serve_modbus import ModbusServer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import ServerSettings, load_project
+from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration import supervisor
 from orchestration.cli.main import build_app
 from orchestration.instance.write import instance_environment
+from reports.again.figure_sources import Sources
+from reports.make_report import make_report
 from tests.controls.planning.examples import HOME
+from tests.definitions import DEFINITIONS
+from tests.reports import plant
 
 CANARY = "canary-7f3a9"
 # Every secret of the settings, none of which leads anywhere.
@@ -84,6 +98,71 @@ def test_fault_f93_no_command_prints_a_secret_even_where_everything_fails(
         done = CliRunner().invoke(build_app((words[0],)), [*words, "--json", "--debug", "--project", str(folder)])
         assert CANARY not in done.output + done.stderr, words
         assert CANARY not in repr(done.exception), words
+
+
+def _with_a_report(folder: Path, store_url: str) -> None:
+    """A plant with a quarter's readings and a stored report, its store on a server."""
+    site, clock = plant.plant_site(), FixedClock(plant.NOON)
+    text = json.dumps(site.model_dump(mode="json", exclude_defaults=True))
+    (folder / "sites" / "plant.yaml").write_text(text)
+    with closing(open_store(store_url)) as store:
+        lake, baselines, reports = Lake(folder / "var" / "lake", store), BaselineStore(store), ReportStore(store)
+        plant.write(lake, plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1)), clock)
+        plant.register_baselines(baselines, clock, approved=("hvac",))
+        sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+        given = {"sources": sources, "baselines": baselines, "reports": reports, "clock": clock}
+        out, formats = folder / "reports", ("json", "xlsx")
+        make_report("enpi_quarter", site, plant.quarter(), **given, out_dir=out, formats=formats)
+
+
+def _bytes_of(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below a folder, and what is inside of those that are archives."""
+    for path in (each for each in folder.rglob("*") if each.is_file()):
+        yield str(path), path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield from ((f"{path}!{name}", archive.read(name)) for name in archive.namelist())
+
+
+@pytest.mark.real
+def test_fault_f93_the_password_of_a_database_that_is_there_is_in_no_output_pack_log_or_argument(
+    folder: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The packaged server asks for no password, so that a canary opens it."""
+    url = postgres_url.replace(":@", f":{CANARY}-db@", 1)
+    if CANARY not in url:
+        pytest.skip("this server has a password of its own")
+    for name, value in (SECRETS | {"METERLOOM_DATABASE__URL": url}).items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level(logging.DEBUG)
+    _with_a_report(folder, load_project(folder, os.environ).store_url)
+    report = "enpi_quarter/plant/2025-Q1@1"
+    packed = folder / "pack.zip"
+    commands = (
+        *COMMANDS,
+        ("reports", "list"),
+        ("pack", report, "--out", str(packed), "--inputs", "digests"),
+        ("verify", str(packed), "--sample", "0"),
+        ("pack", "enpi_quarter/plant/2024-Q4"),
+    )
+    for words in commands:
+        # A pack is verified by itself, without a project.
+        where = [] if words[0] == "verify" else ["--project", str(folder)]
+        done = CliRunner().invoke(build_app((words[0],)), [*words, "--json", "--debug", *where])
+        assert CANARY not in done.output + done.stderr + repr(done.exception), words
+    words = [sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as agent:
+        assert agent.stdout is not None
+        said = [agent.stdout.readline() for _ in range(2)]
+        shown = [" ".join(process.cmdline()) for process in psutil.process_iter(["cmdline"])]
+        agent.terminate()
+        said += agent.stdout.readlines()
+    assert any("controls.agent.main" in each for each in shown)
+    assert CANARY not in "".join([*said, *shown, caplog.text])
+    # A pack is opened, not only looked at from outside: what is packed would not show.
+    found = dict(_bytes_of(folder))
+    assert any(name.startswith(f"{packed}!") for name in found)
+    assert [name for name, data in found.items() if CANARY.encode() in data] == []
 
 
 def test_fault_f93_no_child_is_given_a_secret_by_its_arguments_and_no_file_of_dagster_holds_one(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 from assets.stores.access import site_transaction
 from controls.ledger.approvals import Kind, Outcome, audited, record
 from controls.ledger.chain import verify_chain
+from controls.ledger.chain_marks import anchors_of
 from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.device_holds import HOLD, open_holds, release_hold, set_hold
 from controls.ledger.modes import current_mode, mode_history, set_mode
@@ -201,10 +202,13 @@ def ledger(call: Call, site: SiteOption) -> Answer:
 def verify(call: Call, site: SiteOption) -> Answer:
     """Recompute the hash chain of the ledger; the first event that is broken is named, and how many more are."""
     known, store = call.project.site(site), call.project.store
-    problems = verify_chain(store, known.site_id)
+    anchors = call.project.project.anchors_dir
+    problems = verify_chain(store, known.site_id, anchors)
     now = current_mode(store, known.site_id, now_utc=call.clock.now_utc()).name
     data = {"mode": now, "commands": [], "problems": problems, "first": next(iter(problems), None)}
-    text = "the ledger's chain is whole"
+    last = next(reversed(anchors_of(anchors, known.site_id)[0]), None)
+    beside = "nothing yet" if last is None else f"event {last.position}, at {last.at_utc:%Y-%m-%d %H:%M}Z"
+    text = f"the ledger's chain is whole; last noted outside the database: {beside}"
     if problems:
         text = problems[0] + (f"\nand {len(problems) - 1} more: --json has them all" if len(problems) > 1 else "")
     return Answer({**data, "verified": not problems}, text=text, exit_code=CHECK_FAILED if problems else DONE)

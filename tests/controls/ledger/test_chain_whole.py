@@ -1,6 +1,8 @@
 """What was done to a ledger is found: an edited row, a lost event, a chain that was cut or written anew."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ from assets.stores.event_chain import GENESIS_HASH, event_hash
 from assets.stores.schema.tables_control import chain_marks, command_events, commands, mode_events
 from assets.stores.transactions import Store, open_store
 from controls.ledger.chain import verify_chain
-from controls.ledger.chain_marks import mark_chain
+from controls.ledger.chain_marks import anchor_chain, anchors_of, mark_chain
+from controls.ledger.ledger_trust import distrusted
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.errors import Unreachable
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
 from tests.stores.everything import attacked, change, raise_mode
 
+DONE = (S.RELEASED, S.PENDING, S.ISSUED, S.ACKED, S.VERIFIED)
 MISSING = "event 6: it is missing; a sealed mark says that it was there"
 
 
@@ -29,7 +35,7 @@ def worked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store = open_store(url)
     raise_mode(store, None)
     add_plan(store, command())
-    push(store, "c1", S.RELEASED, S.PENDING, S.ISSUED, S.ACKED, S.VERIFIED)
+    push(store, "c1", *DONE)
     with site_transaction(store, "home") as connection:
         mark_chain(connection, "home", NOW)
     assert verify_chain(store, "home") == []
@@ -113,3 +119,83 @@ def test_fault_f105_without_its_mark_a_chain_that_is_cut_with_its_row_would_pass
         connection.execute(command_events.delete().where(command_events.c.position == 8))
         connection.execute(commands.update().where(commands.c.command_id == "c2").values(state="PROPOSED"))
     assert verify_chain(worked, "home") == []
+
+
+# Outside the database
+
+
+@pytest.fixture
+def anchored(worked: Store, tmp_path: Path) -> Path:
+    """The folder of anchors, with one of the ledger as it was worked on."""
+    folder = tmp_path / "elsewhere"
+    anchor_chain(worked, "home", folder, NOW)
+    assert verify_chain(worked, "home", folder) == []
+    return folder
+
+
+@contextmanager
+def _made_again(worked: Store, item: Command, *states: S) -> Iterator[Store]:
+    """The database made anew by the program itself, with another history: whatever is in it fits."""
+    url = worked.engine.url.render_as_string(hide_password=False)
+    if worked.engine.dialect.name == "postgresql":
+        with worked.begin() as connection:
+            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sa.text("CREATE SCHEMA public"))
+        worked.close()
+    else:
+        worked.close()
+        file = Path(str(worked.engine.url.database))
+        for left in file.parent.glob(f"{file.name}*"):
+            left.unlink()
+    with closing(open_store(url)) as store:
+        raise_mode(store, None)
+        add_plan(store, item)
+        push(store, item.command_id, *states)
+        with site_transaction(store, "home") as connection:
+            mark_chain(connection, "home", NOW)
+        yield store
+
+
+ANEW = "it, or one before it, was written anew; an anchor outside the database says otherwise"
+GONE = "it is missing; an anchor outside the database says that it was there"
+OFF_SEAL = "seal 5: it, or one before it, was removed or written anew; an anchor outside the database says otherwise"
+
+
+@pytest.mark.parametrize(
+    ("item", "states", "said"),
+    [
+        (command(value=1.4), DONE, [OFF_SEAL]),
+        (command("c9"), DONE, [f"event 6 (command c9): {ANEW}", OFF_SEAL]),
+        (command(), DONE[:3], [f"event 6: {GONE}", OFF_SEAL]),
+    ],
+    ids=["another value", "another command", "put back to before"],
+)
+def test_fault_f105_a_database_that_was_made_anew_whole_is_found_by_what_stands_outside(
+    worked: Store, anchored: Path, item: Command, states: tuple[S, ...], said: list[str]
+) -> None:
+    with _made_again(worked, item, *states) as store:
+        assert verify_chain(store, "home") == [], "inside the database nothing is wrong"
+        assert verify_chain(store, "home", anchored) == said
+        assert distrusted(store, anchored) == [f"site home: {each}" for each in said]
+
+
+def test_anchors_are_taken_once_an_hour_and_a_line_that_is_none_is_told(worked: Store, anchored: Path) -> None:
+    file = anchored / "home.jsonl"
+    anchor_chain(worked, "home", anchored, NOW + timedelta(minutes=59))
+    assert len(file.read_text().splitlines()) == 1
+    anchor_chain(worked, "home", anchored, NOW + timedelta(hours=1))
+    # A clock that was set back does not end it.
+    anchor_chain(worked, "home", anchored, NOW - timedelta(days=1))
+    assert len(file.read_text().splitlines()) == 3
+    anchor_chain(worked, "another", anchored, NOW)
+    assert anchors_of(anchored, "another") == ([], []), "a site without events has no end to note"
+    with file.open("a") as lines:
+        lines.write("half a li\n")
+    said = f"{file}, line 4: it is no anchor; the file was changed, or its disk failed"
+    assert verify_chain(worked, "home", anchored) == [said]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(worked: Store, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(Unreachable, match="a file stands where a folder is to be"):
+        anchor_chain(worked, "home", tmp_path / "taken", NOW)
