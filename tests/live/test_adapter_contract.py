@@ -16,7 +16,7 @@ from controls.gateways.sources.adapter import Adapter
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Sample
-from data_quality.contracts.site_file.live_source import Listening
+from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.time import SystemClock
 from tests.conftest import MUST_NOT_SKIP
 from tests.controls.conftest import need_mosquitto
@@ -67,7 +67,7 @@ def is_good(sample: Sample) -> bool:
 
 
 def test_every_kind_that_has_an_adapter_is_tried_here() -> None:
-    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(Listening)}
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(Streaming)}
     assert set(KINDS) == kinds
 
 

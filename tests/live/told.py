@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from controls.collector.segments import refusal_lines, sample_lines
 
 from controls.collector.drain import Drain, Drained
-from controls.collector.segments import refusal_lines, sample_lines
 from controls.collector.spool import GRACE, Spool
 from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.settings import LiveSettings

@@ -6,7 +6,7 @@ import zlib
 from datetime import datetime, timedelta
 
 from data_quality.contracts.live.source_state import Condition, SourceState
-from data_quality.contracts.site_file.live_source import Listening
+from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.time import Clock
 
 _WITHOUT_SAMPLES: tuple[Condition, ...] = ("starting", "silent", "refused")
@@ -16,7 +16,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 class Tally:
     """The state of one source; safe from any thread."""
 
-    def __init__(self, source: Listening, *, clock: Clock) -> None:
+    def __init__(self, source: Streaming, *, clock: Clock) -> None:
         self._source, self._clock = source, clock
         self._silent_after = timedelta(seconds=source.silent_after_s)
         self._one_at_a_time = threading.Lock()

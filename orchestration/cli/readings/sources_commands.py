@@ -13,7 +13,7 @@ from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.site_file.find_site import find_site
-from data_quality.contracts.site_file.live_source import Listening, LiveSource
+from data_quality.contracts.site_file.live_source import LiveSource, Streaming
 from data_quality.contracts.site_file.site import Site
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
@@ -81,7 +81,7 @@ def _rows(call: Call, site: Site) -> Iterator[dict[str, Any]]:
             counts = {"accepted", "rejected", "missing", "doubled", "last_utc", "state", "sentence"}
             yield row | state.model_dump(include=counts)
             continue
-        is_ours = isinstance(source, Listening)
+        is_ours = isinstance(source, Streaming)
         sentence = "no collector runs: meterloom up starts one" if is_ours else f"{source.kind} is not listened to"
         last = {"last_utc": state.last_utc, "rejected": state.rejected} if state else {"last_utc": None, "rejected": 0}
         yield row | {"state": "stopped" if is_ours else "pulled", "sentence": sentence} | last
