@@ -26,7 +26,7 @@ from data_quality.contracts.yaml_file import yaml_text
 from tests.live.live_sites import mqtt_site_of, site_of
 from tests.live.mqtt_tap import Broker, Meters, Tap
 from tests.live.numbered import Device
-from tests.live.test_spool import kept_in, lines_in
+from tests.live.test_spool import lines_of_project
 from tests.test_layers import ROOT
 
 LENGTH_S = float(os.environ.get("TEST_LIVE_S", "15"))
@@ -163,7 +163,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
             plant.wait_for(lambda: bool(device.acknowledged))
             done = plant.between([*plant.acts, cut_wire], chance, until_s=began_s + LENGTH_S)
             is_all_told = device.rest(60)
-    numbers = kept_in(plant.spool)
+    numbers = [int(fields[6]) for fields in lines_of_project(tmp_path)]
     kept, lost = set(numbers), device.acknowledged - set(numbers)
     told = tell(
         wire="socket", seconds=round(time.monotonic() - began_s), sent=device.sent,
@@ -203,7 +203,7 @@ def test_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Pa
         meters.close()
         tap.close()
         broker.kill()
-    rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_in(plant.spool)]
+    rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_of_project(tmp_path)]
     kept, sent = set(rows), {(f"plant/m{n}", seq + 1) for n, last in enumerate(meters.sent) for seq in range(last)}
     lost = tap.acknowledged - kept
     told = tell(

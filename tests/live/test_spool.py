@@ -1,6 +1,7 @@
 """The spool: what was acknowledged stands on disk, whatever happens, and nothing else was acknowledged."""
 
 import errno
+import gzip
 import os
 import struct
 import threading
@@ -82,6 +83,15 @@ def lines_in(folder: Path) -> list[list[str]]:
                 found += [line.split(",") for line in payload.decode().splitlines()]
             at += 11 + length
     return found
+
+
+def lines_of_project(folder: Path) -> list[list[str]]:
+    """The same of all that a project holds of its plant: spool, quarter hours that are not over, landing folder."""
+    carried = (folder / "var" / "live" / "carry" / "plant").glob("*.samples")
+    landed = (folder / "landing" / "plant").glob("*.samples.gz")
+    texts = [path.read_text() for path in carried] + [gzip.decompress(path.read_bytes()).decode() for path in landed]
+    drained = {f"{text.split()[3]},{line}" for text in texts for line in text.splitlines()[2:]}
+    return lines_in(folder / "var" / "live" / "spool" / "plant") + [line.split(",") for line in sorted(drained)]
 
 
 def kept_in(folder: Path) -> list[int]:

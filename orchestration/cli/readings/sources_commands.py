@@ -65,8 +65,12 @@ def tail_sources(
         if name in ("", value.source_id):
             row = {"site": site_id} | value.model_dump(include={"source_id", "point", "at_utc", "value", "unit"})
             rows.append(row | {"age_s": value.age_s(call.clock.now_utc()), "quality": value.quality})
-    columns = "site | source: {source_id} | point | at: {at_utc} | value: {value:g} {unit} | age: {age_s:.1f} s | quality"
-    return Answer({"samples": rows}, Table("samples", columns, empty="nothing was received; see meterloom sources list"))
+    columns = (
+        "site | source: {source_id} | point | at: {at_utc} | value: {value:g} {unit} | age: {age_s:.1f} s | quality"
+    )
+    return Answer(
+        {"samples": rows}, Table("samples", columns, empty="nothing was received; see meterloom sources list")
+    )
 
 
 def _rows(call: Call, site: Site) -> Iterator[dict[str, Any]]:
