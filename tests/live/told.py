@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from controls.collector.segments import refusal_lines, sample_lines
 
 from controls.collector.drain import Drain, Drained
 from controls.collector.spool import GRACE, Spool
