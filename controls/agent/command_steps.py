@@ -2,20 +2,18 @@
 `yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
 """
 
-import math
-
 from controls.agent.metered import ask_meter, expect, meter_facts
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, Step, View
 from controls.agent.wire import OBSERVE_S, fits, is_safe, look, observe, revert, send
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.ledger.device_faults import is_latched
-from controls.ledger.rows import LedgerRow
+from controls.ledger.rows import Facts, LedgerRow
 from controls.ledger.states import IN_HAND
 from controls.safety.interlocks.ramp import STEP_S, ramped
-from controls.safety.verdict import Block
+from controls.safety.verdict import Block, Fact
+from data_quality.contracts.control.command import Command, EvidenceGrade, Mode
 from data_quality.contracts.control.command import CommandState as S
-from data_quality.contracts.control.command import EvidenceGrade, Mode
 
 # The first and two more: set-points are absolute, so the same again does no harm; after three a person must look.
 MAX_ATTEMPTS = 3
@@ -76,24 +74,25 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> Step[Non
 def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """Nothing in hand: the device belongs at its safe default, by our hand where its own timer has not done it.
 
-    A latched device is left alone: what stands there is not ours, or its timer ends it.
+    A latched device is left alone where nothing of ours can stand there any more.
     """
     if not slot.must_revert or device.writer is None or slot.read is None or not (yield from observe(bench, device)):
         return
+    is_ours = bench.monotonic() < slot.wire_until_s or device.is_left(slot)
     if is_safe(slot.read, slot):
         slot.must_revert = False
     # Another capability of the device may be written; this one may not, unless our own value may still stand there.
-    elif view.mode_of(device, slot) < Mode.PARTIAL and not view.is_stopped and bench.monotonic() >= slot.wire_until_s:
+    elif view.mode_of(device, slot) < Mode.PARTIAL and not view.is_stopped and not is_ours:
         return
     elif bench.monotonic() >= slot.revert_again_s and (
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
-        not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s
+        is_ours or not is_latched(view.faults, device.device_id)
     ):
         yield from revert(bench, device, slot)
 
 
 def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
-    row, now_s = _row(slot), bench.monotonic()
+    row, now_s = slot.in_hand, bench.monotonic()
     # The earlier of wall clock and monotonic deadline: a clock set back must not prolong a window.
     remaining_s = min((row.command.valid_until_utc - bench.clock.now_utc()).total_seconds(), slot.deadline_s - now_s)
     # Devices take whole seconds: less than one would be rounded to none.
@@ -120,12 +119,10 @@ def _why_lowered(bench: Bench, view: View, device: Device, slot: Slot) -> str:
 
 def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """PENDING, UNKNOWN or MISMATCH → ISSUED → ACKED, or what came instead."""
-    row, now_s = _row(slot), bench.monotonic()
+    row, value = slot.in_hand, _next_value(slot)
     is_first = row.state is S.PENDING
-    # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
-    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    value = _next_value(slot)
-    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0), value=value)
+    ttl_s = max(slot.ttl_left_s(bench.monotonic()), 1.0)
+    verdict = yield from issue(bench, device, slot, ttl_s=ttl_s, value=value)
     if isinstance(verdict, Block):
         reason = f"{verdict.guard_id}: {verdict.reason}"
         if is_first:
@@ -136,7 +133,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if verdict is None:
         return
     bench.hook("issued")
-    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    command = slot.in_hand.command.model_copy(update={"ttl_s": ttl_s, "value": value})
     expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
@@ -160,7 +157,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    read, command = (yield from look(bench, device, slot)), _row(slot).command
+    read, command = (yield from look(bench, device, slot)), slot.in_hand.command
     if read is not None and slot.step is not None and fits(read, command.model_copy(update={"value": slot.step}), slot):
         if bench.monotonic() >= slot.stepped_s + STEP_S:
             yield from _step(bench, device, slot)
@@ -178,19 +175,17 @@ def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 def _next_value(slot: Slot) -> float:
     """The command's value, or the next step towards it from where the device stands (I02)."""
-    target = _row(slot).command.value
+    target = slot.in_hand.command.value
     return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
 
 
 def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
-    row, now_s, value = _row(slot), bench.monotonic(), _next_value(slot)
-    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    if device.writer is None or bench.lease is None or ttl_s < 1:
+    row, value = slot.in_hand, _next_value(slot)
+    command = None if device.writer is None else _again(bench, device, slot, value)
+    if command is None:
         yield from move(bench, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
         return
-    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
-    command = row.command.model_copy(update=order)
     verdict = yield from refresh_verdict(bench, device, slot, command)
     if isinstance(verdict, Block):
         yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
@@ -206,9 +201,19 @@ def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     bench.hook("stepped")
 
 
+def _again(bench: Bench, device: Device, slot: Slot, value: float) -> Command | None:
+    """The command in hand as it is written once more; None without a lease, or where no whole second is left."""
+    ttl_s = slot.ttl_left_s(bench.monotonic())
+    if bench.lease is None or ttl_s < 1:
+        return None
+    # A new number, or a device that drops repeated ones would not start its timer anew.
+    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
+    return slot.in_hand.command.model_copy(update=order)
+
+
 def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """Read first, then decide: proven, sent again (twice at most, inside the window), or given up."""
-    read, row = (yield from look(bench, device, slot)), _row(slot)
+    read, row = (yield from look(bench, device, slot)), slot.in_hand
     if read is None:
         if bench.monotonic() >= slot.read_by_s:
             yield from _give_up(
@@ -236,7 +241,7 @@ def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> Step[None]:
     bench.hook("read_back")
     grade = EvidenceGrade.READ_BACK
-    slot.refresh_s = bench.monotonic() + _row(slot).command.ttl_s / REFRESH_SHARE
+    slot.refresh_s = bench.monotonic() + slot.in_hand.command.ttl_s / REFRESH_SHARE
     slot.judged_s = slot.read_at_s
     reason = f"after-recovery: {reason}" if slot.is_adopted else reason
     if (yield from move(bench, slot, S.VERIFIED, reason, facts=_facts(read), evidence_grade=grade)):
@@ -249,7 +254,7 @@ def _give_up(
     slot: Slot,
     reason: str,
     *,
-    facts: dict[str, str | float | int | bool | None] | None = None,
+    facts: Facts | None = None,
 ) -> Step[None]:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
     # Revert first: what came of it belongs to the same ledger entry as the latch.
@@ -258,7 +263,7 @@ def _give_up(
 
 
 def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
-    command, now_s = _row(slot).command, bench.monotonic()
+    command, now_s = slot.in_hand.command, bench.monotonic()
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
     is_due = device.writer is not None and now_s >= slot.refresh_s
     if view.mode_of(device, slot) < Mode.PARTIAL:
@@ -307,40 +312,38 @@ def _still_fits(bench: Bench, slot: Slot) -> Step[bool]:
     slot.judged_s = slot.read_at_s
     # The last time to live is cut to whole seconds inside the window, so the device may be home a little early.
     is_ending = bench.monotonic() >= slot.deadline_s - 1 - TTL_GRACE_S
-    if fits(slot.read, _row(slot).command, slot) or (is_ending and is_safe(slot.read, slot)):
+    if fits(slot.read, slot.in_hand.command, slot) or (is_ending and is_safe(slot.read, slot)):
         return True
     yield from move(bench, slot, S.DRIFTED, f"the device reads {slot.read.value:g}", facts=_facts(slot.read))
     return False
 
 
 def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    """Write the same value again so that the device's timer starts anew, if every guard still allows it."""
-    row, now_s = _row(slot), bench.monotonic()
-    ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
-    if ttl_s < 1 or bench.lease is None:
+    """Write the same value again so that the device's timer starts anew, if every guard still allows it.
+
+    One without a timer is told nothing: it keeps its value, and a frame would renew nothing but wear out its memory.
+    What is renewed there is our own lease, on what was read and on the guards' word; its end is a revert by our hand.
+    """
+    row, has_timer = slot.in_hand, device.template.has_device_ttl
+    command = _again(bench, device, slot, row.command.value)
+    if command is None:
         return
-    # A new number, or a device that drops repeated ones would not start its timer anew.
-    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
-    command = row.command.model_copy(update=order)
-    # Memory that wears out is not written for a value that the device keeps by itself (I12).
-    is_kept = slot.limits.is_budgeted and not device.template.has_device_ttl
     verdict = yield from refresh_verdict(bench, device, slot, command)
-    if isinstance(verdict, Block) and not (is_kept and verdict.guard_id == "I12"):
+    # Where nothing is written, no budget of writes (I12) is touched.
+    if isinstance(verdict, Block) and (has_timer or verdict.guard_id != "I12"):
         facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
         reason, is_wrong = f"{verdict.guard_id}: {verdict.reason}", verdict.guard_id == "I14"
         yield from move(bench, slot, S.REVERTED, reason, facts=facts, latch=is_wrong)
         return
-    if is_kept:
-        slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + ttl_s)
-        slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
-        return
     try:
-        yield from send(bench, device, slot, command)
+        if has_timer:
+            yield from send(bench, device, slot, command)
     except (DeviceSilent, DeviceRefused) as fault:
         # The next look tells what stands there; until then the device's timer runs on.
         device.last_fault = str(fault)
         slot.refresh_s = bench.monotonic() + TTL_GRACE_S
         return
+    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
     slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
     bench.hook("refreshed")
 
@@ -367,7 +370,7 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
         return
     slot.judged_s = slot.read_at_s
-    if fits(read, _row(slot).command, slot):
+    if fits(read, slot.in_hand.command, slot):
         yield from move(bench, slot, S.VERIFIED, "read back again", facts=_facts(read))
     elif is_safe(read, slot):
         yield from move(
@@ -384,7 +387,7 @@ def _is_open(bench: Bench, row: LedgerRow) -> bool:
     return row.command.valid_from_utc <= bench.clock.now_utc() < row.command.valid_until_utc
 
 
-def _facts(read: ReadBack) -> dict[str, str | float | int | bool | None]:
+def _facts(read: ReadBack) -> dict[str, Fact]:
     return {
         "readback_value": read.value,
         # What a device states is its own business, and goes into a ledger that is kept for ever.
@@ -392,8 +395,3 @@ def _facts(read: ReadBack) -> dict[str, str | float | int | bool | None]:
         "readback_at_utc": read.at_utc.isoformat(),
         "readback_remaining_s": read.revert_remaining_s,
     }
-
-
-def _row(slot: Slot) -> LedgerRow:
-    assert slot.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
-    return slot.row

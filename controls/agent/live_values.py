@@ -8,7 +8,7 @@ from typing import Any
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
-from controls.agent.parts import Bench, Device, Slot
+from controls.agent.parts import Bench, Device, Slot, known
 from controls.ledger.approvals import Kind, read_approvals
 from controls.ledger.device_faults import is_latched, select_faults
 from controls.ledger.device_holds import Hold, select_holds
@@ -28,7 +28,7 @@ def live_of(
     faults = bench.once("faults", lambda: select_faults(bench.store, connection, bench.site_id))
     modes = bench.once("modes", lambda: read_modes(bench.store, bench.site_id, now_utc=now_utc, connection=connection))
     holds = bench.once("holds", lambda: select_holds(bench.store, connection, bench.site_id, now_utc))
-    soc, soc_age_s = _read(device, "read_soc_percent", now_s)
+    soc, soc_age_s = known(device.values, "read_soc_percent", now_s)
     return Live(
         mode=min(modes.of(device.device_id, slot.capability), _ceiling(connection, bench, device)),
         is_latched=is_latched(faults, device.device_id),
@@ -68,8 +68,8 @@ def _made(connection: Connection, plan_id: str) -> tuple[datetime, str] | None:
 def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
     """The device's own values, and those of the site where anybody reads them."""
     limits = slot.limits
-    own_kw, own_age_s = _read(device, "read_power_kw", now_s)
-    degc, degc_age_s = _read(device, device.degc_name, now_s)
+    own_kw, own_age_s = known(device.values, "read_power_kw", now_s)
+    degc, degc_age_s = known(device.values, device.degc_name, now_s)
     found: dict[str, Any] = {
         # Too old: the worst is assumed of it.
         "own_kw": own_kw if own_age_s is not None and own_age_s <= limits.max_meter_age_s else None,
@@ -87,12 +87,6 @@ def _hold(holds: list[Hold], device_id: str, capability: str) -> str:
     """The first hold on the capability in words, empty where there is none."""
     found = next((hold for hold in holds if hold.covers(device_id, capability)), None)
     return "" if found is None else f"{found.reason}; until {found.until_utc or 'a person gives it back'}"
-
-
-def _read(device: Device, name: str, now_s: float) -> tuple[float | None, float | None]:
-    """A value and its age; a number that is none is not known."""
-    value, at_s = device.values.get(name, (math.nan, 0.0))
-    return (value, now_s - at_s) if math.isfinite(value) else (None, None)
 
 
 def _is_away(slot: Slot, now_s: float) -> bool:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from controls.agent.command_steps import advance
@@ -80,6 +80,10 @@ class Agent:
             self._is_stopped = bool(self.bench.stop_reason)
             return self._is_stopped
 
+    def go_on(self) -> None:
+        """Between two cycles: nothing new is begun, but what devices answered is looked at, and the next asked."""
+        self._guarded(lambda: self.rounds.run(()))
+
     def _cycle(self) -> None:
         self.is_standby = False
         held = self.bench.lease is not None
@@ -92,11 +96,11 @@ class Agent:
             self.trouble = reason
             self.safe_default()
             return
+        self._guarded(self._work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
-            self._keep_lease()
-            self._work()
-            self.is_store_reached = True
+            work()
         except _Standby as fault:
             self.trouble, self.is_standby, self.is_store_reached = str(fault), True, True
             self.safe_default()
@@ -177,6 +181,8 @@ class Agent:
         bench.lease, bench.renewed_s, bench.epoch = lease, now_s, lease.epoch
 
     def _work(self) -> None:
+        # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
+        self._keep_lease()
         bench = self.bench
         scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
         modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
@@ -197,6 +203,7 @@ class Agent:
             for slot in (slot for device in self.devices for slot in device.slots):
                 slot.refresh_s = bench.monotonic()
         self.rounds.run(self._begun(view))
+        self.is_store_reached = True
 
     def _begun(self, view: View) -> Iterator[tuple[Device, Step[None]]]:
         for device in self.devices:
@@ -221,7 +228,11 @@ class Agent:
         """Below PARTIAL no object that can write is kept, once nothing of ours stands there."""
         if device.writer is None:
             return
+        now_s = self.bench.monotonic()
         for slot in device.slots:
-            if slot.row is None and self.bench.monotonic() < slot.wire_until_s:
+            # What no timer ends is tried again and again, until it is read back.
+            is_left = device.is_left(slot) and now_s >= slot.revert_again_s
+            if slot.row is None and (now_s < slot.wire_until_s or is_left):
                 yield from revert(self.bench, device, slot)
-        open_hand(self.bench, device, may_write=any(slot.row is not None for slot in device.slots))
+        may_write = any(slot.row is not None or device.is_left(slot) for slot in device.slots)
+        open_hand(self.bench, device, may_write=may_write)

@@ -83,15 +83,20 @@ def run_agent(
     threads = ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
     bench.lanes = lanes = Lanes(*threads)
     logger.info("agent of %s: %s", site.site_id, _names(agent))
-    told, ended = "", threading.Event()
+    told, ended, due_s = "", threading.Event(), 0.0
     watch(emergency, agent.obey_stop, ended)
     status = _status(agent, project, site, emergency, clock)
     try:
         while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
             agent.rounds.rest(BUSY_S)
-            agent.cycle()
+            is_cycle = time.monotonic() >= due_s
+            if is_cycle:
+                agent.cycle()
+                due_s = time.monotonic() + poll_s
+            else:
+                agent.go_on()
             told = _tell(agent.trouble, told)
-            if beat is not None:
+            if is_cycle and beat is not None:
                 beat(agent)
         agent.stop()
     # Interrupts and exits too: whatever ends the process, the devices go home first.

@@ -3,6 +3,7 @@
 from controls.agent.moves import move
 from controls.agent.parts import Bench, Device, Slot, Step
 from controls.safety.meter_proof import READING, MeterResponse
+from controls.safety.verdict import Fact
 from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade
 
 # Two looks at the device: older, its own power says nothing about before the change.
@@ -51,15 +52,6 @@ def ask_meter(bench: Bench, device: Device, slot: Slot) -> Step[bool]:
     return True
 
 
-def meter_facts(said: MeterResponse | None) -> dict[str, str | float | int | bool | None]:
+def meter_facts(said: MeterResponse | None) -> dict[str, Fact]:
     """What goes into the ledger of a meter's word; nothing where it was not asked."""
-    if said is None:
-        return {}
-    return {
-        "meter_outcome": said.outcome,
-        "meter_reason": said.reason,
-        "meter_before_kw": said.before_kw,
-        "meter_after_kw": said.after_kw,
-        "meter_expected_kw": said.expected_kw,
-        "meter_allowed_kw": said.allowed_kw,
-    }
+    return {} if said is None else {f"meter_{name}": value for name, value in said.model_dump().items()}

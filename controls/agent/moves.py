@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import commands, device_leases
@@ -10,7 +11,7 @@ from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.device_holds import HOLD, set_hold
-from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
+from controls.ledger.rows import Facts, LedgerRow, doubt_of, stored, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
 from controls.safety.verdict import Block, Verdict
@@ -33,10 +34,11 @@ def move(
     latch: set the device's fault latch in the same transaction. hold: what somebody else set; hands stay off it, too.
     Raises Unreachable.
     """
-    row = _in_hand(slot)
+    row = slot.in_hand
 
     def act(connection: Connection) -> LedgerRow | None:
-        now_utc = bench.clock.now_utc()
+        now_utc, name = bench.clock.now_utc(), row.command.command_id
+        place = (row.command.site_id, row.command.device_id, row.command.capability)
         moved = transition(
             connection,
             row,
@@ -45,12 +47,16 @@ def move(
             reason=reason,
             facts=facts,
             evidence_grade=evidence_grade,
-            events=bench.events,
+            together=bench.moves,
         )
         if moved is not None and latch:
-            _latch(connection, row.command, f"{to_state}: {reason}", now_utc)
+            name, said = row.command.command_id, f"{to_state}: {reason}"
+            latch_fault(connection, bench.site_id, row.command.device_id, reason=said, command_id=name, at_utc=now_utc)
         if moved is not None and hold is not None:
-            _hold(connection, row.command, reason, hold, now_utc)
+            until_utc = now_utc + HOLD
+            set_hold(
+                connection, *place, until_utc=until_utc, value=hold, reason=reason, command_id=name, at_utc=now_utc
+            )
         return moved
 
     moved: LedgerRow | None = yield OnLedger(act)
@@ -65,26 +71,6 @@ def move(
     return moved is not None
 
 
-def _latch(connection: Connection, command: Command, reason: str, at_utc: datetime) -> None:
-    latch_fault(
-        connection, command.site_id, command.device_id, reason=reason, command_id=command.command_id, at_utc=at_utc
-    )
-
-
-def _hold(connection: Connection, command: Command, reason: str, value: float, at_utc: datetime) -> None:
-    set_hold(
-        connection,
-        command.site_id,
-        command.device_id,
-        command.capability,
-        until_utc=at_utc + HOLD,
-        value=value,
-        reason=reason,
-        command_id=command.command_id,
-        at_utc=at_utc,
-    )
-
-
 def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: float) -> Step[Verdict | None]:
     """Ask every guard with live values and set ISSUED, in one transaction that also reads mode, latches and lease.
 
@@ -92,7 +78,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
     Answers the verdict, or None where the lease or the row is no longer ours (the command is dropped from the hand).
     After Allow the row carries the order it is sent with.
     """
-    row = _in_hand(slot)
+    row = slot.in_hand
 
     def act(connection: Connection) -> tuple[Verdict | None, LedgerRow | None]:
         now_utc = bench.clock.now_utc()
@@ -103,7 +89,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
             return Block(guard_id="STOP", reason=f"emergency stop: {bench.stop_reason}"), row
         # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
         trust = bench.once("trust", lambda: _trust(bench, connection))
-        doubt = command_doubt(bench.store, connection, row.command.command_id, trust)
+        raw = bench.once("stored", lambda: _sendable(connection, bench.site_id)).get(row.command.command_id)
+        doubt = doubt_of(trust, raw)
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt), row
         seq = device.next_seq()
@@ -131,7 +118,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
             evidence_grade=EvidenceGrade.SENT,
             mode_at_issue=live.mode,
             wire=(command.epoch, command.seq),
-            events=bench.events,
+            together=bench.moves,
         )
         return None if issued is None else verdict, issued
 
@@ -151,6 +138,12 @@ def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) 
 
     verdict: Verdict = yield OnLedger(act)
     return verdict
+
+
+def _sendable(connection: Connection, site_id: str) -> dict[str, dict[str, Any]]:
+    """The site's commands that may be sent now: one read for all that ask in a round."""
+    states = [str(each) for each in (CommandState.PENDING, CommandState.UNKNOWN, CommandState.MISMATCH)]
+    return stored(connection, commands.c.site_id == site_id, commands.c.state.in_(states))
 
 
 def _trust(bench: Bench, connection: Connection) -> Trust:
@@ -174,8 +167,3 @@ def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> boo
         # Holder and epoch alone do not do: after the expiry another agent may take over at any moment.
         and rows[0]["expires_utc"] > now_utc
     )
-
-
-def _in_hand(slot: Slot) -> LedgerRow:
-    assert slot.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
-    return slot.row

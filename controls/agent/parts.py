@@ -1,11 +1,13 @@
 """What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
 
+import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from assets.stores.access import Connection
@@ -14,7 +16,7 @@ from assets.stores.trust import Trust
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
-from controls.ledger.rows import LedgerRow
+from controls.ledger.rows import LedgerRow, Moves
 from controls.safety.limits import DeviceLimits, connection_of, limits_of
 from controls.safety.meter_proof import MeterResponse, Proofs
 from controls.templates.load_templates import ReadBackRule, Template, load_template
@@ -23,6 +25,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class Bench:
     emergency: why nothing may be commanded at all, asked each cycle; stop_reason: what it said last. epoch: of the last
     lease, for an emergency without one. counts: for /metrics, by kind and name.
     must_recover: what is in hand must be read from the ledger, since somebody else may have moved it.
-    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, events: of the round's
-    transaction, what was asked in it and what its end is to append to the chain.
+    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, moves: of the round's
+    transaction, what was asked in it and what its end is to write; moves None: each is written at once.
     """
 
     store: Store
@@ -111,7 +114,7 @@ class Bench:
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    moves: Moves | None = None
 
     def once(self, name: Hashable, ask: Callable[[], T]) -> T:
         """What the ledger answers in this round's transaction: asked by the first, the same for all."""
@@ -167,6 +170,18 @@ class Slot:
         self.must_revert = False
         self.is_adopted = is_adopted
 
+    @property
+    def in_hand(self) -> LedgerRow:
+        """The command in hand, for steps that have one."""
+        assert self.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
+        return self.row
+
+    def ttl_left_s(self, now_s: float) -> float:
+        """Its time to live in whole seconds, cut to what is left of the window: the device's own timer ends it even
+        where this process is gone.
+        """
+        return float(math.floor(min(self.in_hand.command.ttl_s, self.deadline_s - now_s)))
+
     def drop(self) -> None:
         """Forget the command; what may still stand on the wire stays known."""
         self.row = None
@@ -204,7 +219,17 @@ class Device:
         """The asset's name."""
         return self.asset.asset_id
 
-    @property
+    @cached_property
+    def timed(self) -> list[Slot]:
+        """What may not be switched at will."""
+        return [slot for slot in self.slots if slot.limits.is_timed]
+
+    @cached_property
+    def storage(self) -> DeviceLimits | None:
+        """The limits that tell its capacity; None for what stores nothing."""
+        return next((slot.limits for slot in self.slots if slot.limits.capacity_kwh), None)
+
+    @cached_property
     def asked(self) -> tuple[str, ...]:
         """The measured values that the guards of its slots need."""
         limits = [slot.limits for slot in self.slots]
@@ -217,10 +242,15 @@ class Device:
         }
         return tuple(name for name, is_needed in needed.items() if is_needed and name in self.template.readable)
 
-    @property
+    @cached_property
     def degc_name(self) -> str:
         """Its own temperature, of the zone or tank; empty where it tells none."""
         return next((name for name in self.template.readable if name.endswith("_degc")), "")
+
+    def is_left(self, slot: Slot) -> bool:
+        """True where a set-point of ours may stand for ever: no timer ends it, and its way home was not read back."""
+        has_timer = self.template.has_device_ttl
+        return slot.must_revert and slot.wire_until_s > 0 and not has_timer and not slot.is_held
 
     @property
     def hand(self) -> DeviceReader | None:
@@ -275,6 +305,12 @@ class View:
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
         return self.rows.get((device.device_id, slot.capability), [])
+
+
+def known(values: Mapping[K, tuple[float, float]], name: K, now_s: float) -> tuple[float | None, float | None]:
+    """A value that was read and its age, s; a number that is none is not known."""
+    value, at_s = values.get(name, (math.nan, 0.0))
+    return (value, now_s - at_s) if math.isfinite(value) else (None, None)
 
 
 def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:

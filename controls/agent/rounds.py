@@ -5,15 +5,14 @@ A step is a generator. It runs in the agent's own thread, one a device; it yield
 the answer, or with the fault raised where it waits. Without a pool everything is done at once and in order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assets.stores.access import Connection, site_transaction
-from assets.stores.event_chain import append_events
+from assets.stores.access import site_transaction
 from controls.agent.parts import Bench, Device, OnLedger, OnWire, Step, T
+from controls.ledger.rows import Moves
 
 
 @dataclass
@@ -60,8 +59,7 @@ class Rounds:
             asking = [asked for task in ready if (asked := self._resume(task))]
             asking += [asked for device, step in begun if (asked := self._resume(_Task(device, step)))]
             while asking:
-                with transaction(self._bench) as connection:
-                    answers = [ask.act(connection) for _, ask in asking]
+                answers = _asked(self._bench, [ask for _, ask in asking])
                 tasks = [task for task, _ in asking]
                 # Only now: a commit that fails must not leave any step ahead of the ledger.
                 for task, answer in zip(tasks, answers, strict=True):
@@ -111,14 +109,27 @@ class Rounds:
         return task, ask
 
 
-@contextmanager
-def transaction(bench: Bench) -> Iterator[Connection]:
-    """A transaction of the site, with the events of all its moves in one piece; what it asks `once` is asked anew."""
+class _Overtaken(Exception):
+    """Another process moved one of the round's commands first."""
+
+
+def _asked(bench: Bench, asks: Sequence[OnLedger]) -> list[Any]:
+    """Everything that a round asks of the ledger, in one transaction. Raises Unreachable."""
+    try:
+        return _transacted(bench, asks, Moves())
+    except _Overtaken:
+        # Nothing of it stands: once more, and each finds out for itself whether it was the one.
+        return _transacted(bench, asks, None)
+
+
+def _transacted(bench: Bench, asks: Sequence[OnLedger], moves: Moves | None) -> list[Any]:
     bench.answers.clear()
-    bench.events.clear()
+    bench.moves = moves
     with site_transaction(bench.store, bench.site_id) as connection:
-        yield connection
-        append_events(connection, bench.site_id, bench.events)
+        answers = [ask.act(connection) for ask in asks]
+        if moves is not None and not moves.write(connection, bench.site_id):
+            raise _Overtaken
+    return answers
 
 
 def wire_only(step: Step[T]) -> T:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.transactions import Store
-from controls.agent.parts import Bench, Device, Slot
+from controls.agent.parts import Bench, Device, Slot, known
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
@@ -157,8 +157,7 @@ class SiteValues:
         return found
 
     def _value(self, asset_id: str, name: str, now_s: float) -> tuple[float | None, float | None]:
-        value, at_s = self.values.get((asset_id, name), (math.nan, 0.0))
-        return (value, now_s - at_s) if math.isfinite(value) else (None, None)
+        return known(self.values, (asset_id, name), now_s)
 
     def _phases(self, now_s: float) -> tuple[tuple[float, ...] | None, float | None]:
         """Currents, signed as the power of their phase, else of the connection; a meter counts amperes only upwards."""
@@ -193,10 +192,9 @@ class SiteValues:
 
     def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
         """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
-        timed = [slot for slot in device.slots if slot.limits.is_timed]
         power, now_s = device.values.get("read_power_kw"), bench.monotonic()
-        for slot in timed:
-            if power is not None and len(timed) == 1 and math.isfinite(power[0]):
+        for slot in device.timed:
+            if power is not None and len(device.timed) == 1 and math.isfinite(power[0]):
                 is_on, at_s = abs(power[0]) > ON_SHARE * (slot.limits.span_kw()[1] or 1.0), power[1]
             elif slot.read is not None and slot.read_at_s is not None:
                 is_on, at_s = slot.limits.is_on(slot.read.value), slot.read_at_s
@@ -207,7 +205,7 @@ class SiteValues:
 
     def _follow(self, device: Device) -> None:
         """Follow a storage's state of charge by its energy, where capacity and power are known."""
-        capacity = next((slot.limits for slot in device.slots if slot.limits.capacity_kwh), None)
+        capacity = device.storage
         soc, power = device.values.get("read_soc_percent"), device.values.get("read_power_kw")
         if capacity is None or capacity.capacity_kwh is None or soc is None or power is None:
             return

@@ -13,8 +13,9 @@ from typing import Any
 
 from controls.agent.parts import Bench, Device, Step
 from controls.agent.rounds import wire_only
-from controls.agent.wire import Fact, close_hand, revert
+from controls.agent.wire import close_hand, revert
 from controls.ledger.device_lease import LEASE_S, STOP_S
+from controls.safety.verdict import Fact
 from data_quality.contracts.model import Model
 
 # The same second as guard I10: a slewed clock stays below it, a jump of any size that matters does not.

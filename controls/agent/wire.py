@@ -19,6 +19,7 @@ from controls.gateways.capabilities import (
 )
 from controls.ledger.device_lease import LEASE_S
 from controls.safety.restore import restore_delay_s
+from controls.safety.verdict import Fact
 from data_quality.contracts.control.command import Command
 
 # Values are looked at this often: half the age at which the guards refuse them.
@@ -29,7 +30,6 @@ OUTAGE_S = 60.0
 RESTORE_S = 60.0
 # A silent device is asked again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
-Fact = str | float | int | bool | None
 # How long hardly matters: when it ends, the device falls back to the very value that was written.
 REVERT_TTL_S = 45.0
 

@@ -1,6 +1,6 @@
-"""MQTT 5 clients driven by a template: one that asks, and one that also commands.
+"""MQTT 5 clients driven by a template: one that asks, and one that also commands; what foreign/ shares with them.
 
-Both find out at once when nobody listens (PUBACK "no matching subscribers"), wait for the device's own answer, and
+All find out at once when nobody listens (PUBACK "no matching subscribers"), wait for the device's own answer, and
 never retain a command.
 """
 
@@ -9,13 +9,14 @@ import itertools
 import math
 import secrets
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from controls.gateways.access.device_keys import DeviceKey
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
-from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, SharedLine, publish_properties
+from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, SharedLine, publish_properties
 from controls.gateways.topics import COMMAND_LEFT, Topics, command_payload, loads
 from controls.templates.load_templates import Place, Template
 from data_quality.contracts.control.command import Command
@@ -24,14 +25,22 @@ from data_quality.contracts.time import Clock
 
 # A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
+T = TypeVar("T")
 # What a device's code for dropping a command leaves to be asked.
 _WHY: dict[str, str] = {
     Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"
 }
 
 
-class MqttReader:
-    """Reads one device by asking for its state. It never publishes on `cmd/`."""
+class OnLine:
+    """One device that is spoken with over a line: what is heard of it wakes whoever waits for it.
+
+    A reader has no name on the broker, any number of them may ask at once. A writer has one a device and epoch: a
+    second one takes the connection over instead of commanding beside the first.
+    """
+
+    protocol: ClassVar[str]
+    is_writer: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -45,31 +54,74 @@ class MqttReader:
         timeout_s: float = TIMEOUT_S,
         line: SharedLine | None = None,
     ) -> None:
-        if template.protocol != "mqtt5":
-            raise BadInput(f"template {template.template!r} speaks {template.protocol}, not mqtt5")
+        if template.protocol != self.protocol:
+            raise BadInput(f"template {template.template!r} speaks {template.protocol}, not {self.protocol}")
         self.template = template
+        self._device_id, self._clock, self._timeout_s = device_id, clock, timeout_s
+        client_id = f"ml-{site_id}-{device_id}-{epoch}" if self.is_writer else ""
+        # Without one that is shared with other devices it has a connection of its own.
+        self._line = line or SharedLine(address, client_id=client_id)
+        self._one_at_a_time = threading.Lock()
+        self._changed = threading.Condition()
+
+    def topics(self) -> tuple[str, ...]:
+        """Everything that is listened to, each once."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leave the connection; one of its own is dropped."""
+        self._line.leave(self.topics(), hear=self._received)
+        self._lost()
+
+    def _open_line(self) -> MqttLine:
+        topics = self.topics()
+        self._line.join(topics, hear=self._received, lost=self._lost, kept=self._kept)
+        return self._line.open(topics)
+
+    def _publish(self, line: MqttLine, topic: str, payload: bytes, **properties: Any) -> None:
+        """Publish, and know at once where nobody listens; never retained. Raises DeviceSilent, DeviceRefused."""
+        made = publish_properties(is_v5=line.is_v5, **properties)
+        if line.publish(topic, payload, properties=made) == NO_MATCHING_SUBSCRIBERS:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
+
+    def _wait(self, line: MqttLine, find: Callable[[], T | None], otherwise: str = "gave no answer") -> T:
+        """What is found among that which was heard, waited for. Raises DeviceSilent."""
+        with self._changed:
+            self._changed.wait_for(lambda: find() is not None or not line.is_open, timeout=self._timeout_s)
+            found, is_lost = find(), not line.is_open
+        if found is None:
+            how = f"gave no answer: the connection to {line.where} is lost"
+            how = how if is_lost else f"{otherwise} within {self._timeout_s} s"
+            raise DeviceSilent(f"device {self._device_id!r} {how}")
+        return found
+
+    def _lost(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _received(self, topic: str, payload: bytes, properties: Any) -> None:
+        raise NotImplementedError
+
+    def _kept(self, topic: str, payload: bytes, properties: Any) -> None:
+        self._received(topic, payload, properties)
+
+
+class MqttReader(OnLine):
+    """Reads one device by asking for its state. It never publishes on `cmd/`."""
+
+    protocol = "mqtt5"
+
+    def __init__(self, template: Template, *, site_id: str, device_id: str, **options: Any) -> None:
+        super().__init__(template, site_id=site_id, device_id=device_id, **options)
         self._topics = Topics(site_id=site_id, device_id=device_id)
-        self._device_id = device_id
-        self._epoch = epoch
         # Several readers hear the same state topic: each must know its own answers.
         self._asker = secrets.token_hex(4)
-        self._clock = clock
-        self._timeout_s = timeout_s
-        # Without one that is shared with other devices it has a connection of its own.
-        self._line = line or SharedLine(address, client_id=self._client_id)
-        self._one_at_a_time = threading.Lock()
-        self._answered = threading.Condition()
         self._answers: dict[str, tuple[dict[str, Any], str]] = {}
         self._numbers = itertools.count(1)
 
-    @property
-    def _heard(self) -> tuple[str, ...]:
+    def topics(self) -> tuple[str, ...]:
+        """The device's answers and its state."""
         return (self._topics.ack, self._topics.state)
-
-    @property
-    def _client_id(self) -> str:
-        # The broker names readers: any number of them may ask at once.
-        return ""
 
     def read_back(self, capability: str) -> ReadBack:
         """The active set-point, asked for now. Raises DeviceSilent, DeviceRefused."""
@@ -93,10 +145,6 @@ class MqttReader:
         document, _ = self._state()
         return plausible(self._number(document, capability), capability, name=name, device=repr(self._device_id))
 
-    def close(self) -> None:
-        """Leave the connection; one of its own is dropped."""
-        self._line.leave(self._heard, hear=self._received)
-
     def _number(self, document: dict[str, Any], place: Place) -> float:
         value = _stated(document, place.field_name or "")
         if value is None:
@@ -113,29 +161,14 @@ class MqttReader:
     def _exchange(
         self, topic: str, payload: bytes, *, key: str, answer: str, expiry_s: int
     ) -> tuple[dict[str, Any], str]:
-        self._line.join(self._heard, hear=self._received, lost=self._woken)
-        line = self._line.open(self._heard)
-        properties = publish_properties(
-            expiry_s=expiry_s, response_topic=answer, correlation=key.encode(), is_v5=line.is_v5
-        )
-        with self._answered:
+        line = self._open_line()
+        with self._changed:
             # Answers to other readers' questions land here too, and would pile up.
             self._answers.clear()
-        if line.publish(topic, payload, properties=properties) == NO_MATCHING_SUBSCRIBERS:
-            raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
-        with self._answered:
-            self._answered.wait_for(lambda: key in self._answers or not line.is_open, timeout=self._timeout_s)
-            found, is_lost = self._answers.pop(key, None), not line.is_open
+        self._publish(line, topic, payload, expiry_s=expiry_s, response_topic=answer, correlation=key.encode())
         # A late answer meets no other question: each has a key of its own. Nothing waits in the client's queue, since
         # the broker has acknowledged the message; where it does not, the line is dropped.
-        if found is None:
-            how = f": the connection to {line.where} is lost" if is_lost else f" within {self._timeout_s} s"
-            raise DeviceSilent(f"device {self._device_id!r} gave no answer{how}")
-        return found
-
-    def _woken(self) -> None:
-        with self._answered:
-            self._answered.notify_all()
+        return self._wait(line, lambda: self._answers.get(key))
 
     def _received(self, topic: str, payload: bytes, properties: Any) -> None:
         document = loads(payload)
@@ -144,22 +177,19 @@ class MqttReader:
         # By topic, not by whichever key is there: a device may put both into one message.
         key = document.get("command_id") if topic == self._topics.ack else document.get("request_id")
         if isinstance(key, str):
-            with self._answered:
+            with self._changed:
                 self._answers[key] = (document, payload.decode("utf-8"))
-                self._answered.notify_all()
+                self._changed.notify_all()
 
 
 class MqttDevice(MqttReader):
     """Reads and commands one device. key: proves each command to a device that asks for proof."""
 
+    is_writer = True
+
     def __init__(self, template: Template, *, key: DeviceKey | None = None, **options: Any) -> None:
         super().__init__(template, **options)
         self._key = key
-
-    @property
-    def _client_id(self) -> str:
-        # One writer a device and epoch: a second one takes the connection over instead of commanding beside the first.
-        return f"ml-{self._topics.site_id}-{self._device_id}-{self._epoch}"
 
     def write(self, command: Command) -> Ack:
         """Publish once, wait for the device's acknowledgement. Raises NotSent, DeviceRefused, DeviceSilent."""
@@ -184,7 +214,7 @@ class MqttDevice(MqttReader):
         if document.get(COMMAND_LEFT) is True:
             topic = self._topics.command
             # Nothing of ours is ever left there, so whatever is may go.
-            self._line.open(self._heard).publish(topic, b"", retain=True)
+            self._open_line().publish(topic, b"", retain=True)
             raise DeviceRefused(
                 f"somebody left a command for device {self._device_id!r} on {topic}; the device dropped it, and it is "
                 "cleared now",

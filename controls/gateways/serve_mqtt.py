@@ -1,4 +1,5 @@
-"""The device side of MQTT: a real client that keeps the device contract, described by a template.
+"""The device side of MQTT: a real client that keeps the device contract, described by a template; and what foreign
+devices share with it.
 
 It drops what is expired, old, malformed, not proven (where it has a key) or left on the broker, answers every command,
 tells when it fell back to its safe value, sends telemetry with a sequence number, and announces itself on every
@@ -10,7 +11,7 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -25,7 +26,89 @@ from data_quality.contracts.time import Clock
 Fault = Literal["none", "silent"]
 
 
-class MqttServedDevice:
+class ServedOnLine:
+    """A device's place on the broker: it announces itself on every connection, says when it goes, and comes back after
+    a loss on a fresh client. status: what it says when it is there, retained, and in its name once it is not.
+
+    name: one a device; a second one with it throws the first off the broker, which shows at once.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        name: str,
+        subscriptions: tuple[str, ...],
+        status: tuple[Will, Will] | None,
+        tick_s: float,
+    ) -> None:
+        self._address, self._name, self._subscriptions, self._status = address, name, subscriptions, status
+        self._tick_s = tick_s
+        self._line: MqttLine | None = None
+        self._stop = threading.Event()
+        self._one_at_a_time = threading.RLock()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> Self:
+        """Connect, announce, and keep going until stopped. Raises DeviceSilent or DeviceRefused without a broker."""
+        self._connect()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Say offline and leave; safe to call twice."""
+        self._end()
+        self._leave()
+
+    def _end(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _connect(self) -> None:
+        self._line = None
+        line = MqttLine(
+            self._address,
+            client_id=self._name,
+            subscriptions=self._subscriptions,
+            on_message=self._received,
+            will=self._status[1] if self._status else None,
+            on_kept=self._kept,
+        )
+        # On every connection: nothing is announced again after a reconnect by itself.
+        if self._status is not None:
+            line.publish(self._status[0].topic, self._status[0].payload.encode(), retain=True)
+        self._line = line
+
+    def _leave(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close(last_words=self._status[1] if self._status else None)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._tick_s):
+            # A broker that is away is the world's fault: the next tick tries again, on a fresh client.
+            with suppress(WorldFault), self._one_at_a_time:
+                if self._line is None or not self._line.is_open:
+                    self._leave()
+                    self._connect()
+                self._tick()
+
+    def _post(self, topic: str, body: bytes, *, is_kept: bool = False) -> None:
+        if self._line is not None:
+            self._line.post(topic, body, retain=is_kept)
+
+    def _tick(self) -> None:
+        raise NotImplementedError
+
+    def _received(self, topic: str, payload: bytes, properties: Any) -> None:
+        raise NotImplementedError
+
+    def _kept(self, topic: str, payload: bytes, properties: Any) -> None:
+        self._received(topic, payload, properties)
+
+
+class MqttServedDevice(ServedOnLine):
     """One device on the broker. `measure() -> {read_… name: value}`; `tick_s` paces telemetry and revert notices."""
 
     def __init__(
@@ -41,6 +124,15 @@ class MqttServedDevice:
         tick_s: float = 1.0,
         key: DeviceKey | None = None,
     ) -> None:
+        self.topics = topics = Topics(site_id=site_id, device_id=device_id)
+        online, offline = (Will(topic=topics.status, payload=said) for said in ("online", "offline"))
+        super().__init__(
+            address,
+            name=f"dev-{site_id}-{device_id}",
+            subscriptions=(topics.command, topics.get),
+            status=(online, offline),
+            tick_s=tick_s,
+        )
         self.template = template
         self._key = key
         self._is_command_left = False
@@ -48,62 +140,16 @@ class MqttServedDevice:
         self.fault: Fault = "none"
         self.commands = 0
         self.outcomes: list[Outcome] = []
-        self.topics = Topics(site_id=site_id, device_id=device_id)
-        self._address = address
-        # One name a device: a second one with it throws the first off the broker, which shows at once.
-        self._client_id = f"dev-{site_id}-{device_id}"
-        self._measure, self._clock, self._monotonic, self._tick_s = measure, clock, monotonic, tick_s
+        self._measure, self._clock, self._monotonic = measure, clock, monotonic
         self._sequence = 0
-        self._line: MqttLine | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"device-{device_id}", daemon=True)
-
-    def start(self) -> "MqttServedDevice":
-        """Connect, announce, and keep going until stopped. Raises DeviceSilent or DeviceRefused without a broker."""
-        self._connect()
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Say offline and leave; safe to call twice."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        if self._line is not None:
-            self._line.close(last_words=Will(topic=self.topics.status, payload="offline"))
-            self._line = None
-
-    def _connect(self) -> None:
-        self._line = None
-        line = MqttLine(
-            self._address,
-            client_id=self._client_id,
-            subscriptions=(self.topics.command, self.topics.get),
-            on_message=self._received,
-            will=Will(topic=self.topics.status, payload="offline"),
-            on_kept=self._kept,
-        )
-        # On every connection: nothing is announced again after a reconnect by itself.
-        line.publish(self.topics.status, b"online", retain=True)
-        self._line = line
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._tick_s):
-            # A broker that is away is the world's fault: the next tick tries again, on a fresh client.
-            with suppress(WorldFault):
-                if self._line is None or not self._line.is_open:
-                    if self._line is not None:
-                        self._line.close()
-                    self._connect()
-                self._tick()
 
     def _tick(self) -> None:
         now_s = self._monotonic()
         for name, lease in self.leases.items():
             if lease.tick(now_s):
-                self._post(self.topics.state, {"event": "reverted", "capability": name, **self._state()})
+                self._tell(self.topics.state, {"event": "reverted", "capability": name, **self._state()})
         self._sequence += 1
-        self._post(self.topics.telemetry, {"seq": self._sequence, **self._state()})
+        self._tell(self.topics.telemetry, {"seq": self._sequence, **self._state()})
 
     def _state(self) -> dict[str, Any]:
         now_s = self._monotonic()
@@ -122,9 +168,8 @@ class MqttServedDevice:
     def _field(self, name: str) -> str:
         return self.template.capabilities[name].field_name or name
 
-    def _post(self, topic: str, document: dict[str, Any]) -> None:
-        if self._line is not None:
-            self._line.post(topic, json.dumps(document, allow_nan=False).encode())
+    def _tell(self, topic: str, document: dict[str, Any]) -> None:
+        self._post(topic, json.dumps(document, allow_nan=False).encode())
 
     def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
         if self.fault == "silent":
@@ -132,12 +177,12 @@ class MqttServedDevice:
         document = loads(payload)
         if topic == self.topics.get:
             request_id = document.get("request_id") if document else None
-            self._post(self.topics.state, {"request_id": request_id, **self._state()})
+            self._tell(self.topics.state, {"request_id": request_id, **self._state()})
         elif topic == self.topics.command and not payload:
             # Cleared, as MQTT does it.
             self._is_command_left = False
         elif topic == self.topics.command:
-            self._post(self.topics.ack, self._obey(document))
+            self._tell(self.topics.ack, self._obey(document))
 
     def _kept(self, topic: str, _payload: bytes, _properties: Any) -> None:
         """A command that waited on the broker is out of its time whatever it says; who can clear it is told."""

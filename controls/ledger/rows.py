@@ -33,6 +33,38 @@ class LedgerRow(Model):
     recorded_at_utc: datetime
 
 
+# Written once: an agent moves hundreds of commands in a second, and to build a statement takes longer than to run it.
+_MOVE = commands.update().where(
+    commands.c.command_id == sa.bindparam("moved_id"), commands.c.state == sa.bindparam("stood_at")
+)
+# Whoever was faster left the same state behind, so that the state alone does not tell.
+_PROVE = _MOVE.where(sa.func.coalesce(commands.c.evidence_grade, -1) < sa.bindparam("better_than"))
+
+
+class Moves:
+    """Moves of many commands, at most one of each, that one transaction writes together at its end."""
+
+    def __init__(self) -> None:
+        self._changes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self._events: list[dict[str, Any]] = []
+
+    def add(self, change: dict[str, Any], event: dict[str, Any]) -> None:
+        """One more. change: what the row stood at and becomes; event: its line in the chain."""
+        self._changes.setdefault(tuple(change), []).append(change)
+        self._events.append(event)
+
+    def write(self, connection: Connection, site_id: str) -> bool:
+        """Write all of them. False where another process moved any of them first: then nothing of it may stand."""
+        for names, changes in self._changes.items():
+            done = connection.execute(_PROVE if "better_than" in names else _MOVE, changes)
+            # The state is part of the condition: a row less is another process that was faster, no missing command.
+            if done.rowcount != len(changes):
+                return False
+        if self._events:
+            append_events(connection, site_id, self._events)
+        return True
+
+
 def transition(
     connection: Connection,
     row: LedgerRow,
@@ -44,13 +76,13 @@ def transition(
     evidence_grade: EvidenceGrade | None = None,
     mode_at_issue: Mode | None = None,
     wire: tuple[int, int] | None = None,
-    events: list[dict[str, Any]] | None = None,
+    together: Moves | None = None,
 ) -> LedgerRow | None:
     """Move a row on from the state it was read in, with its chained event, in the caller's transaction.
 
-    wire: epoch and sequence number that the command is sent with. events: where to leave the event for the caller, who
-    appends those of many moves at once before the transaction ends; None appends it now. Answers the row as it is now,
-    or None where another process moved it first (then nothing was written). A step to the same state only says better
+    wire: epoch and sequence number that the command is sent with. together: moves that the caller writes before the
+    transaction ends; None writes this one now. Answers the row as it is now, or None where another process moved it
+    first (then nothing was written; of moves together, `Moves.write` tells). A step to the same state only says better
     evidence (a meter moved after the read-back). Raises OurFault for a step that no table allows.
     """
     if not is_allowed(row.state, to_state):
@@ -68,20 +100,15 @@ def transition(
     if wire is not None:
         beside |= {"epoch": wire[0], "seq": wire[1]}
         command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
-    stands = [commands.c.command_id == command.command_id, commands.c.state == str(row.state)]
+    change = {"moved_id": command.command_id, "stood_at": str(row.state), **values, **beside}
     if to_state is row.state:
-        # Whoever was faster left the same state behind, so that the state alone does not tell.
-        stands.append(sa.func.coalesce(commands.c.evidence_grade, -1) < beside["evidence_grade"])
-    changed = connection.execute(commands.update().where(*stands).values(**values, **beside))
-    # The state is part of the condition: zero rows is another process that was faster, not a missing command.
-    if changed.rowcount != 1:
-        return None
+        change["better_than"] = beside["evidence_grade"]
     event: dict[str, Any] = {"site_id": command.site_id, "command_id": command.command_id, "from_state": row.state}
     event |= {"to_state": to_state, "reason": reason, "facts": new_facts | beside, "at_utc": at_utc}
-    if events is None:
-        append_events(connection, command.site_id, [event])
-    else:
-        events.append(event)
+    moves = together or Moves()
+    moves.add(change, event)
+    if together is None and not moves.write(connection, command.site_id):
+        return None
     return row.model_copy(
         update={
             "command": command,
@@ -116,14 +143,20 @@ def select_commands(
     return [_row(row) for row in select_rows(connection, _query(site_id, states, None, command_ids))]
 
 
-def command_doubt(store: Store, connection: Connection, command_id: str, trust: Trust | None = None) -> str:
-    """Why this command is not what was planned, or empty: asked before it goes to a device.
+def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
+    """Why this command is not what was planned, or empty: asked before it goes to a device."""
+    trust = trust_of(store, [commands], connection=connection)
+    return doubt_of(trust, stored(connection, commands.c.command_id == command_id).get(command_id))
 
-    trust: of the commands' seals, where the caller has read it in this transaction for many.
-    """
-    trust = trust or trust_of(store, [commands], connection=connection)
-    rows = select_rows(connection, raw_select(commands).where(commands.c.command_id == command_id))
-    return trust.lost(commands) or next((doubt for row in rows if (doubt := trust.doubt(commands, row))), "")
+
+def stored(connection: Connection, *which: sa.ColumnElement[bool]) -> dict[str, dict[str, Any]]:
+    """Commands by id, as the database holds them: one that somebody bent must be told and not stumbled over."""
+    return {row["command_id"]: row for row in select_rows(connection, raw_select(commands).where(*which))}
+
+
+def doubt_of(trust: Trust, raw: Mapping[str, Any] | None) -> str:
+    """The same for a command that was read, as the database holds it; None, one that is gone, is not sent anyway."""
+    return trust.lost(commands) or (trust.doubt(commands, raw) if raw is not None else "")
 
 
 def _query(

@@ -14,6 +14,8 @@ class Model(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with changed fields; what was derived from the old ones (cached properties) stays behind."""
         copied = super().model_copy(update=update, deep=deep)
-        for name in [name for name in copied.__dict__ if name not in type(self).model_fields]:
+        # Looked up once: an agent copies a command at each step of it.
+        fields = type(self).model_fields
+        for name in [name for name in copied.__dict__ if name not in fields]:
             del copied.__dict__[name]
         return copied

@@ -36,7 +36,7 @@ from controls.gateways.broker import start_broker
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.ledger.modes import set_mode
-from controls.ledger.rows import select_commands, transition
+from controls.ledger.rows import Moves, select_commands, transition
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Command, CommandState, Mode
 from data_quality.contracts.settings import load_project
@@ -126,9 +126,11 @@ def send(
             }
             for each in items
         ]  # fmt: skip
-        for row in select_commands(connection, "home", command_ids=[each.command_id for each in items]):
-            transition(connection, row, CommandState.RELEASED, at_utc=at, reason="released", events=events)
         append_events(connection, "home", events)
+        moves = Moves()
+        for row in select_commands(connection, "home", command_ids=[each.command_id for each in items]):
+            transition(connection, row, CommandState.RELEASED, at_utc=at, reason="released", together=moves)
+        assert moves.write(connection, "home")
     return dict.fromkeys((each.command_id for each in items), SystemClock().now_utc())
 
 

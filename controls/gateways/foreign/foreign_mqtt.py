@@ -7,7 +7,6 @@ asked or wrote, on this connection, and was not kept by the broker from before.
 import itertools
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.gateways.check_command import checked, plausible
-from controls.gateways.mqtt import TIMEOUT_S
-from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, SharedLine, publish_properties
+from controls.gateways.mqtt import OnLine
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.topics import loads_any
 from controls.templates.load_templates import Place, Template
 from controls.templates.mqtt_topics import (
@@ -36,13 +35,10 @@ from controls.templates.mqtt_topics import (
 )
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import Clock
 
 # A device that tells its state by itself may miss once.
 _MISSED = 2
 _KEPT_PER_TOPIC = 20
-# The code of a command that was not sent again, since the device holds it.
-STANDS = "stands"
 # A question that nobody takes at once is not worth an answer later.
 _ASK_EXPIRY_S = 2
 
@@ -58,37 +54,31 @@ class _Heard:
     is_kept: bool
 
 
-class TopicsReader:
-    """Reads one foreign device. It never publishes on a topic of `mqtt.send`, unless its template asks there too."""
+class TopicsReader(OnLine):
+    """Reads one foreign device. It never publishes on a topic of `mqtt.send`, unless its template asks there too.
+
+    name: its own on the broker, where that is not the asset's.
+    """
+
+    protocol = "mqtt_topics"
 
     def __init__(
         self,
         template: Template,
         *,
         address: BrokerAddress,
-        site_id: str,
         device_id: str,
         name: str = "",
-        epoch: int,
-        clock: Clock,
-        timeout_s: float = TIMEOUT_S,
         monotonic: Callable[[], float] = time.monotonic,
-        line: SharedLine | None = None,
+        **options: Any,
     ) -> None:
-        if template.protocol != "mqtt_topics" or template.mqtt is None:
-            raise BadInput(f"template {template.template!r} speaks {template.protocol}, not mqtt_topics")
+        super().__init__(template, address=address, device_id=device_id, **options)
         if address.version != "5":
             # 3.1.1 hides refusals: a command that the broker dropped would look like one that arrived.
             raise BadInput(f"device {device_id!r} needs a broker that speaks MQTT 5", reason="needs_mqtt_5")
-        self.template = template
+        assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self._mqtt: MqttTopics = template.mqtt
-        self._site_id, self._device_id, self._epoch = site_id, device_id, epoch
-        self._clock, self._timeout_s, self._monotonic = clock, timeout_s, monotonic
-        self._line = line or SharedLine(address, client_id=self._client_id)
-        # The connection that was used last.
-        self._on: MqttLine | None = None
-        self._one_at_a_time = threading.Lock()
-        self._changed = threading.Condition()
+        self._monotonic = monotonic
         self._heard: dict[str, list[_Heard]] = {}
         # Several may ask one device at once, and its answers go to one topic: each must know its own.
         self._counts, self._numbers = itertools.count(1), itertools.count(1000 * secrets.randbelow(1 << 20) + 1)
@@ -120,16 +110,6 @@ class TopicsReader:
         _, value = self._told(name, capability)
         return plausible(value, capability, name=name, device=repr(self._device_id))
 
-    def close(self) -> None:
-        """Leave the connection; one of its own is dropped."""
-        self._line.leave(self.topics(), hear=self._live)
-        self._on = None
-        self._lost()
-
-    @property
-    def _client_id(self) -> str:
-        return ""
-
     def _told(self, capability: str, place: Place) -> tuple[_Heard, float]:
         with self._one_at_a_time:
             state = self._mqtt.state(capability)
@@ -156,14 +136,16 @@ class TopicsReader:
 
         if state.ask is not None:
             number, mark = next(self._numbers), next(self._counts)
-            self._publish(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
+            self._say(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
             mine = _with_number(state.number, number)
-            return self._wait(topic, lambda h: h.count > mark and not h.is_kept and mine(h) and is_it(h))
+            return self._newest(line, topic, lambda h: h.count > mark and not h.is_kept and mine(h) and is_it(h))
         if state.every_s is not None:
             oldest_s = self._monotonic() - _MISSED * state.every_s
-            return self._wait(topic, lambda h: h.count > since and not h.is_kept and h.at_s >= oldest_s and is_it(h))
+            return self._newest(
+                line, topic, lambda h: h.count > since and not h.is_kept and h.at_s >= oldest_s and is_it(h)
+            )
         # Told on change: what stands is the last word, the broker's copy of it too, unless we wrote since.
-        return self._wait(topic, lambda h: h.count > since and (not since or not h.is_kept) and is_it(h))
+        return self._newest(line, topic, lambda h: h.count > since and (not since or not h.is_kept) and is_it(h))
 
     def _check_status(self) -> None:
         """Raises DeviceSilent where birth and will say that the device is away, or where nothing else says it lives."""
@@ -181,38 +163,20 @@ class TopicsReader:
         if is_needed and not said:
             raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
 
-    def _wait(self, topic: str, is_it: Callable[[_Heard], bool]) -> _Heard:
+    def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool]) -> _Heard:
         """The newest message on the topic that fits, waited for. Raises DeviceSilent."""
-        line = self._on
 
         def found() -> _Heard | None:
             return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
 
-        with self._changed:
-            self._changed.wait_for(lambda: found() or line is None or not line.is_open, timeout=self._timeout_s)
-            heard, is_lost = found(), line is None or not line.is_open
-        if heard is None and is_lost:
-            raise DeviceSilent(f"device {self._device_id!r} gave no answer: the connection to the broker is lost")
-        if heard is None:
-            raise DeviceSilent(f"device {self._device_id!r} told nothing new on {topic} within {self._timeout_s} s")
-        return heard
+        return self._wait(line, found, f"told nothing new on {topic}")
 
     def _fill(self, topic: str) -> str:
         return str(filled(topic, self._known))
 
-    def _publish(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
-        """Publish, and know at once where nobody listens. Raises DeviceSilent, DeviceRefused."""
-        topic = self._fill(say.topic)
+    def _say(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
         body = message(say.payload if payload is None else payload, self._known | more)
-        # Never retained: a command that waits for whoever comes later is a command out of its time.
-        properties = publish_properties(expiry_s=expiry_s, is_v5=line.is_v5)
-        if line.publish(topic, body, properties=properties) == NO_MATCHING_SUBSCRIBERS:
-            raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
-
-    def _open_line(self) -> MqttLine:
-        self._line.join(self.topics(), hear=self._live, lost=self._lost, kept=self._kept)
-        self._on = self._line.open(self.topics())
-        return self._on
+        self._publish(line, self._fill(say.topic), body, expiry_s=expiry_s)
 
     def _lost(self) -> None:
         with self._changed:
@@ -227,13 +191,13 @@ class TopicsReader:
         found += [self._mqtt.status.topic] if self._mqtt.status is not None else []
         return tuple(dict.fromkeys(self._fill(topic) for topic in found))
 
-    def _live(self, topic: str, payload: bytes, _properties: Any) -> None:
-        self._received(topic, payload, is_kept=False)
+    def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
+        self._note(topic, payload, is_kept=False)
 
     def _kept(self, topic: str, payload: bytes, _properties: Any) -> None:
-        self._received(topic, payload, is_kept=True)
+        self._note(topic, payload, is_kept=True)
 
-    def _received(self, topic: str, payload: bytes, *, is_kept: bool) -> None:
+    def _note(self, topic: str, payload: bytes, *, is_kept: bool) -> None:
         said = loads_any(payload)
         if said is None:
             return
@@ -249,15 +213,7 @@ class TopicsReader:
 class TopicsDevice(TopicsReader):
     """Reads and commands one foreign device."""
 
-    def __init__(self, template: Template, **options: Any) -> None:
-        super().__init__(template, **options)
-        # By capability: the command that the device last said it follows.
-        self._obeyed: dict[str, tuple[str, float]] = {}
-
-    @property
-    def _client_id(self) -> str:
-        # One writer a device and epoch, as with our own contract.
-        return f"ml-{self._site_id}-{self._device_id}-{self._epoch}"
+    is_writer = True
 
     def write(self, command: Command) -> Ack:
         """Publish once, wait for the device's answer. Raises NotSent, DeviceRefused, DeviceSilent."""
@@ -267,8 +223,6 @@ class TopicsDevice(TopicsReader):
             send, state = self._mqtt.send[command.capability], self._mqtt.state(command.capability)
             if ttl_s < send.min_ttl_s:
                 raise NotSent(f"{command.capability}: {ttl_s} s is less than the device's own timer can count")
-            if self._still_stands(command, state):
-                return Ack(code=STANDS, applied_value=command.value, at_utc=now_utc)
             line = self._open_line()
             self._check_status()
             raw, number = command.value / capability.scale, next(self._numbers)
@@ -284,31 +238,20 @@ class TopicsDevice(TopicsReader):
             mark = self._written[command.capability] = next(self._counts)
             expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
             payload = self._payload(command, send)
-            self._publish(line, send, known, expiry_s=expiry_s, payload=payload)
-            heard = self._answer(send.answer, command, state, mark=mark, number=number)
-            self._obeyed[command.capability] = (command.command_id, command.value)
+            self._say(line, send, known, expiry_s=expiry_s, payload=payload)
+            heard = self._answer(line, send.answer, command, state, mark=mark, number=number)
         place = self.template.read_back[command.capability]
         applied = None if heard is None else self._value(heard, state, place)
         return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
-
-    def _still_stands(self, command: Command, state: StateTopic) -> bool:
-        """True where the same again would change nothing: there is no timer to renew, and the device says it holds it.
-
-        Many keep what they are told in flash memory, which is worn out by being told it four times a minute.
-        """
-        name = command.capability
-        if self.template.has_device_ttl or self._obeyed.get(name) != (command.command_id, command.value):
-            return False
-        place = self.template.read_back[name]
-        value = self._value(self._state(name, state, place.field_name or WHOLE), state, place)
-        return value is not None and abs(value - command.value) <= place.tolerance
 
     def _payload(self, command: Command, send: SetTopic) -> Any:
         if send.at_safe is not None and command.value == self.template.safe_default[command.capability]:
             return send.at_safe
         return send.below_zero if send.below_zero is not None and command.value < 0 else send.payload
 
-    def _answer(self, answer: Answer | None, command: Command, state: StateTopic, *, mark: int, number: int) -> _Heard:
+    def _answer(
+        self, line: MqttLine, answer: Answer | None, command: Command, state: StateTopic, *, mark: int, number: int
+    ) -> _Heard:
         if answer is None:
             # No answer of its own: its state, once it says what was asked for.
             place = self.template.read_back[command.capability]
@@ -322,7 +265,7 @@ class TopicsDevice(TopicsReader):
                     and abs(value - command.value) <= place.tolerance
                 )
 
-            return self._wait(self._fill(state.topic), says_it)
+            return self._newest(line, self._fill(state.topic), says_it)
         mine = _with_number(answer.number, number)
 
         def is_answer(heard: _Heard) -> bool:
@@ -330,7 +273,7 @@ class TopicsDevice(TopicsReader):
             has = not answer.has or at_path(heard.document, answer.has) is not None
             return heard.count > mark and not heard.is_kept and mine(heard) and (has or is_refusal)
 
-        heard = self._wait(self._fill(answer.topic), is_answer)
+        heard = self._newest(line, self._fill(answer.topic), is_answer)
         refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
         if refusal is not None:
             # The device's own words go into logs and the ledger: one short line of them.

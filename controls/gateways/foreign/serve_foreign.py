@@ -4,12 +4,11 @@ It is as foreign as the real ones: no order, no window, a timer only where the t
 that real ones have.
 """
 
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal
 
-from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
+from controls.gateways.mqtt_line import BrokerAddress, Will
+from controls.gateways.serve_mqtt import ServedOnLine
 from controls.gateways.topics import loads_any
 from controls.templates.load_templates import Place, Template
 from controls.templates.mqtt_topics import (
@@ -24,7 +23,6 @@ from controls.templates.mqtt_topics import (
     unified,
     word_of,
 )
-from data_quality.contracts.errors import WorldFault
 
 # deaf: never hears a command; mute: obeys and says nothing; late: answers with the next tick; wrong: does something
 # else and says so; liar: says what was asked for and does nothing; twice: says everything twice; reordered: says its
@@ -49,7 +47,7 @@ class _Held:
             self.value, self.until_s = self.safe, None
 
 
-class ServedTopics:
+class ServedTopics(ServedOnLine):
     """One foreign device on the broker. `measure() -> {read_… name: value}`; `tick_s` paces what it tells by itself."""
 
     def __init__(
@@ -64,29 +62,23 @@ class ServedTopics:
     ) -> None:
         assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self.template, self._mqtt, self.name = template, template.mqtt, name
+        status, said = None, self._mqtt.status
+        if said is not None:
+            topic = self._fill(said.topic)
+            status = (Will(topic=topic, payload=said.online), Will(topic=topic, payload=said.offline))
+        super().__init__(
+            address,
+            name=f"dev-{name}",
+            subscriptions=self._topics(),
+            status=status,
+            tick_s=tick_s,
+        )
         self.fault: Fault = "none"
         self.held = {each: _Held(template.safe_default[each]) for each in template.settable}
         # Every value that was ever taken, in order.
         self.taken: list[tuple[str, float]] = []
-        self._address, self._measure, self._monotonic, self._tick_s = address, measure, monotonic, tick_s
+        self._measure, self._monotonic = measure, monotonic
         self._late: list[tuple[str, bytes]] = []
-        self._line: MqttLine | None = None
-        self._stop = threading.Event()
-        self._one_at_a_time = threading.RLock()
-        self._thread = threading.Thread(target=self._run, name=f"foreign-{name}", daemon=True)
-
-    def start(self) -> "ServedTopics":
-        """Connect, announce, and keep going until stopped. Raises DeviceSilent or DeviceRefused without a broker."""
-        self._connect()
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Say offline and leave; safe to call twice."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._leave()
 
     def reboot(self) -> None:
         """Lose the connection and every set-point, and come back with the next tick."""
@@ -97,9 +89,7 @@ class ServedTopics:
 
     def vanish(self) -> None:
         """Lose the connection without a word, for good: only the will speaks."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._end()
         if self._line is not None:
             # As a lost supply does: the socket is gone, and nobody says goodbye.
             self._line._client._sock_close()
@@ -115,33 +105,10 @@ class ServedTopics:
         return tuple(dict.fromkeys(self._fill(topic) for topic in found))
 
     def _connect(self) -> None:
-        status = self._mqtt.status
-        will = None if status is None else Will(topic=self._fill(status.topic), payload=status.offline)
-        line = MqttLine(
-            self._address, client_id=f"dev-{self.name}", subscriptions=self._topics(), on_message=self._received,
-            will=will,
-        )  # fmt: skip
-        if status is not None:
-            line.publish(self._fill(status.topic), status.online.encode(), retain=True)
-        self._line = line
+        super()._connect()
         for each in self._mqtt.told.values():
             if each.is_told_on_change:
                 self._say(self._fill(each.topic), self._document(each), is_kept=True)
-
-    def _leave(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            status = self._mqtt.status
-            line.close(None if status is None else Will(topic=self._fill(status.topic), payload=status.offline))
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._tick_s):
-            # A broker that is away is the world's fault: the next tick tries again, on a fresh client.
-            with suppress(WorldFault), self._one_at_a_time:
-                if self._line is None or not self._line.is_open:
-                    self._leave()
-                    self._connect()
-                self._tick()
 
     def _tick(self) -> None:
         for held in self.held.values():
@@ -263,10 +230,6 @@ class ServedTopics:
             return
         for _ in range(2 if self.fault == "twice" else 1):
             self._post(topic, body, is_kept=is_kept)
-
-    def _post(self, topic: str, body: bytes, *, is_kept: bool = False) -> None:
-        if self._line is not None:
-            self._line.post(topic, body, retain=is_kept)
 
 
 def _path(place: Place) -> str:

@@ -11,7 +11,7 @@ from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.check_command import checked
-from controls.gateways.lease import leases_of
+from controls.gateways.lease import FOR_EVER_S, leases_of
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, release
 from controls.ledger.rows import LedgerRow, read_commands
@@ -132,7 +132,8 @@ class Writer(Reader):
     def write(self, command: Command) -> Ack:
         device = self._device
         now_utc = device.time.wall
-        _, ttl_s = checked(command, device.template, device_id=self._asset.asset_id, now_utc=now_utc)
+        _, told_s = checked(command, device.template, device_id=self._asset.asset_id, now_utc=now_utc)
+        ttl_s = told_s if device.template.has_device_ttl else FOR_EVER_S
         if device.is_silent:
             raise DeviceSilent("the device gives no answer")
         outcome = "ignored"

@@ -8,6 +8,7 @@ from assets.stores.schema.tables_control import device_leases
 from controls.agent.parts import devices_of
 from controls.agent.wire import fits
 from controls.gateways.capabilities import ReadBack
+from controls.gateways.lease import leases_of
 from data_quality.contracts.control.command import Command, EvidenceGrade, Mode
 from data_quality.contracts.control.command import CommandState as S
 from tests.controls.agent.plant import HOME, World
@@ -70,6 +71,61 @@ def test_a_lease_of_the_device_is_refreshed_until_the_window_ends_and_then_it_is
     assert (state_of(world.store), world.plant.battery.value) == (S.COMPLETED, 0.0)
     assert all(at < end for at, _, name, _ in world.plant.battery.writes if name == "c1")
     assert world.plant.battery.writes[-1][2].startswith("revert-"), "not left to the device's timer alone"
+
+
+def test_a_device_without_a_timer_is_written_once_and_brought_home_by_our_hand(world: World) -> None:
+    """Nothing there to renew: a frame each fifteen seconds would only wear out its memory (dispatch.md A9)."""
+    _without_timer(world)
+    world.prove(valid_until_utc=NOW + timedelta(seconds=200))
+    world.run(194, step_s=1.0)
+    assert (state_of(world.store), world.plant.battery.value) == (S.VERIFIED, 1.2)
+    assert [name for _, _, name, _ in world.plant.battery.writes] == ["c1"]
+    world.run(5)
+    assert (state_of(world.store), world.plant.battery.value) == (S.COMPLETED, 0.0)
+    assert world.plant.battery.writes[-1][2].startswith("revert-")
+
+
+@pytest.mark.parametrize("why", ["charge", "silence", "store"])
+def test_our_own_lease_on_a_device_without_a_timer_ends_within_its_time_to_live(world: World, why: str) -> None:
+    """Guards that refuse it, a device that says nothing, a ledger that is gone: each ends in a safe default."""
+    _without_timer(world)
+    world.prove()
+    if why == "charge":
+        world.plant.battery.soc_percent = 96.0
+    elif why == "silence":
+        world.plant.battery.is_silent = True
+    else:
+        world.agent.bench.renewed_s -= 11
+    world.run(47, step_s=1.0)
+    world.plant.battery.is_silent = False
+    world.run(2, step_s=1.0)
+    assert world.plant.battery.value == 0.0
+    assert state_of(world.store) is {"charge": S.REVERTED, "silence": S.UNVERIFIED, "store": S.REVERTED}[why]
+
+
+def test_what_no_timer_ends_is_brought_home_in_a_lowered_mode_once_the_device_answers_again(world: World) -> None:
+    _without_timer(world)
+    world.prove()
+    world.plant.battery.is_silent = True
+    world.run(60, step_s=1.0)
+    world.set_mode(Mode.SIMULATION)
+    world.run(30, step_s=1.0)
+    assert (world.row().state, world.plant.battery.value) == (S.UNVERIFIED, 1.2)
+    world.plant.battery.is_silent = False
+    world.run(3, step_s=1.0)
+    assert world.plant.battery.value == 0.0
+    written = len(world.plant.battery.writes)
+    world.run(60, step_s=1.0)
+    assert len(world.plant.battery.writes) == written
+    assert all(not hasattr(device.hand, "write") for device in world.agent.devices)
+
+
+def _without_timer(world: World) -> None:
+    template = world.plant.battery.template.model_copy(update={"has_device_ttl": False})
+    world.plant.battery.template, world.plant.battery.leases = template, leases_of(template)
+    for device in world.agent.devices:
+        if device.device_id == "battery":
+            device.template = template
 
 
 @pytest.mark.parametrize("window_s", [20.3, 20.7, 21.0, 21.4])

@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from controls.agent.moves import move
 from controls.agent.parts import Device, Lanes, OnLedger, OnWire, Step, devices_of
 from controls.agent.rounds import Rounds
 from controls.gateways.capabilities import DeviceSilent
+from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from tests.controls.agent.plant import HOME, World
-from tests.controls.ledger.rows_of import add_plan, command, state_of
+from tests.controls.ledger.rows_of import add_plan, command, push, state_of
 
 
 @pytest.fixture
@@ -100,6 +102,27 @@ def test_what_all_devices_ask_of_the_ledger_in_one_round_is_one_transaction(
 
     Rounds(world.agent.bench).run((device, step(device)) for device in devices)
     assert answers == ["battery", 1, "pv", 1, 2, 2]
+
+
+def test_where_somebody_was_faster_with_one_command_the_others_of_the_round_move_all_the_same(world: World) -> None:
+    """They are written in one statement; it must neither move a row that was taken away nor hold the others up."""
+    world.set_mode(Mode.PARTIAL)
+    add_plan(world.store, command(), command("pv1", device_id="pv", capability="set_power_limit_kw", value=6.0))
+    world.release()
+    bench, moved = world.agent.bench, []
+    rows = {row.command.command_id: row for row in read_commands(world.store, "home")}
+    push(world.store, "c1", S.EXPIRED)
+
+    def step(device: Device, name: str) -> Step[None]:
+        device.slots[0].row = rows[name]
+        moved.append((yield from move(bench, device.slots[0], S.PENDING, "picked up")))
+
+    names = {"battery": "c1", "pv": "pv1"}
+    Rounds(bench).run((device, step(device, names[device.device_id])) for device in world.agent.devices)
+    assert moved == [False, True]
+    assert (state_of(world.store), state_of(world.store, "pv1")) == (S.EXPIRED, S.PENDING)
+    assert world.told("pv1") == ["PROPOSED", "RELEASED", "PENDING"]
+    assert verify_chain(world.store, "home") == []
 
 
 def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledger_ends_the_round(world: World) -> None:

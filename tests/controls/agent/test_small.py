@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -46,19 +47,28 @@ def test_lines_of_code_are_counted_without_what_only_says_something() -> None:
     assert lines_of_code('"""Two\nlines."""\n\n# One\nx = 1\n\ndef f():\n    """Says."""\n    return x  # here\n') == 3
 
 
-def test_the_agent_stands_on_at_most_six_libraries_of_others() -> None:
-    """Of all of our modules that a running agent loads, gateways among them; lazy imports inside them count too.
+def libraries(*, of: Sequence[Path] = ()) -> set[str]:
+    """Libraries of others that a running agent's own modules import, lazily or not, and those of more modules.
 
-    Not counted: alembic, which migrates a store before any agent opens it, and what charge points need (ocpp,
-    websockets), which a site without them never loads.
+    Not counted: alembic, which migrates a store before any agent opens it.
     """
     done = subprocess.run([sys.executable, "-c", PRINT_LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
     own = [Path(each) for each in done.stdout.splitlines() if each.startswith(tuple(f"{ROOT}/{name}/" for name in OWN))]
     own = [path for path in own if path.name != "revisions.py"]
     assert any(path.name == "mqtt.py" for path in own)
-    names = set().union(*(imported(path.read_text()) for path in own)) - sys.stdlib_module_names - set(OWN)
-    libraries = {packages_distributions().get(name, [name])[0] for name in names}
-    assert len(libraries) <= MAX_LIBRARIES, sorted(libraries)
+    names = set().union(*(imported(path.read_text()) for path in (*own, *of)))
+    return {packages_distributions().get(name, [name])[0] for name in names - sys.stdlib_module_names - set(OWN)}
+
+
+def test_the_agent_stands_on_at_most_six_libraries_of_others() -> None:
+    """Of all of our modules that a running agent loads, gateways among them."""
+    assert len(libraries()) <= MAX_LIBRARIES, sorted(libraries())
+
+
+def test_a_site_with_charge_points_loads_two_libraries_more() -> None:
+    """OCPP's own library speaks over any connection and opens none; a site without chargers loads neither."""
+    chargers = sorted((ROOT / "controls" / "gateways" / "charge_points").glob("*.py"))
+    assert libraries(of=chargers) - libraries() == {"ocpp", "websockets"}
 
 
 @pytest.mark.parametrize("heavy", ["dagster", "dbt", "mlflow", "duckdb", "polars", "pandas", "numpy", "pyarrow"])

@@ -55,26 +55,6 @@ def test_a_devices_own_timer_ends_what_nobody_renews(name: str, clock: FixedCloc
         assert pair.device.read_back("set_switch_state").value == 0
 
 
-def test_a_device_without_a_timer_is_told_once_and_again_only_when_it_says_otherwise(
-    clock: FixedClock, broker: Broker
-) -> None:
-    """Its flash memory would not bear a refresh each fifteen seconds."""
-    with foreign(load_template("growatt_battery_mode"), clock, broker.address) as pair:
-        name = "set_charge_power_kw"
-        sent = command(clock, device_id=pair.served.name, capability=name, value=-2.5)
-        assert pair.device.write(sent).code == "answered"
-        for seq in range(2, 6):
-            assert pair.device.write(sent.model_copy(update={"seq": seq})).code == "stands"
-        assert pair.served.taken == [(name, -2.5)]
-        pair.served.reboot()
-        deadline = time.monotonic() + 5
-        while len(pair.served.taken) == 1:
-            with suppress(DeviceSilent):
-                pair.device.write(sent.model_copy(update={"seq": 6}))
-            assert time.monotonic() < deadline
-        assert pair.device.read_back(name).value == -2.5
-
-
 def test_a_time_to_live_that_the_devices_timer_cannot_count_is_not_sent(clock: FixedClock, broker: Broker) -> None:
     """Tasmota counts 1 to 111 in tenths of a second: eleven seconds more would be forty after the window."""
     with foreign(load_template("tasmota_plug"), clock, broker.address) as pair:
@@ -143,8 +123,7 @@ def on_change(template: Template) -> Template:
 
 def cut(pair: Pair) -> None:
     """The connection goes; the next question opens another."""
-    assert pair.device._on is not None
-    pair.device._on.close()
+    pair.device._open_line().close()
 
 
 def switch(clock: FixedClock, pair: Pair, value: float, seq: int = 1) -> Command:

@@ -14,11 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.access import Connection, site_transaction
-from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import chain_marks, command_events
 from assets.stores.transactions import Store, connect_store, open_store
 from controls.ledger.modes import current_mode, read_modes, set_mode
-from controls.ledger.rows import select_commands, transition
+from controls.ledger.rows import Moves, select_commands, transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock
@@ -46,10 +45,10 @@ def naive(store: Store, names: Sequence[str], seen: Mode) -> bool:
 
 def _say(connection: Connection, names: Sequence[str], mode: Mode) -> bool:
     state = S.ISSUED if mode >= Mode.PARTIAL else S.BLOCKED
-    events: list[dict[str, Any]] = []
+    moves = Moves()
     for row in select_commands(connection, "home", command_ids=names):
-        transition(connection, row, state, at_utc=NOW, reason="test", mode_at_issue=mode, events=events)
-    append_events(connection, "home", events)
+        transition(connection, row, state, at_utc=NOW, reason="test", mode_at_issue=mode, together=moves)
+    assert moves.write(connection, "home")
     return state is S.ISSUED
 
 
