@@ -12,7 +12,7 @@ from controls.gateways.sources.adapter import Adapter, Sink
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.live.source_state import SourceState
-from data_quality.contracts.site_file.live_source import Listening
+from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
 
 # Of each source and minute so many refusals are kept as they are; a device that talks nonsense a thousand times a
@@ -23,7 +23,7 @@ KEPT_REFUSALS = 60
 class Unopened:
     """A source that could not even be opened: a state with its sentence, and never a stop of the others."""
 
-    def __init__(self, source: Listening, fault: BadInput) -> None:
+    def __init__(self, source: Streaming, fault: BadInput) -> None:
         self.source_id, self._fault = source.source_id, fault
         self._state = SourceState(source_id=source.source_id, kind=source.kind, state="refused", sentence=str(fault))
 

@@ -24,7 +24,7 @@ from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.find_site import find_site
-from data_quality.contracts.site_file.live_source import Listening, is_listened_to
+from data_quality.contracts.site_file.live_source import Streaming, is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 
@@ -32,14 +32,14 @@ from data_quality.contracts.time import Clock, SystemClock
 BOARD_S = 0.1
 STATES_S = 1.0
 logger = logging.getLogger("meterloom.collector")
-OpenAdapter = Callable[[Site, Listening], Adapter]
+OpenAdapter = Callable[[Site, Streaming], Adapter]
 
 
 def adapters_of(site: Site, open_adapter: OpenAdapter) -> list[Adapter]:
     """The adapters of a site's sources that are listened to; one that cannot be opened is a state."""
     found: list[Adapter] = []
     for source in site.sources:
-        if isinstance(source, Listening):
+        if isinstance(source, Streaming):
             try:
                 found.append(open_adapter(site, source))
             except BadInput as fault:

@@ -21,7 +21,7 @@ from controls.gateways.sources.adapter import Adapter
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.settings import LiveSettings, Project, Settings
-from data_quality.contracts.site_file.live_source import Listening
+from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from tests.live.live_sites import site_of
@@ -115,7 +115,7 @@ def test_a_source_that_cannot_be_opened_is_a_state_and_the_others_go_on(tmp_path
     project, stop = Project(root=tmp_path, settings=Settings(live=LiveSettings(keep_free_mb=0))), threading.Event()
     with Device(["m0.kwh"], per_s=50) as device:
 
-        def opened(_: Site, source: Listening) -> Adapter:
+        def opened(_: Site, source: Streaming) -> Adapter:
             if source.source_id == "broken":
                 raise BadInput("source 'broken': no such template")
             return Wire(source.source_id, device.port)

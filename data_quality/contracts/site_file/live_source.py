@@ -173,7 +173,7 @@ LiveSource = Annotated[
     Field(discriminator="kind"),
 ]
 # These have an adapter in the collector. What is pushed comes to its port, and the others are pulled by a schedule.
-Listening = MqttSource | ModbusSource | BacnetSource | P1Source
+Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
 
 
 class Sourced(Protocol):
@@ -205,4 +205,4 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
 
 def is_listened_to(site: Sourced) -> bool:
     """True where the collector has something to do for a site."""
-    return any(isinstance(source, Listening) for source in site.sources)
+    return any(isinstance(source, Streaming) for source in site.sources)
