@@ -54,7 +54,8 @@ class RegisterReadStore:
         newest = _newest(
             site_id, (sa.bindparam("meter"), sa.bindparam("register"), sa.bindparam("count")), is_synthetic
         )
-        first, last = sa.bindparam("first"), sa.bindparam("last")
+        first: sa.BindParameter[datetime] = sa.bindparam("first")
+        last: sa.BindParameter[datetime] = sa.bindparam("last")
         # Series by series: BEFORE and AFTER are limits for each, which one query over all cannot have. Each is made
         # once: of a file with hundreds of registers the making took longer than the answers.
         queries = (
