@@ -57,6 +57,7 @@ HOME = {
     "paho": ("controls.gateways",),
     "pymodbus": ("controls.gateways",),
     "amqtt": ("controls.gateways",),
+    "bacpypes3": ("controls.gateways",),
     "ocpp": ("controls.gateways",),
     "starlette": ("controls.collector",),
     "uvicorn": ("controls.collector",),

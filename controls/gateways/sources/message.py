@@ -76,7 +76,7 @@ class MessageReader:
                 reason = f"expected a number, got {one_line(repr(told), 60)}"
                 refusals.append(Refusal(point.point, received_utc, reason, _excerpt(payload)))
             else:
-                samples.append(Sample(point.point, at_utc, value, point.unit, received_utc, seq))
+                samples.append(Sample(point.point, at_utc, value, point.told_unit, received_utc, seq))
         if not samples and not refusals:
             return refused(f"none of {', '.join(repr(point.path) for point, _ in points)} is in it")
         return Message(samples, refusals, seq)

@@ -9,7 +9,7 @@ from controls.gateways.sources.adapter import Adapter
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site_file.live_source import LiveSource, ModbusSource, MqttSource
+from data_quality.contracts.site_file.live_source import BacnetSource, LiveSource, ModbusSource, MqttSource, P1Source
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
@@ -39,6 +39,14 @@ def open_source(site: Site, source: LiveSource, *, settings: Settings, clock: Cl
                 clock=clock,
                 figures=asset.numbers,
             )
+        case P1Source():
+            from controls.gateways.sources.p1_tcp import P1Listener
+
+            return P1Listener(source, time_zone=site.time_zone, clock=clock)
+        case BacnetSource():
+            from controls.gateways.sources.poll_bacnet import BacnetPoller
+
+            return BacnetPoller(source, clock=clock)
         case _:
             raise BadInput(f"source {source.source_id!r}: kind {source.kind} is not read yet", reason="unknown_kind")
 

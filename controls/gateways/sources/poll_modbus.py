@@ -8,12 +8,11 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import partial
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.modbus import ModbusReader
 from controls.gateways.sources.adapter import Sink
+from controls.gateways.sources.hand_over import hand_over
 from controls.gateways.sources.tally import Pauses, Tally
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import BadInput
@@ -41,7 +40,7 @@ class ModbusPoller:
         self.source_id = source.source_id
         self._source, self._clock, self._monotonic = source, clock, monotonic
         self._units = {
-            point.value_name: _unit(source, template, point.value_name, point.unit) for point in source.points
+            point.value_name: _unit(source, template, point.value_name, point.told_unit) for point in source.points
         }
         host, port, unit_id = address
         self._where = f"Modbus device {host}:{port}/{unit_id}"
@@ -117,22 +116,10 @@ class ModbusPoller:
             self._tally.say("silent", str(fault))
             self._tally.gaps(missing=1)
             return self._pauses.next_s()
-        received_utc: datetime = self._clock.now_utc()
         self._pauses.reset()
-        if refusals and not samples:
-            self._tally.say("refused", refusals[0].reason)
-        self._tally.came(samples=len(samples), refusals=len(refusals), received_utc=received_utc)
         if self._sink is not None:
-            self._sink.take(self.source_id, samples, refusals, partial(self._done, len(samples)))
+            hand_over(self._sink, self.source_id, self._tally, samples, refusals)
         return 0.0
-
-    def _done(self, samples: int, is_durable: bool) -> None:
-        if is_durable:
-            self._tally.kept(samples)
-        else:
-            # Nobody keeps it for us; a counter's next state tells of this time too.
-            self._tally.say("behind", "the spool takes nothing now; what is asked meanwhile is lost")
-            self._tally.gaps(missing=1)
 
 
 def _unit(source: ModbusSource, template: Template, value_name: str, stated: str) -> str:

@@ -30,6 +30,11 @@ class Point(Model):
     value_per_pulse: Decimal | None = Field(default=None, gt=0, le=Decimal(10) ** 6, description="In `unit`")
     interval_minutes: Literal[1, 5, 10, 15, 30, 60] | None = None
 
+    @property
+    def told_unit(self) -> str:
+        """Unit of what comes: a counter of pulses tells how many, whatever each of them is worth."""
+        return "count" if self.what == "pulses" else self.unit
+
     @model_validator(mode="after")
     def _says_what_it_is(self) -> Self:
         for key, what in (("value_per_pulse", "pulses"), ("interval_minutes", "interval")):

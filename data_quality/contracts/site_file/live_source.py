@@ -102,14 +102,13 @@ class BacnetPoint(Point):
 
 
 class BacnetSource(_Source):
-    """A BACnet/IP device, asked for present values, or heard where it tells changes (COV)."""
+    """A BACnet/IP device, asked for the present values of its objects."""
 
     kind: Literal["bacnet"]
-    address: str = Field(min_length=1, description="host, host:port or network:host of the device")
+    address: str = Field(pattern=r"^[A-Za-z0-9._-]{1,253}(:\d{1,5})?$", description="host or host:port of the device")
     device_id: int | None = Field(default=None, ge=0, le=4_194_302, description="What it must say of itself")
     every_s: EveryS = 60.0
     timeout_s: float = Field(default=3.0, gt=0, le=60)
-    is_cov: bool = Field(default=False, description="Subscribe to changes of value")
     points: tuple[BacnetPoint, ...] = Field(min_length=1)
 
 
@@ -125,6 +124,7 @@ class P1Source(_Source):
     kind: Literal["p1_tcp"]
     host: str = Field(min_length=1)
     port: Port = 23
+    equipment_id: str = Field(default="", max_length=96, description="What the meter must say of itself (0-0:96.1.1)")
     points: tuple[P1Point, ...] = Field(min_length=1)
 
 

@@ -118,6 +118,16 @@ def totals(readings: Iterable[Reading], unknown: Iterable[Field] = ()) -> list[t
     return found
 
 
+def told(fields: list[Field], header: str, time_zone: str) -> dict[str, Reading]:
+    """What one telegram states, by OBIS code without its `.255`. 1-0:1.8.0 and 1-0:2.8.0 are sums over tariffs where
+    the meter states no total; where one of those cannot be read, they are left out.
+    """
+    readings = readings_of(fields, header, time_zone)
+    found = {_SUFFIX.sub("", each.obis): each for each in readings}
+    sums = dict(totals([each for each in readings if not _MBUS.match(each.obis)], unreadable(fields, readings)))
+    return found | {f"{code}.0": sums[register] for register, code in _TOTALS.items() if register in sums}
+
+
 def unit_code(unit: str) -> str | None:
     """Our code of a telegram's unit; None for one that no register of energy or volume has."""
     code = unit.lower()

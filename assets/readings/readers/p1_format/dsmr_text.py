@@ -7,12 +7,9 @@ every line an object, line ends CRLF; a line end that was changed on the way sho
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cache
 
 from data_quality.contracts.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MAX_TELEGRAM = 64 << 10
 # A day of one telegram a second, and some more.
@@ -20,6 +17,8 @@ MAX_TELEGRAMS = 100_000
 _CODE = rb"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[*.]\d{1,3})?"
 _BRACKETS = rb"(?:\([^()\r\n]*\))++"
 _START = re.compile(rb"(?m)^/")
+# A meter that speaks now tells one at a time; so few need no library, which whoever listens would have to load.
+_WORTH_NUMPY = 8
 # A telegram ends with '!' at the begin of a line; up to four hex digits of its checksum follow.
 _END = re.compile(rb"(?m)^!([^\r\n]*)(\r\n|\r|\n|\Z)")
 _LINE = re.compile(rb"(" + _CODE + rb")?(" + _BRACKETS + rb")")
@@ -124,12 +123,12 @@ def read_telegrams(data: bytes) -> TelegramFile:
 
 def checksums(bodies: list[bytes]) -> list[int]:
     """CRC16 of each (polynomial 0x8005 reflected, start 0), all at once."""
-    if not bodies:
-        return []
+    if len(bodies) < _WORTH_NUMPY:
+        return [_checksum(body) for body in bodies]
     # Here, since every file that is looked at asks every reader, and most are of another format.
     import numpy as np
 
-    table = _crc_table()
+    table = np.array(_crc_table(), dtype=np.uint16)
     order = sorted(range(len(bodies)), key=lambda place: len(bodies[place]))
     sums = [0] * len(bodies)
     # Sorted by length, a group needs little padding.
@@ -254,11 +253,17 @@ def _field(obis: str, position: str, text: str, line: int) -> Field:
     return Field(obis, position, text, "", line)
 
 
-def _crc_table() -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
-    import numpy as np
+def _checksum(body: bytes) -> int:
+    table, crc = _crc_table(), 0
+    for byte in body:
+        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+    return crc
 
-    table = np.arange(256, dtype=np.uint16)
+
+@cache
+def _crc_table() -> tuple[int, ...]:
+    table = list(range(256))
     for _ in range(8):
         # 0xA001 is 0x8005 with its bits in reverse order.
-        table = np.where(table & 1, (table >> 1) ^ 0xA001, table >> 1).astype(np.uint16)
-    return table
+        table = [(each >> 1) ^ 0xA001 if each & 1 else each >> 1 for each in table]
+    return tuple(table)

@@ -35,6 +35,15 @@ class ListSink:
         else:
             self.waiting.append(done)
 
+    def of(self, point: str) -> list[Sample]:
+        """What was kept of one point."""
+        return [sample for sample in self.samples if sample.point == point]
+
+    def wait_for_more(self, count: int) -> None:
+        """Until so many more samples are kept than now."""
+        before = len(self.samples)
+        until(lambda: len(self.samples) >= before + count)
+
 
 def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
     """Wait until something holds. Raises AssertionError when the time is over."""
