@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
-from controls.gateways.access.broker_rights import site_client
+from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -131,15 +131,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     with ExitStack() as stack:
         # Nobody has to know it: it reaches the children by their environment.
         password = project.settings.mqtt.password or secrets.token_urlsafe(24)
-        # The devices of a site speak for themselves only; what else they could say, the agent would believe.
-        clients = {
-            site.site_id: site_client(
-                site.site_id,
-                [each.asset_id for each in site.assets if each.template],
-                says=_topics(plants) if site is simulated[0] else (),
-            )
-            for site in simulated
-        }
+        clients = _clients(simulated, plants)
         broker = stack.enter_context(
             start_broker(
                 project.data_dir / "broker",
@@ -190,10 +182,18 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         yield live
 
 
-def _topics(plants: Iterable[Site]) -> tuple[str, ...]:
-    """Every topic on which a meter of the plants speaks."""
+def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Client]:
+    """By site: the devices speak for themselves only; what else they could say, the agent would believe."""
     sources = [source for plant in plants for source in plant.sources if isinstance(source, MqttSource)]
-    return tuple(dict.fromkeys(point.topic for source in sources for point in source.points))
+    topics = tuple(dict.fromkeys(point.topic for source in sources for point in source.points))
+    return {
+        site.site_id: site_client(
+            site.site_id,
+            [each.asset_id for each in site.assets if each.template],
+            says=topics if site is simulated[0] else (),
+        )
+        for site in simulated
+    }
 
 
 def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:

@@ -83,21 +83,11 @@ def run_agent(
     threads = ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
     bench.lanes = lanes = Lanes(*threads)
     logger.info("agent of %s: %s", site.site_id, _names(agent))
-    told, ended, due_s = "", threading.Event(), 0.0
+    ended = threading.Event()
     watch(emergency, agent.obey_stop, ended)
     status = _status(agent, project, site, emergency, clock)
     try:
-        while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
-            agent.rounds.rest(BUSY_S)
-            is_cycle = time.monotonic() >= due_s
-            if is_cycle:
-                agent.cycle()
-                due_s = time.monotonic() + poll_s
-            else:
-                agent.go_on()
-            told = _tell(agent.trouble, told)
-            if is_cycle and beat is not None:
-                beat(agent)
+        _run(agent, stop, poll_s=poll_s, beat=beat)
         agent.stop()
     # Interrupts and exits too: whatever ends the process, the devices go home first.
     except BaseException:
@@ -109,6 +99,22 @@ def run_agent(
         lanes.close()
         values.close()
         store.close()
+
+
+def _run(agent: Agent, stop: threading.Event, *, poll_s: float, beat: Callable[[Agent], None] | None) -> None:
+    """Whole cycles as often as poll_s says; between them only what devices answered is looked at."""
+    told, due_s = "", 0.0
+    while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
+        agent.rounds.rest(BUSY_S)
+        is_cycle = time.monotonic() >= due_s
+        if is_cycle:
+            agent.cycle()
+            due_s = time.monotonic() + poll_s
+        else:
+            agent.go_on()
+        told = _tell(agent.trouble, told)
+        if is_cycle and beat is not None:
+            beat(agent)
 
 
 def _tell(trouble: str, told: str) -> str:

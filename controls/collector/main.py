@@ -29,7 +29,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 
 # From the spool to the live store: what a person still takes for now.
-BOARD_S = 0.2
+BOARD_S = 0.1
 STATES_S = 1.0
 logger = logging.getLogger("meterloom.collector")
 OpenAdapter = Callable[[Site, Streaming], Adapter]

@@ -24,6 +24,7 @@ def main() -> int:
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
+    from tests.bench.live_bench import bench as live
     from tests.bench.postgres import packaged_postgres
     from tests.bench.report_bench import main as reports
     from tests.bench.trace_bench import main as traces
@@ -58,6 +59,7 @@ def main() -> int:
     plans()
     if not chosen.no_agent:
         agent(500, 60)
+        live()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
     if chosen.bills:

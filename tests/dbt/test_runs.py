@@ -22,7 +22,7 @@ TWICE = pl.DataFrame([("s", "UTC", "EUR", 1.0)] * 2, schema=SOURCE_SCHEMAS["site
 
 @pytest.fixture
 def target(tmp_path: Path) -> WarehouseTarget:
-    made = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
+    made = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
     load_sources(made, {name: empty_source(name) for name in SOURCE_SCHEMAS} | {"sites": TWICE})
     return made
 

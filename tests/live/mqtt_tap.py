@@ -48,16 +48,25 @@ class Meters:
 
     def __init__(self, count: int, *, per_s: float, port: int) -> None:
         self.sent = [0] * count
-        self._per_s = per_s
+        self._per_s, self._port = per_s, port
         self._stop = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.max_queued_messages_set(0)
-        self._client.max_inflight_messages_set(5000)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
+        self._told_s = time.monotonic()
+        self._client = self._connected()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _connected(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client.max_queued_messages_set(0)
+        client.max_inflight_messages_set(5000)
+        client.reconnect_delay_set(1, 1)
+        client.on_publish = self._published
+        client.connect_async("127.0.0.1", self._port)
+        client.loop_start()
+        return client
+
+    def _published(self, *_: object) -> None:
+        self._told_s = time.monotonic()
 
     def rest(self) -> None:
         """Measure no more."""
@@ -73,6 +82,11 @@ class Meters:
         step_s, next_s, owed, number = 0.05, time.monotonic(), 0.0, 0
         while not self._stop.is_set():
             owed += self._per_s * step_s
+            if time.monotonic() - self._told_s > 3:
+                # The library may hang after a broker that died while it came back; a real meter has a watchdog.
+                self._client.disconnect()
+                self._client.loop_stop()
+                self._told_s, self._client = time.monotonic(), self._connected()
             for _ in range(int(owed)):
                 which, number = number % len(self.sent), number + 1
                 self.sent[which] += 1
@@ -90,27 +104,47 @@ class Tap:
         self.acknowledged: set[Told] = set()
         self._broker_port = broker_port
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.2)
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._stop = threading.Event()
+        self._lines: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._serve, daemon=True)]
+        self._threads[0].start()
 
     def close(self) -> None:
-        self._listener.close()
+        self._stop.set()
+        self._threads[0].join(5)
+        for each in self._lines:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join(5)
+        for each in [self._listener, *self._lines]:
+            each.close()
 
     def _serve(self) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 near, _ = self._listener.accept()
-            except OSError:
-                return
+            except TimeoutError:
+                continue
+            near.settimeout(None)
+            self._lines.append(near)
             try:
                 far = socket.create_connection(("127.0.0.1", self._broker_port), timeout=2)
             except OSError:
-                near.close()
+                near.shutdown(socket.SHUT_RDWR)
                 continue
             far.settimeout(None)
+            self._lines.append(far)
             open_: dict[int, Told] = {}
-            for pair in ((far, near), (near, far)):
-                threading.Thread(target=self._pump, args=(*pair, open_), daemon=True).start()
+            pumps = [
+                threading.Thread(target=self._pump, args=(*pair, open_), daemon=True)
+                for pair in ((far, near), (near, far))
+            ]
+            self._threads += pumps
+            for each in pumps:
+                each.start()
 
     def _pump(self, source: socket.socket, target: socket.socket, open_: dict[int, Told]) -> None:
         rest = b""

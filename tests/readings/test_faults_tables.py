@@ -30,12 +30,16 @@ def outside(bench: Bench) -> set[Path]:
 
 
 def test_fault_f01_a_csv_cut_at_every_byte_gives_no_wrong_value(tmp_path: Path) -> None:
-    whole = LONG.encode()
-    assert len(whole) > 3000
+    header, *lines = LONG.splitlines(keepends=True)
+    # Each byte of what crosses midnight and the step to three digits; of the whole, a place that moves from row to row.
+    around, whole = (header + "".join(lines[78:])).encode(), LONG.encode()
+    cuts = [around[:end] for end in range(len(around))]
+    cuts += [whole[:end] for end in (*range(0, len(whole), 23), len(whole) - 1)]
+    assert len(cuts) > 1200
     true_value = {row[:17]: float(row[18:]) for row in LONG.splitlines()[1:]}
     path, most = tmp_path / "cut.csv", 0
-    for end in range(len(whole)):
-        path.write_bytes(whole[:end])
+    for cut in cuts:
+        path.write_bytes(cut)
         try:
             rows = read_file(path).rows
         except BadInput:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,15 @@ class World:
     baselines: BaselineStore
     reports: ReportStore
     clock: FixedClock
-    given: EnpiInputs
+    known: Callable[[], EnpiInputs]
+
+    @cached_property
+    def given(self) -> EnpiInputs:
+        """The inputs as they were known when the world was made: what was written since is not in them.
+
+        Made for who asks: they are a second of work, and a report of a template has inputs of its own.
+        """
+        return self.known()
 
     def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
         """Short: hypothesis prints what a test is given, and warns of what is long."""
@@ -91,8 +100,12 @@ def make_world(
     for seu_id in without_baseline:
         del versions[seu_id]
     sources = Sources(lake=lake, sites={used.site_id: used}, baselines=baselines, definitions=DEFINITIONS)
-    given = enpi_inputs(used, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
-    return World(site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)
+    as_of = reports.known_at(clock)
+
+    def known() -> EnpiInputs:
+        return enpi_inputs(used, plant.quarter(), sources=sources, versions=versions, as_of_utc=as_of)
+
+    return World(site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, known=known)
 
 
 def _fill(folder: Path, rows: pl.DataFrame, approved: tuple[str, ...], rejected: int) -> None:

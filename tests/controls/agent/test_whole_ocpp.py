@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, devices_of
@@ -150,7 +151,9 @@ def test_a_charger_that_goes_away_and_forgets_is_found_out_and_safe(whole: Whole
     whole.run(3)
     whole.stranger.profiles = {level: each for level, each in whole.stranger.profiles.items() if level == 0}
     whole.run(10)
-    assert whole.row().state is not CommandState.VERIFIED
+    assert whole.row().state is CommandState.REVERTED
+    told = whole.store.rows(command_events.select().where(command_events.c.command_id == "c1"))
+    assert "the device reads 0" in [row["reason"] for row in told]
     assert whole.stranger.limit() == 0.0
 
 
