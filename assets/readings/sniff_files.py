@@ -173,7 +173,7 @@ def read_file(
         counted = beside(rows, to_intervals(parsed.states, site))
         rows = pl.concat([rows, counted.rows])
         rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
-        if parsed.states.is_empty() and not parsed.channels:
+        if parsed.states.is_empty() and not (site is None and parsed.channels):
             # A state without an amount is not lost: the next file may have the one that it needs.
             _refuse_if_nothing_is_left(rows, rejects, path)
     except BadInput as fault:
