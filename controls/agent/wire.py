@@ -30,8 +30,8 @@ OUTAGE_S = 60.0
 RESTORE_S = 60.0
 # A silent device is asked again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
-# When it ends, the device falls back to the very value that was written. Short, for a device that makes another value of
-# all that is written.
+# When it ends, the device falls back to the very value that was written. Short, for a device that makes another value
+# of all that is written.
 REVERT_TTL_S = 10.0
 
 
@@ -184,8 +184,8 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     if not slot.must_revert:
         slot.wire_until_s = 0.0
     elif device.template.has_device_ttl:
-        # It took our word and made another value of it: said again, that would stand for as long again. Its own timer is
-        # the better hand now, and where that fails too, it is told again.
+        # It took our word and made another value of it: said again, that would stand for as long again. Its own timer
+        # is the better hand now, and where that fails too, it is told again.
         slot.revert_again_s = bench.monotonic() + command.ttl_s + 1.0
     return {"revert": "read back" if not slot.must_revert else "not confirmed", "revert_value": read.value}
 
