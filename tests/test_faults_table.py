@@ -9,6 +9,7 @@ def test_every_fault_has_a_test_of_its_name() -> None:
     names = [line.split("(")[0] for file in files_with_faults() for line in open_lines(file)]
     tested = {fault for name in names for fault in ids_of(f"x::{name.strip().removeprefix('def ')}_")}
     assert sorted(set(FAULTS) - tested) == []
+    assert sorted(tested - set(FAULTS)) == [], "tested, and on no page"
 
 
 def open_lines(file: str) -> list[str]:

@@ -52,7 +52,7 @@ def test_what_comes_late_makes_a_file_that_holds_the_earlier_samples_too(tmp_pat
 
 
 @pytest.mark.parametrize("kill_at", range(3))
-def test_a_drain_killed_anywhere_loses_and_doubles_nothing(
+def test_fault_f31_a_drain_killed_anywhere_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
 ) -> None:
     """Each write in turn is the last one before the kill; then the records, still in the spool, are drained again."""

@@ -150,7 +150,7 @@ def tell(**told: Any) -> dict[str, Any]:
 
 @pytest.mark.real
 @pytest.mark.timeout(LENGTH_S + 180)
-def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_fault_f31_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     points = [each.point for each in site_of(METERS).sources[0].points]
     with Device(points, per_s=RATE_HZ) as device:
@@ -178,7 +178,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.timeout(LENGTH_S + 180)
-def test_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Path) -> None:
+def test_fault_f31_f38_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Path) -> None:
     chance, broker = random.Random(SEED), Broker(tmp_path)
     tap, meters = Tap(broker.port), Meters(METERS, per_s=RATE_HZ, port=broker.port)
     (tmp_path / "sites").mkdir()
