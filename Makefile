@@ -1,5 +1,5 @@
-# make demo | test | fast | up | check | house | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test fast up check house bench fuzz soak postgres mutants coverage clean
+# make demo | test | test-long | fast | up | check | house | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check house bench fuzz soak postgres mutants coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -17,11 +17,15 @@ up: setup
 	@exec .venv/bin/meterloom up --project demo
 
 test: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part core
+
+# What is left: files that take long for the tests that they hold. CI runs both.
+test-long: setup
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part long
 
 # While writing: the files that give most tests for two minutes, by tests/seconds.json, and those that are new.
 fast: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --fast
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part fast
 
 # The same tests with the lines counted, which takes a quarter longer.
 coverage: setup

@@ -14,7 +14,7 @@ from hypothesis import is_hypothesis_test
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
-from tests.seconds import LongestFirst
+from tests.seconds import PARTS, LongestFirst
 from tests.template_store import stores_by_copy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +23,8 @@ MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What `make fast` asks for."""
-    parser.addoption("--fast", action="store_true", help="only the files that fit two minutes, by tests/seconds.json")
+    """What `make fast`, `make test` and `make test-long` ask for."""
+    parser.addoption("--part", choices=PARTS, help="only these files, by tests/seconds.json")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture.engine import MAX_SHRINKING_SECONDS
 
-from tests.seconds import FAST_S, ROOT, LongestFirst, fast_files, kept, unit_of
+from tests.seconds import ALWAYS, CORE_S, FAST_S, ROOT, LongestFirst, core_files, fast_files, kept, left_out, unit_of
 
 # Files that nobody measured yet run in `make fast`, so only few may be.
 LEAST_KNOWN = 0.8
@@ -24,6 +24,18 @@ def test_what_is_fast_fits_and_holds_most_of_the_tests() -> None:
     chosen = fast_files(known)
     assert sum(known[name][0] for name in chosen) <= FAST_S
     assert sum(known[name][1] for name in chosen) > 0.5 * sum(count for _, count in known.values())
+
+
+def test_make_test_fits_holds_what_is_always_wanted_and_with_the_long_part_every_file() -> None:
+    known = kept()
+    core = core_files(known)
+    assert sum(known[name][0] for name in core) <= CORE_S
+    assert set(ALWAYS) <= core
+    assert sum(known[name][1] for name in core) > 0.8 * sum(count for _, count in known.values())
+    run = {part: known.keys() - left_out(part, known) for part in ("core", "long")}
+    assert run["core"] | run["long"] == known.keys()
+    assert not run["core"] & run["long"]
+    assert left_out(None, known) == set()
 
 
 def test_files_that_give_many_tests_for_their_seconds_come_before_others() -> None:

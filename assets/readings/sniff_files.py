@@ -25,6 +25,7 @@ from assets.readings.parsed import (
     one_line,
     reason_counts,
 )
+from assets.readings.readers.live_format.samples import Samples
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.streams import streams
 from assets.readings.tables.column_layout import choose_maps
@@ -177,7 +178,9 @@ def read_file(
         counted = beside(rows, to_intervals(parsed.states, site))
         rows = pl.concat([rows, counted.rows])
         rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
-        if parsed.states.is_empty() and not may_hold_none and (site is not None or not parsed.channels):
+        # What the points of live samples are only a site says: without one the names in the file are all that it tells.
+        names_only = site is None and reader.name == Samples.name
+        if parsed.states.is_empty() and not may_hold_none and not names_only:
             # A state without an amount is not lost: the next file may have the one that it needs.
             _refuse_if_nothing_is_left(rows, rejects, path)
     except BadInput as fault:

@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "ambiguous_date": ("timestamp,kwh\n01/02/2025 00:00,1\n", 2, "a.csv", "cannot tell day from month"),
     "bad_encoding": (b"timestamp,kwh\n2025-01-01T00:00Z,1\n\xe9,2\n", 3, "a.csv", "expected UTF-8 text"),
     "not_text": (b"timestamp,kwh\n\0\0\0,1\n", 2, "a.csv", "not a text file"),
-    "unknown_format": (b"plain words", 1, "a.dat", "unknown format; readable are espi, "),
+    "unknown_format": (b"plain words", 1, "a.dat", "unknown format; readable are samples, espi, "),
     "field_count": ("timestamp,kwh\n2025-01-01T00:00Z,1,5\n", 2, "a.csv", "no line has the 2 fields of the header"),
     "bad_timestamp": (
         "timestamp,kwh\nyesterday,1\ntoday,2\n",

@@ -221,7 +221,10 @@ class TopicsDevice(TopicsReader):
             now_utc = self._clock.now_utc()
             capability, ttl_s = checked(command, self.template, device_id=self._device_id, now_utc=now_utc)
             send, state = self._mqtt.send[command.capability], self._mqtt.state(command.capability)
-            if ttl_s < send.min_ttl_s:
+            if self._is_safe(command):
+                # When it ends, the value is the same: the way home is never refused for it.
+                ttl_s = max(ttl_s, send.min_ttl_s)
+            elif ttl_s < send.min_ttl_s:
                 raise NotSent(f"{command.capability}: {ttl_s} s is less than the device's own timer can count")
             line = self._open_line()
             self._check_status()
@@ -244,8 +247,11 @@ class TopicsDevice(TopicsReader):
         applied = None if heard is None else self._value(heard, state, place)
         return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
 
+    def _is_safe(self, command: Command) -> bool:
+        return command.value == self.template.safe_default[command.capability]
+
     def _payload(self, command: Command, send: SetTopic) -> Any:
-        if send.at_safe is not None and command.value == self.template.safe_default[command.capability]:
+        if send.at_safe is not None and self._is_safe(command):
             return send.at_safe
         return send.below_zero if send.below_zero is not None and command.value < 0 else send.payload
 

@@ -22,4 +22,4 @@ def world_of(folder: Path) -> World:
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
     sources = Sources(lake=lake, sites={"plant": site}, baselines=baselines, definitions=DEFINITIONS)
     given = enpi_inputs(site, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
-    return World(site=site, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)
+    return World(site=site, lake=lake, baselines=baselines, reports=reports, clock=clock, known=lambda: given)
