@@ -154,7 +154,8 @@ def test_fault_f93_the_password_of_a_database_that_is_there_is_in_no_output_pack
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as agent:
         assert agent.stdout is not None
         said = [agent.stdout.readline() for _ in range(2)]
-        shown = [" ".join(process.cmdline()) for process in psutil.process_iter(["cmdline"])]
+        # One that ended meanwhile has no line any more.
+        shown = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
         agent.terminate()
         said += agent.stdout.readlines()
     assert any("controls.agent.main" in each for each in shown)
