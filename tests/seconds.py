@@ -23,7 +23,7 @@ CACHE = "meterloom/seconds"
 FAST_S = 150.0
 # Two workers for less than twelve minutes: the record's seconds are of a machine of which others had a third.
 CORE_S = 1900.0
-# Wanted in `make test` whatever they take: the main job, the promises of dispatch under faults, what earlier versions made.
+# Wanted in `make test` whatever they take: the main job, what dispatch promises under faults, what old versions made.
 ALWAYS = (
     "tests/e2e/test_demo.py",
     "tests/control_faults/test_storm.py",

@@ -168,9 +168,7 @@ def read_file(
     """
     try:
         reader = reader_for(path)
-        maps: tuple[ColumnMap, ...] = () if mapping is None else (mapping,)
-        if not maps and site is not None and site.column_maps:
-            maps = choose_maps(path.name, reader.header(path), site.column_maps)
+        maps = _maps_for(path, reader, mapping, site)
         common = ReadRequest(site=site, tz=tz, now_utc=now_utc, is_scale_vouched=is_scale_vouched)
         requests = [common.model_copy(update={"mapping": each}) for each in maps or (None,)]
         parsed = joined([reader.read(path, request) for request in requests])
@@ -232,6 +230,15 @@ def refused(path: Path, fault: BadInput) -> SniffReport:
         confidence=0.0,
         message=str(fault) if fault.file else str(_in_file(fault, path)),
     )
+
+
+def _maps_for(path: Path, reader: Reader, mapping: ColumnMap | None, site: Site | None) -> tuple[ColumnMap, ...]:
+    """The map that was given, or those of the site that fit."""
+    if mapping is not None:
+        return (mapping,)
+    if site is None or not site.column_maps:
+        return ()
+    return tuple(choose_maps(path.name, reader.header(path), site.column_maps))
 
 
 def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: Path) -> None:
