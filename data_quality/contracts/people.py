@@ -1,6 +1,7 @@
 """People, their roles and public keys: who may approve, override, raise a mode, review, publish."""
 
 from enum import StrEnum
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,14 @@ class Role(StrEnum):
     ENGINEER = "engineer"
     REVIEWER = "reviewer"
     PUBLISHER = "publisher"
+    # Who only looks, and in pages only: no act asks for one of these.
+    VIEWER = "viewer"
+    TENANT = "tenant"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+Board = Literal["ops", "site", "exec", "audit"]
 
 
 class Person(Model):
@@ -27,6 +36,15 @@ class Person(Model):
     name: str
     roles: tuple[Role, ...]
     public_key: str = Field(default="", description="Ed25519 public key, base64; needed to sign")
+    sites: tuple[str, ...] = Field(default=(), description="Sites that the person sees; without them all")
+    tenants: tuple[str, ...] = Field(default=(), description="Tenants whose parts a person of that role sees")
+    home_board: Board | None = Field(default=None, description="The board that opens first")
+
+    @model_validator(mode="after")
+    def _tenant_has_a_part(self) -> Self:
+        if Role.TENANT in self.roles and not self.tenants:
+            raise ValueError(f"{self.person_id} has the role 'tenant' but no tenants: name them, or nothing is seen")
+        return self
 
     def must_be(self, role: Role) -> None:
         """Raises BadInput for a person who does not hold the role."""

@@ -1,0 +1,58 @@
+"""What every handler is given: the project, who asks, what is asked, and the clock."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from assets.sites.load_sites import unknown_site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
+from data_quality.contracts.permissions import sees_scope, sees_site, sees_whole_site
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+from orchestration.open_project import OpenProject
+from reports.pages.address import Address
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries."""
+
+    project: OpenProject
+    person: Person
+    address: Address
+    clock: Clock
+    csrf: str = ""
+    now_utc: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Once: all parts of a page are of one instant.
+        object.__setattr__(self, "now_utc", self.clock.now_utc())
+
+    def sites(self) -> dict[str, Site]:
+        """Sites that the person sees, by id."""
+        return {each: site for each, site in self.project.sites.items() if sees_site(self.person, each)}
+
+    def site(self) -> Site:
+        """The site that is asked for; where the address names none, the person's first. Raises BadInput (unknown_site)
+        for one that is not there and, in the same words, for one that the person may not see.
+        """
+        sites = self.sites()
+        if not self.address.site:
+            if not sites:
+                raise BadInput("there is no site that you may see", reason="no_site")
+            return next(iter(sites.values()))
+        if self.address.site not in sites:
+            raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
+        return sites[self.address.site]
+
+    def scope(self) -> str:
+        """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.
+
+        Raises BadInput (unknown_scope) for one that the person may not see.
+        """
+        site = self.site()
+        usual = f"site:{site.site_id}" if sees_whole_site(self.person) else f"tenant:{self.person.tenants[0]}"
+        scope = self.address.scope or usual
+        if not sees_scope(self.person, site.site_id, scope):
+            raise BadInput(f"site {site.site_id!r} has no scope {scope!r}", reason="unknown_scope")
+        return scope

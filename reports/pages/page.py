@@ -1,0 +1,202 @@
+"""What a page shows, ready to draw: blocks of numbers, tables and pictures, each number with its unit, age and why.
+
+The drawing (HTML, or a script's chart) formats and computes nothing. Blocks of reports (Table, Chart, Paragraph) are
+blocks of pages too; what only a page has stands here. Markup is made by the drawing alone: every text here is plain,
+but for `Picture.svg`, which reports/svg makes.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from reports.pages.address import Address
+from reports.report_content import Chart, Paragraph, Table, Tone
+
+State = Literal["value", "finding", "none", "not_installed"]
+
+
+class Number(Model):
+    """One number with what belongs to it. text: as people read it, a dash where there is none.
+
+    why: the address that explains it. note: one short line, such as "against 1,204 the week before".
+    figure_id: of the figure that it is; its unrounded value goes to CSV and script.
+    """
+
+    label: str
+    text: str
+    unit: str = ""
+    note: str = ""
+    why: str = ""
+    tone: Tone = "plain"
+    figure_id: str = ""
+
+
+class Picture(Model):
+    """A server-made picture; the words beside it say the same to who cannot see it."""
+
+    kind: Literal["picture"] = "picture"
+    key: str
+    title: str
+    svg: str
+    caption: str
+
+
+class Line(Model):
+    """One series of a plot over instants; None is a gap. low, high: edges of a band. style: as it is drawn."""
+
+    name: str
+    role: Literal["actual", "expected", "third", "fourth"]
+    values: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    style: Literal["line", "bars", "steps"] = "line"
+
+
+class Plot(Model):
+    """A chart over time that the browser draws, and without script its table. at_s: instants, seconds since 1970.
+
+    ticks: where the axis is labelled and how, made here because days are the site's. csv: address of the unrounded
+    values. table: the same values as people read them. points: address that explains each point, or nothing.
+    """
+
+    kind: Literal["plot"] = "plot"
+    key: str
+    title: str
+    unit: str
+    at_s: tuple[int, ...]
+    ticks: tuple[tuple[int, str], ...]
+    lines: tuple[Line, ...]
+    table: Table
+    csv: str = ""
+    caption: str = ""
+    points: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _lines_fit(self) -> Self:
+        for line in self.lines:
+            if any(len(each) not in (0, len(self.at_s)) for each in (line.values, line.low, line.high)):
+                raise ValueError(f"plot {self.key!r}: line {line.name!r} does not fit its instants")
+        return self
+
+
+class Widget(Model):
+    """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
+
+    live: the point whose newest value the browser shows here as it comes, `source/point`.
+    """
+
+    key: str
+    title: str
+    state: State
+    value: Number | None = None
+    reason: str = ""
+    age: str = ""
+    numbers: tuple[Number, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    picture: Picture | None = None
+    table: Table | None = None
+    link: str = ""
+    live: str = ""
+    is_synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _says_why_not(self) -> Self:
+        if self.state in ("none", "not_installed") and not self.reason:
+            raise ValueError(f"widget {self.key!r} shows nothing and says not why")
+        if self.state in ("value", "finding") and self.value is None and self.table is None:
+            raise ValueError(f"widget {self.key!r} has neither value nor table")
+        return self
+
+
+class Cards(Model):
+    """Widgets side by side, in reading order."""
+
+    kind: Literal["cards"] = "cards"
+    widgets: tuple[Widget, ...]
+
+
+class Numbers(Model):
+    """Headline numbers side by side."""
+
+    kind: Literal["numbers"] = "numbers"
+    numbers: tuple[Number, ...]
+
+
+class Option(Model):
+    """One choice of a picker: where it leads, and whether it is the present one."""
+
+    text: str
+    href: str
+    is_chosen: bool = False
+
+
+class Choice(Model):
+    """A picker that works as plain links: site, scope, grain, what to compare with."""
+
+    kind: Literal["choice"] = "choice"
+    label: str
+    options: tuple[Option, ...]
+
+
+class Input(Model):
+    """One field of a form."""
+
+    name: str
+    label: str
+    kind: Literal["text", "date", "select", "password", "hidden", "number"] = "text"
+    value: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    is_required: bool = False
+    hint: str = ""
+
+
+class Form(Model):
+    """A form. method get: a question; post: an act, to which the drawing adds the token against forgery."""
+
+    kind: Literal["form"] = "form"
+    key: str
+    title: str
+    action: str
+    method: Literal["get", "post"]
+    fields: tuple[Input, ...]
+    submit: str
+    note: str = ""
+
+
+class Steps(Model):
+    """A list of steps or facts, each with a word, a sentence and perhaps a link; the graph behind a number, a life."""
+
+    kind: Literal["steps"] = "steps"
+    title: str
+    steps: tuple[tuple[str, str, str], ...]
+
+
+PageBlock = Annotated[
+    Paragraph | Table | Chart | Numbers | Picture | Plot | Cards | Choice | Form | Steps, Field(discriminator="kind")
+]
+
+
+class Part(Model):
+    """One part of a page, under a heading of its own; the first may have none."""
+
+    key: str
+    title: str = ""
+    blocks: tuple[PageBlock, ...]
+
+
+class Page(Model):
+    """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead.
+
+    links: text and address of what is done with it (CSV, the same as of now, the report).
+    """
+
+    title: str
+    address: Address
+    parts: tuple[Part, ...]
+    age: str = ""
+    findings: tuple[Finding, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    whys: dict[str, str] = {}
+    is_synthetic: bool = False

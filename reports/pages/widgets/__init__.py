@@ -1,0 +1,1 @@
+"""The boards' widgets, one a file: `view(given) -> Widget`."""
