@@ -168,7 +168,11 @@
       const day = (at) => local.format(this.told.at_s[at] * 1000);
       const [low, high] = first < last ? [first, last] : [last, first];
       const end = new Date(`${day(high)}T00:00:00Z`);
-      end.setUTCDate(end.getUTCDate() + 1);
+      const steps = this.told.at_s;
+      // Points of months stand for all days until the next one.
+      const isMonths = steps.length > 1 && steps[1] - steps[0] > 7 * 86400;
+      if (isMonths) end.setUTCMonth(end.getUTCMonth() + 1, 1);
+      else end.setUTCDate(end.getUTCDate() + 1);
       const asked = address();
       asked.searchParams.set("period", `${day(low)}/${end.toISOString().slice(0, 10)}`);
       location.assign(asked);
