@@ -1,6 +1,6 @@
 """The description of the API (OpenAPI 3.1), made of the routes and of what their gates know; and what breaks a promise."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,7 +11,7 @@ from data_quality.contracts.permissions import Permission
 from orchestration.web.problems import REASONS
 from reports.pages.address import KNOWN, Address
 from reports.pages.page import Page, Part
-from reports.report_content import Paragraph, Table
+from reports.report_content import Cell, Column, Paragraph, Row, Table
 
 VERSION = "1"
 
@@ -106,23 +106,31 @@ def _body(said: dict[str, Any], document: dict[str, Any]) -> dict[str, bool]:
 
 def docs_page(document: dict[str, Any], address: Address) -> Page:
     """The document as a page of ours."""
-    rows, cells = [], ("Method", "Path", "What it answers", "Parameters", "Permission")
-    for path, methods in sorted(document["paths"].items()):
-        for method, said in methods.items():
-            own = [each["name"] for each in said.get("parameters", [])]
-            what = said.get("description") or said.get("summary", "")
-            rows.append((method.upper(), path, what.partition("\n")[0], ", ".join(own), said.get("x-permission", "")))
+    rows = [
+        (
+            method.upper(),
+            path,
+            (said.get("description") or said.get("summary", "")).partition("\n")[0],
+            ", ".join(each["name"] for each in said.get("parameters", [])),
+            said.get("x-permission", ""),
+        )
+        for path, methods in sorted(document["paths"].items())
+        for method, said in methods.items()
+    ]
     faults = [(str(status), ", ".join(sorted(reasons))) for status, reasons in sorted(REASONS.items())]
+    paths = _table("Addresses", ("Method", "Path", "What it answers", "Parameters", "Permission"), rows)
     parts = (
         Part(key="how", blocks=(Paragraph(text=_HOW),)),
-        Part(key="paths", title="Addresses", blocks=(Table(title="Addresses", header=cells, rows=tuple(rows)),)),
-        Part(key="faults", title="Refusals", blocks=(_faults(tuple(faults)),)),
+        Part(key="paths", title="Addresses", blocks=(paths,)),
+        Part(key="faults", title="Refusals", blocks=(_table("Refusals", ("Status", "Codes"), faults),)),
     )
     return Page(title="API", address=address, parts=parts, links=(("OpenAPI 3.1", "/api/openapi.json"),))
 
 
-def _faults(rows: tuple[tuple[str, str], ...]) -> Table:
-    return Table(title="Refusals", header=("Status", "Codes"), rows=rows)
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
+    heads = tuple(Column(title=each) for each in columns)
+    return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)
 
 
 _HOW = (

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.web.allowances import TooMany
 from orchestration.web.ask import Ask
@@ -95,7 +95,7 @@ def answer(request: Request, problem: Problem) -> Response:
             "title": problem.title,
             "status": problem.status,
             "detail": problem.detail,
-            "instance": _told(request.url.path)[:200],
+            "instance": _printable(request.url.path)[:200],
             "code": problem.code,
         }
         said |= {"mend": problem.mend} if problem.mend else {}
@@ -126,8 +126,9 @@ def answer(request: Request, problem: Problem) -> Response:
 def is_for_programs(request: Request) -> bool:
     """Whether a problem document is understood better than a page."""
     accepts = request.headers.get("accept", "")
+    path = request.url.path
     # A script of a page asks for JSON; whoever names nothing is no browser.
-    return request.url.path.startswith("/api/") or ("text/html" not in accepts)
+    return (path.startswith("/api/") and path != "/api/docs") or "text/html" not in accepts
 
 
 def _here(request: Request) -> str:
@@ -135,7 +136,11 @@ def _here(request: Request) -> str:
 
 
 def _told(text: str) -> str:
-    return _PATH.sub("…", "".join(each if each.isprintable() else " " for each in text))
+    return _PATH.sub("…", _printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _plain(fault: HTTPException) -> Problem:
@@ -156,8 +161,3 @@ def _errors(fault: RequestValidationError) -> tuple[dict[str, str], ...]:
         {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "detail": _told(str(each["msg"]))[:200]}
         for each in fault.errors()[:20]
     )
-
-
-def is_ours(fault: Exception) -> bool:
-    """Whether the fault is one that was raised on purpose."""
-    return isinstance(fault, MeterloomError | NotSignedIn | NotAllowed | TooMany | HTTPException)
