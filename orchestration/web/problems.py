@@ -25,9 +25,9 @@ REASONS: dict[int, frozenset[str]] = {
     403: frozenset({"missing_role", "own_work", "foreign_form", "same_person"}),
     404: frozenset(
         {
-            "unknown_site", "unknown_scope", "no_site", "no_figure", "unknown_report", "unknown_revision", "unknown_bill",
+            "unknown_site", "unknown_scope", "no_site", "no_figure", "unknown_report", "unknown_revision",
             "unknown_seu", "unknown_baseline", "unknown_project", "unknown_plan", "unknown_key", "unknown_source",
-            "unknown_item", "unknown_meter", "invitation_over",
+            "unknown_item", "unknown_meter", "unknown_bill", "invitation_over",
         }
     ),
     409: frozenset({"already_approved", "already_running", "decided", "decided_already", "closed_period", "exists"}),

@@ -91,7 +91,7 @@ class SignIn:
             self.logins.end(self.clock.now_utc(), token_sha256=sha256(token))
 
     def rest(self) -> None:
-        """Note when each sign-in was last used: a page that is looked at writes nothing, the end of the process does."""
+        """Note when each sign-in was last used: to look at a page writes nothing."""
         self.logins.seen({token: each.seen_utc for token, each in self._watched.items()})
 
     def _opened(self, person: Person) -> str:
