@@ -65,7 +65,8 @@ def run_agent(
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
     load = functools.cache(load_template)
-    store = connect_store(project.store_url, public_keys_of(project))
+    within_s = project.settings.database.agent_within_s
+    store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
     values = SiteValues(site, load, reference=store_clock(store))
     bench = Bench(
         store=store,
