@@ -56,6 +56,7 @@ class ServerSettings(Model):
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
     collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
+    receive_port: int = Field(default=0, ge=0, le=65535, description="The same of what is pushed; 0: a free one")
 
 
 class PushSettings(Model):

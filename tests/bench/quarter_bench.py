@@ -67,7 +67,9 @@ def told(folder: Path, end_utc: datetime) -> dict[str, object]:
             run_ids = {row["run_id"] for row in stored}
             last = max((row["recorded_at_utc"] for row in stored), default=None)
             query = sa.select(sa.func.min(month_validations.c.recorded_at_utc).label("at"))
-            query = query.where(month_validations.c.site_id == SITE, month_validations.c.recorded_at_utc > (last or end_utc))
+            query = query.where(
+                month_validations.c.site_id == SITE, month_validations.c.recorded_at_utc > (last or end_utc)
+            )
             (judged,) = select_rows(connection, query) if last is not None else ({"at": None},)
     finally:
         store.close()

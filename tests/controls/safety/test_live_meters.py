@@ -121,9 +121,7 @@ def shown(made: Site, *samples: tuple[str, float, float, str]) -> list[tuple[flo
         board.take("line0", [Sample(point, at, value, "kw", time.wall, None, quality)])
         with_store |= {(row[1], row[2]): row for row in board.changed()}  # type: ignore[misc]
         values = [_value(row) for row in with_store.values()]
-        found += [
-            (each.kw, time.mono - each.at_s) for each in powers.news(values, now_utc=time.wall, now_s=time.mono)
-        ]
+        found += [(each.kw, time.mono - each.at_s) for each in powers.news(values, now_utc=time.wall, now_s=time.mono)]
         time.pass_(2)
     return found
 
@@ -180,7 +178,10 @@ def test_of_two_sources_of_one_meter_the_first_speaks_and_a_device_before_both()
     made = watched({}, {"source_id": "second"})
     assert live_meters(made) == {"meter": {("line0", "kw"): 1.0}}
     assert connection_of(made, load_template)["has_grid_meter"] is True
-    assert {device: meter.asset_id for device, meter in meters_of(made).items()} == {"battery": "meter", "pump": "meter"}
+    assert {device: meter.asset_id for device, meter in meters_of(made).items()} == {
+        "battery": "meter",
+        "pump": "meter",
+    }
     asked = {"asset_id": "own", "kind": "grid_meter", "template": "meter_sdm630", "meter": "grid"}
     both = made.model_dump(mode="json", exclude_unset=True)
     found = Site.model_validate(both | {"assets": [*both["assets"], asked]})
