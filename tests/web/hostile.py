@@ -129,7 +129,10 @@ def wrong(answer: Answer, asker: Asker) -> list[str]:
     text = answer.body.decode("utf-8", "replace") + str(sorted(answer.headers.items()))
     found = [f"status {answer.status}"] if answer.status >= 500 else []
     found += [f"tells {each!r}" for each in asker.secrets if each in text]
-    found += ["writes a script of the asker"] if "<script>alert" in text or "<img src=x" in text else []
+    # What is text to a browser is no script, whatever it says.
+    is_drawn = any(kind in answer.headers.get("content-type", "html") for kind in ("html", "svg", "javascript"))
+    is_drawn = is_drawn or answer.headers.get("x-content-type-options") != "nosniff"
+    found += ["writes a script of the asker"] if is_drawn and ("<script>alert" in text or "<img src=x" in text) else []
     where = answer.headers.get("location", "/")
     found += [f"leads to {where!r}"] if not where.startswith("/") or where.startswith(("//", "/\\")) else []
     found += ["sets a cookie"] if answer.cookies else []
