@@ -6,6 +6,7 @@ largest (`each`) of its grain's rows. What fits none of these is asked for by it
 """
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from data_quality.contracts.reporting.figure import Figure, Trace
 from reports.pages.address import Address
@@ -95,7 +96,7 @@ def _of_parts(figure: Figure, lookup: Lookup) -> dict[str, str | None] | None:
     # The grain stands in the path: site/scope/grain/first day/kpi; a scope may hold strokes itself.
     grains = {part.path.split("/")[-3] for part in known}
     alike = {(each["site"], each["scope"], each["kpi"]) for each in named}
-    touching = all(first["end"] == second["start"] for first, second in zip(named, named[1:], strict=False))
+    touching = all(first["end"] == second["start"] for first, second in pairwise(named))
     if not known or len(known) != len(parts) or len(alike) != 1 or not touching or not grains <= {"day", "month"}:
         return None
     if len(grains) != 1:
