@@ -20,6 +20,7 @@ from reports.life.figure_trace import (
     as_read,
     known_figure,
     readings_behind,
+    trace_data,
     trace_figure,
     versions_today,
 )
@@ -50,17 +51,7 @@ def trace(
         )
     found = trace_figure(figure_id, reports=reports, sources=sources)
     figure = found.figure
-    result = {
-        "figure": figure.model_dump(exclude={"trace"}),
-        "inputs": [each.model_dump(include={"kind", "id", "role", "sha256", "value"}) for each in found.inputs],
-        "versions": found.versions,
-        "computation": figure.trace.computation,
-        "parameters": figure.trace.parameters,
-        "as_of": figure.trace.as_of_utc,
-        "recomputed": found.recomputed,
-        "is_equal": found.is_equal,
-        "difference": found.difference,
-    }
+    result = trace_data(found)
     parts: list[Table | str] = [*_verdict(found), "", INPUTS]
     if versions:
         result["changes"] = changes = versions_today(figure, reports=reports, sources=sources)

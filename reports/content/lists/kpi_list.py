@@ -149,20 +149,16 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
 
     Of a month also the twelve months that end with it. Raises BadInput where there is none.
     """
-    inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     if grain == "hour":
         found = hours_of(site, period, marts_dir)
     else:
-        values = read_mart(marts_dir, "mart_site__kpi_values", site_id=site.site_id)
-        parts = [values.filter(inside & (pl.col("grain") == grain)).select(COLUMNS)]
-        if grain == "month":
-            rolling = read_mart(marts_dir, "mart_scope__rolling_kpi", site_id=site.site_id)
-            is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
-            parts.append(rolling.filter(is_last).select(COLUMNS))
-        parts.append(_compared(site, marts_dir).filter(inside & (pl.col("grain") == grain)))
-        # Diagonal: rows that compare with nothing lack the baseline's columns.
-        found = pl.concat(parts, how="diagonal").with_columns(
-            hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
+        inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+        is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
+        found = rows_where(
+            site,
+            marts_dir,
+            inside & (pl.col("grain") == grain),
+            rolling=is_last if grain == "month" else pl.lit(value=False),
         )
     if found.is_empty():
         raise BadInput(
@@ -180,33 +176,48 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
     return found.sort("scope", "period_start", "hour_start_utc", "grain", "kpi")
 
 
-def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
+def rows_where(site: Site, marts_dir: Path, where: pl.Expr, *, rolling: pl.Expr | None = None) -> pl.DataFrame:
+    """Rows of days, months and years of all scopes, of twelve months, and of differences to baselines, unsorted.
+
+    rolling: which rows of twelve months; those of `where` if left out. Columns as `kpi_rows`, hour_start_utc null.
+    """
+    values = read_mart(marts_dir, "mart_site__kpi_values", site_id=site.site_id, where=where)
+    twelve = read_mart(
+        marts_dir, "mart_scope__rolling_kpi", site_id=site.site_id, where=where if rolling is None else rolling
+    )
+    parts = [values.select(COLUMNS), twelve.select(COLUMNS), _compared(site, marts_dir, where)]
+    # Diagonal: rows that compare with nothing lack the baseline's columns.
+    return pl.concat(parts, how="diagonal").with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+
+
+def _compared(site: Site, marts_dir: Path, where: pl.Expr) -> pl.DataFrame:
     """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
     carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
     try:
-        rows = read_mart(marts_dir, "mart_seu__kpi_values", site_id=site.site_id)
+        rows = read_mart(marts_dir, "mart_seu__kpi_values", site_id=site.site_id, where=where)
     except BadInput as fault:
         if fault.reason != "mart_missing":
             raise
-        return pl.DataFrame(
-            schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()}
-        )
+        return pl.DataFrame(schema=BASELINE)
     # A use that the site file has dropped keeps its rows in the marts.
     carrier = pl.col("scope").replace_strict(carriers, default="electricity")
     return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
 
-def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
-    """Hours of every scope as KPI rows with site_id, those of single meters among them, by the site's local days."""
+def hours_of(site: Site, period: Period, marts_dir: Path, *, scope: str | None = None) -> pl.DataFrame:
+    """Hours of every scope, or of this one alone, as KPI rows with site_id, those of single meters among them, by the
+    site's local days.
+    """
+    inside = pl.col("local_date").is_between(period.start, period.end, closed="left")
+    one_meter = pl.lit(value=True) if scope is None else pl.col("meter_id") == scope.removeprefix("meter:")
+    one_scope = pl.lit(value=True) if scope is None else pl.col("scope") == scope
     meters = (
-        read_mart(marts_dir, "mart_meter__hour_energy", site_id=site.site_id)
+        read_mart(marts_dir, "mart_meter__hour_energy", site_id=site.site_id, where=inside & one_meter)
         .with_columns(scope="meter:" + pl.col("meter_id"), expected_minutes=pl.lit(60, dtype=pl.Int32))
         .drop("meter_id")
     )
-    scopes = read_mart(marts_dir, "mart_scope__hour_kpi", site_id=site.site_id)
-    hours = pl.concat([scopes, meters.select(scopes.columns)]).filter(
-        pl.col("local_date").is_between(period.start, period.end, closed="left")
-    )
+    scopes = read_mart(marts_dir, "mart_scope__hour_kpi", site_id=site.site_id, where=inside & one_scope)
+    hours = pl.concat([scopes, meters.select(scopes.columns)])
     sources = read_mart(marts_dir, "mart_scope__day_kpi", site_id=site.site_id).select(
         "scope", "max_source_minutes", local_date="period_start"
     )
