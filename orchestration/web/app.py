@@ -5,7 +5,9 @@ from fastapi import APIRouter, FastAPI
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
+from orchestration.web.api import figures
 from orchestration.web.gate import SignedIn
+from orchestration.web.pages import why
 
 
 def make_app(project: OpenProject, *, clock: Clock, signed_in: SignedIn) -> FastAPI:
@@ -19,4 +21,8 @@ def make_app(project: OpenProject, *, clock: Clock, signed_in: SignedIn) -> Fast
 
 def routers() -> list[APIRouter]:
     """Pages and groups of endpoints; one line each."""
-    return [static_files.router]
+    return [
+        static_files.router,
+        why.router,
+        figures.router,
+    ]

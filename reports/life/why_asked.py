@@ -14,15 +14,15 @@ import polars as pl
 from assets.kpi.running_cost.month_to_date import running_figures, span_behind
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import Period, months_of, parse_period
 from reports.again.computations import RUNNING
 from reports.again.figure_sources import Sources, seu_of
-from reports.content.lists.kpi_list import HOURLY, add_rows, hours_of, rows_where
+from reports.content.lists.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.content.lists.running_list import running_book
 from reports.datasets.base import Given, Item
 from reports.datasets.enpi import MEASURES, EnpiData
@@ -43,6 +43,7 @@ class Asking:
     site: Site
     sources: Sources
     marts_dir: Path
+    read: ReadMart
     baselines: BaselineStore
     as_of_utc: datetime
     is_past: bool = False
@@ -109,25 +110,39 @@ def _side(book: FigureBook, asked: WhyAsked, given: Asking, scope: str, kpi: str
 
 
 def _rows(asked: WhyAsked, given: Asking, scope: str, kpi: str, span: Period) -> pl.DataFrame:
-    site = given.site
     is_it = (pl.col("scope") == scope) & (pl.col("kpi") == kpi)
     if asked.at_utc is not None:
-        hours = hours_of(site, span, given.marts_dir, scope=scope) if kpi in HOURLY else None
-        rows = pl.DataFrame() if hours is None else hours.filter(is_it & (pl.col("hour_start_utc") == asked.at_utc))
+        hours = {} if kpi not in HOURLY else {"kpis": (kpi,)}
+        rows = hours_of(given.site, span, given.read, scope=scope, **hours)
+        rows = rows.filter(is_it & (pl.col("hour_start_utc") == asked.at_utc))
     elif asked.grain:
-        inside = (pl.col("period_start") >= span.start) & (pl.col("period_end") <= span.end)
-        rows = rows_where(site, given.marts_dir, is_it & inside & (pl.col("grain") == asked.grain))
-        rows = rows.sort("period_start")
+        rows = kpi_rows(given.site, span, asked.grain, given.read, scope=scope)
+        rows = rows.filter(is_it & (pl.col("grain") == asked.grain))
         # A hole would make the sum of what is there look like that of the whole.
         if not rows.is_empty() and not _is_whole(rows, span):
             raise _none(f"{kpi} of {scope}: not every {asked.grain} of {span.label} is in the marts")
     else:
         exact = (pl.col("period_start") == span.start) & (pl.col("period_end") == span.end)
-        rows = rows_where(site, given.marts_dir, is_it & exact)
+        grains = _grains(span)
+        rows = pl.concat([kpi_rows(given.site, part, grain, given.read, scope=scope) for grain, part in grains.items()])
+        rows = rows.filter(is_it & exact)
     if rows.is_empty():
-        about = f" of {asked.at_utc:%Y-%m-%d %H:%M}Z" if asked.at_utc is not None else ""
+        about = f" at {asked.at_utc:%Y-%m-%d %H:%M}Z" if asked.at_utc is not None else ""
         raise _none(f"the marts have no {kpi} of {scope} for {span.start}/{span.end}{about}")
     return rows
+
+
+def _grains(span: Period) -> dict[Grain, Period]:
+    """In which rows a span can stand: of a day, a month, a year; of twelve months in those of the last of them."""
+    if span.days == 1:
+        return {"day": span}
+    months = months_of(span)
+    if span.start.day != 1 or span.end.day != 1 or len(months) not in (1, 12):
+        raise _none(
+            f"{span.start}/{span.end} is no day, month or year: name the days or months that it is made of (grain)"
+        )
+    found: dict[Grain, Period] = {"month": months[-1]}
+    return found | ({"year": span} if len(months) == 12 and span.start.month == 1 else {})
 
 
 def _is_whole(rows: pl.DataFrame, span: Period) -> bool:
@@ -167,8 +182,8 @@ def _running(asked: WhyAsked, given: Asking, revision: int) -> tuple[Figure, Fig
     site = given.site
     if asked.kpi not in RUNNING:
         raise _none(f"there is no running figure {asked.kpi!r}; there are {', '.join(RUNNING)}")
-    quarters = read_mart(given.marts_dir, "mart_site__quarter_hour_running", site_id=site.site_id)
-    projections = read_mart(given.marts_dir, "mart_site__day_projection", site_id=site.site_id)
+    quarters = given.read("mart_site__quarter_hour_running", site_id=site.site_id)
+    projections = given.read("mart_site__day_projection", site_id=site.site_id)
     found = running_figures(site.site_id, quarters, projections, at_utc=asked.at_utc)
     start, end = span_behind(site, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=site.time_zone)

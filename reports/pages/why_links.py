@@ -38,7 +38,8 @@ def why_of(figure: Figure, address: Address, lookup: Lookup | None = None) -> st
 
 def _asked(figure: Figure, lookup: Lookup | None) -> Mapping[str, str | None] | None:
     trace = figure.trace
-    if trace.computation == "scope_kpi":
+    # A saving that may not be claimed is the row of a mart too, and computed by nothing.
+    if trace.computation == "scope_kpi" or (trace.computation == "nothing" and "kpi" in trace.parameters):
         return _of_row(trace)
     if trace.computation == "running_figure":
         named = trace.parameters
