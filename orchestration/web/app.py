@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.allowances import Allowances
 from orchestration.web import static_files
+from orchestration.web.allowances import Allowances
 from orchestration.web.api import described, figures, health
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import sign_in_pages, why
+from orchestration.web.pages import enpi, sign_in_pages, why
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -64,6 +64,7 @@ def routers() -> list[APIRouter]:
         described.router,
         static_files.router,
         why.router,
+        enpi.router,
         figures.router,
     ]
 

@@ -1,7 +1,7 @@
 """What every handler is given: the project, who asks, what is asked, and the clock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from assets.sites.load_sites import unknown_site
@@ -49,6 +49,10 @@ class Ask:
         if self.address.site not in sites:
             raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
         return sites[self.address.site]
+
+    def at(self, site_id: str) -> "Ask":
+        """The same question of a site that stands in the path instead of the query."""
+        return replace(self, address=self.address.model_copy(update={"site": site_id}))
 
     def scope(self) -> str:
         """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.

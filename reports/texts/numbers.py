@@ -71,5 +71,5 @@ def exact_text(value: Decimal | None, unit: str) -> str:
     if value is None:
         return "unknown"
     # Normalised, a hundred would be 1E+2.
-    whole = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
+    whole = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize(ARITHMETIC)
     return f"{whole:,f} {unit_text(unit)}".rstrip()
