@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import described, figures, health
+from orchestration.web.api import described, figures, health, jobs, seed0_performance, seed0_uses
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import enpi, sign_in_pages, why
+from orchestration.web.pages import enpi, reports, sign_in_pages, why
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -65,6 +65,10 @@ def routers() -> list[APIRouter]:
         static_files.router,
         why.router,
         enpi.router,
+        reports.router,
+        jobs.router,
+        seed0_uses.router,
+        seed0_performance.router,
         figures.router,
     ]
 
