@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.allowances import Allowances
 from orchestration.web import static_files
+from orchestration.web.allowances import Allowances
 from orchestration.web.api import described, health
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import sign_in_pages
+from orchestration.web.pages import report_twins, sign_in_pages
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -62,6 +62,7 @@ def routers() -> list[APIRouter]:
         sign_in_pages.router,
         health.router,
         described.router,
+        report_twins.router,
         static_files.router,
     ]
 
