@@ -33,5 +33,6 @@ def _own_names(site: Site) -> dict[str, str]:
     found |= {f"seu:{each.seu_id}": each.name for each in site.seus}
     for kind, parts in site.premises.parts().items():
         found |= {f"{kind}:{part.part_id}": part.name or part.part_id for part in parts}
-        found.setdefault(f"{kind}:{REMAINDER[kind]}", f"{REMAINDER[kind]} (no {kind})")
+    for kind, rest in REMAINDER.items():
+        found.setdefault(f"{kind}:{rest}", f"{rest} (no {kind})")
     return found
