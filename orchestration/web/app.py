@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.allowances import Allowances
 from orchestration.web import static_files
+from orchestration.web.allowances import Allowances
 from orchestration.web.api import described, health
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import sign_in_pages
+from orchestration.web.pages import energy, sign_in_pages
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -63,6 +63,7 @@ def routers() -> list[APIRouter]:
         health.router,
         described.router,
         static_files.router,
+        energy.router,
     ]
 
 

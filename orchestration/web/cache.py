@@ -61,7 +61,12 @@ def answers_of(root: str) -> Answers:
 
 
 def answered(
-    request: Request, ask: Ask, stamp: str, make: Callable[[], tuple[bytes, str]], *, headers: dict[str, str] | None = None
+    request: Request,
+    ask: Ask,
+    stamp: str,
+    make: Callable[[], tuple[bytes, str]],
+    *,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """The answer of an address as somebody with the person's rights sees it; 304 where the asker has it already.
 
@@ -90,5 +95,5 @@ def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
         tuple(sorted(person.roles)),
         person.sites,
         person.tenants,
-        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}",
+        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}",
     )
