@@ -55,7 +55,7 @@ class Answers:
 
 
 @lru_cache(maxsize=8)
-def answers_of(root: str) -> Answers:
+def answers_of(_root: str) -> Answers:
     """The answers of one project folder, shared by all threads of this process."""
     return Answers()
 

@@ -3,7 +3,7 @@
 Hours, days and months are rows of the marts; quarter hours are the readings themselves, as known at any instant.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -40,6 +40,8 @@ class Asked(NamedTuple):
     scope: str
     period: Period
     grain: PageGrain
+    # A series for a program is numbers alone.
+    has_whys: bool = True
 
 
 class Read(NamedTuple):
@@ -73,7 +75,7 @@ def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], 
             found.append(Point(at, None, value, 0.0, None, ("no_readings",)))
             continue
         figure_id = "" if read.figure is None else read.figure.figure_id
-        why = _why_of_hour(asked, at) if read.figure is None else why_of(read.figure, asked.ask.address)
+        why = _why_of(asked, at, read.figure) if asked.has_whys else ""
         found.append(Point(at, read.value, value, read.coverage, read.estimated_share, read.codes, figure_id, why))
     return tuple(found), any(read.is_synthetic for read in known.values())
 
@@ -144,14 +146,26 @@ def _read(asked: Asked, period: Period) -> dict[datetime, Read]:
 
 def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
     rows = _hours(asked, period) if asked.grain == "hour" else _days_or_months(asked, period)
-    book = FigureBook(report_id="energy", revision=0, as_of_utc=asked.ask.now_utc, is_synthetic=asked.site.is_simulated)
-    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    figures: Sequence[Figure | None] = [None] * rows.height
+    if asked.has_whys:
+        figures = _book_of(asked, rows).figures()
     return {
         _start_of(row, asked.site): Read(
-            figure.value, row["coverage"], row["estimated_share"], codes_of(row), figure, bool(row["is_synthetic"])
+            plain(row["exact"], row["value"]),
+            row["coverage"],
+            row["estimated_share"],
+            codes_of(row),
+            figure,
+            bool(row["is_synthetic"]),
         )
-        for row, figure in zip(rows.iter_rows(named=True), book.figures(), strict=True)
+        for row, figure in zip(rows.iter_rows(named=True), figures, strict=True)
     }
+
+
+def _book_of(asked: Asked, rows: pl.DataFrame) -> FigureBook:
+    book = FigureBook(report_id="energy", revision=0, as_of_utc=asked.ask.now_utc, is_synthetic=asked.site.is_simulated)
+    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    return book
 
 
 def _hours(asked: Asked, period: Period) -> pl.DataFrame:
@@ -223,9 +237,9 @@ def _start_of(row: Mapping[str, Any], site: Site) -> datetime:
 def _grid(asked: Asked) -> Iterator[datetime]:
     """The first instants of the period's intervals, each once and in order."""
     period, grain = asked.period, asked.grain
-    if grain == "month":
+    if grain in ("month", "year"):
         whole = [month for month in months_of(period) if month.start.day == 1 and month.end.day == 1]
-        yield from (month.start_utc for month in whole)
+        yield from (month.start_utc for month in whole if grain == "month" or _begins_year(month, period))
         return
     midnights = [local_midnight_utc(period.start + place * _DAY, period.time_zone) for place in range(period.days)]
     if grain == "day":
@@ -240,17 +254,23 @@ def _grid(asked: Asked) -> Iterator[datetime]:
     yield from sorted({*midnights, *(each for each in hours if period.start_utc <= each < period.end_utc)})
 
 
+def _begins_year(month: Period, period: Period) -> bool:
+    return month.start.month == 1 and month.start.replace(year=month.start.year + 1) <= period.end
+
+
 def _place(at_utc: datetime, period: Period, asked: Asked) -> tuple[int, str]:
     """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
     local = at_utc.astimezone(zone(period.time_zone))
-    if asked.grain == "month":
+    if asked.grain in ("month", "year"):
         return (local.year * 12 + local.month - period.start.year * 12 - period.start.month, "")
     day = (local.date() - period.start).days
     return (day, "" if asked.grain == "day" else same_slot(slot_of(at_utc, period.time_zone)))
 
 
-def _why_of_hour(asked: Asked, at_utc: datetime) -> str:
-    """The reason of the hour that a quarter hour lies in: the marts know no shorter time."""
+def _why_of(asked: Asked, at_utc: datetime, figure: Figure | None) -> str:
+    """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
+    if figure is not None:
+        return why_of(figure, asked.ask.address)
     day = at_utc.astimezone(zone(asked.site.time_zone)).date()
     return asked.ask.address.href(
         "/why",

@@ -34,7 +34,7 @@ from reports.pages.states import State, marts_are_of_now, no_hours, no_marts, no
 router = APIRouter()
 TAKES = ("hide",)
 # Local days that a chart of a grain holds.
-MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700}
+MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700, "year": 3700}
 # Up to so many days a page that is not told a grain shows it.
 USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "month"}
 
@@ -70,7 +70,10 @@ def energy_given(ask: Ask) -> EnergyGiven:
     site = ask.site()
     scope, age = scope_of(ask, site), age_of(ask, site)
     period = period_of(ask, site, age)
-    grain = ask.address.grain or next(each for days, each in USUAL.items() if period.days <= days)
+    usual = next(each for days, each in USUAL.items() if period.days <= days)
+    # A scope that is given shares of meters by days has nothing shorter.
+    has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
+    grain = ask.address.grain or (usual if has_hours else "day")
     question = Asked(ask, site, scope, period, grain)
     given = EnergyGiven(
         address=ask.address,
@@ -149,7 +152,10 @@ def _has_readings(question: Asked) -> bool:
 def _partly(question: Asked) -> tuple[Finding, ...]:
     """That months which only touch the period are not in a chart by month."""
     start, end = question.period.start, question.period.end
-    if question.grain != "month" or (start.day == 1 and end.day == 1):
+    is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
+    if question.grain not in ("month", "year") or is_whole:
         return ()
-    message = "Months that lie only partly in the period are left out of the chart, not of the numbers above it."
-    return (Finding(code="partial_months", message=message, severity="info"),)
+    message = (
+        f"A {question.grain} that lies only partly in the period is not in the chart; the numbers above are of all."
+    )
+    return (Finding(code="partial_intervals", message=message, severity="info"),)
