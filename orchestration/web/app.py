@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import described, health
+from orchestration.web.api import analytics, described, health, kpis, series, sites
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import report_twins, sign_in_pages
+from orchestration.web.pages import energy, report_twins, sign_in_pages
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -64,6 +64,11 @@ def routers() -> list[APIRouter]:
         described.router,
         report_twins.router,
         static_files.router,
+        energy.router,
+        sites.router,
+        kpis.router,
+        series.router,
+        analytics.router,
     ]
 
 

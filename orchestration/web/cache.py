@@ -55,13 +55,18 @@ class Answers:
 
 
 @lru_cache(maxsize=8)
-def answers_of(root: str) -> Answers:
+def answers_of(_root: str) -> Answers:
     """The answers of one project folder, shared by all threads of this process."""
     return Answers()
 
 
 def answered(
-    request: Request, ask: Ask, stamp: str, make: Callable[[], tuple[bytes, str]], *, headers: dict[str, str] | None = None
+    request: Request,
+    ask: Ask,
+    stamp: str,
+    make: Callable[[], tuple[bytes, str]],
+    *,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """The answer of an address as somebody with the person's rights sees it; 304 where the asker has it already.
 
@@ -90,5 +95,5 @@ def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
         tuple(sorted(person.roles)),
         person.sites,
         person.tenants,
-        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}",
+        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}",
     )

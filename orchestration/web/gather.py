@@ -82,7 +82,11 @@ def _sha256(asked: _Key) -> str:
 
 def scopes_of(ask: Ask, site: Site) -> dict[str, str]:
     """The scopes of the site that the person sees, and what they are called."""
-    return {scope: name for scope, name in _names(_Key(site, id(site))).items() if sees_scope(ask.person, site.site_id, scope)}
+    return {
+        scope: name
+        for scope, name in _names(_Key(site, id(site))).items()
+        if sees_scope(ask.person, site.site_id, scope)
+    }
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
@@ -26,7 +26,7 @@ UNIT = "kwh"
 MOST_HEAT_DAYS = 62
 # The browser is told the reason of every point of a chart that a hand can point into.
 MOST_POINTS_WITH_WHY = 800
-BY_GRAIN = {"quarter": "quarter hour", "hour": "hour", "day": "day", "month": "month"}
+BY_GRAIN = {"quarter": "quarter hour", "hour": "hour", "day": "day", "month": "month", "year": "year"}
 CSV_COLUMNS = (
     "start", "start_utc", "kwh", "compared_kwh", "coverage", "estimated_share", "findings", "site", "scope", "grain",
     "is_synthetic",
@@ -171,8 +171,7 @@ def _said(figure: Figure) -> list[str]:
 
 def _plot(given: EnergyGiven) -> Plot:
     points, hidden = given.points, given.address.part("hide").split(",")
-    style: Mapping[PageGrain, str] = {"quarter": "steps", "hour": "steps", "day": "bars", "month": "bars"}
-    drawn = "bars" if style[given.grain] == "bars" else "steps"
+    drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
     lines = []
     if "actual" not in hidden:
         lines.append(Line(name="Used", role="actual", values=_floats(points, 1), style=drawn))

@@ -11,7 +11,7 @@ from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, PageBlock
 
 COMPARED = {"none": "nothing", "previous": "the time before", "year": "the year before"}
-GRAINS = {"quarter": "15 min", "hour": "hour", "day": "day", "month": "month"}
+GRAINS = {"quarter": "15 min", "hour": "hour", "day": "day", "month": "month", "year": "year"}
 RELATIVE = {"today": "today", "yesterday": "yesterday", "7d": "7 days", "30d": "30 days"}
 
 

@@ -25,8 +25,8 @@ def slot_of(at_utc: datetime, time_zone: str) -> str:
 def label_of(at_utc: datetime, grain: PageGrain, time_zone: str) -> str:
     """What an interval of that grain is called: its first local moment, day or month."""
     local = at_utc.astimezone(zone(time_zone))
-    if grain == "month":
-        return f"{local:%Y-%m}"
+    if grain in ("month", "year"):
+        return f"{local:%Y-%m}" if grain == "month" else f"{local:%Y}"
     return f"{local:%Y-%m-%d}" if grain == "day" else f"{local:%Y-%m-%d} {slot_of(at_utc, time_zone)}"
 
 
