@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
+from orchestration.web import static_files
 from orchestration.web.gate import SignedIn
 
 
@@ -18,4 +19,4 @@ def make_app(project: OpenProject, *, clock: Clock, signed_in: SignedIn) -> Fast
 
 def routers() -> list[APIRouter]:
     """Pages and groups of endpoints; one line each."""
-    return []
+    return [static_files.router]
