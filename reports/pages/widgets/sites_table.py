@@ -18,6 +18,7 @@ class SiteRow(Model):
     eui: Shown | None = None
     status: str = ""
     tone: Tone = "plain"
+    href: str = ""
 
 
 class SitesTable(Given):

@@ -10,10 +10,13 @@ MOST_TILES = 60
 
 
 class Submeter(Model):
-    """One part: a meter below the main one, with its energy of the period."""
+    """One part: an energy use, or a meter below the main one. before: of as many days before; change: in percent."""
 
     name: str
     energy: Shown
+    before: Shown | None = None
+    change: Shown | None = None
+    is_use: bool = False
 
 
 class Submeters(Given):
@@ -31,14 +34,20 @@ def view(given: Submeters) -> Widget:
     key, title = "submeters", "Where it goes"
     if not given.parts:
         return nothing(key, title, given, given.reason or "the site has no meter below its main one")
-    parts = sorted(given.parts, key=lambda each: each.energy.figure.value or 0, reverse=True)
-    rows = [[Cell(text=each.name), cell(each.energy, given.locale)] for each in parts[:MOST_TILES]]
+    parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
+    rows = [
+        [Cell(text=f"Use: {each.name}" if each.is_use else each.name), cell(each.energy, given.locale),
+         cell(each.before, given.locale), cell(each.change, given.locale, signed=True)]
+        for each in parts[:MOST_TILES]
+    ]  # fmt: skip
     findings = []
     if given.rest is not None:
-        rows.append([Cell(text="Not metered below"), cell(given.rest, given.locale, signed=True)])
+        rest = cell(given.rest, given.locale, signed=True)
+        rows.append([Cell(text="Not metered below"), rest, Cell(text=""), Cell(text="")])
         if given.rest.figure.value is not None and given.rest.figure.value < 0:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
-    content = table("submeters", "Meters by energy", [("Meter", ""), ("Energy", "kWh")], rows)
+    columns = [("Use or meter", ""), ("Energy", "kWh"), ("Before", "kWh"), ("Change", "%")]
+    content = table("submeters", "Meters by energy", columns, rows)
     return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
                 content=content, picture=given.picture)  # fmt: skip

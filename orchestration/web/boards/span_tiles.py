@@ -1,0 +1,218 @@
+"""Tiles about spans that are over: by area, renewable shares, where it goes, savings, measures, all sites."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.kpi.claims.mv_savings import reported_span
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu
+from data_quality.contracts.time import Period
+from orchestration.web.boards.show import Show
+from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
+from reports.again.computations import baseline_input
+from reports.again.project_again import PLANNED
+from reports.again.project_again import number as project_number
+from reports.datasets.of_uses.enpi_figures import overlapping
+from reports.make_report import project_baselines
+from reports.pages.widgets import projects, renewable, savings, sites_table, submeters
+from reports.pages.widgets.eui import Eui
+from reports.pages.widgets.tile import Shown
+
+WEEK = 7
+FIELDS = ("expected_kwh", "actual_kwh", "uncertainty_kwh", "compared_days", "detectable_kwh")
+
+
+def by_area(now: SiteNow, scope: str) -> Eui:
+    """Widget 3: the twelve months that end with the newest whole one."""
+    rows = now.show.mart("mart_scope__rolling_kpi", pl.col("scope") == scope)
+    area = now.site.floor_area_definition
+    common = now.common() | {"reason": "no month of the scope is published"}
+    if rows.is_empty():
+        return Eui(**common)
+    last = rows.sort("period_end").tail(1)
+    [figure] = now.show.figures(last)
+    return Eui(
+        **common, rolling=now.show.shown(figure), span=f"{figure.start} to {figure.end}",
+        area=f"by {area} area" if area is not None else "the site file does not say which area",
+    )  # fmt: skip
+
+
+def shares(now: SiteNow) -> renewable.Renewable:
+    """Widget 10: of the newest month that is published."""
+    rows = now.show.mart(
+        "mart_site__kpi_values",
+        (pl.col("scope") == now.scope) & (pl.col("grain") == "month") & pl.col("kpi").is_in(list(renewable.NAMES)),
+    )
+    common = now.common()
+    if rows.is_empty():
+        return renewable.Renewable(**common)
+    last = rows.filter(pl.col("period_start") == rows["period_start"].max())
+    found = {each.kpi: shown for each in now.show.figures(last) if (shown := now.show.shown(each)) is not None}
+    label = f"{last['period_start'][0]:%Y-%m}"
+    return renewable.Renewable(**common, shares=tuple(found.items()), span=label)
+
+
+
+
+def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Submeters:
+    """Widget 11: uses and meters of a period, or of the last seven whole days, beside as many days before."""
+    asked = period or last_days(now, WEEK)
+    if asked is None:
+        return submeters.Submeters(**now.common() | {"reason": "no whole day is published"})
+    show, common = now.show, now.common() | {"reason": ""}
+    back = timedelta(days=asked.days)
+    former = Period(label="", start=asked.start - back, end=asked.end - back, time_zone=asked.time_zone)
+    mains = {meter.meter_id for meter in main_meters(now)}
+    below = [meter for meter in now.site.meters if meter.parent_on() in mains and not meter.is_virtual]
+    named = [(seu.name, f"seu:{seu.seu_id}", True) for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
+    named += [(meter.name or meter.meter_id, f"meter:{meter.meter_id}", False) for meter in below]
+    parts, metered = [], []
+    for name, scope, is_use in named:
+        energy, _ = show.over("consumption_kwh", scope, asked)
+        if energy is None:
+            continue
+        before, _ = show.over("consumption_kwh", scope, former)
+        change = show.pair("deviation_percent", energy, before, "percent", f"change of {scope}")
+        parts.append(submeters.Submeter(name=name, energy=energy, before=before, change=change, is_use=is_use))
+        metered += [] if is_use else [energy.figure]
+    whole, gaps = show.over("consumption_kwh", now.scope, asked)
+    rest = None
+    if whole is not None and metered:
+        seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
+        rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
+    return submeters.Submeters(
+        **common | {"findings": gaps, "link": show.address.href("/energy", period=_text(asked), compare="previous")},
+        whole=whole, parts=tuple(parts), rest=rest,
+        span=f"{asked.start} to {asked.end - timedelta(days=1)}, against the {asked.days} days before",
+    )  # fmt: skip
+
+
+def saved(now: SiteNow, period: Period) -> savings.Savings:
+    """What the uses of a site saved over a year or month of the marts; uses that share a meter are in no sum."""
+    show = now.show
+    uses = [seu for seu in now.site.seus if seu.is_active]
+    rows = show.mart("mart_seu__kpi_values")
+    common = now.common() | {"reason": f"no use of the site is compared with a baseline in {period.label}"}
+    if rows.is_empty():
+        return savings.Savings(**common, span=period.label)
+    inside = rows.filter(
+        (pl.col("period_start") == period.start) & (pl.col("period_end") == period.end)
+        & pl.col("kpi").is_in(["savings_kwh", "delta_percent"])
+    ).with_columns(findings=pl.col("finding"))  # fmt: skip
+    told: list[tuple[str, Shown | None, Shown | None]] = []
+    summed: list[tuple[Seu, Figure]] = []
+    for seu in uses:
+        mine = inside.filter(pl.col("scope") == f"seu:{seu.seu_id}").with_columns(carrier=pl.lit(seu.carrier.value))
+        found = {each.kpi: each for each in show.figures(mine)}
+        saving = found.get("savings_kwh")
+        told.append((seu.name, show.shown(saving), show.shown(found.get("delta_percent"))))
+        if saving is not None and saving.value is not None and not seu.is_aggregate:
+            summed.append((seu, saving))
+    names = {seu.seu_id for seu, _ in summed}
+    shared = overlapping([seu for seu, _ in summed], now.site) if summed else []
+    kept = [] if shared or len({seu.carrier for seu, _ in summed}) > 1 else [figure for _, figure in summed]
+    total = None if not kept else show.shown(_total(show, kept))
+    if not kept and summed:
+        common["reason"] = "the uses share meters or are of several carriers: their savings do not add up"
+    left = [seu.name for seu in uses if seu.seu_id not in names]
+    return savings.Savings(**common, total=total, uses=tuple(told), left_out=tuple(left), span=period.label)
+
+
+def _total(show: Show, parts: Sequence[Figure]) -> Figure:
+    if len(parts) == 1:
+        return parts[0]
+    given = [("part", each) for each in parts]
+    first = parts[0]
+    return show.book.derive(
+        f"saved/{first.start}", "sum", given, label="saved by uses that share no meter", kpi="savings_kwh",
+        unit=first.unit, scope=f"site:{show.site.site_id}",
+    )  # fmt: skip
+
+
+def measures(shows: Sequence[SiteNow]) -> projects.Projects:
+    """Widget 12: every project of these sites by its baseline in force."""
+    first = shows[0]
+    found = [each for now in shows for each in _of_site(now)]
+    return projects.Projects(**first.common() | {"reason": "", "age": ""}, projects=tuple(found))
+
+
+def _of_site(now: SiteNow) -> list[projects.Project]:
+    if not now.site.projects:
+        return []
+    versions = project_baselines(now.site, now.show.ask.project.baselines, as_of_utc=now.show.ask.address.as_of_utc)
+    return [_project(now, each, versions.get(each.project_id)) for each in now.site.projects]
+
+
+def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) -> projects.Project:
+    show, site = now.show, now.site
+    first, after = project.reporting_period
+    whole = Period(label="", start=first, end=after, time_zone=site.time_zone)
+    period = reported_span(project, whole, show.as_of_utc)
+    if version is None or period is None:
+        verdict = "no baseline of the project is fitted" if version is None else "nothing is reported yet"
+        return projects.Project(name=f"{site.name}: {project.name}", verdict=verdict)
+    made: dict[str, Figure] = {}
+    sources = show.sources
+    inputs = [
+        sources.lake_input(site, period.start, period.end, show.as_of_utc), sources.site_input(site),
+        baseline_input(version),
+        sources.adjustments_input(version.baseline_id, version.version, show.as_of_utc),
+    ]  # fmt: skip
+    span = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}
+    for field in FIELDS:
+        named = span | {
+            "project": project.project_id, "field": field, "adjustment": "", "status": version.status.value
+        }  # fmt: skip
+        value = project_number(
+            sources, site, project.project_id, version, period, show.as_of_utc, field=field, adjustment_id=""
+        )
+        made[field] = show.book.add(
+            f"project/{project.project_id}/{field}", value, label=f"{field} of {project.name}", kpi=field,
+            scope=f"project:{project.project_id}", start=period.start, end=period.end,
+            unit="days" if field == "compared_days" else "kwh", computation="project_number", parameters=named,
+            inputs=inputs[1:3] if field in PLANNED else inputs, status="" if value is not None else "missing",
+        )  # fmt: skip
+    saving = show.book.derive(
+        f"project/{project.project_id}/savings_kwh", "difference",
+        [("expected", made["expected_kwh"]), ("actual", made["actual_kwh"])],
+        label=f"avoided by {project.name}", kpi="savings_kwh", unit="kwh",
+    )  # fmt: skip
+    why = show.address.href("/reports", scope=None, period=None)
+    return projects.Project(
+        name=f"{site.name}: {project.name}",
+        **{
+            name: Shown(figure=figure, why=why)
+            for name, figure in (
+                ("saving", saving), ("band", made["uncertainty_kwh"]), ("days", made["compared_days"]),
+                ("detectable", made["detectable_kwh"]),
+            )
+        },
+        verdict="baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}",
+    )  # fmt: skip
+
+
+def site_row(now: SiteNow, period: Period, status: tuple[str, str]) -> sites_table.SiteRow:
+    """A site's row of the table of all sites. status: word and tone of its uses, the gravest."""
+    show = now.show
+    parts = {kpi: show.over(kpi, now.scope, period)[0] for kpi in ("consumption_kwh", "cost", "emission_kgco2e")}
+    return sites_table.SiteRow(
+        name=now.site.name, currency=now.site.currency, energy=parts["consumption_kwh"], cost=parts["cost"],
+        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).rolling, status=status[0],
+        tone=status[1], href=show.address.href("/board/site", scope=None),
+    )  # fmt: skip
+
+
+def newest_year(now: SiteNow) -> Period:
+    """The newest local year of which a month is published; the present one where none is."""
+    rows = now.show.mart("mart_scope__year_kpi", pl.col("scope") == now.scope)
+    newest = rows["period_start"].max() if rows.height else None
+    year = newest.year if isinstance(newest, date) else now.day.year
+    return Period(label=str(year), start=date(year, 1, 1), end=date(year + 1, 1, 1), time_zone=now.site.time_zone)
+
+
+def _text(period: Period) -> str:
+    return f"{period.start}/{period.end}"
