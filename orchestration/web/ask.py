@@ -1,5 +1,6 @@
 """What every handler is given: the project, who asks, what is asked, and the clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,13 +16,17 @@ from reports.pages.address import Address
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries."""
+    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
+    an act. banner: what every page says above all else, such as that nothing can be written now.
+    """
 
     project: OpenProject
     person: Person
     address: Address
     clock: Clock
     csrf: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    banner: str = ""
     now_utc: datetime = field(init=False)
 
     def __post_init__(self) -> None:
