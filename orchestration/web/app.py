@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.allowances import Allowances
 from orchestration.web import static_files
+from orchestration.web.allowances import Allowances
 from orchestration.web.api import described, health
 from orchestration.web.gate import SignedIn
 from orchestration.web.pages import sign_in_pages

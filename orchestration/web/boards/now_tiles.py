@@ -128,7 +128,9 @@ def against_expected(now: SiteNow) -> today.Today:
         day="Today" if now.is_today else str(now.day),
         so_far=by_hours(now, now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
-        no_forecast="the site file names no forecast of its main meter" if not stream else "no forecast was issued before",
+        no_forecast="the site file names no forecast of its main meter"
+        if not stream
+        else "no forecast was issued before",
         hours=rows,
         days=tuple(_days_before(now)),
     )
@@ -158,7 +160,9 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     tariff = tariff_on(now, local.date())
     common = now.common() | {"reason": "", "age": f"at {local:%H:%M}"}
     if tariff is None:
-        return tariff_block.TariffBlock(**common | {"reason": f"no tariff of the site file is in force on {local.date()}"})
+        return tariff_block.TariffBlock(
+            **common | {"reason": f"no tariff of the site file is in force on {local.date()}"}
+        )
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
     return tariff_block.TariffBlock(

@@ -106,7 +106,9 @@ class SiteNow:
         coarsest: Any = days["max_source_minutes"].max() if days.height else None
         if coarsest is None or coarsest <= found.window_minutes:
             return found
-        message = f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
+        message = (
+            f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
+        )
         finding = Finding(
             code=COARSE, message=message, scope=self.scope, facts={"window_minutes": found.window_minutes}
         )

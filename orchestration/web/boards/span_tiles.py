@@ -6,11 +6,13 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.kpi.claims.mv_savings import reported_span
+from assets.kpi.enpi_of_use.alert_marts import mart_alerts
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
 from reports.again.computations import baseline_input
@@ -18,26 +20,50 @@ from reports.again.project_again import PLANNED
 from reports.again.project_again import number as project_number
 from reports.datasets.of_uses.enpi_figures import overlapping
 from reports.make_report import project_baselines
+from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, savings, sites_table, submeters
-from reports.pages.widgets.eui import Eui
+from reports.pages.widgets.span_total import Compared
 from reports.pages.widgets.tile import Shown
 
 WEEK = 7
 FIELDS = ("expected_kwh", "actual_kwh", "uncertainty_kwh", "compared_days", "detectable_kwh")
 
 
-def by_area(now: SiteNow, scope: str) -> Eui:
-    """Widget 3: the twelve months that end with the newest whole one."""
+def by_area(now: SiteNow, scope: str) -> Compared:
+    """Widget 3: the twelve months that end with the newest whole one; which area it is stands beside it."""
     rows = now.show.mart("mart_scope__rolling_kpi", pl.col("scope") == scope)
     area = now.site.floor_area_definition
-    common = now.common() | {"reason": "no month of the scope is published"}
+    named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
+    common = now.common() | {"reason": "no month of the scope is published"} | named
     if rows.is_empty():
-        return Eui(**common)
-    last = rows.sort("period_end").tail(1)
-    [figure] = now.show.figures(last)
-    return Eui(
-        **common, rolling=now.show.shown(figure), span=f"{figure.start} to {figure.end}",
-        area=f"by {area} area" if area is not None else "the site file does not say which area",
+        return Compared(**common)
+    [figure] = now.show.figures(rows.sort("period_end").tail(1))
+    by = f"by {area} area" if area is not None else "the site file does not say which area"
+    last = figure.end - timedelta(days=1)
+    return Compared(**common, now=now.show.shown(figure), span=f"{figure.start} to {last}, {by}")
+
+
+def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compare, *, key: str, title: str) -> Compared:
+    """A KPI that adds up over a period, beside the one it is compared with; of a part of a site, its share of it."""
+    show = now.show
+    value, gaps = show.over(kpi, scope, period)
+    former = before(period, compare)
+    past, _ = show.over(kpi, scope, former) if former is not None else (None, ())
+    change = show.pair("deviation_percent", value, past, "percent", f"change of {kpi} of {scope}")
+    more: tuple[tuple[str, Shown | None, str], ...] = ()
+    if scope != now.scope and not scope.startswith("meter:") and kpi == "consumption_kwh":
+        whole, _ = show.over(kpi, now.scope, period)
+        share = show.pair("percent_of", value, whole, "percent", f"share of {scope}")
+        more = (("Share of the site", share, ""),)
+    kept = period.label if "/" not in period.label else _text(period)
+    against = "" if former is None else f"{former.start} to {former.end - timedelta(days=1)}"
+    return Compared(
+        **now.common() | {
+            "reason": f"nothing of {scope} is published in {period.label}", "findings": gaps,
+            "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
+        },
+        key=key, title=title, label=scope, span=f"{period.start} to {period.end - timedelta(days=1)}",
+        now=value, before=past, change=change, against=against, more=more,
     )  # fmt: skip
 
 
@@ -54,8 +80,6 @@ def shares(now: SiteNow) -> renewable.Renewable:
     found = {each.kpi: shown for each in now.show.figures(last) if (shown := now.show.shown(each)) is not None}
     label = f"{last['period_start'][0]:%Y-%m}"
     return renewable.Renewable(**common, shares=tuple(found.items()), span=label)
-
-
 
 
 def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Submeters:
@@ -85,7 +109,7 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
         seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
     return submeters.Submeters(
-        **common | {"findings": gaps, "link": show.address.href("/energy", period=_text(asked), compare="previous")},
+        **common | {"findings": gaps, "link": show.address.href("/energy", period=_text(asked), grain="day", compare="previous")},
         whole=whole, parts=tuple(parts), rest=rest,
         span=f"{asked.start} to {asked.end - timedelta(days=1)}, against the {asked.days} days before",
     )  # fmt: skip
@@ -216,3 +240,39 @@ def newest_year(now: SiteNow) -> Period:
 
 def _text(period: Period) -> str:
     return f"{period.start}/{period.end}"
+
+
+def all_sites(sites: Sequence[SiteNow], period: Period) -> sites_table.SitesTable:
+    """A row a site, over the period in its own days."""
+    rows = []
+    for now in sites:
+        own = period.model_copy(update={"time_zone": now.site.time_zone})
+        try:
+            alerts = mart_alerts(
+                now.site, marts_dir=now.show.ask.project.project.marts_dir, baselines=now.show.ask.project.baselines
+            )
+        except BadInput as fault:
+            if fault.reason != "mart_missing":
+                raise
+            alerts = {}
+        over = [seu for seu, found in alerts.items() if found]
+        status = (
+            (f"over its limit: {', '.join(over)}", "bad")
+            if over
+            else ("no alert", "good")
+            if alerts
+            else ("–", "muted")
+        )
+        rows.append(site_row(now, own, status))
+    synthetic = any(now.site.is_simulated for now in sites)
+    return sites_table.SitesTable(
+        address=sites[0].show.address, rows=tuple(rows), span=period.label, is_synthetic=synthetic
+    )
+
+
+def newest_month(now: SiteNow) -> Period:
+    """The newest local month that is published; the present one where none is."""
+    rows = now.show.mart("mart_scope__month_kpi", pl.col("scope") == now.scope)
+    newest = rows["period_start"].max() if rows.height else None
+    start = newest if isinstance(newest, date) else now.day.replace(day=1)
+    return Period(label=f"{start:%Y-%m}", start=start, end=months_after(start, 1), time_zone=now.site.time_zone)

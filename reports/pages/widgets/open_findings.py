@@ -37,7 +37,7 @@ class OpenFindings(Given):
 
 def view(given: OpenFindings) -> Widget:
     """Counts by severity and the gravest, newest first. None open is said as that, with who was asked."""
-    counts = Counter({each: 0 for each in SEVERITIES})
+    counts = Counter(dict.fromkeys(SEVERITIES, 0))
     for each in given.open:
         counts[each.severity] += 1
     numbers = [Number(label=WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
