@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import described, health
+from orchestration.web.api import described, health, live_api
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import sign_in_pages
+from orchestration.web.pages import board_pages, live_pages, sign_in_pages
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -62,6 +62,9 @@ def routers() -> list[APIRouter]:
         sign_in_pages.router,
         health.router,
         described.router,
+        board_pages.router,
+        live_pages.router,
+        live_api.router,
         static_files.router,
     ]
 
@@ -70,6 +73,7 @@ def routers() -> list[APIRouter]:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
+    live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
 

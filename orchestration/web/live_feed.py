@@ -7,7 +7,7 @@ value of each point and loses those between; never is an older value given after
 import asyncio
 import json
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,12 +27,7 @@ HEARTBEAT_S = 15.0
 ALLOWED_AGAIN_S = 30.0
 REPLAY_S = 60.0
 MINUTES_KEPT = 15
-STREAMS_OF_PERSON, STREAMS = 4, 100
 _STATES_EVERY = 4
-
-
-class TooManyStreams(Exception):
-    """The person, or the process, has as many streams open as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,6 @@ class LiveFeed:
         self._bands: dict[tuple[str, str], str] = {}
         self._minutes: dict[tuple[str, str], dict[datetime, float]] = {}
         self._states: dict[tuple[str, str], str] = {}
-        self._open: Counter[str] = Counter()
         self._wakes: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._poke, self._is_closed, self._thread = threading.Event(), False, threading.Thread()
         self._ticks = 0
@@ -79,18 +73,6 @@ class LiveFeed:
         with self._lock:
             found = {name: means for (site, name), means in self._minutes.items() if site == site_id}
             return {name: tuple(mean for _, mean in sorted(means.items())) for name, means in found.items()}
-
-    def enter(self, person_id: str) -> None:
-        """Count a stream; whoever enters leaves. Raises TooManyStreams."""
-        with self._lock:
-            if self._open[person_id] >= STREAMS_OF_PERSON or self._open.total() >= STREAMS:
-                raise TooManyStreams
-            self._open[person_id] += 1
-
-    def leave(self, person_id: str) -> None:
-        """The stream is over."""
-        with self._lock:
-            self._open[person_id] -= 1
 
     def close(self) -> None:
         """End the thread and all streams; safe to call twice."""
@@ -213,14 +195,10 @@ class LiveFeed:
         what = "source" if kind == "finding" else "point"
         frame = _frame(kind, {"site": site_id, what: name, **told}, self._number)
         event = Event(self._number, now_utc.timestamp(), site_id, name, frame)
-        # An age stands beside its value, not in its place: who comes new needs both.
-        key = (kind if kind != "age" else "value", site_id, name)
-        if kind == "age":
-            key = ("age", site_id, name)
-        elif kind == "value":
-            self._newest.pop(("age", site_id, name), None)
-        self._newest.pop(key, None)
-        self._newest[key] = event
+        # An age stands beside its value, not in its place: who comes new needs both. A new value has no old age.
+        for former in (kind, "age") if kind == "value" else (kind,):
+            self._newest.pop((former, site_id, name), None)
+        self._newest[kind, site_id, name] = event
         self._past.append(event)
 
     def _wake(self) -> None:

@@ -19,7 +19,7 @@ from reports.writer import words
 
 def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     """Widget 1: what the live board holds of the main meters' powers."""
-    mains = {meter.meter_id for meter in main_meters(now)}
+    mains = set(main_meters(now))
     named = {
         (source.source_id, each.point)
         for source in now.site.sources
@@ -112,7 +112,7 @@ def against_expected(now: SiteNow) -> today.Today:
     hours = now.show.hours("consumption_kwh", now.scope, now.day)
     known = [each for each in hours if each.value is not None]
     midnight = local_midnight_utc(now.day, now.site.time_zone)
-    stream = next((meter.meter_id for meter in main_meters(now) if meter.meter_id in now.site.forecast_targets), "")
+    stream = next((each for each in main_meters(now) if each in now.site.forecast_targets), "")
     forecast = None
     if stream:
         forecast = now.show.ask.project.forecasts.latest(now.site.site_id, stream, as_of_utc=midnight)

@@ -9,11 +9,12 @@ import polars as pl
 
 from assets.kpi.coarse import COARSE
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
+from assets.sites.meter_tree import total_meters
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.show import Show
 from reports.content.lists.running_list import running_list
@@ -115,13 +116,9 @@ class SiteNow:
         return found.model_copy(update={"findings": (*found.findings, finding)})
 
 
-def main_meters(now: SiteNow) -> list[Meter]:
-    """Electricity meters of the site that hang below none."""
-    return [
-        meter
-        for meter in now.site.meters
-        if meter.parent_on() is None and meter.carrier.value == "electricity" and not meter.is_virtual
-    ]
+def main_meters(now: SiteNow) -> list[str]:
+    """Meters that what the site uses of electricity comes through."""
+    return list(total_meters(now.site, Carrier.ELECTRICITY, now.day))
 
 
 def tariff_on(now: SiteNow, day: date) -> Tariff | None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.kpi.claims.mv_savings import reported_span
 from assets.kpi.enpi_of_use.alert_marts import mart_alerts
+from assets.sites.meter_tree import children_of, has_import, submeters_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
@@ -90,8 +91,12 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     show, common = now.show, now.common() | {"reason": ""}
     back = timedelta(days=asked.days)
     former = Period(label="", start=asked.start - back, end=asked.end - back, time_zone=asked.time_zone)
-    mains = {meter.meter_id for meter in main_meters(now)}
-    below = [meter for meter in now.site.meters if meter.parent_on() in mains and not meter.is_virtual]
+    mains = main_meters(now)
+    children = [now.site.meter(each) for main in mains for each in submeters_of(now.site, main, asked.start)]
+    # What a generator or a battery gives is in no import of the main meters: their difference would be no rest.
+    every = [now.site.meter(each) for main in mains for each in children_of(now.site, main, asked.start)]
+    is_fed = any(each is not None and not has_import(each) for each in every)
+    below = [each for each in children if each is not None and has_import(each)]
     named = [(seu.name, f"seu:{seu.seu_id}", True) for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
     named += [(meter.name or meter.meter_id, f"meter:{meter.meter_id}", False) for meter in below]
     parts, metered = [], []
@@ -105,12 +110,13 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
         metered += [] if is_use else [energy.figure]
     whole, gaps = show.over("consumption_kwh", now.scope, asked)
     rest = None
-    if whole is not None and metered:
+    if whole is not None and metered and not is_fed:
         seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": show.address.href("/energy", period=_text(asked), grain="day", compare="previous")},
         whole=whole, parts=tuple(parts), rest=rest,
+        is_fed=is_fed,
         span=f"{asked.start} to {asked.end - timedelta(days=1)}, against the {asked.days} days before",
     )  # fmt: skip
 
@@ -225,7 +231,7 @@ def site_row(now: SiteNow, period: Period, status: tuple[str, str]) -> sites_tab
     parts = {kpi: show.over(kpi, now.scope, period)[0] for kpi in ("consumption_kwh", "cost", "emission_kgco2e")}
     return sites_table.SiteRow(
         name=now.site.name, currency=now.site.currency, energy=parts["consumption_kwh"], cost=parts["cost"],
-        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).rolling, status=status[0],
+        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status[0],
         tone=status[1], href=show.address.href("/board/site", scope=None),
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ def view(given: LiveKw) -> Widget:
         numbers=(*numbers[1:], beside),
         findings=tuple(findings),
         link=given.link,
-        live=name,
+        live=f"{given.address.site}/{name}",
         is_synthetic=given.is_synthetic or first.is_synthetic,
     )
 

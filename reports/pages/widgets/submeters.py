@@ -20,11 +20,14 @@ class Submeter(Model):
 
 
 class Submeters(Given):
-    """whole: what the main meters took in. rest: whole less parts, as a figure of its own. picture: the same, drawn."""
+    """whole: what the main meters took in. rest: whole less parts, as a figure of its own; none where
+    own generation or a battery feeds the parts too (is_fed). picture: the same, drawn.
+    """
 
     whole: Shown | None = None
     parts: tuple[Submeter, ...] = ()
     rest: Shown | None = None
+    is_fed: bool = False
     span: str = ""
     picture: Picture | None = None
 
@@ -47,6 +50,9 @@ def view(given: Submeters) -> Widget:
         if given.rest.figure.value is not None and given.rest.figure.value < 0:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
+    if given.is_fed:
+        message = "own generation or a battery feeds these meters too: what none of them sees is not told"
+        findings.append(Finding(code="own_generation", message=message, severity="info"))
     columns = [("Use or meter", ""), ("Energy", "kWh"), ("Before", "kWh"), ("Change", "%")]
     content = table("submeters", "Meters by energy", columns, rows)
     return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
