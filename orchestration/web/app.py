@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import analytics, described, health, kpis, series, sites
+from orchestration.web.api import analytics, described, health, kpis, live_api, series, sites
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import energy, report_twins, sign_in_pages
+from orchestration.web.pages import board_pages, energy, live_pages, report_twins, sign_in_pages
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -63,6 +63,9 @@ def routers() -> list[APIRouter]:
         health.router,
         described.router,
         report_twins.router,
+        board_pages.router,
+        live_pages.router,
+        live_api.router,
         static_files.router,
         energy.router,
         sites.router,
@@ -76,6 +79,7 @@ def routers() -> list[APIRouter]:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
+    live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
 

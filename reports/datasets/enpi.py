@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -234,7 +234,7 @@ class EnpiData:
                 seu_id=seu.seu_id,
                 version=given.versions.get(seu.seu_id),
                 period=period,
-                rule=given.rule,
+                rule=rule_of(seu),
                 confidence=given.confidence,
                 is_static_factor_changed=self._is_review_due(seu, period),
             ),
