@@ -40,7 +40,9 @@ def make_app(
     """The application over one project. signed_in: who stands behind a request; without it sign_in says so, and
     without that a sign-in over the project's own people. hosts, origins: see Porch.
     """
-    app = FastAPI(title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life)
+    app = FastAPI(
+        title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life, redirect_slashes=False
+    )
     # Only where nobody stands in for it: an application that is told who asks needs no people file.
     own = sign_in or (SignIn(project, clock) if signed_in is None else None)
     state = app.state
