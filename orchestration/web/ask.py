@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from assets.sites.load_sites import unknown_site
 from data_quality.contracts.errors import BadInput
@@ -32,6 +33,10 @@ class Ask:
     def __post_init__(self) -> None:
         # Once: all parts of a page are of one instant.
         object.__setattr__(self, "now_utc", self.clock.now_utc())
+
+    def of(self, **changes: Any) -> "Ask":
+        """The same question of another address."""
+        return replace(self, address=self.address.model_copy(update=changes))
 
     def sites(self) -> dict[str, Site]:
         """Sites that the person sees, by id."""
