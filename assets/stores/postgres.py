@@ -1,5 +1,6 @@
 """PostgreSQL itself: sessions in UTC, the schemas of the parts, and what a URL means to libpq. Free of polars."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 # Keys of ours in a database that others may use too: 724001 migrations, 724002 recorded time, 724003 schemas, 724004
 # who has started.
 SCHEMA_LOCK, START_LOCK = 724003, 724004
+# A line that is dead shows within half a minute although nothing is said on it, or waits to be acknowledged.
+KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+# So much later than the server would end a statement by itself, its silence is one of the line.
+ON_THE_WAY_S = 1.0
 # What dbt takes of a URL; everything else reaches its libpq through variables (docs/adr/0013).
 CONNECTION = ("host", "port", "user", "password", "dbname")
 
@@ -32,6 +37,37 @@ def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
             yield connection
     except psycopg.OperationalError as error:
         raise no_answer(error, url) from error
+
+
+def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"]:
+    """How SQLAlchemy connects (its event `do_connect`), so that no dead line is waited for.
+
+    within_s: no answer takes longer, a lock is waited for half as long, and a transaction that says nothing for twice
+    as long is ended; that is an OperationalError. None: a statement takes as long as the server needs.
+    """
+    import psycopg
+
+    # What a relay or a firewall swallowed was acknowledged by it: keepalives cannot tell, only a clock of ours can.
+    class Bounded(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+            limit = {} if within_s is None else {"timeout": within_s + ON_THE_WAY_S}
+            try:
+                return super().wait(gen, *args, **(named | limit))
+            except psycopg.OperationalError as error:
+                # Without a state it is not the server's word: nobody knows what it still does.
+                if error.sqlstate is None:
+                    self.pgconn.finish()
+                raise
+
+    def connect(_dialect: Any, _record: Any, given: list[Any], named: dict[str, Any]) -> "psycopg.Connection[Any]":
+        if within_s is not None:
+            limits = {"statement_timeout": 1, "lock_timeout": 0.5, "idle_in_transaction_session_timeout": 2}
+            told = [f"-c {name}={int(within_s * 1000 * times)}" for name, times in limits.items()]
+            named["options"] = " ".join(filter(None, [named.get("options"), *told]))
+            named["connect_timeout"] = min(int(named.get("connect_timeout", 10)), math.ceil(within_s))
+        return Bounded.connect(*given, **(KEPT_ALIVE | named))
+
+    return connect
 
 
 def ensure_schema(url: str) -> None:

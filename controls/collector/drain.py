@@ -133,19 +133,22 @@ class Drain:
         for path in carried:
             for key, lines in _carried(path):
                 groups[key] |= {line for line in lines if turn.takes(line.partition(",")[0])}
+        known: dict[tuple[str, str], tuple[str, int | None] | None] = {}
         for piece in pieces:
             content = read_piece(piece)
             for line in content.lines.decode().splitlines():
                 source_id, point, at_us, _, _, received_us, _ = line.split(",", 6)
-                if not turn.takes(point):
+                name = (source_id, point)
+                if name not in known:
+                    # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
+                    known[name] = self._points.get(name, ("", None)) if turn.takes(point) else None
+                if (told := known[name]) is None:
                     continue
-                # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
-                what, minutes = self._points.get((source_id, point), ("", None))
-                if what == "live":
+                if told[0] == "live":
                     live_only += 1
                     continue
                 samples += 1
-                quarter_us = told_quarter_us(int(at_us), int(received_us), minutes)
+                quarter_us = told_quarter_us(int(at_us), int(received_us), told[1])
                 groups[_Key(source_id, quarter_us)].add(line[len(source_id) + 1 :])
             for text in content.refusals.splitlines() if turn.number == 0 else ():
                 source_id, point, received, reason, excerpt = json.loads(text)

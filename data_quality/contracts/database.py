@@ -53,6 +53,10 @@ class DatabaseSettings(Model):
     warehouse_url: Url = Field(default="", description="Secret. Readings and marts elsewhere; empty: as url")
     dagster_url: Url = Field(default="", description="Secret. Dagster's runs and events elsewhere; empty: as url")
     mlflow_url: Url = Field(default="", description="Secret. MLflow's registry elsewhere; empty: as url")
+    # With the ten seconds of a lease and another connection it stays well below a set-point's own 45 s.
+    agent_within_s: float = Field(
+        default=5, ge=1, le=15, description="How long the agent waits for PostgreSQL; then its devices go home"
+    )
 
     def of(self, part: Part, *, driver: str = "") -> str:
         """The URL of a part, for `driver` (psycopg, psycopg2; empty: libpq), its own schema first; empty: a file."""

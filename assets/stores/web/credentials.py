@@ -50,7 +50,9 @@ class CredentialStore:
         last = _ROWS.newest(self.store, person_id=row["person_id"]) if row else None
         now_utc = clock.now_utc()
         # A clock that was set back makes no invitation longer.
-        is_good = row and last and last["id"] == row["id"] and row["recorded_at_utc"] <= now_utc < row["expires_utc"]
+        is_good = (
+            row and last and last["id"] == row["id"] and -INVITED_FOR <= now_utc - row["expires_utc"] < timedelta()
+        )
         if row is None or not is_good:
             minutes = int(INVITED_FOR.total_seconds() // 60)
             raise BadInput(
