@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import analytics, described, health, kpis, series, sites
+from orchestration.web.api import analytics, described, figures, health, kpis, series, sites
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import energy, sign_in_pages
+from orchestration.web.pages import energy, enpi, sign_in_pages, why
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -68,6 +68,9 @@ def routers() -> list[APIRouter]:
         kpis.router,
         series.router,
         analytics.router,
+        why.router,
+        enpi.router,
+        figures.router,
     ]
 
 

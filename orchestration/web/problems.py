@@ -21,11 +21,12 @@ from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
-    400: frozenset({"bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_request", "two_credentials"}),
+    400: frozenset({"bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_as_of", "bad_request", "two_credentials"}),
     403: frozenset({"missing_role", "own_work", "foreign_form", "same_person"}),
     404: frozenset(
         {
-            "unknown_site", "unknown_scope", "no_site", "no_figure", "unknown_report", "unknown_revision",
+            "unknown_site", "unknown_scope", "no_site", "no_figure", "no_number", "unknown_report", "unknown_revision",
+            "no_baseline",
             "unknown_seu", "unknown_baseline", "unknown_project", "unknown_plan", "unknown_key", "unknown_source",
             "unknown_item", "unknown_meter", "unknown_bill", "invitation_over",
         }
