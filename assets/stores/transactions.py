@@ -123,9 +123,7 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     return store
 
 
-def connect_store(
-    url: str, public_keys: Mapping[str, str] | None = None, *, within_s: float | None = None
-) -> Store:
+def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, within_s: float | None = None) -> Store:
     """Open a store that exists, without migrations: for the agent, which must start light.
 
     within_s: how long PostgreSQL may take for an answer, seconds; later it is Unreachable, without a second try.
