@@ -17,9 +17,13 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import described, health
+from orchestration.web.api import (
+    analytics, described, figures, health, jobs, kpis, live_api, seed0_performance, seed0_uses, series, sites,
+)  # fmt: skip
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import sign_in_pages
+from orchestration.web.pages import (
+    board_pages, energy, enpi, live_pages, report_twins, reports, sign_in_pages, why,
+)  # fmt: skip
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -64,7 +68,23 @@ def routers() -> list[APIRouter]:
         sign_in_pages.router,
         health.router,
         described.router,
+        report_twins.router,
+        board_pages.router,
+        live_pages.router,
+        live_api.router,
         static_files.router,
+        energy.router,
+        sites.router,
+        kpis.router,
+        series.router,
+        analytics.router,
+        why.router,
+        enpi.router,
+        reports.router,
+        jobs.router,
+        seed0_uses.router,
+        seed0_performance.router,
+        figures.router,
     ]
 
 
@@ -72,6 +92,7 @@ def routers() -> list[APIRouter]:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
+    live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
 

@@ -60,6 +60,7 @@ def html_of(ask: Ask | None, page: Page, *, csrf: str = "") -> str:
         page=page,
         person=None if ask is None else ask.person,
         csrf=csrf if ask is None else ask.csrf,
+        banner="" if ask is None else ask.banner,
         nav=() if ask is None else _nav(ask, page.address),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
