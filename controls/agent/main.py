@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Literal
 from uuid import uuid4
 
+from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import connect_store
 from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
@@ -65,8 +66,9 @@ def run_agent(
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
     load = functools.cache(load_template)
-    store = connect_store(project.store_url, public_keys_of(project))
-    values = SiteValues(site, load, reference=store_clock(store))
+    within_s = project.settings.database.agent_within_s
+    store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
+    values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
     bench = Bench(
         store=store,
         site_id=site.site_id,

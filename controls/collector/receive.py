@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import re
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -27,7 +29,9 @@ from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
+from controls.collector.pushed_board import PushedBoard
 from controls.collector.pushed_files import KeptBody, keep_body
+from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.live.api_key import ApiKey
 from data_quality.contracts.live.bucket import Bucket
@@ -69,7 +73,7 @@ class Door:
     _wrong: Bucket = field(default_factory=lambda: Bucket(*WRONG_KEYS))
 
     def __post_init__(self) -> None:
-        self.keys = ApiKeyStore(self.store)
+        self.keys, self.board = ApiKeyStore(self.store), PushedBoard(self.project.live_dir)
         self._bodies, self._judges = asyncio.Semaphore(AT_ONCE), CapacityLimiter(JUDGED_AT_ONCE)
 
     def app(self) -> Starlette:
@@ -80,6 +84,25 @@ class Door:
                 Route(f"{READINGS_PATH}/receipts/{{receipt}}", self._answering(self._receipt), methods=["GET"]),
             ]
         )
+
+    def metrics(self) -> str:
+        """What it counted, as Prometheus reads it."""
+        page = Metrics("meterloom_push_")
+        for kind, label, said in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
+            found = sorted((name.split()[1], count) for name, count in self.counts.items() if name.startswith(kind))
+            values = [(f'{{{label}="{name}"}}', float(count)) for name, count in found]
+            page.tell(f"{kind}_total", "counter", values, said)
+        page.tell("bodies_in_work", "gauge", [("", float(len(self._busy)))], "Bodies that are judged or kept now")
+        return page.text()
+
+    def health(self) -> tuple[bool, str]:
+        """Whether what is pushed can be kept, and one sentence."""
+        try:
+            self.store.rows(sa.select(sa.literal(1)))
+        except Unreachable as fault:
+            return False, str(fault)
+        is_writable = os.access(self.project.landing_dir, os.W_OK) or not self.project.landing_dir.exists()
+        return is_writable, "taking readings" if is_writable else f"{self.project.landing_dir} cannot be written"
 
     def _answering(self, serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -183,6 +206,7 @@ class Door:
         receipt = _sha256(f"{site_id} {digest}".encode())[:32]
         said = {"receipt": receipt, "sha256": digest, "site": site_id, **_rows(kept)}
         said["status_url"] = f"{READINGS_PATH}/receipts/{receipt}"
+        self.board.show(site, kept.newest, now_utc)
         # After the file, never before: a receipt without its readings would be a lie, the other way round is a repeat.
         self.keys.note(
             self.clock,

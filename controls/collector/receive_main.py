@@ -13,6 +13,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
+from controls.gateways.access.loopback_port import serve_loopback
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.settings import Project, check_bind, load_project
 from data_quality.contracts.time import Clock, SystemClock
@@ -31,9 +32,17 @@ def serve_door(project: Project, clock: Clock) -> None:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
     # Who owns a key must be known; without people nobody does.
     store = connect_store(project.store_url, load_people(project.people_file).public_keys)
+    door, port = Door(project, store, clock), None
     try:
+        try:
+            port = serve_loopback(
+                "door", health=door.health, metrics=door.metrics, posts={}, port=project.settings.server.receive_port
+            )
+            logger.info("http://127.0.0.1:%d/healthz and /metrics", port.server_address[1])
+        except OSError as error:
+            logger.warning("no port for /healthz and /metrics: %s", error)
         config = uvicorn.Config(
-            Door(project, store, clock).app(),
+            door.app(),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -49,6 +58,10 @@ def serve_door(project: Project, clock: Clock) -> None:
         logger.info("%s takes readings", settings.url)
         uvicorn.Server(config).run()
     finally:
+        if port is not None:
+            port.shutdown()
+            port.server_close()
+        door.board.close()
         store.close()
 
 

@@ -43,6 +43,9 @@ class MqttSettings(Model):
     port: int = Field(default=1883, ge=0, le=65535)
     username: str = ""
     password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    tls: bool = Field(
+        default=False, description="The broker of `meterloom up` speaks TLS alone; its certificate: DATA/broker/tls"
+    )
     ca_file: str = Field(
         default="",
         description="Certificates that vouch for the broker (PEM, absolute path): then TLS, and nothing else",
@@ -58,6 +61,7 @@ class ServerSettings(Model):
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
     collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
+    receive_port: int = Field(default=0, ge=0, le=65535, description="The same of what is pushed; 0: a free one")
     web_port: int = Field(default=8600, ge=0, le=65535, description="Pages and API")
     web_host: str = Field(default="127.0.0.1", description="Another address lets in the network, over TLS alone")
     certificate_file: str = Field(default="", description="Of the pages: chain of the certificate (PEM, absolute path)")

@@ -17,9 +17,13 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import described, health, live_api
+from orchestration.web.api import (
+    analytics, described, figures, health, jobs, kpis, live_api, seed0_performance, seed0_uses, series, sites,
+)  # fmt: skip
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import board_pages, live_pages, sign_in_pages
+from orchestration.web.pages import (
+    board_pages, energy, enpi, live_pages, report_twins, reports, sign_in_pages, why,
+)  # fmt: skip
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -40,7 +44,9 @@ def make_app(
     """The application over one project. signed_in: who stands behind a request; without it sign_in says so, and
     without that a sign-in over the project's own people. hosts, origins: see Porch.
     """
-    app = FastAPI(title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life)
+    app = FastAPI(
+        title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life, redirect_slashes=False
+    )
     # Only where nobody stands in for it: an application that is told who asks needs no people file.
     own = sign_in or (SignIn(project, clock) if signed_in is None else None)
     state = app.state
@@ -62,10 +68,23 @@ def routers() -> list[APIRouter]:
         sign_in_pages.router,
         health.router,
         described.router,
+        report_twins.router,
         board_pages.router,
         live_pages.router,
         live_api.router,
         static_files.router,
+        energy.router,
+        sites.router,
+        kpis.router,
+        series.router,
+        analytics.router,
+        why.router,
+        enpi.router,
+        reports.router,
+        jobs.router,
+        seed0_uses.router,
+        seed0_performance.router,
+        figures.router,
     ]
 
 

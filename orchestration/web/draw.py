@@ -60,6 +60,7 @@ def html_of(ask: Ask | None, page: Page, *, csrf: str = "") -> str:
         page=page,
         person=None if ask is None else ask.person,
         csrf=csrf if ask is None else ask.csrf,
+        banner="" if ask is None else ask.banner,
         nav=() if ask is None else _nav(ask, page.address),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
@@ -90,7 +91,8 @@ def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
 
 def plot_data(plot: Plot) -> Markup:
     """What chart.js draws of a plot, as JSON that no markup can be hidden in."""
-    told: dict[str, Any] = plot.model_dump(mode="json", include={"key", "unit", "at_s", "ticks", "lines", "points"})
+    shown = {"key", "unit", "at_s", "ticks", "lines", "points", "time_zone"}
+    told: dict[str, Any] = plot.model_dump(mode="json", include=shown)
     text = json.dumps(told, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

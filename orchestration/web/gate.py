@@ -31,8 +31,8 @@ class NotAllowed(Exception):
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
-    """The dependency of a route, `ask: Ask = asked(READ)`: an Ask of somebody who has the permission; with None,
-    of anybody who is signed in. takes: parameters that the route knows beside those of every page.
+    """What a route depends on: its Ask is of somebody who has the permission; with None, of anybody who is signed
+    in. takes: parameters that the route knows beside those of every page.
 
     Raises NotSignedIn, NotAllowed, and BadInput for an address that cannot be read or a form that is not ours.
     """

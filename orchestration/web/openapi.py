@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1), made of the routes and of what their gates know; and what breaks a promise."""
+"""The description of the API (OpenAPI 3.1), made of the routes and what their gates know; and what breaks a promise."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -33,8 +33,9 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
 def gate_of(route: APIRoute) -> tuple[Permission | None, tuple[str, ...]] | None:
     """Permission and own parameters of a route's gate; None for a route without one."""
     for each in route.dependant.dependencies:
-        if hasattr(each.call, "permission"):
-            return each.call.permission, each.call.takes
+        call: Any = each.call
+        if hasattr(call, "permission"):
+            return call.permission, call.takes
     return None
 
 
@@ -44,7 +45,7 @@ def described(app: FastAPI) -> dict[str, Any]:
     found = get_openapi(title="Meterloom", version=VERSION, openapi_version="3.1.0", routes=routes)
     for route in routes:
         gate = gate_of(route)
-        for method in route.methods:
+        for method in route.methods or ():
             said = found["paths"][route.path_format][method.lower()]
             said["responses"]["4XX"] = {"description": "A problem document (RFC 9457), application/problem+json"}
             if gate is None:

@@ -60,9 +60,11 @@ class Porch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the beginning and end of the process."""
         if scope["type"] == "websocket":
-            return await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         # A copy: the server must still see that it was HEAD, which has no body; and nothing of the last request.
         scope = {**scope, "state": {}}
         request = Request(scope, receive)
@@ -93,7 +95,8 @@ class Porch:
             task.cancel()
             raise
         if task.done():
-            return task.result()
+            task.result()
+            return
         self._late.add(task)
         task.add_done_callback(self._forget)
         said = f"this took longer than {REQUEST_S:g} s; ask for less, or again"

@@ -21,25 +21,34 @@ from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
-    400: frozenset({"bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_request", "two_credentials"}),
+    400: frozenset(
+        {
+            "bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_time", "no_zone", "bad_as_of", "bad_request",
+            "two_credentials",
+        }
+    ),
     403: frozenset({"missing_role", "own_work", "foreign_form", "same_person"}),
     404: frozenset(
         {
-            "unknown_site", "unknown_scope", "no_site", "no_figure", "unknown_report", "unknown_revision", "unknown_bill",
+            "unknown_site", "unknown_scope", "no_site", "no_figure", "no_number", "unknown_report", "unknown_revision",
+            "no_baseline", "no_job",
             "unknown_seu", "unknown_baseline", "unknown_project", "unknown_plan", "unknown_key", "unknown_source",
-            "unknown_item", "unknown_meter", "invitation_over",
+            "unknown_item", "unknown_meter", "unknown_bill", "invitation_over",
         }
     ),
     409: frozenset({"already_approved", "already_running", "decided", "decided_already", "closed_period", "exists"}),
+    412: frozenset({"changed_since"}),
+    428: frozenset({"no_if_match"}),
     413: frozenset({"too_large", "pack_too_large"}),
     415: frozenset({"unknown_format", "wrong_format"}),
     501: frozenset({"not_installed", "not_built"}),
-    503: frozenset({"bad_configuration", "stale_marts", "mart_missing", "people_file", "no_such_folder"}),
+    503: frozenset({"bad_configuration", "stale_marts", "mart_missing", "people_file", "no_such_folder", "row_not_proven"}),
 }  # fmt: skip
 # What is not there for a person, whether it is there or not.
 HIDDEN = frozenset({"unknown_site", "unknown_scope"})
 logger = logging.getLogger("meterloom.web")
 # An address of the file system; nobody outside needs to know where things lie.
+_KEY = re.compile(r"mlk_\w+[\w-]*")
 _PATH = re.compile(r"(?<![\w.:/])/(?:[\w.@-]+/)+[\w.@-]*")
 
 
@@ -140,7 +149,7 @@ def _told(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text)
+    return _KEY.sub("mlk_…", "".join(each if each.isprintable() else " " for each in text))
 
 
 def _plain(fault: HTTPException) -> Problem:

@@ -60,6 +60,7 @@ MEASURES: Mapping[str, Measure] = {
     "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", _PARTS)),
     "savings_kwh": Measure("Savings", "kwh", made=("difference", tuple(reversed(_PARTS))), is_claim=True),
     "enpi": Measure("EnPI", "ratio", made=("ratio", _PARTS), decimals=3),
+    "enpi_index": Measure("EnPI, expected is 100", "percent", made=("percent_of", _PARTS), decimals=1),
     "deviation_percent": Measure("Deviation", "percent", made=("deviation_percent", _PARTS), decimals=1),
     "savings_percent": Measure(
         "Savings, share of expected",

@@ -6,9 +6,16 @@ largest (`each`) of its grain's rows. What fits none of these is asked for by it
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from itertools import pairwise
+from typing import Literal
 
+from pydantic import Field
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.time import parse_instant
 from reports.pages.address import Address
 
 WHY = "/why"
@@ -31,7 +38,8 @@ def why_of(figure: Figure, address: Address, lookup: Lookup | None = None) -> st
 
 def _asked(figure: Figure, lookup: Lookup | None) -> Mapping[str, str | None] | None:
     trace = figure.trace
-    if trace.computation == "scope_kpi":
+    # A saving that may not be claimed is the row of a mart too, and computed by nothing.
+    if trace.computation == "scope_kpi" or (trace.computation == "nothing" and "kpi" in trace.parameters):
         return _of_row(trace)
     if trace.computation == "running_figure":
         named = trace.parameters
@@ -115,3 +123,59 @@ def _of_parts(figure: Figure, lookup: Lookup) -> dict[str, str | None] | None:
 
 def _span(named: Mapping[str, str]) -> str:
     return f"{named['start']}/{named['end']}"
+
+
+class WhyAsked(Model):
+    """What an address of /why asks for. period: as it is written there; the site's zone makes days of it."""
+
+    site: str
+    scope: str
+    kpi: str
+    period: str = ""
+    at_utc: datetime | None = None
+    of: Literal["row", "running", "assessment", "sum", "max", "difference", "ratio", "deviation_percent", "percent_of"]
+    grain: Literal["", "day", "month"] = ""
+    each: Literal["sum", "max"] = "sum"
+    against: str = ""
+    against_kpi: str = ""
+    against_scope: str = ""
+    baseline: str = ""
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+
+
+def read_why(address: Address, *, site: str, scope: str) -> WhyAsked:
+    """What the address asks for of a site and scope that were judged already. Raises BadInput (bad_address)."""
+    kinds = ("running", "assessment", *PARTS, *PAIRS)
+    of = address.part("of") or "row"
+    if of not in (*kinds, "row"):
+        raise _wrong(f"of is one of {', '.join(kinds)}, got {of[:40]!r}")
+    if not address.part("kpi"):
+        raise _wrong("name a number: kpi, or figure for one that is kept")
+    if address.grain not in (None, "day", "month"):
+        raise _wrong(f"a number is made of days or months, not of each {address.grain}")
+    if of in PAIRS and not address.part("against"):
+        raise _wrong(f"{of} compares two periods: name the other as against")
+    if (of == "running") != (not address.period):
+        raise _wrong("name the period of the number; a running figure has an instant (at) instead")
+    at = address.part("at")
+    named = {name: address.part(name) for name in ("against", "against_kpi", "against_scope", "baseline")}
+    confidence = address.part("confidence") or "0.9"
+    try:
+        return WhyAsked(
+            site=site,
+            scope=scope,
+            kpi=address.part("kpi"),
+            period=address.period,
+            at_utc=parse_instant(at) if at else None,
+            of=of,  # type: ignore[arg-type]
+            grain=address.grain or ("month" if of in PARTS else ""),  # type: ignore[arg-type]
+            each=address.part("each") or (of if of in PARTS else "sum"),  # type: ignore[arg-type]
+            confidence=float(confidence),
+            **named,
+        )
+    except ValueError as fault:
+        raise _wrong("each is sum or max, confidence a share between 0 and 1") from fault
+
+
+def _wrong(what: str) -> BadInput:
+    return BadInput(what, reason="bad_address")

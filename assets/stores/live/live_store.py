@@ -70,10 +70,10 @@ class LiveStore:
             db = self._db = self._db or self._opened()
             with db:
                 yield db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
             # Busy and full pass by themselves; a file that is no database does not.
-            if not isinstance(error, sqlite3.OperationalError):
+            if not isinstance(error, sqlite3.OperationalError | OSError):
                 for path in self._file.parent.glob(f"{FILE}*"):
                     path.unlink(missing_ok=True)
             raise Unreachable(f"{self._file}: {error}") from error

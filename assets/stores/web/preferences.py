@@ -1,4 +1,4 @@
-"""What people like: locale, theme, their own order of a board. Theirs to change and to erase, so nothing rests on it."""
+"""What people like: locale, theme, their own order of a board. Theirs to erase: nothing rests on it."""
 
 from typing import Any
 

@@ -10,8 +10,8 @@ from orchestration.web.openapi import described, docs_page
 router = APIRouter()
 
 
-@router.get("/api/openapi.json")
-def openapi_json(request: Request, ask: Ask = asked(None)) -> Response:
+@router.get("/api/openapi.json", dependencies=[asked(None)])
+def openapi_json(request: Request) -> Response:
     """The whole API, OpenAPI 3.1."""
     return JSONResponse(described(request.app))
 

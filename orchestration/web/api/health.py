@@ -1,6 +1,7 @@
 """Is the process alive, is it of use, and what has it done: for the machine itself, and for who has a key."""
 
 import ipaddress
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -39,7 +40,11 @@ def readyz(request: Request) -> Response:
     """Of use: the store answers, and people and sites can be read."""
     state = request.app.state
     found: dict[str, Any] = {"people": state.people_fault() or "in order"}
-    for name, ask in (("store", lambda: state.project.store.rows(probe())), ("sites", lambda: state.project.sites)):
+    asks: dict[str, Callable[[], Any]] = {
+        "store": lambda: state.project.store.rows(probe()),
+        "sites": lambda: state.project.sites,
+    }
+    for name, ask in asks.items():
         try:
             ask()
             found[name] = "in order"

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
 from orchestration.web.gate import asked
 from orchestration.web.sign_in import LONGEST, SignIn
@@ -67,8 +66,8 @@ def accept(request: Request, token: str) -> Response:
     return _gone_in(sign_in, opened, "/")
 
 
-@router.post("/logout")
-def log_out(request: Request, ask: Ask = asked(None)) -> Response:
+@router.post("/logout", dependencies=[asked(None)])
+def log_out(request: Request) -> Response:
     """End this sign-in."""
     sign_in: SignIn = request.app.state.sign_in
     sign_in.end(request)
