@@ -124,7 +124,7 @@ class Show:
         """The hours of a local day that are read, in order."""
         period = Period(label=str(day), start=day, end=day + timedelta(days=1), time_zone=self.site.time_zone)
         try:
-            rows = hours_of(self.site, period, self.ask.project.project.marts_dir)
+            rows = hours_of(self.site, period, self.read, scope=scope)
         except BadInput as fault:
             if fault.reason != "mart_missing":
                 raise
