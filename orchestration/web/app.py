@@ -17,9 +17,9 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import analytics, described, figures, health, kpis, series, sites
+from orchestration.web.api import analytics, described, figures, health, kpis, live_api, series, sites
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import energy, enpi, sign_in_pages, why
+from orchestration.web.pages import board_pages, energy, enpi, live_pages, report_twins, sign_in_pages, why
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -40,7 +40,9 @@ def make_app(
     """The application over one project. signed_in: who stands behind a request; without it sign_in says so, and
     without that a sign-in over the project's own people. hosts, origins: see Porch.
     """
-    app = FastAPI(title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life)
+    app = FastAPI(
+        title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life, redirect_slashes=False
+    )
     # Only where nobody stands in for it: an application that is told who asks needs no people file.
     own = sign_in or (SignIn(project, clock) if signed_in is None else None)
     state = app.state
@@ -62,6 +64,10 @@ def routers() -> list[APIRouter]:
         sign_in_pages.router,
         health.router,
         described.router,
+        report_twins.router,
+        board_pages.router,
+        live_pages.router,
+        live_api.router,
         static_files.router,
         energy.router,
         sites.router,
@@ -78,6 +84,7 @@ def routers() -> list[APIRouter]:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
+    live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
 

@@ -21,7 +21,12 @@ from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
-    400: frozenset({"bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_as_of", "bad_request", "two_credentials"}),
+    400: frozenset(
+        {
+            "bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_time", "no_zone", "bad_as_of", "bad_request",
+            "two_credentials",
+        }
+    ),
     403: frozenset({"missing_role", "own_work", "foreign_form", "same_person"}),
     404: frozenset(
         {

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
 
@@ -58,7 +59,18 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         ssl_keyfile=server.key_file or None,
     )
     say(f"pages  {server.web_url}")
-    uvicorn.Server(config).run()
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Says goodbye to the streams before it waits for the requests that are on their way."""
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """As uvicorn does it, and without waiting for streams that have no end."""
+        from orchestration.web.api.live_api import feed_of
+
+        feed_of(self.config.app).close()  # type: ignore[arg-type]
+        await super().shutdown(sockets)
 
 
 def check_server(server: ServerSettings) -> None:

@@ -86,7 +86,7 @@ class Plot(Model):
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
 
-    live: the point whose newest value the browser shows here as it comes, `source/point`.
+    live: the point whose newest value the browser shows here as it comes, `site/source/point`.
     """
 
     key: str

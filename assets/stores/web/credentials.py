@@ -31,10 +31,10 @@ class CredentialStore:
         row = _ROWS.newest(self.store, person_id=person_id, kind="password")
         return "" if row is None else str(row["secret"])
 
-    def anybody(self) -> bool:
-        """Whether one person has a password."""
-        query = sa.select(credentials.c.id).where(credentials.c.kind == "password").limit(1)
-        return bool(self.store.rows(query))
+    def anybody(self) -> str:
+        """Somebody who has a password; empty where nobody has one."""
+        query = sa.select(credentials.c.person_id).where(credentials.c.kind == "password").limit(1)
+        return next((str(row["person_id"]) for row in self.store.rows(query)), "")
 
     def invite(self, person_id: str, clock: Clock) -> str:
         """A new invitation, which ends the one before. Returns its token, which nobody can be told again."""
