@@ -37,7 +37,9 @@ def listed(
 ) -> Response:
     """Rows of `make` as `{"rows": […], "next": …}` or, where CSV is accepted, as a table of all of them.
 
-    make: gives these of the rows, and how many there are. stamp: what they rest on; a cursor of another state is refused, so that no page shifts. more: what else is told.
+    make: gives these of the rows, and how many there are. stamp: what they rest on; a cursor of another state is
+    refused, so that no page shifts. more: what else is told.
+
     Raises BadInput (bad_request) for a limit or cursor that is none.
     """
     limit = _whole(ask.address.part("limit") or str(usual), most)
@@ -56,9 +58,14 @@ def listed(
     return answered(request, ask, stamp, page)
 
 
-def whole(rows: Rows) -> Callable[[slice], tuple[Rows, int]]:
-    """A list that is at hand as a whole, for `listed`."""
-    return lambda part: (list(rows[part]), len(rows))
+def whole(make: Callable[[], Rows]) -> Callable[[slice], tuple[Rows, int]]:
+    """A list that is made as a whole, for `listed`."""
+
+    def part_of(part: slice) -> tuple[Rows, int]:
+        rows = make()
+        return list(rows[part]), len(rows)
+
+    return part_of
 
 
 def said(request: Request, ask: Ask, stamp: str, make: Callable[[], Mapping[str, Any]]) -> Response:

@@ -76,7 +76,7 @@ def _answer(request: Request, ask: Ask, what: str) -> Response:
         request,
         ask,
         stamp_of(ask, site),
-        lambda part: whole(make())(part),
+        whole(make),
         more=lambda: {"site": site.site_id, "granularity": granularity},
     )
 

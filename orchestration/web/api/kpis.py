@@ -40,7 +40,7 @@ def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Re
         raise not_of_then()
     if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
         stamp = "|".join(stamp_of(ask, each) for each in ask.sites().values())
-        return listed(request, ask, stamp, lambda part: whole(_of_portfolio(ask))(part))
+        return listed(request, ask, stamp, whole(lambda: _of_portfolio(ask)))
     site = ask.site()
     of_scope = ask.of(scope=_scope_named(ask))
     scope = scope_of(of_scope, site) if of_scope.address.scope or not sees_whole_site(ask.person) else ""
@@ -61,7 +61,7 @@ def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Re
 @router.get("/kpis/catalogue")
 def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
     """What each KPI is: formula, unit, where it exists, what is said in its place."""
-    return listed(request, ask, "catalogue", whole(_catalogue()))
+    return listed(request, ask, "catalogue", whole(_catalogue))
 
 
 def kpi_frame(ask: Ask, site: Site, scope: str, period: Period) -> pl.DataFrame:

@@ -41,7 +41,7 @@ def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", *
         request,
         ask,
         stamp_of(ask, site),
-        lambda part: whole(_points(Asked(ask, site, scope, period, grain, has_whys=False)))(part),
+        whole(lambda: _points(Asked(ask, site, scope, period, grain, has_whys=False))),
         most=MOST_POINTS,
         usual=MOST_POINTS,
         more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},

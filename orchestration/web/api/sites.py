@@ -22,7 +22,7 @@ def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> 
     """Every site, with how old its numbers are."""
     known = ask.sites()
     stamp = "|".join(stamp_of(ask, site) for site in known.values())
-    return listed(request, ask, stamp, whole([_site(ask, site) for site in known.values()]))
+    return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known.values()]))
 
 
 @router.get("/sites/{site_id}")
@@ -39,7 +39,9 @@ def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ)) -> R
 def scopes(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
     """The scopes of a site."""
     found = ask.site()
-    return listed(request, ask, stamp_of(ask, found), whole(_scopes(ask, found)), more=lambda: {"site": found.site_id})
+    return listed(
+        request, ask, stamp_of(ask, found), whole(lambda: _scopes(ask, found)), more=lambda: {"site": found.site_id}
+    )
 
 
 def _site(ask: Ask, site: Site) -> dict[str, Any]:
