@@ -181,6 +181,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+            arguments += ["--mqtt-version", broker.address.version]
             child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
             stack.callback(child.stop)
             live.children.append(child)
