@@ -14,11 +14,13 @@ import pytest
 from assets.stores.lake.lake import Lake
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock, Period, parse_period
+from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
+from orchestration.warehouse.fresh import freshen_marts
 from orchestration.web.ask import Ask
-from orchestration.web.pages.energy import TAKES, energy_given
-from reports.again.computations import scope_kpi
+from orchestration.web.energy_shown import energy_given
+from orchestration.web.pages.energy import TAKES
+from reports.again.computations import asked_of
 from reports.content.lists.kpi_list import add_rows, kpi_rows
 from reports.content.lists.span_total import OF_DAYS, span_rows
 from reports.figures import FigureBook
@@ -27,7 +29,7 @@ from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
 from reports.pages.page import Plot
 from reports.report_content import Chart
 from tests.reports import plant
-from tests.web.marts_world import THEO, VERA, Asking, make_project, plant_of_the_web
+from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
 
 pytestmark = pytest.mark.slow
 GRAINS = ("quarter", "hour", "day", "month")
@@ -97,16 +99,13 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
             rows = span_rows(site, scope, parse_period(text, site.time_zone), read, kpis=tuple(OF_DAYS))
             add_rows(book, site, rows, sources=sources)
     assert len(book.figures()) > 40
-    for figure in book.figures():
-        assert scope_kpi(figure.trace, sources) == figure.value, figure.path
-        again = sources.kpi_of(
-            site,
-            figure.scope,
-            figure.kpi,
-            Period(label="", start=figure.start, end=figure.end, time_zone=site.time_zone),
-            book.as_of_utc,
-        )
+    asked = [asked_of(figure.trace) for figure in book.figures()]
+    for basis, each in asked:
+        sources.want(basis, [each])
+    for figure, question in zip(book.figures(), asked, strict=True):
+        again = sources.kpi_row(*question)
         assert again is not None
+        assert again.value == figure.value, figure.path
         assert again.coverage == pytest.approx(figure.coverage, abs=1e-9), figure.path
 
 
@@ -271,8 +270,8 @@ def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: P
     bare.close()
 
 
-def test_late_readings_name_the_months_whose_marts_are_stale(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "p", plant_of_the_web())
+def test_late_readings_name_the_months_whose_marts_are_stale(project: OpenProject, tmp_path: Path) -> None:
+    project = copy_of(project, tmp_path / "p")
     assert given(project, period="2025-02").findings == ()
     rows = plant.plant_rows(date(2025, 2, 3), date(2025, 2, 4), seed=99)
     plant.write(Lake(project.project.lake_dir, project.store), rows, FixedClock(plant.NOON + timedelta(hours=1)))
@@ -282,8 +281,8 @@ def test_late_readings_name_the_months_whose_marts_are_stale(tmp_path: Path) -> 
     project.close()
 
 
-def test_answers_are_tagged_and_a_known_one_is_not_sent_again(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "p", plant_of_the_web())
+def test_answers_are_tagged_and_a_known_one_is_not_sent_again(project: OpenProject, tmp_path: Path) -> None:
+    project = copy_of(project, tmp_path / "p")
     vera = Asking(project, FixedClock(plant.NOON), VERA)
     query = {"period": "2025-02", "grain": "day"}
     first = vera.get("/energy.csv", **query)
@@ -294,8 +293,6 @@ def test_answers_are_tagged_and_a_known_one_is_not_sent_again(tmp_path: Path) ->
     theo = Asking(project, FixedClock(plant.NOON), THEO)
     other = theo.get("/energy.csv", [("if-none-match", tag)], **query)
     assert (other.status, other.headers["etag"] == tag) == (200, False)
-    from orchestration.warehouse.fresh import freshen_marts
-
     rows = plant.plant_rows(date(2025, 2, 3), date(2025, 2, 4), seed=99)
     plant.write(Lake(project.project.lake_dir, project.store), rows, FixedClock(plant.NOON + timedelta(hours=1)))
     freshen_marts(project, clock=FixedClock(plant.NOON + timedelta(hours=2)), doing=lambda *_, **__: None)
