@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from assets.stores.web.credentials import CredentialStore
+from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
@@ -43,10 +45,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class serving:  # noqa: N801 - reads as a verb
-    """A server over a project folder, in a thread of this process."""
+    """A server over a project folder, in a thread of this process. person: who asks, where nobody signs in."""
 
-    def __init__(self, folder: Path, now: object) -> None:
-        self.folder, self.now = folder, now
+    def __init__(self, folder: Path, now: datetime, person: Person | None = None) -> None:
+        self.folder, self.now, self.person = folder, now, person
 
     def __enter__(self) -> Site:
         """Start it and wait until it answers."""
@@ -55,7 +57,8 @@ class serving:  # noqa: N801 - reads as a verb
         config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="error")
         self.socket = config.bind_socket()
         url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        config.app = make_app(project, clock=clock, sign_in=sign_in, hosts=own_hosts(url))
+        asks = {"sign_in": sign_in} if self.person is None else {"signed_in": lambda _request: (self.person, "token")}
+        config.app = make_app(project, clock=clock, hosts=own_hosts(url), **asks)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
