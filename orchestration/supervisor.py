@@ -20,6 +20,7 @@ from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
+from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -142,6 +143,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 password=password,
                 allow_fallback=allow_fallback,
                 clients=tuple(clients.values()),
+                certificate=certificate_in(project.data_dir / "broker" / "tls") if project.settings.mqtt.tls else None,
             )
         )
         modbus_port = port_of(project.settings.server, "modbus", say)
@@ -152,6 +154,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
                 "METERLOOM_MQTT__PASSWORD": password,
+                # Empty too: who vouches for another broker of the settings says nothing of this one.
+                "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
             },
             broker_kind=broker.kind,
@@ -177,10 +181,12 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+            arguments += ["--mqtt-version", broker.address.version]
             child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
             stack.callback(child.stop)
             live.children.append(child)
-        say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
+        tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
+        say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:
             say(broker.note)
         yield live

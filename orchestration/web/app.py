@@ -17,9 +17,13 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
-from orchestration.web.api import analytics, described, figures, health, kpis, live_api, series, sites
+from orchestration.web.api import (
+    analytics, described, figures, health, jobs, kpis, live_api, seed0_performance, seed0_uses, series, sites,
+)  # fmt: skip
 from orchestration.web.gate import SignedIn
-from orchestration.web.pages import board_pages, energy, enpi, live_pages, report_twins, sign_in_pages, why
+from orchestration.web.pages import (
+    board_pages, energy, enpi, live_pages, report_twins, reports, sign_in_pages, why,
+)  # fmt: skip
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn
@@ -76,6 +80,10 @@ def routers() -> list[APIRouter]:
         analytics.router,
         why.router,
         enpi.router,
+        reports.router,
+        jobs.router,
+        seed0_uses.router,
+        seed0_performance.router,
         figures.router,
     ]
 

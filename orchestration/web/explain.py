@@ -8,8 +8,10 @@ from assets.stores.warehouse.mart_reader import mart_reader
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
 from reports.again.figure_sources import Sources
+from reports.content.lists.figure_list import figure_list
 from reports.life.figure_trace import (
     Figures,
     as_read,
@@ -19,9 +21,11 @@ from reports.life.figure_trace import (
     trace_figure,
     versions_today,
 )
-from reports.life.why_asked import Asking, InHand, figures_of
+from reports.life.revise import store_revision
+from reports.life.why_asked import NAME, Asking, InHand, figures_of
 from reports.pages.why import ROWS_A_PAGE, Explained
 from reports.pages.why_links import TAKES, read_why
+from reports.report_content import ReportContent
 
 WHY_TAKES = (*TAKES, "page")
 _MOST_PAGES = 10_000
@@ -72,6 +76,25 @@ def stored_number(ask: Ask, figure_id: str) -> Number:
     gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
     _refuse_others(ask, figure, reports, gone, "no_figure")
     return Number(figure, reports, ask.project.sources(), kept=True)
+
+
+def kept_number(ask: Ask) -> str:
+    """Store the number that the address names, with all it is made of; its figure id. Raises BadInput."""
+    if ask.address.part("figure") or ask.address.as_of_utc is not None:
+        raise BadInput("only a number of now, that is not kept yet, can be kept", reason="bad_request")
+    # Whether it is theirs to see at all.
+    path = number_asked(ask).figure.path
+    given = asking(ask)
+    wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
+
+    def build(revision: int) -> ReportContent:
+        figure, book = figures_of(wanted, given, revision=revision)
+        label = f"{figure.start}/{figure.end}"
+        span = Period(label=label, start=figure.start, end=figure.end, time_zone=given.site.time_zone)
+        return figure_list(book, name=NAME, title=figure.label, period=span, site=given.site)
+
+    content, _ = store_revision(build, ask.project.reports, ask.clock, site=given.site, maker=ask.person.person_id)
+    return next(figure.figure_id for figure in content.figures if figure.path == path)
 
 
 def _refuse_others(ask: Ask, figure: Figure, figures: Figures, message: str, reason: str) -> None:

@@ -31,12 +31,14 @@ REASONS: dict[int, frozenset[str]] = {
     404: frozenset(
         {
             "unknown_site", "unknown_scope", "no_site", "no_figure", "no_number", "unknown_report", "unknown_revision",
-            "no_baseline",
+            "no_baseline", "no_job",
             "unknown_seu", "unknown_baseline", "unknown_project", "unknown_plan", "unknown_key", "unknown_source",
             "unknown_item", "unknown_meter", "unknown_bill", "invitation_over",
         }
     ),
     409: frozenset({"already_approved", "already_running", "decided", "decided_already", "closed_period", "exists"}),
+    412: frozenset({"changed_since"}),
+    428: frozenset({"no_if_match"}),
     413: frozenset({"too_large", "pack_too_large"}),
     415: frozenset({"unknown_format", "wrong_format"}),
     501: frozenset({"not_installed", "not_built"}),

@@ -72,8 +72,8 @@ class Explained:
         return (Finding(code=code, message=message, scope=figure.scope, severity="blocking"),)
 
 
-def why_page(told: Explained, address: Address) -> Page:
-    """The page of one number."""
+def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Page:
+    """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
     parts = [
         Part(key="value", blocks=(_headline(told), _verdict(told), _facts(told))),
@@ -83,7 +83,7 @@ def why_page(told: Explained, address: Address) -> Page:
         Part(key="versions", title="Versions behind it", blocks=(_versions(told),)),
         Part(key="changes", title="What changed since", blocks=_changes(told)),
     ]
-    if not told.kept and not told.is_past:
+    if may_keep and not told.kept and not told.is_past:
         parts.append(Part(key="keep", title="Keep it", blocks=(_keep(address),)))
     return Page(
         title=f"Why: {_label(figure, told)}",
