@@ -1,6 +1,5 @@
 """The process behind the door for machines: `python -m controls.collector.receive_main --project DIR`."""
 
-import argparse
 import ipaddress
 import logging
 import os
@@ -14,7 +13,8 @@ from assets.sites.load_sites import load_people
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
-from data_quality.contracts.errors import BadInput, WorldFault
+from controls.gateways.access.own_process import own_parser, run_to_end
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project, PushSettings, load_project
 from data_quality.contracts.time import Clock, SystemClock
 
@@ -73,19 +73,10 @@ def _check(settings: PushSettings) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store or the port cannot be had."""
-    parser = argparse.ArgumentParser(prog="meterloom-receive", description="Takes readings that machines push")
-    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        serve_door(load_project(options.project, os.environ), SystemClock())
-    except BadInput as fault:
-        logger.error("%s", fault)
-        return 2
-    except (WorldFault, OSError) as fault:
-        logger.error("%s", fault)
-        return 3
-    return 0
+    options = own_parser("meterloom-receive", "Takes readings that machines push").parse_args(arguments)
+    return run_to_end(
+        lambda: serve_door(load_project(options.project, os.environ), SystemClock()), logger, world=(OSError,)
+    )
 
 
 if __name__ == "__main__":
