@@ -1,6 +1,5 @@
 """The agent's process: `python -m controls.agent.main --project DIR --site home`. Loads nothing heavy."""
 
-import functools
 import logging
 import os
 import signal
@@ -9,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from http.server import ThreadingHTTPServer
 from typing import Literal
 from uuid import uuid4
 
+from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import connect_store
 from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
@@ -20,7 +21,7 @@ from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status, token_in
 from controls.agent.watchdog import heartbeat
-from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.people import People
@@ -62,10 +63,10 @@ def run_agent(
     """
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
-    load = functools.cache(load_template)
+    load = cache(load_template)
     within_s = project.settings.database.agent_within_s
     store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
-    values = SiteValues(site, load, reference=store_clock(store))
+    values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
     bench = Bench(
         store=store,
         site_id=site.site_id,
@@ -84,17 +85,17 @@ def run_agent(
     logger.info("agent of %s: %s", site.site_id, _names(agent))
     ended = threading.Event()
     watch(emergency, agent.obey_stop, ended)
-    status = _status(agent, project, site, emergency, clock)
     try:
-        _run(agent, stop, poll_s=poll_s, beat=beat)
-        agent.stop()
-    # Interrupts and exits too: whatever ends the process, the devices go home first.
-    except BaseException:
-        agent.safe_default()
-        raise
+        with own_port(partial(_serve, agent, project, site, emergency, clock), logger):
+            try:
+                _run(agent, stop, poll_s=poll_s, beat=beat)
+                agent.stop()
+            # Interrupts and exits too: whatever ends the process, the devices go home first.
+            except BaseException:
+                agent.safe_default()
+                raise
     finally:
         ended.set()
-        _close_port(status)
         lanes.close()
         values.close()
         store.close()
@@ -132,26 +133,10 @@ def _names(agent: Agent) -> str:
     return (", ".join(names[:NAMED]) or "no device") + more
 
 
-def _close_port(status: ThreadingHTTPServer | None) -> None:
-    if status is not None:
-        status.shutdown()
-        status.server_close()
-
-
-def _status(
-    agent: Agent, project: Project, site: Site, emergency: EmergencyStop, clock: Clock
-) -> ThreadingHTTPServer | None:
-    """The agent's port on the loopback; None, and a line in the log, where it cannot be had: devices come first."""
-    try:
-        token = token_in(project.data_dir / f"agent-{site.site_id}.token")
-        server = serve_status(
-            agent, lambda by: emergency.pull(by, clock.now_utc()), token=token, port=project.settings.server.agent_port
-        )
-    except OSError as error:
-        logger.warning("no port for /healthz, /metrics and /stop: %s", error)
-        return None
-    logger.info("http://127.0.0.1:%d/healthz, /metrics and POST /stop", server.server_address[1])
-    return server
+def _serve(agent: Agent, project: Project, site: Site, stop: EmergencyStop, clock: Clock) -> ThreadingHTTPServer:
+    """The agent's port on the loopback. Raises OSError."""
+    token, port = token_in(project.data_dir / f"agent-{site.site_id}.token"), project.settings.server.agent_port
+    return serve_status(agent, lambda by: stop.pull(by, clock.now_utc()), token=token, port=port)
 
 
 def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> Transports:

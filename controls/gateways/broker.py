@@ -113,7 +113,10 @@ def start_broker(
     from controls.gateways.broker_fallback import start_fallback
 
     address = BrokerAddress(port=port, version="3.1.1")
-    note = "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords"
+    note = (
+        "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords; "
+        "what is said while the collector is away is lost"
+    )
     return Broker(address=address, kind="fallback", note=note, process=start_fallback(address))
 
 

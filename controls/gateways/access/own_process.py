@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from data_quality.contracts.errors import BadInput, WorldFault
@@ -25,6 +27,26 @@ def until_asked() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+@contextmanager
+def own_port(serve: Callable[[], ThreadingHTTPServer], logger: logging.Logger) -> Iterator[None]:
+    """The process's port of its own inside the block; a line in the log where it cannot be had: its work comes first.
+
+    serve: starts it. Raises BadInput where it does.
+    """
+    try:
+        server = serve()
+    except OSError as error:
+        logger.warning("no port for what it says of itself: %s", error)
+        yield
+        return
+    logger.info("http://127.0.0.1:%d/healthz and /metrics", server.server_address[1])
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def run_to_end(work: Callable[[], None], logger: logging.Logger, *, world: tuple[type[Exception], ...] = ()) -> int:
