@@ -55,12 +55,13 @@ def run_to_end(work: Callable[[], None], logger: logging.Logger, *, world: tuple
     Whoever started the process starts it anew after a 3. Whatever else is raised is a fault of ours.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    of_the_world: tuple[type[Exception], ...] = (WorldFault, *world)
     try:
         work()
     except BadInput as fault:
         logger.error("%s", fault)
         return 2
-    except (WorldFault, *world) as fault:
+    except of_the_world as fault:
         logger.error("%s", fault)
         return 3
     return 0
