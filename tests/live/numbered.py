@@ -84,7 +84,10 @@ class Wire:
 
 
 class Device:
-    """Many meters behind one socket. sent, acknowledged: numbers; whatever dies, this does not."""
+    """Many meters behind one socket. sent, acknowledged: numbers; whatever dies, this does not.
+
+    waits_s: from the making of a sample to its acknowledgement.
+    """
 
     def __init__(self, points: Sequence[str], *, per_s: float) -> None:
         self._points, self._per_s = points, per_s
@@ -94,6 +97,8 @@ class Device:
         self.sent = 0
         self.acknowledged: set[int] = set()
         self.resent = 0
+        self.waits_s: list[float] = []
+        self._made_s: dict[int, float] = {}
         self._open: dict[int, bytes] = {}
         self._stop, self._rest = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -148,6 +153,7 @@ class Device:
             owed -= int(owed)
             with self._lock:
                 self._open.update(fresh)
+                self._made_s.update(dict.fromkeys((number for number, _ in fresh), time.monotonic()))
             self._send(b"".join(each for _, each in fresh))
             next_s += step_s
             time.sleep(max(0.0, next_s - time.monotonic()))
@@ -193,6 +199,8 @@ class Device:
                     self.acknowledged.add(number)
                     self._open.pop(number, None)
                     heard_s = time.monotonic()
+                    if (made_s := self._made_s.pop(number, None)) is not None:
+                        self.waits_s.append(heard_s - made_s)
                 is_stuck = bool(self._open) and time.monotonic() - heard_s > 3 + random.random()
             if is_stuck:
                 # Refused, or lost on the way: said again on a new connection.
