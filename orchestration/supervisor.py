@@ -20,6 +20,7 @@ from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
+from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -32,11 +33,15 @@ from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
+from orchestration.open_project import OpenProject
+from orchestration.web.invite import first_invited, invitation_link
 
 Say = Callable[[str], None]
 STOP_S = 10.0
 # Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
 READY_S = 120.0
+# The pages start in three seconds; nothing else waits for them.
+PAGES_S = 20.0
 # A child that is started again whenever it ends is so after this pause.
 AGAIN_S = 5.0
 # How often the simulated home sends its meter file while everything is up.
@@ -138,6 +143,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 password=password,
                 allow_fallback=allow_fallback,
                 clients=tuple(clients.values()),
+                certificate=certificate_in(project.data_dir / "broker" / "tls") if project.settings.mqtt.tls else None,
             )
         )
         modbus_port = port_of(project.settings.server, "modbus", say)
@@ -148,6 +154,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
                 "METERLOOM_MQTT__PASSWORD": password,
+                # Empty too: who vouches for another broker of the settings says nothing of this one.
+                "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
             },
             broker_kind=broker.kind,
@@ -177,7 +185,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
             child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
             stack.callback(child.stop)
             live.children.append(child)
-        say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
+        tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
+        say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:
             say(broker.note)
         yield live
@@ -213,7 +222,9 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    dagster_port, mlflow_port = (port_of(project.settings.server, name, say) for name in ("dagster", "mlflow"))
+    dagster_port, mlflow_port, web_port = (
+        port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
+    )
     is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
@@ -235,10 +246,15 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             child = start(name, arguments, environment=variables, logs=logs, is_revived=name == "receive")
             stack.callback(child.stop)
             children.append(child)
+        # Nothing else needs the pages: where they end, the agent works on and they are started anew.
+        web = start_pages(project, web_port, environment=live.environment, logs=logs)
+        stack.callback(web.stop)
+        children.append(web)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
         wait_for_url(f"{dagster_url}/server_info", children, stopped)
         wait_for_url(f"{mlflow_url}/health", children, stopped)
         if not stopped.is_set():
+            say_pages(project, web_port, web.log, say)
             say(f"Dagster  {dagster_url}")
             # Its own first page is about language models.
             say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
@@ -251,6 +267,33 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # Both at once; the agent and its devices follow in order when the block ends.
             child.process.send_signal(signal.SIGINT)
             child.is_told = True
+
+
+def start_pages(project: Project, port: int, *, environment: Mapping[str, str], logs: Path) -> Child:
+    """Start the process behind the pages, which is started anew whenever it ends."""
+    arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
+    variables = {**environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
+    return start("web", arguments, environment=variables, logs=logs, is_revived=True)
+
+
+def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
+    """Where the pages are; and where nobody has a password yet, one invitation."""
+    server = project.settings.server.model_copy(update={"web_port": port})
+    try:
+        wait_for_port(port, [], within_s=PAGES_S)
+    except Unreachable:
+        say(f"the pages do not answer yet, they are tried again; see {log}")
+        return
+    say(f"Pages    {server.web_url}")
+    opened = OpenProject(str(project.root))
+    try:
+        person = first_invited(opened)
+        if person is not None:
+            link, _ = invitation_link(opened, person, SystemClock(), base_url=server.web_url)
+            say(f"  {person.name} sets a password there, once and within 15 minutes: {link}")
+            say("  others, or later: meterloom web invite PERSON")
+    finally:
+        opened.close()
 
 
 def _watch(project: Project, sites: Mapping[str, Site], children: list[Child], stopped: threading.Event) -> None:

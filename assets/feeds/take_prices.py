@@ -13,7 +13,8 @@ import polars as pl
 
 from assets.feeds.day_ahead import MarketPrices, read_awattar, read_entsoe
 from assets.feeds.fetch import Patience, Question, fetch
-from assets.feeds.landed import land, read_note, write_note, write_whole
+from assets.feeds.landed import land, read_note, write_note
+from assets.stores.whole_file import write_whole
 from assets.tariffs.price_age import MARKET_ZONE, market_midnight, staleness
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding

@@ -66,7 +66,8 @@ def run_agent(
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
     load = functools.cache(load_template)
-    store = connect_store(project.store_url, public_keys_of(project))
+    within_s = project.settings.database.agent_within_s
+    store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
     values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
     bench = Bench(
         store=store,

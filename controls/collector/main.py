@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from assets.stores.live.live_store import LiveStore
@@ -75,7 +74,8 @@ def run_collector(
         )
         for site in sites
     ]
-    drainer = Drainer({each.site.site_id: _drain(project, each) for each in collectors}, clock=clock)
+    drains = {each.site.site_id: _drain(project, each) for each in collectors}
+    drainer = Drainer(drains, clock=clock)
     started: list[Collector] = []
     port = None
     try:
@@ -83,7 +83,11 @@ def run_collector(
             collector.start()
             started.append(collector)
         drainer.start()
-        port = _port(collectors, project.settings.server.collector_port)
+        try:
+            port = serve_collector(collectors, drains, clock=clock, port=project.settings.server.collector_port)
+            logger.info("http://127.0.0.1:%d/healthz and /metrics", port.server_address[1])
+        except OSError as error:
+            logger.warning("no port for /healthz and /metrics: %s", error)
         logger.info("collecting for %s", ", ".join(site.site_id for site in sites))
         _work(collectors, drainer, store, stop, clock)
     finally:
@@ -130,16 +134,6 @@ def _work(
             # Once, and again only after something else.
             if trouble != (trouble := str(fault)):
                 logger.warning("%s", trouble)
-
-
-def _port(collectors: Sequence[Collector], port: int) -> ThreadingHTTPServer | None:
-    try:
-        server = serve_collector(collectors, port=port)
-    except OSError as error:
-        logger.warning("no port for /healthz and /metrics: %s", error)
-        return None
-    logger.info("http://127.0.0.1:%d/healthz and /metrics", server.server_address[1])
-    return server
 
 
 def sites_with_sources(project: Project, names: Sequence[str]) -> list[Site]:

@@ -33,11 +33,13 @@ from controls.collector.pushed_board import PushedBoard
 from controls.collector.pushed_files import KeptBody, keep_body
 from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, ApiKey, Scope
+from data_quality.contracts.live.api_key import ApiKey
+from data_quality.contracts.live.bucket import Bucket
+from data_quality.contracts.permissions import Permission, may
 from data_quality.contracts.settings import READINGS_PATH, Project
 from data_quality.contracts.time import Clock
 
-PUSH: Scope = "ems.readings.push"
+PUSH = Permission.READINGS_PUSH
 MAX_BYTES = 16 * 2**20
 # A body that trickles in holds a place; an honest one of 16 MiB takes a second.
 BODY_S = 30.0
@@ -57,24 +59,6 @@ class _Problem(Exception):
         self.status, self.reason, self.more = status, reason, more
 
 
-class _Bucket:
-    """So many at once, and after that so many a second."""
-
-    def __init__(self, size: int, a_second: float) -> None:
-        self.size, self.a_second = size, a_second
-        self.left: dict[str, tuple[float, float]] = {}
-
-    def is_empty(self, name: str, now_s: float) -> bool:
-        """Whether nothing is left for that name; else one is taken."""
-        left, at_s = self.left.get(name, (float(self.size), now_s))
-        left = min(self.size, left + (now_s - at_s) * self.a_second)
-        if left >= 1:
-            self.left[name] = (left - 1, now_s)
-        if len(self.left) > 10_000:
-            self.left.clear()
-        return left < 1
-
-
 @dataclass
 class Door:
     """What the door rests on, and what it counted: answers by status, rows by what became of them."""
@@ -85,8 +69,8 @@ class Door:
     monotonic: Callable[[], float] = time.monotonic
     counts: Counter[str] = field(default_factory=Counter)
     _busy: set[tuple[str, str]] = field(default_factory=set)
-    _pushes: _Bucket = field(default_factory=lambda: _Bucket(*PUSHES))
-    _wrong: _Bucket = field(default_factory=lambda: _Bucket(*WRONG_KEYS))
+    _pushes: Bucket = field(default_factory=lambda: Bucket(*PUSHES))
+    _wrong: Bucket = field(default_factory=lambda: Bucket(*WRONG_KEYS))
 
     def __post_init__(self) -> None:
         self.keys, self.board = ApiKeyStore(self.store), PushedBoard(self.project.live_dir)
@@ -187,10 +171,10 @@ class Door:
         if key is None:
             return None
         if PUSH not in key.scopes:
-            raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH}")
-        # A key is its owner's: without them, or without their role, it opens nothing.
+            raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH.value}")
+        # A key is its owner's: without them, or without their permission, it opens nothing.
         owner = next((p for p in load_people(self.project.people_file).people if p.person_id == key.person_id), None)
-        return key if owner is not None and ROLE_OF_SCOPE[PUSH] in owner.roles else None
+        return key if owner is not None and may(owner, PUSH) else None
 
     def _keep(self, key: ApiKey, body: bytes, digest: str, asked: str) -> tuple[int, dict[str, Any]]:
         """Judge a body and keep it; in a thread. Raises _Problem."""

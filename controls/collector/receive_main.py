@@ -1,7 +1,6 @@
 """The process behind the door for machines: `python -m controls.collector.receive_main --project DIR`."""
 
 import argparse
-import ipaddress
 import logging
 import os
 import sys
@@ -16,7 +15,7 @@ from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
 from controls.gateways.access.loopback_port import serve_loopback
 from data_quality.contracts.errors import BadInput, WorldFault
-from data_quality.contracts.settings import Project, PushSettings, load_project
+from data_quality.contracts.settings import Project, check_bind, load_project
 from data_quality.contracts.time import Clock, SystemClock
 
 # Connections at once; one more is told to come again.
@@ -27,7 +26,7 @@ logger = logging.getLogger("meterloom.push")
 def serve_door(project: Project, clock: Clock) -> None:
     """Take readings until SIGINT or SIGTERM. Raises BadInput, Unreachable, OSError."""
     settings = project.settings.push
-    _check(settings)
+    check_bind("push", settings.host, settings.certificate_file, settings.key_file)
     cleared = clear_unfinished(project.landing_dir)
     if cleared:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
@@ -64,24 +63,6 @@ def serve_door(project: Project, clock: Clock) -> None:
             port.server_close()
         door.board.close()
         store.close()
-
-
-def _check(settings: PushSettings) -> None:
-    """Raises BadInput for an address at which keys would be read by others."""
-    try:
-        is_loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        is_loopback = settings.host == "localhost"
-    for name in ("certificate_file", "key_file"):
-        named = getattr(settings, name)
-        if named and not Path(named).is_file():
-            raise BadInput(f"push.{name}: no such file {named}", reason="no_certificate")
-        if not named and (not is_loopback or settings.certificate_file or settings.key_file):
-            raise BadInput(
-                f"push.host {settings.host} is reached with a certificate and its key alone: push.{name} is missing",
-                reason="no_certificate",
-                mend="name certificate_file and key_file under push in meterloom.yaml, or leave the host at 127.0.0.1",
-            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

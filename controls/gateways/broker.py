@@ -107,7 +107,8 @@ def start_broker(
         if probes:
             _prove(broker, probes)
         return broker
-    if not allow_fallback:
+    # The fallback has no TLS, and nobody who asked for it may get less.
+    if not allow_fallback or certificate is not None:
         raise Unreachable("no Mosquitto on this machine; install it: apt-get install -y mosquitto")
     from controls.gateways.broker_fallback import start_fallback
 

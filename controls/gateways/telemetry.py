@@ -4,11 +4,14 @@ A broker drops what its queue cannot hold and says so to nobody: neither the dev
 the listener. Only the numbers that the device counts show it.
 """
 
-from data_quality.contracts.model import Model
+from typing import NamedTuple
 
 
-class Arrivals(Model):
-    """How telemetry of one device arrived. missing: numbers that were left out; restarts: it counted from one again."""
+class Arrivals(NamedTuple):
+    """How telemetry of one device arrived. missing: numbers that were left out; restarts: it counted from one again.
+
+    A plain tuple: one is made for each message.
+    """
 
     last_seq: int = 0
     received: int = 0
@@ -18,14 +21,14 @@ class Arrivals(Model):
 
     def after(self, seq: int, *, is_again: bool = False) -> "Arrivals":
         """With one more message, of this number. is_again: the broker says that it delivered it before."""
-        counts = {"last_seq": seq, "received": self.received + 1}
-        if not self.received:
+        last, received, missing, doubled, restarts = self
+        if not received:
             # Where we came in, nothing is known of before.
-            return self.model_copy(update=counts)
-        if seq > self.last_seq:
-            return self.model_copy(update={**counts, "missing": self.missing + seq - self.last_seq - 1})
-        if seq == self.last_seq or is_again:
+            return Arrivals(seq, 1, missing, doubled, restarts)
+        if seq > last:
+            return Arrivals(seq, received + 1, missing + seq - last - 1, doubled, restarts)
+        if seq == last or is_again:
             # Of several that come again the first are the lowest: the last that came stays the last.
-            return self.model_copy(update={"received": self.received + 1, "doubled": self.doubled + 1})
+            return Arrivals(last, received + 1, missing, doubled + 1, restarts)
         # Late ones do not exist on one connection: a lower number is a device that began anew.
-        return self.model_copy(update={**counts, "restarts": self.restarts + 1, "missing": self.missing + seq - 1})
+        return Arrivals(seq, received + 1, missing + seq - 1, doubled, restarts + 1)

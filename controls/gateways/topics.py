@@ -105,9 +105,7 @@ def loads(payload: bytes) -> dict[str, Any] | None:
     if len(payload) > MAX_PAYLOAD_BYTES:
         return None
     try:
-        document = json.loads(
-            payload.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number
-        )
+        document = _STRICT.decode(payload.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -122,7 +120,7 @@ def loads_any(payload: bytes) -> tuple[Any, str] | None:
     if len(payload) > MAX_PAYLOAD_BYTES:
         return None
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number), text
+        return _STRICT.decode(text), text
     except RecursionError:
         return None
     except ValueError:
@@ -142,3 +140,7 @@ def _whole_number(text: str) -> int:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name[:20]} is not a number")
+
+
+# Made once: json.loads with these would make one for each message.
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number)

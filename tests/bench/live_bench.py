@@ -19,8 +19,7 @@ from contextlib import closing
 from pathlib import Path
 
 from assets.stores.live.live_store import FILE
-from data_quality.contracts.yaml_file import yaml_text
-from tests.live.live_sites import mqtt_site_of
+from tests.live.live_sites import mqtt_site_of, project_of
 from tests.live.mqtt_tap import Broker, Meters
 from tests.test_layers import ROOT
 
@@ -65,9 +64,7 @@ def measure(*, per_s: float, seconds: float, is_one_core: bool) -> dict[str, obj
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker = Broker(folder)
-        (folder / "sites").mkdir()
-        document = mqtt_site_of(METERS, port=broker.port).model_dump(mode="json", exclude_unset=True)
-        (folder / "sites" / "plant.yaml").write_text(yaml_text(document))
+        project_of(folder, mqtt_site_of(METERS, port=broker.port))
         command = [sys.executable, "-m", "controls.collector.main", "--project", name]
         publisher = [sys.executable, "-m", "tests.bench.live_bench", "--publish", str(broker.port), "--hz", str(per_s)]
         with (folder / "log").open("wb") as log:

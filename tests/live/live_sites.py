@@ -1,6 +1,9 @@
 """Sites with live sources, as small as they can be."""
 
+from pathlib import Path
+
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import yaml_text
 
 
 def site_of(meters: int, *, source: str = "line", address: str = "127.0.0.1:5020/1") -> Site:
@@ -43,3 +46,25 @@ def mqtt_site_of(meters: int, *, port: int) -> Site:
     source = {"source_id": "broker", "kind": "mqtt", "host": "127.0.0.1", "port": port, "is_synthetic": True}
     source |= {"time_path": "at", "time_format": "unix_ms", "seq_path": "seq", "points": points}
     return Site.model_validate(document | {"sources": [source]})
+
+
+def amounts_site_of(meters: int) -> Site:
+    """The same plant, whose meters tell what each minute came to, in kWh."""
+    document = site_of(meters).model_dump(mode="json", exclude_unset=True)
+    for meter in document["meters"]:
+        meter["registers"] = [{"kind": "interval"}]
+    (source,) = document["sources"]
+    source["points"] = [
+        {"point": each["point"], "stream": each["stream"], "what": "interval", "interval_minutes": 1, "unit": "kwh",
+         "value_name": each["value_name"]}
+        for each in source["points"]
+    ]  # fmt: skip
+    return Site.model_validate(document)
+
+
+def project_of(folder: Path, site: Site) -> None:
+    """A project of this one site, whose spool may take the last byte of the disk."""
+    (folder / "sites").mkdir(exist_ok=True)
+    document = site.model_dump(mode="json", exclude_unset=True)
+    (folder / "sites" / f"{site.site_id}.yaml").write_text(yaml_text(document))
+    (folder / "meterloom.yaml").write_text("live: {keep_free_mb: 0}\n")

@@ -4,6 +4,7 @@ The wire is a socket. The device sends `point value at_us seq` lines and keeps w
 answers `seq` lines once the sink has said that they are durable. After a loss the device sends again, as any does.
 """
 
+import math
 import random
 import socket
 import threading
@@ -14,13 +15,14 @@ from datetime import UTC, datetime
 from controls.gateways.sources.adapter import Sink
 from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.time import Clock, SystemClock
 
 
 class Wire:
     """The adapter: reads lines of a socket that the device opened, and answers with what is kept."""
 
-    def __init__(self, source_id: str, port: int) -> None:
-        self.source_id, self._port = source_id, port
+    def __init__(self, source_id: str, port: int, *, clock: Clock | None = None) -> None:
+        self.source_id, self._port, self._clock = source_id, port, clock or SystemClock()
         self._stop = threading.Event()
         self._accepted = 0
         self._last: datetime | None = None
@@ -62,7 +64,7 @@ class Wire:
             if not came:
                 return
             *lines, rest = (rest + came).split(b"\n")
-            now = datetime.now(UTC)
+            now = self._clock.now_utc()
             samples = []
             for each in lines:
                 point, value, at_us, seq = each.decode().split()
@@ -84,13 +86,13 @@ class Wire:
 
 
 class Device:
-    """Many meters behind one socket. sent, acknowledged: numbers; whatever dies, this does not.
+    """Many meters behind one socket. sent, acknowledged: numbers, up to `last`; whatever dies, this does not.
 
     waits_s: from the making of a sample to its acknowledgement.
     """
 
-    def __init__(self, points: Sequence[str], *, per_s: float) -> None:
-        self._points, self._per_s = points, per_s
+    def __init__(self, points: Sequence[str], *, per_s: float, last: float = math.inf) -> None:
+        self._points, self._per_s, self._last = points, per_s, last
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.2)
         self.port = self._listener.getsockname()[1]
@@ -136,24 +138,23 @@ class Device:
             except OSError:
                 return
 
+    def told(self, number: int) -> tuple[str, float, int]:
+        """Point, value and time (us since 1970) of the sample of this number, when it is made."""
+        return self._points[number % len(self._points)], number // len(self._points) / 1000, time.time_ns() // 1000
+
     def _make(self) -> None:
-        step_s, next_s, counters = 0.05, time.monotonic(), [0.0] * len(self._points)
-        owed = 0.0
+        step_s, next_s, owed = 0.05, time.monotonic(), 0.0
         while not self._stop.is_set() and not self._rest.is_set():
             owed += self._per_s * step_s
             fresh = []
-            for _ in range(int(owed)):
-                self.sent += 1
-                which = self.sent % len(self._points)
-                counters[which] += 0.001
-                now_us = time.time_ns() // 1000
-                fresh.append(
-                    (self.sent, f"{self._points[which]} {counters[which]:.3f} {now_us} {self.sent}\n".encode())
-                )
+            for number in range(self.sent + 1, int(min(self.sent + owed, self._last)) + 1):
+                point, value, at_us = self.told(number)
+                fresh.append((number, f"{point} {value!r} {at_us} {number}\n".encode()))
             owed -= int(owed)
             with self._lock:
                 self._open.update(fresh)
                 self._made_s.update(dict.fromkeys((number for number, _ in fresh), time.monotonic()))
+                self.sent += len(fresh)
             self._send(b"".join(each for _, each in fresh))
             next_s += step_s
             time.sleep(max(0.0, next_s - time.monotonic()))

@@ -14,16 +14,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from assets.stores.live.live_store import FILE
-from data_quality.contracts.yaml_file import yaml_text
-from tests.live.live_sites import mqtt_site_of, site_of
+from tests.live.live_sites import mqtt_site_of, project_of, site_of
 from tests.live.mqtt_tap import Broker, Meters, Tap
 from tests.live.numbered import Device
 from tests.live.test_spool import lines_of_project
@@ -44,6 +43,16 @@ class Plant:
         self.starts = 0
         self.peak_mb: list[float] = []
         self.process = self._started()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        self.process.kill()
+        self.process.wait()
 
     def _started(self) -> "subprocess.Popen[bytes]":
         self.starts += 1
@@ -127,19 +136,6 @@ class Plant:
 Act = Callable[[random.Random], None]
 
 
-@contextmanager
-def plant_in(folder: Path, *command: str) -> Iterator[Plant]:
-    plant = Plant(folder, *command)
-    try:
-        yield plant
-    finally:
-        plant.process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            plant.process.wait(20)
-        plant.process.kill()
-        plant.process.wait()
-
-
 def tell(**told: Any) -> dict[str, Any]:
     """The outcome, kept where the environment names a file."""
     if path := os.environ.get("TEST_LIVE_TOLD"):
@@ -153,13 +149,14 @@ def tell(**told: Any) -> dict[str, Any]:
 def test_fault_f31_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     points = [each.point for each in site_of(METERS).sources[0].points]
+    project_of(tmp_path, site_of(METERS))
     with Device(points, per_s=RATE_HZ) as device:
 
         def cut_wire(_: random.Random) -> None:
             device.drop()
 
-        command = ["tests.live.collector_under_test", str(tmp_path), str(device.port), str(METERS)]
-        with plant_in(tmp_path, *command) as plant:
+        command = ["tests.live.collector_under_test", str(tmp_path), str(device.port)]
+        with Plant(tmp_path, *command) as plant:
             plant.wait_for(lambda: bool(device.acknowledged))
             began_s = time.monotonic()
             done = plant.between([*plant.acts, cut_wire], chance, until_s=began_s + LENGTH_S)
@@ -181,10 +178,7 @@ def test_fault_f31_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> No
 def test_fault_f31_f38_nothing_acknowledged_to_a_broker_is_lost_whoever_is_killed(tmp_path: Path) -> None:
     chance, broker = random.Random(SEED), Broker(tmp_path)
     tap, meters = Tap(broker.port), Meters(METERS, per_s=RATE_HZ, port=broker.port)
-    (tmp_path / "sites").mkdir()
-    document = mqtt_site_of(METERS, port=tap.port).model_dump(mode="json", exclude_unset=True)
-    (tmp_path / "sites" / "plant.yaml").write_text(yaml_text(document))
-    (tmp_path / "meterloom.yaml").write_text("live: {keep_free_mb: 0}\n")
+    project_of(tmp_path, mqtt_site_of(METERS, port=tap.port))
 
     def kill_broker(chance: random.Random) -> None:
         broker.kill()
@@ -192,7 +186,7 @@ def test_fault_f31_f38_nothing_acknowledged_to_a_broker_is_lost_whoever_is_kille
         broker.start()
 
     try:
-        with plant_in(tmp_path, "controls.collector.main", "--project", str(tmp_path)) as plant:
+        with Plant(tmp_path, "controls.collector.main", "--project", str(tmp_path)) as plant:
             plant.wait_for(lambda: bool(tap.acknowledged))
             began_s = time.monotonic()
             done = plant.between([*plant.acts, kill_broker, kill_broker], chance, until_s=began_s + LENGTH_S)
