@@ -165,8 +165,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 child = start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment, logs=logs)
                 stack.callback(child.stop)
                 live.children.append(child)
-        if simulated:
-            wait_for_port(modbus_port, live.children)
+                # Who asks devices that are not there yet fills its log with what is no fault.
+                wait_for_port(modbus_port, live.children)
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
@@ -226,13 +226,16 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     dagster_port, mlflow_port, web_port = (
         port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
     )
+    is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
+    if is_pushed and not _is_free(push_port := project.settings.push.port):
+        # Machines know no other address: nothing is served elsewhere in its place.
+        raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
     workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
     logs = project.data_dir / "logs"
     with ExitStack() as stack:
         live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
         children = list(live.children)
         parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
-        is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
         if is_pushed:
             module = "controls.collector.receive_main"
             parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
@@ -240,7 +243,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
             variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
-            child = start(name, arguments, environment=variables, logs=logs)
+            # The door for machines is needed by nobody here: the others go on while it is started anew.
+            child = start(name, arguments, environment=variables, logs=logs, is_revived=name == "receive")
             stack.callback(child.stop)
             children.append(child)
         # Nothing else needs the pages: where they end, the agent works on and they are started anew.
@@ -342,13 +346,17 @@ def port_of(server: ServerSettings, name: str, say: Say) -> int:
     port: int = getattr(server, f"{name}_port")
     if not port or _is_free(port):
         return port or free_port()
-    who = str(Listener(port))
-    taken = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    taken = _port_taken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT")
     if f"{name}_port" in server.model_fields_set:
-        mend = f"end that program, or name another port with METERLOOM_SERVER__{name.upper()}_PORT"
-        raise BadInput(taken, reason="port_taken", mend=mend)
-    say(f"{taken}: a free one is used")
+        raise taken
+    say(f"{taken.message}: a free one is used")
     return free_port()
+
+
+def _port_taken(port: int, name: str, variable: str) -> BadInput:
+    who = str(Listener(port))
+    said = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    return BadInput(said, reason="port_taken", mend=f"end that program, or name another port with {variable}")
 
 
 def _is_free(port: int) -> bool:
