@@ -5,13 +5,13 @@ asks what is due (reports/life/due.py), so none is missed and none counts twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 
 import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, parse_period
+from orchestration.due_reports import due_starts
 from orchestration.jobs import (
     bill_audit,
     enpi_report,
@@ -29,7 +29,7 @@ from orchestration.month_keys import site_quarter_key
 from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
-from reports.life.due import due_periods, due_since_utc
+from reports.life.due import due_since_utc
 
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
@@ -110,19 +110,6 @@ def requests_of(
         # A quarter's key and a month's have one form: first local day and site.
         key = site_quarter_key(site_id, first)
         yield request_of(f"{RUN_KEY[months]}:{key}", key, "month" if months == 1 else "quarter")
-
-
-def due_starts(project: ProjectResource, site: Site, now_utc: datetime, *, report: str, months: int) -> list[date]:
-    """First local days of the periods whose report of the site is due, newest first."""
-    revisions = project.reports.revisions(site.site_id, name=report, with_content=False)
-    starts = (parse_period(each.period, site.time_zone) for each in revisions)
-    return due_periods(
-        now_utc=now_utc,
-        time_zone=site.time_zone,
-        months=months,
-        known=project.lake.span(site.site_id),
-        made={each.start for each in starts if each.end == months_after(each.start, months)},
-    )
 
 
 def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site, now_utc: datetime) -> bool:

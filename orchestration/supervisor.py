@@ -3,7 +3,6 @@ children, watched, and stopped in reverse order.
 """
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -20,7 +19,8 @@ from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
-from controls.gateways.broker import free_port, start_broker
+from controls.gateways.access.demo_certificate import certificate_in
+from controls.gateways.broker import Broker, free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
@@ -32,11 +32,15 @@ from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
+from orchestration.open_project import OpenProject
+from orchestration.web.invite import first_invited, invitation_link
 
 Say = Callable[[str], None]
 STOP_S = 10.0
 # Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
 READY_S = 120.0
+# The pages start in three seconds; nothing else waits for them.
+PAGES_S = 20.0
 # A child that is started again whenever it ends is so after this pause.
 AGAIN_S = 5.0
 # How often the simulated home sends its meter file while everything is up.
@@ -129,17 +133,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
-        # Nobody has to know it: it reaches the children by their environment.
-        password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         clients = _clients(simulated, plants)
-        broker = stack.enter_context(
-            start_broker(
-                project.data_dir / "broker",
-                password=password,
-                allow_fallback=allow_fallback,
-                clients=tuple(clients.values()),
-            )
-        )
+        broker = stack.enter_context(_broker(project, tuple(clients.values()), allow_fallback=allow_fallback))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -147,7 +142,9 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__HOST": broker.address.host,
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
-                "METERLOOM_MQTT__PASSWORD": password,
+                "METERLOOM_MQTT__PASSWORD": broker.address.password,
+                # Empty too: who vouches for another broker of the settings says nothing of this one.
+                "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
             },
             broker_kind=broker.kind,
@@ -168,18 +165,32 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 child = start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment, logs=logs)
                 stack.callback(child.stop)
                 live.children.append(child)
-        if simulated:
-            wait_for_port(modbus_port, live.children)
+                # Who asks devices that are not there yet fills its log with what is no fault.
+                wait_for_port(modbus_port, live.children)
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+            arguments += ["--mqtt-version", broker.address.version]
             child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
             stack.callback(child.stop)
             live.children.append(child)
-        say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
+        tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
+        say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:
             say(broker.note)
         yield live
+
+
+def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
+    mqtt, folder = project.settings.mqtt, project.data_dir / "broker"
+    return start_broker(
+        folder,
+        # Nobody has to know it: where none is set, a random one reaches the children by their environment.
+        password=mqtt.password,
+        allow_fallback=allow_fallback,
+        clients=clients,
+        certificate=certificate_in(folder / "tls") if mqtt.tls else None,
+    )
 
 
 def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Client]:
@@ -212,14 +223,19 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    dagster_port, mlflow_port = (port_of(project.settings.server, name, say) for name in ("dagster", "mlflow"))
+    dagster_port, mlflow_port, web_port = (
+        port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
+    )
+    is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
+    if is_pushed and not _is_free(push_port := project.settings.push.port):
+        # Machines know no other address: nothing is served elsewhere in its place.
+        raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
     workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
     logs = project.data_dir / "logs"
     with ExitStack() as stack:
         live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
         children = list(live.children)
         parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
-        is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
         if is_pushed:
             module = "controls.collector.receive_main"
             parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
@@ -227,13 +243,19 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
             variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
-            child = start(name, arguments, environment=variables, logs=logs)
+            # The door for machines is needed by nobody here: the others go on while it is started anew.
+            child = start(name, arguments, environment=variables, logs=logs, is_revived=name == "receive")
             stack.callback(child.stop)
             children.append(child)
+        # Nothing else needs the pages: where they end, the agent works on and they are started anew.
+        web = start_pages(project, web_port, environment=live.environment, logs=logs)
+        stack.callback(web.stop)
+        children.append(web)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
         wait_for_url(f"{dagster_url}/server_info", children, stopped)
         wait_for_url(f"{mlflow_url}/health", children, stopped)
         if not stopped.is_set():
+            say_pages(project, web_port, web.log, say)
             say(f"Dagster  {dagster_url}")
             # Its own first page is about language models.
             say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
@@ -246,6 +268,33 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # Both at once; the agent and its devices follow in order when the block ends.
             child.process.send_signal(signal.SIGINT)
             child.is_told = True
+
+
+def start_pages(project: Project, port: int, *, environment: Mapping[str, str], logs: Path) -> Child:
+    """Start the process behind the pages, which is started anew whenever it ends."""
+    arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
+    variables = {**environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
+    return start("web", arguments, environment=variables, logs=logs, is_revived=True)
+
+
+def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
+    """Where the pages are; and where nobody has a password yet, one invitation."""
+    server = project.settings.server.model_copy(update={"web_port": port})
+    try:
+        wait_for_port(port, [], within_s=PAGES_S)
+    except Unreachable:
+        say(f"the pages do not answer yet, they are tried again; see {log}")
+        return
+    say(f"Pages    {server.web_url}")
+    opened = OpenProject(str(project.root))
+    try:
+        person = first_invited(opened)
+        if person is not None:
+            link, _ = invitation_link(opened, person, SystemClock(), base_url=server.web_url)
+            say(f"  {person.name} sets a password there, once and within 15 minutes: {link}")
+            say("  others, or later: meterloom web invite PERSON")
+    finally:
+        opened.close()
 
 
 def _watch(project: Project, sites: Mapping[str, Site], children: list[Child], stopped: threading.Event) -> None:
@@ -297,13 +346,17 @@ def port_of(server: ServerSettings, name: str, say: Say) -> int:
     port: int = getattr(server, f"{name}_port")
     if not port or _is_free(port):
         return port or free_port()
-    who = str(Listener(port))
-    taken = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    taken = _port_taken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT")
     if f"{name}_port" in server.model_fields_set:
-        mend = f"end that program, or name another port with METERLOOM_SERVER__{name.upper()}_PORT"
-        raise BadInput(taken, reason="port_taken", mend=mend)
-    say(f"{taken}: a free one is used")
+        raise taken
+    say(f"{taken.message}: a free one is used")
     return free_port()
+
+
+def _port_taken(port: int, name: str, variable: str) -> BadInput:
+    who = str(Listener(port))
+    said = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    return BadInput(said, reason="port_taken", mend=f"end that program, or name another port with {variable}")
 
 
 def _is_free(port: int) -> bool:

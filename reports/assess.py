@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, EnpiRule, enpi_for
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, EnpiRule, enpi_for, rule_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
@@ -33,7 +33,7 @@ def assess_seu(
         seu_id=seu.seu_id,
         version=version,
         period=period,
-        rule=rule,
+        rule=rule or rule_of(seu),
         confidence=confidence,
         is_static_factor_changed=version is not None
         and sources.is_review_due(site, seu.seu_id, version, period, as_of_utc),

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label, quarters_of
-from assets.kpi.enpi_of_use.enpi_result import EnpiRule
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule, rule_of
 from assets.kpi.enpi_of_use.review_triggers import ReviewRule, last_year, review_findings
 from assets.kpi.enpi_of_use.static_factors import unanswered_changes
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
@@ -98,7 +98,8 @@ def alerts_for(
     rule: EnpiRule | None = None,
 ) -> tuple[EnpiAlert, ...]:
     """Alerts of the period's whole quarters; those before it count towards an escalation and are not told again."""
-    used, asked = rule or EnpiRule(), {each.label for each in quarters_of(period)}
+    used = rule or rule_of(seu_of(site, version.baseline.seu_id))
+    asked = {each.label for each in quarters_of(period)}
 
     def judged(span: Period) -> list[QuarterStatus]:
         return quarter_statuses(site, version, span, sources=sources, as_of_utc=as_of_utc, rule=used)

@@ -1,7 +1,9 @@
-"""A site file with one thing changed and every comment kept: where a meter's parent is written."""
+"""A site file with one thing changed and every comment kept: a meter's parent, or one energy use more."""
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.yaml_file import parsed, with_key
+from data_quality.contracts.site_file.site import Seu
+from data_quality.contracts.text import one_line
+from data_quality.contracts.yaml_file import parsed, with_item, with_key, yaml_text
 
 
 def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str:
@@ -24,3 +26,17 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
             f"meter {meter_id!r} has a parent already; change it by hand", file=file, line=line, reason="has_parent"
         )
     return with_key(text, ("meters", at), "parent", parent, beside="meter_id", file=file)
+
+
+def with_seu(text: str, seu: Seu, *, note: str = "", file: str = "") -> str:
+    """The text of a site file with one energy use more, by what was said of it. note: stands above it as a comment.
+
+    Raises BadInput where the file has a use of that id, or is written in a way that has no place for one more.
+    """
+    if any(each.get("seu_id") == seu.seu_id for each in parsed(text).get("seus") or ()):
+        raise BadInput(f"there is an energy use {seu.seu_id!r} already", file=file, reason="exists")
+    said = seu.model_dump(mode="json", exclude_unset=True)
+    item = yaml_text(said)
+    # Behind the first key: a comment before an item would be the last one's.
+    first, _, rest = item.partition("\n")
+    return with_item(text, "seus", f"{first}{f'  # {one_line(note)}' if note else ''}\n{rest}", file=file)

@@ -14,11 +14,12 @@ from assets.stores.schema import (
     tables_reports,
     tables_seals,
     tables_weather,
+    tables_web,
 )
 
 DOMAINS = (
     tables_readings, tables_baselines, tables_control, tables_reports, tables_bills, tables_factors, tables_seals,
-    tables_weather, tables_push,
+    tables_weather, tables_push, tables_web,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
 APPEND_ONLY = tuple(table for table in TABLES if table.info.get("is_append_only"))

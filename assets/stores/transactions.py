@@ -28,11 +28,18 @@ class Store:
     Raises Unreachable where the database does not answer; at a commit that means "unknown".
 
     public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
-    trust: what trust.py has read of the seals so far.
+    trust: what trust.py has read of the seals so far. pauses_s: before each further try to connect to a server.
     """
 
-    def __init__(self, engine: sa.Engine, public_keys: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        public_keys: Mapping[str, str] | None = None,
+        *,
+        pauses_s: tuple[float, ...] = PAUSES_S,
+    ) -> None:
         self.engine = engine
+        self._pauses_s = pauses_s if engine.dialect.name == "postgresql" else ()
         self.public_keys = public_keys
         self.trust: Any = None
         self._url = str(engine.url)
@@ -88,7 +95,7 @@ class Store:
     def _connect(self) -> sa.Connection:
         # Only the connection is tried again, never a statement: nobody knows how far its first try came. SQLite waits
         # by itself (busy_timeout).
-        for pause_s in PAUSES_S if self.engine.dialect.name == "postgresql" else ():
+        for pause_s in self._pauses_s:
             try:
                 return self.engine.connect()
             except sa.exc.OperationalError:
@@ -116,8 +123,11 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     return store
 
 
-def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
-    """Open a store that exists, without migrations: for the agent, which must start light."""
+def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, within_s: float | None = None) -> Store:
+    """Open a store that exists, without migrations: for the agent, which must start light.
+
+    within_s: how long PostgreSQL may take for an answer, seconds; later it is Unreachable, without a second try.
+    """
     if url.startswith("sqlite:///") and not url.endswith(":memory:"):
         _private(Path(url.removeprefix("sqlite:///")))
     # A server that was restarted leaves dead connections in the pool: they are replaced, not handed out.
@@ -126,7 +136,11 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Sto
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
         sa.event.listen(engine, "begin", _sqlite_begin)
-    return Store(engine, public_keys)
+    else:
+        from assets.stores.postgres import connector
+
+        sa.event.listen(engine, "do_connect", connector(within_s))
+    return Store(engine, public_keys, pauses_s=PAUSES_S if within_s is None else ())
 
 
 def _private(file: Path) -> None:

@@ -12,14 +12,17 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import Store
 from controls.agent.parts import Bench, Device, Slot, known
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
+from controls.safety.live_meters import LivePowers
 from controls.safety.meter_proof import READING, Proofs
 from controls.safety.state_history import StateHistory
 from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.site import Asset, Site
 
 # Half of what is young enough for a guard; a ceiling of the network operator must reach devices within ten seconds.
@@ -31,6 +34,8 @@ REFERENCE_S = 10.0
 ON_SHARE = 0.05
 _SIGNS = tuple(f"read_power_l{n}_kw" for n in (1, 2, 3))
 T = TypeVar("T")
+# Asset, name, value, and the monotonic second at which it was measured.
+Found = tuple[str, str, float, float]
 _AIR = ("read_humidity_percent", "read_co2_ppm")
 
 
@@ -43,7 +48,17 @@ class Sensor:
     names: tuple[str, ...]
     reader: DeviceReader | None = None
     due_s: float = 0.0
-    answer: "Future[list[tuple[str, float, float]]] | None" = None
+    answer: "Future[list[Found]] | None" = None
+
+
+@dataclass
+class LiveBoard:
+    """The live board as a sensor: meters that the agent does not ask itself."""
+
+    powers: LivePowers
+    reader: LiveReader
+    due_s: float = 0.0
+    answer: "Future[list[Found]] | None" = None
 
 
 class SiteValues:
@@ -55,8 +70,9 @@ class SiteValues:
         load: Callable[[str], Template] = load_template,
         *,
         reference: Callable[[], datetime | None] | None = None,
+        board: LiveReader | None = None,
     ) -> None:
-        """reference: a clock beside the machine's own, or None (`store_clock`)."""
+        """reference: a clock beside the machine's own, or None (`store_clock`). board: what the collector shows."""
         self.history: StateHistory | None = None
         self._site_id = site.site_id
         self._assets = {asset.asset_id: asset for asset in site.assets}
@@ -71,7 +87,12 @@ class SiteValues:
             for each in (grid, *self.proofs.meters.values(), *lines, *zones)
             if each is not None and each.template
         }
-        self.sensors = [Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()]
+        self.sensors: list[Sensor | LiveBoard] = [
+            Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()
+        ]
+        powers = LivePowers(site)
+        if board is not None and powers.assets:
+            self.sensors.append(LiveBoard(powers, board))
         self.values: dict[tuple[str, str], tuple[float, float]] = {}
         self._tracks: dict[str, SocTrack] = {}
         self._reference = reference
@@ -111,9 +132,9 @@ class SiteValues:
     def close(self) -> None:
         """Drop every reader."""
         for sensor in self.sensors:
-            reader, sensor.reader = sensor.reader, None
-            if reader is not None:
-                reader.close()
+            if isinstance(sensor, Sensor) and sensor.reader is not None:
+                sensor.reader.close()
+                sensor.reader = None
 
     def dso_limit(self, now_s: float) -> tuple[float | None, float | None]:
         """The lowest ceiling of import in force, kW, and the age of the oldest word; a figure below zero lifts it."""
@@ -170,10 +191,10 @@ class SiteValues:
         found = tuple(math.copysign(a or 0.0, s or 0.0) for (a, _), s in zip(read, signs, strict=True))
         return found, max(age_s or 0.0 for _, age_s in read)
 
-    def _ask(self, bench: Bench, sensor: Sensor) -> bool:
+    def _ask(self, bench: Bench, sensor: Sensor | LiveBoard) -> bool:
         """Begin to read a sensor, or take what came; False where it is silent. Its old values keep their age."""
         if sensor.answer is None:
-            act = partial(_look, bench, sensor)
+            act = partial(_look, bench, sensor) if isinstance(sensor, Sensor) else partial(_look_up, bench, sensor)
             sensor.answer = _done(act) if bench.lanes is None else bench.lanes.beside(act)
         if not sensor.answer.done():
             return True
@@ -183,10 +204,10 @@ class SiteValues:
         except (DeviceSilent, DeviceRefused):
             sensor.due_s = bench.monotonic() + SILENT_S
             return False
-        for name, value, at_s in found:
-            self.values[sensor.asset.asset_id, name] = (value, at_s)
+        for asset_id, name, value, at_s in found:
+            self.values[asset_id, name] = (value, at_s)
             if name == READING:
-                self.proofs.add(sensor.asset.asset_id, at_s, value)
+                self.proofs.add(asset_id, at_s, value)
         sensor.due_s = bench.monotonic() + METER_S
         return True
 
@@ -217,11 +238,7 @@ class SiteValues:
             SocTrack(soc=percent / 100, since_s=at_s, at_s=at_s)
             if track is None
             else track.after(
-                percent / 100,
-                power[0],
-                at_s,
-                capacity_kwh=capacity.capacity_kwh,
-                allowed=capacity.max_soc_drift,
+                percent / 100, power[0], at_s, capacity_kwh=capacity.capacity_kwh, allowed=capacity.max_soc_drift
             )
         )
 
@@ -239,16 +256,26 @@ def store_clock(store: Store) -> Callable[[], datetime | None] | None:
     return ask
 
 
-def _look(bench: Bench, sensor: Sensor) -> list[tuple[str, float, float]]:
-    """Every value of a sensor by name, each with when it was asked for. Raises DeviceSilent, DeviceRefused."""
+def _look(bench: Bench, sensor: Sensor) -> list[Found]:
+    """Every value of a sensor, each with when it was asked for. Raises DeviceSilent, DeviceRefused."""
     if sensor.reader is None:
         epoch = 0 if bench.lease is None else bench.lease.epoch
         sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
     found = []
     for name in sensor.names:
         at_s = bench.monotonic()
-        found.append((name, sensor.reader.read(name), at_s))
+        found.append((sensor.asset.asset_id, name, sensor.reader.read(name), at_s))
     return found
+
+
+def _look_up(bench: Bench, board: LiveBoard) -> list[Found]:
+    """What is new on the live board, each with when its device measured it. Raises DeviceSilent."""
+    try:
+        shown = board.reader.values(bench.site_id)
+    except Unreachable as fault:
+        raise DeviceSilent(str(fault)) from fault
+    news = board.powers.news(shown, now_utc=bench.clock.now_utc(), now_s=bench.monotonic())
+    return [(each.asset_id, READING, each.kw, each.at_s) for each in news]
 
 
 def _done(act: Callable[[], T]) -> "Future[T]":

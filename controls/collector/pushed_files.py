@@ -7,15 +7,20 @@ import hashlib
 from pathlib import Path
 from uuid import uuid4
 
+import polars as pl
+
 from assets.readings.parsed import bad_rows
-from assets.readings.sniff_files import read_file
+from assets.readings.sniff_files import FileRead, read_file
 from assets.stores.whole_file import whole_file
+from controls.collector.pushed_board import NewestRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 UNFINISHED = ".push-"
+_TOLD = ("meter_id", "register", "at_utc", "value", "unit", "source_line")
 # So many refused rows are named in an answer; all are counted.
 MOST_NAMED = 1000
 
@@ -33,6 +38,7 @@ class KeptBody(Model):
     """What became of a body. file_name: in the site's landing folder; empty where no row of it is good.
 
     accepted, rejected and doubled are rows of the body, and together all of them: a doubled one says what another says.
+    newest: what the live board may show of it.
     """
 
     sha256: str
@@ -41,6 +47,7 @@ class KeptBody(Model):
     rejected: int
     doubled: int
     rejects: tuple[RefusedRow, ...]
+    newest: tuple[NewestRow, ...] = ()
 
 
 def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBody:
@@ -73,6 +80,27 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
         rejected=len(bad),
         doubled=found.report.warnings.get("duplicate_rows", 0),
         rejects=tuple(refused),
+        newest=_newest(found, bad),
+    )
+
+
+def _newest(found: FileRead, bad: set[int]) -> tuple[NewestRow, ...]:
+    """Of each register the newest row that is a reading: an amount stands at the end of its interval."""
+    ends = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
+    amounts = found.rows.with_columns(at_utc=ends).select(*_TOLD, "quality_code")
+    states = found.states.with_columns(pl.col("value").cast(pl.Float64)).select(*_TOLD)
+    rows = pl.concat([amounts, states], how="diagonal").filter(~pl.col("source_line").is_in(sorted(bad)))
+    newest = rows.sort("at_utc").group_by("meter_id", "register", maintain_order=True).last()
+    return tuple(
+        NewestRow(
+            meter_id=row["meter_id"],
+            register_id=row["register"],
+            at_utc=row["at_utc"],
+            value=row["value"],
+            unit=row["unit"],
+            quality_code=int(QualityCode.RAW) if row["quality_code"] is None else row["quality_code"],
+        )
+        for row in newest.iter_rows(named=True)
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import re
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -27,13 +29,17 @@ from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
+from controls.collector.pushed_board import PushedBoard
 from controls.collector.pushed_files import KeptBody, keep_body
+from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, ApiKey, Scope
+from data_quality.contracts.live.api_key import ApiKey
+from data_quality.contracts.live.bucket import Bucket
+from data_quality.contracts.permissions import Permission, may
 from data_quality.contracts.settings import READINGS_PATH, Project
 from data_quality.contracts.time import Clock
 
-PUSH: Scope = "ems.readings.push"
+PUSH = Permission.READINGS_PUSH
 MAX_BYTES = 16 * 2**20
 # A body that trickles in holds a place; an honest one of 16 MiB takes a second.
 BODY_S = 30.0
@@ -53,24 +59,6 @@ class _Problem(Exception):
         self.status, self.reason, self.more = status, reason, more
 
 
-class _Bucket:
-    """So many at once, and after that so many a second."""
-
-    def __init__(self, size: int, a_second: float) -> None:
-        self.size, self.a_second = size, a_second
-        self.left: dict[str, tuple[float, float]] = {}
-
-    def is_empty(self, name: str, now_s: float) -> bool:
-        """Whether nothing is left for that name; else one is taken."""
-        left, at_s = self.left.get(name, (float(self.size), now_s))
-        left = min(self.size, left + (now_s - at_s) * self.a_second)
-        if left >= 1:
-            self.left[name] = (left - 1, now_s)
-        if len(self.left) > 10_000:
-            self.left.clear()
-        return left < 1
-
-
 @dataclass
 class Door:
     """What the door rests on, and what it counted: answers by status, rows by what became of them."""
@@ -81,11 +69,11 @@ class Door:
     monotonic: Callable[[], float] = time.monotonic
     counts: Counter[str] = field(default_factory=Counter)
     _busy: set[tuple[str, str]] = field(default_factory=set)
-    _pushes: _Bucket = field(default_factory=lambda: _Bucket(*PUSHES))
-    _wrong: _Bucket = field(default_factory=lambda: _Bucket(*WRONG_KEYS))
+    _pushes: Bucket = field(default_factory=lambda: Bucket(*PUSHES))
+    _wrong: Bucket = field(default_factory=lambda: Bucket(*WRONG_KEYS))
 
     def __post_init__(self) -> None:
-        self.keys = ApiKeyStore(self.store)
+        self.keys, self.board = ApiKeyStore(self.store), PushedBoard(self.project.live_dir)
         self._bodies, self._judges = asyncio.Semaphore(AT_ONCE), CapacityLimiter(JUDGED_AT_ONCE)
 
     def app(self) -> Starlette:
@@ -96,6 +84,25 @@ class Door:
                 Route(f"{READINGS_PATH}/receipts/{{receipt}}", self._answering(self._receipt), methods=["GET"]),
             ]
         )
+
+    def metrics(self) -> str:
+        """What it counted, as Prometheus reads it."""
+        page = Metrics("meterloom_push_")
+        for kind, label, said in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
+            found = sorted((name.split()[1], count) for name, count in self.counts.items() if name.startswith(kind))
+            values = [(f'{{{label}="{name}"}}', float(count)) for name, count in found]
+            page.tell(f"{kind}_total", "counter", values, said)
+        page.tell("bodies_in_work", "gauge", [("", float(len(self._busy)))], "Bodies that are judged or kept now")
+        return page.text()
+
+    def health(self) -> tuple[bool, str]:
+        """Whether what is pushed can be kept, and one sentence."""
+        try:
+            self.store.rows(sa.select(sa.literal(1)))
+        except Unreachable as fault:
+            return False, str(fault)
+        is_writable = os.access(self.project.landing_dir, os.W_OK) or not self.project.landing_dir.exists()
+        return is_writable, "taking readings" if is_writable else f"{self.project.landing_dir} cannot be written"
 
     def _answering(self, serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -164,10 +171,10 @@ class Door:
         if key is None:
             return None
         if PUSH not in key.scopes:
-            raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH}")
-        # A key is its owner's: without them, or without their role, it opens nothing.
+            raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH.value}")
+        # A key is its owner's: without them, or without their permission, it opens nothing.
         owner = next((p for p in load_people(self.project.people_file).people if p.person_id == key.person_id), None)
-        return key if owner is not None and ROLE_OF_SCOPE[PUSH] in owner.roles else None
+        return key if owner is not None and may(owner, PUSH) else None
 
     def _keep(self, key: ApiKey, body: bytes, digest: str, asked: str) -> tuple[int, dict[str, Any]]:
         """Judge a body and keep it; in a thread. Raises _Problem."""
@@ -199,6 +206,7 @@ class Door:
         receipt = _sha256(f"{site_id} {digest}".encode())[:32]
         said = {"receipt": receipt, "sha256": digest, "site": site_id, **_rows(kept)}
         said["status_url"] = f"{READINGS_PATH}/receipts/{receipt}"
+        self.board.show(site, kept.newest, now_utc)
         # After the file, never before: a receipt without its readings would be a lie, the other way round is a repeat.
         self.keys.note(
             self.clock,

@@ -1,12 +1,10 @@
 """The process behind the door for machines: `python -m controls.collector.receive_main --project DIR`."""
 
-import argparse
-import ipaddress
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import uvicorn
 
@@ -14,8 +12,9 @@ from assets.sites.load_sites import load_people
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
-from data_quality.contracts.errors import BadInput, WorldFault
-from data_quality.contracts.settings import Project, PushSettings, load_project
+from controls.gateways.access.loopback_port import serve_loopback
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end
+from data_quality.contracts.settings import Project, check_bind, load_project
 from data_quality.contracts.time import Clock, SystemClock
 
 # Connections at once; one more is told to come again.
@@ -26,15 +25,16 @@ logger = logging.getLogger("meterloom.push")
 def serve_door(project: Project, clock: Clock) -> None:
     """Take readings until SIGINT or SIGTERM. Raises BadInput, Unreachable, OSError."""
     settings = project.settings.push
-    _check(settings)
+    check_bind("push", settings.host, settings.certificate_file, settings.key_file)
     cleared = clear_unfinished(project.landing_dir)
     if cleared:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
     # Who owns a key must be known; without people nobody does.
     store = connect_store(project.store_url, load_people(project.people_file).public_keys)
+    door, port = Door(project, store, clock), project.settings.server.receive_port
     try:
         config = uvicorn.Config(
-            Door(project, store, clock).app(),
+            door.app(),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -48,44 +48,20 @@ def serve_door(project: Project, clock: Clock) -> None:
             ssl_keyfile=settings.key_file or None,
         )
         logger.info("%s takes readings", settings.url)
-        uvicorn.Server(config).run()
+        serve = partial(serve_loopback, "door", health=door.health, metrics=door.metrics, posts={}, port=port)
+        with own_port(serve, logger):
+            uvicorn.Server(config).run()
     finally:
+        door.board.close()
         store.close()
-
-
-def _check(settings: PushSettings) -> None:
-    """Raises BadInput for an address at which keys would be read by others."""
-    try:
-        is_loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        is_loopback = settings.host == "localhost"
-    for name in ("certificate_file", "key_file"):
-        named = getattr(settings, name)
-        if named and not Path(named).is_file():
-            raise BadInput(f"push.{name}: no such file {named}", reason="no_certificate")
-        if not named and (not is_loopback or settings.certificate_file or settings.key_file):
-            raise BadInput(
-                f"push.host {settings.host} is reached with a certificate and its key alone: push.{name} is missing",
-                reason="no_certificate",
-                mend="name certificate_file and key_file under push in meterloom.yaml, or leave the host at 127.0.0.1",
-            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store or the port cannot be had."""
-    parser = argparse.ArgumentParser(prog="meterloom-receive", description="Takes readings that machines push")
-    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        serve_door(load_project(options.project, os.environ), SystemClock())
-    except BadInput as fault:
-        logger.error("%s", fault)
-        return 2
-    except (WorldFault, OSError) as fault:
-        logger.error("%s", fault)
-        return 3
-    return 0
+    options = own_parser("meterloom-receive", "Takes readings that machines push").parse_args(arguments)
+    return run_to_end(
+        lambda: serve_door(load_project(options.project, os.environ), SystemClock()), logger, world=(OSError,)
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from controls.safety.live_meters import live_meters
 from controls.templates.load_templates import Capability, Template
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import Carrier, Meter
@@ -187,16 +188,20 @@ def connection_of(site: Site, load: Callable[[str], Template]) -> dict[str, obje
         "export_max_kw": min([*contract, *_given(own, "export_max_kw")], default=None),
         "max_imbalance_a": own.get("max_imbalance_a"),
         "has_grid_meter": grid is not None,
-        "has_phase_meter": grid is not None and bool({*PHASE_READINGS} & {*load(grid.template).readable}),
+        "has_phase_meter": bool(grid and grid.template and {*PHASE_READINGS} & {*load(grid.template).readable}),
         "dso_failsafe_kw": min((line.numbers.get("dso_failsafe_kw", DSO_FAILSAFE_KW) for line in lines), default=None),
     }
 
 
 def grid_asset(site: Site) -> Asset | None:
-    """The asset that measures the connection: of kind grid_meter, or naming the site's meter at the grid."""
-    roots = {meter.meter_id for meter in _root_meters(site)}
+    """The asset that measures the connection: of kind grid_meter, or naming the site's meter at the grid.
+
+    One that is asked speaks before one of which a live source tells.
+    """
+    roots, live = {meter.meter_id for meter in _root_meters(site)}, live_meters(site)
     found = [asset for asset in site.assets if asset.template and asset.kind == "grid_meter"]
     found += [asset for asset in site.assets if asset.template and asset.meter in roots]
+    found += [asset for asset in site.assets if asset.asset_id in live and asset.meter in roots]
     return found[0] if found else None
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from controls.safety.interlocks.plausibility import wrong_way
+from controls.safety.live_meters import live_meters
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -73,18 +74,20 @@ def meters_of(site: Site, load: Callable[[str], Template] = load_template) -> di
     A device without either has no fifth grade. Raises BadInput where what is named measures no power, or takes
     set-points itself.
     """
-    by_name = {asset.asset_id: asset for asset in site.assets}
-    at_grid = [asset for asset in site.assets if asset.kind == METER_KIND and asset.template]
+    by_name, live = {asset.asset_id: asset for asset in site.assets}, live_meters(site)
+    at_grid = [each for each in site.assets if each.kind == METER_KIND and (each.template or each.asset_id in live)]
     found = {}
     for asset in site.assets:
         meter = by_name[asset.proven_by] if asset.proven_by else at_grid[0] if len(at_grid) == 1 else None
         if meter is None or meter is asset or not asset.template:
             continue
         template = load(meter.template) if meter.template else None
-        if template is None or template.settable or READING not in template.capabilities:
+        is_read = template is not None and not template.settable and READING in template.capabilities
+        if not is_read and meter.asset_id not in live:
             raise BadInput(
                 f"site {site.site_id}, asset {asset.asset_id!r}: {meter.asset_id!r} is no meter of its own; "
-                f"expected an asset whose template has {READING} and takes no set-point",
+                f"expected an asset whose template has {READING} and takes no set-point, or one without a template "
+                "whose meter's power a live source tells",
                 reason="bad_asset",
             )
         found[asset.asset_id] = meter

@@ -1,6 +1,7 @@
 """Typed settings of a project: defaults < meterloom.yaml < environment (METERLOOM_SECTION__KEY)."""
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from data_quality.contracts.database import DatabaseSettings
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, validate_document
 
@@ -41,6 +43,9 @@ class MqttSettings(Model):
     port: int = Field(default=1883, ge=0, le=65535)
     username: str = ""
     password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    tls: bool = Field(
+        default=False, description="The broker of `meterloom up` speaks TLS alone; its certificate: DATA/broker/tls"
+    )
     ca_file: str = Field(
         default="",
         description="Certificates that vouch for the broker (PEM, absolute path): then TLS, and nothing else",
@@ -56,6 +61,19 @@ class ServerSettings(Model):
     modbus_port: int = Field(default=5020, ge=0, le=65535)
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
     collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
+    receive_port: int = Field(default=0, ge=0, le=65535, description="The same of what is pushed; 0: a free one")
+    web_port: int = Field(default=8600, ge=0, le=65535, description="Pages and API")
+    web_host: str = Field(default="127.0.0.1", description="Another address lets in the network, over TLS alone")
+    certificate_file: str = Field(default="", description="Of the pages: chain of the certificate (PEM, absolute path)")
+    key_file: str = Field(default="", description="Of the pages: its private key (PEM, absolute path)")
+    public_url: str = Field(default="", description="Where people reach the pages, where a proxy stands before them")
+    trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses whose X-Forwarded-For is believed")
+
+    @property
+    def web_url(self) -> str:
+        """Where people open the pages, without a stroke at its end."""
+        scheme = "https" if self.certificate_file else "http"
+        return self.public_url.rstrip("/") or f"{scheme}://{self.web_host}:{self.web_port}"
 
 
 class PushSettings(Model):
@@ -70,6 +88,25 @@ class PushSettings(Model):
     def url(self) -> str:
         """Where readings are posted to."""
         return f"http{'s' if self.certificate_file else ''}://{self.host}:{self.port}{READINGS_PATH}"
+
+
+def check_bind(section: str, host: str, certificate_file: str, key_file: str, *, is_proxied: bool = False) -> None:
+    """Raises BadInput for an address at which keys and passwords would be read by others. is_proxied: a proxy that
+    we trust speaks TLS for us.
+    """
+    try:
+        is_near = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_near = host == "localhost"
+    for name, named in (("certificate_file", certificate_file), ("key_file", key_file)):
+        if named and not Path(named).is_file():
+            raise BadInput(f"{section}.{name}: no such file {named}", reason="no_certificate")
+        if not named and (not (is_near or is_proxied) or certificate_file or key_file):
+            raise BadInput(
+                f"{host} of {section} is reached with a certificate and its key alone: {section}.{name} is missing",
+                reason="no_certificate",
+                mend=f"name certificate_file and key_file under {section} in meterloom.yaml, or stay at 127.0.0.1",
+            )
 
 
 class OcppSettings(Model):

@@ -63,6 +63,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pack": ("reports.pack_commands",),
     "verify": ("reports.verify_commands",),
     "keys": ("project.keys_commands",),
+    "web": ("project.web_commands",),
 }
 # First words that are groups of commands.
 GROUPS = {
@@ -83,6 +84,7 @@ GROUPS = {
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
     "keys": "Keys that people sign with, and keys of machines.",
+    "web": "Pages and API: serve them, invite people.",
 }
 
 
@@ -105,7 +107,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "replay", "dispatch", "devices"),
-    "Run": ("demo", "up", "agent", "check", "doctor"),
+    "Run": ("demo", "up", "web", "agent", "check", "doctor"),
 }
 
 

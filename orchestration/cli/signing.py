@@ -38,11 +38,11 @@ def keys_dir(call: Call) -> Path:
     return Path(named) if named else call.project.project.keys_dir
 
 
-def actor(call: Call, role: Role) -> Actor:
-    """The person of --as, if they hold the role and can sign. Raises BadInput."""
+def actor(call: Call, role: Role | None = None) -> Actor:
+    """The person of --as, if they hold the role (where one is asked for) and can sign. Raises BadInput."""
     from assets.stores.actions import signer_of
 
-    person = call.acting(role)
+    person = call.known_person() if role is None else call.acting(role)
     return Actor(call, person, signer_of(person, call.project.people, keys_dir(call)))
 
 

@@ -12,17 +12,18 @@ import dagster as dg
 from assets.stores.file_hashes import unseen_files
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
+from orchestration.sensors.asked_again import key_of_try
 from orchestration.ticks import looking_every
 
 # A run's configuration names every file: thousands of them go in several runs.
 MAX_FILES_PER_TICK = 200
 
 
-@looking_every(30, job=ingest)
+@looking_every(10, job=ingest)
 def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Reads new files of the landing folder: drop a meter's file there, and its figures follow by themselves.
 
-    Looks every 30 s. One run of the job ingest a site for the files that were never read; a file is known by its
+    Looks every 10 s. One run of the job ingest a site for the files that were never read; a file is known by its
     content, so the same one under another name is not read twice. Names that begin with a dot are left alone.
     """
     is_quiet = True
@@ -37,7 +38,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
             run_key = hashlib.sha256("".join([site_id, *sorted(fresh)]).encode()).hexdigest()
             config = {"site": site_id, "files": list(fresh.values())}
             yield dg.RunRequest(
-                run_key=f"ingest:{run_key}",
+                run_key=key_of_try(context.instance, f"ingest:{run_key}"),
                 run_config={"ops": {"raw_landing__15min_readings": {"config": config}}},
             )
     if is_quiet:

@@ -1,7 +1,9 @@
 """What every handler is given: the project, who asks, what is asked, and the clock."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from assets.sites.load_sites import unknown_site
 from data_quality.contracts.errors import BadInput
@@ -15,18 +17,26 @@ from reports.pages.address import Address
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries."""
+    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
+    an act. banner: what every page says above all else, such as that nothing can be written now.
+    """
 
     project: OpenProject
     person: Person
     address: Address
     clock: Clock
     csrf: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    banner: str = ""
     now_utc: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         # Once: all parts of a page are of one instant.
         object.__setattr__(self, "now_utc", self.clock.now_utc())
+
+    def of(self, **changes: Any) -> "Ask":
+        """The same question of another address."""
+        return replace(self, address=self.address.model_copy(update=changes))
 
     def sites(self) -> dict[str, Site]:
         """Sites that the person sees, by id."""

@@ -1,17 +1,20 @@
 """Who may ask what: every route names the permission that it needs, and is given an Ask or is refused here."""
 
+import hmac
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import Depends, Request
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from data_quality.contracts.permissions import Permission, may
+from data_quality.contracts.permissions import OF_ROLE, Permission, may
 from orchestration.web.ask import Ask
 from reports.pages.address import read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.
 SignedIn = Callable[[Request], tuple[Person, str] | None]
+SAFE = ("GET", "HEAD")
 
 
 class NotSignedIn(Exception):
@@ -19,29 +22,43 @@ class NotSignedIn(Exception):
 
 
 class NotAllowed(Exception):
-    """The person lacks the permission."""
+    """The person lacks the permission; the sentence names the roles that have it."""
 
     def __init__(self, permission: Permission) -> None:
-        super().__init__(permission.value)
+        roles = ", ".join(role.value for role, has in OF_ROLE.items() if permission in has)
+        super().__init__(f"this needs {permission.value}, which these roles have: {roles}")
         self.permission = permission
 
 
-def asked(permission: Permission, *, takes: tuple[str, ...] = ()) -> Any:
-    """The dependency of a route, `ask: Ask = asked(READ)`: an Ask of somebody who has the permission. takes: parameters that it knows beside
-    those of every page. Raises NotSignedIn, NotAllowed, and BadInput for an address that cannot be read.
+def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
+    """What a route depends on: its Ask is of somebody who has the permission; with None, of anybody who is signed
+    in. takes: parameters that the route knows beside those of every page.
+
+    Raises NotSignedIn, NotAllowed, and BadInput for an address that cannot be read or a form that is not ours.
     """
 
     def ask(request: Request) -> Ask:
-        state = request.app.state
+        state, told = request.app.state, request.state
         found = state.signed_in(request)
         if found is None:
             raise NotSignedIn
         person, csrf = found
-        if not may(person, permission):
+        told.person, told.csrf, told.permission = person, csrf, permission.value if permission else ""
+        scopes = getattr(told, "scopes", None)
+        if permission is not None and not (may(person, permission) and (scopes is None or permission in scopes)):
             raise NotAllowed(permission)
         address = read_address(request.url.path, list(request.query_params.multi_items()), takes=takes)
-        return Ask(project=state.project, person=person, address=address, clock=state.clock, csrf=csrf)
+        told.subject = f"{address.site} {address.scope}".strip()
+        fault = state.people_fault()
+        if request.method not in SAFE:
+            if fault:
+                raise BadInput(fault, reason="people_file")
+            # A machine sends its key with intent; a browser sends a cookie with whatever page it is on.
+            if scopes is None and not hmac.compare_digest(getattr(told, "token", "").encode(), csrf.encode()):
+                raise BadInput("this form is not of your sign-in: open the page again", reason="foreign_form")
+        form = getattr(told, "form", {})
+        return Ask(state.project, person, address, state.clock, csrf=csrf, form=form, banner=fault)
 
-    # What a test of the whole table of routes reads.
-    ask.permission = permission  # type: ignore[attr-defined]
+    # What the test of the table of routes, and the description of the API, read.
+    ask.permission, ask.takes = permission, takes  # type: ignore[attr-defined]
     return Depends(ask)

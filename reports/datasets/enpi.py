@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -60,6 +60,7 @@ MEASURES: Mapping[str, Measure] = {
     "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", _PARTS)),
     "savings_kwh": Measure("Savings", "kwh", made=("difference", tuple(reversed(_PARTS))), is_claim=True),
     "enpi": Measure("EnPI", "ratio", made=("ratio", _PARTS), decimals=3),
+    "enpi_index": Measure("EnPI, expected is 100", "percent", made=("percent_of", _PARTS), decimals=1),
     "deviation_percent": Measure("Deviation", "percent", made=("deviation_percent", _PARTS), decimals=1),
     "savings_percent": Measure(
         "Savings, share of expected",
@@ -234,7 +235,7 @@ class EnpiData:
                 seu_id=seu.seu_id,
                 version=given.versions.get(seu.seu_id),
                 period=period,
-                rule=given.rule,
+                rule=rule_of(seu),
                 confidence=given.confidence,
                 is_static_factor_changed=self._is_review_due(seu, period),
             ),

@@ -12,6 +12,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
+from data_quality.contracts.site_file.status_rule import StatusRule
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, is_sure, version_fact
@@ -179,7 +180,7 @@ class PerformanceData:
             return is_sure(result, "en")
         month = next((each for each in result.months if month_key(each) == item.key), None)
         if month is not None:
-            shown = standing_of(month.status, performance(month.deviation_percent, warn=self.inputs.rule.warn_percent))
+            shown = standing_of(month.status, performance(month.deviation_percent, warn=seu.status_rule.warn_percent))
         else:
             shown = standing_of(result.status, result.performance)
         return words(shown), TONES.get(shown, "plain")
@@ -201,10 +202,9 @@ class PerformanceData:
         return text.capitalize() if name == "carrier_title" else text
 
     def _method(self, name: str) -> str:
-        given, rule = self.inputs, self.inputs.rule
+        given = self.inputs
         if name in {"policy", "warn_percent", "crit_percent"}:
-            value = getattr(rule, name)
-            return value if isinstance(value, str) else f"{value:g}"
+            return self._levels(name, "{}" if name == "policy" else "{:g}")
         if name == "days":
             return str(given.period.days)
         if name == "simulated":
@@ -216,7 +216,12 @@ class PerformanceData:
         if name == "levels":
             known = [given.versions[seu.seu_id] for seu in given.seus if seu.seu_id in given.versions]
             return " / ".join(sorted({f"{version.baseline.confidence:.0%}" for version in known}))
-        return f"{given.confidence if name == 'confidence' else rule.min_days_share:.0%}"
+        return f"{given.confidence:.0%}" if name == "confidence" else self._levels("min_days_share", "{:.0%}")
+
+    def _levels(self, name: str, style: str) -> str:
+        """One of the levels by which the uses are judged; several where the site file has them differ."""
+        rules = [seu.status_rule for seu in self.inputs.seus] or [StatusRule()]
+        return " / ".join(dict.fromkeys(style.format(getattr(rule, name)) for rule in rules))
 
     def _seu(self, item: Item) -> Seu:
         name = item.scope.removeprefix("seu:")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from assets.stores.lake.digests import digests_of
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
 from assets.stores.ledgers.baselines import model_checksums
 from assets.stores.published.report_ledger import ReportStore
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -44,6 +46,16 @@ ROW_COLUMNS = (
 )
 
 
+class Figures(Protocol):
+    """Who gives figures by id: a report store, or one with figures in hand that are not stored (why_asked.py)."""
+
+    store: Store
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        ...
+
+
 class TraceReport(Model):
     """What `meterloom trace` answers. `difference` is recomputed minus stored, None where one of them is missing."""
 
@@ -64,7 +76,7 @@ class VersionChange(Model):
     now: str
 
 
-def trace_figure(figure_id: str, *, reports: ReportStore, sources: Sources) -> TraceReport:
+def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> TraceReport:
     """The figure's whole trace with its value made again. Raises BadInput for an unknown id."""
     figure = known_figure(figure_id, reports)
     value = recompute(figure, sources=sources, lookup=reports.figure)
@@ -84,7 +96,23 @@ def trace_figure(figure_id: str, *, reports: ReportStore, sources: Sources) -> T
     )
 
 
-def known_figure(figure_id: str, reports: ReportStore) -> Figure:
+def trace_data(found: TraceReport) -> dict[str, Any]:
+    """A trace with the keys of the contract (cli.md)."""
+    figure = found.figure
+    return {
+        "figure": figure.model_dump(exclude={"trace"}),
+        "inputs": [each.model_dump(include={"kind", "id", "role", "sha256", "value"}) for each in found.inputs],
+        "versions": found.versions,
+        "computation": figure.trace.computation,
+        "parameters": figure.trace.parameters,
+        "as_of": figure.trace.as_of_utc,
+        "recomputed": found.recomputed,
+        "is_equal": found.is_equal,
+        "difference": found.difference,
+    }
+
+
+def known_figure(figure_id: str, reports: Figures) -> Figure:
     """A stored figure. Raises BadInput."""
     figure = reports.figure(figure_id)
     if figure is None:
@@ -92,7 +120,7 @@ def known_figure(figure_id: str, reports: ReportStore) -> Figure:
     return figure
 
 
-def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
+def graph(figure: Figure, reports: Figures) -> Iterator[Figure]:
     """The figure and every figure that it rests on, each once, itself first."""
     seen, waiting = {figure.figure_id}, [figure]
     while waiting:
@@ -105,7 +133,7 @@ def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
                 waiting.append(known_figure(given.id, reports))
 
 
-def readings_behind(figure: Figure, *, reports: ReportStore, sources: Sources) -> pl.DataFrame:
+def readings_behind(figure: Figure, *, reports: Figures, sources: Sources) -> pl.DataFrame:
     """The readings that the figure is made of, as known at its as_of: ROW_COLUMNS, by meter and time.
 
     Derived from the partitions on demand. Empty for a figure that rests on no reading, such as a coefficient.
@@ -181,7 +209,7 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
     return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
 
 
-def versions_today(figure: Figure, *, reports: ReportStore, sources: Sources) -> list[VersionChange]:
+def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> list[VersionChange]:
     """What would change the figure if it were made now: partitions, site file, baseline status aside, code."""
     changes: dict[tuple[str, str], VersionChange] = {}
     for node in graph(figure, reports):

@@ -13,7 +13,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, parse_instant, parse_period, zone
 
-PageGrain = Literal["quarter", "hour", "day", "month"]
+PageGrain = Literal["quarter", "hour", "day", "month", "year"]
 Compare = Literal["none", "previous", "year", "baseline"]
 LOCALES = ("en", "de", "fr", "es", "it", "nl", "ar")
 # A period longer than this is no question that somebody has.

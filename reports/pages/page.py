@@ -58,7 +58,8 @@ class Plot(Model):
     """A chart over time that the browser draws, and without script its table. at_s: instants, seconds since 1970.
 
     ticks: where the axis is labelled and how, made here because days are the site's. csv: address of the unrounded
-    values. table: the same values as people read them. points: address that explains each point, or nothing.
+    values. table: the same values as people read them, a row an instant. points: address that explains each point, or
+    nothing. time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
     """
 
     kind: Literal["plot"] = "plot"
@@ -72,6 +73,7 @@ class Plot(Model):
     csv: str = ""
     caption: str = ""
     points: tuple[str, ...] = ()
+    time_zone: str = ""
 
     @model_validator(mode="after")
     def _lines_fit(self) -> Self:
@@ -84,7 +86,7 @@ class Plot(Model):
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
 
-    live: the point whose newest value the browser shows here as it comes, `source/point`.
+    live: the point whose newest value the browser shows here as it comes, `site/source/point`.
     """
 
     key: str

@@ -3,12 +3,12 @@
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
+from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
@@ -23,7 +23,7 @@ from reports.render.render_pdf_text import (
     text_width,
 )
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
-from reports.texts.locales import language_of, long_date
+from reports.texts.locales import language_of
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
@@ -237,14 +237,8 @@ def _title(content: ReportContent, width: float) -> list[Any]:
     from reportlab.platypus import Spacer
     from reportlab.platypus import Table as Grid
 
-    last = content.end - timedelta(days=1)
-    facts = (
-        f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
-        f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
-        f"Revision {content.revision}, {content.life.sentence}."
-    )
     room = width - _CODE_PT - 10
-    title = f"{content.site_name}: {content.title}, {_span(content)}"
+    title = title_text(content)
     # A long name takes smaller letters, so that the figures stay on page one.
     size = max(11.0, min(17.0, 17.0 * room / text_width(printable(title), FONT_BOLD, 17.0)))
     words = [
@@ -252,7 +246,7 @@ def _title(content: ReportContent, width: float) -> list[Any]:
             lines_markup(title, FONT_BOLD, size, room),
             paragraph_style("cover", size=size, font=FONT_BOLD, color=ACCENT, spaceAfter=3, splitLongWords=1),
         ),
-        Text(markup(facts), paragraph_style("facts", size=8, color=MUTED)),
+        Text(markup(facts_text(content)), paragraph_style("facts", size=8, color=MUTED)),
     ]
     grid = Grid([[words, _code(content)]], colWidths=[width - _CODE_PT, _CODE_PT], hAlign="LEFT")
     grid.setStyle(
@@ -318,14 +312,8 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
     canvas.restoreState()
 
 
-def _span(content: ReportContent) -> str:
-    """The short name of the period, or its first and last day where it has none."""
-    last = content.end - timedelta(days=1)
-    return f"{content.start} – {last}" if "_" in content.period else content.period
-
-
 def _mark(content: ReportContent) -> str:
-    marks = [_span(content)]
+    marks = [span_text(content)]
     if content.is_synthetic:
         marks.append(WATERMARK)
     marks.append(content.life.text.upper())

@@ -1,12 +1,21 @@
 """Charts of the PDF as native vectors: title, legend, axes; bars, lines with their bands, steps. Gaps stay gaps."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from reports.chart_geometry import (
+    MAX_LABELS,
+    bounds,
+    label_places,
+    runs,
+    span_ticks,
+    step_levels,
+    step_ticks,
+    tick_decimals,
+)
 from reports.render import render_pdf_ops as ops
 from reports.render.render_pdf_maps import draw_flows, draw_heat
-from reports.render.render_pdf_picture import BOTTOM, LEFT, MAX_LABELS, RIGHT, TOP, Picture, label_places
+from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
 from reports.render.render_pdf_style import ACCENT, HATCHES, LESS, MORE, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_text import FONT, fitted, text_width
 from reports.report_content import Chart, Series
@@ -25,7 +34,7 @@ def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
     elif chart.shape == "waterfall":
         _steps(picture)
     else:
-        frame = _Frame(width, height, span_ticks(*_bounds(chart)))
+        frame = _Frame(width, height, span_ticks(*bounds(chart)))
         _legend(picture, frame)
         _axis(picture, frame)
         if chart.shape == "bars":
@@ -53,46 +62,6 @@ class _Frame:
     def x(self, index: float, count: int) -> float:
         """Middle of a category's slot."""
         return self.left + (self.right - self.left) * (index + 0.5) / max(count, 1)
-
-
-def nice_ticks(highest: float) -> list[float]:
-    """Four to six round values from zero to at least `highest`."""
-    if highest <= 0:
-        return [0.0, 1.0]
-    step = 10 ** math.floor(math.log10(highest / 4))
-    step = next(step * factor for factor in (1, 2, 2.5, 5, 10) if highest / (step * factor) <= 5)
-    # Rounded: 5.000000001 steps are float noise, not a sixth tick.
-    return [step * index for index in range(math.ceil(round(highest / step, 9)) + 1)]
-
-
-def span_ticks(lowest: float, highest: float) -> list[float]:
-    """Round values that reach from below zero, where anything is, to above it; zero is one of them."""
-    if lowest >= 0:
-        return nice_ticks(highest)
-    above, below = nice_ticks(max(highest, 0.0)), nice_ticks(-lowest)
-    # One step for both sides, the wider one, so that zero falls on a tick.
-    step = max(above[1] if highest > 0 else 0.0, below[1])
-    down = math.ceil(round(-lowest / step, 9))
-    up = math.ceil(round(max(highest, 0.0) / step, 9))
-    return [step * index for index in range(-down, up + 1)]
-
-
-def step_ticks(lowest: float, highest: float) -> list[float]:
-    """Round values around levels that hardly differ: from zero only where that leaves the steps to be seen."""
-    spread = highest - lowest
-    floor = lowest - spread * 0.6
-    if lowest < 0 or floor < highest * 0.3 or not spread:
-        return span_ticks(min(lowest, 0.0), highest)
-    step = nice_ticks((highest - floor) * 1.05)[1]
-    first = math.floor(floor / step)
-    return [step * index for index in range(first, math.ceil(round(highest / step, 9)) + 2)]
-
-
-def _bounds(chart: Chart) -> tuple[float, float]:
-    values = [
-        value for series in chart.series for value in (*series.values, *series.low, *series.high) if value is not None
-    ]
-    return min(values, default=0.0), max(values, default=0.0)
 
 
 def _legend(picture: Picture, frame: _Frame) -> None:
@@ -127,12 +96,11 @@ def _stroke(points: Sequence[ops.Point], role: str) -> str:
 
 def _axis(picture: Picture, frame: _Frame) -> None:
     chart = picture.chart
-    step = frame.ticks[1] - frame.ticks[0]
-    decimals = 0 if step >= 1 and step == int(step) else max(1, -math.floor(math.log10(step)))
+    decimals = tick_decimals(frame.ticks)
     for tick in frame.ticks:
         y = frame.y(tick)
         picture.rule(frame.left, y, frame.right, y, MUTED if tick == 0 else RULE)
-        label = picture.number(tick, min(decimals, 6))
+        label = picture.number(tick, decimals)
         picture.text(frame.left - 4, y - 2.5, label, colour=MUTED, anchor="end")
     count = len(chart.categories)
     slot = (frame.right - frame.left) / max(count, 1)
@@ -188,28 +156,11 @@ def _line(picture: Picture, series: Series, frame: _Frame) -> None:
             picture.over.append(_stroke(points, series.role))
 
 
-def runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    """Stretches without a gap, as (index, value)."""
-    found: list[list[tuple[int, float]]] = []
-    is_open = False
-    for index, value in enumerate(values):
-        if value is None:
-            is_open = False
-            continue
-        if not is_open:
-            found.append([])
-            is_open = True
-        found[-1].append((index, value))
-    return found
-
-
 def _steps(picture: Picture) -> None:
     """From the first value to the last: what each step between them adds or takes, with its sign in words."""
     chart = picture.chart
     values = [value or 0.0 for value in chart.series[0].values]
-    levels = [values[0]]
-    for value in values[1:-1]:
-        levels.append(levels[-1] + value)
+    levels = step_levels(values)
     ticks = step_ticks(min(*levels, values[-1]), max(*levels, values[-1]))
     frame = _Frame(picture.drawing.width, picture.drawing.height, ticks)
     _axis(picture, frame)

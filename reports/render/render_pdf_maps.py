@@ -3,8 +3,9 @@
 import math
 from collections import defaultdict
 
+from reports.chart_geometry import MAX_LABELS, flow_ends, label_places, shade, stretches
 from reports.render import render_pdf_ops as ops
-from reports.render.render_pdf_picture import BOTTOM, LEFT, MAX_LABELS, RIGHT, TOP, Picture, label_places
+from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
 from reports.render.render_pdf_style import HATCHES, HEAT, INK, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, text_width
 
@@ -22,7 +23,7 @@ def draw_heat(picture: Picture) -> None:
     picture.under.append(ops.outlined((left, bottom, right - left, top - bottom), "#FFFFFF", RULE, "/"))
     cells: defaultdict[int, list[ops.Box]] = defaultdict(list)
     for day in range(days):
-        for first, last, level in _stretches([_level(series.values[day], low, most) for series in chart.series]):
+        for first, last, level in stretches([shade(series.values[day], low, most) for series in chart.series]):
             # A hair wider than a cell: between equal neighbours no paper shines through.
             box = (left + day * wide, top - (last + 1) * high, wide + 0.15, (last - first + 1) * high + 0.15)
             cells[level].append(box)
@@ -42,69 +43,30 @@ def draw_heat(picture: Picture) -> None:
     _scale(picture, right, low, most)
 
 
-def _level(value: float | None, low: float, most: float) -> int | None:
-    if value is None:
-        return None
-    return 0 if most <= low else min(int((value - low) / (most - low) * len(HEAT)), len(HEAT) - 1)
-
-
-def _stretches(levels: list[int | None]) -> list[tuple[int, int, int]]:
-    """Neighbouring hours of one shade: first, last, shade."""
-    found: list[tuple[int, int, int]] = []
-    for hour, level in enumerate(levels):
-        if level is None:
-            continue
-        if found and found[-1][1] == hour - 1 and found[-1][2] == level:
-            found[-1] = (found[-1][0], hour, level)
-        else:
-            found.append((hour, hour, level))
-    return found
-
-
 def _scale(picture: Picture, right: float, low: float, most: float) -> None:
     """The shades from least to most, at the right above the map."""
     y, decimals = picture.drawing.height - 21, 0 if most >= 20 else 1
     highest, lowest = (picture.number(value, decimals) for value in (most, low))
     right -= text_width(highest, FONT, 7)
     picture.text(right, y + 1, highest)
-    for shade in reversed(HEAT):
+    for face in reversed(HEAT):
         right -= 9
-        picture.over.append(ops.boxes([(right - 3, y, 9.1, 7)], shade))
+        picture.over.append(ops.boxes([(right - 3, y, 9.1, 7)], face))
     picture.text(right - 7, y + 1, lowest, anchor="end")
 
 
 def draw_flows(picture: Picture) -> None:
     """Left what there is, right what it becomes: as wide as the amounts, each named with its number."""
     chart, drawing = picture.chart, picture.drawing
-    amounts = {
-        (source, target): abs(value)
-        for target, series in enumerate(chart.series)
-        for source, value in enumerate(series.values)
-        if value
-    }
-    sources, targets = sorted({source for source, _ in amounts}), sorted({target for _, target in amounts})
+    sources, targets, amounts = flow_ends(chart)
     room, top = drawing.height - TOP - 4, drawing.height - TOP
     gaps = _GAP * (max(len(sources), len(targets)) - 1)
     scale = (room - gaps) / math.fsum(amounts.values())
     left_x, right_x = 150.0, drawing.width - 160.0
-    starts = _nodes(
-        picture,
-        {s: math.fsum(v for (a, _), v in amounts.items() if a == s) for s in sources},
-        left_x,
-        scale,
-        top,
-        is_left=True,
-    )
-    ends = _nodes(
-        picture,
-        {t: math.fsum(v for (_, b), v in amounts.items() if b == t) for t in targets},
-        right_x,
-        scale,
-        top,
-        is_left=False,
-    )
+    starts = _nodes(picture, sources, left_x, scale, top, is_left=True)
+    ends = _nodes(picture, targets, right_x, scale, top, is_left=False)
     roles = list(SERIES)
-    for (source, target), value in sorted(amounts.items()):
+    for (source, target), value in amounts.items():
         high = value * scale
         picture.under.append(
             ops.ribbon(

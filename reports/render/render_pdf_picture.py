@@ -1,7 +1,5 @@
 """A chart on its way to paper: words and rules as a drawing, everything that there is a lot of as operators."""
 
-import math
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +9,6 @@ from reports.report_content import Chart
 from reports.texts.numbers import format_number
 
 LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
-MAX_LABELS = 14
 
 
 class Picture:
@@ -100,17 +97,3 @@ def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: s
         made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
         at += stringWidth(part, used, size)
     return made
-
-
-def label_places(categories: Sequence[str], most: int) -> list[int]:
-    """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
-    if len(categories) <= most:
-        return list(range(len(categories)))
-    # Days are named by ISO dates: months and their middles read better than every tenth day.
-    firsts = [index for index, name in enumerate(categories) if name.endswith("-01")]
-    halves = [index for index, name in enumerate(categories) if name.endswith(("-01", "-15"))]
-    for found in (halves, firsts):
-        if 0 < len(found) <= most:
-            return found
-    step = math.ceil(len(categories) / most)
-    return list(range(0, len(categories), step))

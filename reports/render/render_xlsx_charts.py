@@ -3,7 +3,7 @@
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from reports.render.render_pdf_charts import step_ticks
+from reports.chart_geometry import step_ticks
 from reports.render.render_pdf_style import HEAT, LESS, MORE, SERIES, TINTS
 from reports.report_content import Chart, Series
 

@@ -64,3 +64,12 @@ def unit_text(unit: str) -> str:
     if unit in UNIT_TEXTS or "/" not in unit:
         return UNIT_TEXTS.get(unit, currency_unit(unit))
     return "/".join(unit_text(part) for part in unit.split("/"))
+
+
+def exact_text(value: Decimal | None, unit: str) -> str:
+    """Every digit that is stored, without the zeros behind them."""
+    if value is None:
+        return "unknown"
+    # Normalised, a hundred would be 1E+2.
+    whole = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize(ARITHMETIC)
+    return f"{whole:,f} {unit_text(unit)}".rstrip()

@@ -1,4 +1,4 @@
-"""The emergency stop beside a cycle that really hangs: store and a device behind lines that went half-open."""
+"""Store and a device behind lines that went half-open: how long a cycle waits, and the emergency stop beside it."""
 
 import sys
 import threading
@@ -11,21 +11,25 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import sqlalchemy as sa
 
+from assets.stores.postgres import ON_THE_WAY_S
 from assets.stores.schema.tables_control import command_events
-from assets.stores.transactions import open_store
+from assets.stores.transactions import Store, connect_store, lock_recorded, open_store, probe
 from controls.agent import main as agent_main
 from controls.agent.emergency_stop import LOOK_S, PATIENCE_S
 from controls.agent.planned import planned_check
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.chain import verify_chain
+from controls.ledger.device_lease import STOP_S
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release
 from controls.ledger.rows import read_commands
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import SystemClock
@@ -38,12 +42,15 @@ pytestmark = pytest.mark.real
 CHARGE, TEMPLATE = "set_charge_power_kw", "sim_battery_10kwh"
 # The watcher's look and its patience with the cycle, and two seconds for a write and a busy machine.
 HOME_WITHIN_S = LOOK_S + PATIENCE_S + 2.0
+# An old connection that gives no answer, a new one that is not taken, and a busy machine.
+WITHIN_S = 2.0
+BOUND_S = WITHIN_S + ON_THE_WAY_S + WITHIN_S + 2.0
 
 
 class Bed:
     """An agent in a thread; its store and the battery `far` are behind relays, `near` is not."""
 
-    def __init__(self, folder: Path, postgres_url: str, parts: ExitStack) -> None:
+    def __init__(self, folder: Path, postgres_url: str, parts: ExitStack, *, within_s: float) -> None:
         self.clock, self.later_s = SystemClock(), 0.0
         template = load_template(TEMPLATE)
         measured = {"read_soc_percent": 50.0, "read_power_kw": 0.0}
@@ -61,13 +68,14 @@ class Bed:
             for name, port in ports.items()
         ]
         self.site = HOME.model_copy(update={"assets": tuple(assets)})
-        told = urlsplit(postgres_url)
-        socket_folder = parse_qs(told.query).get("host", [""])[0]
-        server_at = f"{socket_folder}/.s.PGSQL.5432" if socket_folder else (str(told.hostname), told.port or 5432)
+        real = urlsplit(postgres_url)
+        socket_folder = parse_qs(real.query).get("host", [""])[0]
+        server_at = f"{socket_folder}/.s.PGSQL.5432" if socket_folder else (str(real.hostname), real.port or 5432)
         self.store_line = parts.enter_context(Relay(server_at))
-        login = f"{told.username}:{told.password}" if told.password else told.username
-        behind = f"postgresql://{login}@127.0.0.1:{self.store_line.port}{told.path}"
-        self.project = load_project(folder, {"METERLOOM_DATABASE__URL": behind})
+        login = f"{real.username}:{real.password}" if real.password else real.username
+        behind = f"postgresql://{login}@127.0.0.1:{self.store_line.port}{real.path}"
+        told = {"METERLOOM_DATABASE__URL": behind, "METERLOOM_DATABASE__AGENT_WITHIN_S": str(within_s)}
+        self.project = load_project(folder, told)
         # Tests look at the ledger by the straight way.
         self.store = open_store(load_project(folder, {"METERLOOM_DATABASE__URL": postgres_url}).store_url)
         parts.callback(self.store.close)
@@ -125,10 +133,70 @@ class Bed:
         assert not self._thread.is_alive()
 
 
-@pytest.fixture
-def bed(tmp_path: Path, postgres_url: str) -> Iterator[Bed]:
+@pytest.fixture(params=[15.0])
+def bed(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Iterator[Bed]:
+    """Its cycle waits for its store as long as the setting allows, so that there is something beside which to act."""
     with ExitStack() as parts:
-        yield Bed(tmp_path, postgres_url, parts)
+        yield Bed(tmp_path, postgres_url, parts, within_s=request.param)
+
+
+@pytest.mark.parametrize("bed", [WITHIN_S], indirect=True)
+def test_fault_f37_a_store_that_goes_half_open_holds_no_cycle_and_devices_go_home(bed: Bed) -> None:
+    """Its line takes every byte and acknowledges it, so that neither an error nor a keepalive tells of it."""
+    bed.prove()
+    frozen_s = time.monotonic()
+    bed.store_line.freeze()
+    time.sleep(0.5)
+    before = bed.cycles
+    assert _until(lambda: bed.cycles > before, BOUND_S), "the cycle hangs"
+    assert _until(lambda: bed.values() == {"near": 0.0, "far": 0.0}, STOP_S + BOUND_S), "the devices stay"
+    took_s = time.monotonic() - frozen_s
+    sys.stdout.write(f"from a half-open store to the safe default, by our hand: {took_s:.2f} s\n")
+    # A new connection is taken and never answered, and nobody waits longer for that.
+    before = bed.cycles
+    assert _until(lambda: bed.cycles > before + 1, 2 * BOUND_S), "a cycle hangs"
+    bed.store_line.thaw()
+    assert _until(lambda: set(bed.states().values()) == {S.REVERTED}, 30), bed.story()
+    assert verify_chain(bed.store, "home") == []
+
+
+def test_an_answer_that_takes_long_is_no_silence(postgres_url: str) -> None:
+    """The agent's first look at a ledger of years: rows come for longer than their first may take."""
+    store = connect_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1), within_s=1.0)
+    slow = sa.text("SELECT repeat('x', 100000), pg_sleep(0.1) FROM generate_series(1, 30)")
+    began_s = time.monotonic()
+    try:
+        with store.reading() as connection:
+            assert len(connection.execute(slow).all()) == 30
+        assert time.monotonic() - began_s > 1.0 + ON_THE_WAY_S
+        with pytest.raises(Unreachable, match="it said nothing for 2 s"), store.reading() as connection:
+            connection.execute(sa.text("SELECT pg_sleep(3)"))
+    finally:
+        store.close()
+
+
+def test_fault_f37_a_lock_that_a_dead_line_left_is_given_back(postgres_url: str) -> None:
+    """The server ends what says nothing any more; else nobody could write until it noticed by itself, in hours."""
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    open_store(url).close()
+    dead, other = connect_store(url, within_s=1.0), connect_store(url, within_s=1.0)
+    try:
+        with pytest.raises(Unreachable):
+            _outlast(dead, other)
+    finally:
+        dead.close()
+        other.close()
+
+
+def _outlast(dead: Store, other: Store) -> None:
+    with dead.begin() as silent:
+        lock_recorded(silent)
+        with pytest.raises(Unreachable, match="lock timeout"), other.begin() as connection:
+            lock_recorded(connection)
+        time.sleep(2.0)
+        with other.begin() as connection:
+            lock_recorded(connection)
+        silent.execute(probe())
 
 
 def test_fault_f66_a_stop_beside_a_cycle_that_hangs_brings_home_whom_it_reaches(bed: Bed) -> None:

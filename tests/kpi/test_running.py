@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from assets.sites.calendar import day_types
 from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.stores.warehouse.marts import write_mart
+from assets.stores.warehouse.marts import read_mart, write_mart
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.cli.answer import Table
-from orchestration.cli.reports.running_commands import _answer, _figures
+from orchestration.cli.reports.running_commands import _answer
+from orchestration.views.running_view import running_now
 from tests.kpi.seeded import filled_lake, plant
 
 D = Decimal
@@ -336,7 +338,7 @@ def test_the_command_prints_units_and_what_is_not_known(tmp_path: Path) -> None:
     quarters, ahead = marts()
     write_mart(quarters, tmp_path, "mart_site__quarter_hour_running", years=None)
     write_mart(ahead, tmp_path, "mart_site__day_projection", years=None)
-    answer = _answer(_figures(tmp_path, "s", None), "Europe/Berlin", {"cost": "f1"})
+    answer = _answer(running_now(partial(read_mart, tmp_path), "s", None), "Europe/Berlin", {"cost": "f1"})
     [table] = [each for each in answer.parts if isinstance(each, Table)]
     assert table.cells(answer.result)[1] == ["Energy cost", "€", "1.50", "–", "f1"]
     assert answer.result["month_to_date"]["import_kwh"] == 30

@@ -84,6 +84,34 @@ def test_a_part_that_is_missing_is_told(bench: Bench) -> None:
     assert told(bench, [*register(0, 901), *parts]).reasons == {"incomplete_quarter": 2}
 
 
+def test_what_came_late_closes_what_was_refused_as_incomplete(bench: Bench, tmp_path: Path) -> None:
+    """Parts of an amount and of a mean, each completed by another file; what is still incomplete stays open."""
+
+    def is_open() -> list[tuple[str, str, int]]:
+        found = bench.quarantine.items("plant", is_open=True)
+        return [(each["kind"], each["reason"], each["row_count"]) for each in found]
+
+    parts = [sample("sub/kwh", at_s, 1, "kwh") for at_s in (300, 600, 900)]
+    warm = [sample("roof", at_s, 20, "degc") for at_s in range(0, 900, 10)]
+    # Nothing but parts: refused whole.
+    [first] = drained(tmp_path, parts[:1]).files
+    assert bench.ingest(first, site=hall()).verdict == "reject"
+    [second] = drained(tmp_path, [*register(0, 901), *warm[:5]], at_s=1000).files
+    assert bench.ingest(second, site=hall()).reasons == {"incomplete_quarter": 2}
+    refused = ("row", "incomplete_quarter", 1)
+    assert is_open() == [("file", "incomplete_quarter", 1), refused, refused]
+    [third] = drained(tmp_path, warm[5:], at_s=1100).files
+    assert bench.ingest(third, site=hall()).reasons == {"incomplete_quarter": 1}
+    # The mean is whole; the amount is refused once more, by the third file too.
+    assert is_open() == [("file", "incomplete_quarter", 1), refused, refused]
+    [last] = drained(tmp_path, parts[1:], at_s=1200).files
+    assert bench.ingest(last, site=hall()).verdict == "accept"
+    assert is_open() == []
+    assert bench.values("sub") == [3.0]
+    resolved = {each["resolved_by"] for each in bench.quarantine.items("plant", is_open=False)}
+    assert len(resolved) == 2
+
+
 def test_doubled_samples_count_once_and_are_told(bench: Bench) -> None:
     samples = [*register(0, 901), *(sample("sub/kwh", at_s, 1, "kwh") for at_s in (300, 600, 900))]
     again = [each._replace(received_utc=each.received_utc + timedelta(seconds=3)) for each in samples]

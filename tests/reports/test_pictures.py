@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
+from reports.chart_geometry import step_ticks
 from reports.render.render_pdf import render_pdf
-from reports.render.render_pdf_charts import step_ticks
 from reports.report_content import Chart, Paragraph, ReportContent, Series
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World

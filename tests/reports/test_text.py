@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.render.render_pdf_charts import span_ticks
+from reports.chart_geometry import span_ticks
 from reports.render.render_pdf_tables import _tails
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
 from reports.render.render_xlsx import spans_of

@@ -39,6 +39,7 @@ FROZEN = {
     "0006_two_signatures.py": "4f1a277884b4ccf5a69227e25b8fff932748d7c62115e29718c29cb485ff4066",
     "0007_device_states.py": "7a4c71f9ba3153600d372392a3596f14222e291f498665a1083d96bfed01e918",
     "0008_pushed_readings.py": "014fa6b304a8b608779a1d6e3620d80e4d410aac30aee9aca4f1f44081183ed8",
+    "0009_people_of_the_pages.py": "3263454e042b655d105b02be451758605a6e355b84def507cbd56330ab302b4b",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

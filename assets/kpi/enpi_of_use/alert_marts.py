@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label
-from assets.kpi.enpi_of_use.enpi_result import EnpiRule, deviation_percent, enpi_ratio, exact_kwh, status
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule, deviation_percent, enpi_ratio, exact_kwh, rule_of, status
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
@@ -26,11 +26,11 @@ def mart_alerts(
     A quarter counts where its three months are there, are of one approved version, and where enough of its days are
     compared; a quarter by a provisional baseline alarms nobody.
     """
-    used = rule or EnpiRule()
     rows = read_mart(marts_dir, MART, site_id=site.site_id)
     versions = {(each.baseline_id, each.version): each for each in baselines.versions(site.site_id)}
     found = {}
     for seu in (each for each in site.seus if each.is_active):
+        used = rule or rule_of(seu)
         quarters = mart_quarters(rows.filter(pl.col("seu_id") == seu.seu_id), versions, used)
         newest = quarters[-1].label if quarters else ""
         every = alerts_of(seu.seu_id, quarters, limit_percent=used.crit_percent)

@@ -22,6 +22,8 @@ from assets.kpi.enpi_of_use.savings_band import (
 )
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Seu
+from data_quality.contracts.site_file.status_rule import Policy, StatusRule
 from data_quality.contracts.time import Period, months_of
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
@@ -30,21 +32,19 @@ ARITHMETIC = Context(prec=34)
 
 Status = Literal["compliant", "warning", "critical", "not_assessable"]
 Performance = Literal["improved", "on_target", "degraded", "not_assessable"]
-Policy = Literal["signed", "symmetric", "target"]
 # A number that JSON shows as an unrounded float (cli.md) and that stays exact in Python.
 Exact = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
-class EnpiRule(Model):
-    """The organisation's own alert levels; ISO 50001 has none. Percent of expected energy, bounds inclusive."""
+class EnpiRule(StatusRule):
+    """The levels of a use, and which days are compared at all: whole ones, as the marts have it."""
 
-    policy: Policy = "signed"
-    warn_percent: float = Field(default=3.0, ge=0)
-    crit_percent: float = Field(default=5.0, ge=0)
-    target_percent: float = Field(default=0.0, ge=0, description="Policy `target`: required improvement")
-    implausible_saving_percent: float = Field(default=-15.0, le=0)
     min_day_coverage: float = Field(default=1.0, gt=0, le=1, description="A day below this is not compared")
-    min_days_share: float = Field(default=0.9, ge=0, le=1, description="Share of days that must be comparable")
+
+
+def rule_of(seu: Seu) -> EnpiRule:
+    """By which levels the site file judges the use."""
+    return EnpiRule(**seu.status_rule.model_dump())
 
 
 class EnpiMonth(Model):

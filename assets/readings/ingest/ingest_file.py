@@ -17,6 +17,7 @@ from assets.readings.changes.bitemporal import classify
 from assets.readings.changes.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.cumulative.register_intervals import counting_rules
 from assets.readings.cumulative.register_join import join_registers
+from assets.readings.ingest.completed_quarters import resolve_completed
 from assets.readings.ingest.published_reports import name_closed
 from assets.readings.parsed import Reader, bad_rows
 from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffReport, read_file, refused
@@ -247,6 +248,9 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
     else:
         info = given.batch(read.report, read.reader, read.maps, is_synthetic=read.is_synthetic)
         batch_id = lake.write_decided(info, decide, clock=given.clock).batch_id
+        resolve_completed(
+            given.path, read, site_id=site.site_id, quarantine=given.quarantine, batch_id=batch_id, clock=given.clock
+        )
     report = name_closed(read.report, decided.changes, site=site, store=lake.store)
     return IngestReport(**_fields(report), **_counts(site, decided), batch_id=batch_id)
 

@@ -67,11 +67,12 @@ class QuarantineStore:
         site_id: str | None = None,
         *,
         source_sha256: str | None = None,
+        reason: str | None = None,
         is_open: bool | None = None,
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
-        of one site, of one file, open or resolved ones only; as they stood at `as_of_utc`.
+        of one site, of one file, of one reason, open or resolved ones only; as they stood at `as_of_utc`.
         """
         table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
@@ -79,7 +80,7 @@ class QuarantineStore:
             # In the join and not behind it: what was resolved after T was open at T, not absent.
             is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
         query = (
-            _ITEMS.select(as_of_utc=as_of_utc, site_id=site_id, source_sha256=source_sha256)
+            _ITEMS.select(as_of_utc=as_of_utc, site_id=site_id, source_sha256=source_sha256, reason=reason)
             .add_columns(resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc"))
             .select_from(table.outerjoin(resolved, is_resolution))
         )

@@ -26,6 +26,8 @@ create table if not exists points (site_id, {", ".join(FIELDS)}, primary key (si
     without rowid;
 create table if not exists sources (site_id, source_id, told_s, state, primary key (site_id, source_id)) without rowid;
 """
+# Source and point are the first two columns.
+_VALUES = f"select {', '.join(FIELDS)} from points where site_id = ? order by source_id, point"  # noqa: S608 - our names
 _MARKS = ", ".join("?" * (len(FIELDS) + 1))
 
 
@@ -68,10 +70,10 @@ class LiveStore:
             db = self._db = self._db or self._opened()
             with db:
                 yield db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
             # Busy and full pass by themselves; a file that is no database does not.
-            if not isinstance(error, sqlite3.OperationalError):
+            if not isinstance(error, sqlite3.OperationalError | OSError):
                 for path in self._file.parent.glob(f"{FILE}*"):
                     path.unlink(missing_ok=True)
             raise Unreachable(f"{self._file}: {error}") from error
@@ -94,9 +96,20 @@ class LiveReader:
 
     def values(self, site_id: str) -> list[LiveValue]:
         """The newest value of every point of a site; none where no collector has run. Raises Unreachable."""
-        fields = ", ".join(FIELDS)
-        asked = f"select {fields} from points where site_id = ? order by source_id, point"  # noqa: S608 - our own names
-        return [_value(row) for row in self._ask(asked, site_id)]
+        return [_value(row) for row in self._ask(_VALUES, site_id)]
+
+    def changed(self, site_id: str, seen: dict[tuple[str, str], tuple[Any, ...]]) -> list[LiveValue]:
+        """The values that differ from those in `seen` (source and point -> row), which is brought up to date.
+
+        Whoever asks four times a second reads what moved alone. Raises Unreachable.
+        """
+        fresh = []
+        for row in self._ask(_VALUES, site_id):
+            key = (row[0], row[1])
+            if seen.get(key) != row:
+                seen[key] = row
+                fresh.append(row)
+        return [_value(row) for row in fresh]
 
     def states(self, site_id: str) -> list[tuple[datetime, SourceState]]:
         """Every source of a site, and when the collector told its state last. Raises Unreachable."""

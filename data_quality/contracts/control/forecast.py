@@ -1,5 +1,6 @@
 """A forecast as data: who made it, when it was issued, and its quantiles per step."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -63,6 +64,17 @@ class Forecast(Model):
     def is_shadow(self) -> bool:
         """True for a challenger's forecast, which no plan and no report uses."""
         return SHADOW in self.labels
+
+    def quantiles_of(self, starts: Collection[datetime]) -> tuple[float, float, float] | None:
+        """P10, P50 and P90 of what these steps come to together, over the courses; None where a step, or a course, is
+        not there: quantiles of single steps do not add up.
+        """
+        places = [at for at, row in enumerate(self.rows) if row.time_utc in set(starts)]
+        if not self.trajectories or len(places) != len(set(starts)):
+            return None
+        totals = sorted(sum(course[at] for at in places) for course in self.trajectories)
+        low, middle, high = (totals[round(share * (len(totals) - 1))] for share in (0.1, 0.5, 0.9))
+        return low, middle, high
 
     @model_validator(mode="after")
     def _courses_are_whole(self) -> Self:

@@ -1,23 +1,35 @@
 """A key with which a machine speaks to us: whose it is, what it may, for which sites, until when."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.people import Role
+from data_quality.contracts.people import Person
+from data_quality.contracts.permissions import Permission, permissions_of
 
-Scope = Literal["ems.readings.push"]
-# What a scope lets a machine do its owner must be able to do: this role, at the least.
-ROLE_OF_SCOPE: dict[str, Role] = {"ems.readings.push": Role.ENGINEER}
+# What machines may be let do: to read, and to bring readings. Never an act that is a person's.
+FOR_MACHINES = frozenset(
+    {each for each in Permission if each.value.endswith(".read")} - {Permission.AUDIT_READ}
+    | {Permission.READ, Permission.READINGS_PUSH}
+)
+
+
+def _for_machines(scope: Permission) -> Permission:
+    if scope not in FOR_MACHINES:
+        raise ValueError(f"{scope.value} is for people alone")
+    return scope
+
+
+Scope = Annotated[Permission, AfterValidator(_for_machines)]
 # A key that nobody renews is one that nobody remembers.
 MOST_DAYS = 366
 PREFIX = "mlk"
 
 
 class ApiKey(Model):
-    """A key as it was recorded, without its secret. person_id: its owner, without whose role it opens nothing."""
+    """A key as it was recorded, without its secret. person_id: its owner, without whose permission it opens nothing."""
 
     key_id: str
     person_id: str
@@ -31,3 +43,7 @@ class ApiKey(Model):
     def state(self, now_utc: datetime) -> str:
         """revoked, expired, or good."""
         return "revoked" if self.is_revoked else "expired" if now_utc >= self.expires_utc else "good"
+
+    def lets(self, owner: Person) -> frozenset[Permission]:
+        """What it opens: of its scopes those that its owner may do today."""
+        return permissions_of(owner.roles) & frozenset(self.scopes)

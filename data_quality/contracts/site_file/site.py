@@ -20,6 +20,7 @@ from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, U
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
+from data_quality.contracts.site_file.status_rule import StatusRule
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import zone
@@ -100,6 +101,11 @@ class Seu(Model):
     day_types: bool = Field(default=False, description="Offer weekend and holiday terms to the baseline")
     baseline: BaselinePeriod | None = None
     static_factors: tuple[StaticFactor, ...] = Field(default=(), description="Dated; a change asks for a review")
+    status_rule: StatusRule = Field(
+        default=StatusRule(),
+        exclude_if=lambda rule: rule == StatusRule(),
+        description="From which deviation it is a warning, and critical",
+    )
 
 
 class Asset(Model):

@@ -9,8 +9,9 @@ import typer
 from assets.stores.audit import bad_content
 from assets.stores.trust import ADOPT
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.api_key import ROLE_OF_SCOPE, Scope
+from data_quality.contracts.live.api_key import FOR_MACHINES
 from data_quality.contracts.people import Role
+from data_quality.contracts.permissions import Permission, permissions_of
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, Call, command
@@ -22,7 +23,7 @@ OF_MACHINES = Table(
     "key: {key_id} | for: {name} | owner: {person_id} | sites | scopes | expires: {expires_utc} | state | "
     "last used: {last_used_utc:|never}",
 )
-PUSH: Scope = "ems.readings.push"
+PUSH = Permission.READINGS_PUSH
 # From when on a list says that a key is about to end.
 SOON = timedelta(days=30)
 
@@ -122,22 +123,38 @@ def keys_issue(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What will hold the key.")],
     site: Annotated[list[str], typer.Option("--site", help="Site that it is for; several are possible.")],
     days: Annotated[int, typer.Option("--days", min=1, help="How long it lasts, 366 at most.")] = 90,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="What it may; ems.readings.push, or permissions to read.")
+    ] = None,
 ) -> Answer:
-    """Make a key with which a machine may push readings; it is shown once."""
+    """Make a key with which a machine may push readings, or read what its owner may; it is shown once."""
     from assets.stores.issued.api_keys import ApiKeyStore
 
-    who = actor(call, ROLE_OF_SCOPE[PUSH])
+    who, scopes = actor(call), [_scope(each) for each in scope or [PUSH]]
+    lacking = sorted(set(scopes) - permissions_of(who.person.roles))
+    if lacking:
+        raise BadInput(
+            f"{who.person.name} may not {', '.join(lacking)}, so no key of theirs may", reason="missing_role"
+        )
     sites, store = [call.project.site(each).site_id for each in site], call.project.store
     with store.together():
         key, text = ApiKeyStore(store).issue(
-            who.person.person_id, name=name, sites=sites, scopes=[PUSH], days=days, clock=call.clock
+            who.person.person_id, name=name, sites=sites, scopes=scopes, days=days, clock=call.clock
         )
-        who.sign("keys issue", key.key_id, sites=sites, scopes=[PUSH], expires_utc=key.expires_utc.isoformat())
+        who.sign("keys issue", key.key_id, sites=sites, scopes=scopes, expires_utc=key.expires_utc.isoformat())
     said = [
         f"key of {name}, until {key.expires_utc:%Y-%m-%d} for {', '.join(sites)}: {text}",
         "it is shown this once; send it as 'Authorization: Bearer KEY', never in an address",
     ]
     return Answer({**key.model_dump(), "key": text}, text="\n".join(said))
+
+
+def _scope(text: str) -> Permission:
+    """A permission that a key may carry. Raises BadInput."""
+    if text not in FOR_MACHINES:
+        known = ", ".join(sorted(FOR_MACHINES))
+        raise BadInput(f"a key may not carry {text!r}; it may {known}", reason="unknown_permission")
+    return Permission(text)
 
 
 @command("keys revoke", takes=ACTS, example='1f2e3d4c5b6a --as anna --reason "gateway sold"')
@@ -149,6 +166,8 @@ def keys_revoke(
     """Let a machine's key open nothing any more, from now on."""
     from assets.stores.issued.api_keys import ApiKeyStore
 
-    person = call.acting(ROLE_OF_SCOPE[PUSH])
+    owner = {each.key_id: each.person_id for each in ApiKeyStore(call.project.store).recorded()}.get(key)
+    # Everybody may let go of their own; those of others are the engineer's.
+    person = call.known_person() if call.person and owner == call.person else call.acting(Role.ENGINEER)
     revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)
     return Answer(revoked.model_dump(), text=f"key {revoked.key_id} of {revoked.name} opens nothing any more")

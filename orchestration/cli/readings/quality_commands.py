@@ -8,10 +8,11 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.vee import RuleFinding
-from data_quality.contracts.time import SystemClock, local_midnight_utc, parse_day, zone
+from data_quality.contracts.time import SystemClock, zone
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
+from orchestration.views.quality_view import judged_days, quality_result
 
 if TYPE_CHECKING:
     from data_quality.validate import Validation
@@ -59,36 +60,15 @@ def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer
 
 
 def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> Answer:
-    from assets.readings.ingest.judge_site import judge_site
-
-    project, site = call.project, call.project.site(site_id)
-    span = project.lake.span(site_id, as_of_utc=call.as_of_utc)
-    if span is None:
-        return _answer(None, (), site.time_zone, {})
-    # UTC days of the lake; a local day may begin on the one before.
-    first = parse_day(start, "--from") if start is not None else span[0] - timedelta(days=1)
-    after = parse_day(end, "--to") if end is not None else span[1] + timedelta(days=2)
-    if after <= first:
-        raise BadInput(f"--to {after} is not after --from {first}", reason="bad_period")
-    since, until = (local_midnight_utc(day, site.time_zone) for day in (first, after))
-    found = judge_site(project.lake, site, start_utc=since, end_utc=until, as_of_utc=call.as_of_utc)
-    # Rules look beyond the span to know what is usual; what they find out there was not asked for.
-    findings = tuple(each for each in found.findings if each.end_utc > since and each.start_utc < until)
-    return _answer(found, findings, site.time_zone, {})
+    site = call.project.site(site_id)
+    judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=call.as_of_utc)
+    return _answer(judged, findings, site.time_zone, {})
 
 
 def _answer(
     judged: "Validation | None", findings: tuple[RuleFinding, ...], zone_name: str, more: dict[str, Any]
 ) -> Answer:
-    # Times as the others of the answer; the rest of a finding as it is written down.
-    times = [{"start_utc": each.start_utc, "end_utc": each.end_utc} for each in findings]
-    found = {
-        "score": None if judged is None else judged.score,
-        "coverage": None if judged is None else judged.coverage,
-        "findings": [each.model_dump(mode="json") | at for each, at in zip(findings, times, strict=True)],
-        "streams": [] if judged is None else judged.streams(),
-        **more,
-    }
+    found = quality_result(judged, findings) | more
     from reports.texts.numbers import unit_text
     from reports.writer import format_alike, words
 

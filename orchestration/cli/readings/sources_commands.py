@@ -76,6 +76,7 @@ def tail_sources(
 def _rows(call: Call, site: Site) -> Iterator[dict[str, Any]]:
     live = call.places.live_dir
     told = {state.source_id: (at_utc, state) for at_utc, state in LiveReader(live).states(site.site_id)}
+    shown = {each.source_id: each.received_utc for each in LiveReader(live).values(site.site_id)}
     waiting = _size(live / "spool" / site.site_id) + _size(live / "carry" / site.site_id)
     for source in site.sources:
         row = {"site": site.site_id, "id": source.source_id, "kind": source.kind, "points": len(source.points)}
@@ -85,10 +86,14 @@ def _rows(call: Call, site: Site) -> Iterator[dict[str, Any]]:
             counts = {"accepted", "rejected", "missing", "doubled", "last_utc", "state", "sentence"}
             yield row | state.model_dump(include=counts)
             continue
-        is_ours = isinstance(source, Streaming)
-        sentence = "no collector runs: meterloom up starts one" if is_ours else f"{source.kind} is not listened to"
         last = {"last_utc": state.last_utc, "rejected": state.rejected} if state else {"last_utc": None, "rejected": 0}
-        yield row | {"state": "stopped" if is_ours else "pulled", "sentence": sentence} | last
+        if isinstance(source, Streaming):
+            yield row | {"state": "stopped", "sentence": "no collector runs: meterloom up starts one"} | last
+        elif source.kind == "push":
+            # What comes is on the board, though nobody listens.
+            yield row | last | {"state": "pushed", "last_utc": shown.get(source.source_id), "sentence": ""}
+        else:
+            yield row | {"state": "pulled", "sentence": f"{source.kind} is not listened to"} | last
 
 
 def _seen(call: Call, site_ids: Sequence[str], length_s: float) -> Iterator[tuple[str, LiveValue]]:

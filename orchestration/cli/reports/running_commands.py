@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from assets.kpi.coarse import COARSE, is_coarse
-from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
+from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import SiteOption
 from orchestration.cli.reports.marts_then import marts_then
-from reports.again.figure_sources import Sources
+from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.content.lists.running_list import running_list
 from reports.life.revise import store_revision
 from reports.report_content import ReportContent
@@ -44,27 +42,9 @@ def running(
     known = call.project.site(site)
     at_utc = parse_instant(at, known.time_zone) if at is not None else None
     with marts_then(call, [known], site) as (marts_dir, as_of_utc):
-        found = _figures(marts_dir, site, at_utc)
+        found = running_now(partial(read_mart, marts_dir), site, at_utc)
     found = with_coarse_source(found, known, call.sources, as_of_utc)
     return _answer(found, known.time_zone, _stored(call, known, found, as_of_utc))
-
-
-def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigures:
-    quarters = read_mart(marts_dir, "mart_site__quarter_hour_running", site_id=site)
-    projections = read_mart(marts_dir, "mart_site__day_projection", site_id=site)
-    return running_figures(site, quarters, projections, at_utc=at_utc)
-
-
-def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_of_utc: datetime) -> RunningFigures:
-    """The figures with a finding where the main meters are read less often than the demand's window is long."""
-    month = Period(label="", start=found.month_start, end=span_behind(site, found.at_utc)[1], time_zone=site.time_zone)
-    readings = sources.site_streams(site, month.start, month.end, as_of_utc)
-    scope = f"site:{site.site_id}"
-    if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
-        return found
-    message = f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
-    finding = Finding(code=COARSE, message=message, scope=scope, facts={"window_minutes": found.window_minutes})
-    return found.model_copy(update={"findings": (*found.findings, finding)})
 
 
 def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
@@ -83,9 +63,8 @@ def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) 
 
 
 def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
-    projected = {key: getattr(found, f"projected_{key}") for key in NAMES}
     rows = [
-        (name, unit_text(unit), *format_alike([getattr(found, key), projected[key]], unit), figures.get(key, ""))
+        (name, unit_text(unit), *format_alike(_both(found, key), unit), figures.get(key, ""))
         for key, (name, unit) in ((key, (name, unit or found.currency)) for key, (name, unit) in NAMES.items())
     ]
     at_local = found.at_utc.astimezone(zone(time_zone))
@@ -100,22 +79,9 @@ def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -
         f"whole month by {words(found.method)}, as known on {found.projected_on}" if found.method else "not projected",
         *(f"{words(finding.code)}: {finding.message}" for finding in found.findings),
     ]
-    so_far = found.model_dump(include={*NAMES, "energy_cost", "other_cost", "coverage"})
-    result = {
-        "site": found.site_id,
-        "at": found.at_utc,
-        "time_zone": time_zone,
-        "month_start": found.month_start,
-        "currency": found.currency,
-        "month_to_date": so_far | {"unpriced_minutes": found.uncosted_minutes},
-        "demand": {
-            "block_kw": found.block_demand_kw,
-            "block_minutes": found.block_minutes,
-            "window_minutes": found.window_minutes,
-            "charge": found.demand_charge,
-        },
-        "projection": {**projected, "method": found.method, "as_known_on": found.projected_on},
-        "findings": found.findings,
-        "figures": figures,
-    }
+    result = running_result(found, time_zone, figures)
     return Answer(result, (head, "", Table(rows, RUNNING), ""), "\n".join(text))
+
+
+def _both(found: RunningFigures, key: str) -> list[Any]:
+    return [getattr(found, key), getattr(found, f"projected_{key}")]

@@ -20,10 +20,11 @@ from reports.life.figure_trace import (
     as_read,
     known_figure,
     readings_behind,
+    trace_data,
     trace_figure,
     versions_today,
 )
-from reports.texts.numbers import unit_text
+from reports.texts.numbers import exact_text, unit_text
 from reports.writer import words
 
 SIMULATED = "simulated"
@@ -50,17 +51,7 @@ def trace(
         )
     found = trace_figure(figure_id, reports=reports, sources=sources)
     figure = found.figure
-    result = {
-        "figure": figure.model_dump(exclude={"trace"}),
-        "inputs": [each.model_dump(include={"kind", "id", "role", "sha256", "value"}) for each in found.inputs],
-        "versions": found.versions,
-        "computation": figure.trace.computation,
-        "parameters": figure.trace.parameters,
-        "as_of": figure.trace.as_of_utc,
-        "recomputed": found.recomputed,
-        "is_equal": found.is_equal,
-        "difference": found.difference,
-    }
+    result = trace_data(found)
     parts: list[Table | str] = [*_verdict(found), "", INPUTS]
     if versions:
         result["changes"] = changes = versions_today(figure, reports=reports, sources=sources)
@@ -76,13 +67,13 @@ def trace(
 def _verdict(found: TraceReport) -> list[str]:
     """Equal or not, first; then what it is a figure of."""
     figure = found.figure
-    value, again = _exact(figure.value, figure.unit), _exact(found.recomputed, figure.unit)
+    value, again = exact_text(figure.value, figure.unit), exact_text(found.recomputed, figure.unit)
     if found.is_equal:
         verdict = f"recomputed equal: {value}"
     elif found.difference is None:
         verdict = f"DIFFERS: recomputed {again}, stored {value}"
     else:
-        verdict = f"DIFFERS by {_exact(found.difference, figure.unit)}: recomputed {again}, stored {value}"
+        verdict = f"DIFFERS by {exact_text(found.difference, figure.unit)}: recomputed {again}, stored {value}"
     last = figure.end - timedelta(days=1)
     known = f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"
     with_care = [f"to be read with: {', '.join(map(words, figure.findings))}"] if figure.findings else []
@@ -98,15 +89,6 @@ def _named(figure: Figure) -> str:
     # Those of `kpis` are named by their codes.
     label = figure.label.replace(figure.kpi, kpi_titles().get(figure.kpi, figure.kpi))
     return label if figure.scope in label else f"{label} of {figure.scope}"
-
-
-def _exact(value: Decimal | None, unit: str) -> str:
-    """Every digit that is stored, without the zeros behind them."""
-    if value is None:
-        return "unknown"
-    # Normalised, a hundred would be 1E+2.
-    whole = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
-    return f"{whole:,f} {unit_text(unit)}".rstrip()
 
 
 def _today(changes: list[VersionChange]) -> list[str]:

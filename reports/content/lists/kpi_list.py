@@ -4,8 +4,9 @@ A KPI that cannot be known is a figure without a value whose status is the findi
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from assets.kpi.claims.mv_savings import known_span
 from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi_of_use.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
-from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse.marts import ReadMart, read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.site_file.site import Site
@@ -63,7 +64,7 @@ def kpi_list(
 
     Raises BadInput where the marts are not published, or hold nothing of the period or scope.
     """
-    rows = kpi_rows(site, period, grain, marts_dir, scope=scope)
+    rows = kpi_rows(site, period, grain, partial(read_mart, marts_dir), scope=scope)
     is_synthetic = bool(rows["is_synthetic"].any())
     # A stroke within a scope would read as another part of the id.
     report_id = "/".join([NAME, site.site_id, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
@@ -72,9 +73,17 @@ def kpi_list(
     return figure_list(book, name=NAME, title="KPI values", period=period, site=site)
 
 
-def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources) -> None:
-    """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day."""
+def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources, is_traced: bool = True) -> None:
+    """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day.
+
+    is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
+    are of, and their inputs are looked up when somebody asks why.
+    """
     for row in rows.iter_rows(named=True):
+        barred = _barred(site, row, sources, book.as_of_utc)
+        if not is_traced:
+            _add(book, site, row, [], barred)
+            continue
         inputs = [
             sources.lake_input(site, row["period_start"], row["period_end"], book.as_of_utc),
             sources.site_input(site),
@@ -85,7 +94,7 @@ def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sourc
             ),
             *_baseline_inputs(row, sources, book.as_of_utc),
         ]
-        _add(book, site, row, inputs, _barred(site, row, sources, book.as_of_utc))
+        _add(book, site, row, inputs, barred)
 
 
 def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
@@ -144,47 +153,53 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
     )
 
 
-def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope: str | None = None) -> pl.DataFrame:
+def kpi_rows(site: Site, period: Period, grain: Grain, read: ReadMart, *, scope: str | None = None) -> pl.DataFrame:
     """Rows of the marts inside of the period: COLUMNS, hour_start_utc (null but for hours); by scope, time and KPI.
 
     Of a month also the twelve months that end with it. Raises BadInput where there is none.
     """
-    inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
-    if grain == "hour":
-        found = hours_of(site, period, marts_dir)
-    else:
-        values = read_mart(marts_dir, "mart_site__kpi_values", site_id=site.site_id)
-        parts = [values.filter(inside & (pl.col("grain") == grain)).select(COLUMNS)]
-        if grain == "month":
-            rolling = read_mart(marts_dir, "mart_scope__rolling_kpi", site_id=site.site_id)
-            is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
-            parts.append(rolling.filter(is_last).select(COLUMNS))
-        parts.append(_compared(site, marts_dir).filter(inside & (pl.col("grain") == grain)))
-        # Diagonal: rows that compare with nothing lack the baseline's columns.
-        found = pl.concat(parts, how="diagonal").with_columns(
-            hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
-        )
+    found = _rows(site, period, grain, read, scope)
     if found.is_empty():
-        raise BadInput(
-            f"no readings of site {site.site_id!r} make a whole {grain} of {period.label}", reason="nothing_in_period"
-        )
-    if scope is not None:
-        known = sorted(set(found["scope"]))
-        # With the stroke, or the scope site:a would take site:ab along.
-        found = found.filter((pl.col("scope") == scope) | pl.col("scope").str.starts_with(f"{scope}/"))
-        if found.is_empty():
+        every = found if scope is None else _rows(site, period, grain, read, None)
+        if every.is_empty():
             raise BadInput(
-                f"scope {scope!r} has no KPI by {grain} in {period.label}; there are {', '.join(known)}",
-                reason="unknown_scope",
+                f"no readings of site {site.site_id!r} make a whole {grain} of {period.label}",
+                reason="nothing_in_period",
             )
+        known = sorted(set(every["scope"]))
+        raise BadInput(
+            f"scope {scope!r} has no KPI by {grain} in {period.label}; there are {', '.join(known)}",
+            reason="unknown_scope",
+        )
     return found.sort("scope", "period_start", "hour_start_utc", "grain", "kpi")
 
 
-def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
+def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str | None) -> pl.DataFrame:
+    if grain == "hour":
+        return hours_of(site, period, read, scope=scope)
+    inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+    years, of_site = years_of(period), partial(read, site_id=site.site_id, scope=scope)
+    parts = [of_site("mart_site__kpi_values", years=years, where=inside & (pl.col("grain") == grain)).select(COLUMNS)]
+    if grain == "month":
+        is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
+        # Twelve rolling months are filed under the first of them.
+        twelve = {year - back for year in years for back in (0, 1)}
+        parts.append(of_site("mart_scope__rolling_kpi", years=twelve, where=is_last).select(COLUMNS))
+    parts.append(_compared(site, partial(of_site, years=years)).filter(inside & (pl.col("grain") == grain)))
+    # Diagonal: rows that compare with nothing lack the baseline's columns.
+    return pl.concat(parts, how="diagonal").with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+
+
+def years_of(period: Period) -> set[int]:
+    """The calendar years that the period touches."""
+    return set(range(period.start.year, (period.end - timedelta(days=1)).year + 1))
+
+
+def _compared(site: Site, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
     """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
     carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
     try:
-        rows = read_mart(marts_dir, "mart_seu__kpi_values", site_id=site.site_id)
+        rows = read("mart_seu__kpi_values")
     except BadInput as fault:
         if fault.reason != "mart_missing":
             raise
@@ -196,20 +211,20 @@ def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
     return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
 
-def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
+def hours_of(
+    site: Site, period: Period, read: ReadMart, *, scope: str | None = None, kpis: Collection[str] = tuple(HOURLY)
+) -> pl.DataFrame:
     """Hours of every scope as KPI rows with site_id, those of single meters among them, by the site's local days."""
+    of_site = partial(read, site_id=site.site_id, years=years_of(period), scope=scope)
+    is_inside = pl.col("local_date").is_between(period.start, period.end, closed="left")
     meters = (
-        read_mart(marts_dir, "mart_meter__hour_energy", site_id=site.site_id)
+        of_site("mart_meter__hour_energy", where=is_inside)
         .with_columns(scope="meter:" + pl.col("meter_id"), expected_minutes=pl.lit(60, dtype=pl.Int32))
         .drop("meter_id")
     )
-    scopes = read_mart(marts_dir, "mart_scope__hour_kpi", site_id=site.site_id)
-    hours = pl.concat([scopes, meters.select(scopes.columns)]).filter(
-        pl.col("local_date").is_between(period.start, period.end, closed="left")
-    )
-    sources = read_mart(marts_dir, "mart_scope__day_kpi", site_id=site.site_id).select(
-        "scope", "max_source_minutes", local_date="period_start"
-    )
+    scopes = of_site("mart_scope__hour_kpi", where=is_inside)
+    hours = pl.concat([scopes, meters.select(scopes.columns)])
+    sources = of_site("mart_scope__day_kpi").select("scope", "max_source_minutes", local_date="period_start")
     hours = hours.join(sources, on=["scope", "local_date"], how="left", validate="m:1")
     # Where local midnight lies inside a UTC hour, each of the two days has its own quarters of it.
     quarters = [
@@ -219,7 +234,7 @@ def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
     ]
     own = pl.sum_horizontal(each.cast(pl.Int32) for each in quarters)
     hours = hours.with_columns(expected_minutes=pl.col("expected_minutes") * own // 4)
-    return pl.concat([_hourly(hours, site, kpi) for kpi in HOURLY])
+    return pl.concat([_hourly(hours, site, kpi) for kpi in kpis])
 
 
 def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def _hours(period: Period, sources: Sources, marts_dir: Path) -> tuple[pl.DataFr
     """Hours of the sites' own scopes in the UTC hours of the period, and what they are together."""
     # Local days of the sites reach into the days beside.
     wide = period.model_copy(update={"start": period.start - _DAY, "end": period.end + _DAY})
-    parts = [hours_of(site, wide, marts_dir) for site in sources.sites.values()]
+    read = partial(read_mart, marts_dir)
+    parts = [hours_of(site, wide, read) for site in sources.sites.values()]
     instant = pl.col("hour_start_utc")
     own = pl.concat_str(pl.lit("site:"), "site_id")
     # Meters, uses and parts of a site are no part of all sites together.

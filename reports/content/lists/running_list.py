@@ -21,6 +21,16 @@ def running_list(
     site: Site, found: RunningFigures, *, sources: Sources, as_of_utc: datetime, revision: int = 0, is_synthetic: bool
 ) -> ReportContent:
     """One figure for every field of RUNNING; figures without pages."""
+    book = running_book(site, found, sources=sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic)
+    _, end = span_behind(site, found.at_utc)
+    month = Period(label=f"{found.at_utc:%Y-%m-%dT%H:%MZ}", start=found.month_start, end=end, time_zone=site.time_zone)
+    return figure_list(book, name=NAME, title="Running figures", period=month, site=site)
+
+
+def running_book(
+    site: Site, found: RunningFigures, *, sources: Sources, as_of_utc: datetime, revision: int = 0, is_synthetic: bool
+) -> FigureBook:
+    """The figures themselves."""
     start, end = span_behind(site, found.at_utc)
     place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
     book = FigureBook(
@@ -60,5 +70,4 @@ def running_list(
             # An hourly meter's energy is exact: only its highest quarter hour is not known.
             findings=[code for code in codes if code != COARSE or field in demands],
         )
-    month = Period(label=place, start=found.month_start, end=end, time_zone=site.time_zone)
-    return figure_list(book, name=NAME, title="Running figures", period=month, site=site)
+    return book

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from assets.kpi.claims.gate import against_span
-from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiResult, EnpiRule, enpi_for
+from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiResult, EnpiRule, enpi_for, rule_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
@@ -88,7 +88,7 @@ class EnpiInputs:
             seu_id=seu.seu_id,
             version=self.versions.get(seu.seu_id),
             period=period or self.period,
-            rule=self.rule,
+            rule=rule_of(seu),
             confidence=self.confidence,
             is_static_factor_changed=seu.seu_id in self.review_due,
         )

@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import open_store
+from controls.gateways.broker import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.collector.pushing import call, door, make_project, new_key, push, reading, send
@@ -278,3 +280,56 @@ def test_keys_are_issued_by_an_engineer_for_sites_that_exist(project: Path) -> N
     assert "has not the role" in call(project, *words, "works", "--as", "anna", code=2)
     assert "unknown site" in call(project, *words, "wroks", "--as", "erik", code=2)
     assert "is not known" in call(project, "keys", "revoke", "0", "--as", "erik", "--reason", "x", code=2)
+
+
+def test_the_newest_value_of_each_pushed_register_is_on_the_live_board_with_its_own_age(
+    project: Path, url: str, key: str
+) -> None:
+    counter = {"meter": "m2", "unit": "wh"}
+    rows = [
+        {**counter, "at": "2026-01-03T00:15:00Z", "value": 901_250},
+        {**counter, "at": "2026-01-03T00:00:00Z", "value": 900_500},
+        reading(3 * 1440, start="2026-01-03T00:00:00Z"),
+        reading(3 * 1440, start="2026-01-03T00:15:00Z", meter="pieces", value=7, unit="count", quality="questionable"),
+        # Refused, and newer: no value of the board.
+        reading(3 * 1440, start="2026-01-03T06:00:00Z", value="nine"),
+    ]
+    assert push(url, key, rows).status_code == 202
+    # What comes late is no newer than what is shown.
+    assert push(url, key, [{**counter, "at": "2026-01-02T23:45:00Z", "value": 900_000}]).status_code == 202
+    found = {each.point: each for each in LiveReader(project / "var" / "live").values("works")}
+    told = {name: (each.value, f"{each.at_utc:%dT%H:%M}", each.quality) for name, each in found.items()}
+    assert told == {
+        "m2": (901.25, "03T00:15", "measured"),
+        "m1": (0.25, "03T00:15", "measured"),
+        "pieces": (7.0, "03T00:30", "doubtful"),
+    }
+    assert all(each.age_s(each.received_utc) > 86_400 for each in found.values())
+    (listed,) = call(project, "sources", "list", "--site", "works")["sources"]
+    assert (listed["state"], listed["last_utc"] is None) == ("pushed", False)
+
+
+def test_a_live_store_that_cannot_be_written_refuses_no_push(tmp_path: Path) -> None:
+    folder = make_project(tmp_path)
+    bearer = new_key(folder)
+    (folder / "var" / "live").parent.mkdir(exist_ok=True)
+    (folder / "var" / "live").write_text("a file where the folder should be")
+    with door(folder) as opened:
+        assert push(opened.url, bearer, [reading()]).status_code == 202
+    assert len(landed(folder)) == 1
+
+
+def test_the_door_says_on_the_loopback_what_it_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_project(tmp_path)
+    bearer, port = new_key(folder), free_port()
+    monkeypatch.setenv("METERLOOM_SERVER__RECEIVE_PORT", str(port))
+    with door(folder) as opened:
+        push(opened.url, bearer, [reading(), reading(15, meter="m9")])
+        push(opened.url, "mlk_wrong", [reading()])
+        told = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        health = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+    assert 'meterloom_push_answered_total{status="202"} 1' in told
+    assert 'meterloom_push_answered_total{status="401"} 1' in told
+    assert 'meterloom_push_rows_total{became="accepted"} 1' in told
+    assert 'meterloom_push_rows_total{became="rejected"} 1' in told
+    assert (health.status_code, health.text) == (200, "taking readings\n")

@@ -1,0 +1,51 @@
+"""Tables of the pages: passwords and invitations, sign-ins, preferences, and who did what."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import append_only, metadata
+
+credentials = append_only(
+    "credentials",
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, comment="password or invitation"),
+    sa.Column("secret", sa.String(256), nullable=False, comment="argon2id of a password, SHA-256 of an invitation"),
+    sa.Column("expires_utc", UtcDateTime, comment="Of an invitation; the next row of the person ends it before"),
+    sa.Index("ix_credentials_person", "person_id"),
+    sa.Index("ix_credentials_secret", "secret"),
+)
+
+# Not append-only: nothing rests on a sign-in that has ended, and after 90 days it goes (face.md, section 7).
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("token_sha256", sa.String(64), primary_key=True, comment="The token itself is in the cookie alone"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("rights_sha256", sa.String(64), nullable=False, comment="Of roles, sites and tenants at sign-in"),
+    sa.Column("opened_utc", UtcDateTime, nullable=False),
+    sa.Column("seen_utc", UtcDateTime, nullable=False),
+    sa.Column("ended_utc", UtcDateTime),
+    sa.Index("ix_logins_person", "person_id"),
+)
+
+# Not append-only: what a person likes is theirs to erase.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("person_id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", JsonText, nullable=False),
+)
+
+audit_events = append_only(
+    "audit_events",
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty where nobody was known"),
+    sa.Column("key_id", sa.String(16), nullable=False, comment="Of a machine, else empty"),
+    sa.Column("method", sa.String(8), nullable=False),
+    sa.Column("route", sa.String(256), nullable=False, comment="Its pattern, never the address as it was asked"),
+    sa.Column("permission", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(256), nullable=False, comment="Site and scope, or the person it was about"),
+    sa.Column("outcome", sa.String(64), nullable=False),
+    sa.Column("body_sha256", sa.String(64), nullable=False, comment="Never the body itself"),
+    sa.Index("ix_audit_events_person", "person_id"),
+)

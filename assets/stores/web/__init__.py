@@ -1,0 +1,1 @@
+"""What the pages keep of people: passwords and invitations, sign-ins, preferences, and who did what."""

@@ -1,0 +1,40 @@
+"""Who did what in the pages: every act, refusal, sign-in and export; append-only, and sealed in the house's one chain.
+
+Never a body or a secret: of a body only the SHA-256.
+"""
+
+import sqlalchemy as sa
+
+from assets.stores.journal import AppendOnly, Row
+from assets.stores.schema.tables_web import audit_events
+from assets.stores.transactions import Store
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import Clock
+
+_EVENTS = AppendOnly(audit_events, dict, order=("id",))
+
+
+class AuditEvent(Model):
+    """One line. route: its pattern. subject: site and scope, or whom it was about. outcome: a status or a reason."""
+
+    person_id: str = ""
+    key_id: str = ""
+    method: str
+    route: str
+    permission: str = ""
+    subject: str = ""
+    outcome: str
+    body_sha256: str = ""
+
+
+def note_event(store: Store, clock: Clock, event: AuditEvent) -> None:
+    """Append a line."""
+    columns = audit_events.c
+    row = {name: value[: columns[name].type.length] for name, value in event.model_dump().items()}  # type: ignore[attr-defined]
+    _EVENTS.add(store, clock, row)
+
+
+def newest_events(store: Store, *, most: int = 100, before_id: int | None = None) -> list[Row]:
+    """Lines, the newest first; before_id: those that follow a page that ended there."""
+    query = sa.select(audit_events).order_by(audit_events.c.id.desc()).limit(most)
+    return list(store.rows(query if before_id is None else query.where(audit_events.c.id < before_id)))

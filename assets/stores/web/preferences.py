@@ -1,0 +1,28 @@
+"""What people like: locale, theme, their own order of a board. Theirs to erase: nothing rests on it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.schema.tables_web import preferences
+from assets.stores.transactions import Store
+
+
+class PreferenceStore:
+    """Preferences by person and name."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def of_person(self, person_id: str) -> dict[str, Any]:
+        """Everything that the person set."""
+        query = sa.select(preferences).where(preferences.c.person_id == person_id)
+        return {row["name"]: row["value"] for row in self.store.rows(query)}
+
+    def put(self, person_id: str, name: str, value: Any) -> None:
+        """Set one; None forgets it."""
+        mine = (preferences.c.person_id == person_id, preferences.c.name == name)
+        with self.store.begin() as connection:
+            connection.execute(preferences.delete().where(*mine))
+            if value is not None:
+                connection.execute(preferences.insert().values(person_id=person_id, name=name, value=value))

@@ -1,0 +1,63 @@
+"""A KPI figure as the command line and the API say it: one row of JSON."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from assets.kpi.scope_streams import FACTORED, carriers_of
+from assets.tariffs.periods import tariffs_of
+from data_quality.contracts.reporting.figure import Figure
+from reports.again.figure_sources import Sources
+
+PRICED = ("cost",)
+FIGURE_FIELDS = {
+    "kpi", "scope", "start", "end", "value", "unit", "figure_id", "coverage", "estimated_share", "findings",
+    "is_synthetic",
+}  # fmt: skip
+VERSION_FIELDS = {
+    "carrier", "factor_id", "kgco2e_per_kwh", "valid_from", "valid_to", "origin", "source", "sha256", "recorded_at_utc",
+}  # fmt: skip
+
+
+def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """A figure as a row of the answer: with its finding, and the tariffs and factor versions of its period.
+
+    figures: by id, those that it may be made of among them.
+    """
+    named = [each.trace.parameters for each in _leaves(figure, figures)]
+    behind = list(dict.fromkeys((each["site"], each["scope"]) for each in named))
+    versions = [
+        version
+        for site_id, scope in (behind if figure.kpi in FACTORED else ())
+        for version in sources.factor_versions(
+            sources.site(site_id), scope, figure.start, figure.end, figure.trace.as_of_utc
+        )
+    ]
+    return {
+        **figure.model_dump(include=FIGURE_FIELDS),
+        "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
+        "finding": "" if figure.status == "ok" else figure.status,
+        "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
+        "factors": list(dict.fromkeys(each.factor_id for each in versions)),
+        "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],
+    }
+
+
+def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
+    """The figures of scopes that it is made of; itself where it is one."""
+    if "site" in figure.trace.parameters:
+        yield figure
+    for given in figure.trace.inputs:
+        if given.kind == "figure":
+            yield from _leaves(figures[given.id], figures)
+
+
+def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
+    """Ids of the tariffs that hold on a day of the figure for one of the scope's carriers."""
+    found = [
+        each.tariff_id
+        for site_id, scope in behind
+        for carrier in carriers_of(sources.site(site_id), scope)
+        for each in tariffs_of(sources.site(site_id), carrier)
+        if each.valid_from < figure.end and each.valid_to > figure.start
+    ]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,78 @@
+"""How often somebody may ask: sign-ins by person and address, requests by key, exports and streams at once."""
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from data_quality.contracts.live.bucket import Bucket
+
+QUARTER_S = 900
+# Per name: so many at once, and so many a second after that.
+BUCKETS = {
+    "sign-ins of a person": (5, 5 / QUARTER_S),
+    "sign-ins of an address": (20, 20 / QUARTER_S),
+    "requests of a key": (60, 20.0),
+    "wrong keys of an address": (20, 1 / 3),
+    "refusals kept": (60, 1.0),
+}
+# At once: of one person, and of all.
+PLACES = {"exports": (2, 8), "streams": (4, 100)}
+
+
+class TooMany(Exception):
+    """More than may be: of what, and when there is room again."""
+
+    def __init__(self, kind: str, wait_s: float, told: dict[str, str] | None = None) -> None:
+        super().__init__(f"too many {kind}; there is room again in {math.ceil(wait_s)} s")
+        self.kind, self.wait_s, self.told = kind, max(1, math.ceil(wait_s)), told or {}
+
+
+class Allowances:
+    """What is left to whom, in this process."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic, self._lock = monotonic, threading.Lock()
+        self._buckets = {kind: Bucket(*size) for kind, size in BUCKETS.items()}
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def take(self, kind: str, name: str) -> dict[str, str]:
+        """Take one. Returns the headers that say what is left. Raises TooMany."""
+        bucket, now_s = self._buckets[kind], self._monotonic()
+        with self._lock:
+            is_empty = bucket.is_empty(name, now_s)
+            left, wait_s = bucket.left(name, now_s), bucket.wait_s(name, now_s)
+        label = kind.replace(" ", "-")
+        told = {
+            "RateLimit-Policy": f'"{label}";q={bucket.size};w={math.ceil(bucket.size / bucket.a_second)}',
+            "RateLimit": f'"{label}";r={int(left)};t={math.ceil(wait_s)}',
+        }
+        if is_empty:
+            raise TooMany(kind, wait_s, told)
+        return told
+
+    def is_left(self, kind: str, name: str) -> bool:
+        """Take one, if there is one."""
+        with self._lock:
+            return not self._buckets[kind].is_empty(name, self._monotonic())
+
+    @contextmanager
+    def place(self, kind: str, name: str) -> Iterator[None]:
+        """One of the places that a person may hold at once, until the block ends. Raises TooMany."""
+        of_one, of_all = PLACES[kind]
+        with self._lock:
+            if self._taken[kind, name] >= of_one or self.taken(kind) >= of_all:
+                raise TooMany(f"{kind} at once", 5)
+            self._taken[kind, name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[kind, name] -= 1
+                if not self._taken[kind, name]:
+                    del self._taken[kind, name]
+
+    def taken(self, kind: str) -> int:
+        """How many places of a kind are taken."""
+        return sum(number for (each, _), number in self._taken.items() if each == kind)

@@ -1,0 +1,143 @@
+"""Consumption, cost, carbon and savings of a scope or its parts, against another time: KPI rows in S0's words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, parse_instant
+from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, not_of_then, range_of
+from orchestration.web.ask import Ask
+from orchestration.web.gate import asked
+from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
+from orchestration.web.lists import BASE, PAGING, listed, whole
+from reports.content.lists.kpi_list import kpi_rows
+from reports.pages.address import Compare, before
+from reports.pages.slots import same_slot, slot_of
+
+router = APIRouter(prefix=BASE)
+TAKES = ("range", "granularity", "breakdown", "compareWith", *PAGING)
+KPI = {"consumption": "consumption_kwh", "cost": "cost", "carbon": "emission_kgco2e", "savings": "savings_kwh"}
+BREAKDOWNS = ("none", "building", "zone", "tenant", "seu", "asset", "meter")
+COMPARED: Mapping[str, Compare] = {"": "none", "previous": "previous", "year": "year", "baseline": "baseline"}
+GRAINS = ("hour", "day", "month", "year")
+
+
+@router.get("/analytics/consumption")
+def consumption(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """KWh."""
+    return _answer(request, ask, "consumption")
+
+
+@router.get("/analytics/cost")
+def cost(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """Energy cost in the site's currency."""
+    return _answer(request, ask, "cost")
+
+
+@router.get("/analytics/carbon")
+def carbon(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """Kg CO2e, location-based."""
+    return _answer(request, ask, "carbon")
+
+
+@router.get("/analytics/savings")
+def savings(request: Request, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+    """KWh below what the named baseline of each use expects; none where nothing may be claimed, with the reason."""
+    return _answer(request, ask, "savings")
+
+
+def _answer(request: Request, ask: Ask, what: str) -> Response:
+    if ask.address.as_of_utc is not None:
+        raise not_of_then()
+    granularity = _one_of("granularity", ask.address.part("granularity") or ask.address.grain or "month", GRAINS)
+    breakdown = _one_of("breakdown", ask.address.part("breakdown") or "none", BREAKDOWNS)
+    compared = _one_of("compareWith", ask.address.part("compareWith"), tuple(COMPARED))
+    if compared == "baseline" and what != "savings":
+        raise BadInput(
+            "only uses have a baseline", reason="bad_address", mend="ask /analytics/savings, or compareWith=year"
+        )
+    of_grain = ask.of(grain=granularity)
+    site = ask.site()
+    scope, period = scope_of(ask, site), range_of(ask, site)
+
+    def make() -> list[dict[str, Any]]:
+        rows = _rows(of_grain, site, scope, period, what, breakdown)
+        against = before(period, COMPARED[compared])
+        return rows if against is None else _beside(of_grain, site, rows, period, against, what)
+
+    return listed(
+        request,
+        ask,
+        stamp_of(ask, site),
+        whole(make),
+        more=lambda: {"site": site.site_id, "granularity": granularity},
+    )
+
+
+def _rows(ask: Ask, site: Site, scope: str, period: Period, what: str, breakdown: str) -> list[dict[str, Any]]:
+    names = scopes_of(ask, site)
+    kind = "seu" if what == "savings" else breakdown
+    wanted = [scope] if kind == "none" or scope.startswith("seu:") else [e for e in names if e.startswith(f"{kind}:")]
+    of_kpi = ask.of(more=(("kpi", KPI[what]),))
+    # One question for all: a site's marts are in memory anyway.
+    every = kpi_frame(of_kpi, site, scope if wanted == [scope] else "", period).filter(pl.col("scope").is_in(wanted))
+    rows, _ = kpi_rows_of(of_kpi, site, every, slice(None))
+    found = [{**row, "name": names.get(row["scope"], row["scope"])} for row in rows]
+    return (
+        found if what != "savings" else [row | baseline for row, baseline in _with_baselines(ask, site, period, found)]
+    )
+
+
+def _with_baselines(
+    ask: Ask, site: Site, period: Period, rows: list[dict[str, Any]]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """A saving says what it is measured against, or it says nothing."""
+    marts = kpi_rows(site, period, grain_of(ask), marts_of(ask))
+    known = {
+        (row["scope"], row["period_start"]): (row["baseline_id"], row["baseline_version"])
+        for row in marts.filter(marts["kpi"] == KPI["savings"]).iter_rows(named=True)
+    }
+    sources, found = ask.project.sources(), []
+    for row in rows:
+        baseline_id, version = known.get((row["scope"], row["start"]), (None, None))
+        kind = None if baseline_id is None else sources.baseline(baseline_id, version).baseline.baseline_type
+        found.append((row, {"baseline": baseline_id, "baseline_version": version, "baseline_type": kind}))
+    return found
+
+
+def _beside(
+    ask: Ask, site: Site, rows: list[dict[str, Any]], period: Period, against: Period, what: str
+) -> list[dict[str, Any]]:
+    """The same rows of the other time, by how many intervals lie before them in their period."""
+    try:
+        of_kpi = ask.of(more=(("kpi", KPI[what]),))
+        scopes = list({row["scope"] for row in rows})
+        every = kpi_frame(of_kpi, site, scopes[0] if len(scopes) == 1 else "", against)
+        others, _ = kpi_rows_of(of_kpi, site, every.filter(pl.col("scope").is_in(scopes)), slice(None))
+    except BadInput as fault:
+        if fault.reason != "nothing_in_period":
+            raise
+        others = []
+    then = {(row["scope"], _place(row, against, ask)): row["value"] for row in others}
+    return [{**row, "compared": then.get((row["scope"], _place(row, period, ask)))} for row in rows]
+
+
+def _place(row: Mapping[str, Any], period: Period, ask: Ask) -> tuple[int, str]:
+    start = row["start"]
+    if ask.address.grain in ("month", "year"):
+        return (start.year * 12 + start.month - period.start.year * 12 - period.start.month, "")
+    hour = row["hour_start_utc"]
+    return ((start - period.start).days, same_slot(slot_of(parse_instant(hour), period.time_zone)) if hour else "")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise BadInput(f"{name} is one of {', '.join(filter(None, allowed))}, got {value[:40]!r}", reason="bad_address")
+    return value

@@ -1,0 +1,73 @@
+"""Figures by id, and a number by its address: the same JSON as `meterloom trace --json`."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.permissions import Permission
+from orchestration.cli.answer import plain
+from orchestration.web.ask import Ask
+from orchestration.web.explain import Number, number_asked, stored_number
+from orchestration.web.gate import asked
+from reports.life.figure_trace import readings_behind, trace_data, trace_figure, versions_today
+from reports.pages.why_links import TAKES
+
+MOST_ROWS = 1000
+BASE = "/api/v1/ems"
+router = APIRouter(prefix=BASE)
+
+
+@router.get("/figures/{figure_id}")
+def figure(figure_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+    """A kept figure with its inputs, made again."""
+    return JSONResponse(plain(_traced(stored_number(ask, figure_id))))
+
+
+@router.get("/figures/{figure_id}/rows")
+def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit", "cursor"))) -> Response:
+    """The readings behind it, `limit` of them from `cursor` on; they are of a past instant, so no page shifts."""
+    number = stored_number(ask, figure_id)
+    limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
+    start = whole(ask.address.part("cursor") or "0", "cursor", least=0, most=10**9)
+    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources)
+    more = start + limit < rows.height
+    headers = {"Link": f'<{BASE}/figures/{figure_id}/rows?limit={limit}&cursor={start + limit}>; rel="next"'}
+    return JSONResponse(
+        plain({
+            "figure_id": figure_id,
+            "total": rows.height,
+            "cursor": str(start + limit) if more else None,
+            "rows": rows.slice(start, limit).to_dicts(),
+        }),
+        headers=headers if more else None,
+    )  # fmt: skip
+
+
+@router.get("/figures/{figure_id}/versions")
+def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+    """The versions behind it, and what would change it if it were made now."""
+    number = stored_number(ask, figure_id)
+    found = trace_figure(figure_id, reports=number.figures, sources=number.sources)
+    changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
+    return JSONResponse(plain({"figure_id": figure_id, "versions": found.versions, "changes": changes}))
+
+
+@router.get("/why")
+def why(ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
+    number = number_asked(ask)
+    changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
+    return JSONResponse(plain({**_traced(number), "changes": changes}))
+
+
+def _traced(number: Number) -> dict[str, Any]:
+    return trace_data(trace_figure(number.figure.figure_id, reports=number.figures, sources=number.sources))
+
+
+def whole(text: str, name: str, *, least: int, most: int) -> int:
+    """A whole number of a query. Raises BadInput."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
+        raise BadInput(f"{name} is a whole number from {least} to {most}, got {text[:20]!r}", reason="bad_address")
+    return int(text)

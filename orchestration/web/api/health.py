@@ -1,0 +1,65 @@
+"""Is the process alive, is it of use, and what has it done: for the machine itself, and for who has a key."""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from assets.stores.transactions import probe
+from data_quality.contracts.errors import WorldFault
+from orchestration.web.gate import NotSignedIn
+
+
+def _near(request: Request) -> None:
+    """Raises NotSignedIn for who is neither this machine nor has a key."""
+    address = request.client.host if request.client else ""
+    try:
+        is_near = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        is_near = False
+    # Somebody further away may stand behind a proxy on this machine.
+    if is_near and not any(name in request.headers for name in ("x-forwarded-for", "forwarded")):
+        return
+    if request.app.state.signed_in(request) is None or not hasattr(request.state, "key_id"):
+        raise NotSignedIn
+
+
+router = APIRouter(dependencies=[Depends(_near)], include_in_schema=False)
+
+
+@router.get("/healthz")
+def healthz() -> Response:
+    """Alive."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> Response:
+    """Of use: the store answers, and people and sites can be read."""
+    state = request.app.state
+    found: dict[str, Any] = {"people": state.people_fault() or "in order"}
+    asks: dict[str, Callable[[], Any]] = {
+        "store": lambda: state.project.store.rows(probe()),
+        "sites": lambda: state.project.sites,
+    }
+    for name, ask in asks.items():
+        try:
+            ask()
+            found[name] = "in order"
+        except WorldFault:
+            found[name] = "does not answer"
+    is_ready = all(each == "in order" for each in found.values())
+    return JSONResponse({"status": "ready" if is_ready else "not ready", **found}, 200 if is_ready else 503)
+
+
+@router.get("/metrics")
+def metrics(request: Request) -> Response:
+    """Counts in the text format of Prometheus."""
+    state = request.app.state
+    lines = ["# HELP meterloom_web_answers_total Answers by status", "# TYPE meterloom_web_answers_total counter"]
+    lines += [f'meterloom_web_answers_total{{status="{name}"}} {count}' for name, count in sorted(state.counts.items())]
+    for kind in ("streams", "exports"):
+        lines += [f"# TYPE meterloom_web_{kind} gauge", f"meterloom_web_{kind} {state.allowances.taken(kind)}"]
+    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

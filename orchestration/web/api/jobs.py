@@ -1,0 +1,39 @@
+"""Jobs: work that went on after its answer was due."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from data_quality.contracts.errors import BadInput
+from orchestration.cli.answer import CHECK_FAILED, DONE, plain
+from orchestration.web.ask import Ask
+from orchestration.web.gate import asked
+from orchestration.web.work import WAIT_S, Job, Outcome, work_of
+
+BASE = "/api/v1/ems/jobs"
+router = APIRouter()
+
+
+@router.get(BASE + "/{job_id}")
+def job(job_id: str, ask: Ask = asked(None)) -> Response:
+    """Where a job of one's own stands, and what its command answered."""
+    found = work_of(str(ask.project.project.root)).job(job_id, ask.person.person_id)
+    outcome = found.wait(0)
+    told: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
+    if outcome is not None:
+        told |= {"result": outcome.result} if found.state == "done" else {"problem": outcome.said}
+    return JSONResponse(plain(told))
+
+
+def answer_of(job: Job, told: Callable[[Outcome], dict[str, Any]]) -> Response:
+    """The answer of a job that ends in time, or where it is to be asked for. Raises BadInput for one that failed."""
+    outcome = job.wait(WAIT_S)
+    if outcome is None:
+        place = f"{BASE}/{job.job_id}"
+        headers = {"Location": place, "Retry-After": "5"}
+        return JSONResponse({"success": True, "job": job.job_id, "state": job.state, "location": place}, 202, headers)
+    if outcome.exit_code not in (DONE, CHECK_FAILED):
+        raise BadInput(outcome.said or "the command said nothing", reason="refused")
+    return JSONResponse(plain(told(outcome)))

@@ -1,0 +1,171 @@
+"""KPIs of a scope and the catalogue behind them, with the keys and unrounded numbers of `meterloom kpis --json`."""
+
+import csv
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import polars as pl
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.permissions import Permission, sees_scope, sees_whole_site
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.views.kpi_row import row_of
+from orchestration.web.ask import Ask
+from orchestration.web.gate import asked
+from orchestration.web.gather import age_of, marts_of, scope_of, stale_finding, stamp_of
+from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
+from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
+from reports.content.lists.kpi_portfolio import kpi_portfolio
+from reports.figures import FigureBook
+from reports.pages.address import span
+from reports.pages.why_links import why_of
+
+router = APIRouter(prefix=BASE)
+# Other names for a scope, and for the period.
+SCOPES = ("building", "tenant", "portfolio")
+TAKES = ("range", "kpi", *SCOPES, *PAGING)
+GRAINS = ("hour", "day", "month", "year")
+PORTFOLIO = "portfolio"
+
+
+@router.get("/kpis")
+def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """Every KPI of a scope (`scope`, or `building`, `tenant`, `portfolio`) and its parts over `range`."""
+    if ask.address.as_of_utc is not None:
+        raise not_of_then()
+    if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
+        stamp = "|".join(stamp_of(ask, each) for each in ask.sites().values())
+        return listed(request, ask, stamp, whole(lambda: _of_portfolio(ask)))
+    site = ask.site()
+    of_scope = ask.of(scope=_scope_named(ask))
+    scope = scope_of(of_scope, site) if of_scope.address.scope or not sees_whole_site(ask.person) else ""
+    period = range_of(ask, site)
+
+    def more() -> Mapping[str, Any]:
+        return {"site": site.site_id, "findings": stale_finding(age_of(ask, site), period)}
+
+    return listed(
+        request,
+        ask,
+        stamp_of(ask, site),
+        lambda part: kpi_rows_of(ask, site, kpi_frame(ask, site, scope, period), part),
+        more=more,
+    )
+
+
+@router.get("/kpis/catalogue")
+def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
+    """What each KPI is: formula, unit, where it exists, what is said in its place."""
+    return listed(request, ask, "catalogue", whole(_catalogue))
+
+
+def kpi_frame(ask: Ask, site: Site, scope: str, period: Period) -> pl.DataFrame:
+    """Rows of the marts of a scope and its parts, or of all that the person sees. Raises BadInput."""
+    rows = kpi_rows(site, period, grain_of(ask), marts_of(ask), scope=scope or None)
+    if kpi := ask.address.part("kpi"):
+        rows = rows.filter(pl.col("kpi") == kpi)
+    return rows.filter(
+        pl.col("scope").is_in([e for e in set(rows["scope"]) if sees_scope(ask.person, site.site_id, e)])
+    )
+
+
+def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple[list[dict[str, Any]], int]:
+    """The rows of `meterloom kpis --json`, each with the address of its reason in place of a kept figure.
+
+    Raises BadInput (too_many_points) for more than an answer holds.
+    """
+    rows = every[part]
+    if rows.height > MOST_POINTS:
+        raise BadInput(
+            f"{rows.height} rows are more than the {MOST_POINTS} of one answer",
+            reason="too_many_points",
+            mend="name a scope, a shorter range, or a longer grain",
+        )
+    sources = ask.project.sources()
+    is_synthetic = bool(rows["is_synthetic"].any())
+    book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.now_utc, is_synthetic=is_synthetic)
+    add_rows(book, site, rows, sources=sources, is_traced=False)
+    # Nothing is kept by a question: the figure of the command's answer has an id, this one a reason.
+    found = [
+        {**row_of(figure, sources, {}), "figure_id": "", "why": why_of(figure, ask.address)}
+        for figure in book.figures()
+    ]
+    return found, every.height
+
+
+def range_of(ask: Ask, site: Site) -> Period:
+    """`range` or `period`. Raises BadInput (bad_period)."""
+    text = ask.address.part("range") or ask.address.period
+    if not text:
+        raise BadInput("range is missing: expected 2025, 2025-Q1, 2025-03 or START/END", reason="bad_period")
+    address = ask.address.model_copy(update={"period": text})
+    return span(address, time_zone=site.time_zone, now_utc=ask.now_utc, usual="")
+
+
+def grain_of(ask: Ask) -> Grain:
+    """The grain of marts. Raises BadInput (bad_address) for quarter hours, which no KPI has."""
+    grain = ask.address.grain or "month"
+    if grain not in GRAINS:
+        raise BadInput(f"KPIs have the grains {', '.join(GRAINS)}; /series has quarter hours", reason="bad_address")
+    return cast("Grain", grain)
+
+
+def not_of_then() -> BadInput:
+    """Marts are of what is known now."""
+    return BadInput(
+        "these numbers are of what is known now, and not as known at another instant",
+        reason="not_built",
+        mend="leave as_of out, or run 'meterloom kpis --as-of' in the project",
+    )
+
+
+def _scope_named(ask: Ask) -> str:
+    named = {f"{kind}:{found}" for kind in ("building", "tenant") if (found := ask.address.part(kind))}
+    named |= {ask.address.scope} if ask.address.scope else set()
+    if len(named) > 1:
+        raise BadInput(f"one scope at a time, got {', '.join(sorted(named))}", reason="bad_address")
+    return next(iter(named), "")
+
+
+def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
+    # A sum over sites tells of each of them.
+    if ask.person.sites or not sees_whole_site(ask.person):
+        raise BadInput("there is no scope 'portfolio'", reason="unknown_scope")
+    text = ask.address.part("range") or ask.address.period
+    period = span(
+        ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.now_utc, usual=""
+    )
+    sources = ask.project.sources()
+    content = kpi_portfolio(
+        period,
+        grain=grain_of(ask),
+        sources=sources,
+        marts_dir=ask.project.project.marts_dir,
+        as_of_utc=ask.now_utc,
+        revision=0,
+        scope=None,
+    )
+    by_id = {figure.figure_id: figure for figure in content.figures}
+    return [
+        {**row_of(figure, sources, by_id), "figure_id": "", "why": ""}
+        for figure in content.figures
+        if figure.scope.startswith(PORTFOLIO)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> tuple[dict[str, Any], ...]:
+    from orchestration.warehouse.dbt import PROJECT_DIR
+
+    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
+        lists = ("grains", "scopes")
+        return tuple(
+            {**{name: text for name, text in row.items() if name != "source_model"},
+             **{name: row[name].split() for name in lists}}
+            for row in csv.DictReader(file)
+        )  # fmt: skip

@@ -1,0 +1,214 @@
+"""The EnPI guide's baseline and performance, field for field: training, report of a period, index by quarter.
+
+What it calls compliance is our signed status; numbers are unrounded, and null where a span cannot be assessed.
+"""
+
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
+
+from assets.kpi.enpi_of_use.alerts import quarters_of
+from assets.stores.ledgers.baselines import baseline_id_of
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Period, months_of, parse_period
+from orchestration.cli.answer import plain
+from orchestration.web.api.jobs import answer_of
+from orchestration.web.ask import Ask
+from orchestration.web.explain import asking
+from orchestration.web.gate import asked
+from orchestration.web.work import Outcome, work_of
+from reports.again.figure_sources import seu_of
+from reports.life.use_quarters import quarters, versions_of
+from reports.life.why_asked import Asking, version_of
+from reports.pages.enpi import Quarter, formula_of, why_measure
+
+router = APIRouter(prefix="/api/v1")
+MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
+# It is caused by the load itself: a baseline of it would explain the load by the load.
+BARRED_FEATURE = "machine_temp_c"
+# The guide's names of drivers, by the unit that such a driver of ours is metered in.
+FEATURES = {"production_count": "count", "avg_temp_c": "degc", "operating_hours": "h"}
+Year = Field(ge=1900, le=2200)
+
+
+class Training(Model):
+    """A training as the guide asks for it; end_date is its last day. features: all drivers of the use, by name."""
+
+    seu_id: str = Field(max_length=130)
+    baseline_year: int = Year
+    start_date: date
+    end_date: date
+    features: tuple[str, ...] = Field(default=(), max_length=50)
+
+
+class Performance(Model):
+    """A report as the guide asks for it, against the baseline that was trained on that year."""
+
+    seu_id: str = Field(max_length=130)
+    report_year: int = Year
+    baseline_year: int = Year
+    period: Literal["Q1", "Q2", "Q3", "Q4", "annual"]
+
+
+@router.post("/baseline/seu/train")
+def train(wanted: Training, ask: Ask = asked(Permission.BASELINE_CREATE)) -> Response:
+    """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
+    site, seu = _use(ask, wanted.seu_id)
+    if wanted.end_date < wanted.start_date or wanted.start_date.year != wanted.baseline_year:
+        raise BadInput("start_date lies in baseline_year, and end_date is not before it", reason="bad_period")
+    _check_features(wanted.features, site, seu)
+    span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
+    words = ("baseline", "fit", "--site", site.site_id, "--seu", seu.seu_id, "--train", span)
+    root = str(ask.project.project.root)
+    job = work_of(root).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+    return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
+
+
+def _check_features(features: tuple[str, ...], site: Site, seu: Seu) -> None:
+    """Raises BadInput where the asked drivers are not those that the site file gives the use, with their reasons."""
+    if BARRED_FEATURE in features:
+        raise BadInput(
+            f"{BARRED_FEATURE} is no driver: the load itself warms the machine", reason="endogenous_driver",
+            mend="take the outdoor temperature",
+        )  # fmt: skip
+    units = {driver.driver_id: driver.unit for driver in site.drivers}
+    own = {each.driver_id for each in seu.drivers}
+    named = set()
+    for name in features:
+        meant = {name} & own or {each for each in own if units.get(each) == FEATURES.get(name)}
+        if len(meant) != 1:
+            known = ", ".join(sorted(own)) or "none"
+            raise BadInput(
+                f"{name[:64]!r} is no driver of {seu.seu_id!r}; its drivers are {known}", reason="unknown_driver"
+            )
+        named |= meant
+    if features and named != own:
+        left = ", ".join(sorted(own - named))
+        raise BadInput(
+            f"the site file gives {seu.seu_id!r} the drivers {left} too, each with its reason", reason="unknown_driver",
+            mend="name them all, or change the site file",
+        )  # fmt: skip
+
+
+def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
+    site, seu = _use(ask, seu_id)
+    found = outcome.result.get("baselines") or []
+    if not found:
+        raise BadInput(
+            f"no baseline was fitted for {seu_id}: its training days lack readings or drivers", reason="no_fit"
+        )
+    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
+    version = ask.project.baselines.get(name, int(found[-1]["version"]))
+    return {
+        "success": True,
+        "seu_id": seu_id,
+        "r_squared": version.baseline.statistics.r2,
+        "rmse": version.baseline.statistics.rmse_dof,
+        "coefficients": {term.name: term.value for term in version.baseline.coefficients},
+        "formula": formula_of(version),
+        "baseline_version": version.version,
+        "status": version.status.value,
+        "findings": [each.model_dump(mode="json") for each in version.baseline.findings],
+        "digest": version.baseline.dataset_digest,
+    }
+
+
+@router.post("/reports/seu-performance")
+def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+    """A use against the baseline of a year, over a quarter or a year."""
+    site, seu = _use(ask, wanted.seu_id)
+    given = asking(ask.of(site=site.site_id))
+    label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
+    span = parse_period(label, site.time_zone)
+    version = _of_year(given, seu, wanted.baseline_year)
+    found = quarters(given, seu, version, [span, *months_of(span)], measures=MEASURES)
+    whole = next((each for each in found if each.period == span), None)
+    months = [each for each in found if each.period != span]
+    report = {
+        "seu_name": seu.name,
+        "period": label,
+        **_numbers(whole, ("actual_consumption", "expected_consumption", "deviation_kwh", "deviation_percent")),
+        "compliance_status": "not_assessable" if whole is None else whole.result.status,
+        "reason": "no_readings" if whole is None else whole.result.reason,
+        "breakdown": {
+            f"{each.period.start:%b}".lower(): _numbers(each, ("actual", "expected", "", "deviation"))
+            for each in months
+        },
+        "baseline_version": version.version,
+        "findings": [] if whole is None else list(whole.result.review_flags),
+        "why": _why(ask, site, seu, "deviation_percent", span, version),
+    }
+    return JSONResponse(plain({"success": True, "report": report}))
+
+
+def _numbers(quarter: Quarter | None, names: tuple[str, ...]) -> dict[str, Any]:
+    """The guide's names of actual, expected, their difference and percent; null where nothing may be judged."""
+    is_known = quarter is not None and quarter.result.status != "not_assessable"
+    values = [None if quarter is None or not is_known else quarter.figures[name].value for name in MEASURES]
+    return {name: value for name, value in zip(names, values, strict=False) if name}
+
+
+@router.get("/analytics/enpi")
+def enpi(
+    ask: Ask = asked(Permission.BASELINE_READ, takes=("seu_id", "start_year", "end_year", "baseline_version")),
+) -> Response:
+    """The index of each quarter of some years by one version: that in force, where none is named."""
+    part = ask.address.part
+    site, seu = _use(ask, part("seu_id"))
+    years = [_year(part(name), name) for name in ("start_year", "end_year")]
+    if not 0 <= years[1] - years[0] <= 20:
+        raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
+    given = asking(ask.of(site=site.site_id))
+    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
+    version = version_of(f"{name}@{part('baseline_version')}" if part("baseline_version") else "", given, seu.seu_id)
+    span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
+    data = [
+        {
+            "year": each.period.start.year,
+            "quarter": each.period.label[-2:],
+            "enpi": each.figures["enpi_index"].value if each.result.status != "not_assessable" else None,
+            "deviation_percent": _numbers(each, ("", "", "", "deviation_percent"))["deviation_percent"],
+            "baseline_version": each.result.baseline_version or None,
+            "compliance_status": each.result.status,
+            "why": _why(ask, site, seu, "enpi_index", each.period, version),
+        }
+        for each in quarters(given, seu, version, quarters_of(span), measures=MEASURES)
+    ]
+    return JSONResponse(plain({"success": True, "data": data}))
+
+
+def _why(ask: Ask, site: Site, seu: Seu, measure: str, span: Period, version: BaselineVersion | None) -> str:
+    named = "" if version is None else f"{version.baseline_id}@{version.version}"
+    plain_address = ask.address.model_copy(update={"more": (), "site": ""})
+    return why_measure(plain_address, site.site_id, seu.seu_id, measure, span, named)
+
+
+def _use(ask: Ask, name: str) -> tuple[Site, Seu]:
+    """The use `site/seu`. Raises BadInput."""
+    site_id, stroke, seu_id = name.partition("/")
+    if not stroke:
+        raise BadInput(f"seu_id reads site/use, such as factory/compressors; got {name[:64]!r}", reason="unknown_seu")
+    site = ask.of(site=site_id).site()
+    return site, seu_of(site, seu_id)
+
+
+def _year(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) == 4):
+        raise BadInput(f"{name} is a year such as 2025, got {text[:20]!r}", reason="bad_period")
+    return int(text)
+
+
+def _of_year(given: Asking, seu: Seu, year: int) -> BaselineVersion:
+    """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
+    found = [each for each in versions_of(given, seu) if each.baseline.train_start.year == year]
+    approved = [each for each in found if each.status is BaselineStatus.APPROVED]
+    if not found:
+        raise BadInput(f"{seu.seu_id!r} has no baseline that was trained on {year}", reason="no_baseline")
+    return (approved or found)[-1]

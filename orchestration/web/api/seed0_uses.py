@@ -1,0 +1,188 @@
+"""The EnPI guide's register, field for field: energy uses, one use more, energy sources."""
+
+import hashlib
+import re
+import threading
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
+
+from assets.kpi.enpi_of_use.use_register import SeuLine, seu_lines, sources_of
+from assets.sites.load_sites import rewritten, site_file
+from assets.sites.patch import with_seu
+from assets.tariffs.periods import tariffs_of
+from data_quality.contracts.emissions.footprint import DayFactor
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import zone
+from orchestration.cli.answer import plain
+from orchestration.web.ask import Ask
+from orchestration.web.gate import asked
+from reports.again.figure_sources import Sources
+
+router = APIRouter(prefix="/api/v1")
+# Between the look at the file and its change nobody else of this process changes it.
+_ONE_WRITER = threading.Lock()
+
+
+class NewUse(Model):
+    """A use as the guide asks for it. machine_ids: the meters that measure it."""
+
+    name: str = Field(min_length=1, max_length=100)
+    energy_source: Carrier
+    machine_ids: tuple[str, ...] = Field(min_length=1, max_length=200)
+    description: str = Field(default="", max_length=500)
+    site: str = Field(min_length=1, max_length=64)
+
+
+@router.get("/seus")
+def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=("energy_source", "is_active"))) -> Response:
+    """The uses of the sites that the person sees; of one site with the tag that a change of its file needs."""
+    project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
+    lines = seu_lines(
+        sites,
+        baselines=project.baselines,
+        reports=project.reports,
+        source=_carrier(ask.address.part("energy_source")),
+        is_active_only=_is_true(ask.address.part("is_active")),
+        as_of_utc=ask.address.as_of_utc,
+    )
+    headers = {"ETag": _tag(_file(ask, ask.address.site))} if ask.address.site else None
+    return JSONResponse({"success": True, "data": [_line(each) for each in lines]}, headers=headers)
+
+
+def _line(line: SeuLine) -> dict[str, Any]:
+    return {
+        "id": f"{line.site}/{line.id}",
+        "name": line.name,
+        "energy_source": line.source,
+        "machine_count": len(line.meters),
+        "baseline_year": None if line.baseline_period is None else int(line.baseline_period[0][:4]),
+        "has_baseline": line.baseline is not None,
+        "is_approved": line.has_approved_baseline,
+        "last_report": line.last_report,
+    }
+
+
+def _carrier(text: str) -> Carrier | None:
+    if text and text not in list(Carrier):
+        raise BadInput(f"energy_source is one of {', '.join(Carrier)}, got {text[:40]!r}", reason="bad_address")
+    return Carrier(text) if text else None
+
+
+def _is_true(text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise BadInput(f"is_active is true or false, got {text[:20]!r}", reason="bad_address")
+    return text == "true"
+
+
+@router.post("/seus", status_code=201)
+def add_use(new: NewUse, if_match: Annotated[str, Header()] = "", ask: Ask = asked(Permission.WRITE)) -> Response:
+    """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
+    site = ask.of(site=new.site).site()
+    path = _file(ask, site.site_id)
+    seu = _checked(new, site)
+    if not if_match:
+        raise BadInput("send If-Match: the ETag of the list of this site's uses", reason="no_if_match")
+    with _ONE_WRITER:
+        if if_match != _tag(path):
+            raise BadInput("the site's file was changed since: read it again", reason="changed_since")
+        text = path.read_bytes().decode("utf-8-sig")
+        with rewritten(path, with_seu(text, seu, note=new.description, file=path.name)):
+            pass
+    [line] = [
+        each
+        for each in seu_lines(
+            {site.site_id: ask.project.site(site.site_id)}, baselines=ask.project.baselines, reports=ask.project.reports
+        )
+        if each.id == seu.seu_id
+    ]
+    return JSONResponse({"success": True, "data": _line(line)}, 201, headers={"ETag": _tag(path)})
+
+
+def _checked(new: NewUse, site: Site) -> Seu:
+    seu_id = re.sub(r"[^a-z0-9]+", "_", new.name.lower()).strip("_")[:64]
+    if not seu_id or not new.name.isprintable():
+        raise BadInput(f"no id can be made of the name {new.name[:40]!r}: use letters or digits", reason="bad_name")
+    carriers = {meter.meter_id: meter.carrier for meter in site.meters}
+    for name in new.machine_ids:
+        if name not in carriers:
+            raise BadInput(f"site {site.site_id!r} has no meter {name[:64]!r}", reason="unknown_meter")
+        if carriers[name] is not new.energy_source:
+            raise BadInput(f"meter {name!r} measures {carriers[name]}, not {new.energy_source}", reason="wrong_carrier")
+    return Seu(seu_id=seu_id, name=new.name, carrier=new.energy_source, meters=new.machine_ids)
+
+
+def _file(ask: Ask, site_id: str) -> Path:
+    return site_file(ask.project.project.sites_dir, ask.of(site=site_id).site().site_id)
+
+
+def _tag(path: Path) -> str:
+    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}"'
+
+
+@router.get("/energy-sources")
+def energy_sources(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
+    """Carriers of the sites' meters; price and factor only where one dated value holds today for all of them."""
+    sites, sources = list(ask.sites().values()), ask.project.sources()
+    data = [_source(Carrier(name), sites, sources, ask) for name in sources_of(sites)]
+    return JSONResponse(plain({"success": True, "data": data}))
+
+
+def _source(carrier: Carrier, sites: list[Site], sources: Sources, ask: Ask) -> dict[str, Any]:
+    used = [each for each in sites if any(meter.carrier is carrier for meter in each.meters)]
+    factors = {each: None for site in used for each in _factors(carrier, site, sources, ask)}
+    values = {each.kgco2e_per_kwh for each in factors}
+    prices = {_flat_price(carrier, site, ask) for site in used}
+    price, currency = prices.pop() if len(prices) == 1 else (None, None)
+    factor = next(iter(factors)) if len(values) == 1 else None
+    return {
+        "id": carrier.value,
+        "name": carrier.value.replace("_", " "),
+        "unit": "m3" if carrier is Carrier.WATER else "kWh",
+        "cost_per_unit": price,
+        "carbon_factor": None if factor is None else factor.kgco2e_per_kwh,
+        "valid_from": None if factor is None else factor.valid_from,
+        "valid_to": None if factor is None else factor.valid_to,
+        "currency": currency,
+        "is_secondary": all(
+            meter.is_made_on_site for site in used for meter in site.meters if meter.carrier is carrier
+        ),
+    }
+
+
+def _factors(carrier: Carrier, site: Site, sources: Sources, ask: Ask) -> list[DayFactor]:
+    scope = f"site:{site.site_id}" + ("" if carrier is Carrier.ELECTRICITY else f"/{carrier.value}")
+    known_at = ask.project.reports.known_at(ask.clock)
+    try:
+        # Asked of all time: of a shorter span the dates would be cut to it.
+        found = sources.factor_versions(site, scope, date(1990, 1, 1), date(2100, 1, 1), known_at)
+    except BadInput:
+        # A carrier that has no total of its own, or two factors of one day: then none holds.
+        return []
+    today = _today(site, ask)
+    return [each for each in found if each.valid_from <= today < each.valid_to]
+
+
+def _flat_price(carrier: Carrier, site: Site, ask: Ask) -> tuple[Decimal | None, str | None]:
+    """The tariff's one price of all hours and amounts, with its currency; nothing where it has several."""
+    if carrier is Carrier.ELECTRICITY and site.price_stream is not None:
+        return None, None
+    today = _today(site, ask)
+    tariff = next((each for each in tariffs_of(site, carrier) if each.valid_from <= today < each.valid_to), None)
+    if tariff is None or tariff.energy or {each.price for each in tariff.periods} & {None}:
+        return None, None
+    prices = {each.price for each in tariff.periods}
+    return (prices.pop(), tariff.currency or site.currency) if len(prices) == 1 else (None, None)
+
+
+def _today(site: Site, ask: Ask) -> date:
+    return ask.now_utc.astimezone(zone(site.time_zone)).date()

@@ -1,0 +1,126 @@
+"""Series of a scope, running figures and the quality of readings: as `meterloom running` and `quality` say them."""
+
+from datetime import UTC, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, parse_instant, zone
+from orchestration.views.quality_view import judged_days, quality_result
+from orchestration.views.running_view import running_now, running_result, with_coarse_source
+from orchestration.web.api.kpis import not_of_then, range_of
+from orchestration.web.ask import Ask
+from orchestration.web.energy_given import Asked, points_of
+from orchestration.web.gate import asked
+from orchestration.web.gather import marts_of, scope_of, stamp_of
+from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole
+from reports.again.computations import RUNNING
+from reports.pages.address import PageGrain, before
+from reports.pages.energy import UNIT
+
+router = APIRouter(prefix=BASE)
+# Intervals of a day, by which the points of a period are told before any is read.
+A_DAY = {"quarter": 100, "hour": 25, "day": 1, "month": 1 / 28, "year": 1 / 365}
+FIELDS = tuple(RUNNING)
+
+
+@router.get("/series")
+def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", *PAGING))) -> Response:
+    """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null."""
+    site = ask.site()
+    scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
+    if ask.address.as_of_utc is not None and grain != "quarter":
+        raise not_of_then()
+    _refuse_many(period, grain)
+    return listed(
+        request,
+        ask,
+        stamp_of(ask, site),
+        whole(lambda: _points(Asked(ask, site, scope, period, grain, has_whys=False))),
+        most=MOST_POINTS,
+        usual=MOST_POINTS,
+        more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},
+    )
+
+
+@router.get("/running")
+def running(request: Request, ask: Ask = asked(Permission.READ, takes=("at",))) -> Response:
+    """The month to date, the demand window so far and what the month comes to, of the whole site."""
+    site = _whole_site(ask)
+    if ask.address.as_of_utc is not None:
+        raise not_of_then()
+    at = ask.address.part("at")
+    at_utc = parse_instant(at, site.time_zone) if at else None
+
+    def make() -> dict[str, Any]:
+        found = running_now(marts_of(ask), site.site_id, at_utc)
+        found = with_coarse_source(found, site, ask.project.sources(), ask.now_utc)
+        whole = running_result(found, site.time_zone, {})
+        place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
+        scope = f"site:{site.site_id}"
+        whys = {
+            field: ask.address.href("/why", site=site.site_id, scope=scope, kpi=field, of="running", at=place)
+            for field in FIELDS
+        }
+        return {**whole, "why": whys}
+
+    return said(request, ask, stamp_of(ask, site), make)
+
+
+@router.get("/quality")
+def quality(request: Request, ask: Ask = asked(Permission.METER_READ, takes=("range", "from", "to"))) -> Response:
+    """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
+    site = _whole_site(ask)
+    start, end = ask.address.part("from") or None, ask.address.part("to") or None
+    if ask.address.part("range") or ask.address.period:
+        period = range_of(ask, site)
+        start, end = str(period.start), str(period.end)
+
+    def make() -> dict[str, Any]:
+        judged, findings = judged_days(ask.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
+        return quality_result(judged, findings)
+
+    return said(request, ask, stamp_of(ask, site), make)
+
+
+def _whole_site(ask: Ask) -> Site:
+    """The site, for who sees all of it. Raises BadInput (unknown_scope) for who sees a part."""
+    site = ask.site()
+    whole = ask.of(scope=f"site:{site.site_id}")
+    scope_of(whole, site)
+    return site
+
+
+def _points(asked_for: Asked) -> list[dict[str, Any]]:
+    against = before(asked_for.period, asked_for.ask.address.compare)
+    points, is_synthetic = points_of(asked_for, against)
+    local = zone(asked_for.site.time_zone)
+    return [
+        {
+            "start": each.start_utc.astimezone(local).isoformat(),
+            "start_utc": each.start_utc.astimezone(UTC),
+            "value": each.value,
+            **({"compared": each.before} if against is not None else {}),
+            "coverage": each.coverage,
+            "estimated_share": each.estimated_share,
+            "findings": each.codes,
+            "is_synthetic": is_synthetic,
+        }
+        for each in points
+    ]
+
+
+def _refuse_many(period: Period, grain: PageGrain) -> None:
+    if period.days * A_DAY[grain] <= MOST_POINTS:
+        return
+    coarser = next(each for each in A_DAY if period.days * A_DAY[each] <= MOST_POINTS)
+    raise BadInput(
+        f"{period.days} days by {grain} are more than {MOST_POINTS} points",
+        reason="too_many_points",
+        mend=f"ask by {coarser}, or for {timedelta(days=int(MOST_POINTS / A_DAY[grain])).days} days at most",
+    )

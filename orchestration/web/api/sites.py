@@ -1,0 +1,74 @@
+"""Sites and their scopes, as the person who asks sees them."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from assets.sites.scopes import carrier_of, is_allocated, known_spans
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.site import Site
+from orchestration.web.ask import Ask
+from orchestration.web.gate import asked
+from orchestration.web.gather import age_of, scopes_of, stamp_of
+from orchestration.web.lists import BASE, PAGING, listed, said, whole
+
+router = APIRouter(prefix=BASE)
+
+
+@router.get("/sites")
+def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
+    """Every site, with how old its numbers are."""
+    known = ask.sites()
+    stamp = "|".join(stamp_of(ask, site) for site in known.values())
+    return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known.values()]))
+
+
+@router.get("/sites/{site_id}")
+def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+    """One site with its scopes."""
+    of_site = ask.of(site=site_id)
+    found = of_site.site()
+    return said(
+        request, of_site, stamp_of(of_site, found), lambda: {**_site(of_site, found), "scopes": _scopes(of_site, found)}
+    )
+
+
+@router.get("/scopes")
+def scopes(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
+    """The scopes of a site."""
+    found = ask.site()
+    return listed(
+        request, ask, stamp_of(ask, found), whole(lambda: _scopes(ask, found)), more=lambda: {"site": found.site_id}
+    )
+
+
+def _site(ask: Ask, site: Site) -> dict[str, Any]:
+    age = age_of(ask, site)
+    return {
+        "site": site.site_id,
+        "name": site.name,
+        "time_zone": site.time_zone,
+        "currency": site.currency,
+        "country": site.country,
+        "is_simulated": site.is_simulated,
+        "readings_to": age.readings_to_utc,
+        "marts_of": age.marts_utc,
+        "stale_months": age.stale,
+    }
+
+
+def _scopes(ask: Ask, site: Site) -> list[dict[str, Any]]:
+    found = []
+    for scope, name in scopes_of(ask, site).items():
+        spans = known_spans(site, scope)
+        kind = spans[0].kind if spans else scope.partition(":")[0]
+        found.append({
+            "scope": scope,
+            "name": name,
+            "kind": kind,
+            "carrier": carrier_of(site, spans) if spans else "electricity",
+            "is_allocated": is_allocated(spans),
+        })  # fmt: skip
+    return found

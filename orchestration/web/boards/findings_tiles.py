@@ -1,0 +1,149 @@
+"""What is open at a site by the sources that look for it, and where its reports stand."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from assets.kpi.enpi_of_use.alert_marts import mart_alerts
+from assets.stores.ledgers.bill_ledger import BillStore
+from assets.stores.ledgers.flags import latest_validations
+from assets.stores.published.publications import PublicationStore
+from controls.ledger.device_faults import open_faults
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.time import months_after
+from orchestration.due_reports import MARKS, due_starts
+from orchestration.web.boards.show import Show
+from reports.evidence.life import life_at
+from reports.life.figure_trace import stale_revisions
+from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
+from reports.pages.widgets.report_status import ReportLine, ReportStatus
+from reports.writer import words
+
+Found = list[OpenFinding]
+
+
+def open_findings(shows: Sequence[Show]) -> OpenFindings:
+    """Widget 8, of these sites together; a source that cannot be asked is named, and hides nothing else."""
+    found: Found = []
+    silent: list[tuple[str, str]] = []
+    for show in shows:
+        for name, ask in SOURCES.items():
+            try:
+                found += ask(show)
+            except Unreachable as fault:
+                silent.append((name, str(fault)))
+            except BadInput as fault:
+                # Marts that are not published yet have no alert; every other refusal is told.
+                if fault.reason != "mart_missing":
+                    silent.append((name, fault.message))
+    return OpenFindings(
+        address=shows[0].address, open=tuple(found), asked=tuple(SOURCES), silent=tuple(silent),
+        is_synthetic=any(show.site.is_simulated for show in shows),
+    )  # fmt: skip
+
+
+def _refused(show: Show) -> Found:
+    """Rows and files that stand in quarantine, a line a reason."""
+    by_reason: dict[str, list[datetime]] = defaultdict(list)
+    for item in show.ask.project.quarantine.items(show.site.site_id, is_open=True):
+        by_reason[item["reason"]].append(item["recorded_at_utc"])
+    return [
+        OpenFinding(severity=3, source="quarantine", what=f"{words(reason)}: {len(times)} refused", at_utc=max(times),
+                    count=len(times))
+        for reason, times in by_reason.items()
+    ]  # fmt: skip
+
+
+def _validated(show: Show) -> Found:
+    """What the rules of validation found, a line a rule and meter; what is only flagged is to know."""
+    grouped = defaultdict(list)
+    for month in latest_validations(show.ask.project.store, show.site.site_id):
+        for each in month.findings:
+            grouped[each.rule, each.meter, each.action].append(each)
+    return [
+        OpenFinding(
+            severity=4 if action == "flag" else 3, source="validation",
+            what=f"{words(rule)} at {meter}: {len(all_)} event{'s' if len(all_) > 1 else ''}, {words(action)}",
+            at_utc=max(each.end_utc for each in all_), count=len(all_),
+        )
+        for (rule, meter, action), all_ in grouped.items()
+    ]  # fmt: skip
+
+
+def _alerts(show: Show) -> Found:
+    """Uses over their limit in the newest complete quarter."""
+    project = show.ask.project
+    alerts = mart_alerts(show.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
+    return [
+        OpenFinding(severity=2, source="EnPI alerts", what=each.message) for mine in alerts.values() for each in mine
+    ]
+
+
+def _faults(show: Show) -> Found:
+    """Latches of devices: control stands still until somebody acknowledges."""
+    return [
+        OpenFinding(
+            severity=1, source="devices", what=f"{each.device_id or show.site.site_id}: {each.reason}",
+            at_utc=datetime.fromisoformat(each.set_at_utc) if each.set_at_utc else None,
+        )
+        for each in open_faults(show.ask.project.store, show.site.site_id)
+    ]  # fmt: skip
+
+
+def _bills(show: Show) -> Found:
+    """Bills that differ from what they come to when billed again."""
+    project = show.ask.project
+    books = BillStore(project.project.data_dir / "bills", project.store)
+    found = []
+    for bill in books.bills(show.site.site_id):
+        audits = books.audits(bill["bill_id"])
+        if audits and audits[-1]["verdict"] == "differs":
+            what = (
+                f"bill {bill['bill_id'][:8]} differs by {audits[-1]['delta_total']}: {words(audits[-1]['cause'] or '')}"
+            )
+            found.append(OpenFinding(severity=3, source="bill audits", what=what, at_utc=audits[-1]["recorded_at_utc"]))
+    return found
+
+
+SOURCES: dict[str, Callable[[Show], Found]] = {
+    "devices": _faults,
+    "EnPI alerts": _alerts,
+    "quarantine": _refused,
+    "validation": _validated,
+    "bill audits": _bills,
+}
+
+
+def report_status(shows: Sequence[Show]) -> ReportStatus:
+    """Widget 13, of these sites together: the newest revision of each report and period, and what is due."""
+    project, as_of = shows[0].ask.project, shows[0].ask.address.as_of_utc
+    sites = {show.site.site_id: show.site for show in shows}
+    newest = {
+        each.report_id: each
+        for each in project.reports.revisions(as_of_utc=as_of, with_content=False)
+        if each.site_id in sites
+    }
+    keys = [(each.report_id, each.revision) for each in newest.values()]
+    stale = stale_revisions(project.reports, shows[0].sources, as_of_utc=as_of, only=keys) if keys else {}
+    publications = PublicationStore(project.store)
+    lines = [
+        ReportLine(
+            name=each.name, site=each.site_id, period=each.period, revision=each.revision,
+            status=life_at(publications, each.report_id, each.revision, as_of_utc=as_of).status,
+            stale=tuple(sorted({f"{it.kind} {it.id}" for it in stale.get((each.report_id, each.revision), ())})),
+            href=shows[0].address.href(f"/reports/{each.name}/{each.site_id}/{each.period}@{each.revision}", site=None),
+        )
+        for each in newest.values()
+    ]  # fmt: skip
+    for site in sites.values():
+        for report, months in MARKS.items():
+            if report == "enpi_quarter" and not site.seus:
+                continue
+            for start in due_starts(project, site, shows[0].as_of_utc, report=report, months=months):
+                label = f"{start:%Y-%m}" if months == 1 else f"{start.year}-Q{(start.month + 2) // 3}"
+                if months not in (1, 3):
+                    label = f"{start}/{months_after(start, months)}"
+                if not any((line.name, line.site, line.period) == (report, site.site_id, label) for line in lines):
+                    lines.append(ReportLine(name=report, site=site.site_id, period=label, status="due"))
+    link = shows[0].address.href("/reports", site=None, scope=None, period=None)
+    return ReportStatus(address=shows[0].address, lines=tuple(lines), link=link)

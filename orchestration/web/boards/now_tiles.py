@@ -1,0 +1,189 @@
+"""Tiles about now: power, peak, cost and carbon of the month, the tariff's block, the day against what was expected."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from assets.sites.calendar import types_around
+from assets.stores.live.live_store import LiveReader
+from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.time import local_midnight_utc, months_after, zone
+from data_quality.contracts.units import unit_of
+from orchestration.web.boards.site_now import STEP, SiteNow, by_hours, main_meters, tariff_on
+from reports.pages.widgets import live_kw, month_so_far, peak_demand, tariff_block, today
+from reports.pages.widgets.tile import Shown
+from reports.writer import words
+
+
+def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
+    """Widget 1: what the live board holds of the main meters' powers."""
+    mains = set(main_meters(now))
+    named = {
+        (source.source_id, each.point)
+        for source in now.site.sources
+        for each in source.points
+        if each.stream in mains and unit_of(each.unit).is_power
+    }
+    reason, points = "", []
+    try:
+        held = LiveReader(now.show.ask.project.project.live_dir).values(now.site.site_id) if may_live else []
+        points = [each for each in held if (each.source_id, each.point) in named]
+    except Unreachable as fault:
+        reason = str(fault)
+    # Of two that tell one meter's power, the one told last.
+    newest = {each.stream: each for each in sorted(points, key=lambda each: each.at_utc)}
+    running = now.running
+    return live_kw.LiveKw(
+        **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
+        now_utc=now.show.ask.now_utc,
+        points=tuple(newest.values()),
+        has_source=bool(named),
+        demand=now.figures.get("block_demand_kw"),
+        window_minutes=0 if running is None else running.window_minutes,
+    )
+
+
+def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSoFar:
+    """Widgets 5 and 6."""
+    hours = now.show.hours(what, now.scope, now.day)
+    whole = now.show.sum_of(hours, f"{what} of {now.day}") if hours else None
+    running, figures = now.running, now.figures
+    parts = (("Energy", "energy_cost"), ("Other", "other_cost")) if what == "cost" else ()
+    return month_so_far.MonthSoFar(
+        **now.common(running=True),
+        what=what,
+        month=figures.get(what),
+        # One address of `why` explains whole days and months; of a day's hours, each stands on the page of the day.
+        today=by_hours(now, whole),
+        day_label="Today so far" if now.is_today else f"On {now.day}",
+        parts=tuple((label, figures[field]) for label, field in parts if field in figures),
+        projected=figures.get(f"projected_{what}"),
+        method="" if running is None else running.method,
+        uncosted_minutes=running.uncosted_minutes if running is not None and what == "cost" else 0,
+        basis="location-based, by the factor of each hour or day" if what != "cost" else "",
+    )
+
+
+def peak(now: SiteNow) -> peak_demand.PeakDemand:
+    """Widget 4."""
+    running, figures = now.running, now.figures
+    tariff = tariff_on(now, now.day)
+    charge = None
+    if running is not None and tariff is not None:
+        charge = next((each for each in tariff.demand if each.charge_id == running.demand_charge), None)
+    ratchet = None if charge is None else charge.ratchet
+    highest = None
+    if ratchet is not None and running is not None:
+        rows = now.show.values(
+            "peak_15min_kw", "month", months_after(running.month_start, -ratchet.months), running.month_start,
+            now.scope,
+        )  # fmt: skip
+        known = [each for each in now.show.figures(rows) if each.value is not None]
+        highest = max(known, key=lambda each: each.value or 0, default=None)
+    contracted = None if charge is None else charge.contracted_kw
+    return peak_demand.PeakDemand(
+        **now.common(running=True),
+        peak=figures.get("peak_kw"),
+        at=_peak_at(now),
+        running=figures.get("block_demand_kw"),
+        minutes_left=0 if running is None else running.window_minutes - running.block_minutes,
+        window_minutes=0 if running is None else running.window_minutes,
+        projected=figures.get("projected_peak_kw"),
+        target_kw="" if contracted is None else str(contracted),
+        months_before=now.show.shown(highest),
+        rule="" if ratchet is None else f"billed is at least {ratchet.share:.0%} of it",
+    )
+
+
+def _peak_at(now: SiteNow) -> str:
+    if now.running is None or now.running.peak_kw is None:
+        return ""
+    month = now.quarters.filter(
+        (pl.col("local_date") >= now.running.month_start) & (pl.col("month_peak_kw") == now.running.peak_kw)
+    )
+    first: Any = month["interval_start_utc"].min()
+    return f"{(first + STEP).astimezone(zone(now.site.time_zone)):%d %b %H:%M}" if isinstance(first, datetime) else ""
+
+
+def against_expected(now: SiteNow) -> today.Today:
+    """Widget 2."""
+    hours = now.show.hours("consumption_kwh", now.scope, now.day)
+    known = [each for each in hours if each.value is not None]
+    midnight = local_midnight_utc(now.day, now.site.time_zone)
+    stream = next((each for each in main_meters(now) if each in now.site.forecast_targets), "")
+    forecast = None
+    if stream:
+        forecast = now.show.ask.project.forecasts.latest(now.site.site_id, stream, as_of_utc=midnight)
+    starts = [datetime.fromisoformat(each.trace.parameters["hour_start_utc"]) for each in known]
+    bands = {} if forecast is None else {row.time_utc: (row.p10, row.p50, row.p90) for row in forecast.rows}
+    rows = tuple(
+        (f"{start.astimezone(zone(now.site.time_zone)):%H:%M}", now.show.shown(each), bands.get(start))
+        for start, each in zip(starts, known, strict=True)
+    )
+    expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
+    return today.Today(
+        **now.common(running=True) | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
+        day="Today" if now.is_today else str(now.day),
+        so_far=by_hours(now, now.show.sum_of(known, f"energy of {now.day}")) if known else None,
+        expected=expected,
+        no_forecast="the site file names no forecast of its main meter"
+        if not stream
+        else "no forecast was issued before",
+        hours=rows,
+        days=tuple(_days_before(now)),
+    )
+
+
+def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
+    """Difference to the baseline on the two days before; a baseline knows whole days only."""
+    whole = next((seu for seu in now.site.seus if seu.is_aggregate and seu.is_active), None)
+    if whole is None:
+        return []
+    start = now.day - timedelta(days=2)
+    where = (
+        (pl.col("scope") == f"seu:{whole.seu_id}") & (pl.col("grain") == "day") & (pl.col("kpi") == "delta_percent")
+        & pl.col("period_start").is_between(start, now.day, closed="left")
+    )  # fmt: skip
+    rows = now.show.mart("mart_seu__kpi_values", where)
+    if rows.is_empty():
+        return []
+    made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
+    return [(f"{each.start:%a %d %b} to baseline", shown) for each in made if (shown := now.show.shown(each))]
+
+
+def block(now: SiteNow) -> tariff_block.TariffBlock:
+    """Widget 7: of this very instant, whatever the readings' age."""
+    at_utc = now.show.ask.now_utc
+    local = at_utc.astimezone(zone(now.site.time_zone))
+    tariff = tariff_on(now, local.date())
+    common = now.common() | {"reason": "", "age": f"at {local:%H:%M}"}
+    if tariff is None:
+        return tariff_block.TariffBlock(
+            **common | {"reason": f"no tariff of the site file is in force on {local.date()}"}
+        )
+    types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
+    found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
+    return tariff_block.TariffBlock(
+        **common | {"reason": "the tariff's prices come from a series or a register, not from blocks"},
+        blocks=tuple(_block(each, now) for each in found),
+        currency=tariff.currency or now.site.currency,
+        tariff=tariff.name or tariff.tariff_id,
+        day=words(types[local.date()]),
+    )
+
+
+def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
+    local = None if held.until_utc is None else held.until_utc.astimezone(zone(now.site.time_zone))
+    same_day = local is not None and local.date() == now.show.ask.now_utc.astimezone(local.tzinfo).date()
+    return tariff_block.Block(
+        charge_id=held.charge_id,
+        period_id=held.period.period_id,
+        price=held.price,
+        why_no_price="" if held.price is not None else "the price depends on how much is used (tiers)",
+        until_utc=held.until_utc,
+        until_local="" if local is None else f"{local:%H:%M}" if same_day else f"{local:%a %d %b %H:%M}",
+        next_period="" if held.following is None else held.following.period_id,
+        next_price=None if held.following is None else held.following.price,
+    )

@@ -1,0 +1,147 @@
+"""Figures for a page that are stored nowhere: made of mart rows or by a named computation, each with its why."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.web.ask import Ask
+from orchestration.web.gather import marts_of
+from reports.again.figure_sources import Sources
+from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of
+from reports.figures import FigureBook
+from reports.pages.why_links import why_of
+from reports.pages.widgets.tile import Shown
+
+
+class Show:
+    """The figures of one page about one site; `whys` collects where each leads."""
+
+    def __init__(self, ask: Ask, site: Site, sources: Sources) -> None:
+        self.ask, self.site, self.sources = ask, site, sources
+        self.address = ask.address.model_copy(update={"site": site.site_id})
+        self.as_of_utc = ask.address.as_of_utc or ask.now_utc
+        self.read = marts_of(ask)
+        self.book = FigureBook(
+            report_id=f"page/{ask.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
+            is_synthetic=site.is_simulated,
+        )  # fmt: skip
+        self.whys: dict[str, str] = {}
+
+    def shown(self, figure: Figure | None) -> Shown | None:
+        """The figure with the address that explains it."""
+        if figure is None:
+            return None
+        why = why_of(figure, self.address, self.book.by_id)
+        self.whys[figure.figure_id] = why
+        return Shown(figure=figure, why=why)
+
+    def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
+        """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
+        try:
+            return self.read(name, site_id=self.site.site_id, scope=scope, where=where)
+        except BadInput as fault:
+            if fault.reason != "mart_missing":
+                raise
+            return pl.DataFrame()
+
+    def figures(self, rows: pl.DataFrame) -> list[Figure]:
+        """A figure for each row of KPI marts, in the rows' order."""
+        fresh = [row for row in rows.iter_rows(named=True) if not self.book.has(_path(self.site, row))]
+        if fresh:
+            add_rows(
+                self.book, self.site, pl.DataFrame(fresh, schema=rows.schema), sources=self.sources, is_traced=False
+            )
+        return [self.book.at(_path(self.site, row)) for row in rows.iter_rows(named=True)]
+
+    def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
+        """Rows of a scope's KPI of a grain within [start, end)."""
+        where = (
+            (pl.col("kpi") == kpi)
+            & (pl.col("grain") == grain)
+            & (pl.col("period_start") >= start)
+            & (pl.col("period_end") <= end)
+            & (pl.col("scope") == scope)
+        )
+        return self.mart("mart_site__kpi_values", where, scope=scope)
+
+    def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> Shown | None:
+        """One row of the marts, or None."""
+        rows = self.values(kpi, grain, start, end, scope)
+        return self.shown(self.figures(rows.select(COLUMNS))[-1]) if rows.height else None
+
+    def over(self, kpi: str, scope: str, period: Period) -> tuple[Shown | None, tuple[Finding, ...]]:
+        """A KPI that adds up, over the period: its year's or month's row, or the sum of its months or days.
+
+        Days without a row are told, and are in no sum.
+        """
+        is_months = period.start.day == 1 and period.end.day == 1
+        if is_months and period.start.month == 1 and period.end == date(period.start.year + 1, 1, 1):
+            whole = self.one(kpi, scope, "year", period.start, period.end)
+            if whole is not None:
+                return whole, ()
+        grain = "month" if is_months else "day"
+        rows = self.values(kpi, grain, period.start, period.end, scope)
+        if rows.is_empty():
+            return None, ()
+        parts = self.figures(rows.sort("period_start").select(COLUMNS))
+        known = [each for each in parts if each.value is not None]
+        told = sum((each.end - each.start).days for each in known)
+        gaps = ()
+        if told < period.days:
+            message = f"{told} of {period.days} days of {period.label} have readings; the others are in no sum"
+            gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": told, "of": period.days}),)
+        if not known:
+            return self.shown(parts[0]), gaps
+        return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
+
+    def sum_of(self, parts: Sequence[Figure], label: str) -> Figure:
+        """The sum of figures of one KPI and unit."""
+        first = parts[0]
+        path = f"sum/{first.scope}/{first.kpi}/{first.path.split('/')[-3]}/{first.start}/{parts[-1].end}/{len(parts)}"
+        if self.book.has(path):
+            return self.book.at(path)
+        given = [("part", each) for each in parts]
+        return self.book.derive(path, "sum", given, label=label, kpi=first.kpi, unit=first.unit, scope=first.scope)
+
+    def pair(self, computation: str, first: Shown | None, second: Shown | None, unit: str, label: str) -> Shown | None:
+        """Difference, ratio or deviation of two figures; None where either is not there."""
+        if first is None or second is None:
+            return None
+        one, two = first.figure, second.figure
+        path = f"{computation}/{one.figure_id}/{two.figure_id}"
+        if not self.book.has(path):
+            given = [("first", one), ("second", two)]
+            self.book.derive(path, computation, given, label=label, kpi=one.kpi, unit=unit, scope=one.scope)
+        return self.shown(self.book.at(path))
+
+    def hours(self, kpi: str, scope: str, day: date) -> list[Figure]:
+        """The hours of a local day that are read, in order."""
+        period = Period(label=str(day), start=day, end=day + timedelta(days=1), time_zone=self.site.time_zone)
+        try:
+            rows = hours_of(self.site, period, self.read, scope=scope, kpis=(kpi,))
+        except BadInput as fault:
+            if fault.reason != "mart_missing":
+                raise
+            return []
+        rows = rows.filter((pl.col("scope") == scope) & (pl.col("kpi") == kpi) & (pl.col("coverage") > 0))
+        return self.figures(rows.sort("hour_start_utc")) if rows.height else []
+
+    def newest(self, name: str, column: str = "period_end") -> date | None:
+        """The end of the last span that a mart holds of the site."""
+        rows = self.mart(name)
+        found: Any = rows[column].max() if rows.height else None
+        return found if isinstance(found, date) else None
+
+
+def _path(site: Site, row: dict[str, Any]) -> str:
+    """Where add_rows puts the figure of a row."""
+    hour = row.get("hour_start_utc")
+    place = f"{hour:%Y-%m-%dT%H:%MZ}~{row['period_start']}" if hour is not None else str(row["period_start"])
+    return f"{site.site_id}/{row['scope']}/{row['grain']}/{place}/{row['kpi']}"

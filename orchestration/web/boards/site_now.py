@@ -1,0 +1,145 @@
+"""A site at its last reading: what several tiles of a board share, read once."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from assets.kpi.coarse import COARSE
+from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
+from assets.sites.meter_tree import total_meters
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from orchestration.web.boards.show import Show
+from reports.content.lists.running_list import running_list
+from reports.pages.widgets.live_kw import age_words
+from reports.pages.widgets.tile import Shown
+
+STEP = timedelta(minutes=CANONICAL_MINUTES)
+# Readings that are older are not what "now" means, and a tile says so.
+LATE_H = 3.0
+
+
+class SiteNow:
+    """A site at its last reading: what several tiles of a board share is read once."""
+
+    def __init__(self, show: Show) -> None:
+        self.show, self.site = show, show.site
+        self.scope = f"site:{show.site.site_id}"
+
+    @cached_property
+    def quarters(self) -> pl.DataFrame:
+        """Quarter hours of the last months, of the main meters."""
+        first = self.show.as_of_utc.date() - timedelta(days=62)
+        newest = self.show.newest("mart_site__day_projection", "local_date")
+        first = first if newest is None else min(first, newest - timedelta(days=62))
+        return self.show.mart("mart_site__quarter_hour_running", pl.col("local_date") >= first)
+
+    @cached_property
+    def running(self) -> RunningFigures | None:
+        """As `meterloom running` says it; None with `why_not` where the marts hold no reading."""
+        try:
+            if self.quarters.is_empty():
+                return None
+            ahead = self.show.mart("mart_site__day_projection")
+            found = running_figures(self.site.site_id, self.quarters, ahead)
+        except BadInput as fault:
+            if fault.reason != "nothing_known":
+                raise
+            return None
+        return self._coarse(found)
+
+    @cached_property
+    def figures(self) -> Mapping[str, Shown]:
+        """The running figures by field."""
+        if self.running is None:
+            return {}
+        content = running_list(
+            self.site, self.running, sources=self.show.sources, as_of_utc=self.show.as_of_utc,
+            is_synthetic=self.site.is_simulated,
+        )  # fmt: skip
+        shown = {each.kpi: self.show.shown(each) for each in content.figures}
+        return {field: each for field, each in shown.items() if each is not None}
+
+    @property
+    def day(self) -> date:
+        """The local day of the last reading; the present one where there is none."""
+        at = self.show.as_of_utc if self.running is None else self.running.at_utc - STEP
+        return at.astimezone(zone(self.site.time_zone)).date()
+
+    @property
+    def is_today(self) -> bool:
+        """Whether the last reading is of the present local day."""
+        return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
+
+    @property
+    def age(self) -> str:
+        """To when readings go."""
+        if self.running is None:
+            return ""
+        return f"readings to {self.running.at_utc.astimezone(zone(self.site.time_zone)):%Y-%m-%d %H:%M}"
+
+    def common(self, *, running: bool = False) -> dict[str, Any]:
+        """What every tile of the site is given. running: with the findings of the running figures."""
+        found = list(self.running.findings) if running and self.running is not None else []
+        if running and self.running is not None:
+            late_s = (self.show.as_of_utc - self.running.at_utc).total_seconds()
+            if late_s > LATE_H * 3600:
+                message = f"the last reading is {age_words(late_s)} old"
+                found.append(Finding(code="old_readings", message=message, scope=self.scope))
+        return {
+            "address": self.show.address,
+            "age": self.age,
+            "is_synthetic": self.site.is_simulated,
+            "findings": tuple(found),
+            "reason": "" if self.running is not None else "no reading of the main meters is in the marts yet",
+        }
+
+    def _coarse(self, found: RunningFigures) -> RunningFigures:
+        where = (pl.col("scope") == self.scope) & (pl.col("period_start") >= found.month_start)
+        days = self.show.mart("mart_scope__day_kpi", where)
+        coarsest: Any = days["max_source_minutes"].max() if days.height else None
+        if coarsest is None or coarsest <= found.window_minutes:
+            return found
+        message = (
+            f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
+        )
+        finding = Finding(
+            code=COARSE, message=message, scope=self.scope, facts={"window_minutes": found.window_minutes}
+        )
+        return found.model_copy(update={"findings": (*found.findings, finding)})
+
+
+def main_meters(now: SiteNow) -> list[str]:
+    """Meters that what the site uses of electricity comes through."""
+    return list(total_meters(now.site, Carrier.ELECTRICITY, now.day))
+
+
+def tariff_on(now: SiteNow, day: date) -> Tariff | None:
+    """The tariff that is in force on a local day."""
+    return next((each for each in now.site.tariffs if each.is_in_force(day) and each.commodity == "electricity"), None)
+
+
+def by_hours(now: SiteNow, figure: Figure | None) -> Shown | None:
+    """A sum of a day's hours: it leads to the day's page, where each of them says why."""
+    if figure is None:
+        return None
+    why = now.show.address.href("/energy", scope=now.scope, period=str(now.day), grain="hour")
+    return Shown(figure=figure, why=why)
+
+
+def last_days(now: SiteNow, count: int) -> Period | None:
+    """The last whole days that are published, at most so many."""
+    end = now.show.newest("mart_scope__day_kpi")
+    if end is None:
+        return None
+    # The day of the last reading is whole only where the reading is its last.
+    end = min(end, now.day if now.is_today else now.day + timedelta(days=1))
+    start = end - timedelta(days=count)
+    return Period(label=f"{start}/{end}", start=start, end=end, time_zone=now.site.time_zone)

@@ -1,0 +1,146 @@
+"""The tiles of a board by key: which permission each asks for, whether it is of the whole site, and who fills it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from data_quality.contracts.people import Board
+from data_quality.contracts.permissions import Permission, may, sees_whole_site
+from data_quality.contracts.time import Period
+from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
+from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.cache import answers_of
+from orchestration.web.gather import stamp_of
+from reports.pages.address import Compare
+from reports.pages.board import orders
+from reports.pages.page import Widget
+from reports.pages.widgets import (
+    live_kw,
+    month_so_far,
+    open_findings,
+    peak_demand,
+    projects,
+    renewable,
+    report_status,
+    savings,
+    sites_table,
+    span_total,
+    submeters,
+    tariff_block,
+    today,
+)
+from reports.pages.widgets.tile import not_installed
+
+P = Permission
+
+
+class Asked(NamedTuple):
+    """What a board is asked: its sites (the first is the chosen one), scope, period and what it is compared with."""
+
+    sites: Sequence[SiteNow]
+    scope: str
+    period: Period
+    compare: Compare
+
+    @property
+    def site(self) -> SiteNow:
+        """The chosen one."""
+        return self.sites[0]
+
+
+class Tile(NamedTuple):
+    """How a tile comes to be. is_of_part: a tenant sees it too, for a scope of theirs."""
+
+    needs: Permission
+    make: Callable[[Asked], Widget]
+    is_of_part: bool = False
+
+
+def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
+    return lambda asked: month_so_far.view(now_tiles.month_to_date(asked.site, what))
+
+
+def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
+    return lambda asked: span_total.view(
+        span_tiles.compared(asked.site, kpi, asked.scope, asked.period, asked.compare, key=key, title=title)
+    )
+
+
+def _power(asked: Asked) -> Widget:
+    person = asked.site.show.ask.person
+    return live_kw.view(now_tiles.power_now(asked.site, may_live=may(person, P.LIVE_READ)))
+
+
+TILES: Mapping[str, Tile] = {
+    "live_kw": Tile(P.READ, _power),
+    "today": Tile(P.READ, lambda asked: today.view(now_tiles.against_expected(asked.site))),
+    "eui": Tile(P.READ, lambda asked: span_total.view(span_tiles.by_area(asked.site, asked.scope)), True),
+    "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
+    "cost": Tile(P.READ, _month("cost")),
+    "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
+    "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
+    "open_findings": Tile(
+        P.ANOMALY_READ,
+        lambda asked: open_findings.view(findings_tiles.open_findings([each.show for each in asked.sites])),
+    ),
+    "renewable": Tile(P.READ, lambda asked: renewable.view(span_tiles.shares(asked.site))),
+    "submeters": Tile(P.READ, lambda asked: submeters.view(span_tiles.where_it_goes(asked.site))),
+    "projects": Tile(P.BASELINE_READ, lambda asked: projects.view(span_tiles.measures(asked.sites))),
+    "report_status": Tile(
+        P.REPORT_READ,
+        lambda asked: report_status.view(findings_tiles.report_status([each.show for each in asked.sites])),
+    ),
+    "scope_use": Tile(P.READ, _over("consumption_kwh", "scope_use", "Used"), True),
+    "scope_cost": Tile(P.READ, _over("cost", "scope_cost", "Cost"), True),
+    "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
+    "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
+    "savings": Tile(P.BASELINE_READ, lambda asked: savings.view(span_tiles.saved(asked.site, asked.period))),
+    "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
+    "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
+    "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),
+    "measures": Tile(P.READ, lambda _: not_installed("measures")),
+    "dr_event": Tile(P.READ, lambda _: not_installed("dr_event")),
+}
+
+
+# Judged over every day of years: made again when what they rest on is another, and after five minutes.
+SLOW = ("savings", "projects")
+_KEPT_S = 300
+
+
+def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
+    """The tile as it was made of the same marts, readings, site files and baselines."""
+    show = asked.site.show
+    ask, baselines = show.ask, show.ask.project.baselines
+    rests = [
+        (
+            stamp_of(ask, each.site),
+            *((v.baseline_id, v.version, v.status) for v in baselines.versions(each.site.site_id)),
+        )
+        for each in asked.sites
+    ]
+    turn = int(ask.now_utc.timestamp() // _KEPT_S)
+    # The address stands in every link of the tile.
+    named = (key, show.address.href(), str(asked.period), tuple(each.site.site_id for each in asked.sites), turn)
+
+    def make() -> tuple[bytes, str]:
+        widget = tile.make(asked)
+        whys = {each: why for now in asked.sites for each, why in now.show.whys.items()}
+        return orjson.dumps({"widget": widget.model_dump(mode="json"), "whys": whys}), "application/json"
+
+    found = orjson.loads(answers_of(str(ask.project.project.root)).get((*named, *rests), make).body)
+    show.whys.update(found["whys"])
+    return Widget.model_validate_json(orjson.dumps(found["widget"]))
+
+
+def tiles_of(board: Board, asked: Asked) -> list[Widget]:
+    """The tiles of a board that the person may see, in its order."""
+    person = asked.site.show.ask.person
+    is_whole = sees_whole_site(person)
+    keys = orders().of(board)
+    return [
+        _kept(key, tile, asked) if key in SLOW else tile.make(asked)
+        for key in keys
+        if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
+    ]

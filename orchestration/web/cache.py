@@ -1,0 +1,102 @@
+"""Answers that are kept as bytes until what they rest on is something else, each under a strong tag of its content."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestration.web.ask import Ask
+
+MOST_BYTES = 64 * 2**20
+
+
+class Kept(NamedTuple):
+    """An answer: its bytes, what they are, and its tag."""
+
+    body: bytes
+    media_type: str
+    etag: str
+
+
+class Answers:
+    """Answers by key, the least asked for given up first. Any number of threads may ask."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], tuple[bytes, str]]) -> Kept:
+        """The answer of the key; `make` gives bytes and media type where there is none. What it raises is not kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        body, media_type = make()
+        made = Kept(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        # One that would push most others out is not worth it.
+        if len(body) <= self.most_bytes // 8:
+            with self._lock:
+                former = self._kept.pop(key, None)
+                self._bytes += len(body) - (len(former.body) if former is not None else 0)
+                self._kept[key] = made
+                while self._bytes > self.most_bytes:
+                    self._bytes -= len(self._kept.popitem(last=False)[1].body)
+        return made
+
+    def forget(self) -> None:
+        """Give up all of them."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+
+@lru_cache(maxsize=8)
+def answers_of(_root: str) -> Answers:
+    """The answers of one project folder, shared by all threads of this process."""
+    return Answers()
+
+
+def answered(
+    request: Request,
+    ask: Ask,
+    stamp: str,
+    make: Callable[[], tuple[bytes, str]],
+    *,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The answer of an address as somebody with the person's rights sees it; 304 where the asker has it already.
+
+    stamp: what the answer rests on (gather.py: stamp_of); where it is another, so is the key.
+    """
+    kept = answers_of(str(ask.project.project.root)).get((*_seen_by(request, ask), stamp), make)
+    told = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Cookie, Authorization"}
+    told |= headers or {}
+    if kept.etag in (each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=told)
+    return Response(kept.body, media_type=kept.media_type, headers=told)
+
+
+def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
+    """What decides what is seen, beside what it rests on: the address, the kind asked for, and the person's rights.
+
+    The local day decides what `today` is; the token of the forms stands in every page of one sign-in.
+    """
+    person = ask.person
+    return (
+        request.url.path,
+        request.url.query,
+        request.headers.get("accept", "") if request.url.path.startswith("/api/") else "",
+        # A period such as today begins anew at every site's own midnight, which is a whole quarter hour of UTC.
+        int(ask.now_utc.timestamp() // 900),
+        tuple(sorted(person.roles)),
+        person.sites,
+        person.tenants,
+        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}",
+    )

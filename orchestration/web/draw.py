@@ -1,0 +1,147 @@
+"""A page's view model as HTML. It formats nothing and computes nothing: texts and numbers come ready."""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from data_quality.contracts.permissions import Permission, may
+from orchestration.web.ask import Ask
+from orchestration.web.static_files import static_address
+from reports.pages.address import Address
+from reports.pages.page import Page, PageBlock, Part, Plot, Widget
+from reports.report_content import Chart, Paragraph
+from reports.svg.chart import chart_svg, chart_table
+from reports.texts.locales import rules_of, word
+
+# Path, what it is called, and who may go there.
+NAV = (
+    ("/", "Boards", Permission.READ),
+    ("/energy", "Energy", Permission.READ),
+    ("/enpi", "EnPI", Permission.BASELINE_READ),
+    ("/reports", "Reports", Permission.REPORT_READ),
+    ("/live", "Live", Permission.LIVE_READ),
+)
+
+
+def draw(ask: Ask | None, page: Page, *, status: int = 200, csrf: str = "") -> Response:
+    """The page as an answer. ask: None where nobody is signed in; csrf: then the token of the forms, if any."""
+    return HTMLResponse(html_of(ask, page, csrf=csrf), status_code=status)
+
+
+def draw_problem(
+    ask: Ask | None,
+    *,
+    status: int,
+    title: str,
+    detail: str,
+    mend: str = "",
+    links: tuple[tuple[str, str], ...] = (),
+    path: str = "/",
+) -> Response:
+    """A refusal as a page: what, where, and what to do about it."""
+    told = [Paragraph(text=detail, tone="bad")]
+    if mend:
+        told.append(Paragraph(text=mend))
+    address = ask.address if ask is not None else Address(path=path)
+    page = Page(title=title, address=address, parts=(Part(key="problem", blocks=tuple(told)),), links=links)
+    return draw(ask, page, status=status)
+
+
+def html_of(ask: Ask | None, page: Page, *, csrf: str = "") -> str:
+    """The page's HTML."""
+    locale = page.address.locale
+    return _environment().get_template("page.html").render(
+        page=page,
+        person=None if ask is None else ask.person,
+        csrf=csrf if ask is None else ask.csrf,
+        banner="" if ask is None else ask.banner,
+        nav=() if ask is None else _nav(ask, page.address),
+        lang=locale,
+        direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
+        scripts=_scripts(page),
+        word=lambda text: word(text, locale),
+    )  # fmt: skip
+
+
+def _nav(ask: Ask, address: Address) -> list[tuple[str, str, bool]]:
+    """Where this person may go: address, words, whether they are there. A period of one page is no other's."""
+    kept = {"period": None, "grain": None, "compare": None, "as_of": None}
+    here = "/" if address.path.startswith("/board") else f"/{address.path.split('/')[1]}"
+    return [(address.href(path, **kept), text, path == here) for path, text, needs in NAV if may(ask.person, needs)]
+
+
+def _scripts(page: Page) -> list[str]:
+    """Scripts that the page has work for; without any it is sent none."""
+    blocks = [block for part in page.parts for block in part.blocks]
+    names = ["uplot.js", "chart.js"] if any(isinstance(block, Plot) for block in blocks) else []
+    return names + (["live.js"] if any(each.live for each in _widgets(blocks)) else [])
+
+
+def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
+    for block in blocks:
+        if block.kind == "cards":
+            yield from block.widgets
+
+
+def plot_data(plot: Plot) -> Markup:
+    """What chart.js draws of a plot, as JSON that no markup can be hidden in."""
+    shown = {"key", "unit", "at_s", "ticks", "lines", "points", "time_zone"}
+    told: dict[str, Any] = plot.model_dump(mode="json", include=shown)
+    text = json.dumps(told, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # noqa: S704 - nothing in it can end the tag that it stands in
+
+
+def _runs(blocks: Iterable[PageBlock]) -> list[list[PageBlock]]:
+    """Neighbouring pickers stand in one line, with the question that they belong to."""
+    told = list(blocks)
+    # Without others a question is what the page is about, and stands open.
+    has_others = any(block.kind == "choice" for block in told)
+    return [list(run) for _, run in groupby(told, key=lambda block: has_others and _is_picker(block))]
+
+
+def _is_picker(block: PageBlock) -> bool:
+    return block.kind == "choice" or (block.kind == "form" and block.method == "get")
+
+
+def _chosen(run: Iterable[PageBlock]) -> str:
+    """What pickers say now, in one line."""
+    choices = [block for block in run if block.kind == "choice"]
+    return " · ".join(option.text for block in choices for option in block.options if option.is_chosen)
+
+
+def _chart(block: Chart) -> Markup:
+    return Markup(chart_svg(block))  # noqa: S704 - reports/svg escapes every text
+
+
+def _picture(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
+
+
+@lru_cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("orchestration.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found.globals |= {"static": static_address}
+    found.filters |= {
+        "groups": _runs,
+        "chosen": _chosen,
+        "plot_data": plot_data,
+        "chart_svg": _chart,
+        "chart_table": chart_table,
+        "picture": _picture,
+    }
+    return found

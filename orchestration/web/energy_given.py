@@ -1,0 +1,284 @@
+"""Reads what the energy page shows: intervals of a scope with those that they are compared with, and the whole period.
+
+Hours, days and months are rows of the marts; quarter hours are the readings themselves, as known at any instant.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from assets.kpi.from_readings import codes_of, plain
+from assets.kpi.scope_quarters import scope_quarters
+from assets.kpi.scope_streams import scope_meters
+from assets.sites.view import site_readings
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, local_midnight_utc, months_of, zone
+from orchestration.web.ask import Ask
+from orchestration.web.gather import Age, marts_of
+from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of, years_of
+from reports.content.lists.span_total import OF_DAYS, span_rows
+from reports.figures import FigureBook
+from reports.pages.address import PageGrain, before
+from reports.pages.energy import MOST_HEAT_DAYS, Point
+from reports.pages.slots import same_slot, slot_of
+from reports.pages.why_links import why_of
+
+KPI = "consumption_kwh"
+_HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
+
+
+class Asked(NamedTuple):
+    """One question of the page."""
+
+    ask: Ask
+    site: Site
+    scope: str
+    period: Period
+    grain: PageGrain
+    # A series for a program is numbers alone.
+    has_whys: bool = True
+
+
+class Read(NamedTuple):
+    """What was read of an interval."""
+
+    value: Decimal | None
+    coverage: float | None
+    estimated_share: float | None
+    codes: tuple[str, ...]
+    figure: Figure | None
+    is_synthetic: bool
+
+
+def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], bool]:
+    """Every interval of the period that has begun, and whether simulated readings are among them.
+
+    Raises BadInput where the marts are not published, and (share_has_no_hours) for a scope without any hours.
+    """
+    known = _read(asked, asked.period)
+    others = {} if against is None else _read(asked, against)
+    beside = {_place(at, against, asked): read.value for at, read in others.items()} if against is not None else {}
+    if not known:
+        return (), False
+    found = []
+    for at in _grid(asked):
+        read = known.get(at)
+        if read is None and at >= asked.ask.now_utc:
+            continue
+        value = beside.get(_place(at, asked.period, asked))
+        if read is None:
+            found.append(Point(at, None, value, 0.0, None, ("no_readings",)))
+            continue
+        figure_id = "" if read.figure is None else read.figure.figure_id
+        why = _why_of(asked, at, read.figure) if asked.has_whys else ""
+        found.append(Point(at, read.value, value, read.coverage, read.estimated_share, read.codes, figure_id, why))
+    return tuple(found), any(read.is_synthetic for read in known.values())
+
+
+def totals_of(asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str], FigureBook]:
+    """Figures of the whole period, what is said beside them, and the book that they stand in."""
+    ask, site, period = asked.ask, asked.site, asked.period
+    book = FigureBook(
+        report_id=f"energy/{site.site_id}/{asked.scope.replace('/', '~')}",
+        revision=0,
+        as_of_utc=ask.now_utc,
+        is_synthetic=site.is_simulated,
+    )
+    found, notes = {each.kpi: each for each in _spans(book, asked, period, tuple(OF_DAYS))}, dict[str, str]()
+    other = before(period, ask.address.compare)
+    if other is None or KPI not in found:
+        return found, notes, book
+    mine, theirs = _alike(period, other, age)
+    if mine.days <= 0:
+        notes["consumption_kwh"] = "no whole day of it is read yet: nothing to compare"
+        return found, notes, book
+    compared = _spans(book, asked, theirs, (KPI,))
+    own = [found[KPI]] if mine == period else _spans(book, asked, mine, (KPI,))
+    if compared and own:
+        found["compared"] = compared[0]
+        pair = [("actual", own[0]), ("expected", compared[0])]
+        found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
+        notes["compared"] = f"{theirs.start} to {theirs.end - _DAY}"
+        if mine != period:
+            notes["change"] = f"of the {mine.days} days that are read"
+    return found, notes, book
+
+
+def heat_of(asked: Asked, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:
+    """KWh by local day and hour of the clock; nothing of a single day, or of more than a picture holds."""
+    if not 1 < asked.period.days <= MOST_HEAT_DAYS or asked.ask.address.as_of_utc is not None:
+        return {}
+    hours = asked._replace(grain="hour")
+    made = {each.start_utc: each.value for each in points} if asked.grain == "hour" else _values_of_hours(hours)
+    found: dict[date, dict[str, float | None]] = {}
+    for at, value in made.items():
+        day = at.astimezone(zone(asked.site.time_zone)).date()
+        slot = same_slot(slot_of(at, asked.site.time_zone))
+        found.setdefault(day, {})[slot] = None if value is None else float(value)
+    return found
+
+
+def nearest_month(asked: Asked) -> str:
+    """The month with a value that is nearest to the period, as an address says it; empty where there is none."""
+    is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
+    known = is_it & pl.col("value").is_not_null()
+    try:
+        rows = marts_of(asked.ask)("mart_site__kpi_values", site_id=asked.site.site_id, scope=asked.scope, where=known)
+    except BadInput:
+        return ""
+    months: list[date] = rows["period_start"].to_list()
+    return f"{min(months, key=lambda month: abs(month - asked.period.start)):%Y-%m}" if months else ""
+
+
+def _values_of_hours(asked: Asked) -> dict[datetime, Decimal | None]:
+    rows = _hours(asked, asked.period)
+    return {_start_of(row, asked.site): plain(row["exact"], row["value"]) for row in rows.iter_rows(named=True)}
+
+
+def _read(asked: Asked, period: Period) -> dict[datetime, Read]:
+    return _of_quarters(asked, period) if asked.grain == "quarter" else _of_rows(asked, period)
+
+
+def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
+    rows = _hours(asked, period) if asked.grain == "hour" else _days_or_months(asked, period)
+    figures: Sequence[Figure | None] = [None] * rows.height
+    if asked.has_whys:
+        figures = _book_of(asked, rows).figures()
+    return {
+        _start_of(row, asked.site): Read(
+            plain(row["exact"], row["value"]),
+            row["coverage"],
+            row["estimated_share"],
+            codes_of(row),
+            figure,
+            bool(row["is_synthetic"]),
+        )
+        for row, figure in zip(rows.iter_rows(named=True), figures, strict=True)
+    }
+
+
+def _book_of(asked: Asked, rows: pl.DataFrame) -> FigureBook:
+    book = FigureBook(report_id="energy", revision=0, as_of_utc=asked.ask.now_utc, is_synthetic=asked.site.is_simulated)
+    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    return book
+
+
+def _hours(asked: Asked, period: Period) -> pl.DataFrame:
+    rows = hours_of(asked.site, period, marts_of(asked.ask), scope=asked.scope, kpis=(KPI,))
+    return rows.filter(pl.col("scope") == asked.scope)
+
+
+def _days_or_months(asked: Asked, period: Period) -> pl.DataFrame:
+    inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+    is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == asked.grain)
+    marts, site_id = marts_of(asked.ask), asked.site.site_id
+    where = inside & is_it
+    return marts(
+        "mart_site__kpi_values", site_id=site_id, years=years_of(period), scope=asked.scope, where=where
+    ).select(COLUMNS)
+
+
+def _of_quarters(asked: Asked, period: Period) -> dict[datetime, Read]:
+    ask, site = asked.ask, asked.site
+    as_of = ask.address.as_of_utc
+    readings = site_readings(
+        ask.project.lake,
+        site,
+        start_utc=period.start_utc,
+        end_utc=period.end_utc,
+        as_of_utc=as_of,
+        meters=scope_meters(site, asked.scope),
+    )
+    rows = scope_quarters(site, asked.scope, period, readings)
+    if readings.is_empty():
+        return {}
+    entries = ask.project.lake.manifest(
+        site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of
+    )
+    is_synthetic = site.is_simulated or any(bool(entry["is_synthetic"]) for entry in entries)
+    return {
+        at: Read(value, coverage, None, () if coverage == 1 else ("gap",), None, is_synthetic)
+        for at, _, value, coverage in rows.iter_rows()
+        if value is not None
+    }
+
+
+def _spans(book: FigureBook, asked: Asked, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
+    rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask), kpis=kpis)
+    count = len(book.figures())
+    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    return list(book.figures()[count:])
+
+
+def _alike(period: Period, other: Period, age: Age) -> tuple[Period, Period]:
+    """The two spans as far as the first is read in whole days: half a week is not held against a whole one."""
+    if age.readings_to_utc is None:
+        return period, other
+    end = min(period.end, age.readings_to_utc.astimezone(zone(period.time_zone)).date())
+    if end == period.end:
+        return period, other
+    mine = period.model_copy(update={"end": end, "label": f"{period.start}/{end}"})
+    cut = other.start + timedelta(days=max(mine.days, 0))
+    return mine, other.model_copy(update={"end": cut, "label": f"{other.start}/{cut}"})
+
+
+def _start_of(row: Mapping[str, Any], site: Site) -> datetime:
+    midnight = local_midnight_utc(row["period_start"], site.time_zone)
+    hour = row.get("hour_start_utc")
+    # Where local midnight lies inside a UTC hour, the second of its two days begins at midnight.
+    return midnight if hour is None else max(hour, midnight)
+
+
+def _grid(asked: Asked) -> Iterator[datetime]:
+    """The first instants of the period's intervals, each once and in order."""
+    period, grain = asked.period, asked.grain
+    if grain in ("month", "year"):
+        whole = [month for month in months_of(period) if month.start.day == 1 and month.end.day == 1]
+        yield from (month.start_utc for month in whole if grain == "month" or _begins_year(month, period))
+        return
+    midnights = [local_midnight_utc(period.start + place * _DAY, period.time_zone) for place in range(period.days)]
+    if grain == "day":
+        yield from midnights
+        return
+    if grain == "quarter":
+        steps = int((period.end_utc - period.start_utc) / _QUARTER)
+        yield from (period.start_utc + place * _QUARTER for place in range(steps))
+        return
+    first = period.start_utc.replace(minute=0)
+    hours = [first + place * _HOUR for place in range(int((period.end_utc - first) / _HOUR) + 1)]
+    yield from sorted({*midnights, *(each for each in hours if period.start_utc <= each < period.end_utc)})
+
+
+def _begins_year(month: Period, period: Period) -> bool:
+    return month.start.month == 1 and month.start.replace(year=month.start.year + 1) <= period.end
+
+
+def _place(at_utc: datetime, period: Period, asked: Asked) -> tuple[int, str]:
+    """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
+    local = at_utc.astimezone(zone(period.time_zone))
+    if asked.grain in ("month", "year"):
+        return (local.year * 12 + local.month - period.start.year * 12 - period.start.month, "")
+    day = (local.date() - period.start).days
+    return (day, "" if asked.grain == "day" else same_slot(slot_of(at_utc, period.time_zone)))
+
+
+def _why_of(asked: Asked, at_utc: datetime, figure: Figure | None) -> str:
+    """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
+    if figure is not None:
+        return why_of(figure, asked.ask.address)
+    day = at_utc.astimezone(zone(asked.site.time_zone)).date()
+    return asked.ask.address.href(
+        "/why",
+        site=asked.site.site_id,
+        scope=asked.scope,
+        kpi=KPI,
+        period=f"{day}/{day + _DAY}",
+        at=f"{at_utc.astimezone(UTC):%Y-%m-%dT%H}:00Z",
+        grain=None,
+        compare=None,
+    )

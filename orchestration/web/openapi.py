@@ -1,0 +1,140 @@
+"""The description of the API (OpenAPI 3.1), made of the routes and what their gates know; and what breaks a promise."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from data_quality.contracts.permissions import Permission
+from orchestration.web.problems import REASONS
+from reports.pages.address import KNOWN, Address
+from reports.pages.page import Page, Part
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+
+VERSION = "1"
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """All routes of ours."""
+
+    def walk(routes: Any) -> Iterator[APIRoute]:
+        for each in routes:
+            if isinstance(each, APIRoute):
+                yield each
+            # Since its release 0.140 FastAPI keeps the routes of a router with the router.
+            elif hasattr(each, "original_router"):
+                yield from walk(each.original_router.routes)
+
+    return list(walk(app.routes))
+
+
+def gate_of(route: APIRoute) -> tuple[Permission | None, tuple[str, ...]] | None:
+    """Permission and own parameters of a route's gate; None for a route without one."""
+    for each in route.dependant.dependencies:
+        call: Any = each.call
+        if hasattr(call, "permission"):
+            return call.permission, call.takes
+    return None
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The document. Paths outside /api are pages, which people read."""
+    routes = [each for each in routes_of(app) if each.path.startswith("/api/") and each.include_in_schema]
+    found = get_openapi(title="Meterloom", version=VERSION, openapi_version="3.1.0", routes=routes)
+    for route in routes:
+        gate = gate_of(route)
+        for method in route.methods or ():
+            said = found["paths"][route.path_format][method.lower()]
+            said["responses"]["4XX"] = {"description": "A problem document (RFC 9457), application/problem+json"}
+            if gate is None:
+                continue
+            permission, takes = gate
+            said["x-permission"] = permission.value if permission else "signed in"
+            known = {each["name"] for each in said.setdefault("parameters", [])}
+            said["parameters"] += [
+                {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+                for name in (*KNOWN, *takes)
+                if name not in known
+            ]
+    found["components"] = found.get("components", {}) | {
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}, "cookie": _COOKIE}
+    }
+    found["security"] = [{"key": []}, {"cookie": []}]
+    return found
+
+
+_COOKIE = {"type": "apiKey", "in": "cookie", "name": "meterloom"}
+
+
+def breaking(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Sentences about what a program that relies on `before` would miss, or would now have to send."""
+    found = []
+    for path, methods in before["paths"].items():
+        for method, said in methods.items():
+            present = now["paths"].get(path, {}).get(method)
+            if present is None:
+                found.append(f"{method.upper()} {path} is gone")
+                continue
+            found += [f"{method.upper()} {path}: {what}" for what in _broken(said, present, before, now)]
+    return found
+
+
+def _broken(before: dict[str, Any], now: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    names = {each["name"] for each in now.get("parameters", [])}
+    known = {each["name"]: each.get("required", False) for each in before.get("parameters", [])}
+    yield from (f"parameter {name} is gone" for name in sorted(known.keys() - names))
+    for each in now.get("parameters", []):
+        if each.get("required") and not known.get(each["name"], False):
+            yield f"parameter {each['name']} is now needed"
+    if before.get("x-permission") != now.get("x-permission"):
+        yield f"needs {now.get('x-permission')} and needed {before.get('x-permission')}"
+    was, is_now = _body(before, old), _body(now, new)
+    yield from (f"the body's {name} is gone" for name in sorted(was.keys() - is_now.keys()))
+    for name, is_needed in is_now.items():
+        if is_needed and not was.get(name, False):
+            yield f"the body's {name} is now needed"
+
+
+def _body(said: dict[str, Any], document: dict[str, Any]) -> dict[str, bool]:
+    """Fields of the JSON body, and whether each must be there."""
+    content = said.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    name = content.get("$ref", "").rpartition("/")[2]
+    schema = document["components"].get("schemas", {}).get(name, content)
+    return {field: field in schema.get("required", ()) for field in schema.get("properties", {})}
+
+
+def docs_page(document: dict[str, Any], address: Address) -> Page:
+    """The document as a page of ours."""
+    rows = [
+        (
+            method.upper(),
+            path,
+            (said.get("description") or said.get("summary", "")).partition("\n")[0],
+            ", ".join(each["name"] for each in said.get("parameters", [])),
+            said.get("x-permission", ""),
+        )
+        for path, methods in sorted(document["paths"].items())
+        for method, said in methods.items()
+    ]
+    faults = [(str(status), ", ".join(sorted(reasons))) for status, reasons in sorted(REASONS.items())]
+    paths = _table("Addresses", ("Method", "Path", "What it answers", "Parameters", "Permission"), rows)
+    parts = (
+        Part(key="how", blocks=(Paragraph(text=_HOW),)),
+        Part(key="paths", title="Addresses", blocks=(paths,)),
+        Part(key="faults", title="Refusals", blocks=(_table("Refusals", ("Status", "Codes"), faults),)),
+    )
+    return Page(title="API", address=address, parts=parts, links=(("OpenAPI 3.1", "/api/openapi.json"),))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
+    heads = tuple(Column(title=each) for each in columns)
+    return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)
+
+
+_HOW = (
+    "Send a key of 'meterloom keys issue' as 'Authorization: Bearer KEY', never in an address. Refusals are problem "
+    "documents (RFC 9457) whose code says why; every code that is not below comes with 422."
+)

@@ -1,0 +1,127 @@
+"""The boards: `/` and one page a role, each asked of the marts and stores as they stand."""
+
+from dataclasses import replace
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import Response
+
+from data_quality.contracts.people import Board
+from data_quality.contracts.permissions import Permission, may, sees_whole_site
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.web.ask import Ask
+from orchestration.web.boards import audit_tiles
+from orchestration.web.boards.show import Show
+from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.span_tiles import newest_month, newest_year
+from orchestration.web.boards.tiles import Asked, tiles_of
+from orchestration.web.draw import draw
+from orchestration.web.gate import asked
+from orchestration.web.gather import age_of, header_of, scope_of, stale_finding
+from reports.pages.address import Compare, span
+from reports.pages.board import TITLES, board_page, home_board
+from reports.pages.page import Choice, Option, PageBlock, Part
+
+router = APIRouter()
+# Boards that tell of all sites that the person sees, where none is named.
+OF_ALL: tuple[Board, ...] = ("exec", "audit")
+
+
+@router.get("/", response_class=HTMLResponse)
+def home(ask: Ask = asked(Permission.READ)) -> Response:
+    """The board that is the person's own."""
+    return RedirectResponse(ask.address.href(f"/board/{home_board(ask.person)}"), 303)
+
+
+@router.get("/board/ops", response_class=HTMLResponse)
+def ops(ask: Ask = asked(Permission.READ)) -> Response:
+    """Is anything wrong now, and will this month break its peak or its cost?"""
+    return _board(ask, "ops")
+
+
+@router.get("/board/site", response_class=HTMLResponse)
+def site(ask: Ask = asked(Permission.READ)) -> Response:
+    """What did my part use, what does it cost, is that more than usual?"""
+    return _board(ask, "site")
+
+
+@router.get("/board/exec", response_class=HTMLResponse)
+def exec_(ask: Ask = asked(Permission.READ)) -> Response:
+    """Do we use less than expected, what is it worth, where is carbon going?"""
+    return _board(ask, "exec")
+
+
+@router.get("/board/audit", response_class=HTMLResponse)
+def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw",))) -> Response:
+    """What is published, by whom, on what, and does it still recompute?"""
+    return _board(ask, "audit")
+
+
+def _board(ask: Ask, board: Board) -> Response:
+    sources = ask.project.sources()
+    chosen = ask.site()
+    sites = ask.sites()
+    others = [each for each in sites.values() if each.site_id != chosen.site_id]
+    shown = [chosen, *(others if board in OF_ALL and not ask.address.site else [])]
+    nows = [SiteNow(Show(ask, each, sources)) for each in shown]
+    first = nows[0]
+    period, compare = _span(ask, board, first)
+    question = Asked(nows, scope_of(ask, chosen), period, compare)
+    widgets = tiles_of(board, question)
+    below: list[Part] = []
+    if board == "audit":
+        shows = [each.show for each in nows]
+        below = [audit_tiles.drawn_again(shows, ask.address.part("draw"), ask.address), audit_tiles.decisions(shows)]
+    of = first.site.name if len(nows) == 1 else "all sites"
+    age = age_of(ask, first.site)
+    pickers = _boards(ask, board)
+    if board == "site":
+        at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
+        pickers += header_of(at, chosen, question.scope, period, age)
+    elif len(sites) > 1:
+        pickers.append(_sites(ask, board, sites, chosen))
+    page = board_page(
+        board, ask.address, widgets, of=f"{of}, {period.label}" if board in ("site", "exec") else of,
+        age=age.words(first.site.time_zone), pickers=pickers, below=below, findings=stale_finding(age, period),
+        whys={figure: why for each in nows for figure, why in each.show.whys.items()},
+    )  # fmt: skip
+    return draw(ask, page)
+
+
+def _span(ask: Ask, board: Board, now: SiteNow) -> tuple[Period, Compare]:
+    """The days that a board is of, and what they are compared with where the address does not say."""
+    usual = newest_year(now) if board == "exec" else newest_month(now)
+    if not ask.address.period:
+        return usual, "year" if ask.address.compare == "none" else ask.address.compare
+    found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.now_utc, usual=usual.label)
+    return found, "previous" if ask.address.compare == "none" else ask.address.compare
+
+
+def _boards(ask: Ask, board: Board) -> list[PageBlock]:
+    """The boards that the person may open."""
+    needs = {"audit": Permission.AUDIT_READ}
+    known: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
+    options = tuple(
+        Option(text=TITLES[each], href=ask.address.href(f"/board/{each}", period=None), is_chosen=each == board)
+        for each in known
+        if may(ask.person, needs.get(each, Permission.READ))
+    )
+    return [Choice(label="Board", options=options)]
+
+
+def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choice:
+    """The person's sites, and on a board of all sites these together."""
+    is_all = board in OF_ALL and not ask.address.site
+    options = [
+        Option(
+            text=each.name,
+            href=ask.address.href(site=each.site_id, scope=None, period=None),
+            is_chosen=each.site_id == chosen.site_id and not is_all,
+        )
+        for each in sites.values()
+    ]
+    if board in OF_ALL:
+        href = ask.address.href(site=None, scope=None, period=None)
+        options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
+    return Choice(label="Site", options=tuple(options))

@@ -1,0 +1,62 @@
+"""/enpi: all energy uses, and one of them in six panels."""
+
+import csv
+import io
+from datetime import timedelta
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from assets.kpi.enpi_of_use.use_register import seu_lines
+from data_quality.contracts.permissions import Permission
+from data_quality.contracts.site_file.site import Seu
+from orchestration.web.ask import Ask
+from orchestration.web.draw import draw
+from orchestration.web.explain import asking
+from orchestration.web.gate import asked
+from reports.again.figure_sources import seu_of
+from reports.life.use_quarters import known_days, newest_assessable, use_told
+from reports.life.why_asked import Asking, version_of
+from reports.pages.address import span
+from reports.pages.enpi import Quarter, UseTold, enpi_list, quarters_csv, use_page
+
+router = APIRouter()
+TAKES = ("baseline",)
+
+
+@router.get("/enpi", response_class=HTMLResponse)
+def uses(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
+    """Every use of the sites that the person sees, or of the one that is named."""
+    project, sources = ask.project, ask.project.sources()
+    sites = ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
+    lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active_only=True)
+    known = {name: asking(ask.of(site=name), sources) for name in sites}
+    found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
+    return draw(ask, enpi_list(found, ask.address, sites=list(sites)))
+
+
+def _newest(given: Asking, seu: Seu) -> Quarter | None:
+    return newest_assessable(given, seu, version_of("", given, seu.seu_id))
+
+
+@router.get("/enpi/{site}/{seu}", response_class=HTMLResponse)
+def use(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+    """One use."""
+    return draw(ask, use_page(_told(ask, site, seu), ask.address))
+
+
+@router.get("/enpi/{site}/{seu}/quarters.csv")
+def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+    """Its quarters as unrounded numbers."""
+    told = _told(ask, site, seu)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(quarters_csv(told.quarters))
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+
+
+def _told(ask: Ask, site: str, seu: str) -> UseTold:
+    given = asking(ask.of(site=site))
+    known = known_days(given)
+    usual = str(ask.now_utc.year if known is None else (known.end - timedelta(days=1)).year)
+    period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.now_utc, usual=usual)
+    return use_told(given, seu_of(given.site, seu), period, baseline=ask.address.part("baseline"))

@@ -1,0 +1,58 @@
+"""/reports: which there are, how far each has come, and which no longer holds."""
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from assets.stores.published.publications import PublicationStore
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.permissions import Permission, sees_site
+from orchestration.web.ask import Ask
+from orchestration.web.draw import draw
+from orchestration.web.gate import asked
+from reports.evidence.life import life_at
+from reports.life.figure_trace import stale_revisions
+from reports.pages.report_list import NO_REPORTS, STATES, ReportLine, report_page
+from reports.report_content import ReportLife
+from reports.writer import words
+
+router = APIRouter()
+
+
+@router.get("/reports", response_class=HTMLResponse)
+def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all"))) -> Response:
+    """The list, of the sites that the person sees."""
+    state = ask.address.part("state")
+    if state and state not in STATES:
+        raise BadInput(f"state is one of {', '.join(STATES)}, got {state[:20]!r}", reason="bad_address")
+    site = ask.site().site_id if ask.address.site else None
+    lines = [
+        each
+        for each in report_lines(ask)
+        if sees_site(ask.person, each.revision.site_id) and site in (None, each.revision.site_id)
+    ]
+    is_synthetic = any(known.is_simulated for known in ask.sites().values())
+    return draw(ask, report_page(lines, ask.address, is_synthetic=is_synthetic))
+
+
+def report_lines(ask: Ask) -> list[ReportLine]:
+    """Every revision of a report with its life and what changed under it, newest first."""
+    project, as_of = ask.project, ask.address.as_of_utc
+    publications = PublicationStore(project.store)
+    found = [
+        each for each in project.reports.revisions(as_of_utc=as_of, with_content=False) if each.name not in NO_REPORTS
+    ]
+    keys = [(each.report_id, each.revision) for each in found]
+    # All at once: revisions share their inputs, and each is looked at once.
+    changed = stale_revisions(project.reports, project.sources(), as_of_utc=as_of, only=keys)
+    decided = publications.statuses(as_of_utc=as_of)
+    newest = {each.report_id: each.revision for each in found}
+    return [
+        ReportLine(
+            revision=each,
+            life=life_at(publications, *key, as_of_utc=as_of) if key in decided else ReportLife(),
+            changes=changed.get(key, ()),
+            title=words(each.name),
+            is_newest=newest[each.report_id] == each.revision,
+        )
+        for each, key in zip(reversed(found), reversed(keys), strict=True)
+    ]

@@ -1,0 +1,129 @@
+"""Sign in, take up an invitation, sign out."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from data_quality.contracts.errors import BadInput
+from orchestration.web.draw import draw
+from orchestration.web.gate import asked
+from orchestration.web.sign_in import LONGEST, SignIn
+from reports.pages.address import MOST_TEXT, Address
+from reports.pages.page import Form, Input, Page, Part
+from reports.report_content import Paragraph
+
+router = APIRouter(include_in_schema=False)
+WRONG = "This person and this password do not belong together."
+
+
+@router.get("/login", response_class=HTMLResponse)
+def login(request: Request) -> Response:
+    """The form; it asks for nothing that is known."""
+    return draw(None, _login_page(request.query_params.get("next", "/")))
+
+
+@router.post("/login")
+def log_in(request: Request) -> Response:
+    """Sign in, and go where one wanted to."""
+    sign_in: SignIn = request.app.state.sign_in
+    form = request.state.form
+    person_id, wanted = form.get("person", "").strip(), form.get("next", "/")
+    # A stranger's text never stands in the ledger.
+    request.state.who = request.state.subject = person_id if sign_in.people.known(person_id) else ""
+    token = sign_in.open(person_id, form.get("password", ""), _address(request))
+    if token is None:
+        request.state.code = "wrong_password"
+        return draw(None, _login_page(wanted, said=WRONG), status=401)
+    # Whoever brought a cookie along gets another: nobody can hand one to somebody else beforehand.
+    sign_in.end(request)
+    return _gone_in(sign_in, token, safe_next(wanted))
+
+
+@router.get("/invitation/{token}", response_class=HTMLResponse)
+def invitation(request: Request, token: str) -> Response:
+    """The form for a first password; to look at it uses nothing up."""
+    sign_in: SignIn = request.app.state.sign_in
+    person_id = sign_in.credentials.invited(token[:MOST_TEXT], request.app.state.clock)
+    return draw(None, _password_page(person_id, request.url.path))
+
+
+@router.post("/invitation/{token}")
+def accept(request: Request, token: str) -> Response:
+    """Set the password and sign in."""
+    sign_in: SignIn = request.app.state.sign_in
+    form, state = request.state.form, request.app.state
+    person_id = sign_in.credentials.invited(token[:MOST_TEXT], state.clock)
+    request.state.who = request.state.subject = person_id
+    try:
+        if form.get("password") != form.get("again"):
+            raise BadInput("the two passwords differ", reason="bad_password")
+        opened = sign_in.accept(token[:MOST_TEXT], form.get("password", ""), _address(request))
+    except BadInput as fault:
+        if fault.reason != "bad_password":
+            raise
+        request.state.code = fault.reason
+        said = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
+        return draw(None, _password_page(person_id, request.url.path, said=said[0].upper() + said[1:]), status=422)
+    return _gone_in(sign_in, opened, "/")
+
+
+@router.post("/logout", dependencies=[asked(None)])
+def log_out(request: Request) -> Response:
+    """End this sign-in."""
+    sign_in: SignIn = request.app.state.sign_in
+    sign_in.end(request)
+    gone = RedirectResponse("/login", 303)
+    gone.delete_cookie(sign_in.cookie, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
+    return gone
+
+
+def safe_next(text: str) -> str:
+    """An address of ours, or the first page: nobody is led elsewhere by a link to the sign-in."""
+    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and len(text) <= 1000
+    # Browsers leave out tabs and line ends, and take a backslash for a stroke.
+    return text if is_ours and text.isprintable() and "\\" not in text else "/"
+
+
+def _gone_in(sign_in: SignIn, token: str, to: str) -> Response:
+    gone = RedirectResponse(to, 303)
+    gone.set_cookie(
+        sign_in.cookie,
+        token,
+        max_age=int(LONGEST.total_seconds()),
+        path="/",
+        secure=sign_in.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+    return gone
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _login_page(wanted: str, said: str = "") -> Page:
+    fields = (
+        Input(name="person", label="Person", is_required=True, hint="as the people file names you"),
+        Input(name="password", label="Password", kind="password", is_required=True),
+        Input(name="next", label="", kind="hidden", value=safe_next(wanted)),
+    )
+    note = "No password yet? Whoever runs this project makes an invitation: meterloom web invite PERSON"
+    form = Form(
+        key="login", title="Sign in", action="/login", method="post", fields=fields, submit="Sign in", note=note
+    )
+    return _page("Sign in", "/login", form, said)
+
+
+def _password_page(person_id: str, path: str, said: str = "") -> Page:
+    fields = (
+        Input(name="password", label="Password", kind="password", is_required=True, hint="12 characters or more"),
+        Input(name="again", label="The same again", kind="password", is_required=True),
+    )
+    title = f"A password for {person_id}"
+    form = Form(key="password", title=title, action=path, method="post", fields=fields, submit="Set and sign in")
+    return _page(title, "/login", form, said)
+
+
+def _page(title: str, path: str, form: Form, said: str) -> Page:
+    blocks = (Paragraph(text=said, tone="bad"), form) if said else (form,)
+    return Page(title=title, address=Address(path=path), parts=(Part(key=form.key, blocks=blocks),))

@@ -1,0 +1,50 @@
+"""The people file as it last was in order: read again when it changes, and kept when somebody breaks it."""
+
+import threading
+
+from assets.sites.load_sites import load_people
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People, Person
+from orchestration.open_project import OpenProject
+
+
+class PeopleNow:
+    """Who is known now. fault: what is wrong with the file, empty while it is in order; then nothing may be written."""
+
+    def __init__(self, project: OpenProject) -> None:
+        self._project, self._file = project, project.project.people_file
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._people, self.fault = People(), ""
+        self.people()
+
+    def people(self) -> People:
+        """Everybody of the file."""
+        try:
+            found = self._file.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError as error:
+            self.fault = f"the people file cannot be read ({error.strerror})"
+            self._stamp = None
+            return self._people
+        with self._lock:
+            if stamp != self._stamp:
+                self._read()
+                self._stamp = stamp
+            return self._people
+
+    def known(self, person_id: str) -> Person | None:
+        """The person of that id, if the file names them today."""
+        return next((each for each in self.people().people if each.person_id == person_id), None)
+
+    def _read(self) -> None:
+        try:
+            self._people, self.fault = load_people(self._file), ""
+        except BadInput as fault:
+            # Who signs in still may; whom the file names is not for a half-written one to say.
+            where = f"line {fault.line}: " if fault.line else ""
+            self.fault = f"the people file is not in order, so nothing is written until it is: {where}{fault.message}"
+            return
+        # What the store holds of signatures is judged by the keys of today.
+        self._project.store.public_keys = self._people.public_keys
+        self._project.store.trust = None

@@ -1,0 +1,166 @@
+"""Faults as answers: a problem document (RFC 9457) for programs, a page for people. Nothing of the machine is told."""
+
+import logging
+import re
+import secrets
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.model import Model
+from orchestration.web.allowances import TooMany
+from orchestration.web.ask import Ask
+from orchestration.web.gate import SAFE, NotAllowed, NotSignedIn
+from reports.pages.address import Address
+
+# Reasons of BadInput by status; every other is 422.
+REASONS: dict[int, frozenset[str]] = {
+    status: frozenset(words.split())
+    for status, words in {
+        400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
+        403: "missing_role own_work foreign_form same_person",
+        404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report unknown_revision unknown_seu "
+        "unknown_baseline unknown_project unknown_plan unknown_key unknown_source unknown_item unknown_meter "
+        "unknown_bill invitation_over",
+        409: "already_approved already_running decided decided_already closed_period exists",
+        412: "changed_since",
+        413: "too_large pack_too_large",
+        415: "unknown_format wrong_format",
+        428: "no_if_match",
+        501: "not_installed not_built",
+        503: "bad_configuration stale_marts mart_missing people_file no_such_folder row_not_proven",
+    }.items()
+}
+# What is not there for a person, whether it is there or not.
+HIDDEN = frozenset({"unknown_site", "unknown_scope"})
+logger = logging.getLogger("meterloom.web")
+# An address of the file system; nobody outside needs to know where things lie.
+_KEY = re.compile(r"mlk_\w+[\w-]*")
+_PATH = re.compile(r"(?<![\w.:/])/(?:[\w.@-]+/)+[\w.@-]*")
+
+
+class Problem(Model):
+    """A refusal. code: the reason. mend: what to do. errors: one for each wrong part of what was sent."""
+
+    status: int
+    code: str
+    detail: str
+    mend: str = ""
+    errors: tuple[dict[str, str], ...] = ()
+    headers: dict[str, str] = {}
+
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
+
+def problem_of(fault: Exception) -> Problem:
+    """What is told of a fault. A bug tells an incident number alone, under which the log holds the rest."""
+    if isinstance(fault, NotSignedIn):
+        return Problem(status=401, code="not_signed_in", detail="sign in first, or send a key that holds today")
+    if isinstance(fault, NotAllowed):
+        return Problem(status=403, code="missing_role", detail=str(fault))
+    if isinstance(fault, TooMany):
+        headers = {"Retry-After": str(fault.wait_s), **fault.told}
+        return Problem(status=429, code="too_many", detail=str(fault), headers=headers)
+    if isinstance(fault, BadInput):
+        status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
+        headers = {"Retry-After": "60"} if status == 503 else {}
+        return Problem(
+            status=status, code=fault.reason, detail=_told(fault.message), mend=_told(fault.mend), headers=headers
+        )
+    if isinstance(fault, RequestValidationError):
+        return Problem(status=422, code="wrong_shape", detail="the body is not as expected", errors=_errors(fault))
+    if isinstance(fault, HTTPException):
+        return _plain(fault)
+    if isinstance(fault, Unreachable):
+        logger.warning("%s", fault)
+        said = "a part that this needs does not answer; ask again"
+        return Problem(status=503, code="unreachable", detail=said, headers={"Retry-After": "5"})
+    incident = secrets.token_hex(6)
+    logger.error("incident %s: %s", incident, type(fault).__name__, exc_info=fault)
+    return Problem(status=500, code="bug", detail=f"a fault of ours, kept in the log as incident {incident}")
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as a program or a person reads it."""
+    if is_for_programs(request):
+        said: dict[str, Any] = {
+            "type": f"/api/docs#{problem.code}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "instance": _printable(quote(request.url.path))[:200],
+            "code": problem.code,
+        }
+        said |= {"mend": problem.mend} if problem.mend else {}
+        said |= {"errors": problem.errors} if problem.errors else {}
+        # The older paths promise this field with every refusal.
+        said |= {"success": False} if not request.url.path.startswith("/api/v1/ems") else {}
+        return Response(orjson.dumps(said), problem.status, problem.headers, "application/problem+json")
+    if problem.status == 401 and request.method in SAFE:
+        return RedirectResponse(Address(path="/login").href(next=_here(request)), 303)
+    from orchestration.web.draw import draw_problem
+
+    person = getattr(request.state, "person", None)
+    app = request.app.state
+    ask = person and Ask(app.project, person, Address(path=request.url.path), app.clock, csrf=request.state.csrf)
+    drawn = draw_problem(
+        ask or None,
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+        mend=problem.mend,
+        links=(("First page", "/"),) if person else (("Sign in", "/login"),),
+        path=request.url.path,
+    )
+    drawn.headers.update(problem.headers)
+    return drawn
+
+
+def is_for_programs(request: Request) -> bool:
+    """Whether a problem document is understood better than a page."""
+    accepts = request.headers.get("accept", "")
+    path = request.url.path
+    # A script of a page asks for JSON; whoever names nothing is no browser.
+    return (path.startswith("/api/") and path != "/api/docs") or "text/html" not in accepts
+
+
+def _here(request: Request) -> str:
+    return f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}"[:1000]
+
+
+def _told(text: str) -> str:
+    return _PATH.sub("…", _printable(text))
+
+
+def _printable(text: str) -> str:
+    return _KEY.sub("mlk_…", "".join(each if each.isprintable() else " " for each in text))
+
+
+def _plain(fault: HTTPException) -> Problem:
+    codes = {404: "no_such_page", 405: "wrong_method"}
+    said = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    status = fault.status_code
+    return Problem(
+        status=status,
+        code=codes.get(status, "bad_request"),
+        detail=said.get(status, HTTPStatus(status).phrase),
+        headers=dict(fault.headers or {}),
+    )
+
+
+def _errors(fault: RequestValidationError) -> tuple[dict[str, str], ...]:
+    # What was expected and where, never what was sent: it may be a secret at the wrong place.
+    return tuple(
+        {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "detail": _told(str(each["msg"]))[:200]}
+        for each in fault.errors()[:20]
+    )

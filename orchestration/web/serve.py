@@ -1,0 +1,110 @@
+"""The process behind the pages: `python -m orchestration.web.serve --project DIR`, which `meterloom web` is too."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvicorn
+
+from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
+from data_quality.contracts.time import Clock, SystemClock
+from orchestration.open_project import PROJECT_VARIABLE, OpenProject
+
+# Connections at once: a hundred streams, and people beside them.
+CONNECTIONS = 256
+logger = logging.getLogger("meterloom.web")
+
+
+def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) -> None:
+    """Serve pages and API until SIGINT or SIGTERM. Raises BadInput, Unreachable, OSError."""
+    settings_file = project.project.root / SETTINGS_FILE
+    if not settings_file.exists():
+        raise BadInput(f"no Meterloom project here: there is no {settings_file}", reason="no_project")
+    server = project.project.settings.server
+    check_server(server)
+    # Later a file that is not in order leaves people as they were; now there would be nobody.
+    _ = project.people
+    # polars reads it once, when it is first imported: four readers with two threads each, not with all cores.
+    os.environ.setdefault("POLARS_MAX_THREADS", "2")
+    from orchestration.web.app import make_app
+    from orchestration.web.porch import own_hosts
+    from orchestration.web.sign_in import SignIn
+
+    # Before anybody asks: several requests at once must not each open it.
+    _ = project.store
+    scheme = "https" if server.certificate_file else "http"
+    bound = f"{scheme}://{server.web_host}:{server.web_port}"
+    sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
+    app = make_app(
+        project,
+        clock=clock,
+        sign_in=sign_in,
+        hosts=own_hosts(bound, server.web_url),
+        origins=(server.public_url.rstrip("/").lower(),) if server.public_url else (),
+    )
+    config = uvicorn.Config(
+        app,
+        host=server.web_host,
+        port=server.web_port,
+        log_config=None,
+        # An address may hold what somebody put there by mistake.
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=15,
+        h11_max_incomplete_event_size=32 * 2**10,
+        proxy_headers=bool(server.trusted_proxies),
+        forwarded_allow_ips=list(server.trusted_proxies),
+        ssl_certfile=server.certificate_file or None,
+        ssl_keyfile=server.key_file or None,
+    )
+    say(f"pages  {server.web_url}")
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Says goodbye to the streams before it waits for the requests that are on their way."""
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """As uvicorn does it, and without waiting for streams that have no end."""
+        from orchestration.web.api.live_api import feed_of
+
+        feed_of(self.config.app).close()  # type: ignore[arg-type]
+        await super().shutdown(sockets)
+
+
+def check_server(server: ServerSettings) -> None:
+    """Raises BadInput for an address at which cookies and passwords would be read by others."""
+    is_proxied = server.public_url.startswith("https://") and bool(server.trusted_proxies)
+    if server.public_url and not server.public_url.startswith("https://"):
+        raise BadInput(f"server.public_url {server.public_url!r} is not https", reason="no_certificate")
+    check_bind("server", server.web_host, server.certificate_file, server.key_file, is_proxied=is_proxied)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store or the port cannot be had."""
+    parser = argparse.ArgumentParser(prog="meterloom-web", description="Serves pages and API")
+    parser.add_argument("--project", default=os.environ.get(PROJECT_VARIABLE, "."))
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    project = OpenProject(options.project)
+    try:
+        serve_pages(project, SystemClock(), logger.info)
+    except BadInput as fault:
+        logger.error("%s", fault)
+        return 2
+    except (WorldFault, OSError) as fault:
+        logger.error("%s", fault)
+        return 3
+    finally:
+        project.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Who stands behind a request: a person by the cookie of a sign-in, or a machine by its key."""
+
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import Request
+
+from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.web.credentials import CredentialStore
+from assets.stores.web.logins import Login, LoginStore, sha256
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.live.api_key import ApiKey
+from data_quality.contracts.people import Person
+from data_quality.contracts.time import Clock
+from orchestration.open_project import OpenProject
+from orchestration.web.allowances import Allowances
+from orchestration.web.passwords import hashed, is_right
+from orchestration.web.people_now import PeopleNow
+
+logger = logging.getLogger("meterloom.web")
+IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
+
+
+@dataclass
+class _Watched:
+    """A sign-in as this process saw it: by the clock that nobody sets. age_s: how old it was at `since_s`."""
+
+    since_s: float
+    age_s: float
+    last_s: float
+    seen_utc: datetime
+
+
+class SignIn:
+    """Sign-ins and keys of one project. is_https: the cookie goes over TLS alone."""
+
+    def __init__(
+        self,
+        project: OpenProject,
+        clock: Clock,
+        *,
+        is_https: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock, self.monotonic = clock, monotonic
+        self.people, self.allowances = PeopleNow(project), Allowances(monotonic)
+        self.credentials, self.logins = CredentialStore(project.store), LoginStore(project.store)
+        self._keys = ApiKeyStore(project.store)
+        self.is_https, self.cookie = is_https, "__Host-meterloom" if is_https else "meterloom"
+        self._watched: dict[str, _Watched] = {}
+        self._lock = threading.Lock()
+
+    def signed_in(self, request: Request) -> tuple[Person, str] | None:
+        """The person, and the token of their acts (empty for a machine). Raises BadInput for two at once, TooMany."""
+        token, header = request.cookies.get(self.cookie, ""), request.headers.get("authorization")
+        if header is None:
+            person = self._person(token) if token else None
+            return None if person is None else (person, csrf_of(token))
+        if token:
+            raise BadInput("a key and a cookie in one request: send one of them", reason="two_credentials")
+        machine = self._machine(request, header)
+        return None if machine is None else (machine, "")
+
+    def open(self, person_id: str, password: str, address: str) -> str | None:
+        """Sign in; the new cookie's token, or None. It takes as long for somebody unknown. Raises TooMany."""
+        self.allowances.take("sign-ins of an address", address)
+        self.allowances.take("sign-ins of a person", person_id[:64])
+        person = self.people.known(person_id)
+        stored = self.credentials.password_of(person_id) if person else ""
+        if not stored:
+            # The store looks whether a row is believed, which takes longer than the password: so it does here.
+            self.credentials.password_of(self.credentials.anybody())
+        if not is_right(stored, password) or person is None:
+            return None
+        return self._opened(person)
+
+    def accept(self, invitation: str, password: str, address: str) -> str:
+        """Set the invited person's password, end their other sign-ins and sign them in. Raises BadInput, TooMany."""
+        self.allowances.take("sign-ins of an address", address)
+        person = self.people.known(self.credentials.invited(invitation, self.clock))
+        if person is None:
+            raise BadInput("the people file does not name you any more", reason="unknown_person")
+        self.credentials.accept(invitation, hashed(password, person.person_id), self.clock)
+        self.logins.end(self.clock.now_utc(), person_id=person.person_id)
+        return self._opened(person)
+
+    def end(self, request: Request) -> None:
+        """End the sign-in of the request's cookie, if there is one."""
+        if token := request.cookies.get(self.cookie):
+            self.logins.end(self.clock.now_utc(), token_sha256=sha256(token))
+
+    def rest(self) -> None:
+        """Note when each sign-in was last used: to look at a page writes nothing."""
+        self.logins.seen({token: each.seen_utc for token, each in self._watched.items()})
+
+    def _opened(self, person: Person) -> str:
+        token, now_utc = secrets.token_urlsafe(32), self.clock.now_utc()
+        self.logins.open(token, person.person_id, _rights(person), now_utc)
+        now_s = self.monotonic()
+        with self._lock:
+            self._watched[sha256(token)] = _Watched(now_s, 0.0, now_s, now_utc)
+        return token
+
+    def _person(self, token: str) -> Person | None:
+        login = self.logins.found(token) if len(token) <= 64 else None
+        person = self.people.known(login.person_id) if login else None
+        # Whose roles changed signs in anew.
+        if login is None or person is None or login.ended_utc or login.rights_sha256 != _rights(person):
+            return None
+        return person if self._holds(login) else None
+
+    def _holds(self, login: Login) -> bool:
+        """Whether the sign-in is young enough, by the clock on the wall and by the one that nobody sets."""
+        now_utc, now_s = self.clock.now_utc(), self.monotonic()
+        with self._lock:
+            seen = self._watched.get(login.token_sha256)
+            if seen is None:
+                # One from before this process: a clock that was set back since says nothing about its age.
+                if now_utc < login.seen_utc:
+                    return False
+                idle_s = (now_utc - login.seen_utc).total_seconds()
+                seen = _Watched(now_s, (now_utc - login.opened_utc).total_seconds(), now_s - idle_s, login.seen_utc)
+            idle_s = max(now_s - seen.last_s, (now_utc - seen.seen_utc).total_seconds())
+            age_s = max(seen.age_s + now_s - seen.since_s, (now_utc - login.opened_utc).total_seconds())
+            if idle_s >= IDLE.total_seconds() or age_s >= LONGEST.total_seconds():
+                return False
+            seen.last_s, seen.seen_utc = now_s, max(now_utc, seen.seen_utc)
+            self._watched[login.token_sha256] = seen
+            if len(self._watched) > 10_000:
+                self._watched = {t: each for t, each in self._watched.items() if now_s - each.last_s < 3600}
+        return True
+
+    def _good_key(self, text: str, now_utc: datetime) -> ApiKey | None:
+        try:
+            return self._keys.opened_by(text, now_utc)
+        except BadInput as fault:
+            # Nobody of the people file issued it, or somebody changed it in the store.
+            logger.warning("a key is not believed: %s", fault.reason)
+            return None
+
+    def _machine(self, request: Request, header: str) -> Person | None:
+        """The key's owner, no wider than the key: its sites; its scopes are asked of `request.state.scopes`."""
+        scheme, _, text = header.partition(" ")
+        now_utc, address = self.clock.now_utc(), request.client.host if request.client else ""
+        # Read anew first: which acts are believed depends on who is known.
+        self.people.people()
+        is_bearer = scheme.lower() == "bearer" and len(text) < 200
+        key = self._good_key(text.strip(), now_utc) if is_bearer else None
+        owner = self.people.known(key.person_id) if key else None
+        if key is None or owner is None:
+            self.allowances.take("wrong keys of an address", address)
+            return None
+        request.state.key_id, request.state.scopes = key.key_id, key.lets(owner)
+        request.state.headers = self.allowances.take("requests of a key", key.key_id)
+        sites = tuple(each for each in key.sites if not owner.sites or each in owner.sites)
+        # No sites would mean all of them.
+        return owner.model_copy(update={"sites": sites}) if sites else None
+
+
+def csrf_of(token: str) -> str:
+    """What the forms of a sign-in carry: it follows from the cookie, which no other page can read."""
+    return hmac.new(token.encode(), b"meterloom forms", hashlib.sha256).hexdigest()
+
+
+def _rights(person: Person) -> str:
+    said = [sorted(person.roles), sorted(person.sites), sorted(person.tenants)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""Style, scripts and pictures, each under the hash of its bytes: a browser keeps them for ever and is never behind."""
+
+import gzip
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+FOLDER = Path(__file__).resolve().parent / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+router = APIRouter()
+
+
+class StaticFile(NamedTuple):
+    """One file as it is sent. packed: the same, for browsers that take gzip."""
+
+    address: str
+    media_type: str
+    whole: bytes
+    packed: bytes
+
+
+@lru_cache
+def static_files() -> dict[str, StaticFile]:
+    """All of them by name, read once."""
+    found = {}
+    for path in sorted(FOLDER.iterdir()):
+        if path.suffix not in TYPES:
+            continue
+        whole = path.read_bytes()
+        address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{path.name}"
+        found[path.name] = StaticFile(address, TYPES[path.suffix], whole, gzip.compress(whole, 9, mtime=0))
+    return found
+
+
+def static_address(name: str) -> str:
+    """Where a page finds the file of that name."""
+    return static_files()[name].address
+
+
+@router.get("/static/{digest}/{name}", include_in_schema=False)
+def static_file(digest: str, name: str, request: Request) -> Response:
+    """One file, for everybody: it says nothing of anyone. Another digest is a page of another version."""
+    file = static_files().get(name)
+    if file is None or file.address != f"/static/{digest}/{name}":
+        return Response(status_code=404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.packed, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(file.whole, media_type=file.media_type, headers=headers)

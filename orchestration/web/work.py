@@ -1,0 +1,124 @@
+"""Work that takes longer than a page may: commands of ours in a child process, one at a time, with their answers.
+
+A fit pulls in libraries that this process stays free of, and must not hold its threads. Who asks waits as long as an
+answer may take; after that the job goes on, and is asked for by its id.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from data_quality.contracts.errors import BadInput
+from orchestration.cli.answer import CHECK_FAILED, DONE
+
+State = Literal["queued", "running", "done", "failed"]
+WAIT_S = 25.0
+LONGEST_S = 600.0
+# Answers of so many jobs are kept, and no more than so many wait.
+MOST_KEPT, MOST_WAITING = 100, 8
+_HOME = Path(__file__).resolve().parents[2]
+_RUN = "from orchestration.cli.main import main; main()"
+
+
+class Outcome(NamedTuple):
+    """What a command said. result: its JSON, where it ended well or with a finding; else the sentence on why not."""
+
+    exit_code: int
+    result: dict[str, Any]
+    said: str
+
+
+@dataclass
+class Job:
+    """One command of one person."""
+
+    job_id: str
+    person_id: str
+    words: tuple[str, ...]
+    asked_at_utc: datetime
+    is_running: bool = False
+    future: "Future[Outcome]" = field(default_factory=Future)
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if not self.future.done():
+            return "running" if self.is_running else "queued"
+        is_answer = self.future.exception() is None and self.future.result().exit_code in (DONE, CHECK_FAILED)
+        return "done" if is_answer else "failed"
+
+    def wait(self, seconds: float) -> Outcome | None:
+        """Its outcome, or None where it takes longer."""
+        try:
+            return self.future.result(timeout=seconds)
+        except Late:
+            return None
+
+
+class Work:
+    """The jobs of one project in this process; a process that ends forgets them, not what they have stored."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._lock = threading.Lock()
+        # One child: two fits would share what the pages need of the machine.
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
+
+    def ask(self, words: Sequence[str], *, person_id: str, now_utc: datetime) -> Job:
+        """Have a command run as a person; the same one that still waits or runs is that job. Raises BadInput (busy)."""
+        with self._lock:
+            open_jobs = [each for each in self._jobs.values() if not each.future.done()]
+            for each in open_jobs:
+                if (each.person_id, each.words) == (person_id, tuple(words)):
+                    return each
+            if len(open_jobs) >= MOST_WAITING:
+                raise BadInput(f"{MOST_WAITING} jobs wait already: ask again when one is done", reason="busy")
+            job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc)
+            self._jobs[job.job_id] = job
+            while len(self._jobs) > MOST_KEPT:
+                self._jobs.popitem(last=False)
+            job.future = self._pool.submit(self._run, job)
+        return job
+
+    def job(self, job_id: str, person_id: str) -> Job:
+        """A person's own job. Raises BadInput in the same words for one that is somebody else's."""
+        found = self._jobs.get(job_id)
+        if found is None or found.person_id != person_id:
+            raise BadInput(f"there is no job {job_id[:32]!r} of yours", reason="no_job")
+        return found
+
+    def _run(self, job: Job) -> Outcome:
+        job.is_running = True
+        words = [*job.words, "--as", job.person_id, "--project", self.root, "--json"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])}
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, *words],
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+            env=environment,
+            check=False,
+        )
+        # Warnings come before the sentence that it ended with.
+        said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+        result = json.loads(done.stdout) if done.returncode in (DONE, CHECK_FAILED) and done.stdout else {}
+        return Outcome(done.returncode, result, said)
+
+
+@lru_cache(maxsize=8)
+def work_of(root: str) -> Work:
+    """The work of a project folder; every request of this process asks the same."""
+    return Work(root)

@@ -1,0 +1,255 @@
+"""How much a scope used, when, and against what: chart, headline numbers, heat map, table and CSV of one page."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import Period, zone
+from reports.pages.address import Address, PageGrain
+from reports.pages.page import Line, Number, Numbers, Page, PageBlock, Part, Plot
+from reports.pages.slots import label_of, slots_in_order, ticks
+from reports.pages.why_links import why_of
+from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.texts.locales import period_text
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
+
+PATH, CSV = "/energy", "/energy.csv"
+UNIT = "kwh"
+# More cells than these are no picture, and no page that opens at once.
+MOST_HEAT_DAYS = 62
+# The browser is told the reason of every point of a chart that a hand can point into.
+MOST_POINTS_WITH_WHY = 800
+BY_GRAIN = {"quarter": "quarter hour", "hour": "hour", "day": "day", "month": "month", "year": "year"}
+CSV_COLUMNS = (
+    "start", "start_utc", "kwh", "compared_kwh", "coverage", "estimated_share", "findings", "site", "scope", "grain",
+    "is_synthetic",
+)  # fmt: skip
+
+
+class Point(NamedTuple):
+    """One interval. value: kWh, None where it is not known. before: of the time that it is compared with."""
+
+    start_utc: datetime
+    value: Decimal | None
+    before: Decimal | None = None
+    coverage: float | None = None
+    estimated_share: float | None = None
+    codes: tuple[str, ...] = ()
+    figure_id: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class EnergyGiven:
+    """What the page is made of. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
+
+    against: the days that `points[].before` is of. problem: why there is nothing to show, with what to do next.
+    """
+
+    address: Address
+    site_id: str
+    scope: str
+    scope_name: str
+    period: Period
+    grain: PageGrain
+    header: tuple[PageBlock, ...]
+    points: tuple[Point, ...] = ()
+    totals: Mapping[str, Figure] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    lookup: Mapping[str, Figure] = field(default_factory=dict)
+    against: Period | None = None
+    heat: Mapping[date, Mapping[str, float | None]] = field(default_factory=dict)
+    age: str = ""
+    findings: tuple[Finding, ...] = ()
+    problem: tuple[Paragraph, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    is_synthetic: bool = False
+
+
+def energy_page(given: EnergyGiven) -> Page:
+    """The page. What cannot be shown is said in its place."""
+    parts = [Part(key="asked", blocks=given.header)]
+    if given.problem:
+        parts.append(Part(key="state", blocks=given.problem))
+    if given.totals:
+        parts.append(Part(key="whole", title="The whole period", blocks=(_numbers(given),)))
+    if given.points:
+        parts.append(Part(key="time", title="Over time", blocks=(_plot(given),)))
+    if 1 < len(given.heat) <= MOST_HEAT_DAYS:
+        parts.append(Part(key="heat", title="Day and hour", blocks=(_heat(given),)))
+    span = _days(given.period, given.address.locale)
+    csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
+    return Page(
+        title=f"Energy of {given.scope_name}, {span}",
+        address=given.address,
+        parts=tuple(parts),
+        age=given.age,
+        findings=given.findings,
+        links=(*csv_link, *given.links),
+        whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},
+        is_synthetic=given.is_synthetic,
+    )
+
+
+def energy_csv(given: EnergyGiven) -> str:
+    """The points as a table of unrounded values, one line each, under a line of names."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\r\n")
+    lines.writerow(CSV_COLUMNS)
+    local = zone(given.period.time_zone)
+    for each in given.points:
+        lines.writerow([
+            each.start_utc.astimezone(local).isoformat(), f"{each.start_utc.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            _exact(each.value), _exact(each.before), _exact(each.coverage), _exact(each.estimated_share),
+            defused(" ".join(each.codes)), defused(given.site_id), defused(given.scope), given.grain,
+            str(given.is_synthetic).lower(),
+        ])  # fmt: skip
+    return out.getvalue()
+
+
+def defused(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and text else text
+
+
+def _exact(value: Decimal | float | None) -> str:
+    return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else repr(value)
+
+
+def _days(period: Period, locale: str) -> str:
+    return str(period.start) if period.days == 1 else period_text(period.start, period.end, locale)
+
+
+def _own(given: EnergyGiven) -> dict[str, str | None]:
+    """What the CSV of this very page is asked, whatever the page took for granted."""
+    more = dict(given.address.more)
+    return {"site": given.site_id, "scope": given.scope, "period": given.period.label, "grain": given.grain, **more}
+
+
+def _numbers(given: EnergyGiven) -> Numbers:
+    found = []
+    for key, label in LABELS.items():
+        figure = given.totals.get(key)
+        if figure is None:
+            continue
+        [text] = format_alike([figure.value], figure.unit, locale=given.address.locale, signed=key == "change")
+        notes = [given.notes.get(key, ""), *_said(figure)]
+        found.append(
+            Number(
+                label=label,
+                text=text,
+                unit=unit_text(figure.unit),
+                note="; ".join(each for each in notes if each),
+                why=why_of(figure, given.address, given.lookup.get),
+                figure_id=figure.figure_id,
+            )
+        )
+    return Numbers(numbers=tuple(found))
+
+
+LABELS = {
+    "consumption_kwh": "Used",
+    "compared": "Compared with",
+    "change": "Change",
+    "peak_15min_kw": "Highest quarter hour",
+    "cost": "Energy cost",
+    "emission_kgco2e": "Carbon",
+}
+
+
+def _said(figure: Figure) -> list[str]:
+    """What a reader must know beside a number: why there is none, or how much of it was read."""
+    if figure.value is None:
+        return [words(figure.status)]
+    is_partial = figure.coverage is not None and figure.coverage < 1
+    read = [f"{figure.coverage:.1%} of the time is read"] if is_partial else []
+    return [*read, *(words(code) for code in figure.findings if code != "gap" or not is_partial)]
+
+
+def _plot(given: EnergyGiven) -> Plot:
+    points = given.points
+    drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
+    lines = [Line(name="Used", role="actual", values=_floats(points, 1), style=drawn)]
+    if given.against is not None:
+        name = f"Compared: {_days(given.against, given.address.locale)}"
+        lines.append(Line(name=name, role="expected", values=_floats(points, 2)))
+    first = points[0].start_utc
+    return Plot(
+        key="energy",
+        title=f"kWh by {BY_GRAIN[given.grain]}",
+        unit=unit_text(UNIT),
+        at_s=tuple(int(each.start_utc.timestamp()) for each in points),
+        ticks=tuple(each for each in ticks(given.period) if each[0] >= int(first.timestamp())),
+        lines=tuple(lines),
+        table=_table(given),
+        csv=given.address.href(CSV, **_own(given)),
+        caption=_caption(given),
+        points=tuple(each.why for each in points) if len(points) <= MOST_POINTS_WITH_WHY else (),
+        time_zone=given.period.time_zone,
+    )
+
+
+def _floats(points: Sequence[Point], place: int) -> tuple[float | None, ...]:
+    return tuple(None if each[place] is None else float(each[place]) for each in points)  # type: ignore[arg-type]
+
+
+def _caption(given: EnergyGiven) -> str:
+    told = f"days of {given.period.time_zone}; a gap is time that was not read"
+    return f"{told}; a quarter hour is explained by its hour" if given.grain == "quarter" else told
+
+
+def _table(given: EnergyGiven) -> Table:
+    points, locale = given.points, given.address.locale
+    used = format_alike([each.value for each in points], UNIT, locale=locale)
+    before = format_alike([each.before for each in points], UNIT, locale=locale)
+    is_compared = given.against is not None
+    rows = []
+    for each, text, other in zip(points, used, before, strict=True):
+        compared = [Cell(text=other)] if is_compared else []
+        label = label_of(each.start_utc, given.grain, given.period.time_zone)
+        told = Cell(text=_told(each))
+        rows.append(Row(cells=(Cell(text=label), Cell(text=text, figure_id=each.figure_id), *compared, told)))
+    unit = unit_text(UNIT)
+    return Table(
+        key="energy",
+        title=f"Energy by {BY_GRAIN[given.grain]}",
+        sheet="energy",
+        columns=(
+            Column(title=BY_GRAIN[given.grain]),
+            Column(title="used", unit=unit, is_number=True),
+            *([Column(title="compared", unit=unit, is_number=True)] if is_compared else []),
+            Column(title="to be known"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _told(each: Point) -> str:
+    read = f"{each.coverage:.1%} read" if each.coverage is not None and each.coverage < 1 else ""
+    estimated = f"{each.estimated_share:.1%} estimated" if each.estimated_share else ""
+    codes = [words(code) for code in each.codes if code not in ("gap", "estimated")]
+    return ", ".join(part for part in (read, estimated, *codes) if part)
+
+
+def _heat(given: EnergyGiven) -> Chart:
+    days = sorted(given.heat)
+    slots = slots_in_order({slot for day in days for slot in given.heat[day]})
+    return Chart(
+        key="heat",
+        title="kWh by day and hour",
+        unit=unit_text(UNIT),
+        shape="heat",
+        categories=tuple(str(day) for day in days),
+        series=tuple(
+            Series(name=slot, role="actual", values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots
+        ),
+        locale=given.address.locale,
+        note=f"Hours by the clock of {given.period.time_zone}; an hour that is not read is left open.",
+    )

@@ -1,0 +1,388 @@
+"""The EnPI pages: all energy uses in one list, and one use in six panels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from assets.kpi.enpi_of_use.alerts import EnpiAlert
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.kpi.enpi_of_use.use_register import SeuLine
+from data_quality.contracts.baselines.adjustment import AdjustmentRecord
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Period
+from reports.pages.address import Address
+from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
+from reports.pages.why_links import WHY
+from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.texts.numbers import unit_text
+from reports.writer import TONES, format_alike, standing_of, words
+
+ENPI = "/enpi"
+# Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
+SHOWN: Mapping[str, tuple[str, str]] = {
+    "actual_kwh": ("Actual", "kwh"),
+    "expected_kwh": ("Expected", "kwh"),
+    "deviation_percent": ("Deviation", "percent"),
+    "enpi_index": ("Index", "percent"),
+    "uncertainty_kwh": ("Uncertainty ±", "kwh"),
+}
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """One quarter of one use by one version. figures: by measure of SHOWN."""
+
+    period: Period
+    result: EnpiResult
+    figures: Mapping[str, Figure]
+
+    @property
+    def standing(self) -> str:
+        """The one code of how the use stands."""
+        return standing_of(self.result.status, self.result.performance)
+
+
+@dataclass(frozen=True)
+class UseTold:
+    """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
+    all that was read. before: actual energy of the training year's quarters, by their number. trend: by version.
+    """
+
+    site: Site
+    seu: Seu
+    version: BaselineVersion | None
+    versions: Sequence[BaselineVersion]
+    span: Period
+    quarters: Sequence[Quarter]
+    newest: Quarter | None
+    before: Mapping[int, Figure]
+    trend: Mapping[int, Sequence[Quarter]]
+    adjustments: Sequence[AdjustmentRecord]
+    alerts: Sequence[EnpiAlert]
+    reviews: Sequence[Finding]
+    findings: Sequence[Finding] = ()
+
+
+def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
+    """Where one use is shown."""
+    return address.href(f"{ENPI}/{site_id}/{seu_id}", **{"site": None, "scope": None, **changes})
+
+
+def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:
+    """The address that explains a number of a use against a version of its baseline."""
+    asked = {"site": site_id, "scope": f"seu:{seu_id}", "kpi": measure, "period": f"{span.start}/{span.end}"}
+    kept = {"grain": None, "compare": None}
+    return address.href(WHY, **kept, **asked, of="assessment", baseline=baseline or None)
+
+
+def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Sequence[str]) -> Page:
+    """Every use with its baseline and how it stood in the newest quarter that can be assessed."""
+    columns = (
+        Column(title="Energy use", weight=3), Column(title="Site"), Column(title="Source"),
+        Column(title="Baseline", weight=3), Column(title="Newest quarter"),
+        Column(title="Deviation", unit="%", is_number=True), Column(title="Status", weight=2),
+        Column(title="Last report"),
+    )  # fmt: skip
+    rows, whys = [], {}
+    for line, quarter in lines:
+        deviation = None if quarter is None else quarter.figures["deviation_percent"]
+        if deviation is not None and quarter is not None:
+            name = f"{quarter.result.baseline_id}@{quarter.result.baseline_version}"
+            whys[deviation.figure_id] = why_measure(
+                address, line.site, line.id, "deviation_percent", quarter.period, name
+            )
+        rows.append(Row(cells=(*_line_cells(line), *_standing_cells(quarter, deviation), _text(line.last_report))))
+    table = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=tuple(rows))
+    uses = tuple((f"{line.site}/{line.id}", line.name, use_address(address, line.site, line.id)) for line, _ in lines)
+    blocks: tuple[PageBlock, ...] = (table, Steps(title="One use in six panels", steps=uses))
+    if not lines:
+        blocks = (Paragraph(text=f"No site file of {', '.join(sites) or 'yours'} names a significant energy use."),)
+    return Page(
+        title="Energy performance", address=address, parts=(Part(key="uses", blocks=blocks),), whys=whys,
+        is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
+    )  # fmt: skip
+
+
+def _line_cells(line: SeuLine) -> tuple[Cell, ...]:
+    baseline = line.baseline or "none: fit one, and another person approves it"
+    tone = "plain" if line.has_approved_baseline else "muted"
+    return (Cell(text=line.name), Cell(text=line.site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+
+
+def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:
+    if quarter is None or deviation is None:
+        return (_text(None), _text(None), Cell(text=words("not_assessable"), tone="muted"))
+    [text] = format_alike([deviation.value], "percent", signed=True)
+    status = Cell(text=words(quarter.standing), tone=TONES.get(quarter.standing, "plain"))
+    return (Cell(text=quarter.period.label), Cell(text=text, figure_id=deviation.figure_id, decimals=1), status)
+
+
+def _text(text: str | None) -> Cell:
+    return Cell(text=text or "–", tone="plain" if text else "muted")
+
+
+def use_page(told: UseTold, address: Address) -> Page:
+    """One use: selection, bars, standing, quarters, index over three years, formula; what else must be known."""
+    parts = [
+        Part(key="selection", blocks=_selection(told, address)),
+        Part(key="standing", title="How it stands", blocks=_standing(told, address)),
+        Part(key="bars", title="Expected and actual", blocks=_bars(told)),
+        Part(key="quarters", title="Quarters", blocks=(_table(told.quarters, "quarters", told.span.label),)),
+        Part(key="index", title="Index over three years", blocks=_index(told)),
+        Part(key="model", title="The baseline", blocks=_model(told)),
+        Part(key="care", title="What else must be known", blocks=_care(told)),
+    ]
+    path = f"/enpi/{told.site.site_id}/{told.seu.seu_id}/quarters.csv"
+    return Page(
+        title=f"{told.seu.name}, {told.site.name}",
+        address=address,
+        parts=tuple(parts),
+        findings=tuple(told.findings),
+        links=(("CSV of the quarters", address.href(path)), ("All uses", address.href(ENPI, period=None))),
+        whys=_whys(told, address),
+        is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
+    )
+
+
+def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
+    site = told.site
+    uses = tuple(
+        Option(
+            text=each.name, href=use_address(address, site.site_id, each.seu_id, baseline=None),
+            is_chosen=each.seu_id == told.seu.seu_id,
+        )
+        for each in site.seus
+    )  # fmt: skip
+    chosen = None if told.version is None else told.version.version
+    versions = tuple(
+        Option(
+            text=f"v{each.version} {each.status.value}", href=address.href(baseline=str(each.version)),
+            is_chosen=each.version == chosen,
+        )
+        for each in told.versions
+    )  # fmt: skip
+    years = sorted({each.baseline.train_start.year for each in told.versions} | {told.span.start.year})
+    last = told.span.start.year
+    spans = tuple(
+        Option(text=str(year), href=address.href(period=str(year)), is_chosen=str(year) == told.span.label)
+        for year in range(years[0], max(last, years[-1]) + 2)
+    )
+    against = "no baseline" if told.version is None else f"baseline version {chosen} ({told.version.status.value})"
+    source = words(told.seu.carrier.value)
+    text = f"{told.seu.name}: {source} of {', '.join(told.seu.meters)}, {told.span.label}, against {against}."
+    blocks: list[PageBlock] = [Choice(label="Energy use", options=uses), Choice(label="Year", options=spans)]
+    blocks.append(Choice(label="Energy source", options=(Option(text=source, href=address.href(), is_chosen=True),)))
+    if versions:
+        blocks.append(Choice(label="Baseline", options=versions))
+    return (*blocks, Paragraph(text=text))
+
+
+def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
+    newest = told.newest
+    if newest is None:
+        reasons = ", ".join(dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason))
+        text = f"No quarter can be assessed{f': {reasons}' if reasons else ''}."
+        return (Paragraph(text=text, tone="muted"),)
+    result = newest.result
+    sure = {True: "significant", False: "not significant", None: "significance not known"}[result.significant]
+    tone = TONES.get(newest.standing, "plain")
+    deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
+    name = f"{result.baseline_id}@{result.baseline_version}"
+    numbers = tuple(
+        Number(
+            label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
+            text=format_alike([figure.value], figure.unit, signed=figure is deviation)[0],
+            unit="%" if figure is deviation else "",
+            note=note,
+            tone=tone,
+            figure_id=figure.figure_id,
+            why=why_measure(address, told.site.site_id, told.seu.seu_id, figure.kpi, newest.period, name),
+        )
+        for figure, note in ((deviation, sure), (index, "expected is 100"))
+    )
+    rule = told.seu.status_rule
+    text = (
+        f"{words(newest.standing)}: {newest.period.label}, by baseline version {result.baseline_version}. "
+        f"Above {rule.warn_percent:g} % a warning, above {rule.crit_percent:g} % critical ({rule.policy})."
+    )
+    return (Paragraph(text=text, tone=tone), Numbers(numbers=numbers))
+
+
+def _bars(told: UseTold) -> tuple[PageBlock, ...]:
+    if not told.quarters:
+        return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
+    before = [told.before.get(_number(each.period.start)) for each in told.quarters]
+    series = [
+        Series(name="Expected", role="expected", values=_values(told.quarters, "expected_kwh")),
+        Series(name="Actual", role="actual", values=_values(told.quarters, "actual_kwh")),
+    ]
+    if any(before):
+        year = "" if told.version is None else told.version.baseline.train_start.year
+        series.append(Series(name=f"Actual in {year}, the training", role="third", values=tuple(map(_value, before))))
+    chart = Chart(
+        key="bars",
+        title="Expected at the conditions of each quarter, and actual",
+        unit="kWh",
+        shape="bars",
+        categories=tuple(each.period.label for each in told.quarters),
+        series=tuple(series),
+        locale=told.site.locale,
+        figure_ids=tuple(each.figures[name].figure_id for each in told.quarters for name in SHOWN),
+        note="Of days that can be compared; the year of the training stands beside it as it was metered.",
+    )
+    return (chart,)
+
+
+def _number(day: date) -> int:
+    return (day.month + 2) // 3
+
+
+def _value(figure: Figure | None) -> float | None:
+    return None if figure is None or figure.value is None else float(figure.value)
+
+
+def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ...]:
+    return tuple(_value(each.figures[measure]) for each in quarters)
+
+
+def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
+    columns = (
+        Column(title="Quarter"),
+        *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
+        Column(title="Status", weight=2), Column(title="Significant"), Column(title="Days compared"),
+        Column(title="Flags", weight=3),
+    )  # fmt: skip
+    texts = {
+        name: format_alike([each.figures[name].value for each in quarters], unit, signed=name == "deviation_percent")
+        for name, (_, unit) in SHOWN.items()
+    }
+    rows = []
+    for at, each in enumerate(quarters):
+        result = each.result
+        cells = [Cell(text=texts[name][at], figure_id=each.figures[name].figure_id) for name in SHOWN]
+        status = words(each.standing) + (f": {words(result.reason)}" if result.reason else "")
+        sure = {True: "yes", False: "no", None: "–"}[result.significant]
+        flags = ", ".join(map(words, result.review_flags))
+        rows.append(
+            Row(
+                cells=(
+                    Cell(text=each.period.label), *cells, Cell(text=status, tone=TONES.get(each.standing, "plain")),
+                    Cell(text=sure), Cell(text=f"{result.compared_days} of {result.days}"), Cell(text=flags or "none"),
+                )
+            )
+        )  # fmt: skip
+    return Table(key=key, title=title, sheet=key, columns=columns, rows=tuple(rows))
+
+
+def _index(told: UseTold) -> tuple[PageBlock, ...]:
+    """One series a version; 100 is what the version expects."""
+    labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
+    if not labels:
+        return (Paragraph(text="No approved baseline has a quarter with readings.", tone="muted"),)
+    roles = ("actual", "third", "fourth")
+    # More versions than a chart has kinds of line stand in the table alone, the newest are drawn.
+    drawn = sorted(told.trend, reverse=True)[: len(roles)]
+    by_label = {number: {each.period.label: each for each in told.trend[number]} for number in told.trend}
+    series = [
+        Series(
+            name=f"v{number}",
+            role=role,
+            values=tuple(
+                _value(by_label[number][label].figures["enpi_index"]) if label in by_label[number] else None
+                for label in labels
+            ),
+        )
+        for number, role in zip(sorted(drawn), roles, strict=False)
+    ]
+    series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
+    chart = Chart(
+        key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
+        series=tuple(series), locale=told.site.locale,
+        note="Quarters of a version's own training lie near 100 by construction.",
+    )  # fmt: skip
+    tables = [_table(told.trend[number], f"index_v{number}", f"Version {number}") for number in sorted(told.trend)]
+    return (chart, *tables)
+
+
+def _model(told: UseTold) -> tuple[PageBlock, ...]:
+    version = told.version
+    if version is None:
+        mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
+        return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
+    fit, stats = version.baseline, version.baseline.statistics
+    approved = "nobody: it is provisional, and no report claims by it"
+    if version.approved_by and version.approved_at_utc:
+        approved = f"{version.approved_by} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+    facts = (
+        ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
+        ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
+        ("R²", f"{stats.r2:.4f}", ""),
+        ("RMSE", f"{stats.rmse_dof:,.3f} kWh/day", ""),
+        ("CV(RMSE)", f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", ""),
+        ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
+        ("Approved by", approved, ""),
+    )
+    drivers = tuple((each.driver_id, each.justification, "") for each in told.seu.drivers)
+    return (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts)) + (
+        (Steps(title="Why these drivers", steps=drivers),) if drivers else ()
+    )
+
+
+def formula_of(version: BaselineVersion) -> str:
+    """The model in one line, kWh a day."""
+    terms = [
+        f"{term.value:.6g}" if term.name == "intercept" else f"{term.value:.6g}*{term.name}"
+        for term in version.baseline.coefficients
+    ]
+    return f"Energy [kWh/day] = {' + '.join(terms)}".replace("+ -", "- ")
+
+
+def _care(told: UseTold) -> tuple[PageBlock, ...]:
+    steps = [
+        (
+            f"Adjustment, {each.status.value}",
+            f"{each.adjustment.start} to {each.adjustment.end}: "
+            + (f"{each.adjustment.kwh_per_day} kWh a day" if each.adjustment.percent is None else "")
+            + (f"{each.adjustment.percent} %" if each.adjustment.percent is not None else "")
+            + f", {each.adjustment.reason} (proposed by {each.proposed_by})",
+            "",
+        )
+        for each in told.adjustments
+    ]
+    flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
+    steps += [("Look again", words(flag), "") for flag in flags]
+    steps += [(f"Review: {words(each.code)}", each.message, "") for each in told.reviews]
+    steps += [(f"Alert, {words(each.kind)}", each.message, "") for each in told.alerts]
+    if not steps:
+        return (Paragraph(text="No adjustment, flag, alert, or reason to review the baseline."),)
+    return (Steps(title="Adjustments, flags, reviews, alerts", steps=tuple(steps)),)
+
+
+def _whys(told: UseTold, address: Address) -> dict[str, str]:
+    every = [*told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
+    return {
+        figure.figure_id: why_measure(
+            address, told.site.site_id, told.seu.seu_id, name, each.period,
+            f"{each.result.baseline_id}@{each.result.baseline_version}" if each.result.baseline_id else "",
+        )
+        for each in every
+        for name, figure in each.figures.items()
+    }  # fmt: skip
+
+
+def quarters_csv(quarters: Sequence[Quarter]) -> list[list[str]]:
+    """The quarters unrounded, head first."""
+    head = ["quarter", "start", "end", *SHOWN, "status", "reason", "significant", "baseline_id", "baseline_version"]
+    rows = []
+    for each in quarters:
+        result = each.result
+        numbers = ["" if each.figures[name].value is None else str(each.figures[name].value) for name in SHOWN]
+        sure = "" if result.significant is None else str(result.significant).lower()
+        rows.append([
+            each.period.label, str(each.period.start), str(each.period.end), *numbers, result.status, result.reason,
+            sure, result.baseline_id, str(result.baseline_version or ""),
+        ])  # fmt: skip
+    return [head, *rows]

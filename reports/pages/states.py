@@ -1,0 +1,77 @@
+"""What a page says where it has nothing to show: why, and what to do next. Never an empty box, never a zero."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from data_quality.contracts.time import Period
+from reports.pages.address import Address
+from reports.report_content import Paragraph
+
+
+class State(NamedTuple):
+    """Sentences in place of what is not there, and where to go from here: text, address."""
+
+    told: tuple[Paragraph, ...]
+    links: tuple[tuple[str, str], ...] = ()
+
+
+def no_readings(site_id: str) -> State:
+    """Nothing was ever read of the site."""
+    return _state(
+        f"No readings of site {site_id} yet.",
+        f"Put the meters' first file into the folder landing/{site_id} and start the ingestion, or run "
+        f"'meterloom ingest FILE --site {site_id}'.",
+    )
+
+
+def no_marts() -> State:
+    """There are readings, and no numbers made of them."""
+    return _state(
+        "There are readings, and no mart is published yet.",
+        "The job kpi makes them by itself after readings came in while 'meterloom up' runs; 'meterloom refresh' makes "
+        "them now.",
+    )
+
+
+def nothing_in(address: Address, period: Period, nearest: str) -> State:
+    """The period has no reading. nearest: the month with readings that is nearest to it, or nothing."""
+    told = f"Nothing was read of this scope from {period.start} to {period.end} (the day after the last)."
+    if not nearest:
+        return _state(told, "No other month of it has readings either.")
+    links = ((f"The nearest month with readings: {nearest}", address.href(period=nearest, grain=None)),)
+    return _state(told, f"The nearest month with readings is {nearest}.", links=links)
+
+
+def too_fine(address: Address, grain: str, days: int, most: int, coarser: Sequence[str]) -> State:
+    """A chart of that many days by so short intervals shows nothing that anybody could see."""
+    links = tuple((f"By {each}", address.href(grain=each)) for each in coarser)
+    return _state(
+        f"{days} days are more than a chart by {grain} holds: {most} at most.",
+        "Choose longer intervals or a shorter period.",
+        links=links,
+    )
+
+
+def marts_are_of_now(address: Address, as_of_utc: datetime, *, has_quarters: bool) -> State:
+    """The address names an instant that the marts are not of."""
+    then = (("By quarter hours, as known then", address.href(grain="quarter")),) if has_quarters else ()
+    links = (*then, ("As known now", address.href(as_of=None)))
+    return _state(
+        f"Hours, days and months are of what is known now, and not as known at {as_of_utc:%Y-%m-%d %H:%M}Z.",
+        "Quarter hours of up to 31 days are shown as known then; 'meterloom kpis --as-of' makes the others.",
+        links=links,
+    )
+
+
+def no_hours(address: Address, scope: str) -> State:
+    """A scope that is given shares of meters has days, and no hours."""
+    return _state(
+        f"{scope} is given shares of meters by days: it has no hours of its own.",
+        "Choose days or months.",
+        links=(("By day", address.href(grain="day")), ("By month", address.href(grain="month"))),
+    )
+
+
+def _state(why: str, mend: str, *, links: tuple[tuple[str, str], ...] = ()) -> State:
+    return State((Paragraph(text=why, tone="caution"), Paragraph(text=mend)), links)

@@ -1,0 +1,272 @@
+"""The page that explains one number: its value made again, its formula, what it is made of, readings and versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.time import zone
+from reports.life.figure_trace import TraceReport, VersionChange
+from reports.pages.address import Address
+from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Steps
+from reports.pages.why_links import TAKES, WHY
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.numbers import exact_text, unit_text
+from reports.writer import format_alike, words
+
+# More nodes than this nobody reads as a list: the others stand in a table below it.
+MOST_NODES = 60
+ROWS_A_PAGE = 1000
+_SHA256 = 64
+FORMULAS: Mapping[str, str] = {
+    "sum": "the sum of its parts; unknown as soon as one part is",
+    "max": "the largest of its parts; unknown as soon as one part is",
+    "difference": "the first less the second",
+    "ratio": "the first divided by the second",
+    "deviation_percent": "100 · (actual − expected) / expected",
+    "percent_of": "100 · first / second",
+    "in_gj": "kWh · 0.0036",
+    "in_thousands": "a thousandth of it",
+    "seu_assessment": "over the days of which both the metered and the expected energy are whole",
+    "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
+    "nothing": "it has no value: the finding beside it says why",
+}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
+    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored.
+    """
+
+    found: TraceReport
+    graph: Sequence[Figure]
+    changes: Sequence[VersionChange]
+    readings: Sequence[Mapping[str, Any]]
+    total: int
+    page: int
+    time_zone: str
+    titles: Mapping[str, tuple[str, str, str]]
+    kept: bool
+    is_past: bool = False
+
+    @property
+    def figure(self) -> Figure:
+        """The number itself."""
+        return self.found.figure
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """That the value made again is another one."""
+        if self.found.is_equal:
+            return ()
+        figure, again = self.figure, self.found.recomputed
+        message = f"It reads {exact_text(figure.value, figure.unit)}; made again from the readings it is "
+        message += f"{exact_text(again, figure.unit)}" + (
+            "." if self.found.difference is None else f", {exact_text(self.found.difference, figure.unit)} apart."
+        )
+        code = "figure_differs" if self.kept else "mart_differs"
+        return (Finding(code=code, message=message, scope=figure.scope, severity="blocking"),)
+
+
+def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Page:
+    """The page of one number. may_keep: whether whoever looks may store it."""
+    figure = told.figure
+    parts = [
+        Part(key="value", blocks=(_headline(told), _verdict(told), _facts(told))),
+        Part(key="formula", title="Formula", blocks=_formula(told)),
+        Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
+        Part(key="readings", title="Readings behind it", blocks=_readings(told)),
+        Part(key="versions", title="Versions behind it", blocks=(_versions(told),)),
+        Part(key="changes", title="What changed since", blocks=_changes(told)),
+    ]
+    if may_keep and not told.kept and not told.is_past:
+        parts.append(Part(key="keep", title="Keep it", blocks=(_keep(address),)))
+    return Page(
+        title=f"Why: {_label(figure, told)}",
+        address=address,
+        parts=tuple(parts),
+        age=f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z",
+        findings=told.findings,
+        links=_links(told, address),
+        is_synthetic=figure.is_synthetic,
+    )
+
+
+def _label(figure: Figure, told: Explained) -> str:
+    title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
+    label = figure.label.replace(figure.kpi, title)
+    return label if figure.scope in label else f"{label} of {figure.scope}"
+
+
+def _days(figure: Figure) -> str:
+    last = figure.end - timedelta(days=1)
+    hour = figure.trace.parameters.get("hour_start_utc") or figure.trace.parameters.get("at_utc")
+    span = f"{figure.start}" + (f" to {last}" if last != figure.start else "")
+    return f"{hour}, local day {span}" if hour else f"{span} (local days)"
+
+
+def _headline(told: Explained) -> Numbers:
+    figure = told.figure
+    [text] = format_alike([figure.value], figure.unit)
+    tone = "bad" if told.findings else "plain"
+    number = Number(
+        label=_label(figure, told), text=text, unit=unit_text(figure.unit), note=_days(figure), tone=tone,
+        figure_id=figure.figure_id,
+    )  # fmt: skip
+    return Numbers(numbers=(number,))
+
+
+def _verdict(told: Explained) -> Paragraph:
+    if told.found.is_equal:
+        seen = "as known then, from the readings alone" if told.is_past else "from the readings"
+        return Paragraph(
+            text=f"Recomputed EQUAL {seen}: {exact_text(told.figure.value, told.figure.unit)}.", tone="good"
+        )
+    return Paragraph(text=f"Recomputed NOT EQUAL. {told.findings[0].message}", tone="bad")
+
+
+def _facts(told: Explained) -> Steps:
+    figure = told.figure
+    with_care = ", ".join(map(words, figure.findings))
+    facts = [
+        ("Scope", figure.scope, ""),
+        ("Period", f"{_days(figure)} of {told.time_zone}", ""),
+        ("Exact value", exact_text(figure.value, figure.unit), ""),
+        ("Coverage", "" if figure.coverage is None else f"{figure.coverage:.1%} of its time was read", ""),
+        ("Estimated", f"{figure.estimated_share:.1%} of what was read" if figure.estimated_share else "", ""),
+        ("To be read with", with_care, ""),
+        ("Readings", "simulated, none of them was measured" if figure.is_synthetic else "", ""),
+        ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for", ""),
+    ]
+    return Steps(title="What it is", steps=tuple(each for each in facts if each[1]))
+
+
+def _formula(told: Explained) -> tuple[PageBlock, ...]:
+    figure, computation = told.figure, told.figure.trace.computation
+    named = dict.fromkeys(each.kpi for each in told.graph)
+    blocks: list[PageBlock] = []
+    if computation in FORMULAS:
+        blocks.append(Paragraph(text=f"{words(figure.kpi).capitalize()}: {FORMULAS[computation]}."))
+    for title, formula, meaning in (told.titles[kpi] for kpi in named if kpi in told.titles):
+        blocks.append(Paragraph(text=f"{title}: {formula}. {meaning}"))
+    return tuple(blocks) or (Paragraph(text=f"Computed by {words(computation)}."),)
+
+
+def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
+    """Figures first, then what they rest on; each figure that is kept leads to its own page."""
+    steps = [
+        (
+            words(figure.trace.computation),
+            f"{_label(figure, told)}, {_days(figure)}: {exact_text(figure.value, figure.unit)}",
+            address_of(figure.figure_id, address) if told.kept else "",
+        )
+        for figure in told.graph[1:]
+    ]
+    steps += [(words(each.role), _input_text(each), "") for each in told.found.inputs if each.kind != "figure"]
+    blocks: list[PageBlock] = [Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES]))]
+    if rest := steps[MOST_NODES:]:
+        rows = [Row(cells=(Cell(text=word), Cell(text=text))) for word, text, _ in rest]
+        columns = (Column(title="What"), Column(title="Which", weight=4))
+        blocks.append(
+            Table(key="others", title=f"{len(rest)} others", sheet="others", columns=columns, rows=tuple(rows))
+        )
+    return tuple(blocks)
+
+
+def _input_text(each: TraceInput) -> str:
+    return " ".join(part for part in (each.id, each.sha256[:16], each.value) if part)
+
+
+def _readings(told: Explained) -> tuple[PageBlock, ...]:
+    if not told.total:
+        return (Paragraph(text="It rests on no reading."),)
+    first = told.page * ROWS_A_PAGE
+    columns = (
+        Column(title="Meter", weight=2), Column(title="Register"), Column(title="From", unit=told.time_zone, weight=2),
+        Column(title="Minutes", is_number=True), Column(title="Value", is_number=True, weight=2), Column(title="Unit"),
+        Column(title="Quality", weight=2), Column(title="File and line", weight=4),
+        Column(title="Recorded", unit="UTC", weight=2),
+    )  # fmt: skip
+    rows = tuple(Row(cells=tuple(Cell(text=text) for text in _reading(row, told.time_zone))) for row in told.readings)
+    table = Table(
+        key="rows",
+        title=f"{told.total:,} readings",
+        sheet="readings",
+        columns=columns,
+        rows=rows,
+        note=f"{first + 1:,} to {first + len(rows):,}, as their sources had them",
+    )
+    return (table,)
+
+
+def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
+    # An edit stands in no line: its source is the person and the reason.
+    source = ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None)
+    quality = words(QualityCode(row["quality_code"]).name.lower()) + (", simulated" if row["is_synthetic"] else "")
+    return (
+        row["meter_id"],
+        row["register"],
+        row["start_utc"].astimezone(zone(time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
+        str(row["minutes"]),
+        f"{Decimal(repr(round(row['value'], 6))):,f}",
+        unit_text(row["unit"]),
+        quality,
+        source,
+        f"{row['recorded_at_utc']:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def _versions(told: Explained) -> Table:
+    shown = {name: value[:16] if len(value) == _SHA256 else value for name, value in told.found.versions.items()}
+    rows = [Row(cells=(Cell(text=name), Cell(text=value))) for name, value in sorted(shown.items())]
+    columns = (Column(title="Version", weight=3), Column(title="Digest or number", weight=2))
+    return Table(key="versions", title="Versions", sheet="versions", columns=columns, rows=tuple(rows))
+
+
+def _changes(told: Explained) -> tuple[PageBlock, ...]:
+    if not told.changes:
+        return (Paragraph(text="Nothing: made today it would be the same.", tone="good"),)
+    steps = [(each.kind, f"{each.id} is {each.now[:16] or 'gone'}, was {each.then[:16]}", "") for each in told.changes]
+    return (Steps(title="Made today it may differ", steps=tuple(steps)),)
+
+
+def _keep(address: Address) -> Form:
+    known = {"site": address.site, "scope": address.scope, "period": address.period, "grain": address.grain or ""}
+    fields = {**known, **{name: address.part(name) for name in TAKES}}
+    return Form(
+        key="keep",
+        title="Keep as a figure",
+        action="/why/keep",
+        method="post",
+        fields=tuple(
+            Input(name=name, label=name, kind="hidden", value=value) for name, value in fields.items() if value
+        ),
+        submit="Keep this number",
+        note="It is stored with its trace under an id that never changes, and can be cited and verified.",
+    )
+
+
+def _links(told: Explained, address: Address) -> tuple[tuple[str, str], ...]:
+    links = [("Link to this number", address.href())]
+    if not told.is_past and not told.kept:
+        links.append(
+            ("The same as of then", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
+        )
+    if told.page:
+        links.append(("Readings before", address.href(page=str(told.page) if told.page > 1 else None)))
+    if (told.page + 1) * ROWS_A_PAGE < told.total:
+        links.append(("Readings after", address.href(page=str(told.page + 2))))
+    if told.kept:
+        base = f"/api/v1/ems/figures/{told.figure.figure_id}"
+        links += [("JSON", base), ("All readings", f"{base}/rows"), ("Versions", f"{base}/versions")]
+    return tuple(links)
+
+
+def address_of(figure_id: str, address: Address) -> str:
+    """Where a kept figure is explained."""
+    return Address(path=WHY, locale=address.locale, more=(("figure", figure_id),)).href()

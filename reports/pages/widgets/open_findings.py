@@ -1,0 +1,69 @@
+"""Widget 8: what is open, by how soon somebody must act; every source is named, also one that could not be asked."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from data_quality.contracts.model import Model
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, table
+from reports.report_content import Cell, Table, Tone
+
+SEVERITIES: tuple[Literal[1, 2, 3, 4], ...] = (1, 2, 3, 4)
+WORDS = {1: "Sev1, act now", 2: "Sev2, today", 3: "Sev3, this week", 4: "Sev4, know"}
+TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
+OF_FINDING: dict[str, Literal[2, 3, 4]] = {"blocking": 2, "warning": 3, "info": 4}
+MOST_ROWS = 12
+
+
+class OpenFinding(Model):
+    """One finding that is open. source: who found it. at_utc: when it was told, where that is kept."""
+
+    severity: Literal[1, 2, 3, 4]
+    source: str
+    what: str
+    at_utc: datetime | None = None
+    count: int = 1
+
+
+class OpenFindings(Given):
+    """asked: sources that were looked at; silent: those that could not be, with why."""
+
+    open: tuple[OpenFinding, ...] = ()
+    asked: tuple[str, ...] = ()
+    silent: tuple[tuple[str, str], ...] = ()
+
+
+def view(given: OpenFindings) -> Widget:
+    """Counts by severity and the gravest, newest first. None open is said as that, with who was asked."""
+    counts = Counter(dict.fromkeys(SEVERITIES, 0))
+    for each in given.open:
+        counts[each.severity] += 1
+    numbers = [Number(label=WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
+               for each in SEVERITIES]  # fmt: skip
+    dated = sorted(each.at_utc for each in given.open if each.at_utc is not None)
+    span = f"oldest {dated[0]:%Y-%m-%d}, newest {dated[-1]:%Y-%m-%d}" if dated else ""
+    asked = f"asked: {', '.join(given.asked)}"
+    numbers += [Number(label=source, text="not known", note=why, tone="caution") for source, why in given.silent]
+    return Widget(
+        key="open_findings", title="Open findings", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
+        state="finding" if given.open or given.silent or given.findings else "value",
+        value=Number(label="Open", text=str(len(given.open)), note="; ".join(each for each in (span, asked) if each)),
+        numbers=tuple(numbers), findings=given.findings, table=_table(given.open),
+    )  # fmt: skip
+
+
+def _table(found: Sequence[OpenFinding]) -> Table | None:
+    if not found:
+        return None
+    first = sorted(found, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
+    rows = [
+        [Cell(text=f"Sev{each.severity}", tone=TONES[each.severity]), Cell(text=each.source), Cell(text=each.what),
+         Cell(text=f"{each.at_utc:%Y-%m-%d}" if each.at_utc else "–")]
+        for each in first[:MOST_ROWS]
+    ]  # fmt: skip
+    rest = len(found) - MOST_ROWS
+    more = f"and {rest} more" if rest > 0 else ""
+    made = table("findings", "Gravest first", [("Severity", ""), ("Source", ""), ("What", ""), ("Since", "")], rows)
+    return made.model_copy(update={"note": more})

@@ -1,0 +1,34 @@
+"""Widget 4: the month's highest demand in the tariff's own window, when it was, and what is billed at the least."""
+
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, Shown, number, tile
+
+
+class PeakDemand(Given):
+    """peak: of the month so far; at: its local time. running: mean of the window so far. months_before: the highest of
+    the months that a ratchet looks back on. rule: what the tariff says of it, in words.
+    """
+
+    peak: Shown | None = None
+    at: str = ""
+    running: Shown | None = None
+    minutes_left: int = 0
+    window_minutes: int = 0
+    projected: Shown | None = None
+    target_kw: str = ""
+    months_before: Shown | None = None
+    rule: str = ""
+
+
+def view(given: PeakDemand) -> Widget:
+    """The tile: highest demand, the running window, the projection, the target."""
+    left = f"{given.minutes_left} of {given.window_minutes} minutes left" if given.window_minutes else ""
+    more: list[Number] = [
+        number("Running window", given.running, given.locale, note=left),
+        number("Whole month, projected", given.projected, given.locale),
+        Number(label="Target", text=given.target_kw or "–", unit="kW" if given.target_kw else "",
+               note="" if given.target_kw else "the tariff contracts no demand"),
+    ]  # fmt: skip
+    if given.rule:
+        more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
+    return tile("peak_demand", "Peak demand of the month", given, given.peak, label="Highest", note=given.at, more=more)

@@ -1,0 +1,48 @@
+"""Widget 10: three shares that are never one: own generation used, own use covered, and what contracts say."""
+
+from reports.pages.page import Picture, Widget
+from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
+from reports.svg.donut import Ring, donut_svg
+from reports.texts.numbers import MISSING
+
+NAMES = {
+    "self_consumption_rate": "Own generation used here",
+    "self_sufficiency": "Use covered by own generation",
+    "contractual_renewable_share": "Renewable by contract",
+}
+
+
+class Renewable(Given):
+    """shares: by KPI, of the newest whole month."""
+
+    shares: tuple[tuple[str, Shown], ...] = ()
+    span: str = ""
+
+
+def view(given: Renewable) -> Widget:
+    """The tile: the first share that is known leads; the others stand beside it, each with its own reason."""
+    shares = dict(given.shares)
+    known = [kpi for kpi in NAMES if kpi in shares and shares[kpi].figure.value is not None]
+    if not shares:
+        return nothing("renewable", "Renewable shares", given, given.reason or "no share is published of this site")
+    lead = known[0] if known else next(kpi for kpi in NAMES if kpi in shares)
+    more = [number(NAMES[kpi], shares.get(kpi), given.locale) for kpi in NAMES if kpi != lead]
+    rings = [_ring(kpi, shares.get(kpi), given.locale) for kpi in NAMES]
+    picture = Picture(key="renewable-rings", title="Renewable shares", svg=donut_svg("Renewable shares", rings),
+                      caption="Three shares of different wholes")  # fmt: skip
+    return tile(
+        "renewable",
+        "Renewable shares",
+        given,
+        shares[lead],
+        picture=picture,
+        label=NAMES[lead],
+        note=given.span,
+        more=more,
+    )
+
+
+def _ring(kpi: str, shown: Shown | None, locale: str) -> Ring:
+    value = None if shown is None else shown.figure.value
+    made = number(NAMES[kpi], shown, locale)
+    return Ring(NAMES[kpi], None if value is None else float(value), MISSING if value is None else f"{made.text} %")

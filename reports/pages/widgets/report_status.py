@@ -1,0 +1,62 @@
+"""Widget 13: which reports are due, drafted, reviewed, published, and which of them no longer hold."""
+
+from collections import Counter
+
+from data_quality.contracts.model import Model
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, table
+from reports.report_content import Cell, Table
+
+STATES = ("due", "draft", "reviewed", "published", "stale")
+
+
+class ReportLine(Model):
+    """A report of a period at its newest revision, or one that is due. stale: what changed since, in words."""
+
+    name: str
+    site: str
+    period: str
+    revision: int = 0
+    status: str
+    stale: tuple[str, ...] = ()
+    href: str = ""
+
+
+class ReportStatus(Given):
+    """lines: newest revisions, and what is due and not made."""
+
+    lines: tuple[ReportLine, ...] = ()
+
+
+def view(given: ReportStatus) -> Widget:
+    """Counts by state, and every line by name: a stale one says what changed."""
+    counts: Counter[str] = Counter()
+    for line in given.lines:
+        counts[line.status.partition(" ")[0]] += 1
+        counts["stale"] += bool(line.stale)
+    numbers = [
+        Number(label=state.capitalize(), text=str(counts[state]),
+               tone="caution" if state in ("due", "stale") and counts[state] else "plain")
+        for state in STATES
+    ]  # fmt: skip
+    stale = [f"{line.name} {line.site} {line.period}" for line in given.lines if line.stale]
+    note = f"stale: {', '.join(stale)}" if stale else "none is stale"
+    return Widget(
+        key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
+        value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),
+        age=given.age, numbers=tuple(numbers), link=given.link, is_synthetic=given.is_synthetic,
+        reason="" if given.lines else "no report is made or due", table=_table(given) if given.lines else None,
+        findings=given.findings,
+    )  # fmt: skip
+
+
+def _table(given: ReportStatus) -> Table:
+    columns = [("Report", ""), ("Site", ""), ("Period", ""), ("Revision", ""), ("Status", ""), ("Changed since", "")]
+    # What asks for somebody stands first.
+    lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
+    rows = [
+        [Cell(text=each.name), Cell(text=each.site), Cell(text=each.period), Cell(text=str(each.revision or "–")),
+         Cell(text=each.status), Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
+        for each in lines
+    ]  # fmt: skip
+    return table("reports", "Newest revisions", columns, rows)

@@ -1,0 +1,29 @@
+"""A sum over a span of days beside the span that it is compared with: use, cost or carbon of a scope, and its share."""
+
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, Shown, number, tile
+from reports.writer import words
+
+
+class Compared(Given):
+    """now, before: of the span and of the one compared with; change: in percent. against: that span, in words."""
+
+    key: str
+    title: str
+    label: str
+    span: str = ""
+    now: Shown | None = None
+    before: Shown | None = None
+    change: Shown | None = None
+    against: str = ""
+    more: tuple[tuple[str, Shown | None, str], ...] = ()
+
+
+def view(given: Compared) -> Widget:
+    """The tile."""
+    beside: list[Number] = []
+    if given.against:
+        beside.append(number(given.against, given.before, given.locale))
+        beside.append(number("Change", given.change, given.locale, signed=True))
+    beside += [number(label, shown, given.locale, note=note) for label, shown, note in given.more]
+    return tile(given.key, given.title, given, given.now, label=words(given.label), note=given.span, more=beside)

@@ -1,0 +1,75 @@
+"""Widget 7: the block of the tariff that holds now, its price, until when, and what comes next."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from data_quality.contracts.model import Model
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, nothing
+from reports.texts.numbers import MISSING, currency_unit
+from reports.writer import format_alike, words
+
+
+class Block(Model):
+    """A period of a charge, and the span of quarter hours around an instant in which it holds.
+
+    price: of a kWh; None where it has tiers or comes from a series. until_utc: None beyond the days looked at.
+    """
+
+    charge_id: str
+    period_id: str
+    price: Decimal | None
+    why_no_price: str = ""
+    until_utc: datetime | None = None
+    until_local: str = ""
+    next_period: str = ""
+    next_price: Decimal | None = None
+
+
+class TariffBlock(Given):
+    """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is."""
+
+    blocks: tuple[Block, ...] = ()
+    currency: str = ""
+    tariff: str = ""
+    day: str = ""
+
+
+def view(given: TariffBlock) -> Widget:
+    """The tile."""
+    key, title = "tariff_block", "Tariff block now"
+    if not given.blocks:
+        return nothing(key, title, given, given.reason or "no tariff of the site file is in force")
+    first, *others = [_number(each, given) for each in given.blocks]
+    return Widget(
+        key=key, title=title, state="finding" if given.findings else "value", value=first, age=given.age,
+        numbers=(*others, *_next(given.blocks, given)), findings=given.findings, link=given.link,
+        is_synthetic=given.is_synthetic,
+    )  # fmt: skip
+
+
+def _number(block: Block, given: TariffBlock) -> Number:
+    until = f"until {block.until_local}" if block.until_local else "for more than a week"
+    note = ", ".join(each for each in (until, given.day, given.tariff) if each)
+    return Number(
+        label=f"{words(block.charge_id)}: {words(block.period_id)}",
+        text=_price(block.price, given.locale),
+        unit=f"{currency_unit(given.currency)}/kWh",
+        note=note if block.price is not None else f"{block.why_no_price}; {note}",
+        why=given.address.href("/cost", scope=None, period=None),
+    )
+
+
+def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
+    return [
+        Number(label=f"Then {words(each.next_period)}", text=_price(each.next_price, given.locale),
+               unit=f"{currency_unit(given.currency)}/kWh")
+        for each in blocks
+        if each.next_period
+    ]  # fmt: skip
+
+
+def _price(price: Decimal | None, locale: str) -> str:
+    # Not the currency's code as the unit: a price of a kWh needs more than two decimals.
+    return MISSING if price is None else format_alike([price], "price", locale=locale)[0]

@@ -1,0 +1,128 @@
+"""What every tile shares: a figure with its why, and which of the four states it is in."""
+
+from collections.abc import Sequence
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.figure import Figure
+from reports.pages.address import Address
+from reports.pages.page import Number, Picture, Widget
+from reports.report_content import Cell, Column, Row, Table, Tone
+from reports.texts.numbers import MISSING, unit_text
+from reports.writer import format_alike, words
+
+
+class Shown(Model):
+    """A figure, and the address that explains it."""
+
+    figure: Figure
+    why: str
+
+
+class Given(Model):
+    """What every widget is given: the state of the page, how old what it shows is, and why there is nothing.
+
+    reason: a sentence, where whoever read found nothing. link: where more of it stands.
+    """
+
+    address: Address
+    age: str = ""
+    reason: str = ""
+    link: str = ""
+    is_synthetic: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def locale(self) -> str:
+        """That in which numbers are written."""
+        return self.address.locale
+
+
+def number(
+    label: str, shown: Shown | None, locale: str, *, note: str = "", signed: bool = False, tone: Tone = "plain"
+) -> Number:
+    """A figure as a number; of none, a dash. Shares are told in percent."""
+    if shown is None:
+        return Number(label=label, text=MISSING, note=note)
+    figure = shown.figure
+    value, unit = figure.value, figure.unit
+    if unit == "ratio" and value is not None:
+        # For display only: the figure stays a share.
+        value, unit = value * 100, "percent"
+    [text] = format_alike([value], unit, locale=locale, signed=signed)
+    said = note or (words(figure.status) if figure.value is None else "")
+    return Number(
+        label=label, text=text, unit=unit_text(unit), note=said, why=shown.why, tone=tone, figure_id=figure.figure_id
+    )
+
+
+def cell(shown: Shown | None, locale: str, *, signed: bool = False, tone: Tone = "plain") -> Cell:
+    """A figure as a cell of a table."""
+    if shown is None:
+        return Cell(text=MISSING)
+    made = number("", shown, locale, signed=signed)
+    return Cell(text=made.text, figure_id=made.figure_id, tone=tone)
+
+
+def table(key: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]]) -> Table:
+    """A small table; the first column is words, of the others those with a unit or a figure are numbers."""
+    numeric = [any(row[at].figure_id for row in rows) for at in range(len(columns))]
+    heads = (Column(title=name, unit=unit, is_number=numeric[at]) for at, (name, unit) in enumerate(columns))
+    body = (Row(cells=tuple(each)) for each in rows)
+    return Table(key=key, title=title, sheet=key[:31], columns=tuple(heads), rows=tuple(body))
+
+
+def tile(
+    key: str,
+    title: str,
+    given: Given,
+    main: Shown | None,
+    *,
+    label: str = "",
+    note: str = "",
+    more: Sequence[Number] = (),
+    findings: Sequence[Finding] = (),
+    content: Table | None = None,
+    picture: Picture | None = None,
+    signed: bool = False,
+    tone: Tone = "plain",
+) -> Widget:
+    """A tile of one main figure: a value, a value with findings, or none with its reason. Missing is never zero."""
+    found = (*given.findings, *findings)
+    common = {"key": key, "title": title, "age": given.age, "link": given.link, "is_synthetic": given.is_synthetic}
+    if main is None or main.figure.value is None:
+        why = "" if main is None else words(main.figure.status)
+        first = found[0].message if found else ""
+        reason = given.reason or first or why or "nothing is known of it"
+        explained = None if main is None else number(label or title, main, given.locale)
+        return Widget(
+            **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content
+        )
+    said = {each.code for each in found}
+    codes = [code for code in main.figure.findings if code not in said]
+    found = (*found, *(Finding(code=code, message=words(code), severity="info") for code in codes))
+    value = number(label or title, main, given.locale, note=note, signed=signed, tone=tone)
+    state = "finding" if found else "value"
+    return Widget(
+        **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture
+    )
+
+
+def nothing(key: str, title: str, given: Given, reason: str) -> Widget:
+    """A tile without anything, and why."""
+    return Widget(
+        key=key, title=title, state="none", reason=reason, age=given.age, link=given.link,
+        findings=given.findings, is_synthetic=given.is_synthetic,
+    )  # fmt: skip
+
+
+WHY_NOT_INSTALLED = {
+    "measures": ("Best measures", "no advisor is installed that proposes measures"),
+    "dr_event": ("Demand response", "no programme of demand response is installed"),
+}
+
+
+def not_installed(key: str) -> Widget:
+    """Widgets 9 and 14: a part that is not there, and why; an empty box would look like nothing to do."""
+    title, reason = WHY_NOT_INSTALLED[key]
+    return Widget(key=key, title=title, state="not_installed", reason=reason)

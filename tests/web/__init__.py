@@ -1,0 +1,1 @@
+"""Tests of the web process: who may ask what, what is refused, and how."""

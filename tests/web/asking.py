@@ -1,0 +1,107 @@
+"""Requests as they come over the wire, byte by byte: also those that no well-behaved client would send."""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes, urlencode
+
+from starlette.types import ASGIApp, Message
+
+HOST = "127.0.0.1:8600"
+PAGE = ("accept", "text/html")
+Headers = Sequence[tuple[str, str]]
+
+
+class Answer(NamedTuple):
+    """What came back. status 0: nothing."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cookies: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The body as JSON."""
+        return dict(json.loads(self.body))
+
+
+async def send(
+    app: ASGIApp, method: str, target: str | bytes, headers: Headers = (), body: bytes = b"", *, is_cut: bool = False
+) -> Answer:
+    """One request. target: path and query as they stand in the first line. is_cut: the connection ends in the body."""
+    raw = target if isinstance(target, bytes) else target.encode()
+    path, _, query = raw.partition(b"?")
+    known = {name.lower() for name, _ in headers}
+    given = [*headers, *([] if "host" in known else [("host", HOST)])]
+    given += (
+        [("content-length", str(len(body)))] if body and not known & {"content-length", "transfer-encoding"} else []
+    )
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "server": ("127.0.0.1", 8600),
+        "client": ("192.0.2.7", 50000),
+        "root_path": "",
+        # As uvicorn decodes it.
+        "path": unquote_to_bytes(path).decode("utf-8", errors="replace"),
+        "raw_path": path,
+        "query_string": query,
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given],
+    }
+    incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": is_cut}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0) if incoming else {"type": "http.disconnect"}
+
+    async def take(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, take)
+    if not sent:
+        return Answer(0, {}, b"")
+    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in sent[0]["headers"]]
+    cookies = tuple(value for name, value in pairs if name == "set-cookie")
+    return Answer(sent[0]["status"], dict(pairs), b"".join(each.get("body", b"") for each in sent[1:]), cookies)
+
+
+class Browser:
+    """A browser of one person: it keeps its cookie and says where a form comes from."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.cookie = app, ""
+
+    def ask(self, target: str | bytes, method: str = "GET", headers: Headers = (), body: bytes = b"") -> Answer:
+        """One request with what the browser has."""
+        own = [("cookie", self.cookie)] if self.cookie else []
+        known = {name.lower() for name, _ in headers}
+        answer = asyncio.run(
+            send(self.app, method, target, [*(each for each in own if "cookie" not in known), *headers], body)
+        )
+        for each in answer.cookies:
+            pair, _, rest = each.partition(";")
+            self.cookie = "" if "Max-Age=0" in rest else pair
+        return answer
+
+    def act(self, target: str, headers: Headers = (), **form: str) -> Answer:
+        """Send a form of the same origin."""
+        kind = [("content-type", "application/x-www-form-urlencoded"), ("origin", f"http://{HOST}"), PAGE]
+        known = {name.lower() for name, _ in headers}
+        own = [each for each in kind if each[0] not in known]
+        return self.ask(target, "POST", [*own, *headers], urlencode(form, quote_via=quote).encode())
+
+    def token(self, target: str) -> str:
+        """The token of the forms of a page."""
+        found = re.search(r'name="csrf"[^>]*value="(\w+)"', self.ask(target, headers=[PAGE]).text)
+        return found[1] if found else ""
