@@ -31,6 +31,8 @@ FIRST = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SPEED, METERS, MINUTES = 180.0, 200, 15
 QUARTER_S = MINUTES * 60 / SPEED
 EACH_KWH = 1 << MINUTES
+# Nothing new in the lake for so long: nothing more comes.
+PATIENCE_S = 45.0
 Key = tuple[str, datetime]
 
 
@@ -129,12 +131,14 @@ def counted(folder: Path, *, seconds: float, seed: int) -> dict[str, Any]:
             while device.sent < quarters * MINUTES * METERS and time.monotonic() < began_s + 2 * seconds:
                 time.sleep(0.1)
             is_all_told = device.rest(30)
-            wanted, found, until_s = sums_kwh(device.acknowledged), {}, time.monotonic() + 30 + seconds / 10
+            wanted, found, until_s = sums_kwh(device.acknowledged), dict[Key, int](), time.monotonic() + PATIENCE_S
             while found != wanted and time.monotonic() < until_s:
                 time.sleep(0.5)
                 plant.look()
                 ingest.look()
-                found = in_lake_kwh(folder)
+                before, found = found, in_lake_kwh(folder)
+                # On a busy machine what waits is read late, and nothing is lost as long as more comes.
+                until_s = until_s if found == before else time.monotonic() + PATIENCE_S
     counts = {key: found.get(key, 0) // EACH_KWH - told // EACH_KWH for key, told in wanted.items()}
     return {
         "seed": seed, "seconds": round(time.monotonic() - began_s), "sent": device.sent,
@@ -149,7 +153,7 @@ def counted(folder: Path, *, seconds: float, seed: int) -> dict[str, Any]:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(290)
 def test_fault_f31_every_acknowledged_sample_is_in_the_lake_once(tmp_path: Path) -> None:
     told = counted(tmp_path, seconds=20, seed=SEED)
     assert (told["lost"], told["doubled"], told["other"], told["is_all_told"]) == (0, 0, 0, True), told
