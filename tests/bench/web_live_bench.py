@@ -1,7 +1,7 @@
 """A live value from the meter to its viewers: seconds, with real broker, collector and web process.
 
-Run: `.venv/bin/python -m tests.bench.web_live_bench --viewers 50 --seconds 60`. Five hundred meters publish at 1 Hz with
-QoS 1 over a real Mosquitto from a process of their own, the collector and the web server are processes, and the
+Run: `.venv/bin/python -m tests.bench.web_live_bench --viewers 50 --seconds 60`. Five hundred meters publish at 1 Hz
+with QoS 1 over a real Mosquitto from a process of their own, the collector and the web server are processes, and the
 viewers read server-sent events over TCP in one process more. Each value carries the instant at which it was made. The
 server is the product's application under uvicorn; who a viewer is, a header says, because a person has four streams.
 """
@@ -61,7 +61,9 @@ class Viewer:
     async def read(self, port: int, until_s: float) -> None:
         """Until the time is over."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
-        head = f"GET /api/v1/ems/live/stream?site=plant HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Viewer: {self.person}\r\n"
+        head = (
+            f"GET /api/v1/ems/live/stream?site=plant HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Viewer: {self.person}\r\n"
+        )
         writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
         settled_s, rest = time.monotonic() + SETTLE_S, b""
         try:
@@ -134,7 +136,8 @@ def measure(*, viewers: int, seconds: float) -> dict[str, object]:
         "meters": METERS, "viewers": viewers, "seconds": seconds, "events": sum(each.events for each in found),
         "p50_s": round(ages[len(ages) // 2], 3), "p95_s": round(ages[int(len(ages) * 0.95)], 3),
         "max_s": round(ages[-1], 3), "out_of_order": sum(each.out_of_order for each in found),
-        "least_points": min(len(each.newest) for each in found), "server_cpu_share": round((after[0] - before[0]) / seconds, 2),
+        "least_points": min(len(each.newest) for each in found),
+        "server_cpu_share": round((after[0] - before[0]) / seconds, 2),
         "server_mb": [round(before[1]), round(after[1])], "load": round(os.getloadavg()[0], 1),
     }  # fmt: skip
 

@@ -124,7 +124,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
     site, seu = _use(ask, wanted.seu_id)
-    given = asking(ask.at(site.site_id))
+    given = asking(ask.of(site=site.site_id))
     label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(given, seu, wanted.baseline_year)
@@ -165,7 +165,7 @@ def enpi(
     years = [_year(part(name), name) for name in ("start_year", "end_year")]
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
-    given = asking(ask.at(site.site_id))
+    given = asking(ask.of(site=site.site_id))
     name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
     version = version_of(f"{name}@{part('baseline_version')}" if part("baseline_version") else "", given, seu.seu_id)
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
@@ -195,7 +195,7 @@ def _use(ask: Ask, name: str) -> tuple[Site, Seu]:
     site_id, stroke, seu_id = name.partition("/")
     if not stroke:
         raise BadInput(f"seu_id reads site/use, such as factory/compressors; got {name[:64]!r}", reason="unknown_seu")
-    site = ask.at(site_id).site()
+    site = ask.of(site=site_id).site()
     return site, seu_of(site, seu_id)
 
 
