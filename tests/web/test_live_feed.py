@@ -54,7 +54,9 @@ def streamed(
     return feed.stream(SITE, names, last=last, is_allowed=is_allowed)
 
 
-def test_values_come_as_they_are_told_with_numbers_that_grow(feed: LiveFeed, store: LiveStore, clock: FixedClock) -> None:
+def test_values_come_as_they_are_told_with_numbers_that_grow(
+    feed: LiveFeed, store: LiveStore, clock: FixedClock
+) -> None:
     async def looked() -> list[Told]:
         stream = streamed(feed)
         found = await read_until(stream, "value", value=1.0)
