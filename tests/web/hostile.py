@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from assets.stores.issued.api_keys import ApiKeyStore
 from data_quality.contracts.permissions import Permission
-from orchestration.web.openapi import routes_of
+from orchestration.web.api.openapi import routes_of
 from reports.pages.address import KNOWN
 from tests.web.asking import HOST, Answer, Headers, send
 from tests.web.served import PASSWORD, Served, make_served
@@ -127,7 +127,9 @@ async def _all(served: Served, who: list[Asker], count: int, seed: int) -> tuple
 def wrong(answer: Answer, asker: Asker) -> list[str]:
     """What must not be in an answer."""
     text = answer.body.decode("utf-8", "replace") + str(sorted(answer.headers.items()))
-    found = [f"status {answer.status}"] if answer.status >= 500 else []
+    # This project has no marts, and some of face.md is not built: both are said as such, with their code.
+    is_said = any(code in text for code in ('"code":"mart_missing"', '"code":"not_built"', '"code":"not_installed"'))
+    found = [f"status {answer.status}"] if answer.status >= 500 and not (is_said and answer.status != 500) else []
     found += [f"tells {each!r}" for each in asker.secrets if each in text]
     # What is text to a browser is no script, whatever it says.
     is_drawn = any(kind in answer.headers.get("content-type", "html") for kind in ("html", "svg", "javascript"))
