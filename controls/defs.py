@@ -107,7 +107,9 @@ def core_site__released_commands(
     if plan is None:
         raise dg.Failure(description=f"site {site.site_id} has no plan to release", allow_retries=False)
     report = release(store, site.site_id, plan.plan_id, clock=clock, check=planned_check(site))
-    anchor_chain(store, site.site_id, project.project.anchors_dir, clock.now_utc())
+    unanchored = anchor_chain(store, site.site_id, project.project.anchors_dir, clock.now_utc())
+    if unanchored is not None:
+        context.log.warning(unanchored.message)
     states = _proof(store, site.site_id, list(report.released))
     rows = [[command_id, state.value] for command_id, state in states.items()]
     return dg.MaterializeResult(
@@ -117,6 +119,7 @@ def core_site__released_commands(
             "released": len(report.released),
             "advised": len(report.advised),
             "blocked": len(report.blocked),
+            "findings": "" if unanchored is None else unanchored.message,
             "states": table(["command", "state"], rows),
         }
     )

@@ -18,6 +18,8 @@ ingest = dg.define_asset_job(
         "Reads meter files of one site: new files of its landing folder, asked for by the sensor landing. Writes "
         "readings; what cannot be read is kept in quarantine."
     ),
+    # Two short steps, one behind the other, every quarter hour: processes of their own would take longer than they do.
+    executor_def=dg.in_process_executor,
 )
 kpi = dg.define_asset_job(
     "kpi",

@@ -3,7 +3,6 @@ children, watched, and stopped in reverse order.
 """
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -20,7 +19,8 @@ from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
-from controls.gateways.broker import free_port, start_broker
+from controls.gateways.access.demo_certificate import certificate_in
+from controls.gateways.broker import Broker, free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
@@ -133,17 +133,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
-        # Nobody has to know it: it reaches the children by their environment.
-        password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         clients = _clients(simulated, plants)
-        broker = stack.enter_context(
-            start_broker(
-                project.data_dir / "broker",
-                password=password,
-                allow_fallback=allow_fallback,
-                clients=tuple(clients.values()),
-            )
-        )
+        broker = stack.enter_context(_broker(project, tuple(clients.values()), allow_fallback=allow_fallback))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -151,7 +142,9 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__HOST": broker.address.host,
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
-                "METERLOOM_MQTT__PASSWORD": password,
+                "METERLOOM_MQTT__PASSWORD": broker.address.password,
+                # Empty too: who vouches for another broker of the settings says nothing of this one.
+                "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
             },
             broker_kind=broker.kind,
@@ -177,13 +170,27 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+            arguments += ["--mqtt-version", broker.address.version]
             child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
             stack.callback(child.stop)
             live.children.append(child)
-        say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
+        tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
+        say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:
             say(broker.note)
         yield live
+
+
+def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
+    mqtt, folder = project.settings.mqtt, project.data_dir / "broker"
+    return start_broker(
+        folder,
+        # Nobody has to know it: where none is set, a random one reaches the children by their environment.
+        password=mqtt.password,
+        allow_fallback=allow_fallback,
+        clients=clients,
+        certificate=certificate_in(folder / "tls") if mqtt.tls else None,
+    )
 
 
 def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Client]:

@@ -19,6 +19,8 @@ from tests.template_store import stores_by_copy
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+# Rooms of tests with an agent in their process.
+AGENTS = {"controls", "control_faults", "orchestration", "real"}
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 
@@ -52,6 +54,19 @@ def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A new store on SQLite is a copy of one that the migrations made; tests/stores takes the steps each time."""
     with stores_by_copy(tmp_path_factory.mktemp("template")):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_write_below_partial(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test of these rooms is about: no agent in it may write what the modes in its ledger do not allow."""
+    if not AGENTS.intersection(request.path.parts):
+        yield
+        return
+    from tests.control_faults.mode_watch import watched
+
+    with watched() as found:
+        yield
+    assert [each for each in found if each] == []
 
 
 @pytest.fixture

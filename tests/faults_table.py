@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ems" / "faults.md"
-SOAK = ROOT / "tests" / "control_faults" / "soak.json"
+# Too long for a run of the tests: each writes down itself what its last whole run came to.
+RECORDS = ROOT / "tests" / "control_faults"
 # Faults of files, payloads, readings, forecasts, reports, infrastructure, control and access, each in a few words.
 FAULTS = {
     "F01": "A truncated table, mid-row or mid-number",
@@ -100,6 +101,18 @@ FAULTS = {
     "F114": "Five hundred devices that come back at once",
     "F117": "Two hundred devices on one wire, a tenth of them silent",
 }
+# The record of a run -> its command, and what it says of what it recorded.
+LONG_RUNS = {
+    "soak.json": (
+        "make soak",
+        "{schedules:,} random schedules of faults with seed {seed}; {violations} broken promises",
+    ),
+    "kills.json": (
+        "python -m tests.control_faults.kills --count 200",
+        "{processes} real processes killed, singly and in pairs, in {rounds} rounds; slowest way home "
+        "{slowest_home_s} s of 60 s; {problems} problems",
+    ),
+}
 _IDS = re.compile(r"test_fault((?:_f[0-9]+)+)_")
 _RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
@@ -147,17 +160,20 @@ def page(outcomes: dict[str, str], cases: dict[str, int]) -> str:
         result = {"": "no test", "passed": "shown", "skipped": "not shown: skipped here"}.get(worst, "**failed**")
         count = sum(cases.get(name, 0) for name in mine)
         lines.append(f"| {fault} | {what} | {result} | {count} | {_listed(mine)} |")
-    return "\n".join([*lines, *_soaked()]) + "\n"
+    return "\n".join([*lines, *_long_runs()]) + "\n"
 
 
-def _soaked(record: Path = SOAK) -> list[str]:
-    """What the last `make soak` came to, as it recorded it; nothing where none ran."""
-    if not record.is_file():
-        return []
-    known = json.loads(record.read_text("utf-8"))
-    told = f"{known['schedules']:,} random schedules of faults with seed {known['seed']} on {known['on']}"
-    took = f"{known['seconds'] / 3600:.1f} h" if known["seconds"] >= 3600 else f"{known['seconds'] / 60:.0f} min"
-    return ["", f"The last `make soak`: {told}, in {took}; {known['violations']} broken promises."]
+def _long_runs(records: Path = RECORDS) -> list[str]:
+    """What the last long runs came to, as they recorded it, beside their commands; nothing of one that never ran."""
+    told = []
+    for name, (command, say) in LONG_RUNS.items():
+        if (record := records / name).is_file():
+            known = json.loads(record.read_text("utf-8"))
+            took = (
+                f"{known['seconds'] / 3600:.1f} h" if known["seconds"] >= 3600 else f"{known['seconds'] / 60:.0f} min"
+            )
+            told.append(f"| `{command}` | {known['on']} | {took} | {say.format_map(known)} |")
+    return ["", "| Long run | Last on | Took | What came of it |", "|---|---|---|---|", *told] if told else []
 
 
 def _listed(names: Iterable[str]) -> str:

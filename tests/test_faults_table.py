@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.faults_table import FAULTS, PAGE, _soaked, files_with_faults, ids_of, page
+from tests.faults_table import FAULTS, PAGE, RECORDS, _long_runs, files_with_faults, ids_of, page
 
 
 def test_every_fault_has_a_test_of_its_name() -> None:
@@ -33,12 +33,19 @@ def test_the_page_tells_a_failure_a_skip_and_a_gap() -> None:
     assert shown.count("| no test |") == len(FAULTS) - 2
 
 
-def test_the_page_says_what_the_last_soak_came_to(tmp_path: Path) -> None:
-    record = tmp_path / "soak.json"
-    assert _soaked(record) == []
-    record.write_text('{"seed": 1, "schedules": 5000, "seconds": 90.0, "violations": 0, "on": "2026-11-21"}')
-    told = "5,000 random schedules of faults with seed 1 on 2026-11-21, in 2 min; 0 broken promises."
-    assert _soaked(record)[-1].endswith(told)
+def test_the_page_says_what_the_last_long_runs_came_to(tmp_path: Path) -> None:
+    assert _long_runs(tmp_path) == []
+    soaked = '{"seed": 1, "schedules": 5000, "seconds": 90.0, "violations": 0, "on": "2026-11-21"}'
+    (tmp_path / "soak.json").write_text(soaked)
+    assert _long_runs(tmp_path)[-1] == (
+        "| `make soak` | 2026-11-21 | 2 min | 5,000 random schedules of faults with seed 1; 0 broken promises |"
+    )
+
+
+def test_what_the_kept_records_say_stands_in_the_docs() -> None:
+    """A long run that was made anew and not told is as wrong as one that was told and not made."""
+    assert "\n".join(_long_runs()) in PAGE.read_text("utf-8")
+    assert "kills.json" in {path.name for path in RECORDS.glob("*.json")}
 
 
 def test_the_page_in_the_docs_lists_every_fault_and_no_gap() -> None:

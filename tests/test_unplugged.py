@@ -29,7 +29,6 @@ class Place(NamedTuple):
 KNOWN = {
     Place("orchestration.instance.event_log", "BatchedSqliteEventLog"): "named in instance/sqlite.yaml",
     Place("orchestration.instance.one_scheduler", "OneScheduler"): "named in the instance's files",
-    Place("controls.gateways.access.demo_certificate", "new_certificate"): "start_broker(certificate=)",
     Place("controls.gateways.access.broker_rights", "foreign_client"): "for start_broker(clients=), of operations",
     Place("controls.gateways.charge_points.serve_ocpp", "ServedCharger"): "a device, as serve_modbus has",
     Place(

@@ -5,13 +5,13 @@ The file first, then the note: after a kill the same span is pulled once more, i
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 
 
@@ -38,26 +38,6 @@ def land(folder: Path, stem: str, columns: Mapping[str, pl.DataFrame], *, is_syn
     if not path.exists():
         write_whole(path, content)
     return path
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A whole file or none, on the disk when this returns. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_note(path: Path) -> dict[str, Any]:

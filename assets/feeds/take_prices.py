@@ -6,15 +6,16 @@ Two times: the interval that a price is of, and when the lake took it; a price t
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from assets.feeds.day_ahead import MarketPrices, read_awattar, read_entsoe
 from assets.feeds.fetch import Patience, Question, fetch
-from assets.feeds.landed import land, read_note, write_note, write_whole
+from assets.feeds.landed import land, read_note, write_note
+from assets.stores.whole_file import write_whole
+from assets.tariffs.price_age import MARKET_ZONE, market_midnight, staleness
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -22,8 +23,6 @@ from data_quality.contracts.site_file.live_source import PricesSource
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 
-# Europe's coupled market closes at noon and tells its prices before one, late ones by three; its days are Berlin's.
-MARKET_ZONE, TOLD_BY_HOUR = ZoneInfo("Europe/Berlin"), 15
 # A plan holds new prices against those of so many days before.
 LOOK_BACK = timedelta(days=15)
 
@@ -79,30 +78,13 @@ def take_prices(
     )
 
 
-def staleness(until_utc: datetime, now_utc: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the age of prices: none for now any more, or none for tomorrow when they should be told."""
-    if until_utc <= now_utc:
-        message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: none is known for now"
-        return (Finding(code="prices_stale", message=message, severity="blocking"),)
-    local = now_utc.astimezone(MARKET_ZONE)
-    if local.hour >= TOLD_BY_HOUR and until_utc < _midnight(local, days=2):
-        message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: those of tomorrow are late"
-        return (Finding(code="prices_late", message=message, severity="warning"),)
-    return ()
-
-
 def _asked_span(until: datetime | None, now_utc: datetime) -> tuple[datetime, datetime]:
     """From where prices are missing up to where the market has told them."""
     local = now_utc.astimezone(MARKET_ZONE)
     # From one on tomorrow's may be there; before that, asking is in vain.
-    end = _midnight(local, days=2 if local.hour >= 13 else 1)
-    start = _midnight((until or now_utc - LOOK_BACK).astimezone(MARKET_ZONE), days=0)
-    return min(start, _midnight(local, days=0)), end
-
-
-def _midnight(local: datetime, *, days: int) -> datetime:
-    day = local.date() + timedelta(days=days)
-    return datetime(day.year, day.month, day.day, tzinfo=MARKET_ZONE).astimezone(UTC)
+    end = market_midnight(local, days=2 if local.hour >= 13 else 1)
+    start = market_midnight((until or now_utc - LOOK_BACK).astimezone(MARKET_ZONE), days=0)
+    return min(start, market_midnight(local, days=0)), end
 
 
 def _question(source: PricesSource, start: datetime, end: datetime) -> Question:

@@ -1,7 +1,8 @@
 """PostgreSQL itself: sessions in UTC, the schemas of the parts, and what a URL means to libpq. Free of polars."""
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ SCHEMA_LOCK, START_LOCK = 724003, 724004
 KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 # So much later than the server would end a statement by itself, its silence is one of the line.
 ON_THE_WAY_S = 1.0
+# What a server does by itself, as a multiple of how long its answer is waited for: a long answer is no silence.
+OF_THE_SERVER = {"lock_timeout": 0.5, "idle_in_transaction_session_timeout": 2, "statement_timeout": 10}
 # What dbt takes of a URL; everything else reaches its libpq through variables (docs/adr/0013).
 CONNECTION = ("host", "port", "user", "password", "dbname")
 
@@ -42,17 +45,17 @@ def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
 def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"]:
     """How SQLAlchemy connects (its event `do_connect`), so that no dead line is waited for.
 
-    within_s: no answer takes longer, a lock is waited for half as long, and a transaction that says nothing for twice
-    as long is ended; that is an OperationalError. None: a statement takes as long as the server needs.
+    within_s: a server that says nothing for a second longer, a lock that is waited for half as long, and a transaction
+    without a word for twice as long end in an OperationalError. None: an answer may take as long as it takes.
     """
     import psycopg
 
-    # What a relay or a firewall swallowed was acknowledged by it: keepalives cannot tell, only a clock of ours can.
     class Bounded(psycopg.Connection[Any]):
         def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
-            limit = {} if within_s is None else {"timeout": within_s + ON_THE_WAY_S}
+            # What a relay or a firewall swallowed was acknowledged by it: keepalives cannot tell, a clock of ours can.
+            heard = gen if within_s is None else _heard(gen, within_s + ON_THE_WAY_S)
             try:
-                return super().wait(gen, *args, **(named | limit))
+                return super().wait(heard, *args, **named)
             except psycopg.OperationalError as error:
                 # Without a state it is not the server's word: nobody knows what it still does.
                 if error.sqlstate is None:
@@ -61,13 +64,30 @@ def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"
 
     def connect(_dialect: Any, _record: Any, given: list[Any], named: dict[str, Any]) -> "psycopg.Connection[Any]":
         if within_s is not None:
-            limits = {"statement_timeout": 1, "lock_timeout": 0.5, "idle_in_transaction_session_timeout": 2}
-            told = [f"-c {name}={int(within_s * 1000 * times)}" for name, times in limits.items()]
+            told = [f"-c {name}={int(within_s * 1000 * times)}" for name, times in OF_THE_SERVER.items()]
             named["options"] = " ".join(filter(None, [named.get("options"), *told]))
             named["connect_timeout"] = min(int(named.get("connect_timeout", 10)), math.ceil(within_s))
         return Bounded.connect(*given, **(KEPT_ALIVE | named))
 
     return connect
+
+
+def _heard(gen: Generator[Any, Any, Any], silence_s: float) -> Generator[Any, Any, Any]:
+    """The generator, until the line says nothing for so long: a large answer may take longer than that altogether."""
+    import psycopg
+
+    due_s = time.monotonic() + silence_s
+    try:
+        wanted = next(gen)
+        while True:
+            is_ready = yield wanted
+            if is_ready:
+                due_s = time.monotonic() + silence_s
+            elif time.monotonic() > due_s:
+                raise psycopg.OperationalError(f"it said nothing for {silence_s:g} s")
+            wanted = gen.send(is_ready)
+    except StopIteration as end:
+        return end.value
 
 
 def ensure_schema(url: str) -> None:

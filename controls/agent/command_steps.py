@@ -23,6 +23,7 @@ PICK_WAIT_S = 10.0
 TTL_GRACE_S = 1.0
 # A third of the time to live: a refresh that is lost is tried again long before the device falls back.
 REFRESH_SHARE = 3
+HOME_AGAIN = "after-recovery: the device reads its safe default"
 
 
 def advance(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
@@ -248,14 +249,7 @@ def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> Step[None]:
         bench.hook("verified")
 
 
-def _give_up(
-    bench: Bench,
-    device: Device,
-    slot: Slot,
-    reason: str,
-    *,
-    facts: Facts | None = None,
-) -> Step[None]:
+def _give_up(bench: Bench, device: Device, slot: Slot, reason: str, *, facts: Facts | None = None) -> Step[None]:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
     # Revert first: what came of it belongs to the same ledger entry as the latch.
     done = yield from revert(bench, device, slot)
@@ -297,9 +291,7 @@ def _ended_alone(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if read is None:
         yield from _give_up(bench, device, slot, f"silent since the agent came back: {device.last_fault}")
     elif is_safe(read, slot):
-        yield from move(
-            bench, slot, S.REVERTED, "after-recovery: the device reads its safe default", facts=_facts(read)
-        )
+        yield from move(bench, slot, S.REVERTED, HOME_AGAIN, facts=_facts(read))
     elif device.writer is not None:
         done = yield from revert(bench, device, slot)
         yield from move(bench, slot, S.REVERTED, "after-recovery: put back", facts=done)
@@ -373,14 +365,19 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if fits(read, slot.in_hand.command, slot):
         yield from move(bench, slot, S.VERIFIED, "read back again", facts=_facts(read))
     elif is_safe(read, slot):
-        yield from move(
-            bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read)
-        )
+        yield from move(bench, slot, S.REVERTED, _who_reverted(slot), facts=_facts(read))
     else:
         # must_revert stays off: a person's value is never fought, until the hold ends (I08).
         reason = f"somebody else set {read.value:g}"
         if (yield from move(bench, slot, S.OVERRIDDEN, reason, facts=_facts(read), hold=read.value)):
             slot.is_held = True
+
+
+def _who_reverted(slot: Slot) -> str:
+    if slot.sent_home:
+        return f"the agent brought it to its safe default: {slot.sent_home}"
+    # Its predecessor may have done it and had no ledger to say so.
+    return HOME_AGAIN if slot.is_adopted else "the device returned to its safe default by itself"
 
 
 def _is_open(bench: Bench, row: LedgerRow) -> bool:

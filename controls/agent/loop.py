@@ -76,7 +76,9 @@ class Agent:
             if self.bench.stop_reason and not self._is_stopped:
                 self.rounds.give_up()
                 self.bench.must_recover = True
-                to_safe_default(self.bench, self.devices, is_emergency=True)
+                to_safe_default(
+                    self.bench, self.devices, f"emergency stop: {self.bench.stop_reason}", is_emergency=True
+                )
             self._is_stopped = bool(self.bench.stop_reason)
             return self._is_stopped
 
@@ -125,7 +127,7 @@ class Agent:
         """Every device back to its safe default, and the lease forgotten; the ledger is told after the next start."""
         self.rounds.give_up()
         self.bench.must_recover = True
-        return to_safe_default(self.bench, self.devices)
+        return to_safe_default(self.bench, self.devices, self.trouble)
 
     def stop(self) -> None:
         """End cleanly: revert what stands, say so in the ledger, give the lease back."""

@@ -144,6 +144,8 @@ class Slot:
     meter: MeterResponse | None = None
     # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
+    # Why the agent itself brought it to its safe default, before the ledger could be told.
+    sent_home: str = ""
     revert_again_s: float = 0.0
     is_adopted: bool = False
     # What stands on the way to the command's value, where the device has a ramp (I02), and since when.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from controls.agent.parts import Bench, Device, Step
+from controls.agent.parts import Bench, Device, Slot, Step
 from controls.agent.rounds import wire_only
 from controls.agent.wire import close_hand, revert
 from controls.ledger.device_lease import LEASE_S, STOP_S
@@ -45,15 +45,16 @@ def reason_to_stop(pulse: Pulse) -> str | None:
     return None
 
 
-def to_safe_default(bench: Bench, devices: list[Device], *, is_emergency: bool = False) -> int:
+def to_safe_default(bench: Bench, devices: list[Device], why: str, *, is_emergency: bool = False) -> int:
     """Put every device that may hold a set-point of ours back, as long as the lease has not run out; how many.
 
     After that another agent may own the devices: then only their own timers act, unless it is an emergency, which stops
-    that agent too. The lease and all hands are dropped.
+    that agent too. The lease and all hands are dropped. why: for the ledger, which is told after the next start.
     """
     # Before anything else: a write that still waits for its turn finds it gone.
     lease, bench.lease = bench.lease, None
     steps: list[tuple[Device, Step[dict[str, Fact]]]] = []
+    written: list[Slot] = []
     may_write = is_emergency or (lease is not None and bench.monotonic() - bench.renewed_s < LEASE_S)
     for device in devices:
         for slot in device.slots:
@@ -69,8 +70,12 @@ def to_safe_default(bench: Bench, devices: list[Device], *, is_emergency: bool =
                 device.writer = bench.transports.open_device(device.asset, device.template, epoch=bench.epoch)
             if is_ours and device.writer is not None and may_write:
                 steps.append((device, revert(bench, device, slot, epoch=bench.epoch)))
+                written.append(slot)
             slot.drop()
     _all_at_once(bench, steps)
+    for slot in written:
+        # Where it was not read back, the device's own timer will have done it.
+        slot.sent_home = "" if slot.must_revert else why
     for device in devices:
         close_hand(device)
         device.is_ready = False

@@ -127,6 +127,7 @@ def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Step[Ack
         raise DeviceSilent(f"no writer is open for {device.device_id}")
     if bench.site is not None:
         bench.site.wrote(bench, device, slot)
+    slot.sent_home = ""
     # Before the write, not after it: one that is never answered may stand all the same.
     slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
     try:

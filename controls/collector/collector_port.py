@@ -1,10 +1,13 @@
 """What the collector says of itself on the loopback: /healthz and /metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http.server import ThreadingHTTPServer
 
 from controls.collector.collector import Collector
+from controls.collector.drain import Drain
 from controls.gateways.access.loopback_port import Metrics, serve_loopback
+from data_quality.contracts.time import Clock
 
 
 def health(collectors: Sequence[Collector]) -> tuple[bool, str]:
@@ -18,7 +21,7 @@ def health(collectors: Sequence[Collector]) -> tuple[bool, str]:
     return True, "collecting"
 
 
-def metrics(collectors: Sequence[Collector]) -> str:
+def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now_utc: datetime) -> str:
     """Everything that is counted, as Prometheus reads it."""
     page = Metrics("meterloom_collector_")
     spools = [(f'{{site="{each.site.site_id}"}}', each.spool.state()) for each in collectors]
@@ -40,6 +43,18 @@ def metrics(collectors: Sequence[Collector]) -> str:
     ):
         values = [(label, float(getattr(state, name))) for label, state in spools]
         page.tell(f"spool_{name}{'_total' if kind == 'counter' else ''}", kind, values, said)
+    drained = [(f'{{site="{name}"}}', drain.state(now_utc=now_utc)) for name, drain in drains.items()]
+    for name, kind, said in (
+        ("files", "counter", "Files of quarter hours that were landed"),
+        ("samples", "counter", "Samples read from the spool for them"),
+        ("refusals", "counter", "What came and was no sample, landed with its reason"),
+        ("live_only", "counter", "Samples that only the live board shows"),
+        ("waiting", "gauge", "Lines of quarter hours that are not over"),
+        ("oldest_s", "gauge", "Age of the oldest sample that is not landed"),
+        ("behind_s", "gauge", "By how much it is older than a drain in time lets it grow"),
+    ):
+        values = [(label, float(getattr(state, name))) for label, state in drained]
+        page.tell(f"drain_{name}{'_total' if kind == 'counter' else ''}", kind, values, said)
     page.tell("source_live", "gauge", [(label, each.state == "live") for label, each in sources], "1 while live")
     for name, said in (
         ("accepted", "Samples received"),
@@ -52,8 +67,14 @@ def metrics(collectors: Sequence[Collector]) -> str:
     return page.text()
 
 
-def serve_collector(collectors: Sequence[Collector], *, port: int) -> ThreadingHTTPServer:
+def serve_collector(
+    collectors: Sequence[Collector], drains: Mapping[str, Drain], *, clock: Clock, port: int
+) -> ThreadingHTTPServer:
     """Serve in a thread of its own until `shutdown`. Port 0 takes a free one. Raises OSError."""
     return serve_loopback(
-        "collector", health=lambda: health(collectors), metrics=lambda: metrics(collectors), posts={}, port=port
+        "collector",
+        health=lambda: health(collectors),
+        metrics=lambda: metrics(collectors, drains, now_utc=clock.now_utc()),
+        posts={},
+        port=port,
     )

@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import threading
 import zlib
 from collections import defaultdict
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from assets.stores.whole_file import write_whole
 from controls.collector.spool import GRACE, Spool, read_piece
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import (
@@ -60,6 +60,21 @@ class Drained(NamedTuple):
         return Drained(self.files + other.files, *counts)
 
 
+class DrainState(NamedTuple):
+    """What was drained since the process began, and what is not landed yet. waiting: lines of quarter hours that are
+    not over; oldest_s: age of the oldest sample in the spool or among them; behind_s: by how much it is older than a
+    drain in time lets it grow.
+    """
+
+    files: int = 0
+    samples: int = 0
+    refusals: int = 0
+    live_only: int = 0
+    waiting: int = 0
+    oldest_s: float = 0.0
+    behind_s: float = 0.0
+
+
 class _Key(NamedTuple):
     source_id: str
     quarter_us: int
@@ -89,6 +104,17 @@ class Drain:
         }
         self._synthetic = {source.source_id for source in site.sources if source.is_synthetic}
         self._done_us = -1
+        self._counted = DrainState()
+        self._carried_since_us: int | None = None
+
+    def state(self, *, now_utc: datetime) -> DrainState:
+        """How it is doing, now; from any thread."""
+        spooled_utc, carried_us = self._spool.oldest_utc(), self._carried_since_us
+        since_us = [micros(spooled_utc)] if spooled_utc is not None else []
+        since_us += [carried_us] if carried_us is not None else []
+        oldest_s = max(0.0, (micros(now_utc) - min(since_us)) / 1e6) if since_us else 0.0
+        behind_s = max(0.0, oldest_s - (QUARTER_US / 1e6 + GRACE.total_seconds() + LOOK_S))
+        return self._counted._replace(oldest_s=oldest_s, behind_s=behind_s)
 
     def run_due(self, *, now_utc: datetime) -> Drained:
         """Once for every quarter hour that is over, and once at the beginning; raises as `run`."""
@@ -109,12 +135,13 @@ class Drain:
             return Drained()
         turns = 1 + sum(path.stat().st_size for path in [*pieces, *carried]) // _AT_ONCE_BYTES
         due_us = micros(now_utc - GRACE) - QUARTER_US
-        found, kept = Drained(), set()
+        found, kept, since_us = Drained(), set(), list[int]()
         for turn in (_Turn(number, turns) for number in range(turns)):
             groups, counted = self._grouped(pieces, carried, turn)
             files = [self._land(key, groups, turn) for key in sorted(groups) if key.quarter_us <= due_us]
             waiting = {key: lines for key, lines in groups.items() if key.quarter_us > due_us}
             kept |= {self._keep_for_later(key, lines, turn) for key, lines in waiting.items()}
+            since_us += [_first_us(key, lines) for key, lines in waiting.items()]
             landed = tuple(path for path in files if path is not None)
             found = found.plus(counted._replace(files=landed, carried=sum(map(len, waiting.values()))))
         for path in carried:
@@ -122,6 +149,15 @@ class Drain:
                 path.unlink(missing_ok=True)
         for piece in pieces:
             self._spool.discard(piece)
+        done = self._counted
+        self._counted = DrainState(
+            files=done.files + len(found.files),
+            samples=done.samples + found.samples,
+            refusals=done.refusals + found.refusals,
+            live_only=done.live_only + found.live_only,
+            waiting=found.carried,
+        )
+        self._carried_since_us = min(since_us, default=None)
         return found
 
     def _grouped(
@@ -137,7 +173,7 @@ class Drain:
         for piece in pieces:
             content = read_piece(piece)
             for line in content.lines.decode().splitlines():
-                source_id, point, at_us, _, _, received_us, _ = line.split(",", 6)
+                source_id, point, rest = line.split(",", 2)
                 name = (source_id, point)
                 if name not in known:
                     # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
@@ -148,6 +184,7 @@ class Drain:
                     live_only += 1
                     continue
                 samples += 1
+                at_us, _, _, received_us, _ = rest.split(",", 4)
                 quarter_us = told_quarter_us(int(at_us), int(received_us), told[1])
                 groups[_Key(source_id, quarter_us)].add(line[len(source_id) + 1 :])
             for text in content.refusals.splitlines() if turn.number == 0 else ():
@@ -168,7 +205,7 @@ class Drain:
         path = self._landing / f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.samples.gz"
         if path.exists():
             return None
-        _write(path, gzip.compress(content, 3, mtime=0))
+        write_whole(path, gzip.compress(content, 3, mtime=0))
         return path
 
     def _closers(self, key: _Key, groups: Mapping[_Key, set[str]]) -> set[str]:
@@ -191,7 +228,7 @@ class Drain:
         path = self._carry / f"{key.source_id}.{key.quarter_us}.{turn.number}of{turn.of}.samples"
         content = self._content(key, lines)
         if not path.exists() or path.read_bytes() != content:
-            _write(path, content)
+            write_whole(path, content)
         return path
 
 
@@ -240,6 +277,12 @@ class Drainer:
             logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
 
 
+def _first_us(key: _Key, lines: Iterable[str]) -> int:
+    """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
+    told = (line.split(",", 2)[1] for line in lines)
+    return min((int(at) for at in told if at and int(at) >= key.quarter_us), default=key.quarter_us)
+
+
 def _carried(path: Path) -> Iterator[tuple[_Key, set[str]]]:
     data = path.read_bytes()
     try:
@@ -266,23 +309,3 @@ def _lines_of(data: bytes) -> set[str]:
 
 def _utc(epoch_us: int) -> datetime:
     return datetime.fromtimestamp(epoch_us // 1_000_000, UTC)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A whole file or none, on the disk when this returns. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,8 +4,6 @@ It is named by its content: sent again after any interruption it is the same fil
 """
 
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +11,7 @@ import polars as pl
 
 from assets.readings.parsed import bad_rows
 from assets.readings.sniff_files import FileRead, read_file
+from assets.stores.whole_file import whole_file
 from controls.collector.pushed_board import NewestRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -57,15 +56,10 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
     Raises BadInput where it cannot be used as a whole, OSError where it cannot be kept.
     """
     folder, digest = landing / site.site_id, hashlib.sha256(body).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Two senders of the same bytes must not write into one file.
-    unfinished = folder / f"{UNFINISHED}{uuid4().hex}.json"
     name = f"push-{digest[:32]}.json"
-    try:
-        with unfinished.open("xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
+    # Two senders of the same bytes must not write into one file.
+    with whole_file(folder / name, unfinished=folder / f"{UNFINISHED}{uuid4().hex}.json") as unfinished:
+        unfinished.write_bytes(body)
         try:
             found = read_file(unfinished, site=site, now_utc=clock.now_utc(), may_hold_none=True)
         except BadInput as fault:
@@ -73,12 +67,8 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
             raise BadInput(fault.message, line=fault.line, reason=fault.reason, mend=fault.mend) from fault
         bad = set(found.rejects["source_line"].to_list())
         good = {*found.rows["source_line"].to_list(), *found.states["source_line"].to_list()} - bad
-        if good:
-            unfinished.replace(folder / name)
-            _sync(folder)
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        if not good:
+            unfinished.unlink()
     refused = [
         RefusedRow(row=each.line, reason=each.reason, expected=each.expected, got=each.got)
         for each in bad_rows(found.rejects, name, limit=MOST_NAMED)
@@ -120,12 +110,3 @@ def clear_unfinished(landing: Path) -> int:
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
-
-
-def _sync(folder: Path) -> None:
-    """A renamed file is only there for sure when its folder is written too."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

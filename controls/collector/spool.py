@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from assets.stores.whole_file import sync_folder
 from controls.collector.spool_frames import REFUSALS, SAMPLES, Content, frame, read_frames
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.source_state import Condition
@@ -41,6 +42,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 logger = logging.getLogger("meterloom.collector")
 OPEN, CLOSED = ".open", ".seg"
+_STEM = "%Y%m%dT%H%M%S%fZ"
 Done = Callable[[bool], None]
 
 
@@ -134,6 +136,12 @@ class Spool:
         """Closed segments, the oldest first: theirs is what a drain reads, and then discards."""
         return sorted(self._folder.glob(f"*{CLOSED}"))
 
+    def oldest_utc(self) -> datetime | None:
+        """When the first of what it holds came; none where it holds nothing."""
+        names = [path.name for end in (OPEN, CLOSED) for path in self._folder.glob(f"*{end}")]
+        stem = min(names).partition("-")[0] if names else ""
+        return datetime.strptime(stem, _STEM).replace(tzinfo=UTC) if stem else None
+
     def discard(self, piece: Path) -> None:
         """Remove a piece whose content has reached its next durable place; safe to call twice."""
         with suppress(FileNotFoundError):
@@ -225,13 +233,13 @@ class Spool:
 
     def _begin_segment(self) -> None:
         self._quarter = self._now_quarter()
-        stem = f"{self._clock.now_utc():%Y%m%dT%H%M%S%fZ}"
+        stem = f"{self._clock.now_utc():{_STEM}}"
         # A clock that was set back gives a name twice.
         taken = {path.name.partition(".")[0] for path in self._folder.iterdir()}
         stem = next(name for name in (f"{stem}-{number:02}" for number in range(10_000)) if name not in taken)
         self._path, self._length = self._folder / f"{stem}{OPEN}", 0
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._sync_folder()
+        sync_folder(self._folder)
 
     def _end_segment(self) -> None:
         if self._file >= 0:
@@ -250,7 +258,7 @@ class Spool:
             path.rename(path.with_suffix(CLOSED))
         else:
             path.unlink()
-        self._sync_folder()
+        sync_folder(self._folder)
 
     def _recover(self, path: Path) -> None:
         """Cut off what an earlier process did not end; everything before it may have been acknowledged."""
@@ -259,13 +267,6 @@ class Spool:
         os.truncate(path, content.end)
         self._close_file(path, content.end)
         self._add(recovered_bytes=content.end, torn_bytes=len(data) - content.end + content.damaged)
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _now_quarter(self) -> datetime:
         late = self._clock.now_utc() - GRACE

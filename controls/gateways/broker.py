@@ -107,12 +107,16 @@ def start_broker(
         if probes:
             _prove(broker, probes)
         return broker
-    if not allow_fallback:
+    # The fallback has no TLS, and nobody who asked for it may get less.
+    if not allow_fallback or certificate is not None:
         raise Unreachable("no Mosquitto on this machine; install it: apt-get install -y mosquitto")
     from controls.gateways.broker_fallback import start_fallback
 
     address = BrokerAddress(port=port, version="3.1.1")
-    note = "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords"
+    note = (
+        "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords; "
+        "what is said while the collector is away is lost"
+    )
     return Broker(address=address, kind="fallback", note=note, process=start_fallback(address))
 
 

@@ -20,6 +20,8 @@ from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import append_row, head_of
 from assets.stores.transactions import Store
 from assets.stores.unreachable import reaching
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
 ANCHOR_EVERY = timedelta(hours=1)
@@ -44,20 +46,28 @@ def mark_chain(connection: Connection, site_id: str, at_utc: datetime) -> None:
         append_row(connection, chain_marks, site_id=site_id, position=position, hash=head, recorded_at_utc=at_utc)
 
 
-def anchor_chain(store: Store, site_id: str, folder: Path, at_utc: datetime) -> None:
+def anchor_chain(store: Store, site_id: str, folder: Path, at_utc: datetime) -> Finding | None:
     """Append where both chains end now to the site's file, an hour after the last line at the earliest.
 
-    Raises Unreachable (store, or a folder that cannot be written).
+    A Finding where the file cannot be read or written: what was released stands. Raises Unreachable (store).
     """
-    known, _ = anchors_of(folder, site_id)
-    # A clock that was set back must not end it: a line of the future counts as old.
-    if known and timedelta(0) <= at_utc - known[-1].at_utc < ANCHOR_EVERY:
-        return
     with store.reading() as connection:
         (position, head), (seal, seal_hash) = chain_head(connection, site_id), head_of(connection)
     anchor = Anchor(at_utc=at_utc, position=position, hash=head, seal=seal, seal_hash=seal_hash)
-    if position:
-        file = _file(folder, site_id)
+    try:
+        _append(_file(folder, site_id), anchor, anchors_of(folder, site_id)[0])
+    # A share that is gone has errors of its own, which no disk of this machine has.
+    except (Unreachable, OSError) as fault:
+        message = f"where the ledger of {site_id} ended was not noted outside the database: {fault}"
+        return Finding(code="chain_not_anchored", message=message, scope=site_id)
+    return None
+
+
+def _append(file: Path, anchor: Anchor, known: Sequence[Anchor]) -> None:
+    # A clock that was set back must not end it: a line of the future counts as old.
+    is_young = bool(known) and timedelta(0) <= anchor.at_utc - known[-1].at_utc < ANCHOR_EVERY
+    # A site without events has no end to note.
+    if anchor.position and not is_young:
         with reaching(""):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with file.open("a", encoding="utf-8") as lines:

@@ -1,6 +1,6 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
-from controls.planning.prices import LOOK_BACK, price_doubt, prices_between
+from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
@@ -83,6 +83,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         price_forecast=desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
     )
+    request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
@@ -108,6 +109,22 @@ def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Findi
     before = prices_between(desk.site, desk.lake, start_utc=start_utc - LOOK_BACK, end_utc=start_utc)
     found = price_doubt(prices, before)
     return found and found.model_copy(update={"scope": desk.site.site_id})
+
+
+def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
+    """What the age of the prices says stands among the inputs of the plan, or before the reason why there is none."""
+    if isinstance(request, PlanRequest):
+        told = {age.code: age.message for age in ages}
+        return request.model_copy(update={"inputs": request.inputs | told}) if told else request
+    for age in ages if request.code == "horizon_too_short" else ():
+        codes = f"{age.code},{request.facts.get('codes', request.code)}"
+        said = {
+            "code": age.code,
+            "message": f"{age.message}; {request.message}",
+            "facts": request.facts | {"codes": codes},
+        }
+        request = request.model_copy(update=said)
+    return request
 
 
 def plan_trigger(desk: Desk) -> Decision:

@@ -8,8 +8,10 @@ import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.tariffs.periods import known_prices
+from assets.tariffs.price_age import staleness
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
 
 # Between the medians of a day and of the days before. Crises moved a market's prices tenfold within months; a price per
 # MWh, or in cents, is a thousand or a hundred times too much overnight.
@@ -40,6 +42,18 @@ def prices_between(
         .drop_nulls("price_per_kwh")
         .select("interval_start_utc", pl.col("price_per_kwh").cast(pl.Float64))
     )
+
+
+def price_age(site: Site, lake: Lake, *, now_utc: datetime) -> tuple[Finding, ...]:
+    """What is wrong with the age of a market's prices; nothing of a tariff's, or of prices that a person brings."""
+    feeds = [point.stream for source in site.sources if source.kind == "prices" for point in source.points]
+    if site.price_stream not in feeds:
+        return ()
+    # A market that was away for longer than this is as stale as can be said.
+    span = {"start_utc": now_utc - LOOK_BACK, "end_utc": now_utc + 2 * LOOK_BACK}
+    known = lake.current(site.site_id, **span, meters=[site.price_stream])["interval_start_utc"].to_list()
+    until_utc = max(known) + timedelta(minutes=CANONICAL_MINUTES) if known else span["start_utc"]
+    return staleness(until_utc, now_utc)
 
 
 def price_doubt(prices: pl.DataFrame, before: pl.DataFrame) -> Finding | None:

@@ -1,11 +1,11 @@
 """Landing files of a simulated site: plain CSV, one file for each local month and kind, written whole or not at all."""
 
-import os
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
+from assets.stores.whole_file import whole_file
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.generate import SEED, generate_site
 from data_quality.contracts.site_file.site import Site
@@ -31,7 +31,6 @@ def write_site(
 
 def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
     """Write `<site>_<YYYY-MM>_<meters|volumes|drivers|prices>.csv` into the folder, one partition of the lake each."""
-    folder.mkdir(parents=True, exist_ok=True)
     kinds = {"meters": made.meters, "volumes": made.volumes, "drivers": made.drivers, "prices": made.prices}
     paths = []
     for kind, frame in kinds.items():
@@ -51,10 +50,5 @@ def _by_month(frame: pl.DataFrame, time_zone: str) -> list[tuple[str, pl.DataFra
 
 
 def _write(path: Path, frame: pl.DataFrame) -> None:
-    # A name that starts with a dot is not yet a landing file; the rename makes it one at once.
-    unfinished = path.with_name(f".{path.name}.part")
-    frame.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
-    # On the disk before the rename: after a power cut the name must not stand for an empty file.
-    with unfinished.open("rb+") as written:
-        os.fsync(written.fileno())
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        frame.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")

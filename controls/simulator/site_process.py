@@ -18,7 +18,7 @@ from pathlib import Path
 
 from assets.sites.load_sites import load_site
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
-from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.open import broker_address
 from controls.simulator.live_home import LiveHome
 from controls.simulator.live_plant import LivePlant
 from controls.simulator.worlds.generate import SEED
@@ -50,13 +50,9 @@ def make_sites(arguments: argparse.Namespace, env: Mapping[str, str]) -> tuple[L
     project = load_project(arguments.project, env)
     settings = project.settings
     path = arguments.site_file or _site_file(project.sites_dir, arguments.site)
-    address = BrokerAddress(
-        host=settings.mqtt.host,
-        port=settings.mqtt.port if arguments.mqtt_port is None else arguments.mqtt_port,
-        username=settings.mqtt.username,
-        password=settings.mqtt.password,
-        version=arguments.mqtt_version,
-    )
+    address = broker_address(settings, arguments.mqtt_version)
+    if arguments.mqtt_port is not None:
+        address = address.model_copy(update={"port": arguments.mqtt_port})
     clock = SystemClock()
     plants = [
         LivePlant(

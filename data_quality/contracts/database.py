@@ -53,9 +53,9 @@ class DatabaseSettings(Model):
     warehouse_url: Url = Field(default="", description="Secret. Readings and marts elsewhere; empty: as url")
     dagster_url: Url = Field(default="", description="Secret. Dagster's runs and events elsewhere; empty: as url")
     mlflow_url: Url = Field(default="", description="Secret. MLflow's registry elsewhere; empty: as url")
-    # With the ten seconds of a lease and another connection it stays well below a set-point's own 45 s.
+    # An old connection that is silent and a new one that is not taken must both be over within the agent's lease.
     agent_within_s: float = Field(
-        default=5, ge=1, le=15, description="How long the agent waits for PostgreSQL; then its devices go home"
+        default=3, ge=1, le=15, description="The agent's patience with PostgreSQL; above 3, devices end by their timers"
     )
 
     def of(self, part: Part, *, driver: str = "") -> str:

@@ -43,6 +43,9 @@ class MqttSettings(Model):
     port: int = Field(default=1883, ge=0, le=65535)
     username: str = ""
     password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    tls: bool = Field(
+        default=False, description="The broker of `meterloom up` speaks TLS alone; its certificate: DATA/broker/tls"
+    )
     ca_file: str = Field(
         default="",
         description="Certificates that vouch for the broker (PEM, absolute path): then TLS, and nothing else",

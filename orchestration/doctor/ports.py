@@ -17,6 +17,7 @@ from typing import Literal
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Version
+from controls.gateways.open import broker_address
 from data_quality.contracts.settings import Project
 
 State = Literal["ours", "free", "other", "dead"]
@@ -98,13 +99,14 @@ def broker(project: Project, *, timeout_s: float = TIMEOUT_S) -> Port:
 
     A broker that refuses our user lives, and is not this project's.
     """
-    mqtt, file = project.settings.mqtt, project.data_dir / "broker" / "mosquitto.conf"
-    listed = re.search(r"^listener (\d+)", file.read_text(), re.M) if file.is_file() else None
+    address, file = broker_address(project.settings), project.data_dir / "broker" / "mosquitto.conf"
+    told = file.read_text() if file.is_file() else ""
+    listed = re.search(r"^listener (\d+)", told, re.M)
     # What an ended `meterloom up` left behind names a port that may be anybody's by now.
     if listed and Listener(int(listed[1])).was_given(file):
-        address = BrokerAddress(port=int(listed[1]), username=mqtt.username, password=mqtt.password)
-        return _broker_at(address, timeout_s, is_own=True)
-    address = BrokerAddress(host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password)
+        tls = re.search(r"^certfile (.+)$", told, re.M)
+        own = {"host": "127.0.0.1", "port": int(listed[1]), "ca_file": tls[1] if tls else ""}
+        return _broker_at(address.model_copy(update=own), timeout_s, is_own=True)
     return _broker_at(address, timeout_s, is_own=False)
 
 

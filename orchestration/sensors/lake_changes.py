@@ -16,13 +16,13 @@ from orchestration.ticks import looking_every
 from orchestration.warehouse.tell_dagster import tell
 
 
-@looking_every(30, job=kpi)
+@looking_every(15, job=kpi)
 def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Computes the KPIs of exactly those months again whose readings, site file, factors or formulas have changed.
 
-    Looks every 30 s. One run of the job kpi for each span of neighbouring months of a site.
+    Looks every 15 s. One run of the job kpi for each span of neighbouring months of a site.
     """
     # What a command made is no run of the graph, and belongs in its record all the same.
     tell(context.instance, project)

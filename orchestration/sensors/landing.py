@@ -18,11 +18,11 @@ from orchestration.ticks import looking_every
 MAX_FILES_PER_TICK = 200
 
 
-@looking_every(30, job=ingest)
+@looking_every(10, job=ingest)
 def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Reads new files of the landing folder: drop a meter's file there, and its figures follow by themselves.
 
-    Looks every 30 s. One run of the job ingest a site for the files that were never read; a file is known by its
+    Looks every 10 s. One run of the job ingest a site for the files that were never read; a file is known by its
     content, so the same one under another name is not read twice. Names that begin with a dot are left alone.
     """
     is_quiet = True

@@ -29,7 +29,7 @@ from orchestration.web.api import (
     seed0_uses,
     series,
     sites,
-)
+)  # fmt: skip
 from orchestration.web.gate import SignedIn
 from orchestration.web.pages import (
     board_pages,
@@ -40,7 +40,7 @@ from orchestration.web.pages import (
     reports,
     sign_in_pages,
     why,
-)
+)  # fmt: skip
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.sign_in import SignIn

@@ -137,7 +137,9 @@ class Porch:
         """Raises _Refused for an act that another page sends by somebody's browser."""
         fetched, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         own = (f"{request.url.scheme}://{request.headers.get('host', '')}".lower(), *self._origins)
-        is_foreign = origin is not None and origin.lower() not in own
+        # To say no-referrer makes a browser send a form's origin as null; Sec-Fetch-Site no page can write itself.
+        is_hidden = origin == "null" and fetched == "same-origin"
+        is_foreign = origin is not None and origin.lower() not in own and not is_hidden
         # A form without either comes from no browser of today; a machine has its key.
         is_nowhere = fetched is None and origin is None and "authorization" not in request.headers
         if is_foreign or is_nowhere or fetched not in (None, "same-origin", "none"):

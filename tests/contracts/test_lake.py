@@ -234,7 +234,6 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 import assets.stores.lake.lake as module
-from assets.stores.lake import lake_block
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from tests.contracts.test_lake import INFO, changes
@@ -244,7 +243,7 @@ lake = module.Lake(folder / "lake", open_store(f"sqlite:///{folder / 'store.db'}
 def die(*_args, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
 if stage == "in file":
-    lake_block.os.fsync = die
+    os.fsync = die
 elif stage == "before commit":
     real = module.BatchResult
     whole = module.Lake._write_files
@@ -277,7 +276,7 @@ def test_an_interrupted_file_leaves_no_name_behind(tmp_path: Path, monkeypatch) 
     def full(_descriptor: int) -> None:
         raise OSError("full")
 
-    monkeypatch.setattr("assets.stores.lake.lake_block.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="full"):
         write_atomic(changes((0, 1)), tmp_path / "d" / "part.parquet")
     assert list((tmp_path / "d").iterdir()) == []

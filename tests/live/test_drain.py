@@ -12,9 +12,15 @@ from pathlib import Path
 import pytest
 
 from controls.collector import drain as module
+from controls.collector.collector_port import metrics
+from controls.collector.drain import Drain
+from controls.collector.spool import GRACE, Spool
+from controls.collector.spool_frames import sample_lines
 from data_quality.contracts.live.sample import Refusal
 from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interval_end_us
-from tests.live.told import QUARTER, drained, register, sample
+from data_quality.contracts.settings import LiveSettings
+from data_quality.contracts.time import FixedClock
+from tests.live.told import QUARTER, drained, hall, register, sample
 
 
 def lines(path: Path) -> list[str]:
@@ -57,7 +63,7 @@ def test_fault_f31_a_drain_killed_anywhere_loses_and_doubles_nothing(
 ) -> None:
     """Each write in turn is the last one before the kill; then the records, still in the spool, are drained again."""
     records = [*register(-900, 920), *register(-900, 920, point="press/n", unit="count")]
-    whole, written = module._write, count()
+    whole, written = module.write_whole, count()
 
     def write(path: Path, content: bytes) -> None:
         if next(written) == kill_at:
@@ -67,7 +73,7 @@ def test_fault_f31_a_drain_killed_anywhere_loses_and_doubles_nothing(
             raise KeyboardInterrupt
         whole(path, content)
 
-    monkeypatch.setattr(module, "_write", write)
+    monkeypatch.setattr(module, "write_whole", write)
     with suppress(KeyboardInterrupt):
         drained(tmp_path, records)
     monkeypatch.undo()
@@ -84,7 +90,7 @@ def test_a_full_disk_lands_nothing_and_the_next_drain_lands_it_all(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "_write", full)
+    monkeypatch.setattr(module, "write_whole", full)
     with pytest.raises(OSError, match="No space"):
         drained(tmp_path, register(0, 920))
     monkeypatch.undo()
@@ -97,7 +103,7 @@ def test_a_file_that_the_disk_cannot_take_is_none(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        module._write(tmp_path / "a", b"x")
+        module.write_whole(tmp_path / "a", b"x")
     assert [*tmp_path.iterdir()] == []
 
 
@@ -135,3 +141,28 @@ def test_an_amount_is_filed_where_its_interval_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("at_s", "end"), [(900, 900), (905, 900), (896, 900), (1000, None), (740, None)])
 def test_the_end_of_an_interval_is_near_the_time_it_is_told(at_s: float, end: int | None) -> None:
     assert interval_end_us(int(at_s * 1e6), 15) == (None if end is None else end * 1_000_000)
+
+
+def test_a_drain_says_what_waits_how_long_and_by_how_much_too_long(tmp_path: Path) -> None:
+    clock = FixedClock(QUARTER + timedelta(seconds=10))
+    spool = Spool(tmp_path / "spool", clock=clock, limits=LiveSettings(keep_free_mb=0))
+    spool.start()
+    told = [*register(0, 10), sample("main/kw", 1, 3, "kw")]
+    spool.put(sample_lines("hall", told), b"", len(told), lambda _: None)
+    spool.close()
+    drain = Drain(hall(), spool, landing=tmp_path / "landing", carry=tmp_path / "carry")
+
+    def said(at_s: float) -> tuple[int, int, float, float]:
+        state = drain.state(now_utc=QUARTER + timedelta(seconds=at_s))
+        return state.files, state.waiting, state.oldest_s, state.behind_s
+
+    late_s = 900 + GRACE.total_seconds() + module.LOOK_S
+    assert (said(100), said(1000)) == ((0, 0, 90.0, 0.0), (0, 0, 990.0, 990 - late_s))
+    drain.run(now_utc=QUARTER + timedelta(seconds=100))
+    assert (said(100), said(1000)) == ((0, 10, 100.0, 0.0), (0, 10, 1000.0, 1000 - late_s))
+    drain.run(now_utc=QUARTER + timedelta(seconds=936))
+    assert said(1000) == (1, 0, 0.0, 0.0)
+    page = metrics([], {"plant": drain}, now_utc=QUARTER)
+    assert 'meterloom_collector_drain_files_total{site="plant"} 1' in page
+    assert 'meterloom_collector_drain_samples_total{site="plant"} 10' in page
+    assert 'meterloom_collector_drain_live_only_total{site="plant"} 1' in page

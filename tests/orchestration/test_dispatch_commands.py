@@ -18,7 +18,7 @@ from assets.stores.transactions import Store, open_store
 from controls.agent.main import public_keys_of
 from controls.defs import core_site__released_commands
 from controls.ledger.device_faults import latch_fault
-from controls.ledger.rows import transition
+from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
 from data_quality.contracts.settings import load_project
@@ -192,6 +192,21 @@ def test_verify_names_the_first_broken_event_and_how_many_more(run: Run, store: 
     assert answer["first"] == "event 4 (command c1): the hash does not fit its content"
     assert len(answer["problems"]) == 2
     assert run("verify", text=True)[1].splitlines() == [answer["first"], "and 1 more: --json has them all"]
+
+
+def test_where_the_end_cannot_be_noted_the_release_stands_and_says_so(
+    run: Run, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_plan(store, command())
+    monkeypatch.setattr(PlanStore, "latest", lambda *_: SimpleNamespace(plan_id="p1"))
+    (folder / "var").mkdir(exist_ok=True)
+    (folder / "var" / "anchors").write_text("no folder")
+    done = core_site__released_commands(
+        dg.build_asset_context(partition_key="home"), project=ProjectResource(root=str(folder)), clock=FixedClock(NOW)
+    )
+    assert "home ended was not noted outside the database" in done.metadata["findings"]
+    assert [row.state for row in read_commands(store, "home")] != [S.PROPOSED]
+    assert run("verify", text=True)[1].endswith("whole; last noted outside the database: nothing yet\n")
 
 
 def test_a_release_notes_where_the_ledger_ended_and_verify_holds_it_against_that(

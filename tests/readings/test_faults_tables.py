@@ -29,7 +29,9 @@ def outside(bench: Bench) -> set[Path]:
 # F01
 
 
-def test_fault_f01_a_csv_cut_at_every_byte_gives_no_wrong_value(tmp_path: Path) -> None:
+def test_fault_f01_a_csv_of_120_rows_cut_at_every_23rd_byte_and_its_last_42_rows_at_every_byte_gives_no_wrong_value(
+    tmp_path: Path,
+) -> None:
     header, *lines = LONG.splitlines(keepends=True)
     # Each byte of what crosses midnight and the step to three digits; of the whole, a place that moves from row to row.
     around, whole = (header + "".join(lines[78:])).encode(), LONG.encode()

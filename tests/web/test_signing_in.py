@@ -221,6 +221,7 @@ def test_after_the_sign_in_one_is_where_one_wanted_to_be(served: Served) -> None
     [
         [("origin", "http://evil.example")],
         [("origin", "null")],
+        [("origin", "null"), ("sec-fetch-site", "cross-site")],
         [("origin", f"https://{HOST}")],
         [("sec-fetch-site", "cross-site")],
         [("sec-fetch-site", "same-site"), ("origin", f"http://{HOST}")],
@@ -233,6 +234,13 @@ def test_an_act_from_another_page_is_refused(served: Served, headers: list[tuple
     refused = browser.act("/logout", [*headers, ("accept", "*/*")], csrf=token)
     assert (refused.status, refused.said["code"]) == (403, "foreign_origin")
     assert browser.ask(DOCS).status == 200
+
+
+def test_a_browser_that_hides_the_origin_as_it_is_told_may_act(served: Served) -> None:
+    """Referrer-Policy no-referrer makes a browser send `Origin: null` with a form of our own page."""
+    browser = served.browser("viewer")
+    hidden = [("origin", "null"), ("sec-fetch-site", "same-origin")]
+    assert browser.act("/logout", hidden, csrf=browser.token("/api/docs")).status == 303
 
 
 def test_an_act_that_says_not_where_it_comes_from_is_refused(served: Served) -> None:

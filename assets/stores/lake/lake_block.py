@@ -5,7 +5,6 @@ Neither a row's content nor its hash depends on that, on the file's layout or on
 """
 
 import hashlib
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from assets.stores.whole_file import whole_file
 
 LAKE_SCHEMA: dict[str, pl.DataType] = {
     "site_id": pl.String(),
@@ -270,25 +271,12 @@ def _write(block: Block, target: Any) -> None:
 
 def appear_whole(path: Path, write: Any) -> str:
     """Let `write` make the file under another name, then give it its own. Returns the file's SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
+    with whole_file(path, unfinished=path.parent / f".tmp-{uuid.uuid4().hex}") as temporary:
         write(temporary)
         with temporary.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            # Before the name appears: after a power cut it must not stand over missing bytes.
-            os.fsync(file.fileno())
         # Readings are their owner's alone.
         temporary.chmod(0o600)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    # The name itself is on the disk only when its folder is; the manifest, which comes next, relies on it.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
     return digest
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 
-# Made anew whenever it is asked for, so a long life is of no use.
-_DAYS = 30
+# What runs for a year without a start must not end by its certificate; whoever starts with less left gets a new one.
+_DAYS, _LEFT_DAYS = 825, 400
 
 
 class Certificate(Model):
@@ -18,19 +18,35 @@ class Certificate(Model):
     key: Path
 
 
+def certificate_in(folder: Path) -> Certificate:
+    """The folder's own: made once, and anew where it ends within a year or so. Raises Unreachable without openssl."""
+    kept = _place(folder)
+    ends = ["x509", "-noout", "-checkend", str(_LEFT_DAYS * 86_400), "-in", str(kept.certificate)]
+    is_good = kept.key.is_file() and _openssl(*ends).returncode == 0
+    return kept if is_good else new_certificate(folder)
+
+
 def new_certificate(folder: Path) -> Certificate:
     """A new one in the folder, for 127.0.0.1 and localhost. Raises Unreachable without openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        raise Unreachable("no openssl on this machine; install it: apt-get install -y openssl")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Certificate(certificate=folder / "broker.pem", key=folder / "broker.key")
+    made = _place(folder)
     # Made private before anything is in it.
     made.key.touch(mode=0o600)
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", str(_DAYS)]
     files = ["-keyout", str(made.key), "-out", str(made.certificate)]
-    done = subprocess.run([openssl, "req", "-x509", *kind, *names, *files], capture_output=True, text=True, check=False)
+    done = _openssl("req", "-x509", *kind, *names, *files)
     if done.returncode:
         raise Unreachable(f"openssl made no certificate: {done.stderr.strip().splitlines()[-1:]}")
     return made
+
+
+def _place(folder: Path) -> Certificate:
+    return Certificate(certificate=folder / "broker.pem", key=folder / "broker.key")
+
+
+def _openssl(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise Unreachable("no openssl on this machine; install it: apt-get install -y openssl")
+    return subprocess.run([openssl, *arguments], capture_output=True, text=True, check=False)

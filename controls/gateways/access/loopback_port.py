@@ -23,7 +23,7 @@ class Metrics:
         """One metric. kind: gauge or counter; values: labels (empty, or in braces) with their number."""
         name = f"{self._prefix}{name}"
         self._lines.extend([f"# HELP {name} {said}", f"# TYPE {name} {kind}"])
-        self._lines.extend(f"{name}{label} {value:g}" for label, value in values)
+        self._lines.extend(f"{name}{label} {value:.15g}" for label, value in values)
 
     def text(self) -> str:
         """The page."""

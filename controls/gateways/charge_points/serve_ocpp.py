@@ -88,10 +88,11 @@ class ServedCharger:
             asyncio.run_coroutine_threadsafe(self._connection.close(), self._loop)
 
     def reboot(self, *, forgets: bool = True) -> None:
-        """Restart: connect and boot anew, with or without the profiles."""
+        """Lose power: the connection breaks off without a word, then boot anew, with or without the profiles."""
         if forgets:
             self.profiles.clear()
-        self.hang_up()
+        if self._connection is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._connection.transport.abort)
 
     def __enter__(self) -> "ServedCharger":
         return self.start()
@@ -156,8 +157,8 @@ class ServedCharger:
             listening.cancel()
             self._point = None
 
-    async def _say(self, action: str, payload: dict[str, Any]) -> None:
-        await self._point.call(getattr(self._module.call, action)(**payload))
+    async def _say(self, action: str, payload: dict[str, Any]) -> Any:
+        return await self._point.call(getattr(self._module.call, action)(**payload))
 
     def _answering(self, action: str, reply: Callable[..., dict[str, Any]]) -> Callable[..., Any]:
         result = getattr(self._module.call_result, action)

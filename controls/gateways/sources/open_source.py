@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.mqtt_line import BrokerAddress, Version
 from controls.gateways.open import broker_address, modbus_address
 from controls.gateways.sources.adapter import Adapter
 from controls.templates.load_templates import load_template
@@ -14,8 +14,13 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 
-def open_source(site: Site, source: LiveSource, *, settings: Settings, clock: Clock) -> Adapter:
-    """The adapter of a source, not started. Raises BadInput where this build reads no such kind."""
+def open_source(
+    site: Site, source: LiveSource, *, settings: Settings, clock: Clock, mqtt_version: Version = "5"
+) -> Adapter:
+    """The adapter of a source, not started. mqtt_version: of the settings' broker.
+
+    Raises BadInput where this build reads no such kind.
+    """
     # A library is loaded with the first source that needs it.
     match source:
         case MqttSource():
@@ -23,7 +28,7 @@ def open_source(site: Site, source: LiveSource, *, settings: Settings, clock: Cl
 
             return MqttListener(
                 source,
-                address=_broker(source, settings, os.environ),
+                address=_broker(source, settings, os.environ, mqtt_version),
                 client_id=f"ml-live-{site.site_id}-{source.source_id}",
                 clock=clock,
             )
@@ -51,10 +56,10 @@ def open_source(site: Site, source: LiveSource, *, settings: Settings, clock: Cl
             raise BadInput(f"source {source.source_id!r}: kind {source.kind} is not read yet", reason="unknown_kind")
 
 
-def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str]) -> BrokerAddress:
+def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str], version: Version) -> BrokerAddress:
     """The source's own broker, or that of the settings. Raises BadInput where its password is not set."""
     if not source.host:
-        return broker_address(settings)
+        return broker_address(settings, version)
     if source.password_env and not env.get(source.password_env):
         raise BadInput(
             f"source {source.source_id!r}: {source.password_env} is not set", reason="no_secret",

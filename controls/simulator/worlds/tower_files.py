@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from assets.stores.whole_file import whole_file
 from controls.simulator.physics.faults import FaultKind, InjectedFault, register_states
 from controls.simulator.physics.noise import Counts, Series
 from controls.simulator.physics.simulated import UNITS_PER_KWH
@@ -134,19 +135,13 @@ def deliver_tower(site: Site, *, start: date, end: date, seed: int = SEED) -> De
 
 def write_delivery(folder: Path, files: Iterable[MeterFile]) -> list[Path]:
     """Write files whole or not at all, dated at their arrival so that they are read in this order; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for file in files:
-        path = folder / file.name
-        unfinished = path.with_name(f".{path.name}.part")
-        with unfinished.open("wb") as target:
-            target.write(file.content)
-            target.flush()
-            os.fsync(target.fileno())
-        moment_s = file.arrives_at_utc.timestamp()
-        # Before the rename: a watcher must never see the file with the time of its making.
-        os.utime(unfinished, (moment_s, moment_s))
-        unfinished.replace(path)
+        path, moment_s = folder / file.name, file.arrives_at_utc.timestamp()
+        with whole_file(path) as unfinished:
+            unfinished.write_bytes(file.content)
+            # Before the rename: a watcher must never see the file with the time of its making.
+            os.utime(unfinished, (moment_s, moment_s))
         paths.append(path)
     return paths
 

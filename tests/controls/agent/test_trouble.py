@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.schema.tables_control import command_events, device_leases
+from controls.agent.command_steps import HOME_AGAIN
 from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
@@ -153,6 +154,10 @@ def test_an_agent_that_slept_past_its_lease_touches_nothing_and_starts_anew(worl
     assert "another agent" in sleeper.trouble
 
 
+def last_reason(world: World) -> str:
+    return str(world.store.rows(command_events.select().order_by(command_events.c.position))[-1]["reason"])
+
+
 def test_a_wall_clock_that_steps_reverts_everything(world: World) -> None:
     world.prove()
     world.time.wall += timedelta(seconds=2)
@@ -161,6 +166,22 @@ def test_a_wall_clock_that_steps_reverts_everything(world: World) -> None:
     assert world.plant.battery.value == 0.0
     world.run(8)
     assert state_of(world.store) is S.REVERTED
+    said = "the agent brought it to its safe default: the wall clock stepped by 2.0 s"
+    assert last_reason(world) == said
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_who_brought_a_device_home_is_said_only_where_it_is_known(world: World, is_restarted: bool) -> None:
+    world.prove()
+    if is_restarted:
+        world.agent.safe_default()
+        world.time.pass_(20)
+        world.new_agent()
+    else:
+        world.plant.battery.leases["set_charge_power_kw"].release()
+    world.run(8)
+    alone = "the device returned to its safe default by itself"
+    assert last_reason(world) == (HOME_AGAIN if is_restarted else alone)
 
 
 def test_a_clock_set_back_cannot_prolong_a_command(world: World) -> None:

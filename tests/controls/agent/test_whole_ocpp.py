@@ -1,5 +1,6 @@
 """The whole agent against a charger that is written by hand: what the ledger claims is what the stranger was told."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from assets.stores.transactions import Store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
+from controls.gateways.charge_points.serve_ocpp import ServedCharger
 from controls.gateways.open import Gateways
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode
@@ -26,7 +28,8 @@ from tests.controls.gateways.ocpp_yard import SECRET, until
 from tests.controls.gateways.test_ocpp_stranger import ChargerByHand
 from tests.controls.ledger.rows_of import CARLA, add_plan, command
 
-SITE = HOME.model_copy(update={"assets": (Asset(asset_id="ev", kind="ev_charger", template="ocpp16_charger"),)})
+CHARGER = Asset(asset_id="ev", kind="ev_charger", template="ocpp16_charger")
+SITE = HOME.model_copy(update={"assets": (CHARGER,)})
 
 
 class Stranger(ChargerByHand):
@@ -72,7 +75,7 @@ class Stranger(ChargerByHand):
 
 
 class Whole:
-    """Store, agent over the real gateway, and the stranger."""
+    """Store, agent over the real gateway, and a place for a charger."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         (folder / "ev.key").write_text(SECRET)
@@ -91,9 +94,8 @@ class Whole:
         self.agent = Agent(bench, devices_of(SITE))
         self.gateways.open_reader(SITE.assets[0], self.agent.devices[0].template)
         system = self.gateways._chargers().system
-        self.stranger = Stranger(f"ws://127.0.0.1:{system.port}", self.time)
-        link = system.expect("ev", "ocpp16", password=SECRET)
-        until(lambda: link.is_connected)
+        self.url = f"ws://127.0.0.1:{system.port}"
+        self.link = system.expect("ev", "ocpp16", password=SECRET)
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.5)):
@@ -103,14 +105,26 @@ class Whole:
     def row(self) -> LedgerRow:
         return read_commands(self.store, "home", command_ids=["c1"])[0]
 
+    def story(self) -> list[str]:
+        """The events of the command, each in a sentence."""
+        rows = self.store.rows(command_events.select().where(command_events.c.command_id == "c1"))
+        return [f"{row['to_state']}: {row['reason']}" for row in rows]
+
 
 @pytest.fixture
 def whole(store: Store, tmp_path: Path) -> Iterator[Whole]:
     made = Whole(store, tmp_path)
     yield made
-    made.stranger.close()
     made.gateways.close()
     assert verify_chain(store, "home") == []
+
+
+@pytest.fixture
+def stranger(whole: Whole) -> Iterator[Stranger]:
+    made = Stranger(whole.url, whole.time)
+    until(lambda: whole.link.is_connected)
+    yield made
+    made.close()
 
 
 def released(whole: Whole, mode: Mode) -> None:
@@ -119,7 +133,7 @@ def released(whole: Whole, mode: Mode) -> None:
     release(whole.store, "home", "p1", clock=whole.time, check=planned_check(SITE))
 
 
-def test_a_stranger_was_told_what_the_ledger_says_and_nothing_outlives_it(whole: Whole) -> None:
+def test_a_stranger_was_told_what_the_ledger_says_and_nothing_outlives_it(whole: Whole, stranger: Stranger) -> None:
     released(whole, Mode.PARTIAL)
     whole.run(3)
     row = whole.row()
@@ -127,40 +141,74 @@ def test_a_stranger_was_told_what_the_ledger_says_and_nothing_outlives_it(whole:
     assert row.facts["readback_value"] == pytest.approx(6.21)
     assert row.facts["ack_code"] == "Accepted"
     # 6.21 kW on three phases of 230 V are 9 A.
-    assert whole.stranger.limit() == 9.0
-    first = whole.stranger.asked("SetChargingProfile")[1]["csChargingProfiles"]
+    assert stranger.limit() == 9.0
+    first = stranger.asked("SetChargingProfile")[1]["csChargingProfiles"]
     assert first["chargingSchedule"]["duration"] == 45
     assert first["validTo"] == row.command.valid_until_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     whole.run(60)
     assert whole.row().state is CommandState.VERIFIED
-    assert len(whole.stranger.asked("SetChargingProfile")) >= 5
+    assert len(stranger.asked("SetChargingProfile")) >= 5
     # The agent is gone, and nobody says so to the charger: 45 s later it is home.
     whole.time.pass_(45)
-    assert whole.stranger.limit() == 0.0
+    assert stranger.limit() == 0.0
 
 
-def test_below_partial_not_one_frame_writes(whole: Whole) -> None:
+def test_below_partial_not_one_frame_writes(whole: Whole, stranger: Stranger) -> None:
     released(whole, Mode.ADVISORY)
     whole.run(10)
-    assert whole.stranger.asked("GetCompositeSchedule")
-    assert whole.stranger.asked("SetChargingProfile") + whole.stranger.asked("ClearChargingProfile") == []
+    assert stranger.asked("GetCompositeSchedule")
+    assert stranger.asked("SetChargingProfile") + stranger.asked("ClearChargingProfile") == []
 
 
-def test_a_charger_that_goes_away_and_forgets_is_found_out_and_safe(whole: Whole) -> None:
-    released(whole, Mode.PARTIAL)
-    whole.run(3)
-    whole.stranger.profiles = {level: each for level, each in whole.stranger.profiles.items() if level == 0}
-    whole.run(10)
-    assert whole.row().state is CommandState.REVERTED
-    told = whole.store.rows(command_events.select().where(command_events.c.command_id == "c1"))
-    assert "the device reads 0" in [row["reason"] for row in told]
-    assert whole.stranger.limit() == 0.0
+def begun(charger: ServedCharger) -> int:
+    """The number of the transaction that the charger starts now."""
+    start = {"connector_id": 1, "id_tag": "car", "meter_start": 0, "timestamp": charger.now_utc().isoformat()}
+    assert charger._loop is not None
+    said = asyncio.run_coroutine_threadsafe(charger._say("StartTransaction", start), charger._loop)
+    return int(said.result(5).transaction_id)
 
 
-def test_stopping_the_agent_takes_the_limit_away(whole: Whole) -> None:
+def test_a_charger_that_reboots_in_the_middle_of_a_session_is_found_out_and_safe(whole: Whole) -> None:
+    """A real client on the library, whose connection breaks off without a word; the car stays plugged in."""
+    template = whole.agent.devices[0].template
+    given: dict[str, Any] = {"charger_id": "ev", "password": SECRET, "clock": whole.time}
+    with ServedCharger(template, url=whole.url, **given) as charger:
+        released(whole, Mode.PARTIAL)
+        whole.run(3)
+        assert whole.row().state is CommandState.VERIFIED
+        session = begun(charger)
+        assert charger.power_kw() == pytest.approx(6.21)
+        told = len(charger.writes)
+        charger.reboot()
+        # Booted anew without a limit it would charge with all there is: the fallback comes with the connection.
+        until(lambda: charger.boots == 2 and len(charger.profiles) == 1)
+        assert charger.power_kw() == 0.0
+        whole.run(15)
+        assert whole.row().state is CommandState.REVERTED, whole.story()
+        assert "DRIFTED: the device reads 0" in whole.story()
+        assert whole.story()[-1] == "REVERTED: the device returned to its safe default by itself"
+        # What it was told before it went is not told again by itself, and a further session has a number of its own.
+        assert [action for action, _ in charger.writes[told:]] == ["SetChargingProfile"]
+        assert charger.power_kw() == 0.0
+        whole.time.pass_(60)
+        assert begun(charger) == session + 1
+        # Nor is it left alone: the next command finds it at work.
+        add_plan(
+            whole.store,
+            command("c2", device_id="ev", value=4.14, plan_id="p2"),
+            plan_id="p2",
+            version=2,
+            at=whole.time.now_utc(),
+        )
+        release(whole.store, "home", "p2", clock=whole.time, check=planned_check(SITE))
+        whole.run(3)
+        assert charger.power_kw() == pytest.approx(4.14)
+
+
+def test_stopping_the_agent_takes_the_limit_away(whole: Whole, stranger: Stranger) -> None:
     released(whole, Mode.PARTIAL)
     whole.run(3)
     whole.agent.stop()
     assert whole.row().state is CommandState.REVERTED
-    assert whole.stranger.limit() == 0.0
-    assert whole.stranger.asked("ClearChargingProfile")[-1] == {"id": 4111}
+    assert stranger.limit() == 0.0
+    assert stranger.asked("ClearChargingProfile")[-1] == {"id": 4111}

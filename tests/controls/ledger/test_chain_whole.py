@@ -18,7 +18,6 @@ from controls.ledger.chain_marks import anchor_chain, anchors_of, mark_chain
 from controls.ledger.ledger_trust import distrusted
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.command import CommandState as S
-from data_quality.contracts.errors import Unreachable
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
 from tests.stores.everything import attacked, change, raise_mode
 
@@ -195,7 +194,10 @@ def test_anchors_are_taken_once_an_hour_and_a_line_that_is_none_is_told(worked: 
     assert verify_chain(worked, "home", anchored) == [said]
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(worked: Store, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_finding_of_one_sentence(worked: Store, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(Unreachable, match="a file stands where a folder is to be"):
-        anchor_chain(worked, "home", tmp_path / "taken", NOW)
+    found = anchor_chain(worked, "home", tmp_path / "taken", NOW)
+    assert found is not None
+    assert (found.code, found.scope) == ("chain_not_anchored", "home")
+    assert "was not noted outside the database" in found.message
+    assert "a file stands where a folder is to be" in found.message

@@ -183,6 +183,35 @@ def test_fault_f69_a_slipped_decimal_leaves_the_plan_before_it_until_it_ends(bed
     assert {row.command.valid_until_utc <= bed.clock.now_utc() for row in read_commands(bed.store, "home")} == {True}
 
 
+def test_fault_f69_prices_that_a_market_tells_late_stand_among_the_inputs_and_stale_ones_say_why(bed: Bed) -> None:
+    """Fifteen hours are left at four in the afternoon of Berlin, and none at eight the next morning."""
+    bed.feed(market(2)[:120], first=0, sha="b")
+
+    def after(hours: float) -> None:
+        bed.clock.advance(timedelta(hours=hours))
+        for target, kwh in (("house", 0.8), ("pv", 0.3)):
+            new = forecast(target, kwh, hours=72, issued_at_utc=bed.clock.now_utc() - timedelta(minutes=1))
+            bed.forecasts.add(new.model_copy(update={"forecast_id": f"{target}-{hours}"}), bed.clock)
+        bed.clock.advance(timedelta(minutes=1))
+
+    after(15 - (NOW - DAY) / timedelta(hours=1))
+    by_hand = bed.plan()
+    assert isinstance(by_hand, Plan), by_hand
+    assert "prices_late" not in by_hand.request.inputs, "who brings prices as files is bound to no market's hour"
+    market_feed = {"source_id": "m", "kind": "prices", "provider": "awattar", "url": "https://api.example"}
+    point = {"point": "p", "stream": "spot", "what": "mean", "unit": "per_mwh"}
+    document = json.loads(bed.site.model_dump_json(exclude_unset=True))
+    bed.site = Site.model_validate(document | {"sources": [market_feed | {"points": [point]}]})
+    late = bed.plan()
+    assert isinstance(late, Plan), late
+    assert late.request.inputs["prices_late"] == "prices end at 2026-01-02 06:00Z: those of tomorrow are late"
+    after(16)
+    stale = bed.plan()
+    assert isinstance(stale, Finding)
+    assert (stale.code, stale.facts["codes"]) == ("prices_stale", "prices_stale,horizon_too_short")
+    assert stale.message.startswith("prices end at 2026-01-02 06:00Z: none is known for now; from ")
+
+
 def test_fault_f70_limits_that_contradict_are_named_and_the_plan_before_stands(bed: Bed) -> None:
     bed.feed(market(2), first=0, sha="b")
     good = bed.plan()

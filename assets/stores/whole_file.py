@@ -1,0 +1,44 @@
+"""A file that stands under its name whole or not at all, and is on the disk once it does."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path, *, unfinished: Path | None = None) -> Iterator[Path]:
+    """Gives the name to write under; at the end the file has its own. After an exception there is neither.
+
+    unfinished: that name, in the same folder; of its own where two may write one file. Who removes it inside wants
+    none. Raises OSError where the disk cannot take it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name that begins with a dot is read by nobody.
+    part = unfinished or path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        if part.exists():
+            # Before the name appears: after a power cut it must not stand over missing bytes.
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+            sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """A file of this content. Raises OSError."""
+    with whole_file(path) as part:
+        part.write_bytes(content)
+
+
+def sync_folder(folder: Path) -> None:
+    """A renamed file is only there for sure when its folder is written too. Raises OSError."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
