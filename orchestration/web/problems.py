@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
-from orchestration.web.allowances import TooMany
+from orchestration.web.people.allowances import TooMany
 from orchestration.web.ask import Ask
 from orchestration.web.gate import SAFE, NotAllowed, NotSignedIn
 from reports.pages.address import Address

@@ -32,7 +32,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
     from orchestration.web.app import make_app
     from orchestration.web.porch import own_hosts
-    from orchestration.web.sign_in import SignIn
+    from orchestration.web.people.sign_in import SignIn
 
     # Before anybody asks: several requests at once must not each open it.
     _ = project.store
