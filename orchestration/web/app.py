@@ -19,9 +19,9 @@ from orchestration.web import static_files
 from orchestration.web.api import (
     analytics,
     described,
-    figures,
+    figures_api,
     health,
-    jobs,
+    jobs_api,
     kpis,
     live_api,
     seed0_performance,
@@ -33,13 +33,13 @@ from orchestration.web.gate import SignedIn
 from orchestration.web.pages import (
     board_pages,
     energy,
-    enpi,
+    enpi_pages,
     live_pages,
     profile_pages,
+    report_pages,
     report_twins,
-    reports,
     sign_in_pages,
-    why,
+    why_pages,
 )  # fmt: skip
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
@@ -97,13 +97,13 @@ def routers() -> list[APIRouter]:
         kpis.router,
         series.router,
         analytics.router,
-        why.router,
-        enpi.router,
-        reports.router,
-        jobs.router,
+        why_pages.router,
+        enpi_pages.router,
+        report_pages.router,
+        jobs_api.router,
         seed0_uses.router,
         seed0_performance.router,
-        figures.router,
+        figures_api.router,
     ]
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, performance
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
-from data_quality.contracts.site_file.status_rule import StatusRule
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, is_sure, version_fact

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from assets.kpi.enpi_of_use.enpi_result import rule_of
 from assets.sites.load_sites import site_sha256
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.site_file.status_rule import StatusRule
 from data_quality.contracts.time import parse_period
 from reports.assess import assess_seu
 from tests.life.factory import factory_site

@@ -12,10 +12,10 @@ from assets.stores.warehouse.mart_reader import mart_reader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.again.figure_again import announce, recompute
+from reports.asked.why_asked import Asking as Given
+from reports.asked.why_asked import InHand, figures_of
 from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
 from reports.figures import FigureBook
-from reports.life.why_asked import Asking as Given
-from reports.life.why_asked import InHand, figures_of
 from reports.pages.address import Address, read_address
 from reports.pages.why_links import TAKES, read_why, why_of
 from tests.e2e.conftest import call_here

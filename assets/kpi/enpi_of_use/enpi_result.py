@@ -21,9 +21,9 @@ from assets.kpi.enpi_of_use.savings_band import (
     two_sided_t,
 )
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.status_rule import Policy, StatusRule
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu
-from data_quality.contracts.site_file.status_rule import Policy, StatusRule
 from data_quality.contracts.time import Period, months_of
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
@@ -20,7 +21,6 @@ from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, U
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
-from data_quality.contracts.site_file.status_rule import StatusRule
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import zone

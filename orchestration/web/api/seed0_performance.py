@@ -19,15 +19,15 @@ from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.cli.answer import plain
-from orchestration.web.api.jobs import answer_of
+from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.ask import Ask
-from orchestration.web.explain import asking
 from orchestration.web.gate import asked
+from orchestration.web.number_asked import asking
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.life.use_quarters import quarters, versions_of
-from reports.life.why_asked import Asking, version_of
-from reports.pages.enpi import Quarter, formula_of, why_measure
+from reports.asked.use_quarters import quarters, versions_of
+from reports.asked.why_asked import Asking, version_of
+from reports.pages.energy_uses import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")

@@ -12,13 +12,13 @@ from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Seu
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.explain import asking
 from orchestration.web.gate import asked
+from orchestration.web.number_asked import asking
 from reports.again.figure_sources import seu_of
-from reports.life.use_quarters import known_days, newest_assessable, use_told
-from reports.life.why_asked import Asking, version_of
+from reports.asked.use_quarters import known_days, newest_assessable, use_told
+from reports.asked.why_asked import Asking, version_of
 from reports.pages.address import span
-from reports.pages.enpi import Quarter, UseTold, enpi_list, quarters_csv, use_page
+from reports.pages.energy_uses import Quarter, UseTold, enpi_list, quarters_csv, use_page
 
 router = APIRouter()
 TAKES = ("baseline",)

@@ -10,13 +10,13 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineTy
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
+from reports.asked.why_asked import Asking, assessing, version_of
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
 from reports.datasets.template_ask import Asker
 from reports.enpi_life import TREND_YEARS, alerts_for, quarter_before, review_of, years_before
 from reports.figures import FigureBook
-from reports.life.why_asked import Asking, assessing, version_of
-from reports.pages.enpi import SHOWN, Quarter, UseTold
+from reports.pages.energy_uses import SHOWN, Quarter, UseTold
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8

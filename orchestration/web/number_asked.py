@@ -11,6 +11,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
 from reports.again.figure_sources import Sources
+from reports.asked.why_asked import NAME, Asking, InHand, figures_of
 from reports.content.lists.figure_list import figure_list
 from reports.life.figure_trace import (
     Figures,
@@ -22,7 +23,6 @@ from reports.life.figure_trace import (
     versions_today,
 )
 from reports.life.revise import store_revision
-from reports.life.why_asked import NAME, Asking, InHand, figures_of
 from reports.pages.why import ROWS_A_PAGE, Explained
 from reports.pages.why_links import TAKES, read_why
 from reports.report_content import ReportContent
