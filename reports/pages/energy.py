@@ -174,12 +174,10 @@ def _said(figure: Figure) -> list[str]:
 
 
 def _plot(given: EnergyGiven) -> Plot:
-    points, hidden = given.points, given.address.part("hide").split(",")
+    points = given.points
     drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
-    lines = []
-    if "actual" not in hidden:
-        lines.append(Line(name="Used", role="actual", values=_floats(points, 1), style=drawn))
-    if given.against is not None and "compared" not in hidden:
+    lines = [Line(name="Used", role="actual", values=_floats(points, 1), style=drawn)]
+    if given.against is not None:
         name = f"Compared: {_days(given.against, given.address.locale)}"
         lines.append(Line(name=name, role="expected", values=_floats(points, 2)))
     first = points[0].start_utc
@@ -194,6 +192,7 @@ def _plot(given: EnergyGiven) -> Plot:
         csv=given.address.href(CSV, **_own(given)),
         caption=_caption(given),
         points=tuple(each.why for each in points) if len(points) <= MOST_POINTS_WITH_WHY else (),
+        time_zone=given.period.time_zone,
     )
 
 
