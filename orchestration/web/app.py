@@ -26,13 +26,13 @@ from orchestration.web.api import (
     live_api,
     seed0_performance,
     seed0_uses,
-    series,
+    series_api,
     sites,
 )  # fmt: skip
 from orchestration.web.gate import SignedIn
 from orchestration.web.pages import (
     board_pages,
-    energy,
+    energy_pages,
     enpi_pages,
     live_pages,
     profile_pages,
@@ -92,10 +92,10 @@ def routers() -> list[APIRouter]:
         live_pages.router,
         live_api.router,
         static_files.router,
-        energy.router,
+        energy_pages.router,
         sites.router,
         kpis.router,
-        series.router,
+        series_api.router,
         analytics.router,
         why_pages.router,
         enpi_pages.router,

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from assets.sites.load_sites import site_sha256
-from assets.sites.scope_names import scope_names
 from assets.stores.lake.lake import newest_entry
 from assets.stores.warehouse.mart_reader import MartReader, mart_reader
 from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
@@ -22,6 +21,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.permissions import sees_scope
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from orchestration.views.scope_names import scope_names
 from orchestration.web.ask import Ask
 from reports.pages.address import span
 from reports.pages.header import header_blocks

@@ -24,7 +24,7 @@ from reports.again.computations import RUNNING
 from reports.again.figure_sources import Sources, seu_of
 from reports.content.lists.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.content.lists.running_list import running_book
-from reports.content.lists.span_total import OF_DAYS, span_rows
+from reports.content.lists.span_rows import OF_DAYS, span_rows
 from reports.datasets.base import Given, Item
 from reports.datasets.enpi import MEASURES, EnpiData
 from reports.datasets.template_ask import Asker

@@ -101,9 +101,9 @@ def test_tiles_fill_the_whole_and_each_has_its_share(values) -> None:
     whole = math.fsum(values)
     for value, (x, y, width, height) in zip(values, boxes, strict=True):
         assert width * height == pytest.approx(value / whole * 72_000, rel=1e-6, abs=1e-6)
-        assert -1e-6 <= x
+        assert x >= -1e-6
         assert x + width <= 360 + 1e-3
-        assert -1e-6 <= y
+        assert y >= -1e-6
         assert y + height <= 200 + 1e-3
 
 

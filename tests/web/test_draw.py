@@ -10,7 +10,21 @@ from orchestration.web.draw import draw_problem, html_of
 from orchestration.web.static_files import FOLDER, static_address, static_files
 from reports.pages.address import Address
 from reports.pages.page import (
-    Cards, Choice, Form, Input, Line, Number, Numbers, Option, Page, PageBlock, Part, Picture, Plot, Steps, Widget,
+    Cards,
+    Choice,
+    Form,
+    Input,
+    Line,
+    Number,
+    Numbers,
+    Option,
+    Page,
+    PageBlock,
+    Part,
+    Picture,
+    Plot,
+    Steps,
+    Widget,
 )  # fmt: skip
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
 from reports.svg.treemap import Tile, treemap_svg

@@ -17,11 +17,11 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
 from orchestration.web.ask import Ask
-from orchestration.web.energy_shown import energy_given
-from orchestration.web.pages.energy import TAKES
+from orchestration.web.energy.energy_shown import energy_given
+from orchestration.web.pages.energy_pages import TAKES
 from reports.again.computations import asked_of
 from reports.content.lists.kpi_list import add_rows, kpi_rows
-from reports.content.lists.span_total import OF_DAYS, span_rows
+from reports.content.lists.span_rows import OF_DAYS, span_rows
 from reports.figures import FigureBook
 from reports.pages.address import read_address
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page

@@ -19,7 +19,7 @@ from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, whole
 from reports.content.lists.kpi_list import kpi_rows
 from reports.pages.address import Compare, before
-from reports.pages.slots import same_slot, slot_of
+from reports.pages.local_times import same_slot, slot_of
 
 router = APIRouter(prefix=BASE)
 TAKES = ("range", "granularity", "breakdown", "compareWith", *PAGING)

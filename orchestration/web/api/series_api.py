@@ -15,7 +15,7 @@ from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from orchestration.web.api.kpis import not_of_then, range_of
 from orchestration.web.ask import Ask
-from orchestration.web.energy_given import Asked, points_of
+from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.gate import asked
 from orchestration.web.gather import marts_of, scope_of, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole

@@ -21,11 +21,11 @@ from data_quality.contracts.time import Period, local_midnight_utc, months_of, z
 from orchestration.web.ask import Ask
 from orchestration.web.gather import Age, marts_of
 from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of, years_of
-from reports.content.lists.span_total import OF_DAYS, span_rows
+from reports.content.lists.span_rows import OF_DAYS, span_rows
 from reports.figures import FigureBook
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import MOST_HEAT_DAYS, Point
-from reports.pages.slots import same_slot, slot_of
+from reports.pages.local_times import same_slot, slot_of
 from reports.pages.why_links import why_of
 
 KPI = "consumption_kwh"

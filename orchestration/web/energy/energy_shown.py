@@ -8,12 +8,12 @@ from assets.sites.scopes import is_allocated, known_spans
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from orchestration.web.ask import Ask
-from orchestration.web.energy_given import Asked, heat_of, nearest_month, points_of, totals_of
+from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_of
 from orchestration.web.gather import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import EnergyGiven
 from reports.pages.header import GRAINS
-from reports.pages.states import State, marts_are_of_now, no_hours, no_marts, no_readings, nothing_in, too_fine
+from reports.pages.page_states import State, marts_are_of_now, no_hours, no_marts, no_readings, nothing_in, too_fine
 
 # Local days that a chart of a grain holds.
 MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700, "year": 3700}

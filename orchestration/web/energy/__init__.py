@@ -1,0 +1,1 @@
+"""What the energy page is gathered from and how it is put together."""
