@@ -3,7 +3,6 @@ children, watched, and stopped in reverse order.
 """
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.broker import free_port, start_broker
+from controls.gateways.broker import Broker, free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
@@ -134,18 +133,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
-        # Nobody has to know it: it reaches the children by their environment.
-        password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         clients = _clients(simulated, plants)
-        broker = stack.enter_context(
-            start_broker(
-                project.data_dir / "broker",
-                password=password,
-                allow_fallback=allow_fallback,
-                clients=tuple(clients.values()),
-                certificate=certificate_in(project.data_dir / "broker" / "tls") if project.settings.mqtt.tls else None,
-            )
-        )
+        broker = stack.enter_context(_broker(project, tuple(clients.values()), allow_fallback=allow_fallback))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -153,7 +142,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__HOST": broker.address.host,
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
-                "METERLOOM_MQTT__PASSWORD": password,
+                "METERLOOM_MQTT__PASSWORD": broker.address.password,
                 # Empty too: who vouches for another broker of the settings says nothing of this one.
                 "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
@@ -176,8 +165,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 child = start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment, logs=logs)
                 stack.callback(child.stop)
                 live.children.append(child)
-        if simulated:
-            wait_for_port(modbus_port, live.children)
+                # Who asks devices that are not there yet fills its log with what is no fault.
+                wait_for_port(modbus_port, live.children)
         if any(is_listened_to(site) for site in sites.values()):
             # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
             arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
@@ -190,6 +179,18 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if broker.note:
             say(broker.note)
         yield live
+
+
+def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
+    mqtt, folder = project.settings.mqtt, project.data_dir / "broker"
+    return start_broker(
+        folder,
+        # Nobody has to know it: where none is set, a random one reaches the children by their environment.
+        password=mqtt.password,
+        allow_fallback=allow_fallback,
+        clients=clients,
+        certificate=certificate_in(folder / "tls") if mqtt.tls else None,
+    )
 
 
 def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Client]:
@@ -225,13 +226,16 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     dagster_port, mlflow_port, web_port = (
         port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
     )
+    is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
+    if is_pushed and not _is_free(push_port := project.settings.push.port):
+        # Machines know no other address: nothing is served elsewhere in its place.
+        raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
     workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
     logs = project.data_dir / "logs"
     with ExitStack() as stack:
         live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
         children = list(live.children)
         parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
-        is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
         if is_pushed:
             module = "controls.collector.receive_main"
             parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
@@ -239,7 +243,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
             variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
-            child = start(name, arguments, environment=variables, logs=logs)
+            # The door for machines is needed by nobody here: the others go on while it is started anew.
+            child = start(name, arguments, environment=variables, logs=logs, is_revived=name == "receive")
             stack.callback(child.stop)
             children.append(child)
         # Nothing else needs the pages: where they end, the agent works on and they are started anew.
@@ -341,13 +346,17 @@ def port_of(server: ServerSettings, name: str, say: Say) -> int:
     port: int = getattr(server, f"{name}_port")
     if not port or _is_free(port):
         return port or free_port()
-    who = str(Listener(port))
-    taken = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    taken = _port_taken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT")
     if f"{name}_port" in server.model_fields_set:
-        mend = f"end that program, or name another port with METERLOOM_SERVER__{name.upper()}_PORT"
-        raise BadInput(taken, reason="port_taken", mend=mend)
-    say(f"{taken}: a free one is used")
+        raise taken
+    say(f"{taken.message}: a free one is used")
     return free_port()
+
+
+def _port_taken(port: int, name: str, variable: str) -> BadInput:
+    who = str(Listener(port))
+    said = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    return BadInput(said, reason="port_taken", mend=f"end that program, or name another port with {variable}")
 
 
 def _is_free(port: int) -> bool:

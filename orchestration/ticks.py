@@ -1,11 +1,14 @@
 """Schedules and sensors as people open them: described by their docstrings, and running from the start."""
 
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
 from dagster import ScheduleDefinition, SensorDefinition
+
+from data_quality.contracts.errors import Unreachable
 
 # What a schedule or a sensor is given; what it answers is a request, or why there is none.
 Tick = Callable[..., Any]
@@ -27,14 +30,27 @@ def in_utc(job: Any, cron_schedule: str) -> Callable[[Tick], ScheduleDefinition]
 
 
 def looking_every(seconds: int, job: Any) -> Callable[[Tick], SensorDefinition]:
-    """A sensor that looks again after so many seconds."""
+    """A sensor that looks again after so many seconds. What is away now, as a warehouse that is being written, is a
+    reason to skip a look and no fault of the sensor.
+    """
 
     def made(tick: Tick) -> SensorDefinition:
+        @functools.wraps(tick)
+        def look(context: dg.SensorEvaluationContext, **resources: Any) -> Iterator[Any]:
+            seen = context.cursor
+            try:
+                answer = list(tick(context, **resources))
+            except Unreachable as fault:
+                # Not seen: the next look asks in full.
+                context.update_cursor(seen or "")
+                answer = [dg.SkipReason(f"it looks again: {fault}")]
+            yield from answer
+
         return dg.sensor(
             job=job,
             minimum_interval_seconds=seconds,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=inspect.getdoc(tick),
-        )(tick)
+        )(look)
 
     return made

@@ -98,6 +98,7 @@ FAULTS = {
     "F101": "An evidence pack altered: bytes flipped, members reordered, cut or replaced",
     "F103": "Reports sent in the clear",
     "F105": "A ledger altered, cut, or made anew whole with hashes that fit",
+    "F111": "Five thousand samples a second, acknowledged only after the disk has them",
     "F114": "Five hundred devices that come back at once",
     "F117": "Two hundred devices on one wire, a tenth of them silent",
 }

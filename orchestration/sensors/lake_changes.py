@@ -11,6 +11,7 @@ from orchestration.jobs import enpi, kpi
 from orchestration.month_keys import month_ranges, months_of_range
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, request_of
 from orchestration.resources import ProjectResource
+from orchestration.sensors.asked_again import key_of_try
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.tell_dagster import tell
@@ -31,7 +32,8 @@ def lake_changes(
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage = project.stage("kpi")
-    yield from requests("kpi", stage.stale(), {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
+    now = {site_id: each.model_dump_json() for site_id, each in stage.now().items()}
+    yield from requests(context.instance, "kpi", stage.stale(), now)
 
 
 @looking_every(30, job=enpi)
@@ -49,7 +51,8 @@ def enpi_changes(
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage, waiting = project.stage("enpi"), project.stage("kpi").stale()
     stale = {name: entry for name, entry in stage.stale().items() if name not in waiting}
-    yield from requests("enpi", stale, {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
+    now = {site_id: each.model_dump_json() for site_id, each in stage.now().items()}
+    yield from requests(context.instance, "enpi", stale, now)
 
 
 def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str], int]:
@@ -58,7 +61,9 @@ def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str]
     return set(readings_touched(project.sites, project.lake, after_ids=after_ids)), newest_entry(project.store)
 
 
-def requests(job: str, stale: Mapping[str, int], now: Mapping[str, str]) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def requests(
+    instance: dg.DagsterInstance, job: str, stale: Mapping[str, int], now: Mapping[str, str]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run for a range of months; the run key says what they are computed from, so that it is asked for once."""
     if not stale:
         yield dg.SkipReason("the marts are as new as the lake")
@@ -66,7 +71,8 @@ def requests(job: str, stale: Mapping[str, int], now: Mapping[str, str]) -> Iter
         months = months_of_range(first, last)
         # The newest entry that any of them rests on, and the site as it stands: either one changing is another run.
         basis = f"{max(stale[name] for name in months)} {now[months[0].partition('|')[0]]}"
-        run_key = f"{job}:{first}:{last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+        digest = hashlib.sha256(basis.encode()).hexdigest()[:16]
+        run_key = key_of_try(instance, f"{job}:{first}:{last}:{digest}")
         if first == last:
             yield request_of(run_key, first, "month")
         else:

@@ -12,6 +12,7 @@ import dagster as dg
 from assets.stores.file_hashes import unseen_files
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
+from orchestration.sensors.asked_again import key_of_try
 from orchestration.ticks import looking_every
 
 # A run's configuration names every file: thousands of them go in several runs.
@@ -37,7 +38,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
             run_key = hashlib.sha256("".join([site_id, *sorted(fresh)]).encode()).hexdigest()
             config = {"site": site_id, "files": list(fresh.values())}
             yield dg.RunRequest(
-                run_key=f"ingest:{run_key}",
+                run_key=key_of_try(context.instance, f"ingest:{run_key}"),
                 run_config={"ops": {"raw_landing__15min_readings": {"config": config}}},
             )
     if is_quiet:

@@ -69,8 +69,9 @@ def energy_given(ask: Ask) -> EnergyGiven:
 
 
 def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
-    said = {} if state is None else {"problem": state.told, "links": state.links}
-    return replace(given, **said, **more)
+    if state is not None:
+        return replace(given, problem=state.told, links=state.links)
+    return replace(given, **more)
 
 
 def _cannot(question: Asked) -> State | None:

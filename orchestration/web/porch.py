@@ -77,7 +77,7 @@ class Porch:
             await self._within(scope, receive, outward, request)
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.
-            return
+            return None
         except _Refused as refused:
             await _say(request, refused.problem, outward)
         except Exception as fault:

@@ -4,9 +4,13 @@ Run: `.venv/bin/python -m tests.bench.quarter_bench --quarters 2`, which takes u
 project with the demo's home and factory is served by `meterloom up` (broker, simulated machines, collector, Dagster)
 and looked at from outside. `--project DIR` looks at one that is being served already. A JSON line a quarter hour:
 where the seconds went, and the load.
+
+`--day 60` does not serve anything: it ingests a day of 60 counters that tell their state every minute, once as the 96
+files that the collector lands and once as 24 of an hour, and prints CPU seconds of both.
 """
 
 import argparse
+import gzip
 import json
 import os
 import shutil
@@ -23,11 +27,18 @@ from pathlib import Path
 import sqlalchemy as sa
 
 import assets.sites
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.access import select_rows
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.schema.tables_readings import batches, month_validations
-from assets.stores.transactions import connect_store
+from assets.stores.transactions import connect_store, open_store
 from controls.gateways.broker import free_port
+from data_quality.contracts.live.sample import Sample
+from data_quality.contracts.live.sample_line import SampleHead, sample_line
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.time import FixedClock
+from tests.live.live_sites import site_of
 from tests.test_layers import ROOT
 
 DEMO = Path(assets.sites.__file__).parent / "demo"
@@ -111,11 +122,47 @@ def observe(folder: Path, quarters: int) -> Iterator[dict[str, object]]:
         yield found
 
 
+def day(channels: int, files: int) -> dict[str, object]:
+    """CPU seconds of a day's ingestion, of so many files; each tells what stood in it and the state that closes it."""
+    names = [f"m{number}" for number in range(channels)]
+    first, minutes = datetime(2026, 3, 2, tzinfo=UTC), 1440 // files
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = open_store(f"sqlite:///{folder / 'store.db'}")
+        lake, quarantine = Lake(folder / "lake", store), QuarantineStore(folder / "quarantine", store)
+        clock, site = FixedClock(first + timedelta(days=2)), site_of(channels)
+        cpu_s = []
+        for number in range(files):
+            begin = first + number * timedelta(minutes=minutes)
+            told = [
+                Sample(f"{each}.kwh", at := begin + timedelta(minutes=n), 1000.0 + number * minutes + n, "kwh", at)
+                for each in names
+                for n in range(minutes + 1)
+            ]
+            path = folder / f"{begin:%Y%m%dT%H%MZ}.line.samples.gz"
+            head = SampleHead("plant", "line", begin, is_synthetic=True).lines()
+            path.write_bytes(gzip.compress((head + "".join(f"{sample_line(x)}\n" for x in told)).encode(), 3, mtime=0))
+            began_s = time.process_time()
+            report = ingest_file(path, site=site, lake=lake, quarantine=quarantine, clock=clock)
+            cpu_s.append(time.process_time() - began_s)
+            assert report.new_rows == channels * minutes // 15, report
+        held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        store.close()
+    total, half = sum(cpu_s), files // 2
+    return {"files": files, "channels": channels, "cpu_s": round(total, 1), "first_half_s": round(sum(cpu_s[:half]), 1),
+            "mb": round(held / 2**20, 1), "load": round(os.getloadavg()[0], 1)}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quarters", type=int, default=1)
     parser.add_argument("--project", type=Path, help="a project that is being served already")
+    parser.add_argument("--day", type=int, metavar="CHANNELS", help="the CPU of a day of so many counters instead")
     options = parser.parse_args()
+    if options.day:
+        for files in (96, 24):
+            sys.stdout.write(json.dumps(day(options.day, files)) + "\n")
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = options.project or Path(name) / "plant"
         if options.project is None:

@@ -86,7 +86,10 @@ class Wire:
 
 
 class Device:
-    """Many meters behind one socket. sent, acknowledged: numbers, up to `last`; whatever dies, this does not."""
+    """Many meters behind one socket. sent, acknowledged: numbers, up to `last`; whatever dies, this does not.
+
+    waits_s: from the making of a sample to its acknowledgement.
+    """
 
     def __init__(self, points: Sequence[str], *, per_s: float, last: float = math.inf) -> None:
         self._points, self._per_s, self._last = points, per_s, last
@@ -96,6 +99,8 @@ class Device:
         self.sent = 0
         self.acknowledged: set[int] = set()
         self.resent = 0
+        self.waits_s: list[float] = []
+        self._made_s: dict[int, float] = {}
         self._open: dict[int, bytes] = {}
         self._stop, self._rest = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -148,6 +153,7 @@ class Device:
             owed -= int(owed)
             with self._lock:
                 self._open.update(fresh)
+                self._made_s.update(dict.fromkeys((number for number, _ in fresh), time.monotonic()))
                 self.sent += len(fresh)
             self._send(b"".join(each for _, each in fresh))
             next_s += step_s
@@ -194,6 +200,8 @@ class Device:
                     self.acknowledged.add(number)
                     self._open.pop(number, None)
                     heard_s = time.monotonic()
+                    if (made_s := self._made_s.pop(number, None)) is not None:
+                        self.waits_s.append(heard_s - made_s)
                 is_stuck = bool(self._open) and time.monotonic() - heard_s > 3 + random.random()
             if is_stuck:
                 # Refused, or lost on the way: said again on a new connection.

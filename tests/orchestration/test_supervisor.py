@@ -1,5 +1,7 @@
 """`meterloom up` while everything runs: simulated homes get their files, and get them at once."""
 
+import signal
+import socket
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +10,10 @@ import pytest
 
 import assets.sites
 from assets.sites.load_sites import load_site
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from orchestration import supervisor
+from tests.controls.collector.pushing import SITE
 
 
 def test_the_first_delivery_waits_for_nothing_on_a_machine_that_has_just_started(
@@ -30,3 +34,19 @@ def test_the_first_delivery_waits_for_nothing_on_a_machine_that_has_just_started
     supervisor._watch(load_project(tmp_path, {}), {"home": home}, [], stopped)
     too_late.cancel()
     assert delivered == ["home"]
+
+
+def test_a_door_whose_port_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "works.yaml").write_text(SITE)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        project = load_project(tmp_path, {"METERLOOM_PUSH__PORT": str(port)})
+        try:
+            with pytest.raises(BadInput, match=f"port {port}, for push, is taken by .*") as fault:
+                supervisor.serve(project, sites={"works": load_site(tmp_path / "works.yaml")}, say=print)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    assert (fault.value.reason, "METERLOOM_PUSH__PORT" in fault.value.mend) == ("port_taken", True)
+    assert not (tmp_path / "var" / "logs").exists()

@@ -25,9 +25,9 @@ from orchestration.web.explain import asking
 from orchestration.web.gate import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.life.use_quarters import Quarter, quarters, versions_of
+from reports.life.use_quarters import quarters, versions_of
 from reports.life.why_asked import Asking, version_of
-from reports.pages.enpi import formula_of, why_measure
+from reports.pages.enpi import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
@@ -200,7 +200,7 @@ def _use(ask: Ask, name: str) -> tuple[Site, Seu]:
 
 
 def _year(text: str, name: str) -> int:
-    if not (text.isdecimal() and len(text) == 4):
+    if not (text.isascii() and text.isdecimal() and len(text) == 4):
         raise BadInput(f"{name} is a year such as 2025, got {text[:20]!r}", reason="bad_period")
     return int(text)
 

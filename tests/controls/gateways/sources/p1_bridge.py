@@ -91,9 +91,13 @@ class P1Bridge:
         until(lambda: self.visits >= count)
 
     def say(self, data: bytes) -> None:
-        """To all who listen."""
-        for line in self._lines:
-            line.sendall(data)
+        """To all who listen; who has gone is forgotten."""
+        for line in list(self._lines):
+            try:
+                line.sendall(data)
+            except OSError:
+                self._lines.remove(line)
+                line.close()
 
     def drop(self) -> None:
         """Close all lines; the server goes on."""
@@ -126,10 +130,7 @@ class PlayingMeter:
         while not self._end.wait(self._beat_s):
             self.said += 1
             piece = telegram(BEGIN_UTC + timedelta(seconds=self.said), low_kwh=100 + self.said / 1000)
-            try:
-                self._bridge.say(piece)
-            except OSError:
-                continue
+            self._bridge.say(piece)
 
     def close(self) -> None:
         """Say no more."""
