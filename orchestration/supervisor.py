@@ -33,7 +33,7 @@ from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.open_project import OpenProject
-from orchestration.web.invite import first_invited, invitation_link
+from orchestration.web.people.invite import first_invited, invitation_link
 
 Say = Callable[[str], None]
 STOP_S = 10.0

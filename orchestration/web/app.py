@@ -16,7 +16,6 @@ from starlette.responses import Response
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
-from orchestration.web.allowances import Allowances
 from orchestration.web.api import (
     analytics,
     described,
@@ -36,14 +35,16 @@ from orchestration.web.pages import (
     energy,
     enpi,
     live_pages,
+    profile_pages,
     report_twins,
     reports,
     sign_in_pages,
     why,
 )  # fmt: skip
+from orchestration.web.people.allowances import Allowances
+from orchestration.web.people.sign_in import SignIn
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
-from orchestration.web.sign_in import SignIn
 
 # Reads run in so many threads: with two of polars each, more would only wait for the same two cores.
 THREADS = 4
@@ -83,6 +84,7 @@ def routers() -> list[APIRouter]:
     """Pages and groups of endpoints; one line each."""
     return [
         sign_in_pages.router,
+        profile_pages.router,
         health.router,
         described.router,
         report_twins.router,

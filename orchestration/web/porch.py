@@ -77,7 +77,7 @@ class Porch:
             await self._within(scope, receive, outward, request)
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.
-            return None
+            return
         except _Refused as refused:
             await _say(request, refused.problem, outward)
         except Exception as fault:
@@ -86,7 +86,7 @@ class Porch:
 
     async def _within(self, scope: Scope, receive: Receive, outward: "_Outward", request: Request) -> None:
         """Let the application answer, within its time."""
-        # Called once more below if it ends late: a thread that works cannot be stopped, only no longer waited for.
+        # A thread that works cannot be stopped, only no longer waited for.
         task = asyncio.ensure_future(_app(self._app, scope, receive, outward))
         endless = scope["path"].endswith(ENDLESS)
         try:

@@ -15,9 +15,9 @@ from starlette.responses import RedirectResponse, Response
 
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
-from orchestration.web.allowances import TooMany
 from orchestration.web.ask import Ask
 from orchestration.web.gate import SAFE, NotAllowed, NotSignedIn
+from orchestration.web.people.allowances import TooMany
 from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
@@ -26,9 +26,9 @@ REASONS: dict[int, frozenset[str]] = {
     for status, words in {
         400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
         403: "missing_role own_work foreign_form same_person",
-        404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report unknown_revision unknown_seu "
-        "unknown_baseline unknown_project unknown_plan unknown_key unknown_source unknown_item unknown_meter "
-        "unknown_bill invitation_over",
+        404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
+        "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_key unknown_source "
+        "unknown_item unknown_meter unknown_bill invitation_over",
         409: "already_approved already_running decided decided_already closed_period exists",
         412: "changed_since",
         413: "too_large pack_too_large",
@@ -41,8 +41,9 @@ REASONS: dict[int, frozenset[str]] = {
 # What is not there for a person, whether it is there or not.
 HIDDEN = frozenset({"unknown_site", "unknown_scope"})
 logger = logging.getLogger("meterloom.web")
-# An address of the file system; nobody outside needs to know where things lie.
+# A key of a machine, wherever somebody put it.
 _KEY = re.compile(r"mlk_\w+[\w-]*")
+# An address of the file system; nobody outside needs to know where things lie.
 _PATH = re.compile(r"(?<![\w.:/])/(?:[\w.@-]+/)+[\w.@-]*")
 
 

@@ -31,8 +31,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     # polars reads it once, when it is first imported: four readers with two threads each, not with all cores.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
     from orchestration.web.app import make_app
+    from orchestration.web.people.sign_in import SignIn
     from orchestration.web.porch import own_hosts
-    from orchestration.web.sign_in import SignIn
 
     # Before anybody asks: several requests at once must not each open it.
     _ = project.store

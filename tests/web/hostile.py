@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from assets.stores.issued.api_keys import ApiKeyStore
 from data_quality.contracts.permissions import Permission
-from orchestration.web.openapi import routes_of
+from orchestration.web.api.openapi import routes_of
 from reports.pages.address import KNOWN
 from tests.web.asking import HOST, Answer, Headers, send
 from tests.web.served import PASSWORD, Served, make_served

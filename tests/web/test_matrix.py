@@ -5,8 +5,8 @@ import pytest
 from data_quality.contracts.people import Role
 from data_quality.contracts.permissions import Permission, permissions_of
 from orchestration.open_project import OpenProject
+from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.app import make_app
-from orchestration.web.openapi import gate_of, routes_of
 from tests.web.asking import HOST, PAGE, Answer, Browser
 from tests.web.cells import CELLS, NEAR, OPEN, Cell
 from tests.web.served import Served

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.web.openapi import breaking
-from tests.web.openapi_golden import GOLDEN, present
+from tests.web.openapi_golden import GOLDEN, breaking, present
 from tests.web.served import Served
 
 BODY = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Sent"}}}}

@@ -23,7 +23,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration import supervisor
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
-from orchestration.web.invite import first_invited, invitation_link
+from orchestration.web.people.invite import first_invited, invitation_link
 from orchestration.web.porch import own_hosts
 from orchestration.web.serve import check_server
 from tests.web.served import NOW, SITE, Served, people_text

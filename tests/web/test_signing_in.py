@@ -13,7 +13,7 @@ from assets.stores.web.logins import sha256
 from data_quality.contracts.permissions import Permission
 from orchestration.web.app import make_app
 from orchestration.web.pages.sign_in_pages import safe_next
-from orchestration.web.sign_in import SignIn
+from orchestration.web.people.sign_in import SignIn
 from tests.web.asking import HOST, PAGE, Browser, send
 from tests.web.served import PASSWORD, Served, people_text
 
@@ -406,3 +406,16 @@ def test_half_a_form_does_nothing(served: Served) -> None:
     body = f"csrf={browser.token('/api/docs')}".encode()
     assert asyncio.run(send(served.app, "POST", "/logout", headers, body, is_cut=True)).status == 0
     assert browser.ask(DOCS).status == 200
+
+
+def test_ones_own_page_keeps_the_first_board_and_ends_every_sign_in(served: Served) -> None:
+    browser, other = served.browser("viewer"), served.browser("viewer")
+    token = browser.token("/profile")
+    assert browser.act("/profile/board", csrf=token, home_board="site").status == 303
+    assert browser.ask("/", headers=[PAGE]).headers["location"] == "/board/site"
+    assert browser.act("/profile/board", csrf=token, home_board="//evil").status == 400
+    page = browser.ask("/profile", headers=[PAGE]).text
+    assert "/profile/board" in page
+    assert "400 bad_request" in page
+    assert browser.act("/profile/out", csrf=token).status == 303
+    assert (browser.ask(DOCS).status, other.ask(DOCS).status) == (401, 401)

@@ -34,7 +34,7 @@ def note_event(store: Store, clock: Clock, event: AuditEvent) -> None:
     _EVENTS.add(store, clock, row)
 
 
-def newest_events(store: Store, *, most: int = 100, before_id: int | None = None) -> list[Row]:
-    """Lines, the newest first; before_id: those that follow a page that ended there."""
+def newest_events(store: Store, *, most: int = 100, person_id: str = "") -> list[Row]:
+    """Lines, the newest first; of one person, or of all."""
     query = sa.select(audit_events).order_by(audit_events.c.id.desc()).limit(most)
-    return list(store.rows(query if before_id is None else query.where(audit_events.c.id < before_id)))
+    return list(store.rows(query.where(audit_events.c.person_id == person_id) if person_id else query))

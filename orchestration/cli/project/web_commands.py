@@ -29,7 +29,7 @@ def web_invite(
     call: Call, person: Annotated[str, typer.Argument(metavar="PERSON", help="person_id of the people file.")]
 ) -> Answer:
     """Make a link, good once and for 15 minutes, at which a person sets their password."""
-    from orchestration.web.invite import invitation_link
+    from orchestration.web.people.invite import invitation_link
 
     known = call.project.people.known(person)
     if not known.roles:

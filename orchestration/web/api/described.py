@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from orchestration.web.api.openapi import described, docs_page
 from orchestration.web.ask import Ask
 from orchestration.web.gate import asked
-from orchestration.web.openapi import described, docs_page
 
 router = APIRouter()
 

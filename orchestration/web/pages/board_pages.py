@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.people import Board
 from data_quality.contracts.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.site_file.site import Site
@@ -31,7 +32,8 @@ OF_ALL: tuple[Board, ...] = ("exec", "audit")
 @router.get("/", response_class=HTMLResponse)
 def home(ask: Ask = asked(Permission.READ)) -> Response:
     """The board that is the person's own."""
-    return RedirectResponse(ask.address.href(f"/board/{home_board(ask.person)}"), 303)
+    wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
+    return RedirectResponse(ask.address.href(f"/board/{wanted or home_board(ask.person)}"), 303)
 
 
 @router.get("/board/ops", response_class=HTMLResponse)

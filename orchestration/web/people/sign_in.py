@@ -21,9 +21,9 @@ from data_quality.contracts.live.api_key import ApiKey
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.allowances import Allowances
-from orchestration.web.passwords import hashed, is_right
-from orchestration.web.people_now import PeopleNow
+from orchestration.web.people.allowances import Allowances
+from orchestration.web.people.passwords import hashed, is_right
+from orchestration.web.people.people_now import PeopleNow
 
 logger = logging.getLogger("meterloom.web")
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)

@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1), made of the routes and what their gates know; and what breaks a promise."""
+"""The description of the API (OpenAPI 3.1), made of the routes and what their gates know."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -66,43 +66,6 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 
 _COOKIE = {"type": "apiKey", "in": "cookie", "name": "meterloom"}
-
-
-def breaking(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Sentences about what a program that relies on `before` would miss, or would now have to send."""
-    found = []
-    for path, methods in before["paths"].items():
-        for method, said in methods.items():
-            present = now["paths"].get(path, {}).get(method)
-            if present is None:
-                found.append(f"{method.upper()} {path} is gone")
-                continue
-            found += [f"{method.upper()} {path}: {what}" for what in _broken(said, present, before, now)]
-    return found
-
-
-def _broken(before: dict[str, Any], now: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    names = {each["name"] for each in now.get("parameters", [])}
-    known = {each["name"]: each.get("required", False) for each in before.get("parameters", [])}
-    yield from (f"parameter {name} is gone" for name in sorted(known.keys() - names))
-    for each in now.get("parameters", []):
-        if each.get("required") and not known.get(each["name"], False):
-            yield f"parameter {each['name']} is now needed"
-    if before.get("x-permission") != now.get("x-permission"):
-        yield f"needs {now.get('x-permission')} and needed {before.get('x-permission')}"
-    was, is_now = _body(before, old), _body(now, new)
-    yield from (f"the body's {name} is gone" for name in sorted(was.keys() - is_now.keys()))
-    for name, is_needed in is_now.items():
-        if is_needed and not was.get(name, False):
-            yield f"the body's {name} is now needed"
-
-
-def _body(said: dict[str, Any], document: dict[str, Any]) -> dict[str, bool]:
-    """Fields of the JSON body, and whether each must be there."""
-    content = said.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    name = content.get("$ref", "").rpartition("/")[2]
-    schema = document["components"].get("schemas", {}).get(name, content)
-    return {field: field in schema.get("required", ()) for field in schema.get("properties", {})}
 
 
 def docs_page(document: dict[str, Any], address: Address) -> Page:

@@ -1,0 +1,70 @@
+"""One's own page: rights, the board that opens first, where one is signed in, what one did last."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.web.audit_events import newest_events
+from assets.stores.web.logins import LoginStore
+from assets.stores.web.preferences import PreferenceStore
+from data_quality.contracts.errors import BadInput
+from orchestration.web.ask import Ask
+from orchestration.web.draw import draw
+from orchestration.web.gate import asked
+from reports.pages.board import TITLES
+from reports.pages.page import Form, Input, Page, Part
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+
+router = APIRouter(include_in_schema=False)
+HOME = "home_board"
+
+
+@router.get("/profile", response_class=HTMLResponse)
+def profile(ask: Ask = asked(None)) -> Response:
+    """What there is about oneself."""
+    person, store = ask.person, ask.project.store
+    chosen = str(PreferenceStore(store).of_person(person.person_id).get(HOME, ""))
+    logins = LoginStore(store).of_person(person.person_id)
+    opened = [(f"{each.opened_utc:%Y-%m-%d %H:%M} UTC", f"{each.seen_utc:%Y-%m-%d %H:%M} UTC") for each in logins]
+    events = newest_events(store, most=20, person_id=person.person_id)
+    did = [(f"{row['recorded_at_utc']:%Y-%m-%d %H:%M} UTC", row["route"], row["outcome"]) for row in events]
+    sites = ", ".join(person.sites) or "all"
+    rights = f"Roles: {', '.join(person.roles) or 'none'}. Sites: {sites}."
+    boards = (("", "as my role says"), *TITLES.items())
+    first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=boards)
+    parts = (
+        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"))),
+        Part(key="sign-ins", title="Sign-ins", blocks=(
+            _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
+        )),
+        Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
+    )  # fmt: skip
+    return draw(ask, Page(title=person.name, address=ask.address, parts=parts))
+
+
+@router.post("/profile/board")
+def keep_board(ask: Ask = asked(None)) -> Response:
+    """Keep which board opens first. Raises BadInput for one that there is not."""
+    wanted = ask.form.get(HOME, "")
+    if wanted and wanted not in TITLES:
+        raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(TITLES)}", reason="bad_request")
+    PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, wanted or None)
+    return RedirectResponse("/profile", 303)
+
+
+@router.post("/profile/out")
+def out_everywhere(request: Request, ask: Ask = asked(None)) -> Response:
+    """End all sign-ins of the person, this one too."""
+    LoginStore(ask.project.store).end(ask.now_utc, person_id=ask.person.person_id)
+    gone = RedirectResponse("/login", 303)
+    gone.delete_cookie(request.app.state.sign_in.cookie, path="/")
+    return gone
+
+
+def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:
+    return Form(key=key, title=title, action=f"/profile/{key}", method="post", fields=fields, submit=submit)
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
+    heads = tuple(Column(title=each) for each in columns)
+    return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)

@@ -1,0 +1,1 @@
+"""People before the pages: who they are, how they sign in, how often they may ask."""
