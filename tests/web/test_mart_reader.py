@@ -83,10 +83,10 @@ def test_a_rewritten_year_is_read_anew_and_its_former_self_given_up(marts: Path)
 
 def test_memory_is_bounded_and_a_frame_too_large_is_never_kept(marts: Path) -> None:
     one = int(MartReader(marts)(NAME, site_id="a", scope="site:a", years={2025}).estimated_size())
-    small = MartReader(marts, most_bytes=one * 9)
+    small = MartReader(marts, most_bytes=one * 5)
     for scope in ("site:a", "site:ab", "site:ax", "site:abx"):
         small(NAME, scope=scope)
-        assert small.kept_bytes() <= one * 9
+        assert 0 < small.kept_bytes() <= one * 5
     tiny = MartReader(marts, most_bytes=8)
     assert tiny(NAME, site_id="a").height == 72
     # The schema without rows is as small as a frame can be, and still counts.
