@@ -236,7 +236,8 @@ def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:
     if not name:
         return baselines_in_force(given.site, given.baselines, as_of_utc=given.as_of_utc).get(seu_id)
     baseline_id, _, number = name.rpartition("@")
-    if not (number.isascii() and number.isdecimal() and len(number) < 9) or not baseline_id.startswith(f"{given.site.site_id}/{seu_id}/"):
+    is_number = number.isascii() and number.isdecimal() and len(number) < len("123456789")
+    if not (is_number and baseline_id.startswith(f"{given.site.site_id}/{seu_id}/")):
         raise BadInput(f"{name!r} is no version of a baseline of {seu_id!r}", reason="no_baseline")
     return given.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
 

@@ -167,9 +167,9 @@ def read_why(address: Address, *, site: str, scope: str) -> WhyAsked:
             kpi=address.part("kpi"),
             period=address.period,
             at_utc=parse_instant(at) if at else None,
-            of=of,  # type: ignore[arg-type]
-            grain=address.grain or ("month" if of in PARTS else ""),  # type: ignore[arg-type]
-            each=address.part("each") or (of if of in PARTS else "sum"),  # type: ignore[arg-type]
+            of=of,
+            grain=address.grain or ("month" if of in PARTS else ""),
+            each=address.part("each") or (of if of in PARTS else "sum"),
             confidence=float(confidence),
             **named,
         )

@@ -23,7 +23,8 @@ def job(job_id: str, ask: Ask = asked(None)) -> Response:
     outcome = found.wait(0)
     told: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
     if outcome is not None:
-        told |= {"result": outcome.result} if found.state == "done" else {"problem": outcome.said}
+        name, said = ("result", outcome.result) if found.state == "done" else ("problem", outcome.said)
+        told[name] = said
     return JSONResponse(plain(told))
 
 
