@@ -1,12 +1,10 @@
 """Boards over a real project: their numbers are those of the marts, and each tile says what it lacks."""
 
 import html
-import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,12 +12,11 @@ from assets.stores.live.live_store import LiveStore
 from data_quality.contracts.people import Board, Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.views.running_view import running_now
-from orchestration.web.boards import audit_tiles, site_now
+from orchestration.web.ask import Ask
 from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.boards.tiles import TILES, Asked, tiles_of
-from orchestration.web.ask import Ask
 from orchestration.web.boards.span_tiles import newest_month
+from orchestration.web.boards.tiles import TILES, Asked, tiles_of
 from reports.pages.address import Address
 from reports.pages.board import home_board, orders
 from reports.pages.page import Widget
@@ -47,8 +44,8 @@ def tiles(asking: Asking, board: Board, person: Person = ALL, scope: str = "site
     now = SiteNow(show)
     found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
     for widget in found:
-        for row in widget.table.rows if widget.table else ():
-            for cell in row.cells:
+        for line in widget.table.rows if widget.table else ():
+            for cell in line.cells:
                 assert not cell.figure_id or cell.figure_id in show.whys, (widget.key, cell)
     return {each.key: each for each in found}
 
@@ -91,8 +88,9 @@ def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: As
                 assert widget.reason, key
                 assert widget.value is None or widget.value.text == MISSING, key
             else:
-                assert widget.value is not None and widget.value.text != MISSING, key
-            assert "0" != (widget.value.text if widget.state == "none" and widget.value else ""), key
+                assert widget.value is not None, key
+                assert widget.value.text != MISSING, key
+            assert (widget.value.text if widget.state == "none" and widget.value else "") != "0", key
     assert tiles(asking, "ops")["dr_event"].state == "not_installed"
 
 
@@ -129,7 +127,11 @@ def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> No
     for board in ("ops", "site", "exec", "audit"):
         answer = asking.get(f"/board/{board}", [PAGE])
         assert answer.status == 200, answer.text
-        assert "Synthetic data" in text_of(answer.text) or board == "audit" or not asking.project.site("plant").is_simulated
+        assert (
+            "Synthetic data" in text_of(answer.text)
+            or board == "audit"
+            or not asking.project.site("plant").is_simulated
+        )
 
 
 def test_ten_figures_drawn_at_random_are_made_again_and_the_same_number_draws_the_same(asking: Asking) -> None:
@@ -137,7 +139,8 @@ def test_ten_figures_drawn_at_random_are_made_again_and_the_same_number_draws_th
     assert "Recompute ten at random" in before
     first, again = (text_of(asking.get("/board/audit", [PAGE], draw="7").text) for _ in range(2))
     told = re.search(r"(\d+) of (\d+) are equal to the last digit", first)
-    assert told is not None and told[1] == told[2]
+    assert told is not None
+    assert told[1] == told[2]
     assert again == first
 
 
@@ -172,7 +175,9 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
         told = Asking(project, clock, ALL)
         assert told.json("/live", site="plant")["points"][0]["value"] == 412.0
         assert told.json("/live/flow", site="plant")["meters"][0]["value"] == 412.0
-        assert "No report, bill or figure rests on it" in text_of(told.get("/live", [PAGE], site="plant", point="line/kw").text)
+        assert "No report, bill or figure rests on it" in text_of(
+            told.get("/live", [PAGE], site="plant", point="line/kw").text
+        )
         assert told.get("/live", [PAGE], site="plant", point="line/none").status == 404
     finally:
         project.close()
