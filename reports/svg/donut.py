@@ -26,14 +26,25 @@ def donut_svg(title: str, rings: Sequence[Ring]) -> str:
 
 def _drawn(ring: Ring, x: float) -> Iterator[str]:
     around = 2 * math.pi * _RADIUS
-    whole = {"cx": x, "cy": 50.0, "r": _RADIUS, "fill": "none", "stroke_width": 12}
-    yield element("circle", **whole, class_="ring")
+    yield _circle(x, kind="ring")
     if ring.share is not None:
         # More than all of it is drawn as all of it; the text tells.
         part = around * min(max(ring.share, 0.0), 1.0)
-        dashes = f"{part:.3f} {around - part:.3f}"
-        yield element(
-            "circle", **whole, class_="ring-part", stroke_dasharray=dashes, transform=f"rotate(-90 {x:.2f} 50)"
-        )
+        yield _circle(x, kind="ring-part", dashes=f"{part:.3f} {around - part:.3f}")
     yield label(x, 55.0, ring.text, anchor="middle", kind="strong")
     yield label(x, 116.0, ring.name, anchor="middle", kind="soft", room=_SIZE - 4)
+
+
+def _circle(x: float, *, kind: str, dashes: str = "") -> str:
+    return element(
+        "circle",
+        cx=x,
+        cy=50.0,
+        r=_RADIUS,
+        fill="none",
+        stroke_width=12.0,
+        class_=kind,
+        stroke_dasharray=dashes,
+        # From the top.
+        transform=f"rotate(-90 {x:.2f} 50)",
+    )

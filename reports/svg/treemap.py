@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reports.svg.flow import ROLES
-from reports.svg.markup import element, label, picture
+from reports.svg.markup import box, label, picture
 
 WIDTH, HEIGHT, MOST = 360.0, 200.0, 60
 
@@ -70,9 +70,8 @@ def _worst(row: Sequence[float], area: float, short: float) -> float:
 
 def _drawn(tile: Tile, place: Box, role: str) -> Iterator[str]:
     x, y, width, height = place
-    tip = element("title", text=f"{tile.name} {tile.text}".strip())
-    shape = {"x": x + 0.75, "y": y + 0.75, "width": max(width - 1.5, 0.5), "height": max(height - 1.5, 0.5)}
-    yield element("rect", tip, **shape, class_=f"tile-{role}")
+    tip = f"{tile.name} {tile.text}".strip()
+    yield box(x + 0.75, y + 0.75, max(width - 1.5, 0.5), max(height - 1.5, 0.5), f"tile-{role}", tip)
     if width > 46 and height > 20:
         yield label(x + 5, y + 15, tile.name, kind="strong", room=width - 8)
     if width > 46 and height > 36 and tile.text:

@@ -44,8 +44,8 @@ def tiles(asking: Asking, board: Board, person: Person = ALL, scope: str = "site
     now = SiteNow(show)
     found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
     for widget in found:
-        for row in widget.table.rows if widget.table else ():
-            for cell in row.cells:
+        for line in widget.table.rows if widget.table else ():
+            for cell in line.cells:
                 assert not cell.figure_id or cell.figure_id in show.whys, (widget.key, cell)
     return {each.key: each for each in found}
 
@@ -88,7 +88,8 @@ def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: As
                 assert widget.reason, key
                 assert widget.value is None or widget.value.text == MISSING, key
             else:
-                assert widget.value is not None and widget.value.text != MISSING, key
+                assert widget.value is not None, key
+                assert widget.value.text != MISSING, key
             assert (widget.value.text if widget.state == "none" and widget.value else "") != "0", key
     assert tiles(asking, "ops")["dr_event"].state == "not_installed"
 
@@ -138,7 +139,8 @@ def test_ten_figures_drawn_at_random_are_made_again_and_the_same_number_draws_th
     assert "Recompute ten at random" in before
     first, again = (text_of(asking.get("/board/audit", [PAGE], draw="7").text) for _ in range(2))
     told = re.search(r"(\d+) of (\d+) are equal to the last digit", first)
-    assert told is not None and told[1] == told[2]
+    assert told is not None
+    assert told[1] == told[2]
     assert again == first
 
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from assets.stores.published.publications import PublicationStore
 from controls.ledger.chain import verify_chain
@@ -104,7 +105,8 @@ def drawn_again(
     pool = [(each.site_id, figure) for each in stored for figure in reports.figures(each.report_id, each.revision)]
     # No secret hangs on it: whoever looks again is to see the same.
     chosen = random.Random(seed_text).sample(pool, min(DRAWN, len(pool)))  # noqa: S311
-    began_s, kept, steps, equal = clock(), {}, [], 0
+    kept: dict[str, Decimal | None] = {}
+    began_s, steps, equal = clock(), [], 0
     announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=reports.figure)
     for _, figure in chosen:
         why = address.href("/why", figure=figure.figure_id, draw=None, site=None)

@@ -93,7 +93,7 @@ class Show:
         parts = self.figures(rows.sort("period_start").select(COLUMNS))
         known = [each for each in parts if each.value is not None]
         told = sum((each.end - each.start).days for each in known)
-        gaps = ()
+        gaps: tuple[Finding, ...] = ()
         if told < period.days:
             message = f"{told} of {period.days} days of {period.label} have readings; the others are in no sum"
             gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": told, "of": period.days}),)

@@ -43,7 +43,7 @@ def number(
 ) -> Number:
     """A figure as a number; of none, a dash. Shares are told in percent."""
     if shown is None:
-        return Number(label=label, text=MISSING, note=note)
+        return Number(label=label, text=MISSING, note=note or "nothing is published of it")
     figure = shown.figure
     value, unit = figure.value, figure.unit
     if unit == "ratio" and value is not None:

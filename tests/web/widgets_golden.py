@@ -1,0 +1,144 @@
+"""Every tile in every state that it can be in; renewed by `python -m tests.web.widgets_golden`."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.live.live_value import LiveValue
+from reports.figures import FigureBook
+from reports.pages.address import Address
+from reports.pages.page import Widget
+from reports.pages.widgets import (
+    live_kw,
+    month_so_far,
+    open_findings,
+    peak_demand,
+    projects,
+    renewable,
+    report_status,
+    savings,
+    sites_table,
+    span_total,
+    submeters,
+    tariff_block,
+    today,
+)  # fmt: skip
+from reports.pages.widgets.tile import WHY_NOT_INSTALLED, Shown, not_installed
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "widgets.json"
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+DAY = date(2026, 1, 4)
+AT: dict[str, Any] = {"address": Address(path="/board/ops", site="plant"), "age": "readings to 2026-01-05 12:45"}
+DOUBT = (Finding(code="gap", message="a day of the supply is missing", scope="site:plant"),)
+
+
+def shown(kpi: str, value: str | None, unit: str = "kwh", *, status: str = "", findings: tuple[str, ...] = ()) -> Shown:
+    """A figure of the plant, or one that is not known."""
+    book = FigureBook(report_id="golden", revision=0, as_of_utc=NOW, is_synthetic=True)
+    figure = book.add(
+        f"{kpi}/{value}", None if value is None else Decimal(value), label=kpi, kpi=kpi, scope="site:plant", start=DAY,
+        end=DAY + timedelta(days=1), unit=unit, computation="nothing", parameters={}, inputs=[], status=status,
+        findings=findings,
+    )  # fmt: skip
+    return Shown(figure=figure, why=f"/why?kpi={kpi}")
+
+
+def told(seconds: float, quality: str = "measured") -> LiveValue:
+    """A power as the live board tells it."""
+    at = NOW - timedelta(seconds=seconds)
+    return LiveValue(
+        source_id="line", point="kw", stream="main", register_id="import", what="live", unit="kw", is_synthetic=True,
+        value=412.0, at_utc=at, received_utc=at, quality=quality, minute_utc=at, minute_mean=412.0, minute_min=412.0,
+        minute_max=412.0, minute_count=1,
+    )  # fmt: skip
+
+
+def states() -> Iterator[tuple[str, Widget]]:
+    """Name of a state, and the tile in it."""
+    cost, none = shown("cost", "31204.18", "EUR"), shown("cost", None, "EUR", status="no_price")
+    energy, gone = shown("consumption_kwh", "1204.5"), shown("consumption_kwh", None, status="no_readings")
+    share = shown("self_sufficiency", "0.42", "ratio")
+    for name, age_s, quality in (("value", 2, "measured"), ("old", 9, "measured"), ("doubtful", 2, "doubtful")):
+        yield f"live_kw {name}", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(age_s, quality),)))
+    yield "live_kw gone", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(61),)))
+    yield "live_kw no source", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, has_source=False, demand=energy))
+    for name, month, found in (("value", cost, ()), ("finding", cost, DOUBT), ("none", none, ())):
+        given = month_so_far.MonthSoFar(**AT, what="cost", month=month, today=energy, projected=cost, findings=found,
+                                        method="days_to_come", uncosted_minutes=30 if found else 0)  # fmt: skip
+        yield f"cost {name}", month_so_far.view(given)
+        yield f"peak_demand {name}", peak_demand.view(
+            peak_demand.PeakDemand(**AT, peak=month, at="18 Dec 16:15", running=energy, window_minutes=15,
+                                   minutes_left=6, findings=found, target_kw="450" if found else "")
+        )  # fmt: skip
+        yield f"today {name}", today.view(
+            today.Today(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,
+                        expected=(900.0, 1000.0, 1100.0) if found else None,
+                        hours=(("00:00", energy, (1.0, 2.0, 3.0)), ("01:00", gone, None)))
+        )  # fmt: skip
+        yield f"eui {name}", span_total.view(
+            span_total.Compared(**AT, key="eui", title="Energy by floor area", label="Rolling 12 months",
+                                now=energy if month is cost else gone, before=gone, against="the year before",
+                                findings=found)
+        )  # fmt: skip
+        yield (
+            f"renewable {name}",
+            renewable.view(
+                renewable.Renewable(
+                    **AT, shares=(("self_sufficiency", share),) if month is cost else (), findings=found
+                )
+            ),
+        )
+        yield f"savings {name}", savings.view(
+            savings.Savings(**AT, total=energy if month is cost else None, uses=(("Air", energy, None),),
+                            findings=found, left_out=("Whole plant",), reason="no use is compared" if month is none else "")
+        )  # fmt: skip
+    parts = (submeters.Submeter(name="Press", energy=energy, before=energy, change=share, is_use=False),)
+    rests = (("value", shown("rest", "12")), ("finding", shown("rest", "-12")))
+    for name, rest in rests:
+        yield f"submeters {name}", submeters.view(submeters.Submeters(**AT, whole=energy, parts=parts, rest=rest))
+    yield "submeters fed", submeters.view(submeters.Submeters(**AT, whole=energy, parts=parts, is_fed=True))
+    yield "submeters none", submeters.view(submeters.Submeters(**AT))
+    block = tariff_block.Block(charge_id="energy", period_id="peak", price=Decimal("0.209"), until_local="20:00",
+                               next_period="off_peak", next_price=Decimal("0.158"))  # fmt: skip
+    tiers = block.model_copy(update={"price": None, "why_no_price": "the price depends on how much is used (tiers)"})
+    for name, blocks in (("value", (block,)), ("tiers", (tiers,)), ("none", ())):
+        yield f"tariff_block {name}", tariff_block.view(tariff_block.TariffBlock(**AT, blocks=blocks, currency="EUR"))
+    one = open_findings.OpenFinding(severity=2, source="EnPI alerts", what="air used +6 %", at_utc=NOW)
+    for name, found_, silent in (("value", (), ()), ("finding", (one,), ()), ("silent", (), (("devices", "locked"),))):
+        given_ = open_findings.OpenFindings(**AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent)
+        yield f"open_findings {name}", open_findings.view(given_)
+    project = projects.Project(name="Leaks", saving=energy, band=energy, days=energy, verdict="baseline approved")
+    bare = projects.Project(name="Leaks", verdict="no baseline of the project is fitted")
+    for name, all_ in (("value", (project,)), ("finding", (bare,)), ("none", ())):
+        yield f"projects {name}", projects.view(projects.Projects(**AT, projects=all_))
+    line = report_status.ReportLine(name="enpi_quarter", site="plant", period="2025-Q4", revision=1, status="draft")
+    stale = line.model_copy(update={"stale": ("lake plant/2025",)})
+    for name, lines in (("value", (line,)), ("finding", (line, stale)), ("nothing", ())):
+        yield f"report_status {name}", report_status.view(report_status.ReportStatus(**AT, lines=lines))
+    site = sites_table.SiteRow(name="Plant", currency="EUR", energy=energy, cost=none)
+    for name, rows in (("value", (site,)), ("none", ())):
+        yield f"sites {name}", sites_table.view(sites_table.SitesTable(**AT, rows=rows))
+    for key in WHY_NOT_INSTALLED:
+        yield f"{key} not installed", not_installed(key)
+
+
+def document() -> dict[str, Any]:
+    """What stands in the golden file."""
+    told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in states()}
+    for widget in told.values():
+        if "picture" in widget:
+            # How it is drawn is another test's.
+            widget["picture"] = {"caption": widget["picture"]["caption"]}
+    return told
+
+
+def main() -> None:
+    GOLDEN.write_text(json.dumps(document(), indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
