@@ -3,7 +3,6 @@ children, watched, and stopped in reverse order.
 """
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.broker import free_port, start_broker
+from controls.gateways.broker import Broker, free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
@@ -134,18 +133,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
-        # Nobody has to know it: it reaches the children by their environment.
-        password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         clients = _clients(simulated, plants)
-        broker = stack.enter_context(
-            start_broker(
-                project.data_dir / "broker",
-                password=password,
-                allow_fallback=allow_fallback,
-                clients=tuple(clients.values()),
-                certificate=certificate_in(project.data_dir / "broker" / "tls") if project.settings.mqtt.tls else None,
-            )
-        )
+        broker = stack.enter_context(_broker(project, tuple(clients.values()), allow_fallback=allow_fallback))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -153,7 +142,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__HOST": broker.address.host,
                 "METERLOOM_MQTT__PORT": str(broker.address.port),
                 "METERLOOM_MQTT__USERNAME": broker.address.username,
-                "METERLOOM_MQTT__PASSWORD": password,
+                "METERLOOM_MQTT__PASSWORD": broker.address.password,
                 # Empty too: who vouches for another broker of the settings says nothing of this one.
                 "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
@@ -194,6 +183,18 @@ def _collector(project: Project, mqtt_version: str, *, environment: Mapping[str,
     arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
     arguments += ["--mqtt-version", mqtt_version]
     return start("collector", arguments, environment=environment, logs=logs, is_revived=True)
+
+
+def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
+    mqtt, folder = project.settings.mqtt, project.data_dir / "broker"
+    return start_broker(
+        folder,
+        # Nobody has to know it: where none is set, a random one reaches the children by their environment.
+        password=mqtt.password,
+        allow_fallback=allow_fallback,
+        clients=clients,
+        certificate=certificate_in(folder / "tls") if mqtt.tls else None,
+    )
 
 
 def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Client]:

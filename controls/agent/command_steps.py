@@ -249,14 +249,7 @@ def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> Step[None]:
         bench.hook("verified")
 
 
-def _give_up(
-    bench: Bench,
-    device: Device,
-    slot: Slot,
-    reason: str,
-    *,
-    facts: Facts | None = None,
-) -> Step[None]:
+def _give_up(bench: Bench, device: Device, slot: Slot, reason: str, *, facts: Facts | None = None) -> Step[None]:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
     # Revert first: what came of it belongs to the same ledger entry as the latch.
     done = yield from revert(bench, device, slot)

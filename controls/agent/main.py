@@ -1,7 +1,5 @@
 """The agent's process: `python -m controls.agent.main --project DIR --site home`. Loads nothing heavy."""
 
-import argparse
-import functools
 import logging
 import os
 import signal
@@ -10,9 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from http.server import ThreadingHTTPServer
-from pathlib import Path
-from types import FrameType
 from typing import Literal
 from uuid import uuid4
 
@@ -24,8 +21,9 @@ from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status, token_in
 from controls.agent.watchdog import heartbeat
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
 from controls.templates.load_templates import load_template
-from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.find_site import find_site
@@ -65,7 +63,7 @@ def run_agent(
     """
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
-    load = functools.cache(load_template)
+    load = cache(load_template)
     within_s = project.settings.database.agent_within_s
     store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
     values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
@@ -87,17 +85,17 @@ def run_agent(
     logger.info("agent of %s: %s", site.site_id, _names(agent))
     ended = threading.Event()
     watch(emergency, agent.obey_stop, ended)
-    status = _status(agent, project, site, emergency, clock)
     try:
-        _run(agent, stop, poll_s=poll_s, beat=beat)
-        agent.stop()
-    # Interrupts and exits too: whatever ends the process, the devices go home first.
-    except BaseException:
-        agent.safe_default()
-        raise
+        with own_port(partial(_serve, agent, project, site, emergency, clock), logger):
+            try:
+                _run(agent, stop, poll_s=poll_s, beat=beat)
+                agent.stop()
+            # Interrupts and exits too: whatever ends the process, the devices go home first.
+            except BaseException:
+                agent.safe_default()
+                raise
     finally:
         ended.set()
-        _close_port(status)
         lanes.close()
         values.close()
         store.close()
@@ -135,29 +133,10 @@ def _names(agent: Agent) -> str:
     return (", ".join(names[:NAMED]) or "no device") + more
 
 
-def _close_port(status: ThreadingHTTPServer | None) -> None:
-    if status is not None:
-        status.shutdown()
-        status.server_close()
-
-
-def _status(
-    agent: Agent, project: Project, site: Site, emergency: EmergencyStop, clock: Clock
-) -> ThreadingHTTPServer | None:
-    """The agent's port on the loopback; None, and a line in the log, where it cannot be had: devices come first."""
-    try:
-        token = token_in(project.data_dir / f"agent-{site.site_id}.token")
-        server = serve_status(
-            agent,
-            lambda by: emergency.pull(by, clock.now_utc()),
-            token=token,
-            port=project.settings.server.agent_port,
-        )
-    except OSError as error:
-        logger.warning("no port for /healthz, /metrics and /stop: %s", error)
-        return None
-    logger.info("http://127.0.0.1:%d/healthz, /metrics and POST /stop", server.server_address[1])
-    return server
+def _serve(agent: Agent, project: Project, site: Site, stop: EmergencyStop, clock: Clock) -> ThreadingHTTPServer:
+    """The agent's port on the loopback. Raises OSError."""
+    token, port = token_in(project.data_dir / f"agent-{site.site_id}.token"), project.settings.server.agent_port
+    return serve_status(agent, lambda by: stop.pull(by, clock.now_utc()), token=token, port=port)
 
 
 def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> Transports:
@@ -174,60 +153,23 @@ def public_keys_of(project: Project) -> dict[str, str] | None:
     return load_model(project.people_file, People).public_keys if project.people_file.is_file() else None
 
 
-def with_ports(project: Project, *, mqtt_port: int | None, modbus_port: int | None) -> Project:
-    """The project with other ports than its settings name."""
-    settings = project.settings
-    if mqtt_port is not None:
-        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"port": mqtt_port})})
-    if modbus_port is not None:
-        server = settings.server.model_copy(update={"modbus_port": modbus_port})
-        settings = settings.model_copy(update={"server": server})
-    return project.model_copy(update={"settings": settings})
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store cannot be opened."""
-    parser = argparse.ArgumentParser(prog="meterloom-agent", description="Brings released commands to the devices")
-    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
+    parser = own_parser("meterloom-agent", "Brings released commands to the devices")
     parser.add_argument("--site", required=True)
-    parser.add_argument("--mqtt-port", type=int)
-    parser.add_argument("--modbus-port", type=int)
     parser.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback only")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    stop = threading.Event()
+    stop, clock, emergency = until_asked(), SystemClock(), EmergencyStop(options.project / STOP_FILE)
+    signal.signal(signal.SIGUSR1, lambda *_: emergency.pull("SIGUSR1", clock.now_utc()))
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    def stop_all(_number: int, _frame: FrameType | None) -> None:
-        emergency.pull("SIGUSR1", SystemClock().now_utc())
-
-    emergency = EmergencyStop(options.project / STOP_FILE)
-    signal.signal(signal.SIGUSR1, stop_all)
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    try:
+    def work() -> None:
         project = load_project(options.project, os.environ)
-        project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
-        site, clock = find_site(project, options.site), SystemClock()
-        transports = gateways(site, project, clock, options.mqtt_version)
-        run_agent(
-            project,
-            site,
-            stop=stop,
-            clock=clock,
-            transports=transports,
-            beat=heartbeat(os.environ),
-            emergency=emergency,
-        )
-    except BadInput as fault:
-        logger.error("%s", fault)
-        return 2
-    except WorldFault as fault:
-        logger.error("%s", fault)
-        return 3
-    return 0
+        site = find_site(project, options.site)
+        hands = gateways(site, project, clock, options.mqtt_version)
+        beat = heartbeat(os.environ)
+        run_agent(project, site, stop=stop, clock=clock, transports=hands, beat=beat, emergency=emergency)
+
+    return run_to_end(work, logger)
 
 
 if __name__ == "__main__":

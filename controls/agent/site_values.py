@@ -238,11 +238,7 @@ class SiteValues:
             SocTrack(soc=percent / 100, since_s=at_s, at_s=at_s)
             if track is None
             else track.after(
-                percent / 100,
-                power[0],
-                at_s,
-                capacity_kwh=capacity.capacity_kwh,
-                allowed=capacity.max_soc_drift,
+                percent / 100, power[0], at_s, capacity_kwh=capacity.capacity_kwh, allowed=capacity.max_soc_drift
             )
         )
 

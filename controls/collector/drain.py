@@ -173,7 +173,7 @@ class Drain:
         for piece in pieces:
             content = read_piece(piece)
             for line in content.lines.decode().splitlines():
-                source_id, point, at_us, _, _, received_us, _ = line.split(",", 6)
+                source_id, point, rest = line.split(",", 2)
                 name = (source_id, point)
                 if name not in known:
                     # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
@@ -184,6 +184,7 @@ class Drain:
                     live_only += 1
                     continue
                 samples += 1
+                at_us, _, _, received_us, _ = rest.split(",", 4)
                 quarter_us = told_quarter_us(int(at_us), int(received_us), told[1])
                 groups[_Key(source_id, quarter_us)].add(line[len(source_id) + 1 :])
             for text in content.refusals.splitlines() if turn.number == 0 else ():

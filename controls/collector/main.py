@@ -3,22 +3,20 @@
 One process for the sites of a project; each has a spool and threads of its own, so that none stops another.
 """
 
-import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from assets.stores.live.live_store import LiveStore
 from controls.collector.collector import Collector, Unopened
 from controls.collector.collector_port import serve_collector
 from controls.collector.drain import Drain, Drainer
 from controls.collector.spool import Spool
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
 from controls.gateways.mqtt_line import Version
 from controls.gateways.sources.adapter import Adapter
 from controls.gateways.sources.open_source import open_source
@@ -77,26 +75,19 @@ def run_collector(
     drains = {each.site.site_id: _drain(project, each) for each in collectors}
     drainer = Drainer(drains, clock=clock)
     started: list[Collector] = []
-    port = None
+    port = project.settings.server.collector_port
     try:
         for collector in collectors:
             collector.start()
             started.append(collector)
         drainer.start()
-        try:
-            port = serve_collector(collectors, drains, clock=clock, port=project.settings.server.collector_port)
-            logger.info("http://127.0.0.1:%d/healthz and /metrics", port.server_address[1])
-        except OSError as error:
-            logger.warning("no port for /healthz and /metrics: %s", error)
         logger.info("collecting for %s", ", ".join(site.site_id for site in sites))
-        _work(collectors, drainer, store, stop, clock)
+        with own_port(partial(serve_collector, collectors, drains, clock=clock, port=port), logger):
+            _work(collectors, drainer, store, stop, clock)
     finally:
         drainer.stop()
         for collector in started:
             collector.stop()
-        if port is not None:
-            port.shutdown()
-            port.server_close()
         store.close()
 
 
@@ -157,29 +148,21 @@ def sites_with_sources(project: Project, names: Sequence[str]) -> list[Site]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the disk failed."""
-    parser = argparse.ArgumentParser(prog="meterloom-collector", description="Keeps live readings of a project's sites")
-    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
+    parser = own_parser("meterloom-collector", "Keeps live readings of a project's sites")
     parser.add_argument(
         "--site", action="append", default=[], help="may be given again; all with sources where none is"
     )
     parser.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback only")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
+    stop = until_asked()
+
+    def work() -> None:
         project = load_project(options.project, os.environ)
         sites = sites_with_sources(project, options.site)
         run_collector(project, sites, stop=stop, mqtt_version=options.mqtt_version)
-    except BadInput as fault:
-        logger.error("%s", fault)
-        return 2
-    except OSError as fault:
-        # Never on with such a disk: whoever starts us again lets the next process read what it really holds.
-        logger.error("the disk failed: %s", fault)
-        return 3
-    return 0
+
+    # Never on with a disk that failed: whoever starts us again lets the next process read what it really holds.
+    return run_to_end(work, logger, world=(OSError,))
 
 
 if __name__ == "__main__":

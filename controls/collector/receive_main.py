@@ -1,11 +1,10 @@
 """The process behind the door for machines: `python -m controls.collector.receive_main --project DIR`."""
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import uvicorn
 
@@ -14,7 +13,7 @@ from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
 from controls.gateways.access.loopback_port import serve_loopback
-from data_quality.contracts.errors import BadInput, WorldFault
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end
 from data_quality.contracts.settings import Project, check_bind, load_project
 from data_quality.contracts.time import Clock, SystemClock
 
@@ -32,15 +31,8 @@ def serve_door(project: Project, clock: Clock) -> None:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
     # Who owns a key must be known; without people nobody does.
     store = connect_store(project.store_url, load_people(project.people_file).public_keys)
-    door, port = Door(project, store, clock), None
+    door, port = Door(project, store, clock), project.settings.server.receive_port
     try:
-        try:
-            port = serve_loopback(
-                "door", health=door.health, metrics=door.metrics, posts={}, port=project.settings.server.receive_port
-            )
-            logger.info("http://127.0.0.1:%d/healthz and /metrics", port.server_address[1])
-        except OSError as error:
-            logger.warning("no port for /healthz and /metrics: %s", error)
         config = uvicorn.Config(
             door.app(),
             host=settings.host,
@@ -56,30 +48,20 @@ def serve_door(project: Project, clock: Clock) -> None:
             ssl_keyfile=settings.key_file or None,
         )
         logger.info("%s takes readings", settings.url)
-        uvicorn.Server(config).run()
+        serve = partial(serve_loopback, "door", health=door.health, metrics=door.metrics, posts={}, port=port)
+        with own_port(serve, logger):
+            uvicorn.Server(config).run()
     finally:
-        if port is not None:
-            port.shutdown()
-            port.server_close()
         door.board.close()
         store.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store or the port cannot be had."""
-    parser = argparse.ArgumentParser(prog="meterloom-receive", description="Takes readings that machines push")
-    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        serve_door(load_project(options.project, os.environ), SystemClock())
-    except BadInput as fault:
-        logger.error("%s", fault)
-        return 2
-    except (WorldFault, OSError) as fault:
-        logger.error("%s", fault)
-        return 3
-    return 0
+    options = own_parser("meterloom-receive", "Takes readings that machines push").parse_args(arguments)
+    return run_to_end(
+        lambda: serve_door(load_project(options.project, os.environ), SystemClock()), logger, world=(OSError,)
+    )
 
 
 if __name__ == "__main__":

@@ -228,7 +228,8 @@ class MqttLine:
             return answer.result(self._timeout_s)
         except (NoAnswer, CancelledError) as error:
             self.close()
-            raise DeviceSilent(f"{self.where} {otherwise}") from error
+            why = ": the connection is lost" if isinstance(error, CancelledError) else f" within {self._timeout_s:g} s"
+            raise DeviceSilent(f"{self.where} {otherwise}{why}") from error
         finally:
             with self._lock:
                 self._answers.pop(mid, None)

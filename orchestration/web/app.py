@@ -18,11 +18,28 @@ from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.allowances import Allowances
 from orchestration.web.api import (
-    analytics, described, figures, health, jobs, kpis, live_api, seed0_performance, seed0_uses, series, sites,
+    analytics,
+    described,
+    figures,
+    health,
+    jobs,
+    kpis,
+    live_api,
+    seed0_performance,
+    seed0_uses,
+    series,
+    sites,
 )  # fmt: skip
 from orchestration.web.gate import SignedIn
 from orchestration.web.pages import (
-    board_pages, energy, enpi, live_pages, report_twins, reports, sign_in_pages, why,
+    board_pages,
+    energy,
+    enpi,
+    live_pages,
+    report_twins,
+    reports,
+    sign_in_pages,
+    why,
 )  # fmt: skip
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of

@@ -55,10 +55,6 @@ class Ask:
             raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
         return sites[self.address.site]
 
-    def at(self, site_id: str) -> "Ask":
-        """The same question of a site that stands in the path instead of the query."""
-        return replace(self, address=self.address.model_copy(update={"site": site_id}))
-
     def scope(self) -> str:
         """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.
 

@@ -50,8 +50,11 @@ class Answers:
                     self._bytes -= len(self._kept.popitem(last=False)[1].body)
         return made
 
-    def __len__(self) -> int:
-        return len(self._kept)
+    def forget(self) -> None:
+        """Give up all of them."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
 
 
 @lru_cache(maxsize=8)

@@ -100,8 +100,21 @@ def plot_data(plot: Plot) -> Markup:
 
 
 def _runs(blocks: Iterable[PageBlock]) -> list[list[PageBlock]]:
-    """Neighbouring pickers stand in one line."""
-    return [list(run) for _, run in groupby(blocks, key=lambda block: block.kind == "choice")]
+    """Neighbouring pickers stand in one line, with the question that they belong to."""
+    told = list(blocks)
+    # Without others a question is what the page is about, and stands open.
+    has_others = any(block.kind == "choice" for block in told)
+    return [list(run) for _, run in groupby(told, key=lambda block: has_others and _is_picker(block))]
+
+
+def _is_picker(block: PageBlock) -> bool:
+    return block.kind == "choice" or (block.kind == "form" and block.method == "get")
+
+
+def _chosen(run: Iterable[PageBlock]) -> str:
+    """What pickers say now, in one line."""
+    choices = [block for block in run if block.kind == "choice"]
+    return " · ".join(option.text for block in choices for option in block.options if option.is_chosen)
 
 
 def _chart(block: Chart) -> Markup:
@@ -125,6 +138,7 @@ def _environment() -> Environment:
     found.globals |= {"static": static_address}
     found.filters |= {
         "groups": _runs,
+        "chosen": _chosen,
         "plot_data": plot_data,
         "chart_svg": _chart,
         "chart_table": chart_table,

@@ -136,7 +136,7 @@ def explained(ask: Ask) -> Explained:
 
 def _page(text: str) -> int:
     """The page of readings, counted from 0; people count from 1."""
-    if text and not (text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
+    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
         raise BadInput(f"page is a whole number from 1 on, got {text[:20]!r}", reason="bad_address")
     return int(text or 1) - 1
 

@@ -136,9 +136,6 @@ class LiveFeed:
                 self._wake()
             self._poke.wait(POLL_S if self._wakes else IDLE_S)
             self._poke.clear()
-            if self._wakes and not self._is_closed:
-                # Whoever pokes, does not make it ask more often than so.
-                threading.Event().wait(POLL_S / 10)
 
     def tick(self) -> bool:
         """Look once; whether anything is to be told."""

@@ -5,6 +5,7 @@ import re
 import secrets
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -21,29 +22,22 @@ from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
-    400: frozenset(
-        {
-            "bad_address", "bad_period", "bad_timestamp", "bad_date", "bad_time", "no_zone", "bad_as_of", "bad_request",
-            "two_credentials",
-        }
-    ),
-    403: frozenset({"missing_role", "own_work", "foreign_form", "same_person"}),
-    404: frozenset(
-        {
-            "unknown_site", "unknown_scope", "no_site", "no_figure", "no_number", "unknown_report", "unknown_revision",
-            "no_baseline", "no_job",
-            "unknown_seu", "unknown_baseline", "unknown_project", "unknown_plan", "unknown_key", "unknown_source",
-            "unknown_item", "unknown_meter", "unknown_bill", "invitation_over",
-        }
-    ),
-    409: frozenset({"already_approved", "already_running", "decided", "decided_already", "closed_period", "exists"}),
-    412: frozenset({"changed_since"}),
-    428: frozenset({"no_if_match"}),
-    413: frozenset({"too_large", "pack_too_large"}),
-    415: frozenset({"unknown_format", "wrong_format"}),
-    501: frozenset({"not_installed", "not_built"}),
-    503: frozenset({"bad_configuration", "stale_marts", "mart_missing", "people_file", "no_such_folder", "row_not_proven"}),
-}  # fmt: skip
+    status: frozenset(words.split())
+    for status, words in {
+        400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
+        403: "missing_role own_work foreign_form same_person",
+        404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report unknown_revision unknown_seu "
+        "unknown_baseline unknown_project unknown_plan unknown_key unknown_source unknown_item unknown_meter "
+        "unknown_bill invitation_over",
+        409: "already_approved already_running decided decided_already closed_period exists",
+        412: "changed_since",
+        413: "too_large pack_too_large",
+        415: "unknown_format wrong_format",
+        428: "no_if_match",
+        501: "not_installed not_built",
+        503: "bad_configuration stale_marts mart_missing people_file no_such_folder row_not_proven",
+    }.items()
+}
 # What is not there for a person, whether it is there or not.
 HIDDEN = frozenset({"unknown_site", "unknown_scope"})
 logger = logging.getLogger("meterloom.web")
@@ -104,7 +98,7 @@ def answer(request: Request, problem: Problem) -> Response:
             "title": problem.title,
             "status": problem.status,
             "detail": problem.detail,
-            "instance": _printable(request.url.path)[:200],
+            "instance": _printable(quote(request.url.path))[:200],
             "code": problem.code,
         }
         said |= {"mend": problem.mend} if problem.mend else {}

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from data_quality.contracts.errors import BadInput, WorldFault
-from data_quality.contracts.settings import ServerSettings, check_bind
+from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
 from orchestration.open_project import PROJECT_VARIABLE, OpenProject
 
@@ -21,8 +21,13 @@ logger = logging.getLogger("meterloom.web")
 
 def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) -> None:
     """Serve pages and API until SIGINT or SIGTERM. Raises BadInput, Unreachable, OSError."""
+    settings_file = project.project.root / SETTINGS_FILE
+    if not settings_file.exists():
+        raise BadInput(f"no Meterloom project here: there is no {settings_file}", reason="no_project")
     server = project.project.settings.server
     check_server(server)
+    # Later a file that is not in order leaves people as they were; now there would be nobody.
+    _ = project.people
     # polars reads it once, when it is first imported: four readers with two threads each, not with all cores.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
     from orchestration.web.app import make_app

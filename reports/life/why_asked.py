@@ -24,6 +24,7 @@ from reports.again.computations import RUNNING
 from reports.again.figure_sources import Sources, seu_of
 from reports.content.lists.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.content.lists.running_list import running_book
+from reports.content.lists.span_total import OF_DAYS, span_rows
 from reports.datasets.base import Given, Item
 from reports.datasets.enpi import MEASURES, EnpiData
 from reports.datasets.template_ask import Asker
@@ -121,6 +122,8 @@ def _rows(asked: WhyAsked, given: Asking, scope: str, kpi: str, span: Period) ->
         # A hole would make the sum of what is there look like that of the whole.
         if not rows.is_empty() and not _is_whole(rows, span):
             raise _none(f"{kpi} of {scope}: not every {asked.grain} of {span.label} is in the marts")
+    elif kpi in OF_DAYS:
+        rows = span_rows(given.site, scope, span, given.read, kpis=(kpi,))
     else:
         exact = (pl.col("period_start") == span.start) & (pl.col("period_end") == span.end)
         grains = _grains(span)
@@ -233,7 +236,7 @@ def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:
     if not name:
         return baselines_in_force(given.site, given.baselines, as_of_utc=given.as_of_utc).get(seu_id)
     baseline_id, _, number = name.rpartition("@")
-    if not number.isdecimal() or not baseline_id.startswith(f"{given.site.site_id}/{seu_id}/"):
+    if not (number.isascii() and number.isdecimal() and len(number) < 9) or not baseline_id.startswith(f"{given.site.site_id}/{seu_id}/"):
         raise BadInput(f"{name!r} is no version of a baseline of {seu_id!r}", reason="no_baseline")
     return given.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
 

@@ -84,7 +84,7 @@ def energy_page(given: EnergyGiven) -> Page:
         parts.append(Part(key="time", title="Over time", blocks=(_plot(given),)))
     if 1 < len(given.heat) <= MOST_HEAT_DAYS:
         parts.append(Part(key="heat", title="Day and hour", blocks=(_heat(given),)))
-    span = period_text(given.period.start, given.period.end, given.address.locale)
+    span = _days(given.period, given.address.locale)
     csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
     return Page(
         title=f"Energy of {given.scope_name}, {span}",
@@ -121,6 +121,10 @@ def defused(text: str) -> str:
 
 def _exact(value: Decimal | float | None) -> str:
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else repr(value)
+
+
+def _days(period: Period, locale: str) -> str:
+    return str(period.start) if period.days == 1 else period_text(period.start, period.end, locale)
 
 
 def _own(given: EnergyGiven) -> dict[str, str | None]:
@@ -170,13 +174,11 @@ def _said(figure: Figure) -> list[str]:
 
 
 def _plot(given: EnergyGiven) -> Plot:
-    points, hidden = given.points, given.address.part("hide").split(",")
+    points = given.points
     drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
-    lines = []
-    if "actual" not in hidden:
-        lines.append(Line(name="Used", role="actual", values=_floats(points, 1), style=drawn))
-    if given.against is not None and "compared" not in hidden:
-        name = f"Compared: {period_text(given.against.start, given.against.end, given.address.locale)}"
+    lines = [Line(name="Used", role="actual", values=_floats(points, 1), style=drawn)]
+    if given.against is not None:
+        name = f"Compared: {_days(given.against, given.address.locale)}"
         lines.append(Line(name=name, role="expected", values=_floats(points, 2)))
     first = points[0].start_utc
     return Plot(
@@ -190,6 +192,7 @@ def _plot(given: EnergyGiven) -> Plot:
         csv=given.address.href(CSV, **_own(given)),
         caption=_caption(given),
         points=tuple(each.why for each in points) if len(points) <= MOST_POINTS_WITH_WHY else (),
+        time_zone=given.period.time_zone,
     )
 
 

@@ -289,7 +289,7 @@ def _index(told: UseTold) -> tuple[PageBlock, ...]:
     series = [
         Series(
             name=f"v{number}",
-            role=role,  # type: ignore[arg-type]
+            role=role,
             values=tuple(
                 _value(by_label[number][label].figures["enpi_index"]) if label in by_label[number] else None
                 for label in labels

@@ -7,9 +7,10 @@ from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
-from reports.pages.page import Cards, Number, Page, PageBlock, Part, Steps, Widget
+from reports.pages.page import Cards, Number, Page, PageBlock, Part, Picture, Steps, Widget
 from reports.pages.widgets.live_kw import GONE_S, OLD_S, age_words, decimals_of
 from reports.report_content import Paragraph, Tone
+from reports.svg.spark import spark_svg
 from reports.texts.numbers import MISSING, format_number, unit_text
 
 NOT_EVIDENCE = "A live value is for looking and for guards. No report, bill or figure rests on it."
@@ -73,8 +74,17 @@ def point_tile(
     return Widget(
         key=name.replace("/", "-"), title=value.point, state="none" if is_gone else "value", value=number,
         reason=f"no value for {age_words(age_s)}" if is_gone else "", age=f"told {age_words(age_s)} ago",
-        numbers=(before,) if len(texts) > 1 else (), live=f"{site_id}/{name}", is_synthetic=value.is_synthetic,
+        numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site_id}/{name}",
+        is_synthetic=value.is_synthetic,
     )  # fmt: skip
+
+
+def _minutes(name: str, past: tuple[float, ...], texts: Sequence[str]) -> Picture | None:
+    if len(past) < 2:
+        return None
+    title = f"Minutes of {name}"
+    svg = spark_svg(title, past, text=f"means of {len(past)} minutes: {', '.join(texts)}")
+    return Picture(key=f"minutes-{name}", title=title, svg=svg, caption=f"Means of the last {len(past)} minutes")
 
 
 def point_page(address: Address, value: LiveValue, *, of: str, topic: str, time_zone: str, now_utc: datetime) -> Page:

@@ -55,9 +55,8 @@ def too_fine(address: Address, grain: str, days: int, most: int, coarser: Sequen
 
 def marts_are_of_now(address: Address, as_of_utc: datetime, *, has_quarters: bool) -> State:
     """The address names an instant that the marts are not of."""
-    links = (("As known now", address.href(as_of=None)),)
-    if has_quarters:
-        links = (("By quarter hours, as known then", address.href(grain="quarter")), *links)
+    then = (("By quarter hours, as known then", address.href(grain="quarter")),) if has_quarters else ()
+    links = (*then, ("As known now", address.href(as_of=None)))
     return _state(
         f"Hours, days and months are of what is known now, and not as known at {as_of_utc:%Y-%m-%d %H:%M}Z.",
         "Quarter hours of up to 31 days are shown as known then; 'meterloom kpis --as-of' makes the others.",

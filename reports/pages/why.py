@@ -21,6 +21,7 @@ from reports.writer import format_alike, words
 # More nodes than this nobody reads as a list: the others stand in a table below it.
 MOST_NODES = 60
 ROWS_A_PAGE = 1000
+_SHA256 = 64
 FORMULAS: Mapping[str, str] = {
     "sum": "the sum of its parts; unknown as soon as one part is",
     "max": "the largest of its parts; unknown as soon as one part is",
@@ -221,7 +222,8 @@ def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
 
 
 def _versions(told: Explained) -> Table:
-    rows = [Row(cells=(Cell(text=name), Cell(text=value[:16]))) for name, value in sorted(told.found.versions.items())]
+    shown = {name: value[:16] if len(value) == _SHA256 else value for name, value in told.found.versions.items()}
+    rows = [Row(cells=(Cell(text=name), Cell(text=value))) for name, value in sorted(shown.items())]
     columns = (Column(title="Version", weight=3), Column(title="Digest or number", weight=2))
     return Table(key="versions", title="Versions", sheet="versions", columns=columns, rows=tuple(rows))
 

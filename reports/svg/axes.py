@@ -8,8 +8,8 @@ from reports.report_content import Chart, Series
 from reports.svg.markup import box, label, path, rule
 from reports.texts.numbers import format_number
 
-WIDTH, HEIGHT = 760.0, 260.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 752.0, 28.0, 236.0
+WIDTH, HEIGHT = 960.0, 270.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 952.0, 28.0, 246.0
 # With more bars than this a tip on each is more than the picture itself.
 _MOST_TIPS = 400
 

@@ -9,7 +9,7 @@ from reports.svg.markup import box, element, label
 from reports.texts.numbers import format_number
 
 ROLES = ("actual", "expected", "third", "fourth")
-_LEFT, _RIGHT, _NODE, _GAP, _TOP, _ROOM = 190.0, 560.0, 12.0, 16.0, 12.0, 236.0
+_LEFT, _RIGHT, _NODE, _GAP, _TOP, _ROOM = 230.0, 720.0, 12.0, 16.0, 12.0, 246.0
 
 
 class Side:

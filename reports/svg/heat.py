@@ -7,7 +7,7 @@ from reports.report_content import Chart
 from reports.svg.markup import box, element, label, path
 from reports.texts.numbers import format_number
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 752.0, 28.0, 236.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 952.0, 28.0, 246.0
 
 
 def heat_svg(chart: Chart) -> list[str]:

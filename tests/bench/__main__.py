@@ -29,6 +29,7 @@ def main() -> int:
     from tests.bench.report_bench import main as reports
     from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
+    from tests.bench.web_live_bench import bench as web_live
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
     ingested: dict[str, Any] = {}
@@ -60,6 +61,7 @@ def main() -> int:
     if not chosen.no_agent:
         agent(500, 60)
         live()
+        web_live()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
     if chosen.bills:

@@ -90,7 +90,6 @@ def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Pa
     sends = "trace=sendto,sendmsg,write,writev"
     arguments = [tracer, "-f", "-qq", "-xx", "-s", "2000", "-e", sends, "-o", str(trace), sys.executable, "-m"]
     arguments += ["controls.agent.main", "--project", str(bed.project.root), "--site", "home"]
-    arguments += ["--mqtt-port", str(bed.broker.address.port), "--modbus-port", str(bed.modbus.port)]
     process = subprocess.Popen(
         arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -40,10 +40,9 @@ def bed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 def _agent(bed: Bed, kill_at: str = "") -> subprocess.Popen[bytes]:
-    ports = ["--mqtt-port", str(bed.broker.address.port), "--modbus-port", str(bed.modbus.port)]
     line = [sys.executable, "-m", "tests.control_faults.real_parts", "agent", "--project", str(bed.project.root)]
     environment = {**os.environ, **bed.env, KILL_AT: kill_at}
-    return subprocess.Popen([*line, "--site", "home", *ports], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([*line, "--site", "home"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
 
 # Every point on both stores is killed in process (test_crash_points.py); here processes die for good.

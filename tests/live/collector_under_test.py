@@ -1,7 +1,7 @@
 """The real collector with the numbered wire as its only source: `python -m tests.live.collector_under_test DIR PORT`.
 
-Everything but the adapter is the product's: process, spool, board, live store, port, signals. A third word is a clock
-(fast_clock.py).
+Everything but the adapter is the product's: process, spool, board, live store, port, signals; without a port that too.
+A third word is a clock (fast_clock.py).
 """
 
 import logging
@@ -28,7 +28,7 @@ def main(folder: str, port: str, clock_text: str = "") -> None:
         sites_with_sources(project, []),
         stop=stop,
         clock=clock,
-        open_adapter=lambda _, source: Wire(source.source_id, int(port), clock=clock),
+        open_adapter=(lambda _, source: Wire(source.source_id, int(port), clock=clock)) if port else None,
     )
 
 

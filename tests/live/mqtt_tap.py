@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from controls.gateways.broker import free_port, is_listening
+from data_quality.contracts.time import Clock, SystemClock
 
 Told = tuple[str, int]
 
@@ -47,9 +48,9 @@ class Meters:
     died had not taken is not said again, as most meters do.
     """
 
-    def __init__(self, count: int, *, per_s: float, port: int) -> None:
+    def __init__(self, count: int, *, per_s: float, port: int, clock: Clock | None = None) -> None:
         self.sent = [0] * count
-        self._per_s, self._port = per_s, port
+        self._per_s, self._port, self._clock = per_s, port, clock or SystemClock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -87,7 +88,8 @@ class Meters:
     def _packet(self, number: int) -> bytes:
         which = number % len(self.sent)
         self.sent[which] += 1
-        told = {"at": time.time_ns() // 1_000_000, "seq": self.sent[which], "kwh": self.sent[which] / 1000}
+        at_ms = round(self._clock.now_utc().timestamp() * 1000)
+        told = {"at": at_ms, "seq": self.sent[which], "kwh": self.sent[which] / 1000}
         topic = f"plant/m{which}".encode()
         mid = (number % 65535 + 1).to_bytes(2)
         body = len(topic).to_bytes(2) + topic + mid + json.dumps(told).encode()

@@ -1,4 +1,4 @@
-"""`mqtt.tls: true`: broker, simulated devices, agent and collector of `meterloom up` over TLS, and nothing beside it."""
+"""`mqtt.tls: true`: all that `meterloom up` starts speaks MQTT over TLS, and there is nothing beside it."""
 
 import shutil
 import threading

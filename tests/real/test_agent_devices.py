@@ -18,7 +18,7 @@ from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, plans
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store, open_store
-from controls.agent.main import gateways, run_agent, with_ports
+from controls.agent.main import gateways, run_agent
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker, find_mosquitto, start_broker
 from controls.gateways.serve_modbus import ModbusServer
@@ -71,13 +71,14 @@ class Bed:
         (folder / "sites").mkdir()
         shutil.copy(ROOT / "assets" / "sites" / "demo" / "home.yaml", folder / "sites" / "home.yaml")
         self.env = {
+            "METERLOOM_MQTT__PORT": str(self.broker.address.port),
+            "METERLOOM_SERVER__MODBUS_PORT": str(self.modbus.port),
             "METERLOOM_MQTT__USERNAME": self.broker.address.username,
             "METERLOOM_MQTT__PASSWORD": self.broker.address.password,
         }
         if store_url:
             self.env["METERLOOM_DATABASE__URL"] = store_url
-        project = load_project(folder, self.env)
-        self.project: Project = with_ports(project, mqtt_port=self.broker.address.port, modbus_port=self.modbus.port)
+        self.project: Project = load_project(folder, self.env)
         self.site: Site = find_site(self.project, "home")
         self.store: Store = open_store(self.project.store_url)
         self._stop = threading.Event()

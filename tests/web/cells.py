@@ -26,8 +26,53 @@ OPEN = {
 }
 # For this machine and for keys.
 NEAR = {"/healthz", "/readyz", "/metrics"}
+_Q = "?site={site}&scope={scope}"
+_SITE = "?site={site}"
 CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/logout"): Cell("/logout", about=""),
     ("GET", "/api/openapi.json"): Cell("/api/openapi.json", about=""),
     ("GET", "/api/docs"): Cell("/api/docs", about=""),
+    ("GET", "/"): Cell("/", about=""),
+    ("GET", "/board/ops"): Cell(f"/board/ops{_SITE}", about="site"),
+    ("GET", "/board/site"): Cell(f"/board/site{_Q}"),
+    ("GET", "/board/exec"): Cell("/board/exec", about=""),
+    ("GET", "/board/audit"): Cell(f"/board/audit{_SITE}", about="site"),
+    ("GET", "/live"): Cell(f"/live{_SITE}", about="site"),
+    ("GET", "/energy"): Cell(f"/energy{_Q}"),
+    ("GET", "/energy.csv"): Cell(f"/energy.csv{_Q}"),
+    ("GET", "/why"): Cell(f"/why{_Q}&kpi=energy_total&period=2026-01"),
+    ("POST", "/why/keep"): Cell("/why/keep", about="", body="{{}}"),
+    ("GET", "/enpi"): Cell(f"/enpi{_SITE}", about="site"),
+    ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
+    ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
+    ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
+    ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
+    ("GET", "/api/v1/ems/live"): Cell(f"/api/v1/ems/live{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/live/flow"): Cell(f"/api/v1/ems/live/flow{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/live/stream"): Cell(f"/api/v1/ems/live/stream{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/sites"): Cell("/api/v1/ems/sites", about=""),
+    ("GET", "/api/v1/ems/sites/{site_id}"): Cell("/api/v1/ems/sites/{site}", about="site"),
+    ("GET", "/api/v1/ems/scopes"): Cell(f"/api/v1/ems/scopes{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/kpis"): Cell(f"/api/v1/ems/kpis{_Q}&range=2026-01"),
+    ("GET", "/api/v1/ems/kpis/catalogue"): Cell("/api/v1/ems/kpis/catalogue", about=""),
+    ("GET", "/api/v1/ems/series"): Cell(f"/api/v1/ems/series{_Q}&range=2026-01"),
+    ("GET", "/api/v1/ems/running"): Cell(f"/api/v1/ems/running{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/quality"): Cell(f"/api/v1/ems/quality{_SITE}&range=2026-01", about="site"),
+    ("GET", "/api/v1/ems/analytics/consumption"): Cell(f"/api/v1/ems/analytics/consumption{_Q}&range=2026-01"),
+    ("GET", "/api/v1/ems/analytics/cost"): Cell(f"/api/v1/ems/analytics/cost{_Q}&range=2026-01"),
+    ("GET", "/api/v1/ems/analytics/carbon"): Cell(f"/api/v1/ems/analytics/carbon{_Q}&range=2026-01"),
+    ("GET", "/api/v1/ems/analytics/savings"): Cell(f"/api/v1/ems/analytics/savings{_SITE}&range=2026-01", about="site"),
+    ("GET", "/api/v1/ems/why"): Cell(f"/api/v1/ems/why{_Q}&kpi=energy_total&period=2026-01"),
+    ("GET", "/api/v1/ems/jobs/{job_id}"): Cell("/api/v1/ems/jobs/none", about=""),
+    ("GET", "/api/v1/ems/figures/{figure_id}"): Cell("/api/v1/ems/figures/none", about=""),
+    ("GET", "/api/v1/ems/figures/{figure_id}/rows"): Cell("/api/v1/ems/figures/none/rows", about=""),
+    ("GET", "/api/v1/ems/figures/{figure_id}/versions"): Cell("/api/v1/ems/figures/none/versions", about=""),
+    ("GET", "/api/v1/seus"): Cell("/api/v1/seus", about=""),
+    ("POST", "/api/v1/seus"): Cell("/api/v1/seus", about="", body="{{}}"),
+    ("GET", "/api/v1/energy-sources"): Cell("/api/v1/energy-sources", about=""),
+    ("POST", "/api/v1/baseline/seu/train"): Cell("/api/v1/baseline/seu/train", about="", body="{{}}"),
+    ("POST", "/api/v1/reports/seu-performance"): Cell("/api/v1/reports/seu-performance", about="", body="{{}}"),
+    ("GET", "/api/v1/analytics/enpi"): Cell(
+        "/api/v1/analytics/enpi?seu_id={site}/compressors&start_year=2025&end_year=2025", about="site"
+    ),
 }

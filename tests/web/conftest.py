@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.web.served import Served, make_served
+from tests.web.why_world import acted, plant_folder, seen
+
+__all__ = ["acted", "plant_folder", "seen"]
 
 
 @pytest.fixture(scope="module")

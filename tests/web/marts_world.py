@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -74,3 +75,9 @@ def make_project(folder: Path, site: Site, *, has_marts: bool = True, has_readin
     if has_marts:
         freshen_marts(project, clock=FixedClock(plant.NOON), doing=lambda *_, **__: None)
     return project
+
+
+def copy_of(project: OpenProject, folder: Path) -> OpenProject:
+    """Another project with all that this one has; the caller closes it."""
+    shutil.copytree(project.project.root, folder)
+    return OpenProject(str(folder))

@@ -23,10 +23,11 @@ name: Works
 time_zone: Europe/Berlin
 currency: EUR
 country: DE
-meters: [{meter_id: main}, {meter_id: law}]
-tenants:
-  - {tenant_id: law, meters: [law]}
-  - {tenant_id: bank, meters: []}
+meters: [{meter_id: main}, {meter_id: law}, {meter_id: vault}]
+premises:
+  tenants:
+    - {tenant_id: law, meters: [{meter: law}]}
+    - {tenant_id: bank, meters: [{meter: vault}]}
 """
 
 

@@ -54,7 +54,9 @@ def streamed(
     return feed.stream(SITE, names, last=last, is_allowed=is_allowed)
 
 
-def test_values_come_as_they_are_told_with_numbers_that_grow(feed: LiveFeed, store: LiveStore, clock: FixedClock) -> None:
+def test_values_come_as_they_are_told_with_numbers_that_grow(
+    feed: LiveFeed, store: LiveStore, clock: FixedClock
+) -> None:
     async def looked() -> list[Told]:
         stream = streamed(feed)
         found = await read_until(stream, "value", value=1.0)
@@ -81,8 +83,11 @@ def test_who_reads_slowly_loses_values_between_and_never_the_order(
         await read_until(quick, "value", value=1.0)
         for number in range(2, 8):
             clock.advance(timedelta(seconds=1))
-            put(store, clock.now_utc(), a=float(number), b=float(-number))
-            await read_until(quick, "value", point="line/b", value=float(-number))
+            # Now both, now one alone: a point that is told again stands behind all that were told before.
+            put(store, clock.now_utc(), a=float(number), **({"b": float(-number)} if number % 2 else {}))
+            await read_until(quick, "value", point="line/a", value=float(number))
+            if number % 2:
+                await asyncio.sleep(0.3)
         return first + events((await anext(slow)).decode()), 7
 
     told, last = asyncio.run(looked())
@@ -97,6 +102,8 @@ def test_a_browser_that_comes_back_is_told_what_it_missed_for_a_minute(
     async def looked() -> tuple[list[Told], list[Told]]:
         stream = streamed(feed)
         seen = await read_until(stream, "value", value=1.0)
+        put(store, clock.now_utc(), b=7.0)
+        await read_until(stream, "value", value=7.0)
         for number in (2.0, 3.0, 4.0):
             clock.advance(timedelta(seconds=1))
             put(store, clock.now_utc(), a=number)
@@ -109,8 +116,9 @@ def test_a_browser_that_comes_back_is_told_what_it_missed_for_a_minute(
         return again, late
 
     again, late = asyncio.run(looked())
-    assert [each.data["value"] for each in again if each.kind == "value"] == [2.0, 3.0, 4.0]
-    assert [each.data["value"] for each in late if each.kind == "value"] == [5.0]
+    assert [each.data["value"] for each in again if each.kind == "value"] == [7.0, 2.0, 3.0, 4.0]
+    # Longer ago than is kept: the newest of every point, also of one that was told in between alone.
+    assert [each.data["value"] for each in late if each.kind == "value"] == [7.0, 5.0]
 
 
 def test_a_new_process_goes_on_behind_the_numbers_of_the_one_before(

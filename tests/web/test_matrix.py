@@ -26,7 +26,9 @@ def asked(served: Served, person_id: str, way: tuple[str, str], *, site: str = "
     )
     cell = CELLS.get(way, Cell("/"))
     headers = [("origin", f"http://{HOST}"), ("x-csrf", TOKEN), ("content-type", "application/json")]
-    return Browser(app).ask(cell.target.format(site=site, scope=scope), way[0], headers, cell.body.encode())
+    return Browser(app).ask(
+        cell.target.format(site=site, scope=scope), way[0], headers, cell.body.format(site=site).encode()
+    )
 
 
 def test_every_route_has_a_cell_and_every_cell_a_route() -> None:

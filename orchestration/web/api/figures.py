@@ -68,6 +68,6 @@ def _traced(number: Number) -> dict[str, Any]:
 
 def whole(text: str, name: str, *, least: int, most: int) -> int:
     """A whole number of a query. Raises BadInput."""
-    if not (text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
         raise BadInput(f"{name} is a whole number from {least} to {most}, got {text[:20]!r}", reason="bad_address")
     return int(text)

@@ -21,7 +21,7 @@ def job(job_id: str, ask: Ask = asked(None)) -> Response:
     """Where a job of one's own stands, and what its command answered."""
     found = work_of(str(ask.project.project.root)).job(job_id, ask.person.person_id)
     outcome = found.wait(0)
-    told = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
+    told: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
     if outcome is not None:
         told |= {"result": outcome.result} if found.state == "done" else {"problem": outcome.said}
     return JSONResponse(plain(told))

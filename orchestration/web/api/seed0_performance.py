@@ -25,9 +25,9 @@ from orchestration.web.explain import asking
 from orchestration.web.gate import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.life.use_quarters import Quarter, quarters, versions_of
+from reports.life.use_quarters import quarters, versions_of
 from reports.life.why_asked import Asking, version_of
-from reports.pages.enpi import formula_of, why_measure
+from reports.pages.enpi import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
@@ -124,7 +124,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
     site, seu = _use(ask, wanted.seu_id)
-    given = asking(ask.at(site.site_id))
+    given = asking(ask.of(site=site.site_id))
     label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(given, seu, wanted.baseline_year)
@@ -165,7 +165,7 @@ def enpi(
     years = [_year(part(name), name) for name in ("start_year", "end_year")]
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
-    given = asking(ask.at(site.site_id))
+    given = asking(ask.of(site=site.site_id))
     name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
     version = version_of(f"{name}@{part('baseline_version')}" if part("baseline_version") else "", given, seu.seu_id)
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
@@ -195,12 +195,12 @@ def _use(ask: Ask, name: str) -> tuple[Site, Seu]:
     site_id, stroke, seu_id = name.partition("/")
     if not stroke:
         raise BadInput(f"seu_id reads site/use, such as factory/compressors; got {name[:64]!r}", reason="unknown_seu")
-    site = ask.at(site_id).site()
+    site = ask.of(site=site_id).site()
     return site, seu_of(site, seu_id)
 
 
 def _year(text: str, name: str) -> int:
-    if not (text.isdecimal() and len(text) == 4):
+    if not (text.isascii() and text.isdecimal() and len(text) == 4):
         raise BadInput(f"{name} is a year such as 2025, got {text[:20]!r}", reason="bad_period")
     return int(text)
 

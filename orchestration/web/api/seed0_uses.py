@@ -87,7 +87,7 @@ def _is_true(text: str) -> bool:
 @router.post("/seus", status_code=201)
 def add_use(new: NewUse, if_match: Annotated[str, Header()] = "", ask: Ask = asked(Permission.WRITE)) -> Response:
     """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
-    site = ask.at(new.site).site()
+    site = ask.of(site=new.site).site()
     path = _file(ask, site.site_id)
     seu = _checked(new, site)
     if not if_match:
@@ -122,7 +122,7 @@ def _checked(new: NewUse, site: Site) -> Seu:
 
 
 def _file(ask: Ask, site_id: str) -> Path:
-    return site_file(ask.project.project.sites_dir, ask.at(site_id).site().site_id)
+    return site_file(ask.project.project.sites_dir, ask.of(site=site_id).site().site_id)
 
 
 def _tag(path: Path) -> str:

@@ -52,7 +52,8 @@ def packs(shows: Sequence[Show]) -> Widget:
         if made:
             last = made[-1]
             rows.append([
-                Cell(text=show.site.name), Cell(text=f"{last.report_id}@{last.revision}"), Cell(text=str(last.position)),
+                Cell(text=show.site.name), Cell(text=f"{last.report_id}@{last.revision}"),
+                Cell(text=str(last.position)),
                 Cell(text=last.signer or "nobody"), Cell(text=f"{last.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
                 Cell(text=last.manifest_sha256[:12]),
             ])  # fmt: skip
@@ -92,8 +93,8 @@ def drawn_again(
     """Ten stored figures at random, made again from their readings; without a seed the form that asks for them."""
     form = Form(
         key="draw", title="Recompute ten at random", action=address.path, method="get", submit="Recompute",
-        fields=(Input(name="draw", label="Number that draws them", kind="number", value=seed_text or "1", is_required=True,
-                      hint="the same number draws the same ten"),),
+        fields=(Input(name="draw", label="Number that draws them", kind="number", value=seed_text or "1",
+                      is_required=True, hint="the same number draws the same ten"),),
     )  # fmt: skip
     if not seed_text:
         return Part(key="again", title="Does it recompute?", blocks=(form,))

@@ -130,7 +130,7 @@ def report_status(shows: Sequence[Show]) -> ReportStatus:
         ReportLine(
             name=each.name, site=each.site_id, period=each.period, revision=each.revision,
             status=life_at(publications, each.report_id, each.revision, as_of_utc=as_of).status,
-            stale=tuple(sorted({f"{change.kind} {change.id}" for change in stale.get((each.report_id, each.revision), ())})),
+            stale=tuple(sorted({f"{it.kind} {it.id}" for it in stale.get((each.report_id, each.revision), ())})),
             href=shows[0].address.href(f"/reports/{each.name}/{each.site_id}/{each.period}@{each.revision}", site=None),
         )
         for each in newest.values()

@@ -77,8 +77,8 @@ def peak(now: SiteNow) -> peak_demand.PeakDemand:
     highest = None
     if ratchet is not None and running is not None:
         rows = now.show.values(
-            ("peak_15min_kw",), "month", months_after(running.month_start, -ratchet.months), running.month_start,
-            (now.scope,),
+            "peak_15min_kw", "month", months_after(running.month_start, -ratchet.months), running.month_start,
+            now.scope,
         )  # fmt: skip
         known = [each for each in now.show.figures(rows) if each.value is not None]
         highest = max(known, key=lambda each: each.value or 0, default=None)

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 import polars as pl
 
-from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
+from orchestration.web.gather import marts_of
 from reports.again.figure_sources import Sources
 from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of
 from reports.figures import FigureBook
@@ -28,7 +27,7 @@ class Show:
         self.ask, self.site, self.sources = ask, site, sources
         self.address = ask.address.model_copy(update={"site": site.site_id})
         self.as_of_utc = ask.address.as_of_utc or ask.now_utc
-        self.read = partial(read_mart, ask.project.project.marts_dir)
+        self.read = marts_of(ask)
         self.book = FigureBook(
             report_id=f"page/{ask.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
             is_synthetic=site.is_simulated,
@@ -43,10 +42,10 @@ class Show:
         self.whys[figure.figure_id] = why
         return Shown(figure=figure, why=why)
 
-    def mart(self, name: str, where: pl.Expr | None = None) -> pl.DataFrame:
-        """Rows of the site; none where the mart is not published yet."""
+    def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
+        """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
         try:
-            return self.read(name, site_id=self.site.site_id, where=where)
+            return self.read(name, site_id=self.site.site_id, scope=scope, where=where)
         except BadInput as fault:
             if fault.reason != "mart_missing":
                 raise
@@ -56,23 +55,25 @@ class Show:
         """A figure for each row of KPI marts, in the rows' order."""
         fresh = [row for row in rows.iter_rows(named=True) if not self.book.has(_path(self.site, row))]
         if fresh:
-            add_rows(self.book, self.site, pl.DataFrame(fresh, schema=rows.schema), sources=self.sources)
+            add_rows(
+                self.book, self.site, pl.DataFrame(fresh, schema=rows.schema), sources=self.sources, is_traced=False
+            )
         return [self.book.at(_path(self.site, row)) for row in rows.iter_rows(named=True)]
 
-    def values(self, kpis: Sequence[str], grain: str, start: date, end: date, scopes: Sequence[str]) -> pl.DataFrame:
-        """Rows of the site's KPIs of a grain within [start, end)."""
+    def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
+        """Rows of a scope's KPI of a grain within [start, end)."""
         where = (
-            pl.col("kpi").is_in(list(kpis))
+            (pl.col("kpi") == kpi)
             & (pl.col("grain") == grain)
             & (pl.col("period_start") >= start)
             & (pl.col("period_end") <= end)
-            & pl.col("scope").is_in(list(scopes))
+            & (pl.col("scope") == scope)
         )
-        return self.mart("mart_site__kpi_values", where)
+        return self.mart("mart_site__kpi_values", where, scope=scope)
 
     def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> Shown | None:
         """One row of the marts, or None."""
-        rows = self.values((kpi,), grain, start, end, (scope,))
+        rows = self.values(kpi, grain, start, end, scope)
         return self.shown(self.figures(rows.select(COLUMNS))[-1]) if rows.height else None
 
     def over(self, kpi: str, scope: str, period: Period) -> tuple[Shown | None, tuple[Finding, ...]]:
@@ -86,7 +87,7 @@ class Show:
             if whole is not None:
                 return whole, ()
         grain = "month" if is_months else "day"
-        rows = self.values((kpi,), grain, period.start, period.end, (scope,))
+        rows = self.values(kpi, grain, period.start, period.end, scope)
         if rows.is_empty():
             return None, ()
         parts = self.figures(rows.sort("period_start").select(COLUMNS))
@@ -124,7 +125,7 @@ class Show:
         """The hours of a local day that are read, in order."""
         period = Period(label=str(day), start=day, end=day + timedelta(days=1), time_zone=self.site.time_zone)
         try:
-            rows = hours_of(self.site, period, self.ask.project.project.marts_dir)
+            rows = hours_of(self.site, period, self.read, scope=scope, kpis=(kpi,))
         except BadInput as fault:
             if fault.reason != "mart_missing":
                 raise

@@ -127,6 +127,7 @@ def tariff_on(now: SiteNow, day: date) -> Tariff | None:
 
 
 def by_hours(now: SiteNow, figure: Figure | None) -> Shown | None:
+    """A sum of a day's hours: it leads to the day's page, where each of them says why."""
     if figure is None:
         return None
     why = now.show.address.href("/energy", scope=now.scope, period=str(now.day), grain="hour")

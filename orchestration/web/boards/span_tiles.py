@@ -113,8 +113,9 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     if whole is not None and metered and not is_fed:
         seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
+    link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
     return submeters.Submeters(
-        **common | {"findings": gaps, "link": show.address.href("/energy", period=_text(asked), grain="day", compare="previous")},
+        **common | {"findings": gaps, "link": link},
         whole=whole, parts=tuple(parts), rest=rest,
         is_fed=is_fed,
         span=f"{asked.start} to {asked.end - timedelta(days=1)}, against the {asked.days} days before",

@@ -1,5 +1,7 @@
 """The boards: `/` and one page a role, each asked of the marts and stores as they stand."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
@@ -16,7 +18,7 @@ from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import Asked, tiles_of
 from orchestration.web.draw import draw
 from orchestration.web.gate import asked
-from reports.again.figure_sources import Sources
+from orchestration.web.gather import age_of, header_of, scope_of, stale_finding
 from reports.pages.address import Compare, span
 from reports.pages.board import TITLES, board_page, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part
@@ -57,7 +59,7 @@ def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw",))) -> Response:
 
 
 def _board(ask: Ask, board: Board) -> Response:
-    sources = sources_of(ask)
+    sources = ask.project.sources()
     chosen = ask.site()
     sites = ask.sites()
     others = [each for each in sites.values() if each.site_id != chosen.site_id]
@@ -65,16 +67,23 @@ def _board(ask: Ask, board: Board) -> Response:
     nows = [SiteNow(Show(ask, each, sources)) for each in shown]
     first = nows[0]
     period, compare = _span(ask, board, first)
-    question = Asked(nows, ask.scope(), period, compare)
+    question = Asked(nows, scope_of(ask, chosen), period, compare)
     widgets = tiles_of(board, question)
     below: list[Part] = []
     if board == "audit":
         shows = [each.show for each in nows]
         below = [audit_tiles.drawn_again(shows, ask.address.part("draw"), ask.address), audit_tiles.decisions(shows)]
     of = first.site.name if len(nows) == 1 else "all sites"
+    age = age_of(ask, first.site)
+    pickers = _boards(ask, board)
+    if board == "site":
+        at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
+        pickers += header_of(at, chosen, question.scope, period, age)
+    elif len(sites) > 1:
+        pickers.append(_sites(ask, board, sites, chosen))
     page = board_page(
-        board, ask.address, widgets, of=f"{of}, {period.label}" if board in ("site", "exec") else of, age=first.age,
-        pickers=_pickers(ask, board, sites, chosen), below=below,
+        board, ask.address, widgets, of=f"{of}, {period.label}" if board in ("site", "exec") else of,
+        age=age.words(first.site.time_zone), pickers=pickers, below=below, findings=stale_finding(age, period),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
     return draw(ask, page)
@@ -89,37 +98,30 @@ def _span(ask: Ask, board: Board, now: SiteNow) -> tuple[Period, Compare]:
     return found, "previous" if ask.address.compare == "none" else ask.address.compare
 
 
-def _pickers(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> list[PageBlock]:
-    """The boards that the person may open, and their sites."""
+def _boards(ask: Ask, board: Board) -> list[PageBlock]:
+    """The boards that the person may open."""
     needs = {"audit": Permission.AUDIT_READ}
-    boards: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
-    found: list[PageBlock] = [
-        Choice(
-            label="Board",
-            options=tuple(
-                Option(text=TITLES[each], href=ask.address.href(f"/board/{each}"), is_chosen=each == board)
-                for each in boards
-                if may(ask.person, needs.get(each, Permission.READ))
-            ),
+    known: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
+    options = tuple(
+        Option(text=TITLES[each], href=ask.address.href(f"/board/{each}", period=None), is_chosen=each == board)
+        for each in known
+        if may(ask.person, needs.get(each, Permission.READ))
+    )
+    return [Choice(label="Board", options=options)]
+
+
+def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choice:
+    """The person's sites, and on a board of all sites these together."""
+    is_all = board in OF_ALL and not ask.address.site
+    options = [
+        Option(
+            text=each.name,
+            href=ask.address.href(site=each.site_id, scope=None, period=None),
+            is_chosen=each.site_id == chosen.site_id and not is_all,
         )
+        for each in sites.values()
     ]
-    if len(sites) > 1:
-        is_all = board in OF_ALL and not ask.address.site
-        options = [
-            Option(
-                text=each.name,
-                href=ask.address.href(site=each.site_id, scope=None, period=None),
-                is_chosen=each.site_id == chosen.site_id and not is_all,
-            )
-            for each in sites.values()
-        ]
-        if board in OF_ALL:
-            href = ask.address.href(site=None, scope=None, period=None)
-            options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
-        found.append(Choice(label="Site", options=tuple(options)))
-    return found
-
-
-def sources_of(ask: Ask) -> Sources:
-    """What the figures of a page are made of."""
-    return ask.project.sources()
+    if board in OF_ALL:
+        href = ask.address.href(site=None, scope=None, period=None)
+        options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
+    return Choice(label="Site", options=tuple(options))

@@ -30,7 +30,7 @@ def uses(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     project, sources = ask.project, ask.project.sources()
     sites = ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
     lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active_only=True)
-    known = {name: asking(ask.at(name), sources) for name in sites}
+    known = {name: asking(ask.of(site=name), sources) for name in sites}
     found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
     return draw(ask, enpi_list(found, ask.address, sites=list(sites)))
 
@@ -55,7 +55,7 @@ def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, take
 
 
 def _told(ask: Ask, site: str, seu: str) -> UseTold:
-    given = asking(ask.at(site))
+    given = asking(ask.of(site=site))
     known = known_days(given)
     usual = str(ask.now_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.now_utc, usual=usual)

@@ -24,7 +24,7 @@
       this.rows = figure.querySelectorAll("tbody tr");
       this.heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent.trim());
       const hidden = (address().searchParams.get("hide") || "").split(",");
-      this.shown = this.told.lines.map((line) => !hidden.includes(line.name));
+      this.shown = this.told.lines.map((line) => !hidden.includes(line.role));
       this.from = null;
       this.prepare();
       this.draw();
@@ -190,7 +190,7 @@
       edges.forEach((each) => this.plot.setSeries(each, { show: this.shown[at] }));
       if (!this.told.time_zone) return;
       const asked = address();
-      const hidden = this.told.lines.filter((line, index) => !this.shown[index]).map((line) => line.name);
+      const hidden = this.told.lines.filter((line, index) => !this.shown[index]).map((line) => line.role);
       if (hidden.length) asked.searchParams.set("hide", hidden.join(","));
       else asked.searchParams.delete("hide");
       history.replaceState(null, "", asked);

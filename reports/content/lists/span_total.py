@@ -25,7 +25,7 @@ OF_DAYS: Mapping[str, str] = {
 
 
 def span_rows(site: Site, scope: str, period: Period, read: ReadMart, *, kpis: tuple[str, ...]) -> pl.DataFrame:
-    """A row of kpi_list.COLUMNS for each of the KPIs (of OF_DAYS) that some day of the period has."""
+    """A row as kpi_list.kpi_rows has them for each of the KPIs (of OF_DAYS) that some day of the period has."""
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     rows = read(
         "mart_site__kpi_values",
@@ -39,7 +39,8 @@ def span_rows(site: Site, scope: str, period: Period, read: ReadMart, *, kpis: t
     days = rows.filter(pl.col("grain") == "day")
     missing = [kpi for kpi, own in zip(kpis, found, strict=True) if own.is_empty()]
     made = [_of_days(days.filter(pl.col("kpi") == kpi), period) for kpi in missing]
-    return pl.concat([*found, *(each for each in made if each is not None)])
+    rows = pl.concat([*found, *(each for each in made if each is not None)])
+    return rows.with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
 
 
 def _of_days(days: pl.DataFrame, period: Period) -> pl.DataFrame | None:

@@ -1,7 +1,9 @@
 """Widget 10: three shares that are never one: own generation used, own use covered, and what contracts say."""
 
-from reports.pages.page import Widget
+from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
+from reports.svg.donut import Ring, donut_svg
+from reports.texts.numbers import MISSING
 
 NAMES = {
     "self_consumption_rate": "Own generation used here",
@@ -25,4 +27,22 @@ def view(given: Renewable) -> Widget:
         return nothing("renewable", "Renewable shares", given, given.reason or "no share is published of this site")
     lead = known[0] if known else next(kpi for kpi in NAMES if kpi in shares)
     more = [number(NAMES[kpi], shares.get(kpi), given.locale) for kpi in NAMES if kpi != lead]
-    return tile("renewable", "Renewable shares", given, shares[lead], label=NAMES[lead], note=given.span, more=more)
+    rings = [_ring(kpi, shares.get(kpi), given.locale) for kpi in NAMES]
+    picture = Picture(key="renewable-rings", title="Renewable shares", svg=donut_svg("Renewable shares", rings),
+                      caption="Three shares of different wholes")  # fmt: skip
+    return tile(
+        "renewable",
+        "Renewable shares",
+        given,
+        shares[lead],
+        picture=picture,
+        label=NAMES[lead],
+        note=given.span,
+        more=more,
+    )
+
+
+def _ring(kpi: str, shown: Shown | None, locale: str) -> Ring:
+    value = None if shown is None else shown.figure.value
+    made = number(NAMES[kpi], shown, locale)
+    return Ring(NAMES[kpi], None if value is None else float(value), MISSING if value is None else f"{made.text} %")

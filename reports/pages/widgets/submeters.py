@@ -5,6 +5,7 @@ from data_quality.contracts.model import Model
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table, tile
 from reports.report_content import Cell
+from reports.svg.treemap import Tile, treemap_svg
 
 MOST_TILES = 60
 
@@ -21,7 +22,7 @@ class Submeter(Model):
 
 class Submeters(Given):
     """whole: what the main meters took in. rest: whole less parts, as a figure of its own; none where
-    own generation or a battery feeds the parts too (is_fed). picture: the same, drawn.
+    own generation or a battery feeds the parts too (is_fed).
     """
 
     whole: Shown | None = None
@@ -29,7 +30,6 @@ class Submeters(Given):
     rest: Shown | None = None
     is_fed: bool = False
     span: str = ""
-    picture: Picture | None = None
 
 
 def view(given: Submeters) -> Widget:
@@ -53,7 +53,16 @@ def view(given: Submeters) -> Widget:
     if given.is_fed:
         message = "own generation or a battery feeds these meters too: what none of them sees is not told"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
+    tiles = [
+        Tile(each.name, float(value), cell(each.energy, given.locale).text)
+        for each in parts
+        if not each.is_use and (value := each.energy.figure.value)
+    ]
+    picture = None
+    if len(tiles) > 1:
+        svg = treemap_svg(f"{title}, {given.span}", tiles)
+        picture = Picture(key="submeters-map", title=title, svg=svg, caption="Meters below the main one, by energy")
     columns = [("Use or meter", ""), ("Energy", "kWh"), ("Before", "kWh"), ("Change", "%")]
     content = table("submeters", "Meters by energy", columns, rows)
     return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
-                content=content, picture=given.picture)  # fmt: skip
+                content=content, picture=picture)  # fmt: skip

@@ -1,8 +1,9 @@
 """Widget 2: energy of the day so far against what was expected of the same hours; the days before against baselines."""
 
-from reports.pages.page import Number, Widget
+from reports.pages.page import Number, Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
 from reports.report_content import Cell
+from reports.svg.spark import spark_svg
 from reports.texts.numbers import MISSING
 from reports.writer import format_alike
 
@@ -25,15 +26,16 @@ def view(given: Today) -> Widget:
     """The tile with a table of the hours."""
     more: list[Number] = [_expected(given)]
     more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
-    content = None
+    content = picture = None
     if given.hours:
+        picture = _drawn(given)
         columns = [("Hour", ""), ("Used", "kWh"), ("P10", "kWh"), ("P50", "kWh"), ("P90", "kWh")]
         rows = [
             [Cell(text=hour), cell(used, given.locale), *_cells(band, given.locale)] for hour, used, band in given.hours
         ]
         content = table("hours", f"Hours of {given.day}", columns, rows)
     return tile("today", f"{given.day or 'Today'} against expected", given, given.so_far, label="Energy so far",
-                more=more, content=content)  # fmt: skip
+                more=more, content=content, picture=picture)  # fmt: skip
 
 
 def _expected(given: Today) -> Number:
@@ -42,6 +44,15 @@ def _expected(given: Today) -> Number:
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
     why = given.address.href("/forecast", scope=None, period=None)
     return Number(label="Expected of the same hours", text=middle, unit="kWh", note=f"P10 {low} to P90 {high}", why=why)
+
+
+def _drawn(given: Today) -> Picture:
+    values = [None if shown is None or shown.figure.value is None else float(shown.figure.value)
+              for _, shown, _ in given.hours]  # fmt: skip
+    low, high = ([None if band is None else band[edge] for _, _, band in given.hours] for edge in (0, 2))
+    caption = f"Energy by the hour, {given.hours[0][0]} to {given.hours[-1][0]}; the same in the table"
+    svg = spark_svg(f"Hours of {given.day}", values, text=caption, low=low, high=high)
+    return Picture(key="hours-line", title=f"Hours of {given.day}", svg=svg, caption=caption)
 
 
 def _cells(band: tuple[float, float, float] | None, locale: str) -> list[Cell]:

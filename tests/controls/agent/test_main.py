@@ -9,7 +9,7 @@ import pytest
 
 from assets.stores.transactions import open_store
 from controls.agent.loop import Agent
-from controls.agent.main import main, run_agent, with_ports
+from controls.agent.main import main, run_agent
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -101,9 +101,3 @@ def test_an_unknown_site_is_one_sentence_and_exit_code_2(
     with pytest.raises(BadInput, match="unknown site 'attic'; the project has none"):
         find_site(project, "attic")
     assert main(["--project", str(project.root), "--site", "attic"]) == 2
-
-
-def test_ports_of_the_command_line_win(project: Project) -> None:
-    changed = with_ports(project, mqtt_port=1, modbus_port=2)
-    assert (changed.settings.mqtt.port, changed.settings.server.modbus_port) == (1, 2)
-    assert with_ports(project, mqtt_port=None, modbus_port=None) == project

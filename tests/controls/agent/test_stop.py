@@ -243,7 +243,7 @@ def test_a_process_obeys_sigusr1_and_stays_stopped(tmp_path: Path) -> None:
         return log.read_text()
 
     try:
-        address = re.search(r"http://127.0.0.1:\d+/", wait_for("POST /stop"))
+        address = re.search(r"http://127.0.0.1:\d+/", wait_for("/metrics"))
         assert address is not None
         process.send_signal(signal.SIGUSR1)
         wait_for("emergency stop: stopped by SIGUSR1")

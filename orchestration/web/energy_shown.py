@@ -1,0 +1,122 @@
+"""Puts the energy page together: what it shows of an address, or why it shows nothing and what to do next."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from assets.sites.scopes import is_allocated, known_spans
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from orchestration.web.ask import Ask
+from orchestration.web.energy_given import Asked, heat_of, nearest_month, points_of, totals_of
+from orchestration.web.gather import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
+from reports.pages.address import PageGrain, before
+from reports.pages.energy import EnergyGiven
+from reports.pages.header import GRAINS
+from reports.pages.states import State, marts_are_of_now, no_hours, no_marts, no_readings, nothing_in, too_fine
+
+# Local days that a chart of a grain holds.
+MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700, "year": 3700}
+# Up to so many days a page that is not told a grain shows it.
+USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "month"}
+
+
+def energy_given(ask: Ask) -> EnergyGiven:
+    """What the page shows of the address. Raises BadInput for a site, scope or period that is none."""
+    site = ask.site()
+    scope, age = scope_of(ask, site), age_of(ask, site)
+    period = period_of(ask, site, age)
+    usual = next(each for days, each in USUAL.items() if period.days <= days)
+    # A scope that is given shares of meters by days has nothing shorter.
+    has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
+    grain = ask.address.grain or (usual if has_hours else "day")
+    question = Asked(ask, site, scope, period, grain)
+    given = EnergyGiven(
+        address=ask.address,
+        site_id=site.site_id,
+        scope=scope,
+        scope_name=scopes_of(ask, site)[scope],
+        period=period,
+        grain=grain,
+        header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain),
+        age=age.words(site.time_zone),
+        findings=stale_finding(age, period),
+    )
+    if refused := _cannot(question):
+        return _with(given, refused)
+    against = before(period, ask.address.compare)
+    try:
+        points, is_synthetic = points_of(question, against)
+    except BadInput as fault:
+        return _with(given, _said(question, fault))
+    if not any(each.value is not None for each in points):
+        return _with(given, _nothing(question))
+    # What is known of the past is in the readings alone: the marts are of now.
+    is_past = ask.address.as_of_utc is not None
+    totals, notes, book = ({}, {}, None) if is_past else totals_of(question, age)
+    return _with(
+        given,
+        None,
+        points=points,
+        against=against,
+        totals=totals,
+        notes=notes,
+        lookup={} if book is None else {each.figure_id: each for each in book.figures()},
+        heat=heat_of(question, points),
+        findings=(*given.findings, *_partly(question)),
+        is_synthetic=is_synthetic,
+    )
+
+
+def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
+    if state is not None:
+        return replace(given, problem=state.told, links=state.links)
+    return replace(given, **more)
+
+
+def _cannot(question: Asked) -> State | None:
+    """Why this chart is not drawn at all: marts of another instant, or more intervals than it holds."""
+    address, days, grain = question.ask.address, question.period.days, question.grain
+    if address.as_of_utc is not None and grain != "quarter":
+        return marts_are_of_now(address, address.as_of_utc, has_quarters=days <= MOST_DAYS["quarter"])
+    if days > MOST_DAYS[grain]:
+        return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
+    return None
+
+
+def _said(question: Asked, fault: BadInput) -> State:
+    """The state that a reader's refusal means. Raises it where it means none."""
+    if fault.reason == "share_has_no_hours":
+        return _no_hours(question)
+    if fault.reason != "mart_missing":
+        raise fault
+    return no_marts() if _has_readings(question) else no_readings(question.site.site_id)
+
+
+def _nothing(question: Asked) -> State:
+    if not _has_readings(question):
+        return no_readings(question.site.site_id)
+    if question.grain == "hour" and is_allocated(known_spans(question.site, question.scope)):
+        return _no_hours(question)
+    return nothing_in(question.ask.address, question.period, nearest_month(question))
+
+
+def _no_hours(question: Asked) -> State:
+    return no_hours(question.ask.address, scopes_of(question.ask, question.site)[question.scope])
+
+
+def _has_readings(question: Asked) -> bool:
+    address = question.ask.address
+    return question.ask.project.lake.span(question.site.site_id, as_of_utc=address.as_of_utc) is not None
+
+
+def _partly(question: Asked) -> tuple[Finding, ...]:
+    """That months which only touch the period are not in a chart by month."""
+    start, end = question.period.start, question.period.end
+    is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
+    if question.grain not in ("month", "year") or is_whole:
+        return ()
+    message = (
+        f"A {question.grain} that lies only partly in the period is not in the chart; the numbers above are of all."
+    )
+    return (Finding(code="partial_intervals", message=message, severity="info"),)

@@ -1,0 +1,47 @@
+"""A stored report as a page: it says what the PDF says, number by number, and each number opens its why."""
+
+from orchestration.web.draw import html_of
+from reports.content.register import register_table
+from reports.pages.address import Address
+from reports.pages.report_twin import report_page
+from reports.report_content import Paragraph, Register, Table, Tiles
+from tests.html_seen import Seen
+
+ADDRESS = Address(path="/reports/enpi_quarter/plant/2025-Q1@1")
+
+
+def test_the_page_has_every_word_and_number_of_the_report(content) -> None:
+    page = report_page(content, ADDRESS)
+    seen = Seen(html_of(None, page))
+    said: list[str] = []
+    for section in content.sections:
+        for block in section.blocks:
+            if isinstance(block, Paragraph):
+                said.append(block.text)
+            elif isinstance(block, Tiles):
+                said += [text for tile in block.tiles for text in (tile.label, tile.text)]
+            elif isinstance(block, Table | Register):
+                table = block if isinstance(block, Table) else register_table(block, content.figures)
+                said += [cell.text for row in table.rows for cell in row.cells]
+    assert len(said) > 50
+    assert [text for text in said if " ".join(text.split()) not in seen.text] == []
+    assert seen.faults() == []
+    # The number of the register, the sign of a note: each cell with a figure opens its why.
+    asked = {each["href"] for each in seen.of("a") if each.get("href", "").startswith("/why?")}
+    cells = {
+        cell.figure_id
+        for table in content.tables()
+        for row in table.rows
+        for cell in row.cells
+        if content.figure(cell.figure_id) is not None
+    }
+    assert cells
+    assert {f"/why?figure={each}" for each in cells} <= asked
+
+
+def test_each_chart_stands_there_as_a_picture_with_its_table(content) -> None:
+    seen = Seen(html_of(None, report_page(content, ADDRESS)))
+    charts = list(content.charts())
+    assert charts
+    assert len([each for each in seen.of("svg") if each.get("role") == "img"]) == len(charts)
+    assert {f"chart-{chart.key}" for chart in charts} <= {each.get("id", "") for each in seen.of("figure")}

@@ -1,0 +1,191 @@
+"""Boards over a real project: their numbers are those of the marts, and each tile says what it lacks."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.stores.live.live_store import LiveStore
+from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.views.running_view import running_now
+from orchestration.web.boards import audit_tiles, site_now
+from orchestration.web.boards.show import Show
+from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.tiles import TILES, Asked, tiles_of
+from orchestration.web.ask import Ask
+from orchestration.web.boards.span_tiles import newest_month
+from reports.pages.address import Address
+from reports.pages.board import home_board, orders
+from reports.pages.page import Widget
+from reports.texts.numbers import MISSING
+from reports.writer import format_alike
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.live_told import row
+from tests.web.marts_world import THEO, Asking, make_project, plant_of_the_web
+
+ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    project = make_project(tmp_path_factory.mktemp("boards"), plant_of_the_web())
+    yield Asking(project, FixedClock(plant.NOON), ALL)
+    project.close()
+
+
+def tiles(asking: Asking, board: Board, person: Person = ALL, scope: str = "site:plant") -> dict[str, Widget]:
+    """The tiles of a board, by key."""
+    ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
+    show = Show(ask, asking.project.site("plant"), asking.project.sources())
+    now = SiteNow(show)
+    found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
+    for widget in found:
+        for row in widget.table.rows if widget.table else ():
+            for cell in row.cells:
+                assert not cell.figure_id or cell.figure_id in show.whys, (widget.key, cell)
+    return {each.key: each for each in found}
+
+
+def text_of(page: str) -> str:
+    """A page's text without its markup."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def test_every_key_of_every_board_is_a_tile_and_every_tile_is_on_a_board() -> None:
+    named = {key for board in ("ops", "site", "exec", "audit") for key in orders().of(board)}  # type: ignore[arg-type]
+    assert named == set(TILES)
+
+
+def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Asking) -> None:
+    found = tiles(asking, "ops")
+    site = asking.project.site("plant")
+    from orchestration.web.gather import marts_of
+
+    read = marts_of(Ask(asking.project, ALL, Address(path="/"), asking.clock))
+    running = running_now(read, "plant", None)
+    expected = {
+        "cost": (running.cost, site.currency),
+        "emission_kgco2e": (running.emission_kgco2e, "kgco2e"),
+        "peak_demand": (running.peak_kw, "kw"),
+    }
+    for key, (value, unit) in expected.items():
+        [text] = format_alike([value], unit)
+        widget = found[key]
+        assert widget.value is not None
+        assert widget.value.text == text, key
+        assert "of=running" in widget.value.why
+        assert widget.state == "finding"  # the readings are old, and a day of the supply is missing
+
+
+def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: Asking) -> None:
+    for board in ("ops", "site", "exec", "audit"):
+        for key, widget in tiles(asking, board).items():  # type: ignore[arg-type]
+            if widget.state in ("none", "not_installed"):
+                assert widget.reason, key
+                assert widget.value is None or widget.value.text == MISSING, key
+            else:
+                assert widget.value is not None and widget.value.text != MISSING, key
+            assert "0" != (widget.value.text if widget.state == "none" and widget.value else ""), key
+    assert tiles(asking, "ops")["dr_event"].state == "not_installed"
+
+
+def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> None:
+    widget = tiles(asking, "ops")["submeters"]
+    assert widget.table is not None
+    rows = {each.cells[0].text: each.cells for each in widget.table.rows}
+    names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
+    assert {f"Use: {name}" for name in names} <= set(rows)
+    used, before, change = (rows[f"Use: {sorted(names)[0]}"][at].text.replace(",", "") for at in (1, 2, 3))
+    assert float(change) == pytest.approx(100 * (float(used) / float(before) - 1), abs=0.1)
+
+
+def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:
+    assert set(tiles(asking, "site", THEO, "tenant:hall")) == {"scope_use", "scope_cost", "eui"}
+    other = Asking(asking.project, asking.clock, THEO)
+    assert other.get("/board/site", [PAGE], site="plant", scope="tenant:press").status == 404
+    page = text_of(other.get("/board/site", [PAGE], site="plant").text)
+    assert "compressor_1" not in page
+    assert "Open findings" not in page
+
+
+def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> None:
+    homes = {
+        ("tenant", "auditor"): "site", ("reviewer",): "audit", ("viewer",): "exec", ("publisher",): "exec",
+        ("operator",): "ops", ("engineer", "viewer"): "exec",
+    }  # fmt: skip
+    for roles, board in homes.items():
+        person = Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))
+        assert home_board(person) == board
+    assert home_board(ALL.model_copy(update={"home_board": "exec"})) == "exec"
+    answer = asking.get("/", [PAGE])
+    assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/board/audit")
+    for board in ("ops", "site", "exec", "audit"):
+        answer = asking.get(f"/board/{board}", [PAGE])
+        assert answer.status == 200, answer.text
+        assert "Synthetic data" in text_of(answer.text) or board == "audit" or not asking.project.site("plant").is_simulated
+
+
+def test_ten_figures_drawn_at_random_are_made_again_and_the_same_number_draws_the_same(asking: Asking) -> None:
+    before = asking.get("/board/audit", [PAGE]).text
+    assert "Recompute ten at random" in before
+    first, again = (text_of(asking.get("/board/audit", [PAGE], draw="7").text) for _ in range(2))
+    told = re.search(r"(\d+) of (\d+) are equal to the last digit", first)
+    assert told is not None and told[1] == told[2]
+    assert again == first
+
+
+def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Asking, tmp_path: Path) -> None:
+    site = plant_of_the_web(
+        sources=[
+            {
+                "source_id": "line", "kind": "mqtt", "is_synthetic": True,
+                "points": [{"point": "kw", "stream": "main", "what": "live", "unit": "kw", "topic": "t/main"}],
+            }
+        ]
+    )  # fmt: skip
+    project = make_project(tmp_path / "live", site, has_marts=False, has_readings=False)
+    clock = FixedClock(plant.NOON)
+    now = Asking(project, clock, ALL)
+    try:
+        assert tiles(now, "ops")["live_kw"].reason == "no value has come yet"
+        store = LiveStore(project.project.live_dir)
+        store.put([(*row("kw", 412.0, plant.NOON, site="plant")[:3], "main", *row("kw", 412.0, plant.NOON)[4:])])
+        store.close()
+        seen = []
+        for seconds in (2, 10, 100):
+            clock = FixedClock(plant.NOON + timedelta(seconds=seconds))
+            widget = tiles(Asking(project, clock, ALL), "ops")["live_kw"]
+            assert widget.value is not None
+            seen.append((widget.state, widget.value.text, widget.value.tone, widget.age))
+        assert seen == [
+            ("value", "412", "plain", "told 2 s ago"),
+            ("value", "412", "muted", "told 10 s ago"),
+            ("none", MISSING, "muted", "told 100 s ago"),
+        ]
+        told = Asking(project, clock, ALL)
+        assert told.json("/live", site="plant")["points"][0]["value"] == 412.0
+        assert told.json("/live/flow", site="plant")["meters"][0]["value"] == 412.0
+        assert "No report, bill or figure rests on it" in text_of(told.get("/live", [PAGE], site="plant", point="line/kw").text)
+        assert told.get("/live", [PAGE], site="plant", point="line/none").status == 404
+    finally:
+        project.close()
+
+
+def test_a_project_without_readings_says_so_on_every_tile(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "empty", plant_of_the_web(), has_marts=False, has_readings=False)
+    empty = Asking(project, FixedClock(plant.NOON), ALL)
+    try:
+        for board in ("ops", "site", "exec", "audit"):
+            for key, widget in tiles(empty, board).items():  # type: ignore[arg-type]
+                assert widget.state != "none" or widget.reason, key
+            assert empty.get(f"/board/{board}", [PAGE]).status == 200
+        assert tiles(empty, "ops")["cost"].state == "none"
+    finally:
+        project.close()

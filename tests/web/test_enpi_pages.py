@@ -1,0 +1,134 @@
+"""The EnPI pages: six panels of one use, every number what the command says and explained by its address."""
+
+import csv
+import html
+import io
+import re
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from data_quality.contracts.time import parse_period
+from orchestration.web.ask import Ask
+from orchestration.web.explain import asking
+from reports.again.figure_sources import seu_of
+from reports.life.use_quarters import use_told
+from reports.pages.address import Address
+from reports.pages.enpi import UseTold, use_page
+from tests.e2e.conftest import call_here
+from tests.web.marts_world import Asking
+from tests.web.why_world import tenant
+
+PAGE = [("accept", "text/html")]
+HERE = Address(path="/enpi/plant/hvac", site="plant")
+
+
+def told(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseTold:
+    ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
+    given = asking(ask)
+    return use_told(given, seu_of(given.site, seu), parse_period("2025", given.site.time_zone), baseline=baseline)
+
+
+def test_a_use_is_what_the_command_says(seen: Asking) -> None:
+    [quarter] = told(seen).quarters
+    code, said, _ = call_here(
+        "enpi", "--site", "plant", "--seu", "hvac", "--period", "2025-Q1", "--project", str(seen.project.root)
+    )
+    assert code == 0
+    shown = {name: float(quarter.figures[name].value or 0) for name in quarter.figures}
+    for name in ("actual_kwh", "expected_kwh", "deviation_percent", "uncertainty_kwh"):
+        assert shown[name] == said[name]
+    assert quarter.result.status == said["status"]
+    assert shown["enpi_index"] == pytest.approx(100 * said["enpi"], rel=1e-15)
+
+
+def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:
+    page = use_page(told(seen), HERE)
+    assert len(page.whys) >= 10
+    for href in dict.fromkeys(page.whys.values()):
+        query = dict(parse_qsl(urlsplit(href).query))
+        found = seen.json("/why", **query)
+        assert found["is_equal"] is True, href
+        assert found["figure"]["kpi"] == query["kpi"]
+
+
+def test_the_page_has_the_six_panels_in_order(seen: Asking) -> None:
+    page = use_page(told(seen), HERE)
+    assert [part.key for part in page.parts] == [
+        "selection", "standing", "bars", "quarters", "index", "model", "care"
+    ]  # fmt: skip
+    html_page = seen.get("/enpi/plant/hvac", PAGE, period="2025").text
+    text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", html_page)))
+    for words in (
+        "Heating and cooling: electricity of", "against baseline version 1 (approved)", "Above 3 % a warning",
+        "Energy [kWh/day] = ", "R²", "CV(RMSE)", "anna on", "2025-Q1",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_list_says_how_each_use_stands(seen: Asking) -> None:
+    page = seen.get("/enpi", PAGE).text
+    newest = told(seen).newest
+    assert newest is not None
+    assert newest.period.label == "2025-Q1"
+    assert page.count("2025-Q1") == len(seen.project.site("plant").seus)
+    assert "/enpi/plant/hvac" in page
+
+
+def test_the_table_as_csv_is_unrounded(seen: Asking) -> None:
+    answer = seen.get("/enpi/plant/hvac/quarters.csv", period="2025")
+    assert answer.headers["content-type"].startswith("text/csv")
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    [quarter] = told(seen).quarters
+    assert {name: row[name] for name in quarter.figures} == {
+        name: str(figure.value) for name, figure in quarter.figures.items()
+    }
+    assert (row["baseline_version"], row["status"]) == ("1", quarter.result.status)
+
+
+def test_levels_of_the_site_file_are_those_of_the_page(seen: Asking) -> None:
+    found = told(seen)
+    site = found.site
+    rule = found.seu.status_rule.model_copy(update={"warn_percent": 0.0, "crit_percent": 0.0, "policy": "symmetric"})
+    strict = replace(
+        found,
+        seu=found.seu.model_copy(update={"status_rule": rule}),
+    )
+    assert "Above 0 % a warning, above 0 % critical (symmetric)" in use_page(strict, HERE).model_dump_json()
+    assert site.site_id == "plant"
+
+
+def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:
+    found = replace(told(seen), version=None, newest=None, quarters=(), trend={}, before={})
+    text = use_page(found, HERE).model_dump_json()
+    assert "No quarter can be assessed" in text
+    assert "meterloom baseline fit --site plant --seu hvac" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/enpi/plant/nothing", {}, 404),
+        ("/enpi/nowhere/hvac", {}, 404),
+        ("/enpi/plant/hvac", {"period": "2025-13"}, 400),
+        ("/enpi/plant/hvac", {"period": "1800-01-01/2025-01-01"}, 400),
+        ("/enpi/plant/hvac", {"baseline": "9"}, 404),
+        ("/enpi/plant/hvac", {"baseline": "<b>"}, 404),
+        ("/enpi/plant/hvac", {"hide": "1"}, 400),
+        ("/enpi/plant/hvac", {"as_of": "2031-01-01T00:00:00Z"}, 400),
+        ("/enpi", {"site": "nowhere"}, 404),
+    ],
+)
+def test_wrong_questions(seen: Asking, path: str, query: dict[str, str], status: int) -> None:
+    assert seen.get(path, PAGE, **query).status == status
+
+
+def test_a_tenant_has_no_energy_uses(seen: Asking) -> None:
+    assert tenant(seen).get("/enpi/plant/hvac", PAGE).status == 403
+
+
+def test_before_the_approval_nothing_is_assessed(seen: Asking) -> None:
+    early = seen.get("/enpi/plant/hvac", PAGE, as_of="2025-01-15T00:00:00Z", period="2025")
+    assert early.status == 200
+    assert "No quarter can be assessed" in early.text

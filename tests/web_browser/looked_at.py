@@ -1,0 +1,65 @@
+"""Which pages are looked at, and what must hold of each of them."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page
+
+PAGES = {
+    "login": "/login",
+    "ops": "/board/ops?site=works",
+    "site": "/board/site?site=works&scope=tenant:law&period=2026-03",
+    "exec": "/board/exec?period=2026",
+    "audit": "/board/audit",
+    "energy": "/energy?site=works&period=2026-03&grain=day&compare=previous",
+    "quarters": "/energy?site=works&period=2026-03-29&grain=quarter",
+    "gap": "/energy?site=works&period=2026-04-09&grain=quarter",
+    "enpi": "/enpi?site=works",
+    "live": "/live?site=works",
+    "reports": "/reports?site=works",
+    "report": "/reports/data_quality/works/2026-03@1",
+    "refused": "/energy?site=nowhere",
+    "arabic": "/energy?site=works&period=2026-03&grain=day&locale=ar",
+}
+SIZES = {"wide": (1280, 720), "phone": (390, 844)}
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+class Watched:
+    """A page, and everything that it complained of or asked others for."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        # A refusal of the server is what some of these pages are about.
+        self.page.on("console", lambda said: self._complain(said.text) if said.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda asked: self._ours(asked.url))
+        self.hosts: set[str] = set()
+
+    def _complain(self, text: str) -> None:
+        if "Failed to load resource" not in text:
+            self.complaints.append(text)
+
+    def _ours(self, url: str) -> None:
+        self.hosts.add(url.split("/")[2] if "//" in url else url)
+
+    def drawn(self, path: str) -> int:
+        """Open a page and wait until its charts stand there; the status of the answer."""
+        answer = self.page.goto(path)
+        for plot in self.page.locator("[data-plot]").all():
+            plot.locator("canvas").wait_for(timeout=10_000)
+        return answer.status if answer else 0
+
+
+def axe_faults(page: Page) -> list[str]:
+    """What WCAG 2.2 A and AA forbid, with the first place of each."""
+    found: list[dict[str, Any]] = Axe().run(page, options=WCAG).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:160]} {each['nodes'][0]['failureSummary'][:200]}" for each in found
+    ]
+
+
+def overflow_px(page: Page) -> int:
+    """By how much the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))

@@ -1,0 +1,79 @@
+"""A small project that pages can be looked at with: a works of three meters, ten weeks, one report, nobody's data."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.e2e.conftest import call_here
+
+SITE, SCOPE = "works", "site:works"
+# Sunday 29 March has 92 quarter hours in Berlin.
+START, END = datetime(2026, 2, 1, 0, 0, tzinfo=UTC), datetime(2026, 4, 14, 22, 0, tzinfo=UTC)
+NOW = datetime(2026, 4, 15, 9, 0, tzinfo=UTC)
+GAP = (datetime(2026, 4, 9, 3, 0, tzinfo=UTC), datetime(2026, 4, 9, 9, 0, tzinfo=UTC))
+LEVELS_KW = {"main": 60.0, "compressors": 22.0, "law": 9.0}
+SITE_FILE = """\
+site_id: works
+name: Works <b>&amp; Sons
+time_zone: Europe/Berlin
+currency: EUR
+country: DE
+floor_area_m2: 4000
+floor_area_definition: GFA
+is_simulated: true
+meters:
+  - {meter_id: main, name: Supply}
+  - {meter_id: compressors, name: Compressors, parent: main}
+  - {meter_id: law, name: Law firm, parent: main}
+premises:
+  tenants:
+    - {tenant_id: law, name: Law firm, meters: [{meter: law}], floor_areas: [{m2: 800, definition: NLA}]}
+tariffs:
+  - tariff_id: tou
+    name: Time of use
+    valid_from: 2026-01-01
+    valid_to: 2027-01-01
+    periods:
+      - {period_id: peak, price_per_kwh: 0.28, day_types: [weekday], start: 08:00, end: 20:00}
+      - {period_id: early, price_per_kwh: 0.19, day_types: [weekday], start: 00:00, end: 08:00}
+      - {period_id: late, price_per_kwh: 0.19, day_types: [weekday], start: 20:00, end: 00:00}
+      - {period_id: free, price_per_kwh: 0.19, day_types: [weekend, holiday]}
+factors:
+  - {factor_id: grid, kgco2e_per_kwh: 0.38, valid_from: 2026-01-01, valid_to: 2027-01-01, source: made for a test}
+"""
+PEOPLE = """\
+people:
+  - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor]}
+  - {person_id: lena, name: Lena Law, roles: [tenant], tenants: [law], sites: [works]}
+"""
+
+
+def make_small_project(folder: Path) -> None:
+    """The project's files, its readings, its marts and one stored report."""
+    (folder / "sites").mkdir(parents=True)
+    (folder / "meterloom.yaml").write_text("{}\n")
+    (folder / "people.yaml").write_text(PEOPLE)
+    (folder / "sites" / "works.yaml").write_text(SITE_FILE)
+    (folder / "meters.csv").write_text(_readings())
+    _do("ingest", str(folder / "meters.csv"), "--site", SITE, "--project", str(folder))
+    _do("kpis", "--site", SITE, "--period", "2026-03", "--project", str(folder))
+    _do("report", "data_quality", "--site", SITE, "--period", "2026-03", "--project", str(folder))
+
+
+def _do(*words: str) -> None:
+    code, _, error = call_here(*words)
+    assert code == 0, f"{words}: {error}"
+
+
+def _readings() -> str:
+    """Quarter hours of loads that follow the day and the week; six hours are missing."""
+    lines, at = ["meter,register,timestamp,kwh,is_synthetic"], START
+    while at < END:
+        hour = at.hour + at.minute / 60
+        share = 0.35 + 0.65 * max(0.0, math.sin((hour - 5) / 14 * math.pi)) * (0.4 if at.weekday() > 4 else 1.0)
+        wave = 1 + 0.08 * math.sin(at.timetuple().tm_yday * 1.7)
+        for meter, level_kw in LEVELS_KW.items():
+            if not GAP[0] <= at < GAP[1]:
+                lines.append(f"{meter},import,{at:%Y-%m-%dT%H:%M:%SZ},{level_kw * share * wave / 4:.3f},true")
+        at += timedelta(minutes=15)
+    return "\n".join([*lines, ""])

@@ -1,0 +1,65 @@
+"""Every page at two sizes, light and dark: nothing complains, nobody else is asked, everybody can read it."""
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from tests.web_browser.conftest import Site
+from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
+    name: str, context: BrowserContext, site: Site
+) -> None:
+    watched = Watched(context)
+    page, found = watched.page, []
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        status = watched.drawn(PAGES[name])
+        assert status == (404 if name == "refused" else 200), page.inner_text("main")
+        assert page.locator("h1").count() == 1
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found += [f"{size} {scheme}: {fault}" for fault in axe_faults(page)]
+        assert overflow_px(page) <= 0
+    assert found == []
+    assert watched.complaints == []
+    assert watched.hosts == {site.url.split("/")[2]}
+
+
+@pytest.mark.parametrize("name", ["energy", "quarters", "ops", "report", "reports"])
+def test_a_page_as_narrow_as_a_phone_twice_enlarged_does_not_scroll_sideways(
+    name: str, context: BrowserContext
+) -> None:
+    watched = Watched(context)
+    watched.page.set_viewport_size({"width": 320, "height": 640})
+    watched.drawn(PAGES[name])
+    assert overflow_px(watched.page) <= 0
+
+
+@pytest.mark.parametrize("name", ["ops", "energy", "quarters", "enpi", "reports", "report", "live"])
+def test_without_script_everything_is_there_but_the_drawn_chart(
+    name: str, chromium: Browser, site: Site, olga: dict
+) -> None:
+    context = chromium.new_context(base_url=site.url, storage_state=olga, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(PAGES[name])
+    for figure in page.locator("figure[data-plot]").all():
+        assert figure.locator("table").first.is_visible()
+    assert page.locator("canvas").count() == 0
+    assert page.locator("h1").is_visible()
+    if name == "report":
+        assert page.locator("figure svg[role=img]").count() == page.locator("figure").count() > 0
+    context.close()
+
+
+def test_paper_has_the_report_and_not_the_frame(context: BrowserContext) -> None:
+    watched = Watched(context)
+    watched.drawn(PAGES["report"])
+    watched.page.emulate_media(media="print")
+    assert not watched.page.locator(".top").is_visible()
+    assert watched.page.locator("h1").is_visible()
+    # What scrolls on a screen is whole on paper.
+    assert watched.page.evaluate(
+        "[...document.querySelectorAll('.box')].every(each => getComputedStyle(each).maxHeight === 'none')"
+    )
