@@ -168,10 +168,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 # Who asks devices that are not there yet fills its log with what is no fault.
                 wait_for_port(modbus_port, live.children)
         if any(is_listened_to(site) for site in sites.values()):
-            # Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process.
-            arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
-            arguments += ["--mqtt-version", broker.address.version]
-            child = start("collector", arguments, environment=live.environment, logs=logs, is_revived=True)
+            child = _collector(project, broker.address.version, environment=live.environment, logs=logs)
             stack.callback(child.stop)
             live.children.append(child)
         tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
@@ -179,6 +176,13 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         if broker.note:
             say(broker.note)
         yield live
+
+
+def _collector(project: Project, mqtt_version: str, *, environment: Mapping[str, str], logs: Path) -> Child:
+    """Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process."""
+    arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
+    arguments += ["--mqtt-version", mqtt_version]
+    return start("collector", arguments, environment=environment, logs=logs, is_revived=True)
 
 
 def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:

@@ -15,13 +15,13 @@ from assets.feeds.day_ahead import MarketPrices, read_awattar, read_entsoe
 from assets.feeds.fetch import Patience, Question, fetch
 from assets.feeds.landed import land, read_note, write_note
 from assets.stores.whole_file import write_whole
-from assets.tariffs.price_age import MARKET_ZONE, market_midnight, staleness
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.live_source import PricesSource
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
+from data_quality.price_age import MARKET_ZONE, market_midnight, staleness
 
 # A plan holds new prices against those of so many days before.
 LOOK_BACK = timedelta(days=15)

@@ -8,10 +8,10 @@ import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.tariffs.periods import known_prices
-from assets.tariffs.price_age import staleness
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.price_age import staleness
 
 # Between the medians of a day and of the days before. Crises moved a market's prices tenfold within months; a price per
 # MWh, or in cents, is a thousand or a hundred times too much overnight.

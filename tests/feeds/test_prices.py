@@ -16,10 +16,10 @@ from assets.feeds.fetch import Patience
 from assets.feeds.take_prices import TakenPrices, take_prices
 from assets.readings.sniff_files import sniff_file
 from assets.sites.load_sites import load_site
-from assets.tariffs.price_age import MARKET_ZONE, staleness
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.live_source import PricesSource
 from data_quality.contracts.time import FixedClock
+from data_quality.price_age import MARKET_ZONE, staleness
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource

@@ -18,7 +18,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.sample_line import micros
 from data_quality.contracts.yaml_file import yaml_text
 from tests.live.kinds import BacnetController, P1Device
-from tests.live.test_kills import LENGTH_S, SEED, plant_in, tell
+from tests.live.test_kills import LENGTH_S, SEED, Plant, tell
 from tests.live.test_spool import lines_of_project
 
 Told = tuple[str, str, int, float]
@@ -72,7 +72,7 @@ def devices_of(folder: Path) -> Iterator[None]:
 @pytest.mark.timeout(LENGTH_S + 180)
 def test_fault_f31_what_stood_on_the_live_board_is_kept_whoever_is_killed(tmp_path: Path) -> None:
     chance, command = random.Random(SEED), ["controls.collector.main", "--project", str(tmp_path)]
-    with devices_of(tmp_path), plant_in(tmp_path, *command) as plant:
+    with devices_of(tmp_path), Plant(tmp_path, *command) as plant:
         onlooker = Onlooker(plant.live)
         try:
             plant.wait_for(lambda: {each[0] for each in onlooker.seen} == set(KINDS))

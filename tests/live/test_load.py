@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.live_sites import site_of
 from tests.live.numbered import Device
-from tests.live.test_kills import LENGTH_S, METERS, plant_in, tell
+from tests.live.test_kills import LENGTH_S, METERS, Plant, tell
 from tests.live.test_spool import lines_of_project
 
 PER_S = 5_000.0
@@ -25,7 +25,7 @@ def test_fault_f111_five_thousand_a_second_are_acknowledged_after_the_disk_has_t
     points = [each.point for each in site_of(METERS).sources[0].points]
     with Device(points, per_s=PER_S) as device:
         command = ["tests.live.collector_under_test", str(tmp_path), str(device.port), str(METERS)]
-        with plant_in(tmp_path, *command) as plant:
+        with Plant(tmp_path, *command) as plant:
             plant.wait_for(lambda: bool(device.acknowledged))
             # What waited for the first connection waited for no disk.
             time.sleep(1)
