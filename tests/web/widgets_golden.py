@@ -94,7 +94,8 @@ def states() -> Iterator[tuple[str, Widget]]:
         )
         yield f"savings {name}", saved_energy.view(
             saved_energy.Savings(**AT, total=energy if month is cost else None, uses=(("Air", energy, None),),
-                            findings=found, left_out=("Whole plant",), reason="no use is compared" if month is none else "")
+                            findings=found, left_out=("Whole plant",),
+                            reason="no use is compared" if month is none else "")
         )  # fmt: skip
 
 
