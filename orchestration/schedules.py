@@ -11,7 +11,6 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
-from orchestration.due_reports import due_starts
 from orchestration.jobs import (
     bill_audit,
     enpi_report,
@@ -29,6 +28,7 @@ from orchestration.month_keys import site_quarter_key
 from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
+from orchestration.views.due_reports import due_starts
 from reports.life.due import due_since_utc
 
 # What a schedule answers.

@@ -10,8 +10,8 @@ import pytest
 
 from assets.stores.live.live_store import LiveReader, LiveStore
 from data_quality.contracts.time import FixedClock
-from orchestration.web import live_feed
-from orchestration.web.live_feed import LiveFeed, band_of
+from orchestration.web.boards import live_feed
+from orchestration.web.boards.live_feed import LiveFeed, band_of
 from tests.web.live_told import SITE, Told, events, put, read_until
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -6,14 +6,14 @@ import pytest
 
 from reports.pages.page import Widget
 from reports.texts.numbers import MISSING
-from tests.web.widgets_golden import GOLDEN, document, states
+from tests.web.widgets_golden import GOLDEN, document, listed, states
 
 
 def test_every_tile_says_in_every_state_what_the_golden_file_has() -> None:
     assert document() == json.loads(GOLDEN.read_text())
 
 
-@pytest.mark.parametrize(("name", "widget"), list(states()), ids=str)
+@pytest.mark.parametrize(("name", "widget"), [*states(), *listed()], ids=str)
 def test_what_is_missing_is_never_zero_and_never_without_a_reason(name: str, widget: Widget) -> None:
     if widget.state in ("none", "not_installed"):
         assert widget.reason, name

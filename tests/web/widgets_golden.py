@@ -13,6 +13,7 @@ from reports.figures import FigureBook
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import (
+    compared_span,
     live_kw,
     month_so_far,
     open_findings,
@@ -20,9 +21,8 @@ from reports.pages.widgets import (
     projects,
     renewable,
     report_status,
-    savings,
+    saved_energy,
     sites_table,
-    span_total,
     submeters,
     tariff_block,
     today,
@@ -79,8 +79,8 @@ def states() -> Iterator[tuple[str, Widget]]:
                         expected=(900.0, 1000.0, 1100.0) if found else None,
                         hours=(("00:00", energy, (1.0, 2.0, 3.0)), ("01:00", gone, None)))
         )  # fmt: skip
-        yield f"eui {name}", span_total.view(
-            span_total.Compared(**AT, key="eui", title="Energy by floor area", label="Rolling 12 months",
+        yield f"eui {name}", compared_span.view(
+            compared_span.Compared(**AT, key="eui", title="Energy by floor area", label="Rolling 12 months",
                                 now=energy if month is cost else gone, before=gone, against="the year before",
                                 findings=found)
         )  # fmt: skip
@@ -92,10 +92,17 @@ def states() -> Iterator[tuple[str, Widget]]:
                 )
             ),
         )
-        yield f"savings {name}", savings.view(
-            savings.Savings(**AT, total=energy if month is cost else None, uses=(("Air", energy, None),),
-                            findings=found, left_out=("Whole plant",), reason="no use is compared" if month is none else "")
+        yield f"savings {name}", saved_energy.view(
+            saved_energy.Savings(**AT, total=energy if month is cost else None, uses=(("Air", energy, None),),
+                            findings=found, left_out=("Whole plant",),
+                            reason="no use is compared" if month is none else "")
         )  # fmt: skip
+
+
+def listed() -> Iterator[tuple[str, Widget]]:
+    """The same of tiles that are lists."""
+    cost, none = shown("cost", "31204.18", "EUR"), shown("cost", None, "EUR", status="no_price")
+    energy, share = shown("consumption_kwh", "1204.5"), shown("self_sufficiency", "0.42", "ratio")
     parts = (submeters.Submeter(name="Press", energy=energy, before=energy, change=share, is_use=False),)
     rests = (("value", shown("rest", "12")), ("finding", shown("rest", "-12")))
     for name, rest in rests:
@@ -119,7 +126,7 @@ def states() -> Iterator[tuple[str, Widget]]:
     stale = line.model_copy(update={"stale": ("lake plant/2025",)})
     for name, lines in (("value", (line,)), ("finding", (line, stale)), ("nothing", ())):
         yield f"report_status {name}", report_status.view(report_status.ReportStatus(**AT, lines=lines))
-    site = sites_table.SiteRow(name="Plant", currency="EUR", energy=energy, cost=none)
+    site = sites_table.SiteRow(name="Plant", currency="EUR", energy=energy, cost=none, carbon=cost)
     for name, rows in (("value", (site,)), ("none", ())):
         yield f"sites {name}", sites_table.view(sites_table.SitesTable(**AT, rows=rows))
     for key in WHY_NOT_INSTALLED:
@@ -128,7 +135,7 @@ def states() -> Iterator[tuple[str, Widget]]:
 
 def document() -> dict[str, Any]:
     """What stands in the golden file."""
-    told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in states()}
+    told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in (*states(), *listed())}
     for widget in told.values():
         if "picture" in widget:
             # How it is drawn is another test's.

@@ -14,8 +14,8 @@ from data_quality.contracts.permissions import Permission, may, sees_site
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.ask import Ask
+from orchestration.web.boards.live_feed import LiveFeed, value_document
 from orchestration.web.gate import asked
-from orchestration.web.live_feed import LiveFeed, value_document
 
 router = APIRouter(prefix="/api/v1/ems")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -11,10 +11,13 @@ from assets.stores.published.publications import PublicationStore
 from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.time import months_after
-from orchestration.due_reports import MARKS, due_starts
+from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.web.boards.show import Show
 from reports.evidence.life import life_at
 from reports.life.figure_trace import stale_revisions
+from reports.pages.page import Widget
+from reports.pages.widgets import open_findings as findings_widget
+from reports.pages.widgets import report_status as status_widget
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
 from reports.writer import words
@@ -40,6 +43,16 @@ def open_findings(shows: Sequence[Show]) -> OpenFindings:
         address=shows[0].address, open=tuple(found), asked=tuple(SOURCES), silent=tuple(silent),
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
+
+
+def findings_tile(shows: Sequence[Show]) -> Widget:
+    """Widget 8."""
+    return findings_widget.view(open_findings(shows))
+
+
+def reports_tile(shows: Sequence[Show]) -> Widget:
+    """Widget 13."""
+    return status_widget.view(report_status(shows))
 
 
 def _refused(show: Show) -> Found:

@@ -22,8 +22,8 @@ from reports.again.project_again import number as project_number
 from reports.datasets.of_uses.enpi_figures import overlapping
 from reports.make_report import project_baselines
 from reports.pages.address import Compare, before
-from reports.pages.widgets import projects, renewable, savings, sites_table, submeters
-from reports.pages.widgets.span_total import Compared
+from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
+from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import Shown
 
 WEEK = 7
@@ -122,14 +122,14 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     )  # fmt: skip
 
 
-def saved(now: SiteNow, period: Period) -> savings.Savings:
+def saved(now: SiteNow, period: Period) -> saved_energy.Savings:
     """What the uses of a site saved over a year or month of the marts; uses that share a meter are in no sum."""
     show = now.show
     uses = [seu for seu in now.site.seus if seu.is_active]
     rows = show.mart("mart_seu__kpi_values")
     common = now.common() | {"reason": f"no use of the site is compared with a baseline in {period.label}"}
     if rows.is_empty():
-        return savings.Savings(**common, span=period.label)
+        return saved_energy.Savings(**common, span=period.label)
     inside = rows.filter(
         (pl.col("period_start") == period.start) & (pl.col("period_end") == period.end)
         & pl.col("kpi").is_in(["savings_kwh", "delta_percent"])
@@ -150,7 +150,7 @@ def saved(now: SiteNow, period: Period) -> savings.Savings:
     if not kept and summed:
         common["reason"] = "the uses share meters or are of several carriers: their savings do not add up"
     left = [seu.name for seu in uses if seu.seu_id not in names]
-    return savings.Savings(**common, total=total, uses=tuple(told), left_out=tuple(left), span=period.label)
+    return saved_energy.Savings(**common, total=total, uses=tuple(told), left_out=tuple(left), span=period.label)
 
 
 def _total(show: Show, parts: Sequence[Figure]) -> Figure:

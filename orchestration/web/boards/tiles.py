@@ -16,16 +16,14 @@ from reports.pages.address import Compare
 from reports.pages.board import orders
 from reports.pages.page import Widget
 from reports.pages.widgets import (
+    compared_span,
     live_kw,
     month_so_far,
-    open_findings,
     peak_demand,
     projects,
     renewable,
-    report_status,
-    savings,
+    saved_energy,
     sites_table,
-    span_total,
     submeters,
     tariff_block,
     today,
@@ -62,7 +60,7 @@ def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
 
 
 def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
-    return lambda asked: span_total.view(
+    return lambda asked: compared_span.view(
         span_tiles.compared(asked.site, kpi, asked.scope, asked.period, asked.compare, key=key, title=title)
     )
 
@@ -75,27 +73,27 @@ def _power(asked: Asked) -> Widget:
 TILES: Mapping[str, Tile] = {
     "live_kw": Tile(P.READ, _power),
     "today": Tile(P.READ, lambda asked: today.view(now_tiles.against_expected(asked.site))),
-    "eui": Tile(P.READ, lambda asked: span_total.view(span_tiles.by_area(asked.site, asked.scope)), True),
+    "eui": Tile(P.READ, lambda asked: compared_span.view(span_tiles.by_area(asked.site, asked.scope)), True),
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
         P.ANOMALY_READ,
-        lambda asked: open_findings.view(findings_tiles.open_findings([each.show for each in asked.sites])),
+        lambda asked: findings_tiles.findings_tile([each.show for each in asked.sites]),
     ),
     "renewable": Tile(P.READ, lambda asked: renewable.view(span_tiles.shares(asked.site))),
     "submeters": Tile(P.READ, lambda asked: submeters.view(span_tiles.where_it_goes(asked.site))),
     "projects": Tile(P.BASELINE_READ, lambda asked: projects.view(span_tiles.measures(asked.sites))),
     "report_status": Tile(
         P.REPORT_READ,
-        lambda asked: report_status.view(findings_tiles.report_status([each.show for each in asked.sites])),
+        lambda asked: findings_tiles.reports_tile([each.show for each in asked.sites]),
     ),
     "scope_use": Tile(P.READ, _over("consumption_kwh", "scope_use", "Used"), True),
     "scope_cost": Tile(P.READ, _over("cost", "scope_cost", "Cost"), True),
     "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
     "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
-    "savings": Tile(P.BASELINE_READ, lambda asked: savings.view(span_tiles.saved(asked.site, asked.period))),
+    "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.site, asked.period))),
     "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
     "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
     "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),

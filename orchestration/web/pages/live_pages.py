@@ -32,7 +32,7 @@ def live(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("point"
     if name:
         value = next((each for each in values if f"{each.source_id}/{each.point}" == name), None)
         if value is None:
-            raise BadInput(f"site {site.site_id!r} tells no point {name!r} now", reason="unknown_point")
+            raise BadInput(f"site {site.site_id!r} tells no point {name!r} now", reason="unknown_item")
         topic = _topic(site, value.source_id, value.point)
         page = point_page(address, value, of=site.name, topic=topic, time_zone=site.time_zone, now_utc=ask.now_utc)
         return draw(ask, page)
