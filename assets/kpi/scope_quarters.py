@@ -19,8 +19,8 @@ def scope_quarters(site: Site, scope: str, period: Period, readings: pl.DataFram
     """Every quarter hour of the local days: interval_start_utc, local_date, kwh of what was read (null where nothing
     was) and coverage, the share of the scope's meters that were.
 
-    readings: LAKE_SCHEMA rows of the scope's meters, virtual ones among them. Raises BadInput (share_has_no_hours) for a
-    scope that is given shares of meters by days, and for one that the site does not have.
+    readings: LAKE_SCHEMA rows of the scope's meters, virtual ones among them. Raises BadInput (share_has_no_hours) for
+    a scope that is given shares of meters by days, and for one that the site does not have.
     """
     spans = known_spans(site, scope)
     if is_allocated(spans):

@@ -7,44 +7,24 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import static_files
-from orchestration.web.api import (
-    analytics,
-    described,
-    figures_api,
-    health,
-    jobs_api,
-    kpis,
-    live_api,
-    seed0_performance,
-    seed0_uses,
-    series_api,
-    sites,
-)  # fmt: skip
-from orchestration.web.gate import SignedIn
-from orchestration.web.pages import (
-    board_pages,
-    energy_pages,
-    enpi_pages,
-    live_pages,
-    profile_pages,
-    report_pages,
-    report_twins,
-    sign_in_pages,
-    why_pages,
-)  # fmt: skip
+from orchestration.web.api import live_api
+from orchestration.web.api.all_endpoints import ENDPOINTS
+from orchestration.web.pages.all_pages import PAGES
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
+from orchestration.web.route_rights import SignedIn
 
 # Reads run in so many threads: with two of polars each, more would only wait for the same two cores.
 THREADS = 4
@@ -72,39 +52,14 @@ def make_app(
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
     state.people_fault = (lambda: own.people.fault) if own else str
-    for router in routers():
+    for router in (*PAGES, *ENDPOINTS, static_files.router):
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
+    # Streams are left as they are. Inside of the porch, whose headers every answer has.
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Porch, state=state, hosts=hosts, origins=origins)
     return app
-
-
-def routers() -> list[APIRouter]:
-    """Pages and groups of endpoints; one line each."""
-    return [
-        sign_in_pages.router,
-        profile_pages.router,
-        health.router,
-        described.router,
-        report_twins.router,
-        board_pages.router,
-        live_pages.router,
-        live_api.router,
-        static_files.router,
-        energy_pages.router,
-        sites.router,
-        kpis.router,
-        series_api.router,
-        analytics.router,
-        why_pages.router,
-        enpi_pages.router,
-        report_pages.router,
-        jobs_api.router,
-        seed0_uses.router,
-        seed0_performance.router,
-        figures_api.router,
-    ]
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from assets.sites.load_sites import unknown_site
+from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from data_quality.contracts.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject

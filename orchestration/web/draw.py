@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, may
 from orchestration.web.ask import Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address

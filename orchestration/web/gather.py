@@ -16,9 +16,9 @@ from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from assets.stores.warehouse.mart_reader import MartReader, mart_reader
 from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
+from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.permissions import sees_scope
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.views.scope_names import scope_names

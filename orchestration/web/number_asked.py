@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from assets.stores.warehouse.mart_reader import mart_reader
+from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask

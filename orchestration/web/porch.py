@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
-from orchestration.web.gate import SAFE
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
+from orchestration.web.route_rights import SAFE
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20

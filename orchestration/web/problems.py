@@ -16,8 +16,8 @@ from starlette.responses import RedirectResponse, Response
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.web.ask import Ask
-from orchestration.web.gate import SAFE, NotAllowed, NotSignedIn
 from orchestration.web.people.allowances import TooMany
+from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn
 from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.

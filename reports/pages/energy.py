@@ -12,8 +12,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain
-from reports.pages.local_times import label_of, slots_in_order, ticks
 from reports.pages.page import Line, Number, Numbers, Page, PageBlock, Part, Plot
+from reports.pages.slot_times import label_of, slots_in_order, ticks
 from reports.pages.why_links import why_of
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
 from reports.texts.locales import period_text

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from assets.stores.issued.api_keys import ApiKeyStore
-from data_quality.contracts.permissions import Permission
+from data_quality.contracts.access.permissions import Permission
 from orchestration.web.api.openapi import routes_of
 from reports.pages.address import KNOWN
 from tests.web.asking import HOST, Answer, Headers, send

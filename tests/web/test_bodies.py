@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.permissions import Permission
 from orchestration.web import app as web_app
 from orchestration.web import porch
 from orchestration.web.app import make_app
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from tests.web.asking import HOST, PAGE, Answer, Browser, send
 from tests.web.served import Served
 
@@ -55,8 +55,7 @@ def fail(ask: Ask = asked(Permission.READ, takes=("which",))) -> None:
 @pytest.fixture
 def app(shared: Served, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """The application with two routes more, asked by an engineer."""
-    known = web_app.routers()
-    monkeypatch.setattr(web_app, "routers", lambda: [*known, router])
+    monkeypatch.setattr(web_app, "PAGES", (*web_app.PAGES, router))
     return make_app(shared.project, clock=shared.clock, signed_in=lambda _: (ANNA, "token"))
 
 

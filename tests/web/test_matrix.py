@@ -2,8 +2,8 @@
 
 import pytest
 
+from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.people import Role
-from data_quality.contracts.permissions import Permission, permissions_of
 from orchestration.open_project import OpenProject
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.app import make_app

@@ -10,7 +10,7 @@ import pytest
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import sha256
-from data_quality.contracts.permissions import Permission
+from data_quality.contracts.access.permissions import Permission
 from orchestration.web.app import make_app
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.people.sign_in import SignIn

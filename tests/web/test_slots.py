@@ -6,7 +6,7 @@ import pytest
 
 from data_quality.contracts.time import Period, parse_period
 from reports.pages.header import beside
-from reports.pages.local_times import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
+from reports.pages.slot_times import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
 
 STEP = timedelta(minutes=15)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import uvicorn
+from orchestration.web.sign_in import SignIn
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from assets.stores.web.credentials import CredentialStore
@@ -19,7 +20,6 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from orchestration.web.porch import own_hosts
-from orchestration.web.sign_in import SignIn
 from tests.conftest import MUST_NOT_SKIP
 from tests.web_browser.small_project import NOW, make_small_project
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from assets.stores.journal import AppendOnly, fields_of, row_of
 from assets.stores.schema.tables_push import api_keys, push_receipts
 from assets.stores.transactions import Store
+from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.time import Clock
 
 _KEYS = AppendOnly(api_keys, fields_of(ApiKey), order=("id",), is_proven=True)

@@ -8,10 +8,10 @@ import typer
 
 from assets.stores.audit import bad_content
 from assets.stores.trust import ADOPT
+from data_quality.contracts.access.api_key import FOR_MACHINES
+from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.api_key import FOR_MACHINES
 from data_quality.contracts.people import Role
-from data_quality.contracts.permissions import Permission, permissions_of
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, Call, command

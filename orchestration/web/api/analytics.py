@@ -8,18 +8,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, not_of_then, range_of
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
 from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, whole
+from orchestration.web.route_rights import asked
 from reports.content.lists.kpi_list import kpi_rows
 from reports.pages.address import Compare, before
-from reports.pages.local_times import same_slot, slot_of
+from reports.pages.slot_times import same_slot, slot_of
 
 router = APIRouter(prefix=BASE)
 TAKES = ("range", "granularity", "breakdown", "compareWith", *PAGING)

@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from orchestration.web.api.openapi import described, docs_page
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 
 router = APIRouter()
 

@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission
 from orchestration.cli.answer import plain
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
 from orchestration.web.number_asked import Number, number_asked, stored_number
+from orchestration.web.route_rights import asked
 from reports.life.figure_trace import readings_behind, trace_data, trace_figure, versions_today
 from reports.pages.why_links import TAKES
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, DONE, plain
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from orchestration.web.work import WAIT_S, Job, Outcome, work_of
 
 BASE = "/api/v1/ems/jobs"

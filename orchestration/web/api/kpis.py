@@ -10,15 +10,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from data_quality.contracts.access.permissions import Permission, sees_scope, sees_whole_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission, sees_scope, sees_whole_site
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import row_of
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
 from orchestration.web.gather import age_of, marts_of, scope_of, stale_finding, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
+from orchestration.web.route_rights import asked
 from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
 from reports.content.lists.kpi_portfolio import kpi_portfolio
 from reports.figures import FigureBook

@@ -9,13 +9,13 @@ from starlette.types import Receive, Scope, Send
 
 from assets.sites.meter_tree import total_meters
 from assets.stores.live.live_store import LiveReader
+from data_quality.contracts.access.permissions import Permission, may, sees_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission, may, sees_site
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.ask import Ask
 from orchestration.web.boards.live_feed import LiveFeed, value_document
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 
 router = APIRouter(prefix="/api/v1/ems")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

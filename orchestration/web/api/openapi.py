@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from data_quality.contracts.permissions import Permission
+from data_quality.contracts.access.permissions import Permission
 from orchestration.web.problems import REASONS
 from reports.pages.address import KNOWN, Address
 from reports.pages.page import Page, Part

@@ -12,17 +12,17 @@ from starlette.responses import JSONResponse, Response
 
 from assets.kpi.enpi_of_use.alerts import quarters_of
 from assets.stores.ledgers.baselines import baseline_id_of
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.cli.answer import plain
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
 from orchestration.web.number_asked import asking
+from orchestration.web.route_rights import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
 from reports.asked.use_quarters import quarters, versions_of

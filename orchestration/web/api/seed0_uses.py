@@ -16,16 +16,16 @@ from assets.kpi.enpi_of_use.use_register import SeuLine, seu_lines, sources_of
 from assets.sites.load_sites import rewritten, site_file
 from assets.sites.patch import with_seu
 from assets.tariffs.periods import tariffs_of
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
 from orchestration.cli.answer import plain
 from orchestration.web.ask import Ask
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from reports.again.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")

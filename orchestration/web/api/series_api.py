@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.views.quality_view import judged_days, quality_result
@@ -16,9 +16,9 @@ from orchestration.views.running_view import running_now, running_result, with_c
 from orchestration.web.api.kpis import not_of_then, range_of
 from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_given import Asked, points_of
-from orchestration.web.gate import asked
 from orchestration.web.gather import marts_of, scope_of, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole
+from orchestration.web.route_rights import asked
 from reports.again.computations import RUNNING
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import UNIT

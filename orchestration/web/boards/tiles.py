@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import orjson
 
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
-from data_quality.contracts.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
 from orchestration.web.boards.site_now import SiteNow

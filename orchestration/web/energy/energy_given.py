@@ -25,7 +25,7 @@ from reports.content.lists.span_rows import OF_DAYS, span_rows
 from reports.figures import FigureBook
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import MOST_HEAT_DAYS, Point
-from reports.pages.local_times import same_slot, slot_of
+from reports.pages.slot_times import same_slot, slot_of
 from reports.pages.why_links import why_of
 
 KPI = "consumption_kwh"

@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
-from data_quality.contracts.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
@@ -18,8 +18,8 @@ from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import Asked, tiles_of
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
 from orchestration.web.gather import age_of, header_of, scope_of, stale_finding
+from orchestration.web.route_rights import asked
 from reports.pages.address import Compare, span
 from reports.pages.board import TITLES, board_page, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part

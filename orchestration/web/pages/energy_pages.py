@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.permissions import Permission
+from data_quality.contracts.access.permissions import Permission
 from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
 from orchestration.web.draw import draw
 from orchestration.web.energy.energy_shown import energy_given
-from orchestration.web.gate import asked
 from orchestration.web.gather import scope_of, stamp_of
+from orchestration.web.route_rights import asked
 from reports.pages.energy import CSV, PATH, energy_csv, energy_page
 
 router = APIRouter()

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
 from assets.kpi.enpi_of_use.use_register import seu_lines
-from data_quality.contracts.permissions import Permission
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Seu
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
 from orchestration.web.number_asked import asking
+from orchestration.web.route_rights import asked
 from reports.again.figure_sources import seu_of
 from reports.asked.use_quarters import known_days, newest_assessable, use_told
 from reports.asked.why_asked import Asking, version_of

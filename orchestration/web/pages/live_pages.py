@@ -5,13 +5,13 @@ from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from assets.stores.live.live_store import LiveReader
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from reports.pages.live_grid import live_page, point_page
 
 router = APIRouter()

@@ -1,5 +1,7 @@
 """One's own page: rights, the board that opens first, where one is signed in, what one did last."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -9,7 +11,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from reports.pages.board import TITLES
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
@@ -64,7 +66,7 @@ def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:
     return Form(key=key, title=title, action=f"/profile/{key}", method="post", fields=fields, submit=submit)
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
     heads = tuple(Column(title=each) for each in columns)
     return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)

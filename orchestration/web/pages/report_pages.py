@@ -4,11 +4,11 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
 from assets.stores.published.publications import PublicationStore
+from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.permissions import Permission, sees_site
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
+from orchestration.web.route_rights import asked
 from reports.evidence.life import life_at
 from reports.life.figure_trace import stale_revisions
 from reports.pages.report_list import NO_REPORTS, STATES, ReportLine, report_page

@@ -5,8 +5,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
 from orchestration.web.people.sign_in import LONGEST, SignIn
+from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Address
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Paragraph

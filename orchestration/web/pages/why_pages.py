@@ -5,11 +5,11 @@ from dataclasses import replace
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from data_quality.contracts.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, may
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.gate import asked
 from orchestration.web.number_asked import WHY_TAKES, explained, kept_number
+from orchestration.web.route_rights import asked
 from reports.pages.address import read_address
 from reports.pages.why import address_of, why_page
 from reports.pages.why_links import TAKES, WHY

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from data_quality.contracts.live.bucket import Bucket
+from data_quality.contracts.access.bucket import Bucket
 
 QUARTER_S = 900
 # Per name: so many at once, and so many a second after that.

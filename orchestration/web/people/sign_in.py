@@ -16,8 +16,8 @@ from fastapi import Request
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
+from data_quality.contracts.access.api_key import ApiKey
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.live.api_key import ApiKey
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject

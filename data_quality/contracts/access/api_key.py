@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person
-from data_quality.contracts.permissions import Permission, permissions_of
 
 # What machines may be let do: to read, and to bring readings. Never an act that is a person's.
 FOR_MACHINES = frozenset(

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import Depends, Request
 
+from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from data_quality.contracts.permissions import OF_ROLE, Permission, may
 from orchestration.web.ask import Ask
 from reports.pages.address import read_address
 
