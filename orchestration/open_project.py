@@ -69,12 +69,15 @@ class OpenProject:
             self._store = open_store(self.project.store_url, self.people.public_keys if has_people else None)
         return self._store
 
-    def sources(self) -> "Sources":
-        """What figures are made of: readings, site files, baselines, and the definitions of the KPIs."""
+    def sources(self, *, keeps: bool = True) -> "Sources":
+        """What figures are made of: readings, site files, baselines, and the definitions of the KPIs.
+
+        keeps: the figures may be stored; of a question that nobody stores nothing is written.
+        """
         from orchestration.warehouse.dbt import kpi_definition
         from reports.again.figure_sources import Sources
 
-        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions")
+        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps)
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property

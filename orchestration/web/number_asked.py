@@ -49,7 +49,7 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     marts_dir = project.project.marts_dir
     return Asking(
         site=ask.site(),
-        sources=sources or project.sources(),
+        sources=sources or project.sources(keeps=False),
         marts_dir=marts_dir,
         read=mart_reader(marts_dir),
         baselines=project.baselines,
@@ -75,7 +75,7 @@ def stored_number(ask: Ask, figure_id: str) -> Number:
     figure = known_figure(figure_id, reports)
     gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
     _refuse_others(ask, figure, reports, gone, "no_figure")
-    return Number(figure, reports, ask.project.sources(), kept=True)
+    return Number(figure, reports, ask.project.sources(keeps=False), kept=True)
 
 
 def kept_number(ask: Ask) -> str:
@@ -84,7 +84,7 @@ def kept_number(ask: Ask) -> str:
         raise BadInput("only a number of now, that is not kept yet, can be kept", reason="bad_request")
     # Whether it is theirs to see at all.
     path = number_asked(ask).figure.path
-    given = asking(ask)
+    given = asking(ask, ask.project.sources())
     wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
 
     def build(revision: int) -> ReportContent:

@@ -28,6 +28,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     check_server(server)
     # Later a file that is not in order leaves people as they were; now there would be nobody.
     _ = project.people
+    # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # polars reads it once, when it is first imported: four readers with two threads each, not with all cores.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
     from orchestration.web.app import make_app

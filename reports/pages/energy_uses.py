@@ -96,8 +96,8 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
             )
         rows.append(Row(cells=(*_line_cells(line), *_standing_cells(quarter, deviation), _text(line.last_report))))
     table = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=tuple(rows))
-    uses = tuple((f"{line.site}/{line.id}", line.name, use_address(address, line.site, line.id)) for line, _ in lines)
-    blocks: tuple[PageBlock, ...] = (table, Steps(title="One use in six panels", steps=uses))
+    whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
+    blocks: tuple[PageBlock, ...] = (table,)
     if not lines:
         blocks = (Paragraph(text=f"No site file of {', '.join(sites) or 'yours'} names a significant energy use."),)
     return Page(
@@ -109,7 +109,8 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
 def _line_cells(line: SeuLine) -> tuple[Cell, ...]:
     baseline = line.baseline or "none: fit one, and another person approves it"
     tone = "plain" if line.has_approved_baseline else "muted"
-    return (Cell(text=line.name), Cell(text=line.site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+    name = Cell(text=line.name, figure_id=f"{line.site}/{line.id}")
+    return (name, Cell(text=line.site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
 def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:

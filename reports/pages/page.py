@@ -189,9 +189,9 @@ class Part(Model):
 
 
 class Page(Model):
-    """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead.
-
-    links: text and address of what is done with it (CSV, the same as of now, the report).
+    """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead; a cell
+    that names something (a report, a use) has there its key. links: text and address of what is done with the page
+    (CSV, the same as of now, the report).
     """
 
     title: str

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from assets.stores.published.report_ledger import Revision
 from reports.life.figure_trace import VersionChange
 from reports.pages.address import Address
-from reports.pages.page import Choice, Option, Page, PageBlock, Part, Steps
+from reports.pages.page import Choice, Option, Page, PageBlock, Part
 from reports.report_content import Cell, Column, LifeStep, Paragraph, ReportLife, Row, Table, Tone
 
 STATES = ("draft", "reviewed", "published", "stale")
@@ -44,12 +44,10 @@ def report_page(lines: Sequence[ReportLine], address: Address, *, is_synthetic: 
         Choice(label="State", options=tuple(options)),
         _table(chosen),
     ]
-    if links := tuple((each.title, _id(each), twin_of(each.revision, address)) for each in chosen):
-        blocks.append(Steps(title="Read one", steps=links))
     more = ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
     return Page(
         title="Reports", address=address, parts=(Part(key="reports", blocks=tuple(blocks)),), links=(more,),
-        is_synthetic=is_synthetic,
+        whys={_id(each): twin_of(each.revision, address) for each in chosen}, is_synthetic=is_synthetic,
     )  # fmt: skip
 
 
@@ -76,7 +74,8 @@ def _table(lines: Sequence[ReportLine]) -> Table:
     rows = [
         Row(
             cells=(
-                Cell(text=each.title), Cell(text=each.revision.site_id), Cell(text=each.revision.period),
+                Cell(text=each.title, figure_id=_id(each)), Cell(text=each.revision.site_id),
+                Cell(text=each.revision.period),
                 Cell(text=str(each.revision.revision)), Cell(text=each.life.text, tone=_TONES[_stage(each)]),
                 _step(each.life.reviewed), _step(each.life.published), _holds(each),
             )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import pytest
 import uvicorn
-from orchestration.web.sign_in import SignIn
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from assets.stores.web.credentials import CredentialStore
@@ -19,6 +18,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
+from orchestration.web.people.sign_in import SignIn
 from orchestration.web.porch import own_hosts
 from tests.conftest import MUST_NOT_SKIP
 from tests.web_browser.small_project import NOW, make_small_project
@@ -87,7 +87,8 @@ def chromium_path() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+# Of a file and no longer: while it is there its loop runs in this thread, and no other test could run one of its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium."""
     path = chromium_path()
@@ -115,7 +116,7 @@ def sign_in(browser: Browser, site: Site, person_id: str) -> str:
     return state
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def olga(chromium: Browser, site: Site) -> dict:
     """The cookie of the operator, who reviews and audits too."""
     return sign_in(chromium, site, "olga")

@@ -11,10 +11,10 @@ from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 
 
 class Definitions:
-    """Today's definition, and a folder of former ones."""
+    """Today's definition, and a folder of former ones. keeps: a figure that names today's will be stored."""
 
-    def __init__(self, current: Callable[[], KpiDefinition], folder: Path | None = None) -> None:
-        self._make, self.folder = current, folder
+    def __init__(self, current: Callable[[], KpiDefinition], folder: Path | None = None, *, keeps: bool = True) -> None:
+        self._make, self.folder, self._keeps = current, folder, keeps
         self._current: KpiDefinition | None = None
 
     def current(self) -> KpiDefinition:
@@ -25,7 +25,7 @@ class Definitions:
 
     def pinned(self) -> KpiDefinition:
         """Today's definition, kept: a figure is about to name it."""
-        if self.folder is not None:
+        if self.folder is not None and self._keeps:
             keep_definition(self.folder, self.current())
         return self.current()
 

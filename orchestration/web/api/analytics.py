@@ -104,7 +104,7 @@ def _with_baselines(
         (row["scope"], row["period_start"]): (row["baseline_id"], row["baseline_version"])
         for row in marts.filter(marts["kpi"] == KPI["savings"]).iter_rows(named=True)
     }
-    sources, found = ask.project.sources(), []
+    sources, found = ask.project.sources(keeps=False), []
     for row in rows:
         baseline_id, version = known.get((row["scope"], row["start"]), (None, None))
         kind = None if baseline_id is None else sources.baseline(baseline_id, version).baseline.baseline_type

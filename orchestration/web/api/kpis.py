@@ -86,7 +86,7 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
             reason="too_many_points",
             mend="name a scope, a shorter range, or a longer grain",
         )
-    sources = ask.project.sources()
+    sources = ask.project.sources(keeps=False)
     is_synthetic = bool(rows["is_synthetic"].any())
     book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.now_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources, is_traced=False)
@@ -140,7 +140,7 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
     period = span(
         ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.now_utc, usual=""
     )
-    sources = ask.project.sources()
+    sources = ask.project.sources(keeps=False)
     content = kpi_portfolio(
         period,
         grain=grain_of(ask),

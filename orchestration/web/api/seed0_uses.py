@@ -132,7 +132,7 @@ def _tag(path: Path) -> str:
 @router.get("/energy-sources")
 def energy_sources(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     """Carriers of the sites' meters; price and factor only where one dated value holds today for all of them."""
-    sites, sources = list(ask.sites().values()), ask.project.sources()
+    sites, sources = list(ask.sites().values()), ask.project.sources(keeps=False)
     data = [_source(Carrier(name), sites, sources, ask) for name in sources_of(sites)]
     return JSONResponse(plain({"success": True, "data": data}))
 

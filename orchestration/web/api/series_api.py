@@ -59,7 +59,7 @@ def running(request: Request, ask: Ask = asked(Permission.READ, takes=("at",))) 
 
     def make() -> dict[str, Any]:
         found = running_now(marts_of(ask), site.site_id, at_utc)
-        found = with_coarse_source(found, site, ask.project.sources(), ask.now_utc)
+        found = with_coarse_source(found, site, ask.project.sources(keeps=False), ask.now_utc)
         whole = running_result(found, site.time_zone, {})
         place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
         scope = f"site:{site.site_id}"

@@ -164,7 +164,7 @@ def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
 
 def _book_of(asked: Asked, rows: pl.DataFrame) -> FigureBook:
     book = FigureBook(report_id="energy", revision=0, as_of_utc=asked.ask.now_utc, is_synthetic=asked.site.is_simulated)
-    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
     return book
 
 
@@ -211,7 +211,7 @@ def _of_quarters(asked: Asked, period: Period) -> dict[datetime, Read]:
 def _spans(book: FigureBook, asked: Asked, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
     rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask), kpis=kpis)
     count = len(book.figures())
-    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(), is_traced=False)
+    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
     return list(book.figures()[count:])
 
 

@@ -27,6 +27,8 @@ from reports.pages.page import Choice, Option, PageBlock, Part
 router = APIRouter()
 # Boards that tell of all sites that the person sees, where none is named.
 OF_ALL: tuple[Board, ...] = ("exec", "audit")
+# Their tiles that tell of the first site alone; the table of sites has the others.
+OF_FIRST = ("savings", "cost_year", "carbon_year", "eui")
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -61,7 +63,7 @@ def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw",))) -> Response:
 
 
 def _board(ask: Ask, board: Board) -> Response:
-    sources = ask.project.sources()
+    sources = ask.project.sources(keeps=False)
     chosen = ask.site()
     sites = ask.sites()
     others = [each for each in sites.values() if each.site_id != chosen.site_id]
@@ -71,6 +73,12 @@ def _board(ask: Ask, board: Board) -> Response:
     period, compare = _span(ask, board, first)
     question = Asked(nows, scope_of(ask, chosen), period, compare)
     widgets = tiles_of(board, question)
+    if len(nows) > 1:
+        # Sites have other currencies and uses: what is told of one of them says of which.
+        widgets = [
+            each.model_copy(update={"title": f"{each.title}: {first.site.name}"}) if each.key in OF_FIRST else each
+            for each in widgets
+        ]
     below: list[Part] = []
     if board == "audit":
         shows = [each.show for each in nows]

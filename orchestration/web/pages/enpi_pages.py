@@ -27,7 +27,7 @@ TAKES = ("baseline",)
 @router.get("/enpi", response_class=HTMLResponse)
 def uses(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     """Every use of the sites that the person sees, or of the one that is named."""
-    project, sources = ask.project, ask.project.sources()
+    project, sources = ask.project, ask.project.sources(keeps=False)
     sites = ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
     lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active_only=True)
     known = {name: asking(ask.of(site=name), sources) for name in sites}

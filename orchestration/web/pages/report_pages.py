@@ -43,7 +43,7 @@ def report_lines(ask: Ask) -> list[ReportLine]:
     ]
     keys = [(each.report_id, each.revision) for each in found]
     # All at once: revisions share their inputs, and each is looked at once.
-    changed = stale_revisions(project.reports, project.sources(), as_of_utc=as_of, only=keys)
+    changed = stale_revisions(project.reports, project.sources(keeps=False), as_of_utc=as_of, only=keys)
     decided = publications.statuses(as_of_utc=as_of)
     newest = {each.report_id: each.revision for each in found}
     return [
