@@ -29,13 +29,13 @@ REASONS: dict[int, frozenset[str]] = {
         404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_key unknown_source "
         "unknown_item unknown_meter unknown_bill invitation_over",
-        409: "already_approved already_running decided decided_already closed_period exists",
+        409: "already_approved already_running decided decided_already closed_period exists mart_missing stale_marts",
         412: "changed_since",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",
         428: "no_if_match",
         501: "not_installed not_built",
-        503: "bad_configuration stale_marts mart_missing people_file no_such_folder row_not_proven",
+        503: "bad_configuration people_file no_such_folder row_not_proven",
     }.items()
 }
 # What is not there for a person, whether it is there or not.

@@ -127,9 +127,9 @@ async def _all(served: Served, who: list[Asker], count: int, seed: int) -> tuple
 def wrong(answer: Answer, asker: Asker) -> list[str]:
     """What must not be in an answer."""
     text = answer.body.decode("utf-8", "replace") + str(sorted(answer.headers.items()))
-    # This project has no marts, and some of face.md is not built: both are said as such, with their code.
-    is_said = any(code in text for code in ('"code":"mart_missing"', '"code":"not_built"', '"code":"not_installed"'))
-    found = [f"status {answer.status}"] if answer.status >= 500 and not (is_said and answer.status != 500) else []
+    # What is not built says so, with its code.
+    is_said = answer.status == 501 and any(code in text for code in ('"code":"not_built"', '"code":"not_installed"'))
+    found = [f"status {answer.status}"] if answer.status >= 500 and not is_said else []
     found += [f"tells {each!r}" for each in asker.secrets if each in text]
     # What is text to a browser is no script, whatever it says.
     is_drawn = any(kind in answer.headers.get("content-type", "html") for kind in ("html", "svg", "javascript"))
