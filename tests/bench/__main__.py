@@ -25,10 +25,12 @@ def main() -> int:
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
     from tests.bench.live_bench import bench as live
+    from tests.bench.live_replay import bench as replay
     from tests.bench.postgres import packaged_postgres
     from tests.bench.report_bench import main as reports
     from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
+    from tests.bench.web_bench import bench as web
     from tests.bench.web_live_bench import bench as web_live
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
@@ -61,7 +63,9 @@ def main() -> int:
     if not chosen.no_agent:
         agent(500, 60)
         live()
+        replay()
         web_live()
+        web()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
     if chosen.bills:
