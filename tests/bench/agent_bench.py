@@ -177,11 +177,9 @@ def bench(count: int, seconds: int, *, is_burst: bool = False, silent: int = 0) 
             assert devices.stdout is not None
             assert devices.stdout.readline() == b"ready\n"
         agent = subprocess.Popen(
-            [
-                sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home",
-                "--mqtt-port", str(address.port),
-            ],
-            cwd=ROOT, env={**os.environ, **env}, stderr=(folder / "agent.log").open("wb"),
+            [sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home"],
+            cwd=ROOT, env={**os.environ, **env, "METERLOOM_MQTT__PORT": str(address.port)},
+            stderr=(folder / "agent.log").open("wb"),
         )  # fmt: skip
         stack.callback(agent.kill)
         if hasattr(os, "sched_setaffinity"):

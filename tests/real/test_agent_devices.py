@@ -162,7 +162,6 @@ class Bed:
 
     def start_process(self) -> subprocess.Popen[bytes]:
         """The agent in a process of its own, as people run it."""
-        ports = ["--mqtt-port", str(self.broker.address.port), "--modbus-port", str(self.modbus.port)]
         return subprocess.Popen(
             [
                 sys.executable,
@@ -172,7 +171,6 @@ class Bed:
                 str(self.project.root),
                 "--site",
                 "home",
-                *ports,
             ],
             cwd=ROOT,
             env={**os.environ, **self.env},

@@ -134,7 +134,9 @@ def keys_issue(
     lacking = sorted(set(scopes) - permissions_of(who.person.roles))
     if lacking:
         raise BadInput(
-            f"{who.person.name} may not {', '.join(lacking)}, so no key of theirs may", reason="missing_role"
+            f"{who.person.name} has not the role for a key that may {', '.join(lacking)} (roles: "
+            f"{', '.join(who.person.roles) or 'none'})",
+            reason="missing_role",
         )
     sites, store = [call.project.site(each).site_id for each in site], call.project.store
     with store.together():
