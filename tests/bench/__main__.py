@@ -24,14 +24,10 @@ def main() -> int:
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
-    from tests.bench.live_bench import bench as live
-    from tests.bench.live_replay import bench as replay
     from tests.bench.postgres import packaged_postgres
     from tests.bench.report_bench import main as reports
     from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
-    from tests.bench.web_bench import bench as web
-    from tests.bench.web_live_bench import bench as web_live
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
     ingested: dict[str, Any] = {}
@@ -62,10 +58,7 @@ def main() -> int:
     plans()
     if not chosen.no_agent:
         agent(500, 60)
-        live()
-        replay()
-        web_live()
-        web()
+        _live_and_pages()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
     if chosen.bills:
@@ -74,6 +67,16 @@ def main() -> int:
         reports([])
         traces(["--gigabytes", "0.2"])
     return baselines([])
+
+
+def _live_and_pages() -> None:
+    from tests.bench.live_bench import bench as live
+    from tests.bench.live_replay import bench as replay
+    from tests.bench.web_bench import bench as web
+    from tests.bench.web_live_bench import bench as web_live
+
+    for work in (live, replay, web_live, web):
+        work()
 
 
 def _chosen() -> argparse.Namespace:

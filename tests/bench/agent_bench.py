@@ -169,7 +169,8 @@ def bench(count: int, seconds: int, *, is_burst: bool = False, silent: int = 0) 
             serving = [sys.executable, "-m", "tests.bench.agent_bench", "--serve", told]
             served.append(subprocess.Popen(serving, cwd=ROOT, stdout=subprocess.PIPE))
             stack.callback(served[-1].kill)
-        env = {"METERLOOM_MQTT__USERNAME": address.username, "METERLOOM_MQTT__PASSWORD": address.password}
+        names = {"USERNAME": address.username, "PASSWORD": address.password, "PORT": str(address.port)}
+        env = {f"METERLOOM_MQTT__{name}": told for name, told in names.items()}
         store = open_store(load_project(folder, env).store_url)
         stack.callback(store.close)
         set_mode(store, "home", mode=Mode.PARTIAL, person=CARLA, reason="bench", clock=SystemClock())
@@ -178,8 +179,7 @@ def bench(count: int, seconds: int, *, is_burst: bool = False, silent: int = 0) 
             assert devices.stdout.readline() == b"ready\n"
         agent = subprocess.Popen(
             [sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home"],
-            cwd=ROOT, env={**os.environ, **env, "METERLOOM_MQTT__PORT": str(address.port)},
-            stderr=(folder / "agent.log").open("wb"),
+            cwd=ROOT, env={**os.environ, **env}, stderr=(folder / "agent.log").open("wb"),
         )  # fmt: skip
         stack.callback(agent.kill)
         if hasattr(os, "sched_setaffinity"):
