@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -18,13 +17,13 @@ from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.text import one_line, printable
+from orchestration.views.plain_answer import EXIT_CODES, plain
 
 # Rich wants some number for a file: wide enough that no ordinary row wraps.
 FILE_WIDTH = 400
 # Of a column of a table that is wider than its terminal.
 NARROWEST = 12
-# 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
-DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
+DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = EXIT_CODES
 UNKNOWN = "-"
 # A column of these stands to the right: a sign, digits, a unit, a footnote's mark; or nothing is known.
 _NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?%?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
@@ -222,22 +221,3 @@ def written() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
-    if isinstance(value, BaseModel):
-        return plain(value.model_dump())
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    # Before dates: a datetime is a date too, and would lose its Z.
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | time | Path):
-        return str(value)
-    if isinstance(value, Enum):
-        # Numbered ones (modes, evidence grades) are known to people by name; their order is ours alone.
-        return value.name if isinstance(value.value, int) else value.value
-    return float(value) if isinstance(value, Decimal) else value

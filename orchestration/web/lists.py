@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.cli.answer import plain
+from orchestration.views.plain_answer import plain
 from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
 from reports.pages.energy import defused

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from data_quality.contracts.errors import BadInput
-from orchestration.cli.answer import CHECK_FAILED, DONE
+from orchestration.views.plain_answer import CHECK_FAILED, DONE
 
 State = Literal["queued", "running", "done", "failed"]
 WAIT_S = 25.0
@@ -29,7 +29,8 @@ LONGEST_S = 600.0
 # Answers of so many jobs are kept, and no more than so many wait.
 MOST_KEPT, MOST_WAITING = 100, 8
 _HOME = Path(__file__).resolve().parents[2]
-_RUN = "from orchestration.cli.main import main; main()"
+# Beside this Python, as Dagster's and MLflow's are.
+_METERLOOM = str(Path(sys.executable).with_name("meterloom"))
 
 
 class Outcome(NamedTuple):
@@ -105,7 +106,7 @@ class Work:
         words = [*job.words, "--as", job.person_id, "--project", self.root, "--json"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])}
         done = subprocess.run(
-            [sys.executable, "-c", _RUN, *words],
+            [_METERLOOM, *words],
             capture_output=True,
             text=True,
             timeout=LONGEST_S,

@@ -327,6 +327,11 @@ def test_fault_f93_no_secret_is_in_an_argument_a_log_a_run_or_a_model(up: Dagste
     kept = [folder / "var" / part for part in ("logs", "dagster", "mlflow")] + [folder / "reports"]
     files = [path for place in kept for path in place.rglob("*") if path.is_file()]
     assert len(files) > 10
+    held = {}
+    for path in files:
+        # Dagster's databases come and go with their journals.
+        with suppress(FileNotFoundError):
+            held[str(path)] = path.read_bytes()
     for secret in secrets:
         assert not [text for text in said if secret in text]
-        assert [str(path) for path in files if secret in path.read_bytes()] == []
+        assert [name for name, text in held.items() if secret in text] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.live_sites import site_of
+from tests.live.live_sites import project_of, site_of
 from tests.live.numbered import Device
 from tests.live.test_kills import LENGTH_S, METERS, Plant, tell
 from tests.live.test_spool import lines_of_project
@@ -23,8 +23,9 @@ IS_QUIET = os.getloadavg()[0] < (os.cpu_count() or 1)
 @pytest.mark.timeout(LENGTH_S + 180)
 def test_fault_f111_five_thousand_a_second_are_acknowledged_after_the_disk_has_them(tmp_path: Path) -> None:
     points = [each.point for each in site_of(METERS).sources[0].points]
+    project_of(tmp_path, site_of(METERS))
     with Device(points, per_s=PER_S) as device:
-        command = ["tests.live.collector_under_test", str(tmp_path), str(device.port), str(METERS)]
+        command = ["tests.live.collector_under_test", str(tmp_path), str(device.port)]
         with Plant(tmp_path, *command) as plant:
             plant.wait_for(lambda: bool(device.acknowledged))
             # What waited for the first connection waited for no disk.

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.chart_geometry import label_places, nice_ticks, runs
 from reports.content.references import ranges
-from reports.render.render_pdf_charts import nice_ticks, runs
-from reports.render.render_pdf_picture import label_places
 from reports.render.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text
 from reports.writer import counted, standing_of, words

@@ -22,11 +22,11 @@ from controls.optimiser.solve import solve
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.cli.answer import plain
 from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store
+from orchestration.views.plain_answer import plain
 from reports.again.figure_sources import Sources
 from reports.life.figure_trace import trace_figure
 from reports.make_report import make_report

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from orchestration.cli.answer import plain
+from orchestration.views.plain_answer import plain
 from orchestration.web.ask import Ask
 from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.route_rights import asked

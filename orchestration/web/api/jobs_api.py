@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.cli.answer import CHECK_FAILED, DONE, plain
+from orchestration.views.plain_answer import CHECK_FAILED, DONE, plain
 from orchestration.web.ask import Ask
 from orchestration.web.route_rights import asked
 from orchestration.web.work import WAIT_S, Job, Outcome, work_of

@@ -23,7 +23,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
-from orchestration.cli.answer import plain
+from orchestration.views.plain_answer import plain
 from orchestration.web.ask import Ask
 from orchestration.web.route_rights import asked
 from reports.again.figure_sources import Sources
