@@ -52,6 +52,7 @@ PATIENCE = timedelta(minutes=6)
 def served(folder: Path) -> Iterator[None]:
     """The project behind `meterloom up`, until the block ends."""
     (folder / "sites").mkdir(parents=True)
+    (folder / "meterloom.yaml").touch()
     for name in ("home", SITE):
         shutil.copy(DEMO / f"{name}.yaml", folder / "sites")
     ports = {f"METERLOOM_SERVER__{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "MODBUS")}
