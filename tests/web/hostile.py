@@ -22,6 +22,8 @@ from reports.pages.address import KNOWN
 from tests.web.asking import HOST, Answer, Headers, send
 from tests.web.served import PASSWORD, Served, make_served
 
+# Where the code lies.
+ROOT = Path(__file__).resolve().parents[2]
 METHODS = ["GET"] * 12 + ["POST"] * 6 + ["HEAD", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "FOO"]
 WORDS = (
     "", "works", "other", "nowhere", "site:works", "site:other", "tenant:law", "tenant:bank", "meter:main", "2026-03",
@@ -75,7 +77,7 @@ def askers(served: Served) -> list[Asker]:
     key = ApiKeyStore(served.project.store).issue(
         "worker", name="robot", sites=["works"], scopes=[Permission.READ], days=9, clock=served.clock
     )[1]
-    everybody = (str(served.folder), "$argon2id", PASSWORD, "Traceback", "sqlalchemy", "/work/", '.py"')
+    everybody = (str(served.folder), "$argon2id", PASSWORD, "Traceback", "sqlalchemy", str(ROOT), '.py"')
     hidden = (*everybody, "Canary")
     return [
         Asker("stranger", [], hidden),
