@@ -42,7 +42,12 @@ house: setup
 	@$(PYTHON) -m tests.house
 
 # CVXPY and OpenSTEF, which plans and forecasts are held against, have environments and locks of their own.
+# make bench SCALE=200,1000,5000 [MONTHS=12]: instead, what synthetic sites of so many meters cost, into docs/ems/capacity.md.
+MONTHS ?= 1
 bench: setup
+ifdef SCALE
+	@$(PYTHON) -m tests.bench.scale_bench --scale $(SCALE) --months $(MONTHS) --docs
+else
 	@[ -x .bench/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .bench
 	@VIRTUAL_ENV=.bench .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/bench/requirements.lock \
 		|| echo "bench: no CVXPY here, its lines say so"
@@ -50,6 +55,7 @@ bench: setup
 	@VIRTUAL_ENV=.bench/openstef .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/bench/openstef.lock \
 		|| echo "bench: no OpenSTEF here, its lines say so"
 	@$(PYTHON) -m tests.bench
+endif
 
 # make fuzz FORMAT=nem12 COUNT=100000 SEED=1: a long run, taken up again where it was broken off.
 FORMAT ?= csv

@@ -1,21 +1,27 @@
 """Shells: validation of the lake's months, and asset checks. Blocking ones stand before dbt and before publication."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from assets.kpi.windows_of_marts.month_gates import WORST, Judged, MonthGates, day_mart_gate
+from assets.stores.warehouse.marks import take_note
 from assets.stores.warehouse.warehouse import target_of
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITE_MONTHS
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.lake_previews import quality_tables
 
-MONTH_QUALITY = "core_lake__month_quality"
+MONTH_QUALITY, READINGS = "core_lake__month_quality", "core_lake__15min_readings"
 
 
-def result(judged: Judged) -> dg.AssetCheckResult:
-    """A pure verdict as Dagster shows it."""
+def result(judged: Judged, name: str | None = None, *, asset: str | None = None) -> dg.AssetCheckResult:
+    """A pure verdict as Dagster shows it. name, asset: of the check, in a step with several."""
     severity = dg.AssetCheckSeverity.WARN if judged.is_warning else dg.AssetCheckSeverity.ERROR
-    return dg.AssetCheckResult(passed=judged.verdict.passed, severity=severity, metadata=dict(judged.verdict.facts))
+    facts = dict(judged.verdict.facts)
+    return dg.AssetCheckResult(
+        passed=judged.verdict.passed, check_name=name, asset_key=asset, severity=severity, metadata=facts
+    )
 
 
 @dg.asset(
@@ -68,33 +74,43 @@ def sums_add_up(
     return result(gates(context, project, clock).sums_add_up())
 
 
-@dg.asset_check(asset=MONTH_QUALITY)
-def meters_report(
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "meters_report",
+            asset=MONTH_QUALITY,
+            description="Every meter reported within the last 24 h of the months, or until now; the silent are named.",
+        ),
+        dg.AssetCheckSpec(
+            "readings_keep_their_contract",
+            asset=READINGS,
+            blocking=True,
+            description="Keys, units, grid and values of the months in this run; a red one stops dbt and what follows.",
+        ),
+        dg.AssetCheckSpec(
+            "readings_are_complete",
+            asset=READINGS,
+            description=(
+                "At least 90 % of the quarter hours of every meter are there, of those that could have arrived by now; "
+                "the worst meters are named."
+            ),
+        ),
+    ]
+)
+def month_readings(
     context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
-) -> dg.AssetCheckResult:
-    """Every meter reported within the last 24 h of the months, or until now; the silent ones are named."""
-    return result(gates(context, project, clock).meters_report())
-
-
-@dg.asset_check(asset="core_lake__15min_readings", blocking=True)
-def readings_keep_their_contract(
-    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
-) -> dg.AssetCheckResult:
-    """Keys, units, grid and values of the months in this run; a red one stops dbt and everything behind it."""
-    return result(gates(context, project, clock).keep_their_contract())
-
-
-@dg.asset_check(asset="core_lake__15min_readings")
-def readings_are_complete(
-    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
-) -> dg.AssetCheckResult:
-    """At least 90 % of the quarter hours of every meter are there, of those that could have arrived by now; the worst
-    meters are named.
-    """
-    return result(gates(context, project, clock).are_complete())
+) -> Iterator[dg.AssetCheckResult]:
+    """All that is asked of the readings themselves: one step reads them, once."""
+    found = gates(context, project, clock)
+    yield result(found.meters_report(), "meters_report", asset=MONTH_QUALITY)
+    yield result(found.keep_their_contract(), "readings_keep_their_contract", asset=READINGS)
+    yield result(found.are_complete(), "readings_are_complete", asset=READINGS)
 
 
 @dg.asset_check(asset="mart_scope__day_kpi", blocking=True)
-def day_mart_keeps_its_contract(project: ProjectResource) -> dg.AssetCheckResult:
+def day_mart_keeps_its_contract(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
     """One row per scope and day, shares within 0 and 1; a red one stops the publication of every mart."""
-    return result(day_mart_gate(target_of(project.project)))
+    note = take_note(project.builds_dir, context.run.run_id, "kpi")
+    return result(day_mart_gate(target_of(project.project), None if note is None else note.years))

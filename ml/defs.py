@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ml.forecasts.train import Training
 
 OWNERS = ["team:measurement"]
+# Of a site with hundreds of uses nobody looks at all of them here, and each takes a tenth of a second to draw.
+PICTURES = 24
 
 
 class FitConfig(dg.Config):
@@ -68,15 +70,16 @@ def core_seu__baseline(
         clock=clock,
         fitted_by=config.fitted_by,
         seu_id=config.seu,
+        fan_out=project.work(context.log.info),
     )
     rows = [
         [v.baseline_id, v.version, v.status.value, v.baseline.statistics.r2, v.baseline.statistics.cvrmse_g14 * 100]
         for v in report.fitted
     ]
+    days = fitted_days(site, report.fitted[:PICTURES], lake=project.lake)
     pictures: dict[str, Preview] = {}
-    for version in report.fitted:
-        days = fitted_days(site, version, lake=project.lake)
-        pictures |= use_pictures(days, time="local_date", actual="energy_kwh", expected="expected_kwh", count=366)
+    if not days.is_empty():
+        pictures = use_pictures(days, time="local_date", actual="energy_kwh", expected="expected_kwh", count=366)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(report.fitted),
@@ -104,7 +107,7 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     site, _ = project.site_and_months(context.partition_keys)
     found = expected_of_site(site, lake=project.lake, store=project.baselines)
     by_use = found.sort("local_date").partition_by("seu_id", as_dict=True, maintain_order=True)
-    newest = {str(seu_id): rows.tail(USE_DAYS) for (seu_id,), rows in sorted(by_use.items())}
+    newest = {str(seu_id): rows.tail(USE_DAYS) for (seu_id,), rows in sorted(by_use.items())[:PICTURES]}
     if newest:
         times = next(iter(newest.values()))["local_date"].to_list()
         series = {seu_id: rows["expected_kwh"].to_list() for seu_id, rows in newest.items()}
@@ -134,6 +137,7 @@ def core_seu__monitoring_baseline(
         clock=clock,
         # Refitted by the schedule: nobody approves these, so nobody's name is needed.
         fitted_by="meterloom",
+        fan_out=project.work(context.log.info),
     )
     rows = [[v.baseline_id, v.version, v.baseline.statistics.cvrmse_g14 * 100] for v in report.fitted]
     return dg.MaterializeResult(
@@ -200,6 +204,7 @@ def core_site__forecast_models(
         backtest_days=config.backtest_days,
         folds=config.folds,
         tune_within_s=config.tune_within_s,
+        fan_out=project.work(context.log.info),
     )
     pictures: dict[str, Preview] = {}
     for each in made.trained:

@@ -49,6 +49,15 @@ class Tracker(Protocol):
         """
         ...
 
+    def log_models(
+        self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]
+    ) -> list[LoggedModel]:
+        """As `log_model` of many names at once, each name once; in order. Many share one run of that title.
+
+        Raises Unreachable.
+        """
+        ...
+
     def load_files(self, name: str, version: int) -> dict[str, bytes]:
         """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
         ...
@@ -57,8 +66,8 @@ class Tracker(Protocol):
         """Every version of that name, oldest first; empty for an unknown name."""
         ...
 
-    def names(self) -> list[str]:
-        """Every registered name."""
+    def names(self, prefix: str = "") -> list[str]:
+        """Every registered name, or those that begin so."""
         ...
 
     def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
@@ -101,7 +110,21 @@ def baseline_files(baseline: Baseline) -> dict[str, bytes]:
 
 def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> LoggedModel:
     """Register a baseline with its statistics and the digest of its training table. Raises Unreachable."""
-    record = ModelRecord(
+    return tracker.log_model(baseline_name(baseline), baseline_files(baseline), _record(baseline, fitted_by))
+
+
+def log_baselines(tracker: Tracker, baselines: Sequence[Baseline], *, fitted_by: str) -> list[LoggedModel]:
+    """The same of baselines of one site and type, in one batch. Raises Unreachable."""
+    if not baselines:
+        return []
+    one = baselines[0]
+    heading = f"{one.site_id} · {len(baselines)} baselines ({one.baseline_type.value})"
+    given = [(baseline_name(each), baseline_files(each), _record(each, fitted_by)) for each in baselines]
+    return tracker.log_models(heading, given)
+
+
+def _record(baseline: Baseline, fitted_by: str) -> ModelRecord:
+    return ModelRecord(
         title=title(baseline),
         about=PURPOSES[baseline.baseline_type],
         card=card(baseline),
@@ -128,7 +151,6 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
         dataset_name=f"{baseline.site_id}/{baseline.seu_id} days",
         dataset_digest=baseline.dataset_digest,
     )
-    return tracker.log_model(baseline_name(baseline), baseline_files(baseline), record)
 
 
 def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion]) -> None:

@@ -3,10 +3,11 @@
 Creating an empty SQLite tracking store costs MLflow about three seconds of migrations, importing it about four.
 """
 
+import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,10 @@ NOTE = "mlflow.note.content"
 # Without it MLflow opens an experiment among its pages for language models.
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 FILES_FOLDER = "model"
+# Tag of a version whose files do not lie there; the table of a run that many models share.
+FOLDER, TABLE = "folder", "models.json"
+# A run takes a tenth of a CPU second and a dozen commits; of hundreds, nobody looks at the runs one by one.
+RUNS_OF_THEIR_OWN = 20
 SQLITE = "sqlite:///"
 # The experiment that MLflow makes by itself.
 DEFAULT = "0"
@@ -65,18 +70,29 @@ class MlflowTracker:
     def log_model(self, name: str, files: Mapping[str, bytes], record: ModelRecord) -> LoggedModel:
         """Register the files as the next version; the newest version with the same checksum is returned instead."""
         checksum = files_checksum(files)
-        known = self.versions(name)
-        if known and known[-1].checksum == checksum:
-            return known[-1]
         with self._reaching():
-            run_id = self._log_run(name, files, record, checksum)
-            if not known:
-                self._create_registered(name, record.about)
-            tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
-            source = f"{self._client.get_run(run_id).info.artifact_uri}/{FILES_FOLDER}"
+            known = self._newest(name, record.about)
+            if known is not None and known.checksum == checksum:
+                return known
+            run = self._log_run(name, files, record, checksum)
             # Last of all: a run that died half-way has files, and is no version.
-            made = self._client.create_model_version(name, source, run_id, tags=tags, description=record.card)
-        return LoggedModel(name=name, version=int(made.version), run_id=run_id, checksum=checksum, tags=tags)
+            return self._register(name, record, checksum, run)
+
+    def log_models(
+        self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]
+    ) -> list[LoggedModel]:
+        """As `log_model` of many names at once, each name once; in order. Many share one run of that title."""
+        if len(given) <= RUNS_OF_THEIR_OWN:
+            return [self.log_model(*each) for each in given]
+        found = {name: files_checksum(files) for name, files, _ in given}
+        with self._reaching():
+            known = {name: self._newest(name, record.about) for name, _, record in given}
+            logged = {name: last for name, last in known.items() if last and last.checksum == found[name]}
+            new = [each for each in given if each[0] not in logged]
+            run = self._log_shared(title, new) if new else None
+            for name, _, record in new:
+                logged[name] = self._register(name, record, found[name], run, f"{FILES_FOLDER}/{name}")
+        return [logged[name] for name, _, _ in given]
 
     def load_files(self, name: str, version: int) -> dict[str, bytes]:
         """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
@@ -84,7 +100,8 @@ class MlflowTracker:
         if found is None:
             raise BadInput(f"no version {version} of model {name!r} is registered", reason="unknown_model")
         with self._reaching(), tempfile.TemporaryDirectory() as folder:
-            fetched = Path(self._client.download_artifacts(found.run_id, FILES_FOLDER, folder))
+            where = found.tags.get(FOLDER, FILES_FOLDER)
+            fetched = Path(self._client.download_artifacts(found.run_id, where, folder))
             files = {path.name: path.read_bytes() for path in sorted(fetched.iterdir())}
         if files_checksum(files) != found.checksum:
             raise OurFault(f"the files of model {name!r} version {version} differ from those that were registered")
@@ -96,10 +113,16 @@ class MlflowTracker:
             found = self._client.search_model_versions(f"name = '{name}'")
         return sorted((_logged(version) for version in found), key=lambda logged: logged.version)
 
-    def names(self) -> list[str]:
-        """Every registered name."""
+    def names(self, prefix: str = "") -> list[str]:
+        """Every registered name, or those that begin so."""
+        found, page, asked = [], None, f"name LIKE '{prefix}%'" if prefix else None
         with self._reaching():
-            return sorted(model.name for model in self._client.search_registered_models())
+            # A page holds a hundred, whatever is asked for in all.
+            while page is None or page.token:
+                page = self._client.search_registered_models(asked, 1000, page_token=page.token if page else None)
+                found += [model.name for model in page]
+        # Where LIKE ignores case, it also finds others.
+        return sorted(name for name in found if name.startswith(prefix))
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """The metrics that a run logged."""
@@ -162,11 +185,48 @@ class MlflowTracker:
             self._client.set_experiment_tag(DEFAULT, NOTE, f"MLflow's own, empty: models stand in {others}.")
         return str(made)
 
-    def _create_registered(self, name: str, about: str) -> None:
-        if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name, description=about)
+    def _newest(self, name: str, about: str) -> LoggedModel | None:
+        """The newest version of that name, which is registered where it was not: that costs half of asking first."""
+        from mlflow.exceptions import MlflowException
 
-    def _log_run(self, name: str, files: Mapping[str, bytes], record: ModelRecord, checksum: str) -> str:
+        try:
+            self._client.create_registered_model(name, description=about)
+            return None
+        except MlflowException as fault:
+            if fault.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        newest = self._client.search_model_versions(f"name = '{name}'", 1, ["version_number DESC"])
+        return _logged(newest[0]) if newest else None
+
+    def _register(
+        self, name: str, record: ModelRecord, checksum: str, run: Any, folder: str = FILES_FOLDER
+    ) -> LoggedModel:
+        tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
+        tags |= {} if folder == FILES_FOLDER else {FOLDER: folder}
+        source = f"{run.info.artifact_uri}/{folder}"
+        made = self._client.create_model_version(name, source, run.info.run_id, tags=tags, description=record.card)
+        return LoggedModel(
+            name=name, version=int(made.version), run_id=str(run.info.run_id), checksum=checksum, tags=tags
+        )
+
+    def _log_shared(self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]) -> Any:
+        """One run for all: their files in folders of their names, their numbers in a table beside them."""
+        first = given[0][2]
+        same = {key: value for key, value in first.tags.items() if all(r.tags.get(key) == value for _, _, r in given)}
+        run = self._client.create_run(self._experiment_id(first.tags.get("kind", "")), run_name=title, tags=same)
+        table = [{"model": name, **record.params, **record.metrics} for name, _, record in given]
+        with tempfile.TemporaryDirectory() as here:
+            for name, files, _ in given:
+                folder = Path(here) / FILES_FOLDER / name
+                folder.mkdir(parents=True)
+                for file, content in files.items():
+                    (folder / file).write_bytes(content)
+            (Path(here) / TABLE).write_text(json.dumps(table, indent=1))
+            self._client.log_artifacts(run.info.run_id, here)
+        self._client.set_terminated(run.info.run_id)
+        return run
+
+    def _log_run(self, name: str, files: Mapping[str, bytes], record: ModelRecord, checksum: str) -> Any:
         from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
@@ -190,7 +250,7 @@ class MlflowTracker:
         self._client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
         self._upload(run_id, FILES_FOLDER, files)
         self._client.set_terminated(run_id)
-        return run_id
+        return run
 
     def _upload(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as here:

@@ -1,8 +1,8 @@
 """A project folder and everything in it, for whoever asks: a command, or the graph's resource (resources.py)."""
 
 import os
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.kpi_definitions import Definitions
+from assets.stores.warehouse.scratch import rows_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
@@ -26,7 +27,6 @@ from orchestration.month_keys import month_span, split_key
 if TYPE_CHECKING:
     from assets.kpi.windows_of_marts.stage import Stage
     from controls.planning.make import Desk
-    from data_quality.contracts.control.plan import Plan
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -44,6 +44,11 @@ class OpenProject:
         self.root = root
         self._store: Store | None = None
         self._project: Project | None = None
+        self._is_sql_apart = False
+
+    def run_sql_apart(self) -> None:
+        """Of a process that many ask, and that stays as small as it began: DuckDB runs beside it, not in it."""
+        self._is_sql_apart = True
 
     def close(self) -> None:
         """Give back the store's connections."""
@@ -65,8 +70,13 @@ class OpenProject:
         """The transactional store."""
         if self._store is None:
             # Without a people file there is no key that a signature could be held against.
-            has_people = self.project.people_file.is_file()
-            self._store = open_store(self.project.store_url, self.people.public_keys if has_people else None)
+            return self.believing(self.people.public_keys if self.project.people_file.is_file() else None)
+        return self._store
+
+    def believing(self, public_keys: Mapping[str, str] | None) -> Store:
+        """The store, which from now on judges acts by these keys, by person_id; None: nobody said who may act."""
+        self._store = self._store or open_store(self.project.store_url, public_keys)
+        self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 
     def sources(self, *, keeps: bool = True) -> "Sources":
@@ -77,8 +87,18 @@ class OpenProject:
         from orchestration.warehouse.dbt import kpi_definition
         from reports.again.figure_sources import Sources
 
-        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps)
+        run = rows_of
+        if self._is_sql_apart:
+            from assets.kpi.rows_apart import rows_apart
+
+            run = rows_apart
+        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps, run=run)
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
+
+    @property
+    def builds_dir(self) -> Path:
+        """Where a build of marts leaves word for the step that publishes it."""
+        return self.project.data_dir / "builds"
 
     @property
     def lake(self) -> Lake:
@@ -176,22 +196,6 @@ class OpenProject:
 
     def desk(self, site: Site, clock: Clock) -> "Desk":
         """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
-        from controls.ledger.modes import current_mode
-        from controls.ledger.rows import read_commands
-        from controls.planning.execution import off_plan_since
-        from controls.planning.make import Desk
-        from controls.planning.measured import state_reader
+        from orchestration.views.planning_desk import desk_of
 
-        def read_off_plan(plan: "Plan", now_utc: datetime) -> dict[str, float]:
-            return off_plan_since(plan, read_commands(self.store, site.site_id, plan_id=plan.plan_id), now_utc)
-
-        return Desk(
-            site=site,
-            lake=self.lake,
-            forecasts=self.forecasts,
-            plans=self.plans,
-            mode=current_mode(self.store, site.site_id, now_utc=clock.now_utc()),
-            read_states=state_reader(site, self.project.settings, clock),
-            clock=clock,
-            read_off_plan=read_off_plan,
-        )
+        return desk_of(self.project, self.store, self.lake, site, clock)

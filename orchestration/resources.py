@@ -1,6 +1,6 @@
 """What the shells are given: the project with its stores, a clock, the dbt runner. Tests swap them in build_defs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -8,7 +8,9 @@ from pydantic import PrivateAttr
 
 from assets.stores.transactions import Store
 from data_quality.contracts.settings import Project
+from data_quality.contracts.work.work_port import FanOut
 from orchestration.open_project import OpenProject
+from orchestration.workers.fan_out import port
 
 
 class ProjectResource(dg.ConfigurableResource, OpenProject):
@@ -17,6 +19,11 @@ class ProjectResource(dg.ConfigurableResource, OpenProject):
     root: str = ""
     _store: Store | None = PrivateAttr(default=None)
     _project: Project | None = PrivateAttr(default=None)
+    _is_sql_apart: bool = PrivateAttr(default=False)
+
+    def work(self, progress: Callable[[str], None] = lambda _: None) -> FanOut:
+        """By whom work that comes in many like tasks is done, as the settings say. progress: told after each task."""
+        return port(self.project.settings.work, progress)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ProjectResource"]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, EnpiRule, enpi_for, rule_of
+from assets.kpi.enpi_of_use.static_factors import unanswered_changes
 from data_quality.contracts.baselines.baseline import BaselineVersion
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import Sources, seu_of
 
@@ -35,6 +36,11 @@ def assess_seu(
         period=period,
         rule=rule or rule_of(seu),
         confidence=confidence,
-        is_static_factor_changed=version is not None
-        and sources.is_review_due(site, seu.seu_id, version, period, as_of_utc),
+        is_static_factor_changed=version is not None and is_review_due(sources, seu, version, period, as_of_utc),
     )
+
+
+def is_review_due(sources: Sources, seu: Seu, version: BaselineVersion, period: Period, as_of_utc: datetime) -> bool:
+    """True where a static factor of the SEU changed since the baseline and no adjustment answers it."""
+    given = sources.adjustments(version.baseline_id, version.version, as_of_utc)
+    return bool(unanswered_changes(seu, version.baseline, given, start=period.start, end=period.end))

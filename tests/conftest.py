@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import is_hypothesis_test
+from hypothesis import is_hypothesis_test, settings
 
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
 from tests.seconds import PARTS, LongestFirst
 from tests.template_store import stores_by_copy
+
+# How long an example takes says something of the machine, and nothing of what is tested.
+settings.register_profile("usual", parent=settings(), deadline=None)
+settings.load_profile("usual")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"

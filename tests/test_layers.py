@@ -80,6 +80,7 @@ HOME = {
     "sqlalchemy": ("assets.stores", "controls.ledger", "controls.agent", "orchestration.instance.event_log"),
     "alembic": ("assets.stores",),
     "pandas": ("ml", "data_quality.suites"),
+    "distributed": ("orchestration.workers",),
 }
 NO_POLARS = ("controls.agent", "controls.safety", "controls.gateways", "controls.ledger")
 HEAVY = {

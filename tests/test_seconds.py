@@ -11,6 +11,8 @@ from tests.seconds import ALWAYS, CORE_S, FAST_S, ROOT, LongestFirst, core_files
 
 # Files that nobody measured yet run in `make fast`, so only few may be.
 LEAST_KNOWN = 0.8
+# Twelve minutes stay twelve minutes while the house grows, so the share that fits them falls; below this, tests are too slow.
+MOST = 0.75
 
 
 def test_the_record_knows_nearly_every_file_that_there_is() -> None:
@@ -31,7 +33,7 @@ def test_make_test_fits_holds_what_is_always_wanted_and_with_the_long_part_every
     core = core_files(known)
     assert sum(known[name][0] for name in core) <= CORE_S
     assert set(ALWAYS) <= core
-    assert sum(known[name][1] for name in core) > 0.8 * sum(count for _, count in known.values())
+    assert sum(known[name][1] for name in core) > MOST * sum(count for _, count in known.values())
     run = {part: known.keys() - left_out(part, known) for part in ("core", "long")}
     assert run["core"] | run["long"] == known.keys()
     assert not run["core"] & run["long"]

@@ -1,12 +1,12 @@
 """Shells: dbt models on the warehouse, and the publication of their marts after the checks."""
 
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets.kpi.mart_windows import Window
 from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import read_warehouse, target_of
@@ -27,11 +27,6 @@ GRAPH = dbt_graph(target_of(project_here()))
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 
-def notes_dir(project: ProjectResource) -> Path:
-    """Where a build leaves word for the step that publishes it."""
-    return project.project.data_dir / "builds"
-
-
 def build(
     name: str, context: dg.AssetExecutionContext, project: ProjectResource, expected: pl.DataFrame | None
 ) -> Iterator[Any]:
@@ -41,12 +36,13 @@ def build(
     """
     target, stage = target_of(project.project), project.stage(name)
     site, period = project.site_and_months(context.partition_keys)
-    prepared = stage.prepare(site.site_id, period.start, period.end, target=target, expected=expected)
+    asked = Window(site_id=site.site_id, first=period.start, after=period.end)
+    prepared = stage.prepare([asked], target=target, expected=expected)
     context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
     outcome = build_stage(name, target=target, is_full=prepared.is_full)
     if outcome.is_success:
         # Only of a build that succeeded: by the note the marts are known to hold what it names.
-        write_note(notes_dir(project), context.run_id, name, stage.finish(prepared, target=target))
+        write_note(project.builds_dir, context.run_id, name, stage.finish(prepared, target=target))
         for mart in PREVIEWED & {key.to_user_string() for key in context.selected_asset_keys}:
             rows = read_warehouse(target, mart, site_id=site.site_id, years=[period.end.year - 1, period.end.year])
             context.add_asset_metadata(mart_preview(mart, rows, site_id=site.site_id), mart)
@@ -122,9 +118,9 @@ def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.As
         description=f"The {what} marts as Parquet files that everybody reads; written only after every check passed.",
     )
     def publish(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-        note = take_note(notes_dir(project), context.run_id, stage)
+        note = take_note(project.builds_dir, context.run_id, stage)
         counts = project.stage(stage).publish(note, target=target_of(project.project))
-        drop_note(notes_dir(project), context.run_id, stage)
+        drop_note(project.builds_dir, context.run_id, stage)
         years = {site_id: list(years) for site_id, years in note.years.items()} if note else {}
         return dg.MaterializeResult(
             metadata={

@@ -6,14 +6,14 @@ Roles of a stream: `generation`, `export`, `kvarh`, `water` and `product/<id>`; 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import groupby
 from typing import NamedTuple
 
 import polars as pl
 
 from assets.sites.generation import generation
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
-from assets.sites.scopes import FIRST_DAY, LAST_DAY, ONE, ScopeSpan, scope_spans
+from assets.sites.scopes import FIRST_DAY, LAST_DAY, ONE, ScopeSpan, scope_spans, spans_by_scope
+from data_quality.contracts.model import once
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.premises import Dated, FloorArea, Headcount, Part
 from data_quality.contracts.site_file.site import Site
@@ -69,12 +69,11 @@ class Stream(NamedTuple):
 
 def facts(site: Site) -> list[Fact]:
     """Every dated fact of every scope. `tenant:x/natural_gas` has the area and people of `tenant:x`."""
-    spans = scope_spans(site)
     found: list[Fact] = []
     owners: dict[str, Part] = {
         f"{kind}:{part.part_id}": part for kind, parts in site.premises.parts().items() for part in parts
     }
-    for scope in dict.fromkeys(span.scope for span in spans):
+    for scope in spans_by_scope(site):
         # Of `tenant:x/natural_gas` the owner is the tenant: area and people are not by carrier.
         owner = scope.split("/")[0]
         if owner in owners:
@@ -85,7 +84,7 @@ def facts(site: Site) -> list[Fact]:
                 found.append(Fact(scope, "area_m2", FIRST_DAY, LAST_DAY, Decimal(str(site.floor_area_m2))))
     here = f"site:{site.site_id}"
     found += [_fact(here, "contract_share", each, each.share) for each in site.premises.renewable_contracts]
-    return found + [fact for span in spans if (fact := _connected(site, span)) is not None]
+    return found + [fact for span in scope_spans(site) if (fact := _connected(site, span)) is not None]
 
 
 def _of_part(scope: str, areas: Sequence[FloorArea], occupants: Sequence[Headcount]) -> list[Fact]:
@@ -109,20 +108,30 @@ def _connected(site: Site, span: ScopeSpan) -> Fact | None:
     return Fact(span.scope, "connected_load_kw", *_days(span.start, span.end), total)
 
 
-def streams(site: Site) -> list[Stream]:
+@once
+def streams(site: Site) -> tuple[Stream, ...]:
     """Every stream beside import energy that a KPI reads."""
     here = f"site:{site.site_id}"
     found = [Stream(here, "generation", meter, register, FIRST_DAY, LAST_DAY) for meter, register in generation(site)]
     found += _exports(site, here)
     found += _water(site, here)
-    for scope, spans in groupby(scope_spans(site), key=lambda span: span.scope):
-        found += _reactive(site, scope, list(spans))
+    for scope, spans in spans_by_scope(site).items():
+        found += _reactive(site, scope, spans)
     for product in site.premises.products:
         scopes = [here, *(f"seu:{seu_id}" for seu_id in product.seus)]
         found += [
             Stream(scope, f"product/{product.product_id}", product.driver, "value", FIRST_DAY, LAST_DAY)
             for scope in scopes
         ]
+    return tuple(found)
+
+
+@once
+def streams_by_scope(site: Site) -> dict[str, list[Stream]]:
+    """Scope -> the streams that play a role in it."""
+    found: dict[str, list[Stream]] = {}
+    for stream in streams(site):
+        found.setdefault(stream.scope, []).append(stream)
     return found
 
 

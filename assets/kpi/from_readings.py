@@ -21,7 +21,7 @@ from assets.kpi.windows_of_marts.mart_sources import (
     site_tables,
     window_rows,
 )
-from assets.stores.warehouse.scratch import rows_of
+from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
@@ -85,6 +85,7 @@ def kpi_rows(
     readings: pl.DataFrame,
     factors: FactorView,
     expected: pl.DataFrame | None = None,
+    run: RunSql = rows_of,
 ) -> dict[AskedKpi, KpiRow | None]:
     """The marts' row of each question; None where the marts have none, as of a scope without members then.
 
@@ -102,7 +103,7 @@ def kpi_rows(
         "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
     }
     parts = {each: _parts(each, definition) for each in asked}
-    found = rows_of(definition, tables, {name for names in parts.values() for name in names})
+    found = run(definition, tables, {name for names in parts.values() for name in names})
     by_key = {name: _by_key(name, frame) for name, frame in found.items()}
     return {
         each: next((row for name in parts[each] if (row := _row(each, by_key[name])) is not None), None)
@@ -124,7 +125,13 @@ def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
 
 
 def running_rows(
-    definition: KpiDefinition, *, site: Site, readings: pl.DataFrame, factors: FactorView, costs: pl.DataFrame
+    definition: KpiDefinition,
+    *,
+    site: Site,
+    readings: pl.DataFrame,
+    factors: FactorView,
+    costs: pl.DataFrame,
+    run: RunSql = rows_of,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """mart_site__quarter_hour_running and mart_site__day_projection of the months of the costs.
 
@@ -135,7 +142,7 @@ def running_rows(
     if not isinstance(first, date) or not isinstance(last, date):
         raise BadInput(f"nothing is known of the supply of site {site.site_id!r}", reason="nothing_known")
     tables = _tables(site, readings, factors, first, last + timedelta(days=1)) | {"interval_cost": costs}
-    found = rows_of(definition, tables, {QUARTERS, PROJECTION})
+    found = run(definition, tables, {QUARTERS, PROJECTION})
     return found[QUARTERS].sort("interval_start_utc"), found[PROJECTION]
 
 

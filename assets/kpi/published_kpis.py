@@ -13,10 +13,18 @@ PRINTED_GRAINS = ("month", "year")
 
 
 class PublishedKpis:
-    """Rows of whole months and years, of one scope or of all. Raises BadInput: nothing published."""
+    """Rows of whole months and years, or other grains, of one scope or of all. Raises BadInput: nothing published."""
 
-    def __init__(self, marts_dir: Path, site_id: str, *, kpis: Collection[str], scope: str | None = None) -> None:
-        wanted = pl.col("grain").is_in(PRINTED_GRAINS) & pl.col("kpi").is_in(list(kpis))
+    def __init__(
+        self,
+        marts_dir: Path,
+        site_id: str,
+        *,
+        kpis: Collection[str],
+        scope: str | None = None,
+        grains: Collection[str] = PRINTED_GRAINS,
+    ) -> None:
+        wanted = pl.col("grain").is_in(list(grains)) & pl.col("kpi").is_in(list(kpis))
         rows = read_mart(
             marts_dir, VALUES, site_id=site_id, where=wanted if scope is None else wanted & (pl.col("scope") == scope)
         )

@@ -1,6 +1,6 @@
 """Which streams a KPI of a scope reads: the scope's meters, and what else the KPI divides by or adds."""
 
-from assets.kpi.facts import streams
+from assets.kpi.facts import streams_by_scope
 from assets.sites.scopes import known_spans
 from assets.sites.virtual import streams_for
 from data_quality.contracts.site_file.meter import Carrier
@@ -25,7 +25,7 @@ def scope_meters(site: Site, scope: str) -> tuple[str, ...]:
 
 def carriers_of(site: Site, scope: str) -> tuple[Carrier, ...]:
     """The carriers of the scope's meters, and water where it is of water."""
-    meters = {each.stream_id for each in streams(site) if each.scope == scope and each.role == "water"}
+    meters = {each.stream_id for each in streams_by_scope(site).get(scope, ()) if each.role == "water"}
     meters = meters or set(scope_meters(site, scope))
     return tuple(sorted({meter.carrier for meter in site.meters if meter.meter_id in meters}))
 
@@ -44,8 +44,9 @@ def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
         "export_kwh": ("export",),
         "consumption_m3": ("water",),
     }.get(kpi, ())
-    others = [each.stream_id for each in streams(site) if each.scope == owner and each.role in roles]
-    water = [each.stream_id for each in streams(site) if each.scope == owner and each.role == "water"]
+    named = streams_by_scope(site).get(owner, ())
+    others = [each.stream_id for each in named if each.role in roles]
+    water = [each.stream_id for each in named if each.role == "water"]
     # Water is paid by its own meters and its own tariff.
     if kpi == "cost" and water:
         return tuple(dict.fromkeys(water))

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assets.sites.calendar import check_calendar
+from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import once
 from data_quality.contracts.people import People
 from data_quality.contracts.site_file.site import Site, check_factors
 from data_quality.contracts.yaml_file import (
@@ -26,6 +29,8 @@ from data_quality.contracts.yaml_file import (
 )
 
 PEOPLE_FILE = "people.yaml"
+_SETTLED_NS = 2_000_000_000
+_read_before: dict[Path, tuple[tuple[int, ...], str]] = {}
 M = TypeVar("M")
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is not of this site")
@@ -38,11 +43,28 @@ _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_seconda
 def load_site(path: Path) -> Site:
     """The site of one YAML file. Raises BadConfiguration (a BadInput) listing every problem with its place."""
     # Every step of a run asks for its site: a file that says the same is read once.
-    content = path.read_bytes() if path.is_file() else b""
-    return _site(path, hashlib.sha256(content).hexdigest())
+    return _site(path, _content_sha256(path))
 
 
-@lru_cache(maxsize=1024)
+def _content_sha256(path: Path) -> str:
+    """Of the file's bytes, empty of one that is not there; a file that did not change since is not read again."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    mark = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    known = _read_before.get(path)
+    if known is not None and known[0] == mark:
+        return known[1]
+    sha256 = file_sha256(path) if path.is_file() else ""
+    # One that was written a moment ago may be written again within the same tick of the disk's clock.
+    if time.time_ns() - stat.st_ctime_ns > _SETTLED_NS:
+        _read_before[path] = (mark, sha256)
+    return sha256
+
+
+# More than any project has: a cache that is one too small for a walk over all is of no use.
+@lru_cache(maxsize=16384)
 def _site(path: Path, _content_sha256: str) -> Site:
     document = load_yaml(path)
     try:
@@ -136,6 +158,7 @@ def load_people(path: Path) -> People:
     return load_model(path, People)
 
 
+@once
 def site_sha256(site: Site) -> str:
     """Hash of what the site file means: comments, key order and spelled-out defaults do not change it."""
     text = json.dumps(site.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

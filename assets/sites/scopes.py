@@ -14,6 +14,7 @@ import polars as pl
 
 from assets.sites.meter_tree import has_import, primary_meters, total_meters
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import once
 from data_quality.contracts.site_file.hierarchy import breakpoints
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.premises import REMAINDER, SHARE_DECIMALS, Part, PartMeter, part_edges
@@ -46,7 +47,8 @@ class ScopeSpan(NamedTuple):
 Members = dict[tuple[str, str], tuple[Member, ...]]
 
 
-def scope_spans(site: Site) -> list[ScopeSpan]:
+@once
+def scope_spans(site: Site) -> tuple[ScopeSpan, ...]:
     """Every scope with its members by spans of days, in order of scope and time; days without members are left out.
 
     Names: `meter:x`, `seu:x`, `site:x` (electricity), `site:x/<carrier>` for other carriers in kWh, `site:x/energy` for
@@ -63,7 +65,16 @@ def scope_spans(site: Site) -> list[ScopeSpan]:
                 spans[-1] = spans[-1]._replace(end=end)
             else:
                 spans.append(ScopeSpan(scope, kind, start, end, members))
-    return [span for spans in found.values() for span in spans]
+    return tuple(span for spans in found.values() for span in spans)
+
+
+@once
+def spans_by_scope(site: Site) -> dict[str, list[ScopeSpan]]:
+    """Scope -> its spans, in the order of scope_spans."""
+    found: dict[str, list[ScopeSpan]] = {}
+    for span in scope_spans(site):
+        found.setdefault(span.scope, []).append(span)
+    return found
 
 
 def carrier_of(site: Site, spans: Iterable[ScopeSpan]) -> str:
@@ -79,16 +90,14 @@ def is_allocated(spans: Iterable[ScopeSpan]) -> bool:
 
 def scope_rows(site: Site) -> pl.DataFrame:
     """The scopes as lake.scope_members: one row per scope, span and member."""
-    by_scope: dict[str, list[ScopeSpan]] = {}
-    for span in scope_spans(site):
-        by_scope.setdefault(span.scope, []).append(span)
     rows = [
         (
-            site.site_id, scope, span.kind, carrier_of(site, spans), each.meter_id,
+            site.site_id, scope, span.kind, carrier, each.meter_id,
             FIRST_DAY if span.start == date.min else span.start, LAST_DAY if span.end == date.max else span.end,
-            each.sign, each.share, len(span.members), is_allocated(spans),
+            each.sign, each.share, len(span.members), has_shares,
         )
-        for scope, spans in by_scope.items()
+        for scope, spans in spans_by_scope(site).items()
+        for carrier, has_shares in [(carrier_of(site, spans), is_allocated(spans))]
         for span in spans
         for each in span.members
     ]  # fmt: skip
@@ -112,24 +121,25 @@ SCOPE_SCHEMA: dict[str, pl.DataType] = {
 
 def known_spans(site: Site, scope: str) -> Sequence[ScopeSpan]:
     """The spans of the scope. Raises BadInput for one that the site does not have."""
-    spans = scope_spans(site)
-    found = [span for span in spans if span.scope == scope]
+    if found := spans_by_scope(site).get(scope):
+        return found
     kind, _, name = scope.partition(":")
     is_empty = (kind == "meter" and site.meter(name) is not None) or (
         kind == "seu" and name in [seu.seu_id for seu in site.seus]
     )
-    if not found and not is_empty and scope != f"site:{site.site_id}":
-        others = sorted({span.scope for span in spans if span.kind not in ("meter", "seu", "site")})
+    if not is_empty and scope != f"site:{site.site_id}":
+        others = sorted({span.scope for span in scope_spans(site) if span.kind not in ("meter", "seu", "site")})
         raise BadInput(
             f"unknown scope {scope!r} at site {site.site_id}; expected site:{site.site_id}, meter:<meter_id>, "
             f"seu:<seu_id>{''.join(f', {each}' for each in others)}",
             reason="unknown_scope",
         )
-    return found
+    return ()
 
 
 def _members_on(site: Site, day: date) -> Members:
-    importing = [meter.meter_id for meter in site.meters if has_import(meter)]
+    # Asked by name for each meter of each use: a list would make that the square of them.
+    importing = dict.fromkeys(meter.meter_id for meter in site.meters if has_import(meter))
     found: Members = {("meter", f"meter:{name}"): (Member(name),) for name in importing}
     for seu in site.seus:
         found["seu", f"seu:{seu.seu_id}"] = _whole(name for name in seu.meters if name in importing)

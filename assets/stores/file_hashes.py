@@ -3,7 +3,9 @@ directory, not the reading of it.
 """
 
 import hashlib
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -57,28 +59,38 @@ class FileHashes:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         try:
-            return _MEMORY.validate_json(self._memory.read_bytes())
+            return _memory_of(self._memory, _mark(self._memory))
         except (OSError, ValidationError):
             return {}
 
 
+@lru_cache(maxsize=16384)
+def _memory_of(path: Path, _mark: str) -> dict[str, tuple[str, str]]:
+    """What the file says as long as it is the same; whoever asks must not change the answer."""
+    return _MEMORY.validate_json(path.read_bytes())
+
+
 def landing_files(folder: Path) -> list[Path]:
     """Complete files in arrival order; names that start with a dot are still being written."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    every = (Path(where, name) for where, _, names in os.walk(folder) for name in names if not name.startswith("."))
+    found = [path for path in every if path.is_file()]
     # Of two values for one quarter hour the later arrival counts, so a correction is read after what it corrects.
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def unseen_files(project: Project, site_id: str, known: Collection[str], *, limit: int) -> dict[str, str]:
-    """Hash and path of the first files of the site's landing folder whose hash is none of the known, by arrival."""
+def unseen_files(project: Project, site_id: str, known: Sequence[Collection[str]], *, limit: int) -> dict[str, str]:
+    """Hash and path of the first files of the site's landing folder whose hash none of the known has, by arrival."""
     fresh: dict[str, str] = {}
     folder = project.landing_dir
-    hashes = FileHashes(project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
-    for path in landing_files(folder / site_id):
+    landed = landing_files(folder / site_id)
+    memory = project.data_dir / "landing_hashes" / f"{site_id}.json"
+    # Most sites of a large project have nothing there at most looks, and never had.
+    if not landed and not memory.exists():
+        return fresh
+    hashes = FileHashes(memory, folder)
+    for path in landed:
         key = hashes.sha256(path)
-        if key not in known:
+        if not any(key in each for each in known):
             fresh[key] = str(path)
         if len(fresh) >= limit:
             break

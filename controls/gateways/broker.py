@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,20 @@ class Broker:
     """A running broker. Use it in `with`, or call `stop`."""
 
     def __init__(
-        self, *, address: BrokerAddress, kind: str, note: str, process: Any, clients: Sequence[Client] = ()
+        self,
+        *,
+        address: BrokerAddress,
+        kind: str,
+        note: str,
+        begin: Callable[[], Any],
+        clients: Sequence[Client] = (),
+        log: Path = Path(),
     ) -> None:
-        self.address = address
+        self.address, self.log, self._begin = address, log, begin
         self._clients = {client.username: client for client in clients}
         self.kind = kind
         self.note = note
-        self._process = process
+        self.process = begin()
 
     def __enter__(self) -> "Broker":
         return self
@@ -60,22 +67,27 @@ class Broker:
 
     @property
     def pid(self) -> int:
-        """Its process, where it is one."""
-        return int(getattr(self._process, "pid", 0))
+        """Its process, where it is one; the leader of a session."""
+        return int(getattr(self.process, "pid", 0))
 
     @property
     def is_running(self) -> bool:
         """True while the broker lives."""
-        return bool(self._process.poll() is None)
+        return bool(self.process.poll() is None)
+
+    def begin_again(self) -> Any:
+        """Start it anew at its address, where its process has ended."""
+        self.process = self._begin()
+        return self.process
 
     def stop(self) -> None:
         """Ask it to end, and insist; safe to call twice."""
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(_STOP_S)
+            self.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(_STOP_S)
+            self.process.kill()
+            self.process.wait(_STOP_S)
 
 
 def start_broker(
@@ -117,7 +129,7 @@ def start_broker(
         "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords; "
         "what is said while the collector is away is lost"
     )
-    return Broker(address=address, kind="fallback", note=note, process=start_fallback(address))
+    return Broker(address=address, kind="fallback", note=note, begin=lambda: start_fallback(address))
 
 
 def _prove(broker: Broker, probes: tuple[Client, Client]) -> None:
@@ -152,17 +164,24 @@ def _start_mosquitto(
     lines = mosquitto_lines(address, passwords, is_root=os.geteuid() == 0, rights=rights, certificate=certificate)
     configuration.write_text("\n".join(lines) + "\n")
     log = folder / "mosquitto.log"
-    # A file and not a pipe: nobody reads a pipe, and a full one would stop the broker.
-    with log.open("ab") as output:
-        process = subprocess.Popen([str(executable), "-c", str(configuration)], stdout=output, stderr=output)
+
+    def begin() -> subprocess.Popen[bytes]:
+        # A file and not a pipe: nobody reads a pipe, and a full one would stop the broker. A session of its own: the
+        # Ctrl-C of a terminal must not end it before the devices that speak over it.
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [str(executable), "-c", str(configuration)], stdout=output, stderr=output, start_new_session=True
+            )
+
+    broker = Broker(address=address, kind="mosquitto", note="", begin=begin, clients=clients, log=log)
     deadline = time.monotonic() + _START_S
     while not is_listening(address.port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
+        if not broker.is_running or time.monotonic() > deadline:
+            broker.process.kill()
+            broker.process.wait()
             raise Unreachable(f"Mosquitto did not start on port {address.port}; its log is {log}")
         time.sleep(0.02)
-    return Broker(address=address, kind="mosquitto", note="", process=process, clients=clients)
+    return broker
 
 
 def mosquitto_lines(

@@ -1,6 +1,7 @@
 """Import prices of a site per quarter hour as a plan needs them; an unknown price is left out, never guessed."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -50,7 +51,7 @@ def price_age(site: Site, lake: Lake, *, now_utc: datetime) -> tuple[Finding, ..
     if site.price_stream not in feeds:
         return ()
     # A market that was away for longer than this is as stale as can be said.
-    span = {"start_utc": now_utc - LOOK_BACK, "end_utc": now_utc + 2 * LOOK_BACK}
+    span: dict[str, Any] = {"start_utc": now_utc - LOOK_BACK, "end_utc": now_utc + 2 * LOOK_BACK}
     known = lake.current(site.site_id, **span, meters=[site.price_stream])["interval_start_utc"].to_list()
     until_utc = max(known) + timedelta(minutes=CANONICAL_MINUTES) if known else span["start_utc"]
     return staleness(until_utc, now_utc)

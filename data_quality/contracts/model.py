@@ -1,7 +1,8 @@
 """The one base of every parameter model: frozen, closed, no NaN."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,3 +20,25 @@ class Model(BaseModel):
         for name in [name for name in copied.__dict__ if name not in fields]:
             del copied.__dict__[name]
         return copied
+
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+
+def once(make: Callable[[M], T]) -> Callable[[M], T]:
+    """Answered once of each model: the answer stays with it as a cached property would, and a copy leaves it behind.
+
+    For what lies in a room of its own; whoever asks must not change the answer.
+    """
+    name = f"{make.__module__}.{make.__qualname__}"
+
+    @wraps(make)
+    def answer(model: M) -> T:
+        kept = vars(model)
+        if name not in kept:
+            kept[name] = make(model)
+        found: T = kept[name]
+        return found
+
+    return answer

@@ -5,7 +5,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -67,6 +67,7 @@ class ServerSettings(Model):
     certificate_file: str = Field(default="", description="Of the pages: chain of the certificate (PEM, absolute path)")
     key_file: str = Field(default="", description="Of the pages: its private key (PEM, absolute path)")
     public_url: str = Field(default="", description="Where people reach the pages, where a proxy stands before them")
+    as_of_mb: int = Field(default=5120, ge=1, le=1_000_000, description="Disk for marts of past instants, newest kept")
     trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses whose X-Forwarded-For is believed")
 
     @property
@@ -149,6 +150,20 @@ class DeliverySettings(Model):
     timeout_s: float = Field(default=15, gt=0, le=120)
 
 
+class WorkSettings(Model):
+    """Where work that comes in many like tasks is done: fits, forecasts, reports."""
+
+    backend: Literal["serial", "pool", "dask"] = Field(
+        default="serial", description="This process; processes of this machine; workers of a Dask cluster"
+    )
+    workers: int = Field(default=0, ge=0, le=1024, description="Processes of the pool; 0: one a core")
+    address: str = Field(default="", description="Of the scheduler: tls://HOST:PORT; tcp:// to this machine alone")
+    ca_file: str = Field(default="", description="Certificates that vouch for scheduler and workers (PEM)")
+    certificate_file: str = Field(default="", description="By which we are known to them (PEM)")
+    key_file: str = Field(default="", description="Its private key (PEM)")
+    wait_s: float = Field(default=30, gt=0, le=600, description="For a worker, where none is left; then a finding")
+
+
 class Settings(Model):
     """All settings of one project folder."""
 
@@ -161,6 +176,7 @@ class Settings(Model):
     live: LiveSettings = LiveSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
+    work: WorkSettings = WorkSettings()
 
 
 class Project(Model):
@@ -202,6 +218,11 @@ class Project(Model):
     def marts_dir(self) -> Path:
         """Published marts as Parquet."""
         return self.data_dir / "marts"
+
+    @property
+    def as_of_dir(self) -> Path:
+        """Marts as they would have been at instants that somebody asked about; they can be built again."""
+        return self.data_dir / "as_of"
 
     @property
     def quarantine_dir(self) -> Path:

@@ -89,6 +89,8 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
         ) from error
 
 
+# Every interval of a series asks for its day's.
+@lru_cache(maxsize=8192)
 def local_midnight_utc(day: date, time_zone: str) -> datetime:
     """The UTC instant at which the local civil day begins."""
     # Where summer time begins at midnight (Beirut) 00:00 is skipped: by the offset before it, it still is the instant

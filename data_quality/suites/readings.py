@@ -29,12 +29,12 @@ FAULTS = (
 )
 
 
-def check_readings(frame: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
-    """Judge readings (LAKE_SCHEMA, history may be included): keys, units, grid, finite exact values, uniqueness.
+def check_streams(streams: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
+    """Judge readings (history may be included): keys, units, grid, finite exact values, uniqueness.
 
-    Facts also hold rows, streams, faults per kind, and the worst streams. No rows pass: completeness is another check.
+    streams: of them, as stream_faults condenses them, whole or in parts. Facts also hold rows, streams, faults per
+    kind, and the worst streams. No rows pass: completeness is another check.
     """
-    streams = stream_faults(frame)
     suite = [expect("ColumnValuesToNotBeNull", column=column) for column in STREAM]
     suite.append(expect("ColumnValuesToBeInSet", column="unit", value_set=list(CANONICAL_UNITS)))
     suite += [expect("ColumnValuesToBeBetween", column=fault, min_value=0, max_value=0) for fault in FAULTS]
@@ -43,7 +43,15 @@ def check_readings(frame: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
     counts = {fault: int(streams[fault].sum()) for fault in FAULTS if streams[fault].sum()}
     named = [f"{row['site_id']}/{row['meter_id']}/{row['register']}" for row in worst.head(MOST_NAMED).to_dicts()]
     return verdict.model_copy(
-        update={"facts": {**verdict.facts, **counts, "rows": frame.height, "streams": streams.height, "worst": named}}
+        update={
+            "facts": {
+                **verdict.facts,
+                **counts,
+                "rows": int(streams["rows"].sum()),
+                "streams": streams.height,
+                "worst": named,
+            }
+        }
     )
 
 

@@ -3,7 +3,7 @@
 What it answers must be possible, else the next best model answers, and the forecast says so in its labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -43,6 +43,7 @@ def run_forecast(
     as_of_utc: datetime | None = None,
     available_at_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
+    beside: Callable[[], pl.DataFrame] | None = None,
 ) -> Forecast | Finding:
     """Issue the forecast of `horizon_h` hours from the first whole step at or after the issue, by the champion.
 
@@ -50,7 +51,7 @@ def run_forecast(
     `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
     by then, are used. Where the newest readings are missing, the meter has no history but meters beside it have, or
     the champion's answer cannot be, a weaker model answers and the labels say so (findings_of). Returns a Finding
-    where none can, or no model leads.
+    where none can, or no model leads. beside: reads the whole site, where `readings` are of the target's streams alone.
     Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
     wanted = target_of(site, target)
@@ -63,7 +64,8 @@ def run_forecast(
     issued_at, available_at = issued_at_utc, available_at_utc or issued_at_utc
     refusal = short_history(case.series, wanted.name)
     if refusal is not None:
-        group = group_profile(readings, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
+        others = readings if beside is None else beside()
+        group = group_profile(others, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
         asked = asked_of(site, wanted, group.case, issued_at, steps)

@@ -1,12 +1,14 @@
 """All forecast targets of a site: train each, issue each, keep what was refused beside what was made."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import polars as pl
 
+from assets.carbon.by_hour.site_match import factor_stream
 from assets.sites.view import site_readings
 from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
@@ -18,14 +20,19 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Clock
+from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.features.base_load import BaseLoadParts, base_load_parts
-from ml.features.series import DAY, HOUR
+from ml.features.series import DAY, HOUR, QUARTER
 from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
 from ml.forecasts.life.forecast_registry import Champion, load_champion
-from ml.forecasts.targets import HISTORY, Target, targets_of
-from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, train_and_register
+from ml.forecasts.site_case import MEASURED
+from ml.forecasts.targets import Target, targets_of
+from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, settle
+from ml.forecasts.training_task import PIECES, TrainTask, try_targets
 from ml.tracker import Tracker
 
+# Quarter hours that are held at once.
+ROWS_A_BLOCK = 1_000_000
 # Publication reaches to the end of tomorrow, by the clock of the site.
 _PUBLISHED = timedelta(days=2)
 
@@ -59,13 +66,50 @@ class SiteInputs:
         self.site, self.lake, self.store = site, lake, weather
         self.targets = targets_of(site)
         self.end_utc = min(now_utc, _end_of_readings(site, self.targets, lake, now_utc))
-        self._known: dict[timedelta, pl.DataFrame] = {}
+        self._blocks: dict[str, list[Target]] = {}
+        for history in dict.fromkeys(one.history for one in self.targets):
+            self._blocks |= _in_blocks([one for one in self.targets if one.history == history], self._streams)
+        self._known: tuple[list[Target], pl.DataFrame] = ([], pl.DataFrame())
 
     def readings(self, target: Target) -> pl.DataFrame:
-        """All streams of the last half year; for targets that learn from longer ago their own and the drivers'."""
-        if target.history not in self._known:
-            self._known[target.history] = self._read(target.history)
-        return self._known[target.history]
+        """What the target and those after it rest on: their streams, and the drivers that they go by."""
+        block = self._blocks.get(target.name, [target])
+        # One block at a time: a site of a thousand targets does not fit.
+        if self._known[0] is not block:
+            meters = list(dict.fromkeys(name for one in block for name in self._streams(one)))
+            self._known = (block, self._read(target.history, meters))
+        return self._known[1]
+
+    def beside(self, target: Target) -> pl.DataFrame:
+        """Of all streams, for a target without history of its own."""
+        return self._read(target.history, None)
+
+    def training_tasks(
+        self, targets: Sequence[Target], *, backtest_days: int, folds: int, tune_within_s: float
+    ) -> list[TrainTask]:
+        """Pieces of work on these targets, each of some that learn from as long a time. Raises Unreachable."""
+        made, most = list[TrainTask](), -(-len(targets) // PIECES)
+        for history in dict.fromkeys(one.history for one in targets):
+            own = [one for one in targets if one.history == history]
+            blocks = _in_blocks(own, self._streams, most=most)
+            span: dict[str, Any] = {"start_utc": self._since(history), "end_utc": self.end_utc + _PUBLISHED}
+            files = self.lake.parts(self.site.site_id, **span)
+            for block in {id(block): block for block in blocks.values()}.values():
+                made.append(
+                    TrainTask(
+                        site=self.site,
+                        targets=tuple(one.name for one in block),
+                        **span,
+                        until_utc=self.end_utc,
+                        meters=tuple(dict.fromkeys(name for one in block for name in self._streams(one))),
+                        files=files,
+                        weather=tuple(self.weather),
+                        backtest_days=backtest_days,
+                        folds=folds,
+                        tune_within_s=tune_within_s,
+                    )
+                )
+        return made
 
     @cached_property
     def weather(self) -> list[WeatherIssue]:
@@ -75,13 +119,19 @@ class SiteInputs:
         span = {"start_utc": self._since(max(one.history for one in self.targets)), "end_utc": self.end_utc + 8 * DAY}
         return self.store.known(self.site.site_id, **span, available_by_utc=self.end_utc)
 
-    def _read(self, history: timedelta) -> pl.DataFrame:
-        meters = None
-        if history > HISTORY:
-            own = [one.stream.stream_id for one in self.targets if one.history == history and one.stream]
-            meters = [*dict.fromkeys(own), *(driver.driver_id for driver in self.site.drivers)]
-        span = {"start_utc": self._since(history), "end_utc": self.end_utc + _PUBLISHED}
+    def _read(self, history: timedelta, meters: list[str] | None) -> pl.DataFrame:
+        span: dict[str, Any] = {"start_utc": self._since(history), "end_utc": self.end_utc + _PUBLISHED}
         return site_readings(self.lake, self.site, **span, meters=meters)
+
+    def _streams(self, target: Target) -> list[str]:
+        own = [target.stream] if target.stream else []
+        if target.stream is None:
+            parts = base_load_parts(self.site)
+            own = [part.stream for part in parts.parts] if isinstance(parts, BaseLoadParts) else []
+        # By which `measured_on` goes: the first of each unit.
+        drivers = {driver.unit: driver.driver_id for driver in reversed(self.site.drivers) if driver.unit in MEASURED}
+        hourly = factor_stream(self.site)
+        return [*(stream.stream_id for stream in own), *drivers.values(), *([hourly] if hourly else [])]
 
     def _since(self, history: timedelta) -> datetime:
         # A time to live further back: of the forecast that may still be good nothing may have fallen out.
@@ -100,32 +150,34 @@ def train_site(
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     tune_within_s: float = 0.0,
+    fan_out: FanOut = in_order,
 ) -> SiteTraining:
     """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable.
 
     only: names of targets, all if empty. tune_within_s: how long parameters are searched for each of them.
+    fan_out: who fits and backtests; what was tried is registered here, one after the other.
     """
-    trained, refused = [], {}
+    trained: dict[str, Training] = {}
+    refused: dict[str, Finding] = {}
     # Imported history may end months ago: hours of gaps behind it would leave nothing to score on.
     inputs = SiteInputs(site, lake, weather, clock.now_utc())
-    for target in (each for each in inputs.targets if not only or each.name in only):
-        answer = train_and_register(
-            inputs.readings(target),
-            site=site,
-            target=target.name,
-            known_until_utc=inputs.end_utc,
-            tracker=tracker,
-            weather=inputs.weather,
-            backtest_days=backtest_days,
-            folds=folds,
-            tune_within_s=tune_within_s,
-        )
-        if isinstance(answer, Finding):
-            refused[target.name] = answer
-            continue
-        trained.append(answer)
-        store.add_promotion(answer.registered.name, answer.decision.model_dump(mode="json"), clock)
-    return SiteTraining(trained=tuple(trained), refused=refused)
+    wanted = [each for each in inputs.targets if not only or each.name in only]
+    tasks = inputs.training_tasks(wanted, backtest_days=backtest_days, folds=folds, tune_within_s=tune_within_s)
+    by_name = {target.name: target for target in wanted}
+    for task, result in zip(tasks, fan_out(try_targets, tasks, what="trainings"), strict=True):
+        answers = result.answer
+        found = dict.fromkeys(task.targets, answers) if isinstance(answers, Finding) else answers
+        for name, tried in found.items():
+            if isinstance(tried, Finding):
+                refused[name] = tried
+                continue
+            answer = settle(tried, site=site, target=by_name[name], tracker=tracker)
+            trained[name] = answer
+            store.add_promotion(answer.registered.name, answer.decision.model_dump(mode="json"), clock)
+    return SiteTraining(
+        trained=tuple(trained[name] for name in by_name if name in trained),
+        refused={name: refused[name] for name in by_name if name in refused},
+    )
 
 
 def forecast_site(
@@ -170,6 +222,7 @@ def forecast_site(
             horizon_h=target.horizon // HOUR,
             tracker=tracker,
             weather=inputs.weather,
+            beside=partial(inputs.beside, target),
         )
         if isinstance(answer, Finding):
             refused[target.name] = answer
@@ -183,6 +236,24 @@ def forecast_site(
                 store.add(shadow, clock)
     said = tuple(each for forecast in found for each in findings_of(forecast))
     return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
+
+
+def _in_blocks(
+    targets: list[Target], streams_of: Callable[[Target], list[str]], *, most: int | None = None
+) -> dict[str, list[Target]]:
+    """Target -> those that are read with it, in their order; at most so many of them."""
+    found: dict[str, list[Target]] = {}
+    block: list[Target] = []
+    named: set[str] = set()
+    for one in targets:
+        own = set(streams_of(one))
+        is_full = len(named | own) * (one.history // QUARTER) > ROWS_A_BLOCK or len(block) == most
+        if block and is_full:
+            block, named = [], set()
+        block.append(one)
+        named |= own
+        found[one.name] = block
+    return found
 
 
 def _leading(tracker: Tracker, site: Site, target: str) -> Champion | None:

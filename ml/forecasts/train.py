@@ -1,6 +1,7 @@
 """Train, compare and register: where models, trial, promotion and registry meet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,7 +14,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.forecasts.backtest import Fold, forecast_origins
-from ml.forecasts.forecast_model import Fitter
+from ml.forecasts.forecast_model import Fitter, Forecaster
 from ml.forecasts.issue import short_history
 from ml.forecasts.life.forecast_registry import (
     Champion,
@@ -29,7 +30,7 @@ from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily
 from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
-from ml.forecasts.targets import Target, target_of
+from ml.forecasts.targets import Target
 from ml.forecasts.who_answers import finding
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
@@ -63,43 +64,52 @@ class Training(Model):
     charts: tuple[Chart, ...] = ()
 
 
-def train_and_register(
+@dataclass(frozen=True)
+class Tried:
+    """A trial and its best kind fitted on the whole case: all of a training but the registry.
+
+    tuned: how the parameters of that kind were found; told: what a search came to, empty where none was asked for.
+    """
+
+    trial: Trial
+    model: Forecaster
+    tuned: Tuned | None
+    told: str
+
+
+def try_target(
     readings: pl.DataFrame,
     *,
     site: Site,
-    target: str,
+    target: Target,
     known_until_utc: datetime,
-    tracker: Tracker,
     as_of_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     tune_within_s: float = 0.0,
     seed: int = 0,
-) -> Training | Finding:
-    """Backtest every kind of model on the last `backtest_days` days in `folds` folds, refit the best on all hours,
-    register it, and move the alias `champion` only where it gains significantly on days new to the champion.
+) -> Tried | Finding:
+    """Backtest every kind of model on the last `backtest_days` days in `folds` folds, and refit the best on all hours.
+    No registry is asked: any process can do it; `settle` does the rest.
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
     (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
     nothing can be scored. tune_within_s: how long parameters of gradient boosting are searched on days before the
     folds, and then the slow kinds of model are tried too; 0 takes the usual ones.
-    Raises Unreachable, and BadInput for an unknown target.
     """
-    wanted = target_of(site, target)
     case = target_case(
-        readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc, weather=weather
+        readings, site=site, target=target, end_utc=known_until_utc, as_of_utc=as_of_utc, weather=weather
     )
     if isinstance(case, Finding):
         return case
-    refusal = short_history(case.series, wanted.name)
+    refusal = short_history(case.series, target.name)
     if refusal is not None:
         return refusal
-    return train_case(
+    return try_case(
         case,
         site=site,
-        target=wanted,
-        tracker=tracker,
+        target=target,
         backtest_days=backtest_days,
         folds=folds,
         tune_within_s=tune_within_s,
@@ -107,24 +117,22 @@ def train_and_register(
     )
 
 
-def train_case(
+def try_case(
     case: Case,
     *,
     site: Site,
     target: Target,
-    tracker: Tracker,
     fitters: Sequence[Fitter] | None = None,
     horizon: int | None = None,
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     tune_within_s: float = 0.0,
     seed: int = 0,
-) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None.
+) -> Tried | Finding:
+    """`try_target` of a case that is made already. horizon: in steps; as the target is scored if None.
 
     fitters: None for those that suit the target.
     """
-    series = case.series
     fitters = fitters_of(site, target, is_patient=tune_within_s > 0) if fitters is None else fitters
     parts = recent_folds(case, count=folds, days=backtest_days)
     fitters, tuned = _tuned(case, fitters, parts, within_s=tune_within_s, seed=seed)
@@ -132,12 +140,19 @@ def train_case(
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
     best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)
+    of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
+    told = _told(tuned) if tune_within_s else ""
+    return Tried(trial, best.fit(case), of_best, told)
+
+
+def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: int = 0) -> Training:
+    """Register what was tried, and let it lead where it gains. Raises Unreachable."""
+    trial, series = tried.trial, tried.trial.case.series
     champion = load_champion(tracker, site, target.name)
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
-    logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
+    logged = register(site, target, trial, tried.model, tracker, tuned=tried.tuned)
     _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
@@ -156,10 +171,10 @@ def train_case(
         hours=len(series.values),
         gap_hours=int(np.isnan(series.values).sum()),
         left_out_hours=trial.left_out,
-        input_digest=case.digest(),
+        input_digest=trial.case.digest(),
         is_synthetic=series.is_synthetic,
         best=trial.best,
-        tuning=_told(tuned) if tune_within_s else "",
+        tuning=tried.told,
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )

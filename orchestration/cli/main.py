@@ -15,6 +15,7 @@ from orchestration.cli.answer import BUG, CHECK_FAILED, DONE, written
 from orchestration.cli.frame import COMMANDS, Command, explain
 from orchestration.cli.glance import glanced
 from orchestration.cli.usage import CONTEXT, Group
+from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
 
 # First words, and the modules of this folder that hold their commands, in the order of the help.
@@ -196,6 +197,9 @@ def _run() -> None:
     completed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
     words = completed.split() if "_METERLOOM_COMPLETE" in os.environ else sys.argv
     asked = next((word for word in words[1:] if not word.startswith("-")), "")
+    if asked == "web":
+        for name, value in SMALL.items():
+            os.environ.setdefault(name, value)
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
         (build_app((asked,)) if asked in MODULES else build_app(is_glance=True))()

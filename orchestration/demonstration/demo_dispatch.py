@@ -14,7 +14,7 @@ from data_quality.contracts.time import Clock
 from orchestration.environment import environment
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
-from orchestration.supervisor import live_sites
+from orchestration.supervised.supervisor import live_sites
 from orchestration.views.ledger_view import commands_of_store
 
 Say = Callable[[str], None]

@@ -30,7 +30,7 @@ from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
-from orchestration.supervisor import deliver_home
+from orchestration.supervised.supervisor import deliver_home
 from orchestration.views.registry_view import show_in_registry
 from reports.evidence.people_keys import give_keys
 

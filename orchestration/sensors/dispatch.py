@@ -24,7 +24,8 @@ def dispatch_slots(
     slot = quarter_start(clock.now_utc())
     ledger = ledger_id(project.store)
     is_quiet = True
-    for site_id in sorted(project.sites):
+    # Without an asset there is nothing that a plan could be of: most sites of a portfolio are not even asked for one.
+    for site_id in sorted(site_id for site_id, site in project.sites.items() if site.assets):
         plan = project.plans.latest(site_id)
         if plan is None or not any(step.start_utc <= slot < step.end_utc for step in plan.steps):
             continue

@@ -27,10 +27,10 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
     content, so the same one under another name is not read twice. Names that begin with a dot are left alone.
     """
     is_quiet = True
-    refused = project.quarantine.refused_sources()
+    # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
+    refused, brought = project.quarantine.refused_sources(), project.lake.known_sources()
     for site_id in sorted(project.sites):
-        # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
-        known = refused | project.lake.known_sources(site_id)
+        known = (refused, brought.get(site_id, set()))
         fresh = unseen_files(project.project, site_id, known, limit=MAX_FILES_PER_TICK)
         if fresh:
             is_quiet = False

@@ -70,13 +70,13 @@ def _waiting(file: str) -> list[Waiting]:
 
 def _unseen(project: "OpenProject", site: Site, folder: Path, spans: dict[str, Span]) -> tuple[str, ...]:
     """Files that the lake has not seen: in the landing folder, and, while streams have no readings, where one works."""
-    known = project.quarantine.refused_sources() | project.lake.known_sources(site.site_id)
+    known = (project.quarantine.refused_sources(), project.lake.known_sources().get(site.site_id, set()))
     landed = unseen_files(project.project, site.site_id, known, limit=MAX_FILES)
     found = {sha256: _shown(Path(path), project.project.root, folder) for sha256, path in landed.items()}
     if any(name not in spans for name in site.stream_ids()):
         for path in _matching(site, [Path(), folder.parent if folder.name else Path("..")]):
             sha256 = file_sha256(path)
-            if sha256 not in known:
+            if not any(sha256 in each for each in known):
                 found.setdefault(sha256, str(path))
     return tuple(found.values())[:MAX_FILES]
 

@@ -1,11 +1,15 @@
 """Marts, baselines and reports that are as new as the lake: made again here, in this process, where they are not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+from data_quality.contracts.errors import RunFailed
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from orchestration.month_keys import month_ranges, split_key
+from orchestration.month_keys import month_ranges, months_of_range, split_key
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.stale import stale_partitions, stale_reports
 
@@ -37,6 +41,8 @@ def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, li
     return ran
 
 
+# Sites of one build: as much as one start of dbt is worth, and as fits into its memory.
+METER_MONTHS, CALENDAR = 1000, 12
 TITLES = {"kpi": "KPIs", "enpi": "EnPIs"}
 
 
@@ -48,15 +54,72 @@ class Doing(Protocol):
 
 
 def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
-    """Compute and publish the months whose readings, site file or baselines changed. Returns whether there were any."""
-    stale = stale_partitions(project)
-    ranges = [(stage, *each) for stage, months in stale.items() for each in month_ranges(months)]
-    for place, (stage, first, last) in enumerate(ranges):
+    """Compute and publish the months whose readings, site file or baselines changed. Returns whether there were any.
+
+    Many sites are one build. Raises RunFailed, behind the last build, where a site could not be built.
+    """
+    waiting = [
+        (stage, each)
+        for stage, months in stale_partitions(project).items()
+        for each in builds_of(months, project.sites)
+    ]
+    is_any, done, red = bool(waiting), 0, list[RunFailed]()
+    while waiting:
         from orchestration.warehouse.made_here import PARTS, make_marts
 
-        (begins, site_id), (ends, _) = split_key(first), split_key(last)
-        until = "" if first == last else f" to {ends:%Y-%m}"
-        text = f"{site_id}: making the {TITLES[stage]} of {begins:%Y-%m}{until}"
-        for number, part in enumerate(make_marts(project, stage, first, last, clock=clock)):
-            doing(text, part, done=place * PARTS + number, of=len(ranges) * PARTS)
-    return bool(ranges)
+        stage, ranges = waiting.pop(0)
+        text = f"{_sites_of(ranges)}: making the {TITLES[stage]} of {_months_of(ranges)}"
+        try:
+            for number, part in enumerate(make_marts(project, stage, ranges, clock=clock)):
+                doing(text, part, done=done * PARTS + number, of=(done + 1 + len(waiting)) * PARTS)
+        except RunFailed as fault:
+            if len(ranges) == 1:
+                red.append(fault)
+                # What rests on a site's marts is not made of those that it lacks.
+                waiting = [(later, _without(split_key(ranges[0][0])[1], those)) for later, those in waiting]
+                waiting = [(later, those) for later, those in waiting if those]
+            # What is wrong with one site is no reason for the others to wait: each that is left is asked alone.
+            left = project.stage(stage).stale() if len(ranges) > 1 else {}
+            waiting = [(stage, [each]) for each in ranges if left.keys() & {*months_of_range(*each)}] + waiting
+        done += 1
+    if red:
+        raise red[0]
+    return is_any
+
+
+def builds_of(months: Iterable[str], sites: Mapping[str, Site]) -> list[list[tuple[str, str]]]:
+    """The ranges of stale months (`SITE|YYYY-MM`) as builds: in each a range a site, and METER_MONTHS at most where it
+    has several sites.
+    """
+    builds: list[list[tuple[str, str]]] = []
+    layers: dict[str, int] = {}
+    ranges = []
+    for each in month_ranges(months):
+        site_id = split_key(each[0])[1]
+        layers[site_id] = layers.get(site_id, -1) + 1
+        ranges.append((layers[site_id], site_id, each))
+    for _, members in groupby(sorted(ranges), key=itemgetter(0)):
+        room = 0
+        for _, site_id, each in members:
+            # Each site brings the calendar of a year with it, as long as a year of readings.
+            size = len(sites[site_id].meters) * len(months_of_range(*each)) + CALENDAR
+            if size > room:
+                builds.append([])
+                room = METER_MONTHS
+            builds[-1].append(each)
+            room -= size
+    return builds
+
+
+def _without(site_id: str, ranges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [each for each in ranges if split_key(each[0])[1] != site_id]
+
+
+def _sites_of(ranges: Sequence[tuple[str, str]]) -> str:
+    names = [split_key(first)[1] for first, _ in ranges]
+    return names[0] if len(names) == 1 else f"{len(names)} sites"
+
+
+def _months_of(ranges: Sequence[tuple[str, str]]) -> str:
+    begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
+    return f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")

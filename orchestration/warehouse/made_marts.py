@@ -33,7 +33,8 @@ class MadeMarts(Model):
 
 def keep(data_dir: Path, made: MadeMarts) -> None:
     """Leave word of a build; it appears whole."""
-    path = data_dir / FOLDER / f"{made.run_id}.json"
+    # A build of many sites is told of site by site.
+    path = data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.write_text(made.model_dump_json())

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import date
+from itertools import islice
 
 import dagster as dg
 import polars as pl
@@ -30,14 +31,21 @@ CHECKED = {
     "day_mart_keeps_its_contract": "mart_scope__day_kpi",
 }
 MADE_BY = "meterloom/made_by"
+# Drawing takes most of a second a build, and a look of a sensor must not take minutes.
+PICTURED = 2
 
 
-def tell(instance: dg.DagsterInstance, project: OpenProject) -> int:
-    """Record the builds that Dagster does not know of. Returns how many there were."""
-    count = 0
-    for path, made in untold(project.project.data_dir):
+def tell(instance: dg.DagsterInstance, project: OpenProject, *, at_most: int | None = None) -> int:
+    """Record the builds that Dagster does not know of, or the oldest of them. Returns how many were told.
+
+    at_most: where more than PICTURED wait, these are told without what a person sees of them.
+    """
+    count, waiting = 0, list(islice(untold(project.project.data_dir), at_most))
+    is_seen = at_most is None or len(waiting) <= PICTURED
+    for path, made in waiting:
         instance.add_dynamic_partitions(SITES.name or "sites", [made.site_id])
-        for event in events_of(made, partitioned(project, made.stage), previews_of(project, made)):
+        previews = previews_of(project, made) if is_seen else {}
+        for event in events_of(made, partitioned(project, made.stage), previews):
             instance.report_runless_asset_event(event)
         # Told twice is once too often, untold is lost: the word goes only now.
         path.unlink(missing_ok=True)

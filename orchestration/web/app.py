@@ -19,6 +19,7 @@ from orchestration.open_project import OpenProject
 from orchestration.web import static_files
 from orchestration.web.api import live_api
 from orchestration.web.api.all_endpoints import ENDPOINTS
+from orchestration.web.cache import PACKING
 from orchestration.web.pages.all_pages import PAGES
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
@@ -51,13 +52,13 @@ def make_app(
     state.project, state.clock, state.sign_in, state.counts = project, clock, own, Counter()
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
-    state.people_fault = (lambda: own.people.fault) if own else str
+    state.people_fault = own.people.told if own else str
     for router in (*PAGES, *ENDPOINTS, static_files.router):
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
     # Streams are left as they are. Inside of the porch, whose headers every answer has.
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=PACKING)
     app.add_middleware(Porch, state=state, hosts=hosts, origins=origins)
     return app
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from assets.sites.load_sites import unknown_site
@@ -34,13 +35,23 @@ class Ask:
         # Once: all parts of a page are of one instant.
         object.__setattr__(self, "now_utc", self.clock.now_utc())
 
+    @property
+    def as_known_utc(self) -> datetime:
+        """The instant whose knowledge answers: that of the address, or now."""
+        return self.address.as_of_utc or self.now_utc
+
     def of(self, **changes: Any) -> "Ask":
         """The same question of another address."""
         return replace(self, address=self.address.model_copy(update=changes))
 
     def sites(self) -> dict[str, Site]:
         """Sites that the person sees, by id."""
-        return {each: site for each, site in self.project.sites.items() if sees_site(self.person, each)}
+        return {each: site for each, site in self._every_site.items() if sees_site(self.person, each)}
+
+    @cached_property
+    def _every_site(self) -> dict[str, Site]:
+        # Once an answer: each look reads the site files, and one answer is of one state of them.
+        return self.project.sites
 
     def site(self) -> Site:
         """The site that is asked for; where the address names none, the person's first. Raises BadInput (unknown_site)

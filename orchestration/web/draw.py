@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from functools import lru_cache
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +18,7 @@ from reports.pages.address import Address
 from reports.pages.page import Page, PageBlock, Part, Plot, Widget
 from reports.report_content import Chart, Paragraph
 from reports.svg.chart import chart_svg, chart_table
-from reports.texts.locales import rules_of, word
+from reports.texts.locales import page_word, rules_of
 
 # Path, what it is called, and who may go there.
 NAV = (
@@ -29,9 +30,9 @@ NAV = (
 )
 
 
-def draw(ask: Ask | None, page: Page, *, status: int = 200, csrf: str = "") -> Response:
-    """The page as an answer. ask: None where nobody is signed in; csrf: then the token of the forms, if any."""
-    return HTMLResponse(html_of(ask, page, csrf=csrf), status_code=status)
+def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
+    """The page as an answer. ask: None where nobody is signed in; banner: then what stands above all else."""
+    return HTMLResponse(html_of(ask, page, banner=banner), status_code=status)
 
 
 def draw_problem(
@@ -43,29 +44,30 @@ def draw_problem(
     mend: str = "",
     links: tuple[tuple[str, str], ...] = (),
     path: str = "/",
+    banner: str = "",
 ) -> Response:
     """A refusal as a page: what, where, and what to do about it."""
-    told = [Paragraph(text=detail, tone="bad")]
+    told = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
     if mend:
         told.append(Paragraph(text=mend))
     address = ask.address if ask is not None else Address(path=path)
     page = Page(title=title, address=address, parts=(Part(key="problem", blocks=tuple(told)),), links=links)
-    return draw(ask, page, status=status)
+    return draw(ask, page, status=status, banner=banner)
 
 
-def html_of(ask: Ask | None, page: Page, *, csrf: str = "") -> str:
+def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     """The page's HTML."""
     locale = page.address.locale
     return _environment().get_template("page.html").render(
         page=page,
         person=None if ask is None else ask.person,
-        csrf=csrf if ask is None else ask.csrf,
-        banner="" if ask is None else ask.banner,
+        csrf="" if ask is None else ask.csrf,
+        banner=banner if ask is None else ask.banner,
         nav=() if ask is None else _nav(ask, page.address),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
-        word=lambda text: word(text, locale),
+        word=lambda text: page_word(text, locale),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Nothing here draws or decides; a mart is never made anew for a question, its stale months are named instead.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -14,7 +14,7 @@ import polars as pl
 
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
-from assets.stores.warehouse.mart_reader import MartReader, mart_reader
+from assets.stores.warehouse.mart_reader import MartReader, mart_reader, past_reader
 from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
@@ -22,13 +22,17 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.views.scope_names import scope_names
+from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.ask import Ask
+from orchestration.web.work import BeingBuilt, work_of
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock
 
 _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 NAMED_MONTHS = 3
+# Builds of marts of the past at once, and how long one that failed is not tried again.
+PAST_AT_ONCE, _AGAIN_AFTER = 2, timedelta(minutes=1)
 # While nothing was recorded, what is stale is looked up again so often: a factor that begins to hold says nothing.
 _STALE_FOR = timedelta(minutes=5)
 
@@ -52,25 +56,85 @@ class Age(NamedTuple):
     readings_to_utc: datetime | None
     marts_utc: datetime | None
     stale: tuple[str, ...] = ()
+    is_past: bool = False
 
     def words(self, time_zone: str) -> str:
         """`readings to 2025-03-17 14:00, marts of 2025-03-17 14:07 (Europe/Berlin)`."""
         if self.marts_utc is None:
             return "no marts published"
         local = zone(time_zone)
-        marts = f"marts of {self.marts_utc.astimezone(local):%Y-%m-%d %H:%M} ({time_zone})"
+        of = "as known at" if self.is_past else "marts of"
+        marts = f"{of} {self.marts_utc.astimezone(local):%Y-%m-%d %H:%M} ({time_zone})"
         if self.readings_to_utc is None:
             return marts
         return f"readings to {self.readings_to_utc.astimezone(local):%Y-%m-%d %H:%M}, {marts}"
 
 
-def marts_of(ask: Ask) -> MartReader:
-    """The project's marts; every page of this process reads them through one memory."""
-    return mart_reader(ask.project.project.marts_dir)
+def marts_of(ask: Ask, site: Site) -> MartReader:
+    """The site's marts; every page of this process reads them through one memory. Raises as marts_dir_of."""
+    folder = marts_dir_of(ask, site)
+    return mart_reader(folder) if ask.address.as_of_utc is None else past_reader(folder)
+
+
+def marts_dir_of(ask: Ask, *sites: Site) -> Path:
+    """The folder of the marts as known at the instant of the address, or now.
+
+    Raises BeingBuilt where they are not there, BadInput (bad_as_of, nothing_known) for an instant that has none.
+    """
+    if ask.address.as_of_utc is None:
+        return ask.project.project.marts_dir
+    folder = past_folder(ask.project, sites, instant_of(ask))
+    if is_built(folder):
+        return folder
+    at, named = f"{ask.address.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}", [each.site_id for each in sites]
+    words = ("web", "past", *(word for each in named for word in ("--site", each)), "--as-of", at)
+    job = work_of(str(ask.project.project.root)).ask(
+        words, person_id=ask.person.person_id, now_utc=ask.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
+    )
+    if job.state == "failed":
+        why = job.future.exception() or job.future.result().said
+        raise BadInput(f"the marts of then cannot be built: {why}", reason="refused")
+    about_s = seconds_to_build(ask.project) - (ask.now_utc - job.asked_at_utc).total_seconds()
+    raise BeingBuilt(job, f"Marts of {', '.join(named)} as known at {at[:19]}Z", max(about_s, 1))
+
+
+def instant_of(ask: Ask) -> datetime:
+    """The instant whose knowledge answers. Raises BadInput (bad_as_of) for one that is yet to come."""
+    as_of, known_at = ask.address.as_of_utc, ask.project.reports.known_at(ask.clock)
+    if as_of is not None and as_of > known_at:
+        raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
+    return as_of or known_at
+
+
+def known_then(ask: Ask, sites: Iterable[Site]) -> list[Site]:
+    """The sites of which anything was known at the instant of the address; of now all of them."""
+    as_of_utc = ask.address.as_of_utc
+    if as_of_utc is None:
+        return list(sites)
+    return [each for each in sites if newest_entry(ask.project.store, each.site_id, as_of_utc=as_of_utc)]
+
+
+def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
+    """Have the marts of each built where they are not there, not one after the other. Raises as marts_dir_of."""
+    waiting: BeingBuilt | None = None
+    for each in sites:
+        try:
+            marts_dir_of(ask, each)
+        except BeingBuilt as fault:
+            waiting = fault
+        except BadInput as fault:
+            # As many wait as may wait: the others are asked for when the page is opened again.
+            if waiting is None or fault.reason != "busy":
+                raise
+    if waiting is not None:
+        raise waiting
 
 
 def stamp_of(ask: Ask, site: Site) -> str:
     """What everything shown of a site rests on: another text as soon as marts, readings or the site file are others."""
+    if ask.address.as_of_utc is not None:
+        # The past is over: its name says all.
+        return past_folder(ask.project, [site], instant_of(ask)).name
     entry = newest_entry(ask.project.store, site.site_id)
     return f"{mart_stamp(ask.project.project.marts_dir, site.site_id)}|{entry}|{_sha256(_Key(site, id(site)))}"
 
@@ -109,7 +173,9 @@ def scope_of(ask: Ask, site: Site) -> str:
 
 def age_of(ask: Ask, site: Site) -> Age:
     """How old the site's marts are, and which months of them wait to be made anew."""
-    project, stamp = ask.project.project, stamp_of(ask, site)
+    project, stamp, as_of_utc = ask.project.project, stamp_of(ask, site), ask.address.as_of_utc
+    if as_of_utc is not None:
+        return Age(_readings_to(marts_dir_of(ask, site), site.site_id, stamp), as_of_utc, is_past=True)
     turn = int(ask.now_utc.timestamp() // _STALE_FOR.total_seconds())
     return Age(
         readings_to_utc=_readings_to(project.marts_dir, site.site_id, stamp),
@@ -152,9 +218,9 @@ def period_of(ask: Ask, site: Site, age: Age) -> Period:
     with readings.
     """
     usual, newest = "7d", newest_day(site, age)
-    if newest is not None and newest < ask.now_utc.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
+    if newest is not None and newest < ask.as_known_utc.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
         usual = f"{newest - timedelta(days=6)}/{newest + timedelta(days=1)}"
-    return span(ask.address, time_zone=site.time_zone, now_utc=ask.now_utc, usual=usual)
+    return span(ask.address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual=usual)
 
 
 def newest_day(site: Site, age: Age) -> date | None:
@@ -176,7 +242,7 @@ def header_of(
         scope=scope,
         period=period,
         newest=newest_day(site, age),
-        now_utc=ask.now_utc,
+        now_utc=ask.as_known_utc,
         grains=grains,
         grain=grain,
     )

@@ -1,15 +1,20 @@
 """What /why and the API of figures read: the number that an address names, as somebody may see it, with its trace."""
 
 import csv
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from assets.stores.warehouse.mart_reader import mart_reader
-from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
+import polars as pl
+
+from data_quality.contracts.access.permissions import sees_scope, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
+from orchestration.web.gather import instant_of, marts_of
+from orchestration.web.lists import MOST_POINTS
+from reports.again.computations import COMBINATIONS
 from reports.again.figure_sources import Sources
 from reports.asked.why_asked import NAME, Asking, InHand, figures_of
 from reports.content.lists.figure_list import figure_list
@@ -23,38 +28,44 @@ from reports.life.figure_trace import (
     versions_today,
 )
 from reports.life.revise import store_revision
-from reports.pages.why import ROWS_A_PAGE, Explained
-from reports.pages.why_links import TAKES, read_why
+from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
+from reports.pages.why_links import TAKES, Made, WhyAsked, read_why, terms_of
 from reports.report_content import ReportContent
 
-WHY_TAKES = (*TAKES, "page")
+WHY_TAKES = (*TAKES, "page", "point")
 _MOST_PAGES = 10_000
+# The KPI of the whole site that a share of it is told of.
+SHARED = "consumption_kwh"
 
 
 class Number(NamedTuple):
-    """One number ready to be walked back. figures: who gives it and its inputs by id."""
+    """One number ready to be walked back. figures: who gives it and its inputs by id. is_open: whether the readings
+    behind a figure that it is made of are for who asks.
+    """
 
     figure: Figure
     figures: Figures
     sources: Sources
     kept: bool
+    is_open: Callable[[Figure], bool]
 
 
 def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     """What numbers of the asked site are made from. Raises BadInput for an instant that is yet to come."""
-    project, as_of = ask.project, ask.address.as_of_utc
-    known_at = project.reports.known_at(ask.clock)
-    if as_of is not None and as_of > known_at:
-        raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
-    marts_dir = project.project.marts_dir
+    project, site = ask.project, ask.site()
+
+    def read(name: str, **parts: Any) -> pl.DataFrame:
+        # Only who asks the marts waits for those of the past: what a use is held against is made from its readings.
+        return marts_of(ask, ask.sites().get(parts.get("site_id", ""), site))(name, **parts)
+
     return Asking(
-        site=ask.site(),
+        site=site,
         sources=sources or project.sources(keeps=False),
-        marts_dir=marts_dir,
-        read=mart_reader(marts_dir),
+        marts_dir=project.project.marts_dir,
+        read=read,
         baselines=project.baselines,
-        as_of_utc=as_of or known_at,
-        is_past=as_of is not None,
+        as_of_utc=instant_of(ask),
+        is_past=ask.address.as_of_utc is not None,
     )
 
 
@@ -63,10 +74,29 @@ def number_asked(ask: Ask) -> Number:
     if figure_id := ask.address.part("figure"):
         return stored_number(ask, figure_id)
     given = asking(ask)
-    figure, book = figures_of(read_why(ask.address, site=given.site.site_id, scope=ask.scope()), given)
+    wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
+    shared = _shared(wanted)
+    terms = () if wanted.made is None else terms_of(wanted.made)
+    for site, scope in {(each.site or wanted.site, scope) for each in terms for scope in each.scopes} - shared:
+        # Before anything is looked for: who may not see it hears of nothing, whether it is there or not.
+        if not sees_scope(ask.person, site, scope):
+            raise BadInput(f"the site has no number of scope {scope!r}", reason="unknown_scope")
+    figure, book = figures_of(wanted, given)
     in_hand = InHand(ask.project.reports, {each.figure_id: each for each in book.figures()})
-    _refuse_others(ask, figure, in_hand, f"the site has no number of scope {figure.scope!r}", "unknown_scope")
-    return Number(figure, in_hand, given.sources, kept=False)
+    gone = f"the site has no number of scope {figure.scope!r}"
+    _refuse_others(ask, figure, in_hand, gone, "unknown_scope", shared=shared)
+    return Number(figure, in_hand, given.sources, kept=False, is_open=lambda each: _is_theirs(ask, each))
+
+
+def _shared(wanted: WhyAsked) -> frozenset[tuple[str, str]]:
+    """What the whole site used, to who is told their own share of it: the board does; nothing else of it is theirs."""
+    made, whole = wanted.made, f"site:{wanted.site}"
+    if not isinstance(made, Made) or made.of != "percent_of":
+        return frozenset()
+    # Not of an hour: a tenant is told of days.
+    terms = {(e.kpi, e.scopes, e.site, e.how in ("", "day", "month")) for e in terms_of(made.parts[1])}
+    is_whole = terms == {(SHARED, (whole,), "", True)}
+    return frozenset({(wanted.site, whole)}) if is_whole else frozenset()
 
 
 def stored_number(ask: Ask, figure_id: str) -> Number:
@@ -75,7 +105,7 @@ def stored_number(ask: Ask, figure_id: str) -> Number:
     figure = known_figure(figure_id, reports)
     gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
     _refuse_others(ask, figure, reports, gone, "no_figure")
-    return Number(figure, reports, ask.project.sources(keeps=False), kept=True)
+    return Number(figure, reports, ask.project.sources(keeps=False), kept=True, is_open=lambda _: True)
 
 
 def kept_number(ask: Ask) -> str:
@@ -97,17 +127,31 @@ def kept_number(ask: Ask) -> str:
     return next(figure.figure_id for figure in content.figures if figure.path == path)
 
 
-def _refuse_others(ask: Ask, figure: Figure, figures: Figures, message: str, reason: str) -> None:
-    """Who sees a number sees what it is made of: all of that must be theirs to see."""
+def _refuse_others(
+    ask: Ask,
+    figure: Figure,
+    figures: Figures,
+    message: str,
+    reason: str,
+    *,
+    shared: frozenset[tuple[str, str]] = frozenset(),
+) -> None:
+    """Who sees a number sees what it is made of: all of that must be theirs to see, or shared with them."""
     for node in graph(figure, figures):
-        named = node.trace.parameters
-        site = named.get("site")
-        scope = named.get("scope") or (f"seu:{named['seu']}" if "seu" in named else node.scope)
-        is_seen = sees_whole_site(ask.person) if site is None else sees_scope(ask.person, site, scope)
-        if site is not None and not sees_site(ask.person, site):
-            is_seen = False
-        if not is_seen:
+        is_shared = node.kpi == SHARED and (node.trace.parameters.get("site", ""), node.scope) in shared
+        if not is_shared and not _is_theirs(ask, node):
             raise BadInput(message, reason=reason)
+
+
+def _is_theirs(ask: Ask, node: Figure) -> bool:
+    named = node.trace.parameters
+    if node.trace.computation in COMBINATIONS:
+        # What it is made of is asked each for itself.
+        return True
+    site = named.get("site")
+    if site is None:
+        return sees_whole_site(ask.person)
+    return sees_scope(ask.person, site, named.get("scope") or (f"seu:{named['seu']}" if "seu" in named else node.scope))
 
 
 def explained(ask: Ask) -> Explained:
@@ -116,22 +160,47 @@ def explained(ask: Ask) -> Explained:
     figure, figures, sources = number.figure, number.figures, number.sources
     # First of all: it announces what the SQL is asked, so that it runs once.
     found = trace_figure(figure.figure_id, reports=figures, sources=sources)
-    rows = as_read(readings_behind(figure, reports=figures, sources=sources))
+    rows = _readings(number)
     page = _page(ask.address.part("page"))
-    nodes = tuple(graph(figure, figures))
-    site = next((named["site"] for named in (node.trace.parameters for node in nodes) if "site" in named), "")
     return Explained(
         found=found,
-        graph=nodes,
+        graph=tuple(graph(figure, figures)),
         changes=tuple(versions_today(figure, reports=figures, sources=sources)),
         readings=rows.slice(page * ROWS_A_PAGE, ROWS_A_PAGE).to_dicts(),
         total=rows.height,
         page=page,
-        time_zone=sources.sites[site].time_zone if site in sources.sites else "UTC",
+        time_zone=_time_zone(number),
         titles=kpi_words(),
         kept=number.kept,
         is_past=ask.address.as_of_utc is not None and not number.kept,
+        is_open=number.is_open,
     )
+
+
+def readings_csv(ask: Ask) -> str:
+    """All readings behind the number that an address names, as a table. Raises BadInput."""
+    number = number_asked(ask)
+    rows = _readings(number)
+    if rows.height > MOST_POINTS:
+        raise BadInput(
+            f"{rows.height} readings are more than the {MOST_POINTS} of one answer",
+            reason="too_many_points",
+            mend="keep the number as a figure: its readings are handed out page by page",
+        )
+    return why_csv(rows.iter_rows(named=True), _time_zone(number))
+
+
+def _readings(number: Number) -> pl.DataFrame:
+    return as_read(
+        readings_behind(number.figure, reports=number.figures, sources=number.sources, is_open=number.is_open)
+    )
+
+
+def _time_zone(number: Number) -> str:
+    """Of the first site that the number is made of."""
+    named = (node.trace.parameters.get("site") for node in graph(number.figure, number.figures))
+    site = next((each for each in named if each is not None), "")
+    return number.sources.sites[site].time_zone if site in number.sources.sites else "UTC"
 
 
 def _page(text: str) -> int:

@@ -18,6 +18,7 @@ from data_quality.contracts.model import Model
 from orchestration.web.ask import Ask
 from orchestration.web.people.allowances import TooMany
 from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn
+from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
 
 # Reasons of BadInput by status; every other is 422.
@@ -26,7 +27,7 @@ REASONS: dict[int, frozenset[str]] = {
     for status, words in {
         400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
         403: "missing_role own_work foreign_form same_person",
-        404: "unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
+        404: "nothing_known unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_key unknown_source "
         "unknown_item unknown_meter unknown_bill invitation_over",
         409: "already_approved already_running decided decided_already closed_period exists mart_missing stale_marts",
@@ -60,7 +61,7 @@ class Problem(Model):
     @property
     def title(self) -> str:
         """The status in words."""
-        return HTTPStatus(self.status).phrase
+        return "Being built" if self.status == HTTPStatus.ACCEPTED else HTTPStatus(self.status).phrase
 
 
 def problem_of(fault: Exception) -> Problem:
@@ -72,6 +73,12 @@ def problem_of(fault: Exception) -> Problem:
     if isinstance(fault, TooMany):
         headers = {"Retry-After": str(fault.wait_s), **fault.told}
         return Problem(status=429, code="too_many", detail=str(fault), headers=headers)
+    if isinstance(fault, BeingBuilt):
+        place, wait = f"{JOBS}/{fault.job.job_id}", f"{max(fault.about_s / 4, 2):.0f}"
+        # A browser opens the page again by itself, without a script.
+        headers = {"Location": place, "Retry-After": wait, "Refresh": wait}
+        said = f"{fault}; the page opens by itself"
+        return Problem(status=202, code="being_built", detail=said, headers=headers)
     if isinstance(fault, BadInput):
         status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
         headers = {"Retry-After": "60"} if status == 503 else {}
@@ -93,6 +100,10 @@ def problem_of(fault: Exception) -> Problem:
 
 def answer(request: Request, problem: Problem) -> Response:
     """The problem as a program or a person reads it."""
+    if is_for_programs(request) and problem.status == HTTPStatus.ACCEPTED:
+        place = problem.headers["Location"]
+        told = {"success": True, "job": place.rpartition("/")[2], "detail": problem.detail, "location": place}
+        return Response(orjson.dumps(told), problem.status, problem.headers, "application/json")
     if is_for_programs(request):
         said: dict[str, Any] = {
             "type": f"/api/docs#{problem.code}",
@@ -102,7 +113,8 @@ def answer(request: Request, problem: Problem) -> Response:
             "instance": _printable(quote(request.url.path))[:200],
             "code": problem.code,
         }
-        said |= {"mend": problem.mend} if problem.mend else {}
+        mend = problem.mend or (banner_of(request) if problem.status == 401 else "")
+        said |= {"mend": mend} if mend else {}
         said |= {"errors": problem.errors} if problem.errors else {}
         # The older paths promise this field with every refusal.
         said |= {"success": False} if not request.url.path.startswith("/api/v1/ems") else {}
@@ -112,8 +124,9 @@ def answer(request: Request, problem: Problem) -> Response:
     from orchestration.web.draw import draw_problem
 
     person = getattr(request.state, "person", None)
-    app = request.app.state
-    ask = person and Ask(app.project, person, Address(path=request.url.path), app.clock, csrf=request.state.csrf)
+    app, banner = request.app.state, banner_of(request)
+    address = Address(path=request.url.path)
+    ask = person and Ask(app.project, person, address, app.clock, csrf=request.state.csrf, banner=banner)
     drawn = draw_problem(
         ask or None,
         status=problem.status,
@@ -122,9 +135,16 @@ def answer(request: Request, problem: Problem) -> Response:
         mend=problem.mend,
         links=(("First page", "/"),) if person else (("Sign in", "/login"),),
         path=request.url.path,
+        banner=banner,
     )
     drawn.headers.update(problem.headers)
     return drawn
+
+
+def banner_of(request: Request) -> str:
+    """What is wrong with the people file; a stranger is not told where in it."""
+    fault: str = request.app.state.people_fault()
+    return fault if getattr(request.state, "person", None) else fault.partition(": ")[0]
 
 
 def is_for_programs(request: Request) -> bool:

@@ -26,18 +26,13 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         raise BadInput(f"no Meterloom project here: there is no {settings_file}", reason="no_project")
     server = project.project.settings.server
     check_server(server)
-    # Later a file that is not in order leaves people as they were; now there would be nobody.
-    _ = project.people
     # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    # polars reads it once, when it is first imported: four readers with two threads each, not with all cores.
-    os.environ.setdefault("POLARS_MAX_THREADS", "2")
+    project.run_sql_apart()
     from orchestration.web.app import make_app
     from orchestration.web.people.sign_in import SignIn
     from orchestration.web.porch import own_hosts
 
-    # Before anybody asks: several requests at once must not each open it.
-    _ = project.store
     scheme = "https" if server.certificate_file else "http"
     bound = f"{scheme}://{server.web_host}:{server.web_port}"
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
@@ -55,6 +50,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         log_config=None,
         # An address may hold what somebody put there by mistake.
         access_log=False,
+        # The porch answers none: a library for them would be loaded for nothing.
+        ws="none",
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=10,

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from orchestration.web.cache import as_taken
+
 FOLDER = Path(__file__).resolve().parent / "static"
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -20,11 +22,10 @@ router = APIRouter()
 
 
 class StaticFile(NamedTuple):
-    """One file as it is sent. packed: the same, for browsers that take gzip."""
+    """One file as it is sent, packed by gzip."""
 
     address: str
     media_type: str
-    whole: bytes
     packed: bytes
 
 
@@ -37,7 +38,7 @@ def static_files() -> dict[str, StaticFile]:
             continue
         whole = path.read_bytes()
         address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{path.name}"
-        found[path.name] = StaticFile(address, TYPES[path.suffix], whole, gzip.compress(whole, 9, mtime=0))
+        found[path.name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0))
     return found
 
 
@@ -53,6 +54,4 @@ def static_file(digest: str, name: str, request: Request) -> Response:
     if file is None or file.address != f"/static/{digest}/{name}":
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.packed, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(file.whole, media_type=file.media_type, headers=headers)
+    return as_taken(request, file.packed, file.media_type, headers)

@@ -1,4 +1,4 @@
-"""Work that takes longer than a page may: commands of ours in a child process, one at a time, with their answers.
+"""Work that takes longer than a page may: commands of ours in a child process, a few at a time, with their answers.
 
 A fit pulls in libraries that this process stays free of, and must not hold its threads. Who asks waits as long as an
 answer may take; after that the job goes on, and is asked for by its id.
@@ -15,15 +15,18 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from assets.stores.issued.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
 from orchestration.views.plain_answer import CHECK_FAILED, DONE
 
 State = Literal["queued", "running", "done", "failed"]
+# Where a job of one's own is asked for.
+JOBS = "/api/v1/ems/jobs"
 WAIT_S = 25.0
 LONGEST_S = 600.0
 # Answers of so many jobs are kept, and no more than so many wait.
@@ -31,6 +34,14 @@ MOST_KEPT, MOST_WAITING = 100, 8
 _HOME = Path(__file__).resolve().parents[2]
 # Beside this Python, as Dagster's and MLflow's are.
 _METERLOOM = str(Path(sys.executable).with_name("meterloom"))
+
+
+class BeingBuilt(Exception):
+    """What the answer is read from is being made. about_s: how much longer that takes."""
+
+    def __init__(self, job: "Job", what: str, about_s: float) -> None:
+        super().__init__(f"{what}: being built, about {about_s:.0f} s")
+        self.job, self.about_s = job, about_s
 
 
 class Outcome(NamedTuple):
@@ -43,12 +54,13 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Job:
-    """One command of one person."""
+    """One command of one person. key: what they sent with it, so that it is begun once however often it is sent."""
 
     job_id: str
     person_id: str
     words: tuple[str, ...]
     asked_at_utc: datetime
+    key: str = ""
     is_running: bool = False
     future: "Future[Outcome]" = field(default_factory=Future)
 
@@ -75,24 +87,52 @@ class Work:
         self.root = root
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
-        # One child: two fits would share what the pages need of the machine.
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
+        self._pools: dict[int, ThreadPoolExecutor] = {}
 
-    def ask(self, words: Sequence[str], *, person_id: str, now_utc: datetime) -> Job:
-        """Have a command run as a person; the same one that still waits or runs is that job. Raises BadInput (busy)."""
+    def ask(
+        self,
+        words: Sequence[str],
+        *,
+        person_id: str,
+        now_utc: datetime,
+        at_once: int = 1,
+        again_after: timedelta = timedelta(0),
+        key: str = "",
+    ) -> Job:
+        """Have a command run as a person; the same one that still waits or runs is that job. Raises BadInput (busy).
+
+        at_once: as many of its kind; two fits would share what the pages need of the machine. again_after: one that
+        failed less than so long ago is that job too. key: what was begun under it within a day is that job, done or
+        not. Raises BadInput (other_body) where that was something else.
+        """
         with self._lock:
+            if key and (same := self._sent(key, person_id, now_utc)) is not None:
+                if same.words != tuple(words):
+                    raise BadInput("this Idempotency-Key was sent with another body", reason="other_body")
+                return same
             open_jobs = [each for each in self._jobs.values() if not each.future.done()]
-            for each in open_jobs:
-                if (each.person_id, each.words) == (person_id, tuple(words)):
+            for each in self._jobs.values():
+                is_held = each in open_jobs or (each.state == "failed" and now_utc < each.asked_at_utc + again_after)
+                if is_held and (each.person_id, each.words) == (person_id, tuple(words)):
                     return each
             if len(open_jobs) >= MOST_WAITING:
                 raise BadInput(f"{MOST_WAITING} jobs wait already: ask again when one is done", reason="busy")
-            job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc)
+            job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc, key)
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_KEPT:
                 self._jobs.popitem(last=False)
-            job.future = self._pool.submit(self._run, job)
+            if at_once not in self._pools:
+                self._pools[at_once] = ThreadPoolExecutor(at_once, thread_name_prefix="work")
+            job.future = self._pools[at_once].submit(self._run, job)
         return job
+
+    def _sent(self, key: str, person_id: str, now_utc: datetime) -> Job | None:
+        mine = (each for each in self._jobs.values() if (each.key, each.person_id) == (key, person_id))
+        return next((each for each in mine if now_utc < each.asked_at_utc + REMEMBERED), None)
+
+    def last(self, words: Sequence[str]) -> Job | None:
+        """The newest job of that command, whoever had it run."""
+        return next((each for each in reversed(self._jobs.values()) if each.words == tuple(words)), None)
 
     def job(self, job_id: str, person_id: str) -> Job:
         """A person's own job. Raises BadInput in the same words for one that is somebody else's."""
@@ -103,7 +143,7 @@ class Work:
 
     def _run(self, job: Job) -> Outcome:
         job.is_running = True
-        words = [*job.words, "--as", job.person_id, "--project", self.root, "--json"]
+        words = [*job.words, "--project", self.root, "--json"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])}
         done = subprocess.run(
             [_METERLOOM, *words],

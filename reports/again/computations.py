@@ -21,7 +21,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.again import bill_again, footprint_again, hours_again, project_again
+from reports.again import bill_again, footprint_again, hours_again, project_again, saving_worth
 from reports.again.code_behind import digest_behind
 from reports.again.figure_sources import KpiBasis, Sources, parse_dates
 
@@ -73,6 +73,12 @@ def percent_of(operands: Sequence[Operand]) -> Decimal | None:
     return ARITHMETIC.divide(ARITHMETIC.multiply(Decimal(100), first), second)
 
 
+def root_sum_of_squares(operands: Sequence[Operand]) -> Decimal | None:
+    """Half-width of a sum's band, of parts that err apart from one another; unknown as soon as one part is (5.5)."""
+    total = sum_of([(role, value and ARITHMETIC.multiply(value, value)) for role, value in operands])
+    return None if total is None else ARITHMETIC.sqrt(total)
+
+
 def in_gj(operands: Sequence[Operand]) -> Decimal | None:
     """KWh as GJ: 0.0036, exact."""
     return _times(operands, Decimal("0.0036"))
@@ -100,6 +106,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "ratio": ratio_of,
     "deviation_percent": deviation_of,
     "percent_of": percent_of,
+    "root_sum_of_squares": root_sum_of_squares,
     "in_gj": in_gj,
     "in_thousands": in_thousands,
 }
@@ -179,6 +186,18 @@ def assessment_field(result: EnpiResult, field: str) -> Decimal | None:
     if field in COMPARED_FIELDS and result.compared_days == 0:
         return None
     return to_decimal(getattr(result, field))
+
+
+def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
+    """What a use saved in money, each day at its price. parameters: site, seu, start, end, min_day_coverage."""
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    period, scope = _period(trace, site.time_zone), f"seu:{trace.parameters['seu']}"
+    pairs = sources.pairs(site, named["seu"], _version_named(trace), period, trace.as_of_utc)
+    # Parameters are texts of repr(): the very same float comes back.
+    days = saving_worth.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
+    basis = KpiBasis(site.site_id, trace.as_of_utc, _definition_named(trace))
+    sources.want(basis, [each for day in days for each in saving_worth.asked_of_day(scope, day.local_date)])
+    return saving_worth.worth(days, scope, lambda each: sources.kpi_row(basis, each))
 
 
 def baseline_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -362,6 +381,7 @@ def _running(
         readings=sources.stream_readings(site, running.supply_streams(site), *months, as_of_utc),
         factors=sources.factors(site, as_of_utc),
         costs=running.interval_costs(site, sources.lake, [window], as_of_utc=as_of_utc),
+        run=sources.definitions.run,
     )
     return running_figures(site.site_id, quarters, projections, at_utc=at_utc)
 
@@ -370,6 +390,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
     "scope_coverage": scope_coverage,
     "seu_assessment": seu_assessment,
+    "savings_value": savings_value,
     "baseline_number": baseline_number,
     "batch_count": batch_count,
     "reading_count": reading_count,

@@ -11,10 +11,10 @@ import polars as pl
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import known_factors, version_text, versions_behind
 from assets.kpi.enpi_of_use.adjust import adjusted_days
-from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi_of_use.daily import SiteDays, seu_days
 from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
-from assets.kpi.enpi_of_use.static_factors import unanswered_changes
+from assets.kpi.enpi_of_use.lake_days import days_in, uses_streams
 from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
 from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
@@ -205,6 +205,7 @@ class Sources:
             readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
             factors=self.factors(site, basis.as_of_utc),
             expected=self._expected_days(basis, site, Period(label="", start=start, end=end, time_zone=site.time_zone)),
+            run=self.definitions.run,
         )
 
     def _expected_days(self, basis: "KpiBasis", site: Site, span: Period) -> pl.DataFrame | None:
@@ -294,24 +295,30 @@ class Sources:
         kept: TraceInput = self._kept[key]
         return kept
 
-    def is_review_due(
-        self, site: Site, seu_id: str, version: BaselineVersion, period: Period, as_of_utc: datetime
-    ) -> bool:
-        """True where a static factor of the SEU changed since the baseline and no adjustment answers it."""
-        given = self.adjustments(version.baseline_id, version.version, as_of_utc)
-        found = unanswered_changes(seu_of(site, seu_id), version.baseline, given, start=period.start, end=period.end)
-        return bool(found)
-
     def days(self, site: Site, seu_id: str, period: Period, as_of_utc: datetime) -> pl.DataFrame:
         """The daily table of one SEU (assets/kpi/enpi_of_use/daily.py) as known at T."""
         seu = seu_of(site, seu_id)
-        if self._covering(site.site_id, period.start, period.end, as_of_utc) is None:
-            readings = self.readings(site, period.start, period.end, as_of_utc)
-        else:
+        if self._covering(site.site_id, period.start, period.end, as_of_utc) is not None:
             # The whole site was read already: its other meters need not be looked at again for each use.
-            streams = [*seu.meters, *(driver.driver_id for driver in seu.drivers)]
-            readings = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
-        return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+            readings = self.stream_readings(site, uses_streams([seu]), period.start, period.end, as_of_utc)
+            return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+        days = self._site_days(site, period, as_of_utc).of(seu)
+        return days.filter(pl.col("local_date").is_between(period.start, period.end, closed="left"))
+
+    def _site_days(self, site: Site, period: Period, as_of_utc: datetime) -> SiteDays:
+        """Days of all uses of the site, read once for all of them; those of a longer span where they are known."""
+        for (kind, *named), kept in self._kept.items():
+            if kind == "site days" and named[0] == site.site_id and named[3] == as_of_utc:
+                longer: SiteDays = kept
+                if named[1] <= period.start and period.end <= named[2]:
+                    return longer
+        span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+        files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
+        made: SiteDays = self.keep(
+            ("site days", site.site_id, period.start, period.end, as_of_utc),
+            lambda: days_in(files, site, site.seus, start=period.start, end=period.end),
+        )
+        return made
 
     def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
         """Share 0–1 of the quarter hours of the site's electricity total that were read."""

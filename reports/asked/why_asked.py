@@ -1,16 +1,18 @@
 """A number that is nowhere stored, asked for by what it is: made from the marts as a figure, ready to be explained.
 
 The figure stands in a book of revision 0 with every figure that it is made of; `InHand` lets a trace walk it like a
-stored one. A view of the past is made from the readings: the marts hold what is known now.
+stored one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
+from assets.kpi.claims.mv_savings import project_of
 from assets.kpi.running_cost.month_to_date import running_figures, span_behind
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
@@ -19,18 +21,19 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, months_of, parse_period
+from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.again.computations import RUNNING
 from reports.again.figure_sources import Sources, seu_of
 from reports.content.lists.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.content.lists.running_list import running_book
 from reports.content.lists.span_rows import OF_DAYS, span_rows
 from reports.datasets.base import Given, Item
-from reports.datasets.enpi import MEASURES, EnpiData
+from reports.datasets.enpi import EnpiData
+from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figures import FigureBook
-from reports.make_report import baselines_in_force
-from reports.pages.why_links import PAIRS, WhyAsked
+from reports.make_report import baselines_in_force, project_baselines
+from reports.pages.why_links import GRAINS, HOWS, PAIRS, Made, Term, WhyAsked
 
 NAME = "why"
 # Units of combinations; of the others it is that of what they combine.
@@ -39,7 +42,9 @@ _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "perce
 
 @dataclass(frozen=True)
 class Asking:
-    """What answers are read from, as known at an instant. is_past: an instant that the marts are not of."""
+    """What answers are read from, as known at an instant. read: marts as known then; marts_dir: those of now, of which
+    alone there are some of energy uses; is_past: an instant that these are not of.
+    """
 
     site: Site
     sources: Sources
@@ -74,65 +79,112 @@ def figures_of(asked: WhyAsked, given: Asking, *, revision: int = 0) -> tuple[Fi
     )
     if asked.of == "running":
         return _running(asked, given, revision)
+    if asked.made is not None:
+        return _made(asked.made, given, book), book
     if asked.of == "assessment":
-        return _assessed(asked, given, book), book
-    span = parse_period(asked.period, given.site.time_zone)
-    first = _side(book, asked, given, asked.scope, asked.kpi, span)
-    if asked.of not in PAIRS:
-        return first, book
-    other = parse_period(asked.against, given.site.time_zone)
-    second = _side(book, asked, given, asked.against_scope or asked.scope, asked.against_kpi or asked.kpi, other)
-    unit = _UNITS.get(asked.of, first.unit)
-    pair = [("first", first), ("second", second)]
-    return book.derive(asked.of, asked.of, pair, label=f"{asked.of} of {asked.kpi}", kpi=asked.of, unit=unit), book
+        return _of_dataset(asked, given, book), book
+    return _of_rows(asked, given, book)[0], book
 
 
 def _name(asked: WhyAsked) -> str:
     """The question in one word of a report's id, in which a stroke parts."""
-    told = asked.model_dump(mode="json", exclude={"site"}, exclude_defaults=True)
-    return ";".join(str(value) for value in told.values()).replace("/", "~")
+    told = asked.model_dump(mode="json", exclude={"site", "made"}, exclude_defaults=True)
+    said = [str(value) for value in told.values()] + ([] if asked.made is None else [str(asked.made)])
+    return ";".join(said).replace("/", "~")
 
 
-def _side(book: FigureBook, asked: WhyAsked, given: Asking, scope: str, kpi: str, span: Period) -> Figure:
-    """One row, or the sum or the largest of those of its days or months."""
-    rows = _rows(asked, given, scope, kpi, span)
-    if given.is_past:
-        rows = _as_known_then(rows, given)
+def _made(asked: Term | Made, given: Asking, book: FigureBook) -> Figure:
+    """What an expression says; of a term alone its one number."""
+    parts = _parts(asked, given, book)
+    if len(parts) > 1:
+        raise _none(f"{str(asked)[:80]} is {len(parts)} numbers, not one")
+    return parts[0]
+
+
+def _parts(asked: Term | Made, given: Asking, book: FigureBook) -> list[Figure]:
+    if isinstance(asked, Term):
+        return [each for scope in asked.scopes for each in _numbers(asked, scope, given, book)]
+    if book.has(str(asked)):
+        return [book.at(str(asked))]
+    parts = [figure for each in asked.parts for figure in _parts(each, given, book)]
+    units = {each.unit for each in parts}
+    # A sum of euros and kWh, or of two currencies, would be a number of nothing.
+    if len(units) > 1 and asked.of != "ratio":
+        raise _none(f"{asked.of} of {' and '.join(sorted(units))} is no number")
+    if asked.of in PAIRS and len(parts) != 2:
+        raise _none(f"{asked.of} is made of two numbers, these are {len(parts)}")
+    first = parts[0]
+    scopes, kpi = {each.scope for each in parts}, asked.of if asked.of in PAIRS else first.kpi
+    scope = first.scope if len(scopes) == 1 or asked.of in PAIRS else f"site:{given.site.site_id}"
+    unit = _UNITS.get(asked.of, first.unit)
+    label = f"{asked.of} of {first.kpi}" if asked.of in PAIRS else first.label if len(scopes) == 1 else first.kpi
+    roles = ("first", "second") if asked.of in PAIRS else ("part",) * len(parts)
+    inputs = list(zip(roles, parts, strict=True))
+    return [book.derive(str(asked), asked.of, inputs, label=label, kpi=kpi, unit=unit, scope=scope)]
+
+
+def _numbers(term: Term, scope: str, given: Asking, book: FigureBook) -> list[Figure]:
+    """The numbers of one scope of a term: one, or those of its rows."""
+    own = given if not term.site else replace(given, site=given.sources.site(term.site))
+    at_utc = None if term.how in HOWS else parse_instant(term.how)
+    asked = WhyAsked(site=own.site.site_id, scope=scope, kpi=term.kpi, period=term.period, at_utc=at_utc)
+    if term.how in ("assessment", "project"):
+        return [_of_dataset(asked, own, book, "enpi" if term.how == "assessment" else "project")]
+    return _of_rows(asked, own, book, term.how if term.how in GRAINS else "")
+
+
+def _of_rows(asked: WhyAsked, given: Asking, book: FigureBook, grain: str = "") -> list[Figure]:
+    """The one row that is asked for, or those of a grain."""
+    rows = _rows(asked, given, grain)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
-    before = {figure.figure_id for figure in book.figures()}
-    add_rows(book, given.site, rows, sources=given.sources)
-    made = [figure for figure in book.figures() if figure.figure_id not in before]
-    if not asked.grain:
-        return made[0]
-    # Of difference, ratio and the like the sides are made first; of a sum the sum is the answer.
-    parts = [("part", figure) for figure in made]
-    path = f"{asked.each}/{scope}/{kpi}/{span.start}/{span.end}"
-    return book.derive(path, asked.each, parts, label=f"{kpi} of {scope}", kpi=kpi, unit=made[0].unit, scope=scope)
+    found = add_rows(book, given.site, rows, sources=given.sources)
+    return found if grain else found[:1]
 
 
-def _rows(asked: WhyAsked, given: Asking, scope: str, kpi: str, span: Period) -> pl.DataFrame:
+def _rows(asked: WhyAsked, given: Asking, grain: str) -> pl.DataFrame:
+    kpi, scope = asked.kpi, asked.scope
+    span = parse_period(asked.period, given.site.time_zone)
     is_it = (pl.col("scope") == scope) & (pl.col("kpi") == kpi)
-    if asked.at_utc is not None:
+    known: pl.DataFrame | None = None
+    if asked.at_utc is not None or grain == "hour":
         hours = {} if kpi not in HOURLY else {"kpis": (kpi,)}
-        rows = hours_of(given.site, span, given.read, scope=scope, **hours)
-        rows = rows.filter(is_it & (pl.col("hour_start_utc") == asked.at_utc))
-    elif asked.grain:
-        rows = kpi_rows(given.site, span, asked.grain, given.read, scope=scope)
-        rows = rows.filter(is_it & (pl.col("grain") == asked.grain))
+        rows = hours_of(given.site, span, given.read, scope=scope, **hours).filter(is_it)
+        # Hours that nobody read are in no sum of a day so far.
+        is_asked = pl.col("coverage") > 0 if asked.at_utc is None else pl.col("hour_start_utc") == asked.at_utc
+        rows = rows.filter(is_asked).sort("hour_start_utc")
+    elif grain in ("day", "month"):
+        known = kpi_rows(given.site, span, "day" if grain == "day" else "month", given.read, scope=scope)
+        rows = known.filter(is_it & (pl.col("grain") == grain))
         # A hole would make the sum of what is there look like that of the whole.
         if not rows.is_empty() and not _is_whole(rows, span):
-            raise _none(f"{kpi} of {scope}: not every {asked.grain} of {span.label} is in the marts")
+            raise _none(f"{kpi} of {scope}: not every {grain} of {span.label} is in the marts")
     elif kpi in OF_DAYS:
         rows = span_rows(given.site, scope, span, given.read, kpis=(kpi,))
     else:
         exact = (pl.col("period_start") == span.start) & (pl.col("period_end") == span.end)
-        grains = _grains(span)
-        rows = pl.concat([kpi_rows(given.site, part, grain, given.read, scope=scope) for grain, part in grains.items()])
-        rows = rows.filter(is_it & exact)
+        known = _of_grains(given, scope, _grains(span))
+        rows = known.filter(is_it & exact)
     if rows.is_empty():
         about = f" at {asked.at_utc:%Y-%m-%d %H:%M}Z" if asked.at_utc is not None else ""
-        raise _none(f"the marts have no {kpi} of {scope} for {span.start}/{span.end}{about}")
+        near = [] if known is None else get_close_matches(kpi, known["kpi"].unique().to_list(), n=1)
+        meant = f"; did you mean {near[0]}?" if near and near[0] != kpi else ""
+        raise _none(f"the marts have no {kpi} of {scope} for {span.start}/{span.end}{about}{meant}")
     return rows
+
+
+def _of_grains(given: Asking, scope: str, parts: Mapping[Grain, Period]) -> pl.DataFrame:
+    """Rows of the grains that there are: of a year that has begun its last month is not read."""
+    found, fault = [], _none("there is no such grain")
+    for grain, part in parts.items():
+        try:
+            found.append(kpi_rows(given.site, part, grain, given.read, scope=scope))
+        except BadInput as missing:
+            if missing.reason not in ("nothing_in_period", "unknown_scope"):
+                raise
+            fault = missing
+    if not found:
+        raise fault
+    return pl.concat(found, how="diagonal")
 
 
 def _grains(span: Period) -> dict[Grain, Period]:
@@ -153,34 +205,6 @@ def _is_whole(rows: pl.DataFrame, span: Period) -> bool:
     return [span.start, *ends] == [*starts, span.end]
 
 
-def _as_known_then(rows: pl.DataFrame, given: Asking) -> pl.DataFrame:
-    """The rows with the values that the readings gave then."""
-    found = []
-    for row in rows.iter_rows(named=True):
-        if row["hour_start_utc"] is not None or row.get("baseline_id") is not None:
-            raise _none(
-                "an hour, or a difference to a baseline, is explained as it is known now: leave as_of out, or "
-                "keep it as a figure first"
-            )
-        span = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=given.site.time_zone)
-        known = given.sources.kpi_of(given.site, row["scope"], row["kpi"], span, given.as_of_utc)
-        value = None if known is None else known.value
-        codes = ("no_readings",) if known is None else known.findings
-        found.append(
-            row
-            | {
-                "exact": value,
-                "value": None if value is None else float(value),
-                "finding": codes[0] if codes else None,
-                "findings": " ".join(codes),
-                "coverage": None if known is None else known.coverage,
-                "estimated_share": None if known is None else known.estimated_share,
-            }
-        )
-    schema = {**rows.schema, "exact": pl.Decimal(38, 15)}
-    return pl.DataFrame(found, schema=schema)
-
-
 def _running(asked: WhyAsked, given: Asking, revision: int) -> tuple[Figure, FigureBook]:
     site = given.site
     if asked.kpi not in RUNNING:
@@ -197,17 +221,24 @@ def _running(asked: WhyAsked, given: Asking, revision: int) -> tuple[Figure, Fig
     return next(figure for figure in book.figures() if figure.kpi == asked.kpi), book
 
 
-def _assessed(asked: WhyAsked, given: Asking, book: FigureBook) -> Figure:
-    """A number of an energy use against a version of its baseline, by name, or against the one in force."""
-    seu = seu_of(given.site, asked.scope.removeprefix("seu:"))
-    if asked.kpi not in MEASURES:
-        raise _none(f"an energy use has no number {asked.kpi!r}; there are {', '.join(MEASURES)}")
+def _of_dataset(asked: WhyAsked, given: Asking, book: FigureBook, dataset: str = "enpi") -> Figure:
+    """A number of an energy use against a version of its baseline, by name, or against the one in force; or of a
+    project.
+    """
+    kind, _, name = asked.scope.partition(":")
+    versions: dict[str, BaselineVersion | None] = {}
+    if dataset == "enpi":
+        seu = seu_of(given.site, name if kind == "seu" else asked.scope)
+        versions, label = {name: version_of(asked.baseline, given, seu.seu_id)}, seu.name
+    else:
+        label = project_of(given.site, name if kind == "project" else asked.scope).name
     span = parse_period(asked.period, given.site.time_zone)
-    book.is_synthetic = given.sources.has_synthetic(given.site, span, given.as_of_utc)
-    ask = assessing(
-        given, span, {seu.seu_id: version_of(asked.baseline, given, seu.seu_id)}, book, confidence=asked.confidence
-    )
-    return ask.question(f"enpi.{asked.kpi}", Item(key="", label=seu.name, scope=asked.scope, period=span))
+    book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
+    ask = assessing(given, span, versions, book, confidence=asked.confidence)
+    known = ask.datasets[dataset].measures
+    if asked.kpi not in known:
+        raise _none(f"{asked.scope} has no number {asked.kpi!r}; there are {', '.join(known)}")
+    return ask.question(f"{dataset}.{asked.kpi}", Item(key="", label=label, scope=asked.scope, period=span))
 
 
 def assessing(
@@ -218,7 +249,7 @@ def assessing(
     *,
     confidence: float = 0.9,
 ) -> Asker:
-    """What fills a book with numbers of energy uses over a span, each against the version named."""
+    """What fills a book with numbers of energy uses over a span, each against the version named, and of projects."""
     known = Given(
         site=given.site,
         period=span,
@@ -227,8 +258,9 @@ def assessing(
         versions={name: version for name, version in versions.items() if version is not None},
         marts_dir=None if given.is_past else given.marts_dir,
         confidence=confidence,
+        project_versions=project_baselines(given.site, given.baselines, as_of_utc=given.as_of_utc),
     )
-    return Asker(known, {"enpi": EnpiData(known)}, book)
+    return Asker(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
 
 
 def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
+from assets.kpi.published_kpis import PublishedKpis
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -11,6 +12,7 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
+from reports.again import saving_worth
 from reports.again.claims import Claim, against_use, claim_of
 from reports.again.computations import (
     ASSESSMENT_FIELDS,
@@ -20,6 +22,8 @@ from reports.again.computations import (
     detectable,
     number_of,
 )
+from reports.again.figure_sources import KpiBasis
+from reports.assess import is_review_due
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
@@ -70,6 +74,7 @@ MEASURES: Mapping[str, Measure] = {
         is_claim=True,
     ),
     "claimed_kwh": Measure("Claimed", "kwh", whole="asked", is_claim=True),
+    "savings_value": Measure("Savings, each day at its price", "currency", whole="asked", is_claim=True),
     "band_low_kwh": Measure(
         "Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
     ),
@@ -137,6 +142,8 @@ class EnpiData:
         version = self.given.versions.get(seu.seu_id)
         if measure in ASSESSMENT_FIELDS:
             return self._assessed(measure, seu, version, item.period)
+        if measure == "savings_value":
+            return self._worth(seu, version, item.period)
         if measure in DETECTABLE:
             named = {"name": measure, "confidence": repr(self.given.confidence)}
             if version is None:
@@ -244,9 +251,7 @@ class EnpiData:
 
     def _is_review_due(self, seu: Seu, period: Period) -> bool:
         given, version = self.given, self.given.versions.get(seu.seu_id)
-        return version is not None and given.sources.is_review_due(
-            given.site, seu.seu_id, version, period, given.as_of_utc
-        )
+        return version is not None and is_review_due(given.sources, seu, version, period, given.as_of_utc)
 
     def _assessed(self, measure: str, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
         given, result = self.given, self.result(seu, period, with_band=measure in {"uncertainty_kwh", "claimed_kwh"})
@@ -267,6 +272,24 @@ class EnpiData:
             estimated_share=result.estimated_share,
             findings=(result.reason,) if result.reason else (),
         )
+
+    def _worth(self, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
+        given, scope = self.given, f"seu:{seu.seu_id}"
+        days = saving_worth.days_compared(self.use_days.pairs(seu, period), period, given.rule)
+        if given.marts_dir is None:
+            basis = KpiBasis(given.site.site_id, given.as_of_utc)
+            asked = [each for day in days for each in saving_worth.asked_of_day(scope, day.local_date)]
+            given.sources.want(basis, asked)
+            value = saving_worth.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
+        else:
+            known = PublishedKpis(
+                given.marts_dir, given.site.site_id, kpis=saving_worth.PRICED, scope=scope, grains=("day",)
+            )
+            value = saving_worth.worth(days, scope, known.get)
+        named = {**given.span(period), "seu": seu.seu_id, "min_day_coverage": repr(given.rule.min_day_coverage)}
+        inputs = [*given.behind(period), given.sources.definition_input(), *self._expecting(version)]
+        status = "" if value is not None else saving_worth.NO_PRICE if days else "missing"
+        return Leaf(value, "savings_value", named, inputs, status=status, unit=given.site.currency)
 
     def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:
         """What expected energy rests on beside the readings: the baseline and its adjustments."""

@@ -1,6 +1,7 @@
 """What a pack says of itself: the manifest that is signed, and the signature beside it."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from data_quality.contracts.model import Model
@@ -91,3 +92,8 @@ class PackSignature(Model):
     signer: str
     public_key: str
     signature: str
+
+
+def pack_file(reports_dir: Path, report_id: str, revision: int) -> Path:
+    """Where the pack of a revision is put, where nobody names another place."""
+    return reports_dir / "packs" / f"{report_id.replace('/', '_')}_r{revision}.zip"

@@ -1,12 +1,13 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 import polars as pl
 
+from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.kpi.scope_streams import FACTORED, streams_behind
@@ -133,19 +134,24 @@ def graph(figure: Figure, reports: Figures) -> Iterator[Figure]:
                 waiting.append(known_figure(given.id, reports))
 
 
-def readings_behind(figure: Figure, *, reports: Figures, sources: Sources) -> pl.DataFrame:
+def readings_behind(
+    figure: Figure, *, reports: Figures, sources: Sources, is_open: Callable[[Figure], bool] = lambda _: True
+) -> pl.DataFrame:
     """The readings that the figure is made of, as known at its as_of: ROW_COLUMNS, by meter and time.
 
-    Derived from the partitions on demand. Empty for a figure that rests on no reading, such as a coefficient.
+    Derived from the partitions on demand. Empty for a figure that rests on no reading, such as a coefficient. is_open:
+    whether those of a figure that it is made of may be told.
     """
     frames = []
     for leaf in graph(figure, reports):
-        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters:
+        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters or not is_open(leaf):
             continue
         site = sources.site(leaf.trace.parameters["site"])
         start, end = parse_dates(leaf.trace.parameters)
-        rows = sources.readings(site, start, end, leaf.trace.as_of_utc)
-        frames.append(rows.filter(pl.col("meter_id").is_in(streams_of(leaf, site))))
+        streams = streams_of(leaf, site)
+        # Sorted, as whoever made the value again asked for them: they were read already.
+        rows = sources.stream_readings(site, sorted(set(streams)), start, end, leaf.trace.as_of_utc)
+        frames.append(rows.filter(pl.col("meter_id").is_in(streams)))
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
     # A month and the year around it read the same quarter hours: each is listed once.
@@ -200,7 +206,12 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
         seu = seu_of(site, named["seu"])
         # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
         drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
-        return [*streams_for(site, seu.meters), *drivers]
+        # What a saving is worth rests on prices too.
+        priced = streams_behind("cost", site=site, scope=f"seu:{seu.seu_id}") if "field" not in named else ()
+        return [*dict.fromkeys((*streams_for(site, seu.meters), *drivers, *priced))]
+    if "project" in named:
+        use = project_use(site, project_of(site, named["project"]))
+        return [*streams_for(site, use.meters), *(driver.driver_id for driver in use.drivers)]
     if leaf.trace.computation == "footprint_number":
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     if leaf.trace.computation == "running_figure":

@@ -19,6 +19,8 @@ LOCALES = ("en", "de", "fr", "es", "it", "nl", "ar")
 # A period longer than this is no question that somebody has.
 MOST_DAYS = 3700
 MOST_TEXT = 200
+# What a number is made of may name many of its parts; a whole address still fits into 8 kB.
+MOST_OF: Mapping[str, int] = {"of": 4000}
 _BACK = {"today": (0, 1), "yesterday": (1, 1), "7d": (6, 7), "30d": (29, 30)}
 
 
@@ -71,8 +73,9 @@ def read_address(path: str, query: list[tuple[str, str]], *, takes: tuple[str, .
             raise _wrong(f"there is no parameter {name[:40]!r} here; there are {', '.join((*KNOWN, *takes))}")
         if name in found:
             raise _wrong(f"{name} stands twice in the address")
-        if len(value) > MOST_TEXT or not value.isprintable():
-            raise _wrong(f"{name} is longer than {MOST_TEXT} characters, or holds what nobody can print")
+        most = MOST_OF.get(name, MOST_TEXT)
+        if len(value) > most or not value.isprintable():
+            raise _wrong(f"{name} is longer than {most} characters, or holds what nobody can print")
         found[name] = value.strip()
     as_of = found.pop("as_of", "")
     more = tuple((name, found.pop(name)) for name in takes if found.get(name))

@@ -10,6 +10,7 @@ from data_quality.contracts.people import Board, Person, Role
 from data_quality.contracts.yaml_file import load_model
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
+from reports.texts.locales import page_word
 
 TITLES: Mapping[Board, str] = {
     "ops": "Operations", "site": "My part of the site", "exec": "Results", "audit": "Proof",
@@ -64,7 +65,8 @@ def board_page(
     """The page. of: the site, or the sites, in words. below: what stands under the tiles."""
     blocks: tuple[PageBlock, ...] = (*pickers, Cards(widgets=tuple(widgets)))
     return Page(
-        title=f"{TITLES[board]}: {of}", address=address, parts=(Part(key="tiles", blocks=blocks), *below), age=age,
+        title=f"{page_word(TITLES[board], address.locale)}: {of}", address=address,
+        parts=(Part(key="tiles", blocks=blocks), *below), age=age,
         findings=tuple(findings), links=tuple(links), whys=dict(whys or {}),
         is_synthetic=any(each.is_synthetic for each in widgets),
     )  # fmt: skip

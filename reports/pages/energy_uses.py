@@ -133,7 +133,7 @@ def use_page(told: UseTold, address: Address) -> Page:
         Part(key="bars", title="Expected and actual", blocks=_bars(told)),
         Part(key="quarters", title="Quarters", blocks=(_table(told.quarters, "quarters", told.span.label),)),
         Part(key="index", title="Index over three years", blocks=_index(told)),
-        Part(key="model", title="The baseline", blocks=_model(told)),
+        Part(key="model", title="The baseline", blocks=_model(told, address)),
         Part(key="care", title="What else must be known", blocks=_care(told)),
     ]
     path = f"/enpi/{told.site.site_id}/{told.seu.seu_id}/quarters.csv"
@@ -308,7 +308,7 @@ def _index(told: UseTold) -> tuple[PageBlock, ...]:
     return (chart, *tables)
 
 
-def _model(told: UseTold) -> tuple[PageBlock, ...]:
+def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     version = told.version
     if version is None:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
@@ -327,9 +327,19 @@ def _model(told: UseTold) -> tuple[PageBlock, ...]:
         ("Approved by", approved, ""),
     )
     drivers = tuple((each.driver_id, each.justification, "") for each in told.seu.drivers)
-    return (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts)) + (
-        (Steps(title="Why these drivers", steps=drivers),) if drivers else ()
-    )
+    blocks: tuple[PageBlock, ...] = (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts))
+    if drivers:
+        blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))
+    return (*blocks, Steps(title="Its versions", steps=tuple(_step(each, address) for each in told.versions)))
+
+
+def _step(version: BaselineVersion, address: Address) -> tuple[str, str, str]:
+    """A version in the life of the baseline: what it was trained on, and whose word it rests on."""
+    fit, note = version.baseline, f"fitted by {version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}"
+    if version.approved_by and version.approved_at_utc:
+        note += f", approved by {version.approved_by} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), {note}"
+    return f"v{version.version}", text, address.href(baseline=str(version.version))
 
 
 def formula_of(version: BaselineVersion) -> str:

@@ -8,7 +8,8 @@ from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Picture, Steps, Widget
-from reports.pages.widgets.live_kw import GONE_S, OLD_S, age_words, decimals_of
+from reports.pages.why_links import WHY
+from reports.pages.widgets.live_kw import GONE_S, age_words, beat_words, decimals_of, limits_s
 from reports.report_content import Paragraph, Tone
 from reports.svg.spark import spark_svg
 from reports.texts.numbers import MISSING, format_number, unit_text
@@ -27,14 +28,19 @@ def live_page(
     minutes: Mapping[str, tuple[float, ...]],
     now_utc: datetime,
     has_sources: bool,
+    every_s: Mapping[str, float],
     fault: str = "",
 ) -> Page:
-    """The grid, a part a source. minutes: means of the last minutes by `source/point`, oldest first."""
+    """The grid, a part a source. minutes: means of the last minutes by `source/point`, oldest first. every_s: seconds
+    between two questions by source, of those that are asked.
+    """
     parts = []
     states = {state.source_id: (at_utc, state) for at_utc, state in told}
     for source_id in sorted({each.source_id for each in values} | set(states)):
         tiles = [
-            point_tile(each, address, site_id=site_id, now_utc=now_utc, minutes=minutes)
+            point_tile(
+                each, address, site_id=site_id, now_utc=now_utc, minutes=minutes, every_s=every_s.get(source_id, 0.0)
+            )
             for each in values
             if each.source_id == source_id
         ]
@@ -54,12 +60,14 @@ def live_page(
 
 
 def point_tile(
-    value: LiveValue, address: Address, *, site_id: str, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]]
-) -> Widget:
-    """One point: grey after five seconds, no value after sixty."""
+    value: LiveValue, address: Address, *, site_id: str, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]],
+    every_s: float,
+) -> Widget:  # fmt: skip
+    """One point, grey and gone by `limits_s`."""
     name, age_s = f"{value.source_id}/{value.point}", value.age_s(now_utc)
     decimals = decimals_of(value.value, value.unit)
-    is_gone = age_s > GONE_S
+    old_s, gone_s = limits_s(every_s)
+    is_gone = age_s > gone_s
     past = minutes.get(name, ())
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
     number = Number(
@@ -67,15 +75,16 @@ def point_tile(
         text=MISSING if is_gone else format_number(value.value, decimals=decimals, locale=address.locale),
         unit=unit_text(value.unit),
         note=f"{value.quality}; {value.stream}",
-        why=address.href("/live", site=site_id, scope=None, period=None, point=name),
-        tone="muted" if age_s > OLD_S else "plain",
+        why=address.href(WHY, site=site_id, scope=None, period=None, point=name),
+        tone="muted" if age_s > old_s else "plain",
     )
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
     return Widget(
         key=name.replace("/", "-"), title=value.point, state="none" if is_gone else "value", value=number,
-        reason=f"no value for {age_words(age_s)}" if is_gone else "", age=f"told {age_words(age_s)} ago",
+        reason=f"no value for {age_words(age_s)}" if is_gone else "",
         numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site_id}/{name}",
-        is_synthetic=value.is_synthetic,
+        age=f"told {age_words(age_s)} ago{beat_words(every_s)}", live_limits_s=(old_s, gone_s),
+        live_beat=beat_words(every_s), is_synthetic=value.is_synthetic,
     )  # fmt: skip
 
 
@@ -87,40 +96,47 @@ def _minutes(name: str, past: tuple[float, ...], texts: Sequence[str]) -> Pictur
     return Picture(key=f"minutes-{name}", title=title, svg=svg, caption=f"Means of the last {len(past)} minutes")
 
 
-def point_page(address: Address, value: LiveValue, *, of: str, topic: str, time_zone: str, now_utc: datetime) -> Page:
-    """Why a live number is what it is: where it came from, how old it is, and which quarter hour will replace it."""
+def point_page(
+    address: Address,
+    value: LiveValue,
+    *,
+    of: str,
+    told_by: Sequence[tuple[str, str]],
+    time_zone: str,
+    now_utc: datetime,
+    every_s: float,
+) -> Page:
+    """Why a live number is what it is: who told it, how old it is, and which quarter hour will replace it.
+
+    told_by: where the source has it, and by which register and scale it is this number.
+    """
     name, local = f"{value.source_id}/{value.point}", zone(time_zone)
     step = timedelta(minutes=CANONICAL_MINUTES)
     start = datetime.fromtimestamp(value.at_utc.timestamp() // step.total_seconds() * step.total_seconds(), local)
     becomes = (
-        "it fills no register: energy comes from the meter's registers alone"
+        "it fills no register: energy, and the mean of the running demand window, come from the meter's registers "
+        "alone: what they counted in the window so far, over its hours; a power is never summed"
         if value.what == "live"
         else f"the quarter hour {start:%H:%M} to {start + step:%H:%M} of {value.stream}.{value.register_id or 'mean'}"
     )
-    steps = (
-        ("Told by", f"{value.source_id}, {topic}" if topic else value.source_id, ""),
-        ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})", ""),
-        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}, {age_words(value.age_s(now_utc))} ago", ""),
-        ("Received", f"{value.received_utc.astimezone(local):%Y-%m-%d %H:%M:%S}", ""),
-        ("Quality", value.quality, ""),
-        ("Its minute", f"{value.minute_count} values, mean {value.minute_mean:g}, {value.minute_min:g} to "
-         f"{value.minute_max:g} {unit_text(value.unit)}", ""),
-        ("Becomes", becomes, ""),
-    )  # fmt: skip
-    tile = point_tile(value, address, site_id=address.site, now_utc=now_utc, minutes={})
-    shown = Cards(
-        widgets=(
-            tile.model_copy(
-                update={"value": None if tile.value is None else tile.value.model_copy(update={"why": ""})}
-            ),
-        )
-    )
-    told = Part(
-        key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), Steps(title="Where it comes from", steps=steps))
-    )
+    steps = [
+        *told_by,
+        ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})"),
+        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}, {age_words(value.age_s(now_utc))} ago"),
+        ("Received", f"{value.received_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
+        ("Quality", value.quality + (", simulated: nothing was measured" if value.is_synthetic else "")),
+        ("Its minute", f"{value.minute_count} values, {value.minute_min:g} to {value.minute_max:g} "
+         f"{unit_text(value.unit)}; mean {value.minute_mean:g}: their sum over their number"),
+        ("Becomes", becomes),
+    ]  # fmt: skip
+    tile = point_tile(value, address, site_id=address.site, now_utc=now_utc, minutes={}, every_s=every_s)
+    bare = None if tile.value is None else tile.value.model_copy(update={"why": ""})
+    facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
+    shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
     return Page(
-        title=f"{name} of {of}", address=address, parts=(told,), is_synthetic=value.is_synthetic,
-        links=(("All points", address.href("/live", point=None)),),
+        title=f"Why: {name} of {of}", address=address,
+        parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
+        is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip
 
 

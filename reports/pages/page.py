@@ -86,7 +86,8 @@ class Plot(Model):
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
 
-    live: the point whose newest value the browser shows here as it comes, `site/source/point`.
+    live: the point whose newest value the browser shows here as it comes, `site/source/point`; live_limits_s: ages from
+    which it is grey, and from which there is none; live_beat: what is said of its source behind the age.
     """
 
     key: str
@@ -101,6 +102,8 @@ class Widget(Model):
     table: Table | None = None
     link: str = ""
     live: str = ""
+    live_limits_s: tuple[float, float] = (5.0, 60.0)
+    live_beat: str = ""
     is_synthetic: bool = False
 
     @model_validator(mode="after")

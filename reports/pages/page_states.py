@@ -1,7 +1,6 @@
 """What a page says where it has nothing to show: why, and what to do next. Never an empty box, never a zero."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.time import Period
@@ -49,17 +48,6 @@ def too_fine(address: Address, grain: str, days: int, most: int, coarser: Sequen
     return _state(
         f"{days} days are more than a chart by {grain} holds: {most} at most.",
         "Choose longer intervals or a shorter period.",
-        links=links,
-    )
-
-
-def marts_are_of_now(address: Address, as_of_utc: datetime, *, has_quarters: bool) -> State:
-    """The address names an instant that the marts are not of."""
-    then = (("By quarter hours, as known then", address.href(grain="quarter")),) if has_quarters else ()
-    links = (*then, ("As known now", address.href(as_of=None)))
-    return _state(
-        f"Hours, days and months are of what is known now, and not as known at {as_of_utc:%Y-%m-%d %H:%M}Z.",
-        "Quarter hours of up to 31 days are shown as known then; 'meterloom kpis --as-of' makes the others.",
         links=links,
     )
 

@@ -1,6 +1,8 @@
 """The page that explains one number: its value made again, its formula, what it is made of, readings and versions."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -12,15 +14,22 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.time import zone
 from reports.life.figure_trace import TraceReport, VersionChange
 from reports.pages.address import Address
+from reports.pages.energy import defused
 from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Steps
-from reports.pages.why_links import TAKES, WHY
+from reports.pages.why_links import TAKES, WHY, why_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.numbers import exact_text, unit_text
 from reports.writer import format_alike, words
 
 # More nodes than this nobody reads as a list: the others stand in a table below it.
 MOST_NODES = 60
-ROWS_A_PAGE = 1000
+# What a person looks through; whoever wants all of them takes the CSV.
+ROWS_A_PAGE = 100
+CSV = f"{WHY}/readings.csv"
+CSV_COLUMNS = (
+    "meter", "register", "start", "start_utc", "minutes", "value", "unit", "quality", "is_synthetic", "source", "line",
+    "recorded_utc",
+)  # fmt: skip
 _SHA256 = 64
 FORMULAS: Mapping[str, str] = {
     "sum": "the sum of its parts; unknown as soon as one part is",
@@ -29,9 +38,12 @@ FORMULAS: Mapping[str, str] = {
     "ratio": "the first divided by the second",
     "deviation_percent": "100 · (actual − expected) / expected",
     "percent_of": "100 · first / second",
+    "root_sum_of_squares": "the root of the sum of the squares of its parts, which err apart from one another",
     "in_gj": "kWh · 0.0036",
     "in_thousands": "a thousandth of it",
     "seu_assessment": "over the days of which both the metered and the expected energy are whole",
+    "savings_value": "over the days that are compared, what was saved at what a kWh of the use cost that day",
+    "project_number": "over the days of the measure's own boundary that its reporting period holds",
     "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
     "nothing": "it has no value: the finding beside it says why",
 }
@@ -41,6 +53,8 @@ FORMULAS: Mapping[str, str] = {
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
     `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored.
+
+    is_open: whether who looks may see more of a figure that it is made of than its value.
     """
 
     found: TraceReport
@@ -53,6 +67,7 @@ class Explained:
     titles: Mapping[str, tuple[str, str, str]]
     kept: bool
     is_past: bool = False
+    is_open: Callable[[Figure], bool] = lambda _: True
 
     @property
     def figure(self) -> Figure:
@@ -163,7 +178,7 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
         (
             words(figure.trace.computation),
             f"{_label(figure, told)}, {_days(figure)}: {exact_text(figure.value, figure.unit)}",
-            address_of(figure.figure_id, address) if told.kept else "",
+            address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address),
         )
         for figure in told.graph[1:]
     ]
@@ -176,6 +191,13 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
             Table(key="others", title=f"{len(rest)} others", sheet="others", columns=columns, rows=tuple(rows))
         )
     return tuple(blocks)
+
+
+def _reason(figure: Figure, told: Explained, address: Address) -> str:
+    """Where a figure that is not kept is explained; nowhere, where only its value may be told."""
+    if not told.is_open(figure):
+        return ""
+    return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in told.graph}.get)
 
 
 def _input_text(each: TraceInput) -> str:
@@ -221,6 +243,24 @@ def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     )
 
 
+def why_csv(readings: Iterable[Mapping[str, Any]], time_zone: str) -> str:
+    """Readings as their sources had them, unrounded, one line each under a line of names."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\r\n")
+    lines.writerow(CSV_COLUMNS)
+    local = zone(time_zone)
+    for row in readings:
+        texts = [row[name] for name in ("meter_id", "register", "source_name")]
+        meter, register, source = (defused(each or "") for each in texts)
+        start, quality = row["start_utc"], QualityCode(row["quality_code"]).name.lower()
+        lines.writerow([
+            meter, register, start.astimezone(local).isoformat(), f"{start:%Y-%m-%dT%H:%M:%SZ}", row["minutes"],
+            repr(row["value"]), row["unit"], quality, str(row["is_synthetic"]).lower(), source, row["source_line"],
+            f"{row['recorded_at_utc']:%Y-%m-%dT%H:%M:%S.%fZ}",
+        ])  # fmt: skip
+    return out.getvalue()
+
+
 def _versions(told: Explained) -> Table:
     shown = {name: value[:16] if len(value) == _SHA256 else value for name, value in told.found.versions.items()}
     rows = [Row(cells=(Cell(text=name), Cell(text=value))) for name, value in sorted(shown.items())]
@@ -253,6 +293,9 @@ def _keep(address: Address) -> Form:
 
 def _links(told: Explained, address: Address) -> tuple[tuple[str, str], ...]:
     links = [("Link to this number", address.href())]
+    if told.total:
+        own = {**dict(address.more), "page": None}
+        links.append(("All readings, CSV", address.href(CSV, **own)))
     if not told.is_past and not told.kept:
         links.append(
             ("The same as of then", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))

@@ -42,6 +42,7 @@ FORMULAS = {
     "ratio": "={0}/{1}",
     "deviation_percent": "=100*({0}-{1})/{1}",
     "percent_of": "=100*{0}/{1}",
+    "root_sum_of_squares": "=SQRT(SUMSQ({all}))",
     "in_gj": "={0}*0.0036",
     "in_thousands": "={0}*0.001",
 }

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
+from data_quality.contracts.yaml_file import load_yaml
 from reports.texts.report_words import WORDS
 
 # French prefers a narrow one (U+202F), which the built-in fonts of PDF lack.
@@ -84,6 +87,17 @@ def rules_of(locale: str) -> Language:
 def word(text: str, locale: str) -> str:
     """One of the report's own words in the locale's language, else as it is."""
     return WORDS.get(language_of(locale), {}).get(text, text)
+
+
+def page_word(text: str, locale: str) -> str:
+    """A word of pages in the locale's language; else that of reports, else as it is."""
+    return _page_words().get(text, {}).get(language_of(locale)) or word(text, locale)
+
+
+@lru_cache
+def _page_words() -> Mapping[str, Mapping[str, str]]:
+    found: Mapping[str, Mapping[str, str]] = load_yaml(Path(__file__).with_name("page_words.yaml"))
+    return found
 
 
 def chosen(texts: Mapping[str, str], locale: str) -> str:

@@ -20,6 +20,7 @@ def main() -> int:
     from tests.bench.baseline_bench import main as baselines
     from tests.bench.bill_bench import bench as bills
     from tests.bench.dispatch_bench import bench as plans
+    from tests.bench.fan_out_bench import bench as fan_out
     from tests.bench.forecast_bench import bench as forecasts
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
@@ -61,6 +62,7 @@ def main() -> int:
         _live_and_pages()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
+    fan_out(40)
     if chosen.bills:
         bills(chosen.bills, 20)
     if not chosen.no_reports:
@@ -70,12 +72,13 @@ def main() -> int:
 
 
 def _live_and_pages() -> None:
+    from tests.bench.browser_bench import bench as browser
     from tests.bench.live_bench import bench as live
     from tests.bench.live_replay import bench as replay
     from tests.bench.web_bench import bench as web
     from tests.bench.web_live_bench import bench as web_live
 
-    for work in (live, replay, web_live, web):
+    for work in (live, replay, web_live, web, browser):
         work()
 
 

@@ -55,10 +55,11 @@ def served(folder: Path) -> Iterator[None]:
     (folder / "meterloom.yaml").touch()
     for name in ("home", SITE):
         shutil.copy(DEMO / f"{name}.yaml", folder / "sites")
-    ports = {f"METERLOOM_SERVER__{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "MODBUS")}
-    script = f"from orchestration.cli.main import main; main(['up', '--project', {str(folder)!r}])"
+    shutil.copy(DEMO / "people.yaml", folder)
+    ports = {f"METERLOOM_SERVER__{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "MODBUS", "WEB")}
+    command = [sys.executable, "-c", "from orchestration.cli.main import main; main()", "up", "--project", str(folder)]
     with (folder / "up.log").open("wb") as log:
-        up = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=os.environ | ports, stdout=log, stderr=log)
+        up = subprocess.Popen(command, cwd=ROOT, env=os.environ | ports, stdout=log, stderr=log)
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
 """What answers of the reading API and the energy page cost: `python -m tests.bench.web_bench [PROJECT]`.
 
-Fifty users with half a second between questions over one process, as people come: p95 of answers that are kept, and of
-answers made of marts in memory; and the CPU of one answer, which another's load does not change.
+Fifty users with half a second between questions over one process, as people come: p95 of answers that are kept, of
+API answers that are each asked for the first time, and, as no server runs, of API answers of which none is ever kept;
+and the CPU of one answer, which another's load does not change.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from statistics import median, quantiles
 from starlette.requests import Request
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, months_after
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from orchestration.web.cache import answers_of
@@ -25,25 +26,29 @@ from tests.web.asking import send
 from tests.web.marts_world import VERA, make_project, plant_of_the_web
 
 USERS, PAUSE_S, QUESTIONS = 50, 0.5, 6
-PATHS = (
+API = (
     "/api/v1/ems/kpis?site={site}&range={month}&scope={scope}",
     "/api/v1/ems/series?site={site}&range={month}&scope={scope}&grain=hour",
     "/api/v1/ems/analytics/consumption?site={site}&range={month}&scope={scope}&granularity=day",
+)
+PAGES = (
     "/energy?site={site}&period={month}&scope={scope}&grain=day&compare=previous",
     "/energy?site={site}&period={month}&scope={scope}&grain=hour",
 )
 
 
-def targets(project: OpenProject) -> list[str]:
-    """Questions of every month with readings."""
+GZIP = [("accept-encoding", "gzip")]
+
+
+def targets(project: OpenProject, of: tuple[str, ...], months_back: int = 2) -> list[str]:
+    """Questions of the last whole months with readings, of every site."""
     found = []
     for site_id in project.sites:
         span = project.lake.span(site_id)
         first = (span[1] if span else plant.NOON.date()).replace(day=1)
-        months = [f"{first.year - (first.month <= back)}-{(first.month - 1 - back) % 12 + 1:02d}" for back in range(3)]
-        found += [
-            path.format(site=site_id, month=month, scope=f"site:{site_id}") for month in months[1:] for path in PATHS
-        ]
+        for back in range(1, months_back + 1):
+            month = f"{months_after(first, -back):%Y-%m}"
+            found += [path.format(site=site_id, month=month, scope=f"site:{site_id}") for path in of]
     return found
 
 
@@ -55,7 +60,8 @@ async def users(app: object, paths: list[str], *, count: int = USERS) -> list[fl
         await asyncio.sleep(PAUSE_S * number / count)
         for place in range(QUESTIONS):
             started = time.perf_counter()
-            answer = await send(app, "GET", paths[(number + place * 7) % len(paths)])  # type: ignore[arg-type]
+            path = paths[(number * QUESTIONS + place) % len(paths)]
+            answer = await send(app, "GET", path, GZIP)  # type: ignore[arg-type]
             taken.append(time.perf_counter() - started)
             if answer.status not in (200, 422):
                 raise RuntimeError(answer.text[:300])
@@ -75,35 +81,40 @@ def bench(root: str = "") -> None:
 
     assert VERA.roles == (Role.VIEWER,)
     app = make_app(project, clock=FixedClock(datetime.now(UTC)), signed_in=signed_in)
-    kept, paths = answers_of(str(project.project.root)), targets(project)
-    lines = []
-    # Twice: what is imported late and read first is no part of an answer.
-    for _ in range(2):
+    kept, lines = answers_of(str(project.project.root)), []
+
+    def cost_ms(path: str) -> float:
+        started = time.process_time()
+        asyncio.run(send(app, "GET", path, GZIP))
+        return (time.process_time() - started) * 1000
+
+    def of_users(what: str, paths: list[str]) -> str:
+        seconds = asyncio.run(users(app, paths))
+        return f"{USERS} users, {what}: p95 {quantiles(seconds, n=20)[-1]:.3f} s, median {median(seconds):.3f} s"
+
+    for name, of in (("API", API), ("page", PAGES)):
+        paths = targets(project, of)
+        # Twice: what is imported late and read first is no part of an answer.
+        for path in paths * 2:
+            cost_ms(path)
+        for number, path in enumerate(of):
+            costs = []
+            for each in paths[number :: len(of)]:
+                kept.forget()
+                costs.append(cost_ms(each))
+            lines.append(
+                f"made of marts, CPU ms an answer: {median(costs):7.1f}  {path.partition('&')[0]} … {path[-12:]}"
+            )
         for path in paths:
-            asyncio.run(send(app, "GET", path))
-    for number, path in enumerate(PATHS):
-        costs = []
-        for each in paths[number :: len(PATHS)]:
-            kept.forget()
-            started = time.process_time()
-            asyncio.run(send(app, "GET", each))
-            costs.append((time.process_time() - started) * 1000)
-        lines.append(f"made of marts, CPU ms an answer: {median(costs):7.1f}  {path.partition('&')[0]} … {path[-12:]}")
-    for path in paths:
-        asyncio.run(send(app, "GET", path))
-    started = time.process_time()
-    for path in paths:
-        asyncio.run(send(app, "GET", path))
-    asked = (time.process_time() - started) * 1000 / len(paths)
-    lines.append(f"kept,          CPU ms an answer: {asked:7.1f}")
-    every = asyncio.run(users(app, paths))
-    lines.append(f"{USERS} users, kept answers: p95 {quantiles(every, n=20)[-1]:.3f} s, median {median(every):.3f} s")
+            cost_ms(path)
+        lines.append(f"kept,          CPU ms an answer: {median(map(cost_ms, paths)):7.1f}  {name}")
+        lines.append(of_users(f"{name}, kept answers", paths))
+    kept.forget()
+    every = targets(project, API, months_back=36)
+    lines.append(of_users(f"API, {len(every)} questions, each made when it is first asked", every))
     kept.most_bytes = 0
     kept.forget()
-    made = asyncio.run(users(app, [path for path in paths if path.startswith("/api/")]))
-    lines.append(
-        f"{USERS} users, API made of marts: p95 {quantiles(made, n=20)[-1]:.3f} s, median {median(made):.3f} s"
-    )
+    lines.append(of_users("API, no answer ever kept", targets(project, API)))
     load = " ".join(f"{each:.1f}" for each in os.getloadavg())
     sys.stdout.write("\n".join(["web", *lines, f"load {load} on {os.cpu_count()} cores", ""]))
     project.close()

@@ -117,8 +117,8 @@ class Group:
     def kill(self, part: str) -> int:
         """SIGKILL; how many processes that were."""
         if part == "broker":
-            self.broker._process.kill()
-            self.broker._process.wait()
+            self.broker.process.kill()
+            self.broker.process.wait()
             return 1
         if part == "database":
             number = self.server.get_pid()

@@ -75,7 +75,7 @@ def materialise(project: ProjectResource) -> dg.ExecuteInProcessResult:
     import assets.readings.defs as readings
     import data_quality.defs as quality
 
-    checks = [quality.readings_may_be_believed, quality.sums_add_up, quality.meters_report]
+    checks = [quality.readings_may_be_believed, quality.sums_add_up, quality.month_readings]
     definitions = dg.Definitions(
         assets=[quality.core_lake__month_quality, readings.core_lake__15min_readings],
         asset_checks=checks,

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from assets.kpi.mart_windows import Window
 from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.kpi.windows_of_marts.stage import Stage
 from assets.readings.changes.affected import touched_months
@@ -65,21 +66,27 @@ class Line:
                 if not self.stage(name).stale().keys() & set(months_of_range(first, last)):
                     continue  # an earlier run computed the whole site
                 done.append((first, last))
-                start, site_id = split_key(first)
-                after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
-                stage = self.stage(name)
-                # As a run does (orchestration/warehouse/made_here.py): dbt opens the file for itself, all else asks one
-                with held_open(self.target):
-                    prepared = stage.prepare(site_id, start, after, target=self.target, expected=self.expected)
-                outcome = run_dbt(
-                    [*BUILD, f"tag:{name}", *["--full-refresh"] * prepared.is_full],
-                    target=self.target,
-                    state_dir=self.state_dir,
-                )
-                assert outcome.is_success, outcome.failed
-                with held_open(self.target):
-                    stage.publish(stage.finish(prepared, target=self.target), target=self.target)
+                self.build(name, (first, last))
         return done
+
+    def build(self, name: str, *ranges: tuple[str, str]) -> None:
+        """One build of these ranges, each of a site of its own."""
+        stage, asked = self.stage(name), []
+        for first, last in ranges:
+            start, site_id = split_key(first)
+            after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
+            asked.append(Window(site_id=site_id, first=start, after=after))
+        # As a run does (orchestration/warehouse/made_here.py): dbt opens the file for itself, all else asks one
+        with held_open(self.target):
+            prepared = stage.prepare(asked, target=self.target, expected=self.expected)
+        outcome = run_dbt(
+            [*BUILD, f"tag:{name}", *["--full-refresh"] * prepared.is_full],
+            target=self.target,
+            state_dir=self.state_dir,
+        )
+        assert outcome.is_success, outcome.failed
+        with held_open(self.target):
+            stage.publish(stage.finish(prepared, target=self.target), target=self.target)
 
     def late(self, site_id: str, seed: int, *spans: tuple[date, date]) -> None:
         """Random rows of some local days arrive: new where nothing was, corrections elsewhere."""
@@ -154,6 +161,18 @@ def test_windows_leave_what_a_build_of_everything_leaves(line: Line, tmp_path: P
     assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "2"))
 
 
+@pytest.mark.parametrize("line", ["duckdb", "postgres"], indirect=True)
+def test_one_build_of_several_sites_leaves_what_a_build_of_each_leaves(line: Line, tmp_path: Path) -> None:
+    line.late("plant", 7, (date(2025, 3, 30), date(2025, 4, 1)))
+    line.late("office", 9, (date(2024, 11, 30), date(2024, 12, 2)))
+    for name in ("kpi", "enpi"):
+        ranges = month_ranges(line.stage(name).stale())
+        assert {split_key(first)[1] for first, _ in ranges} == {"office", "plant"}
+        line.build(name, *ranges)
+    assert line.catch_up() == []
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+
+
 def test_a_changed_site_file_computes_the_whole_site_and_forgets_what_it_no_longer_has(
     line: Line, tmp_path: Path
 ) -> None:
@@ -182,7 +201,8 @@ def test_a_lost_warehouse_is_built_again_before_months_are_added_to_it(line: Lin
 def test_a_run_that_died_between_models_is_made_good_by_the_next(line: Line, tmp_path: Path) -> None:
     line.late("plant", 11, (date(2025, 7, 1), date(2025, 7, 2)))
     stage = line.stage("kpi")
-    prepared = stage.prepare("plant", date(2025, 7, 1), date(2025, 8, 1), target=line.target)
+    july = Window(site_id="plant", first=date(2025, 7, 1), after=date(2025, 8, 1))
+    prepared = stage.prepare([july], target=line.target)
     assert run_dbt(
         [*BUILD, "+int_meter__day_energy"], target=line.target, state_dir=line.state_dir
     ).is_success  # and then the lights went out
@@ -207,8 +227,9 @@ def test_only_the_files_of_the_touched_years_are_written_again(line: Line) -> No
 
 def test_energy_performance_waits_for_the_tables_it_rests_on(line: Line) -> None:
     line.target = replace_target(line.target)
+    april = Window(site_id="plant", first=date(2025, 4, 1), after=date(2025, 5, 1))
     with pytest.raises(BadInput, match="does not hold the KPI tables of site 'plant'"):
-        line.stage("enpi").prepare("plant", date(2025, 4, 1), date(2025, 5, 1), target=line.target)
+        line.stage("enpi").prepare([april], target=line.target)
 
 
 def replace_target(target: WarehouseTarget) -> WarehouseTarget:

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from data_quality.contracts.finding import Verdict
 from data_quality.suites.day_mart import check_day_mart
-from data_quality.suites.readings import FAULTS, check_readings
+from data_quality.suites.readings import FAULTS, check_streams, stream_faults
 from tests.kpi.seeded import plant, random_rows
 
 NOW = datetime(2025, 11, 1, tzinfo=UTC)
@@ -18,6 +19,10 @@ def sound() -> pl.DataFrame:
     rows = random_rows(plant(), seed=3).drop("is_correction")
     stamped = rows.with_columns(batch_id=pl.lit("b"), recorded_at_utc=pl.lit(NOW))
     return stamped.select(pl.col(name).cast(kind) for name, kind in LAKE_SCHEMA.items())
+
+
+def check_readings(frame: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
+    return check_streams(stream_faults(frame), is_quick=is_quick)
 
 
 def test_sound_readings_pass(sound: pl.DataFrame) -> None:

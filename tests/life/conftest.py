@@ -11,6 +11,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
+from ml.tracking import MlflowTracker
 from tests.life.world import NOW, Works, make_works
 
 
@@ -45,3 +46,10 @@ def copy_store(folder: Path, target: Path) -> Path:
     for path in folder.glob("store.db*"):
         shutil.copy(path, target / path.name)
     return target / "store.db"
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker:
+    """A tracker on a SQLite store of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    return MlflowTracker(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts")

@@ -27,13 +27,6 @@ from tests.life.world import ANNA, NOW, SPLIT, Works, works_site
 DRIVE = "works/drive/mv_project"
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker:
-    """A tracker on a SQLite store of its own."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    return MlflowTracker(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts")
-
-
 def fitted_project(works: Works, tracker: MlflowTracker) -> BaselineVersion:
     made = fit_project(
         works.site,

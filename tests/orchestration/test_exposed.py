@@ -29,9 +29,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import ServerSettings, load_project
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import BadConfiguration
-from orchestration import supervisor
 from orchestration.cli.main import build_app
 from orchestration.instance.write import instance_environment
+from orchestration.supervised import supervisor
 from reports.again.figure_sources import Sources
 from reports.make_report import make_report
 from tests.controls.planning.examples import HOME
@@ -57,7 +57,7 @@ def listening(pid: int) -> set[str]:
 @pytest.mark.skipif(find_mosquitto() is None, reason="no Mosquitto on this machine")
 def test_fault_f90_what_is_started_listens_on_this_machine_alone(tmp_path: Path) -> None:
     with start_broker(tmp_path / "b", password="x") as running:
-        assert listening(running._process.pid) == {"127.0.0.1"}
+        assert listening(running.process.pid) == {"127.0.0.1"}
     server = ModbusServer([]).start()
     try:
         assert listening(os.getpid()) <= {"127.0.0.1", "::1"}

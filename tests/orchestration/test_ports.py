@@ -94,7 +94,7 @@ def test_our_own_broker_is_found_on_any_port_though_we_do_not_know_its_password(
 @needs_broker
 def test_a_broker_that_hangs_is_dead_and_that_is_said_in_time(tmp_path: Path) -> None:
     with start_broker(tmp_path / "b", password="right") as running:
-        process = running._process
+        process = running.process
         process.send_signal(signal.SIGSTOP)
         try:
             began = time.monotonic()

@@ -153,7 +153,7 @@ def test_a_red_check_stops_the_command_and_is_kept_for_dagster(tmp_path: Path, p
     asked = ["--site", "my_site", "--project", str(project)]
     assert CliRunner().invoke(app, ["ingest", str(tmp_path / "main.csv"), *asked]).exit_code == 0
     result = CliRunner().invoke(app, ["kpis", "--period", "2025-01", *asked])
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (1, ""), result.stderr
     assert "job kpi failed; red checks: readings_may_be_believed" in result.stderr
     ((_, made),) = untold(project / "var")
     assert not made.checks["readings_may_be_believed"].verdict.passed

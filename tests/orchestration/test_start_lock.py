@@ -27,13 +27,14 @@ from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import FixedClock
-from orchestration import jobs, supervisor
+from orchestration import jobs
 from orchestration.cli.main import build_app
 from orchestration.instance.one_scheduler import OneScheduler, is_daemon
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.resources import ProjectResource
 from orchestration.sensors.dispatch import dispatch_slots
+from orchestration.supervised import supervisor
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command
 from tests.controls.planning.examples import HOME, plan
 

@@ -12,7 +12,8 @@ import assets.sites
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
-from orchestration import supervisor
+from orchestration.supervised import supervisor
+from orchestration.supervised.children import Children
 from tests.controls.collector.pushing import SITE
 
 
@@ -31,7 +32,7 @@ def test_the_first_delivery_waits_for_nothing_on_a_machine_that_has_just_started
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: 5.0))
     too_late = threading.Timer(3.0, stopped.set)
     too_late.start()
-    supervisor._watch(load_project(tmp_path, {}), {"home": home}, [], stopped)
+    supervisor._watch(load_project(tmp_path, {}), {"home": home}, Children(tmp_path), stopped, print)
     too_late.cancel()
     assert delivered == ["home"]
 

@@ -16,7 +16,7 @@ from controls.gateways.open import broker_address
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import load_project
 from orchestration.doctor.ports import broker as found_broker
-from orchestration.supervisor import live_sites
+from orchestration.supervised.supervisor import live_sites
 from tests.conftest import ROOT
 from tests.controls.conftest import need_mosquitto
 from tests.real.test_agent_devices import _until

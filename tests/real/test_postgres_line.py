@@ -75,7 +75,7 @@ PROVEN = {"VERIFIED", "COMPLETED"}
 def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Iterator[Line]:
     """Run the jobs of the line on both, then `meterloom up` on PostgreSQL as the README says."""
     from orchestration.demonstration.demo_job import make_demo_project
-    from orchestration.supervisor import deliver_home
+    from orchestration.supervised.supervisor import deliver_home
 
     root = tmp_path_factory.mktemp("line")
     files = make_demo_project(root / "files")

@@ -147,7 +147,7 @@ def spread(total: int, slots: int) -> list[float]:
 def write(lake: Lake, rows: pl.DataFrame, clock: FixedClock, name: str = "plant.csv", rejected: int = 0) -> BatchResult:
     """One batch into the lake."""
     info = BatchInfo(
-        site_id="plant",
+        site_id=str(rows["site_id"][0]),
         source_name=name,
         source_sha256=hashlib.sha256(name.encode()).hexdigest(),
         reader="csv",

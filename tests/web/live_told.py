@@ -28,9 +28,9 @@ def row(point: str, value: float, at: datetime, *, site: str = SITE, quality: st
     )  # fmt: skip
 
 
-def put(store: LiveStore, at: datetime, **values: float) -> None:
+def put(store: LiveStore, at: datetime, *, site: str = SITE, **values: float) -> None:
     """The newest values of some points."""
-    store.put([row(point, value, at) for point, value in values.items()])
+    store.put([row(point, value, at, site=site) for point, value in values.items()])
 
 
 def events(text: str) -> list[Told]:

@@ -14,9 +14,9 @@ from data_quality.contracts.time import FixedClock
 from orchestration.views.running_view import running_now
 from orchestration.web.ask import Ask
 from orchestration.web.boards.show import Show
-from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
-from orchestration.web.boards.tiles import TILES, Asked, tiles_of
+from orchestration.web.boards.tiles import TILES, tiles_of
 from reports.pages.address import Address
 from reports.pages.board import home_board, orders
 from reports.pages.page import Widget
@@ -65,7 +65,7 @@ def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Askin
     site = asking.project.site("plant")
     from orchestration.web.gather import marts_of
 
-    read = marts_of(Ask(asking.project, ALL, Address(path="/"), asking.clock))
+    read = marts_of(Ask(asking.project, ALL, Address(path="/"), asking.clock), site)
     running = running_now(read, "plant", None)
     expected = {
         "cost": (running.cost, site.currency),
@@ -176,9 +176,9 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
         assert told.json("/live", site="plant")["points"][0]["value"] == 412.0
         assert told.json("/live/flow", site="plant")["meters"][0]["value"] == 412.0
         assert "No report, bill or figure rests on it" in text_of(
-            told.get("/live", [PAGE], site="plant", point="line/kw").text
+            told.get("/why", [PAGE], site="plant", point="line/kw").text
         )
-        assert told.get("/live", [PAGE], site="plant", point="line/none").status == 404
+        assert told.get("/why", [PAGE], site="plant", point="line/none").status == 404
     finally:
         project.close()
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from orchestration.web.ask import Ask
 from orchestration.web.number_asked import asking
@@ -132,3 +133,20 @@ def test_before_the_approval_nothing_is_assessed(seen: Asking) -> None:
     early = seen.get("/enpi/plant/hvac", PAGE, as_of="2025-01-15T00:00:00Z", period="2025")
     assert early.status == 200
     assert "No quarter can be assessed" in early.text
+
+
+def test_three_years_of_an_index_are_two_clicks_from_the_board_of_proof(seen: Asking) -> None:
+    auditor = Asking(seen.project, seen.clock, Person(person_id="otto", name="Otto", roles=(Role.AUDITOR,)))
+
+    def links(address: str) -> set[str]:
+        page = auditor.get(address, PAGE)
+        assert page.status == 200, address
+        return {html.unescape(each) for each in re.findall(r'<a [^>]*href="([^"]+)"', page.text)}
+
+    first = next(each for each in links("/board/audit") if urlsplit(each).path == "/enpi")
+    second = next(each for each in links(first) if urlsplit(each).path == "/enpi/plant/hvac")
+    page = auditor.get(second, PAGE).text
+    assert "Index over three years" in page
+    assert 'id="table-index_v1"' in page
+    assert "Its versions" in page
+    assert "approved by anna on" in page

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -19,14 +20,16 @@ from assets.stores.web.credentials import CredentialStore
 from controls.gateways.broker import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import ServerSettings
-from data_quality.contracts.time import FixedClock
-from orchestration import supervisor
+from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
+from orchestration.supervised import supervisor
+from orchestration.supervised.children import Children
 from orchestration.web.people.invite import first_invited, invitation_link
+from orchestration.web.people.people_now import NOBODY
 from orchestration.web.porch import own_hosts
 from orchestration.web.serve import check_server
-from tests.web.served import NOW, SITE, Served, people_text
+from tests.web.served import NOW, PASSWORD, SITE, Served, people_text
 
 WITHIN_S = 60.0
 
@@ -144,13 +147,10 @@ def test_without_a_project_it_ends_with_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_pages_that_die_come_back_and_take_nothing_with_them(
-    folder: Path, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor, "AGAIN_S", 0.1)
-    project = OpenProject(str(folder)).project
-    child = supervisor.start_pages(project, port, environment={}, logs=folder / "logs")
-    try:
+def test_pages_that_die_come_back_and_take_nothing_with_them(folder: Path, port: int) -> None:
+    project, said = OpenProject(str(folder)).project, list[str]()
+    with Children(folder / "logs") as children:
+        child = supervisor.start_pages(project, port, children, environment={})
         answering(port)
         first = child.process.pid
         child.process.kill()
@@ -158,29 +158,26 @@ def test_pages_that_die_come_back_and_take_nothing_with_them(
         deadline_s = time.monotonic() + WITHIN_S
         # As the supervisor asks once a second: it is never told that a part ended.
         while child.process.pid == first and time.monotonic() < deadline_s:
-            assert child.is_alive()
+            children.need_all()
+            children.keep_up(said.append, time.monotonic())
             time.sleep(0.05)
         assert answering(port).status_code == 200
-    finally:
-        child.stop()
+    assert said == [f"web ended with code -9 and is started again in 1 s; see {folder / 'logs' / 'web.log'}"]
 
 
 def test_up_says_where_the_pages_are_and_invites_once(folder: Path, port: int) -> None:
     opened = OpenProject(str(folder))
     project = opened.project
-    child = supervisor.start_pages(project, port, environment={}, logs=folder / "logs")
     said: list[str] = []
-    try:
-        supervisor.say_pages(project, port, child.log, said.append)
+    with closing(opened), Children(folder / "logs") as children:
+        log = supervisor.start_pages(project, port, children, environment={}).log
+        supervisor.say_pages(project, port, log, said.append)
         assert said[0] == f"Pages    http://127.0.0.1:{port}"
         assert re.fullmatch(rf"  Admin sets .*: http://127\.0\.0\.1:{port}/invitation/\S+", said[1])
         CredentialStore(opened.store).set_password("viewer", "x", FixedClock(NOW))
         said.clear()
-        supervisor.say_pages(project, port, child.log, said.append)
+        supervisor.say_pages(project, port, log, said.append)
         assert len(said) == 1
-    finally:
-        child.stop()
-        opened.close()
 
 
 def test_pages_that_do_not_come_up_are_said_and_nothing_ends(
@@ -190,6 +187,36 @@ def test_pages_that_do_not_come_up_are_said_and_nothing_ends(
     said: list[str] = []
     supervisor.say_pages(OpenProject(str(folder)).project, port, folder / "web.log", said.append)
     assert said == [f"the pages do not answer yet, they are tried again; see {folder / 'web.log'}"]
+
+
+@pytest.mark.parametrize("text", ["", "people: [{person_id: admin, roles: [adm"], ids=["no file", "half a file"])
+def test_without_people_the_pages_start_and_say_so_until_the_file_is_there(folder: Path, port: int, text: str) -> None:
+    people, url, said = folder / "people.yaml", f"http://127.0.0.1:{port}", list[str]()
+    people.write_text(text) if text else people.unlink()
+    sentence = "the people file is not in order" if text else "no person is named yet"
+    with closing(OpenProject(str(folder))) as opened, Children(folder / "logs") as children:
+        child = supervisor.start_pages(opened.project, port, children, environment={})
+        answering(port)
+        supervisor.say_pages(opened.project, port, child.log, said.append)
+        assert said[0] == f"Pages    {url}"
+        assert ("people.yaml, line 1" in said[1]) if text else (said[1] == f"  {NOBODY}")
+        first = child.process.pid
+        for path in ("/login", "/", "/none"):
+            page = httpx.get(url + path, headers={"accept": "text/html"}, follow_redirects=True, timeout=20).text
+            assert sentence in page
+            # Where in the file is for who may read it.
+            assert "line 1" not in page
+        for key in ({}, {"authorization": "Bearer mlk_aabbccddeeff_x"}):
+            refused = httpx.get(f"{url}/api/v1/ems/sites", headers=key, timeout=20)
+            assert (refused.status_code, sentence in refused.json()["mend"]) == (401, True)
+        assert answering(port).status_code == 503
+        people.write_text(people_text())
+        assert sentence not in httpx.get(f"{url}/login", timeout=20).text
+        link, _ = invitation_link(opened, opened.people.known("admin"), SystemClock(), base_url=url)
+        form = {"password": PASSWORD, "again": PASSWORD}
+        assert httpx.post(link, data=form, headers={"origin": url}, timeout=20).status_code == 303
+        children.keep_up(said.append, time.monotonic())
+        assert (child.process.pid, child.ends_s, answering(port).status_code) == (first, [], 200)
 
 
 def test_the_first_invited_is_who_lets_others_in_else_who_sees_most(served: Served) -> None:

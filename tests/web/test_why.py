@@ -1,8 +1,14 @@
 """Every number's reason: the address explains the same number, made again equal; and whose it is."""
 
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import polars as pl
 import pytest
@@ -19,6 +25,7 @@ from reports.figures import FigureBook
 from reports.pages.address import Address, read_address
 from reports.pages.why_links import TAKES, read_why, why_of
 from tests.e2e.conftest import call_here
+from tests.test_layers import ROOT
 from tests.web.marts_world import Asking
 from tests.web.why_world import LATER, posted, tenant
 
@@ -94,8 +101,24 @@ def test_sums_and_comparisons_are_explained_by_their_addresses(seen: Asking) -> 
     assert found.value == this.value
     # What no address can say leads to the figure itself, which may be stored.
     assert why_of(made, HERE) == f"/why?locale=de&figure={made.figure_id}"
-    several = book.derive("odd", "sum", [("part", this), ("part", last)], label="odd", kpi="x", unit="kwh")
-    assert "figure=" in why_of(several, HERE, book.by_id)
+    # Days that are not all there, sums of sums, and others of other scopes and grains.
+    holes = [("part", book.at(f"plant/site:plant/day/2025-01-{day:02}/consumption_kwh")) for day in (3, 4, 9, 11, 12)]
+    some = book.derive("some", "sum", holes, label="some", kpi="consumption_kwh", unit="kwh")
+    months = rows_as_figures(known, parse_period("2025-02", known.site.time_zone), "month")
+    month = months.at("plant/tenant:hall/month/2025-02-01/consumption_kwh")
+    uses = [("part", book.at(f"plant/meter:{name}/day/2025-01-03/consumption_kwh")) for name in ("hvac", "moulding")]
+    every = {each.figure_id: each for each in (*book.figures(), *months.figures())}
+    odd = [
+        book.derive("odd", "sum", [("part", this), ("part", last)], label="odd", kpi="consumption_kwh", unit="kwh"),
+        book.derive("share", "percent_of", [("one", month), ("all", some)], label="share", kpi="share", unit="percent"),
+        book.derive("uses", "sum", uses, label="uses", kpi="consumption_kwh", unit="kwh"),
+        book.derive("band", "root_sum_of_squares", uses, label="band", kpi="consumption_kwh", unit="kwh"),
+        some,
+    ]
+    for each in odd:
+        found, hand = answered(why_of(each, HERE, (every | {e.figure_id: e for e in book.figures()}).get), known)
+        assert found.value == each.value, each.path
+        assert recompute(found, sources=known.sources, lookup=hand.figure) == each.value
 
 
 def test_a_page_says_equal_and_where_each_reading_stands(seen: Asking) -> None:
@@ -107,6 +130,51 @@ def test_a_page_says_equal_and_where_each_reading_stands(seen: Asking) -> None:
     data = seen.json("/why", **MONTH)
     assert data["is_equal"] is True
     assert (data["difference"], data["changes"]) == (0.0, [])
+
+
+def test_a_page_shows_a_hundred_readings_and_the_csv_has_all_of_them(seen: Asking) -> None:
+    page = seen.get("/why", [("accept", "text/html")], **MONTH)
+    total = int(re.search(r"([\d,]+) readings", page.text)[1].replace(",", ""))
+    assert page.text.count("plant.csv:") == 100 < total
+    [path] = re.findall(r'href="(/why/readings\.csv[^"]*)"', page.text)
+    query = dict(parse_qsl(urlsplit(path.replace("&amp;", "&")).query))
+    assert query == MONTH
+    lines = list(csv.DictReader(io.StringIO(seen.get("/why/readings.csv", **query).text)))
+    assert len(lines) == total
+    assert {line["source"] for line in lines} == {"plant.csv"}
+    later = seen.get("/why", [("accept", "text/html")], **MONTH, page="2")
+    # As the page says the hundred and first: where it stands in the file.
+    assert f"plant.csv:{lines[100]['line']}<" in later.text.replace("\n", "")
+
+
+# A process like that of the pages: small, and with nothing of the tests in it.
+APART = """
+import asyncio, sys
+from datetime import datetime
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from orchestration.web.app import make_app
+from tests.web.asking import send
+project = OpenProject(sys.argv[1])
+project.run_sql_apart()
+person = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
+clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
+app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))
+for address in sys.argv[3:]:
+    print(asyncio.run(send(app, "GET", address)).text)
+print("duckdb" in sys.modules)
+"""
+
+
+def test_the_sql_runs_beside_the_process_of_the_pages_and_says_the_same(seen: Asking, plant_folder: Path) -> None:
+    running = {"site": "plant", "of": "running", "kpi": "cost", "at": "2025-03-17T14:30Z"}
+    asked = [f"/api/v1/ems/why?{urlencode(each)}" for each in (MONTH, running)]
+    command = [sys.executable, "-c", APART, str(plant_folder), LATER.isoformat(), *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    *said, is_loaded = done.stdout.splitlines()
+    assert [json.loads(each) for each in said] == [seen.json("/why", **MONTH), seen.json("/why", **running)]
+    assert is_loaded == "False"
 
 
 def test_a_mart_that_differs_is_told_and_never_hidden(acted: Asking) -> None:
@@ -156,15 +224,20 @@ def test_a_tenant_sees_the_reason_of_their_own_numbers_alone(seen: Asking) -> No
     assert theo.json("/why", **asked, scope="tenant:hall")["is_equal"] is True
     for scope in ("tenant:press", "site:plant", "meter:main", "tenant:hal"):
         assert theo.get("/api/v1/ems/why", **asked, scope=scope).status == 404
-    comparison = {"of": "difference", "against": "2025-01", "against_scope": "site:plant"}
-    assert theo.get("/api/v1/ems/why", **asked, **comparison, scope="tenant:hall").status == 404
-
-
-def test_what_was_known_then_comes_from_the_readings(seen: Asking) -> None:
-    then = seen.json("/why", **MONTH, as_of=f"{LATER:%Y-%m-%dT%H:%M:%SZ}")
-    assert then["figure"]["value"] == seen.json("/why", **MONTH)["figure"]["value"]
-    before = seen.json("/why", **MONTH, as_of="2025-01-15T12:00:00Z")
-    assert (before["figure"]["value"], before["figure"]["status"]) == (None, "no_readings")
+    mine, whole = (f"consumption_kwh@{scope}@2025-02-01/2025-03-01" for scope in ("tenant:hall", "site:plant"))
+    # Their share of the whole is theirs, with what the whole used and without its readings.
+    share = theo.get("/why", [("accept", "text/html")], site="plant", of=f"percent_of({mine},{whole})")
+    assert "Recomputed EQUAL" in share.text
+    assert ">moulding<" in share.text
+    assert ">main<" not in share.text
+    assert theo.json("/why", site="plant", of=f"sum({mine})")["is_equal"] is True
+    others = (
+        f"difference({mine},{whole})", f"percent_of({whole},{mine})", f"percent_of({mine},{whole.replace('_kwh', '')})",
+        f"percent_of({mine},{whole}@hour)", f"percent_of({mine},cost@site:plant@2025-02)", whole,
+        f"percent_of({mine},sum({whole},consumption_kwh@tenant:press@2025-02))", f"sum({mine},{mine}@@other)",
+    )  # fmt: skip
+    for of in others:
+        assert theo.get("/api/v1/ems/why", site="plant", of=of).status == 404, of
 
 
 @pytest.mark.parametrize(
@@ -177,9 +250,28 @@ def test_what_was_known_then_comes_from_the_readings(seen: Asking) -> None:
         ({"period": "2025-02-02/2025-02-01"}, 400, "ends before"),
         ({"period": "2031"}, 404, "the marts have no cost"),
         ({"of": "guess"}, 400, "of is one of"),
-        ({"of": "difference"}, 400, "name the other"),
-        ({"of": "sum", "grain": "hour"}, 400, "days or months"),
-        ({"of": "sum", "grain": "day", "each": "mean"}, 400, "each is sum or max"),
+        ({"of": "difference"}, 400, "of is one of"),
+        ({"of": "difference(cost@site:plant@2025-02)"}, 400, "made of two parts"),
+        ({"of": "sum(cost@site:plant@2025-02"}, 400, "no closing bracket"),
+        ({"of": "sum(cost@site:plant@2025-02))"}, 400, "after its end"),
+        ({"of": "sum()@"}, 400, "expected a term"),
+        ({"of": "mean(cost@site:plant@2025-02)"}, 400, "expected a term"),
+        ({"of": "sum(sum(sum(sum(sum(sum(sum(sum(a@b@c))))))))"}, 400, "nested too deeply"),
+        ({"of": "cost@site:plant"}, 400, "a term is"),
+        ({"of": "cost@site:plant@2025-02@mean"}, 400, "a term is"),
+        ({"of": "sum(" + ",".join(["a@b@c"] * 201) + ")"}, 400, "at most"),
+        ({"of": "sum(" + "x" * 4000 + "@"}, 400, "longer than"),
+        ({"of": "cost@site:plant@2025-13"}, 400, "cannot read period"),
+        ({"of": "cost@site:plant@2025-Q1@month"}, 404, "3 numbers, not one"),
+        ({"of": "sum(cost@site:plant@2025-02,consumption_kwh@site:plant@2025-02)"}, 404, "is no number"),
+        ({"of": "difference(cost@site:plant@2025-02,cost@site:plant@2025-02)"}, 200, "EQUAL"),
+        ({"of": "sum(cost@site:plant@2025-01-01/2025-05-01@month)"}, 404, "not every month"),
+        ({"of": "actual_kwh@site:plant@2025-02@assessment"}, 404, "has no SEU"),
+        ({"of": "luck@seu:hvac@2025-02@assessment"}, 404, "no number"),
+        ({"of": "savings_kwh@project:leaks@2025-02@project"}, 404, "no project"),
+        ({"of": "cost@site:plant@2025-02@@nowhere"}, 404, "unknown site"),
+        ({"grain": "day"}, 400, "has no grain"),
+        ({"point": "line/kw"}, 404, "tells no point"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "enpi", "confidence": "2"}, 400, "confidence"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "luck"}, 404, "has no number 'luck'"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "enpi", "baseline": "plant/hvac/enb@9"}, 404, ""),

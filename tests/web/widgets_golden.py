@@ -92,9 +92,12 @@ def states() -> Iterator[tuple[str, Widget]]:
                 )
             ),
         )
+        band = shown("uncertainty_kwh", "1300" if found else "204.5")
+        worth = cost if not found else None
+        air = saved_energy.Use(name="Air", saving=energy, band=band, worth=worth)
         yield f"savings {name}", saved_energy.view(
-            saved_energy.Savings(**AT, total=energy if month is cost else None, uses=(("Air", energy, None),),
-                            findings=found, left_out=("Whole plant",),
+            saved_energy.Savings(**AT, total=energy if month is cost else None, uses=(air,), band=band, worth=worth,
+                            findings=found, left_out=("Whole plant",), no_worth="" if worth else "no price",
                             reason="no use is compared" if month is none else "")
         )  # fmt: skip
 

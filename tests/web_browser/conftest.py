@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from assets.stores.web.credentials import CredentialStore
 from data_quality.contracts.people import Person
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from orchestration.web.people.sign_in import SignIn
@@ -32,7 +32,7 @@ class Site(NamedTuple):
     url: str
     project: OpenProject
     sign_in: SignIn
-    clock: FixedClock
+    clock: FixedClock | SystemClock
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +45,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class serving:  # noqa: N801 - reads as a verb
-    """A server over a project folder, in a thread of this process. person: who asks, where nobody signs in."""
+    """A server over a project folder, in a thread of this process. now: None: as the machine's clock says. person: who
+    asks, where nobody signs in.
+    """
 
-    def __init__(self, folder: Path, now: datetime, person: Person | None = None) -> None:
+    def __init__(self, folder: Path, now: datetime | None, person: Person | None = None) -> None:
         self.folder, self.now, self.person = folder, now, person
 
     def __enter__(self) -> Site:
         """Start it and wait until it answers."""
-        project, clock = OpenProject(str(self.folder)), FixedClock(self.now)
+        project, clock = OpenProject(str(self.folder)), FixedClock(self.now) if self.now else SystemClock()
         sign_in = SignIn(project, clock)
         config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="error")
         self.socket = config.bind_socket()

@@ -1,9 +1,9 @@
 """Which pages are looked at, and what must hold of each of them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Response
 
 PAGES = {
     "login": "/login",
@@ -13,6 +13,7 @@ PAGES = {
     "audit": "/board/audit",
     "energy": "/energy?site=works&period=2026-03&grain=day&compare=previous",
     "quarters": "/energy?site=works&period=2026-03-29&grain=quarter",
+    "long": "/energy?site=works&period=2025-10-26&grain=quarter",
     "gap": "/energy?site=works&period=2026-04-09&grain=quarter",
     "enpi": "/enpi?site=works",
     "live": "/live?site=works",
@@ -23,6 +24,16 @@ PAGES = {
 }
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+class Weight(NamedTuple):
+    """What a page took over the wire. sent_bytes: of all bodies, packed as they came; the others by kind, unpacked."""
+
+    requests: int
+    sent_bytes: int
+    html_bytes: int
+    css_bytes: int
+    script_bytes: int
 
 
 class Watched:
@@ -36,10 +47,15 @@ class Watched:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda asked: self._ours(asked.url))
         self.hosts: set[str] = set()
+        self.answers: list[Response] = []
+        self.page.on("response", self._came)
 
     def _complain(self, text: str) -> None:
         if "Failed to load resource" not in text:
             self.complaints.append(text)
+
+    def _came(self, answer: Response) -> None:
+        self.answers.append(answer)
 
     def _ours(self, url: str) -> None:
         self.hosts.add(url.split("/")[2] if "//" in url else url)
@@ -50,6 +66,16 @@ class Watched:
         for plot in self.page.locator("[data-plot]").all():
             plot.locator("canvas").wait_for(timeout=10_000)
         return answer.status if answer else 0
+
+    def weight(self) -> Weight:
+        """Of everything that was answered so far and came to an end: a stream has none."""
+        ended = [each for each in self.answers if each.request.resource_type != "eventsource"]
+        whole = dict.fromkeys(("document", "stylesheet", "script"), 0)
+        for each in ended:
+            if each.request.resource_type in whole and each.status == 200:
+                whole[each.request.resource_type] += len(each.body())
+        sent = sum(each.request.sizes()["responseBodySize"] for each in ended)
+        return Weight(len(self.answers), sent, *whole.values())
 
 
 def axe_faults(page: Page) -> list[str]:

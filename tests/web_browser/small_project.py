@@ -7,9 +7,11 @@ from pathlib import Path
 from tests.e2e.conftest import call_here
 
 SITE, SCOPE = "works", "site:works"
-# Sunday 29 March has 92 quarter hours in Berlin.
+# Sunday 29 March has 92 quarter hours in Berlin, and Sunday 26 October of the year before 100.
 START, END = datetime(2026, 2, 1, 0, 0, tzinfo=UTC), datetime(2026, 4, 14, 22, 0, tzinfo=UTC)
+AUTUMN = (datetime(2025, 10, 25, 22, 0, tzinfo=UTC), datetime(2025, 10, 26, 23, 0, tzinfo=UTC))
 NOW = datetime(2026, 4, 15, 9, 0, tzinfo=UTC)
+STEP = timedelta(minutes=15)
 GAP = (datetime(2026, 4, 9, 3, 0, tzinfo=UTC), datetime(2026, 4, 9, 9, 0, tzinfo=UTC))
 LEVELS_KW = {"main": 60.0, "compressors": 22.0, "law": 9.0}
 SITE_FILE = """\
@@ -23,7 +25,10 @@ floor_area_definition: GFA
 is_simulated: true
 meters:
   - {meter_id: main, name: Supply}
-  - {meter_id: compressors, name: Compressors, parent: main}
+  - meter_id: compressors
+    # What somebody may write there: a formula, markup, a mark that turns the direction, three hundred letters.
+    name: "=Compressors \\"><script>alert(1)</script><img src=x onerror=alert(1)> \\u202eafter MORE"
+    parent: main
   - {meter_id: law, name: Law firm, parent: main}
 premises:
   tenants:
@@ -40,7 +45,7 @@ tariffs:
       - {period_id: free, price_per_kwh: 0.19, day_types: [weekend, holiday]}
 factors:
   - {factor_id: grid, kgco2e_per_kwh: 0.38, valid_from: 2026-01-01, valid_to: 2027-01-01, source: made for a test}
-"""
+""".replace("MORE", "letters " * 40)
 PEOPLE = """\
 people:
   - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor]}
@@ -67,13 +72,13 @@ def _do(*words: str) -> None:
 
 def _readings() -> str:
     """Quarter hours of loads that follow the day and the week; six hours are missing."""
-    lines, at = ["meter,register,timestamp,kwh,is_synthetic"], START
-    while at < END:
+    lines = ["meter,register,timestamp,kwh,is_synthetic"]
+    steps = [first + STEP * at for first, end in (AUTUMN, (START, END)) for at in range((end - first) // STEP)]
+    for at in steps:
         hour = at.hour + at.minute / 60
         share = 0.35 + 0.65 * max(0.0, math.sin((hour - 5) / 14 * math.pi)) * (0.4 if at.weekday() > 4 else 1.0)
         wave = 1 + 0.08 * math.sin(at.timetuple().tm_yday * 1.7)
         for meter, level_kw in LEVELS_KW.items():
             if not GAP[0] <= at < GAP[1]:
                 lines.append(f"{meter},import,{at:%Y-%m-%dT%H:%M:%SZ},{level_kw * share * wave / 4:.3f},true")
-        at += timedelta(minutes=15)
     return "\n".join([*lines, ""])

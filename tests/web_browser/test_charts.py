@@ -4,6 +4,7 @@ import csv
 import io
 import re
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web_browser.looked_at import PAGES, Watched
@@ -40,18 +41,28 @@ def test_a_chart_is_drawn_in_colours_of_its_own_for_dark(context: BrowserContext
     assert light[1] != dark[1]
 
 
-def test_points_rows_and_lines_of_the_csv_are_as_many_and_a_short_day_has_92(context: BrowserContext) -> None:
+@pytest.mark.parametrize(("name", "count"), [("quarters", 92), ("long", 100), ("energy", 31)])
+def test_points_rows_and_lines_of_the_csv_are_as_many_on_a_short_day_and_a_long_one(
+    name: str, count: int, context: BrowserContext
+) -> None:
     watched = Watched(context)
-    watched.drawn(PAGES["quarters"])
+    watched.drawn(PAGES[name])
     page = watched.page
     plot = told(page)
-    assert len(plot["at_s"]) == 92 == rows(page)
-    # Ticks are the site's hours: two o'clock of that day is not there.
+    assert len(plot["at_s"]) == count == rows(page)
+    # Ticks are the site's hours: two o'clock is not there in spring, and twice in autumn.
     labels = [label for _, label in plot["ticks"]]
-    assert "02:00" not in labels
+    if name != "energy":
+        assert [label for label in labels if label.startswith("02:00")] == (
+            ["02:00 A", "02:00 B"] if count == 100 else []
+        )
     href = page.locator("[data-plot] a.csv").first.get_attribute("href")
     text = page.evaluate("async (path) => (await fetch(path)).text()", href)
-    assert len([line for line in csv.reader(io.StringIO(text)) if line]) == 93
+    lines = [line for line in csv.DictReader(io.StringIO(text)) if line]
+    assert len(lines) == count
+    # What is drawn is what the file has, and what the table shows is that, rounded.
+    values = [None if line["kwh"] == "" else float(line["kwh"]) for line in lines]
+    assert values == plot["lines"][0]["values"]
 
 
 def test_a_gap_stays_a_gap(context: BrowserContext) -> None:

@@ -27,16 +27,6 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
     assert watched.hosts == {site.url.split("/")[2]}
 
 
-@pytest.mark.parametrize("name", ["energy", "quarters", "ops", "report", "reports"])
-def test_a_page_as_narrow_as_a_phone_twice_enlarged_does_not_scroll_sideways(
-    name: str, context: BrowserContext
-) -> None:
-    watched = Watched(context)
-    watched.page.set_viewport_size({"width": 320, "height": 640})
-    watched.drawn(PAGES[name])
-    assert overflow_px(watched.page) <= 0
-
-
 @pytest.mark.parametrize("name", ["ops", "energy", "quarters", "enpi", "reports", "report", "live"])
 def test_without_script_everything_is_there_but_the_drawn_chart(
     name: str, chromium: Browser, site: Site, olga: dict

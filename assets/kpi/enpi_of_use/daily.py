@@ -4,6 +4,7 @@ Every stream is brought to days by its own rule first and joined to a day spine 
 different cadence neither multiply nor drop rows (resolutions C0.11, C0.12).
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import polars as pl
@@ -34,6 +35,10 @@ FIXED_COLUMNS = (
 )
 
 
+# What a daily table is made of: of LAKE_SCHEMA, beside its key.
+DAY_COLUMNS = ("value", "unit", "quality_code", "is_synthetic")
+
+
 def seu_days(readings: pl.DataFrame, *, site: Site, seu: Seu, start: date, end: date) -> pl.DataFrame:
     """One row per local day of [start, end), in order, whatever the readings hold.
 
@@ -45,25 +50,67 @@ def seu_days(readings: pl.DataFrame, *, site: Site, seu: Seu, start: date, end: 
     is_weekend and is_holiday (0 or 1, never both: a holiday on a Sunday is a holiday).
     Raises BadInput where a driver's id is the name of one of the fixed columns.
     """
-    drivers = _drivers(site, seu)
-    spine = _spine(site, start, end)
-    rows = _local(readings, site, start, end)
-    days = spine.join(
-        _energy_days(rows, spine, seu), on="local_date", how="left", maintain_order="left", validate="1:1"
-    )
-    names = [driver.driver_id for driver in drivers]
-    parts = [_driver_days(rows, spine, driver) for driver in drivers]
-    for part in [*parts, _synthetic_days(rows, [*seu.meters, *names])]:
-        days = days.join(part, on="local_date", how="left", maintain_order="left", validate="1:1")
-    # Nothing read is a coverage of zero; the energy of that day stays null.
-    days = days.with_columns(
-        pl.col("coverage", "coverage_worst_meter").fill_null(0.0), pl.col("is_synthetic").fill_null(False)
-    )
-    return days.select(*FIXED_COLUMNS[:8], *names, "is_weekend", "is_holiday")
+    names = [*seu.meters, *(driver.driver_id for driver in seu.drivers)]
+    own = readings.filter(pl.col("meter_id").is_in(names))
+    return SiteDays(day_sums(own, site=site, start=start, end=end), site=site, start=start, end=end).of(seu)
 
 
-def _drivers(site: Site, seu: Seu) -> list[Driver]:
-    by_id = {driver.driver_id: driver for driver in site.drivers}
+def day_sums(readings: pl.DataFrame, *, site: Site, start: date, end: date) -> pl.DataFrame:
+    """What each stream says of each local day of [start, end) that it has a row of: a hundredth of the readings.
+
+    readings: the key of LAKE_SCHEMA and DAY_COLUMNS, unique by key. Returns meter_id, register, unit, local_date;
+    quanta (sum), present and estimated (rows), is_synthetic (of any row). Sums of days apart stand beside each other.
+    """
+    return (
+        _local(readings, site, start, end)
+        .group_by("meter_id", "register", "unit", "local_date")
+        .agg(
+            quanta=_quanta().sum(),
+            present=pl.len(),
+            estimated=pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES]).sum(),
+            is_synthetic=pl.col("is_synthetic").any(),
+        )
+    )
+
+
+class SiteDays:
+    """The daily tables (`seu_days`) of a site's uses over the local dates [start, end), from one set of `day_sums`."""
+
+    def __init__(self, sums: pl.DataFrame, *, site: Site, start: date, end: date) -> None:
+        self._spine = _spine(site, start, end)
+        self._by_id = {driver.driver_id: driver for driver in site.drivers}
+        # Apart once: a use of a thousand must not look through the rows of all others.
+        self._sums = {str(name): rows for (name,), rows in sums.partition_by("meter_id", as_dict=True).items()}
+        self._nothing = sums.clear()
+        self._known: dict[str, pl.DataFrame] = {}
+
+    def of(self, seu: Seu) -> pl.DataFrame:
+        """The table of one use."""
+        drivers = _drivers(self._by_id, seu)
+        names = [driver.driver_id for driver in drivers]
+        rows = self._rows([*seu.meters, *names])
+        energy = _energy_days(self._rows(seu.meters), self._spine, seu)
+        days = self._spine.join(energy, on="local_date", how="left", maintain_order="left", validate="1:1")
+        synthetic = rows.group_by("local_date").agg(pl.col("is_synthetic").any())
+        for part in [*(self._driver(driver) for driver in drivers), synthetic]:
+            days = days.join(part, on="local_date", how="left", maintain_order="left", validate="1:1")
+        # Nothing read is a coverage of zero; the energy of that day stays null.
+        days = days.with_columns(
+            pl.col("coverage", "coverage_worst_meter").fill_null(0.0), pl.col("is_synthetic").fill_null(False)
+        )
+        return days.select(*FIXED_COLUMNS[:8], *names, "is_weekend", "is_holiday")
+
+    def _rows(self, names: Iterable[str]) -> pl.DataFrame:
+        return pl.concat([self._nothing, *(self._sums[name] for name in dict.fromkeys(names) if name in self._sums)])
+
+    def _driver(self, driver: Driver) -> pl.DataFrame:
+        # Uses of one site share their weather.
+        if driver.driver_id not in self._known:
+            self._known[driver.driver_id] = _driver_days(self._rows([driver.driver_id]), self._spine, driver)
+        return self._known[driver.driver_id]
+
+
+def _drivers(by_id: Mapping[str, Driver], seu: Seu) -> list[Driver]:
     for chosen in seu.drivers:
         if chosen.driver_id in FIXED_COLUMNS:
             raise BadInput(
@@ -99,14 +146,7 @@ def _quanta() -> pl.Expr:
 
 
 def _energy_days(rows: pl.DataFrame, spine: pl.DataFrame, seu: Seu) -> pl.DataFrame:
-    own = rows.filter(
-        pl.col("meter_id").is_in(list(seu.meters)) & (pl.col("register") == "import") & (pl.col("unit") == "kwh")
-    )
-    per_meter = own.group_by("local_date", "meter_id").agg(
-        quanta=_quanta().sum(),
-        present=pl.len(),
-        estimated=pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES]).sum(),
-    )
+    per_meter = rows.filter((pl.col("register") == "import") & (pl.col("unit") == "kwh"))
     per_day = per_meter.group_by("local_date").agg(
         pl.col("quanta", "present", "estimated").sum(), fewest=pl.col("present").min(), meters=pl.len()
     )
@@ -124,8 +164,7 @@ def _energy_days(rows: pl.DataFrame, spine: pl.DataFrame, seu: Seu) -> pl.DataFr
 
 
 def _driver_days(rows: pl.DataFrame, spine: pl.DataFrame, driver: Driver) -> pl.DataFrame:
-    own = rows.filter((pl.col("meter_id") == driver.driver_id) & (pl.col("register") == "value"))
-    per_day = own.group_by("local_date").agg(quanta=_quanta().sum(), present=pl.len())
+    per_day = rows.filter(pl.col("register") == "value").group_by("local_date").agg(pl.col("quanta", "present").sum())
     joined = per_day.join(spine.select("local_date", "hours"), on="local_date", validate="1:1")
     wanted = pl.col("hours") * SLOTS_PER_HOUR
     mean = pl.col("quanta") / QUANTA / pl.col("present")
@@ -135,7 +174,3 @@ def _driver_days(rows: pl.DataFrame, spine: pl.DataFrame, driver: Driver) -> pl.
     value = (total if driver.aggregation == "sum" else mean).round(QUANTUM_DECIMALS)
     is_known = pl.col("present") >= DRIVER_DAY_MIN_COVERAGE * wanted
     return joined.select("local_date", pl.when(is_known).then(value).alias(driver.driver_id))
-
-
-def _synthetic_days(rows: pl.DataFrame, streams: list[str]) -> pl.DataFrame:
-    return rows.filter(pl.col("meter_id").is_in(streams)).group_by("local_date").agg(pl.col("is_synthetic").any())

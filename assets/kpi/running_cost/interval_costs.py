@@ -201,7 +201,7 @@ def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Suppl
         if span.start >= end or span.end <= start:
             continue
         first, after = (local_midnight_utc(day, site.time_zone) for day in (max(start, span.start), min(end, span.end)))
-        mains = total_meters(site, Carrier.ELECTRICITY, span.start)
+        mains = frozenset(total_meters(site, Carrier.ELECTRICITY, span.start))
         part = rows.filter(pl.col("meter_id").is_in(mains) & _between(first, after))
         importing = sum(meter.meter_id in mains and has_import(meter) for meter in site.meters)
         for register in ("import", "export"):

@@ -30,7 +30,7 @@ def reactive_rows(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
     """Readings of the main meters' reactive registers; None where one of them has none at some time."""
     named: set[tuple[str, str]] = set()
     for span in tree_spans(site):
-        mains = total_meters(site, Carrier.ELECTRICITY, span.start)
+        mains = frozenset(total_meters(site, Carrier.ELECTRICITY, span.start))
         for meter in site.meters:
             if meter.meter_id in mains and has_import(meter):
                 register = meter.register_in("kvarh")

@@ -1,6 +1,6 @@
 """The source tables of the warehouse, built from site files, the lake's manifest and the baselines' expected days."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from assets.kpi.windows_of_marts.virtual_files import virtual_files
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import has_import, total_meters
 from assets.sites.scopes import scope_rows
+from assets.stores.lake.derived import kept_derived
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
@@ -34,47 +35,42 @@ def source_tables(
     """Every table of schema `lake` for `load_sources`: the sites' readings as known at `as_of_utc`, and their meaning.
 
     expected: lake.seu_expected_days, or None for a table without rows. windows: what this run computes; None: every
-    site whole. Raises BadInput for a tariff or a factor that is not unambiguous.
+    site whole. Of a site without a window the readings alone are named, and none is read. Raises BadInput for a tariff
+    or a factor that is not unambiguous.
     """
+    own = dict(sites)
     if windows is None:
         everything = [whole_site(site, lake, as_of_utc=as_of_utc) for site in sites.values()]
         windows = [window for window in everything if window is not None]
-    years = {site_id: sorted({y for w in windows if w.site_id == site_id for y in w.years}) for site_id in sites}
-    calendars = [site_quarter_hours(site, lake, years[site.site_id], as_of_utc=as_of_utc) for site in sites.values()]
+    else:
+        own = {window.site_id: sites[window.site_id] for window in windows if window.site_id in sites}
+    of_site: dict[str, list[Window]] = {site_id: [] for site_id in own}
+    for window in windows:
+        of_site.setdefault(window.site_id, []).append(window)
+    years = {site_id: sorted({year for each in of_site[site_id] for year in each.years}) for site_id in own}
+    spans = [(site, start, end) for site_id, site in own.items() for start, end in runs_of(years[site_id])]
+    made: dict[str, Iterator[pl.DataFrame]] = {
+        "site_quarter_hours": (
+            site_quarter_hours(site, lake, years[site_id], as_of_utc=as_of_utc) for site_id, site in own.items()
+        ),
+        "carrier_prices": (carrier_prices(site, start, end) for site, start, end in spans),
+        "meter_factors": (
+            factor_rows(site, meter_factors(site, known_factors(site, lake.store, as_of_utc=as_of_utc)))
+            for site in own.values()
+        ),
+        "interval_cost": (
+            interval_costs(site, lake, of_site[site_id], as_of_utc=as_of_utc) for site_id, site in own.items()
+        ),
+    }
     return {
         "windows": window_rows(windows, sites),
         # Days, months and years: only who asks for another span names one.
         "asked_periods": empty_source("asked_periods"),
-        "readings": _files(sites, lake, windows, as_of_utc),
+        "readings": _files(sites, own, lake, windows, as_of_utc),
         # The empty table first: without a site it gives columns and types all the same.
-        "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
-        "carrier_prices": pl.concat(
-            [
-                empty_source("carrier_prices"),
-                *(
-                    carrier_prices(site, start, end)
-                    for site in sites.values()
-                    for start, end in runs_of(years[site.site_id])
-                ),
-            ]
-        ),
-        "meter_factors": pl.concat(
-            [
-                empty_source("meter_factors"),
-                *(
-                    factor_rows(site, meter_factors(site, known_factors(site, lake.store, as_of_utc=as_of_utc)))
-                    for site in sites.values()
-                ),
-            ]
-        ),
-        "interval_cost": pl.concat(
-            [
-                empty_source("interval_cost"),
-                *(interval_costs(site, lake, windows, as_of_utc=as_of_utc) for site in sites.values()),
-            ]
-        ),
+        **{name: pl.concat([empty_source(name), *parts]) for name, parts in made.items()},
         "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
-        **site_tables(sites.values()),
+        **site_tables(own.values()),
     }
 
 
@@ -128,14 +124,18 @@ def _zone(window: Window, sites: Mapping[str, Site]) -> str:
 
 
 def _files(
-    sites: Mapping[str, Site], lake: Lake, windows: Sequence[Window], as_of_utc: datetime | None
+    sites: Mapping[str, Site],
+    own: Mapping[str, Site],
+    lake: Lake,
+    windows: Sequence[Window],
+    as_of_utc: datetime | None,
 ) -> ParquetFiles:
-    """The lake's files, and those of them that hold a window's days."""
-    every = [row for site_id in sites for row in lake.manifest(site_id, as_of_utc=as_of_utc)]
+    """The files of own sites, those of them that hold a window's days, and those that all other sites have."""
+    every = [row for site_id in own for row in lake.manifest(site_id, as_of_utc=as_of_utc)]
     touched: list[Mapping[str, Any]] = []
     for window in windows:
-        if window.site_id in sites:
-            zone = sites[window.site_id].time_zone
+        if window.site_id in own:
+            zone = own[window.site_id].time_zone
             touched += lake.manifest(
                 window.site_id,
                 start_utc=local_midnight_utc(window.first, zone),
@@ -143,11 +143,13 @@ def _files(
                 as_of_utc=as_of_utc,
             )
     # Virtual meters are computed at every load: they belong to the touched files of any window.
-    virtual = virtual_files(sites, lake, as_of_utc=as_of_utc)
+    virtual = virtual_files(own, lake, as_of_utc=as_of_utc)
+    others = [site_id for site_id in sites if site_id not in own]
     # A file may hold several days: it stands once, however many rows name it.
     return ParquetFiles(
         paths=(*lake.files(every), *virtual),
         touched=(*lake.files(touched), *virtual),
+        others=(*lake.named(others, as_of_utc=as_of_utc), *kept_derived(lake.root, others)),
     )
 
 
@@ -209,7 +211,7 @@ def priced_calendar(site: Site, readings: pl.DataFrame, start: date, end: date) 
 
 def meter_rows(site: Site) -> pl.DataFrame:
     """The site's meters as lake.meters. The site's total counts meters that measure import, each carrier for itself."""
-    totals = {carrier: total_meters(site, carrier) for carrier in {meter.carrier for meter in site.meters}}
+    totals = {carrier: frozenset(total_meters(site, carrier)) for carrier in {meter.carrier for meter in site.meters}}
     rows = [
         (
             site.site_id,

@@ -1,16 +1,18 @@
 """What a site's months must pass before their marts are computed and published: verdicts, whoever asks for them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from assets.sites.calendar import day_types
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.meter_blocks import meter_blocks
 from assets.stores.ledgers.flags import MonthValidation, latest_validations
-from assets.stores.warehouse.warehouse import WarehouseTarget, read_warehouse
+from assets.stores.warehouse.warehouse import WarehouseTarget, read_sites, read_warehouse
 from data_quality.completeness import coverage_by_day, evaluate_completeness
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.model import Model
@@ -19,7 +21,7 @@ from data_quality.contracts.time import Clock, Period, months_of
 from data_quality.score import evaluate_months
 from data_quality.stream_freshness import evaluate_freshness, last_seen
 from data_quality.suites.day_mart import check_day_mart
-from data_quality.suites.readings import check_readings
+from data_quality.suites.readings import check_streams, stream_faults
 
 LEAST_COVERAGE = 0.9
 SILENT_FOR = timedelta(hours=24)
@@ -31,6 +33,14 @@ class Judged(Model):
 
     verdict: Verdict
     is_warning: bool = False
+
+
+class _Read(NamedTuple):
+    """Of each stream: when it was last seen, how many of its rows have which fault, how much of each day is there."""
+
+    seen: pl.DataFrame
+    faults: pl.DataFrame
+    coverage: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -79,39 +89,52 @@ class MonthGates:
         """Every meter reported lately."""
         # Months long past are judged by their own end, or all their meters would be silent by now.
         until = min(self.clock.now_utc(), self.period.end_utc)
-        seen = last_seen(self._readings, self._meters)
-        return Judged(verdict=evaluate_freshness(seen, now_utc=until, limit=SILENT_FOR), is_warning=True)
+        return Judged(verdict=evaluate_freshness(self._read.seen, now_utc=until, limit=SILENT_FOR), is_warning=True)
 
     def keep_their_contract(self) -> Judged:
         """Keys, units, grid and values."""
-        return Judged(verdict=check_readings(self._readings, is_quick=self.is_quick))
+        return Judged(verdict=check_streams(self._read.faults, is_quick=self.is_quick))
 
     def are_complete(self) -> Judged:
         """Enough quarter hours of every meter."""
-        coverage = coverage_by_day(
-            self._readings,
-            days=day_types(self.site, self.period.start, self.period.end),
-            streams=self._meters,
-            time_zone=self.site.time_zone,
-            # A meter that sends once a day is not late before the day is over.
-            due_until_utc=self.clock.now_utc() - SILENT_FOR,
-        )
-        return Judged(verdict=evaluate_completeness(coverage, least=LEAST_COVERAGE), is_warning=True)
+        return Judged(verdict=evaluate_completeness(self._read.coverage, least=LEAST_COVERAGE), is_warning=True)
 
     @cached_property
-    def _readings(self) -> pl.DataFrame:
-        return self.lake.current(self.site.site_id, start_utc=self.period.start_utc, end_utc=self.period.end_utc)
+    def _read(self) -> "_Read":
+        """What the checks ask of each stream, read once, by blocks of meters."""
+        span: dict[str, Any] = {"start_utc": self.period.start_utc, "end_utc": self.period.end_utc}
+        days = day_types(self.site, self.period.start, self.period.end)
+        parts, left = [], [meter.meter_id for meter in self.site.meters if not meter.is_virtual]
+        blocks = meter_blocks(self.lake, self.site.site_id, **span)
+        for place, block in enumerate(blocks, start=1):
+            rows = self.lake.current(self.site.site_id, **span, meters=block)
+            # Meters without a reading are in no block: they belong to the last.
+            own = left if place == len(blocks) else [name for name in left if name in set(block or ())]
+            left = [name for name in left if name not in set(own)]
+            coverage = coverage_by_day(
+                rows,
+                days=days,
+                streams=own,
+                time_zone=self.site.time_zone,
+                # A meter that sends once a day is not late before the day is over.
+                due_until_utc=self.clock.now_utc() - SILENT_FOR,
+            )
+            parts.append(_Read(last_seen(rows, own), stream_faults(rows), coverage))
+        seen, faults, coverages = zip(*parts, strict=True)
+        return _Read(pl.concat(seen), pl.concat(faults), pl.concat(coverages))
 
     @cached_property
     def _validations(self) -> list[MonthValidation]:
         months = [month.start for month in months_of(self.period)]
         return latest_validations(self.lake.store, self.site.site_id, months=months)
 
-    @property
-    def _meters(self) -> list[str]:
-        return [meter.meter_id for meter in self.site.meters if not meter.is_virtual]
 
-
-def day_mart_gate(target: WarehouseTarget, *, is_quick: bool = False) -> Judged:
-    """The day mart as it stands in the warehouse, before anything is published."""
-    return Judged(verdict=check_day_mart(read_warehouse(target, "mart_scope__day_kpi"), is_quick=is_quick))
+def day_mart_gate(
+    target: WarehouseTarget, years: Mapping[str, Collection[int]] | None, *, is_quick: bool = False
+) -> Judged:
+    """The day mart as it stands in the warehouse, before anything is published: the years of sites that a build made,
+    or all of it.
+    """
+    name = "mart_scope__day_kpi"
+    rows = read_warehouse(target, name) if years is None else read_sites(target, name, years)
+    return Judged(verdict=check_day_mart(rows, is_quick=is_quick))

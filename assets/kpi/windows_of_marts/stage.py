@@ -2,13 +2,13 @@
 loads, what it leaves behind. Dagster and dbt stand in the shell that calls this.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
-from assets.carbon.factor_choice.meter_factors import known_factors
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.mart_windows import (
     Window,
     after_publication,
@@ -26,6 +26,7 @@ from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import Lake, newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.warehouse.marks import BuildNote, BuiltSite, read_built, write_built
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
 from assets.stores.warehouse.warehouse import (
@@ -45,15 +46,17 @@ MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
 
 
 class Prepared(Model):
-    """What a build is about to compute. is_full: every table is made anew, since the SQL changed or none is there."""
+    """What a build is about to compute: a window of each of `sites`, which is what it will have been built with, and
+    those of sites that are gone. known: what sites were built with, that were. is_full: every table is made anew, since
+    the SQL changed or none is there.
+    """
 
     stage: str
     entry: int
     windows: tuple[Window, ...]
     months: tuple[str, ...]
-    site: BuiltSite
-    known: BuiltSite | None
-    site_id: str
+    sites: dict[str, BuiltSite]
+    known: dict[str, BuiltSite]
     is_full: bool
     rows: dict[str, int]
 
@@ -76,11 +79,8 @@ class Stage:
 
     def now(self) -> dict[str, BuiltSite]:
         """What each site would be built with today. EnPIs are built of sites that have SEUs."""
-        found = {}
-        for site_id, site in self.sites.items():
-            if self.name == "kpi" or site.seus:
-                found[site_id] = self._now_of(site_id)
-        return found
+        asked = [site_id for site_id, site in self.sites.items() if self.name == "kpi" or site.seus]
+        return self._now_of(asked)
 
     def stale(self) -> dict[str, int]:
         """`SITE|YYYY-MM` whose published marts are older than readings, site file, factors, baseline or SQL.
@@ -90,66 +90,69 @@ class Stage:
         return stale_months(read_built(self.marts_dir, self.name), self._touched(), self.now())
 
     def prepare(
-        self, site_id: str, first: date, after: date, *, target: WarehouseTarget, expected: pl.DataFrame | None = None
+        self, asked: Sequence[Window], *, target: WarehouseTarget, expected: pl.DataFrame | None = None
     ) -> Prepared:
-        """Load what a run over the site's local months [first, after) needs.
+        """Load what a run over local months of sites needs; asked: one window a site. Nothing is read of other sites.
 
-        Raises BadInput where the EnPI stage meets a warehouse without the site's KPI tables.
+        Raises BadInput where the EnPI stage meets a warehouse without a site's KPI tables.
         """
         # Read before the sources: what lands while they load counts as not built, and is built next time.
         entry, parts = newest_entry(self.lake.store), built_with(target)
-        site, built = self.sites[site_id], read_built(self.marts_dir, self.name)
-        if self.name == "enpi" and parts.get(f"kpi|{site_id}") != self.fingerprint:
-            raise BadInput(
-                f"the warehouse does not hold the KPI tables of site {site_id!r}",
-                reason="no_kpi_tables",
-                mend="run the job kpi over the site's months first",
-            )
+        built = read_built(self.marts_dir, self.name)
+        for site_id in (each.site_id for each in asked if self.name == "enpi"):
+            if parts.get(f"kpi|{site_id}") != self.fingerprint:
+                raise BadInput(
+                    f"the warehouse does not hold the KPI tables of site {site_id!r}",
+                    reason="no_kpi_tables",
+                    mend="run the job kpi over the site's months first",
+                )
         # Other SQL leaves tables that are partly of the old one: they are made anew, whatever is asked.
         is_full = parts.get(self.name) != self.fingerprint
         if is_full:
             # Unmarked before anything changes: a run that dies leaves no mark, and the next one makes all anew.
-            mark_built(target, self.name, "")
-        has_site = not is_full and parts.get(f"{self.name}|{site_id}") == self.fingerprint
-        known = built.sites.get(site_id) if has_site else None
-        now = self._now_of(site_id)
-        window = window_for(
-            Window(site_id=site_id, first=first, after=after),
-            built=known,
-            now=now,
-            whole=whole_site(site, self.lake),
-            is_carried=carries_over(tariffs_of(site)),
-        )
+            mark_built(target, [self.name], "")
+        here = {part for part, text in parts.items() if text == self.fingerprint and not is_full}
+        known = {each.site_id: built.sites.get(each.site_id) for each in asked if f"{self.name}|{each.site_id}" in here}
+        now = self._now_of([each.site_id for each in asked])
+        windows = {each.site_id: self._window(each, known.get(each.site_id), now[each.site_id]) for each in asked}
         # Rows of sites that were removed go with the next run of any site.
         gone = [
-            Window(site_id=other, first=first, after=after, is_whole_site=True)
+            asked[0].model_copy(update={"site_id": other, "is_whole_site": True})
             for other in built.sites
             if other not in self.sites
         ]
-        tables = source_tables(self.sites, self.lake, expected, windows=[window, *gone])
+        every = (*windows.values(), *gone)
+        tables = source_tables({name: self.sites[name] for name in windows}, self.lake, expected, windows=every)
         return Prepared(
             stage=self.name,
             entry=entry,
-            windows=(window, *gone),
-            months=months_between(site_id, first, after),
-            site=_built_with(now, known, window, entry),
-            known=None if window.is_whole_site else known,
-            site_id=site_id,
+            windows=every,
+            months=tuple(name for each in asked for name in months_between(each.site_id, each.first, each.after)),
+            sites={name: _built_with(now[name], known.get(name), windows[name], entry) for name in windows},
+            known={name: site for name, site in known.items() if site is not None and not windows[name].is_whole_site},
             is_full=is_full,
             rows=load_sources(target, tables),
         )
 
+    def _window(self, asked: Window, known: BuiltSite | None, now: BuiltSite) -> Window:
+        site = self.sites[asked.site_id]
+        is_carried = carries_over(tariffs_of(site))
+        return window_for(asked, built=known, now=now, whole=whole_site(site, self.lake), is_carried=is_carried)
+
     def finish(self, prepared: Prepared, *, target: WarehouseTarget) -> BuildNote:
         """After dbt succeeded: the warehouse says what it holds, and the note what is to be published."""
-        first, last = span_after(prepared.known, prepared.windows[0], energy_spans(target).get(prepared.site_id))
+        spans, windows = energy_spans(target), {each.site_id: each for each in prepared.windows}
+        sites = {}
+        for site_id, site in prepared.sites.items():
+            first, last = span_after(prepared.known.get(site_id), windows[site_id], spans.get(site_id))
+            sites[site_id] = site.model_copy(update={"first": first, "last": last})
         # Only now, after dbt succeeded: until here the marks say what the tables were before.
-        for part in (self.name, f"{self.name}|{prepared.site_id}"):
-            mark_built(target, part, self.fingerprint)
+        mark_built(target, [self.name, *(f"{self.name}|{site_id}" for site_id in sites)], self.fingerprint)
         return BuildNote(
             entry=prepared.entry,
             years={site_id: tuple(sorted(years)) for site_id, years in years_by_site(prepared.windows).items()},
             months=prepared.months,
-            sites={prepared.site_id: prepared.site.model_copy(update={"first": first, "last": last})},
+            sites=sites,
         )
 
     def publish(self, note: BuildNote | None, *, target: WarehouseTarget) -> dict[str, int]:
@@ -174,16 +177,18 @@ class Stage:
         after_ids = {site_id: read_from(built, site_id, now) for site_id, now in self.now().items()}
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 
-    def _now_of(self, site_id: str) -> BuiltSite:
-        site = self.sites[site_id]
-        is_kpi = self.name == "kpi"
-        return BuiltSite(
-            sha256=site_sha256(site),
-            # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
-            baselines="" if is_kpi or not site.seus else versions_text(site, self.baselines),
-            factors=factors_text(site, known_factors(site, self.lake.store)) if is_kpi else "",
-            project=self.fingerprint,
-        )
+    def _now_of(self, site_ids: Iterable[str]) -> dict[str, BuiltSite]:
+        is_kpi, stored, found = self.name == "kpi", FactorStore(self.lake.store).reader(), {}
+        for site_id in site_ids:
+            site = self.sites[site_id]
+            found[site_id] = BuiltSite(
+                sha256=site_sha256(site),
+                # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
+                baselines="" if is_kpi or not site.seus else versions_text(site, self.baselines),
+                factors=factors_text(site, factor_view(site, stored(site_id))) if is_kpi else "",
+                project=self.fingerprint,
+            )
+        return found
 
 
 def _built_with(now: BuiltSite, known: BuiltSite | None, window: Window, entry: int) -> BuiltSite:
@@ -206,16 +211,16 @@ def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, 
     return {site_id: list(span) for site_id, span in years.items()}
 
 
-def versions_text(site: Site, baselines: BaselineStore) -> str:
+def versions_text(site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None) -> str:
     """The baseline versions that expect for the site's SEUs, as one text: `compressors@2 hvac@1`; empty for none.
 
-    Where adjustments are in force their digest follows: `compressors@2+1f0c…`.
+    Where adjustments are in force their digest follows: `compressors@2+1f0c…`. As known then, or now.
     """
     found, ledger = [], AdjustmentStore(baselines.store)
-    versions = baselines.in_force(site.site_id)
+    versions = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
     for seu in site.seus:
         if (version := versions.get(seu.seu_id)) is not None:
-            given = ledger.in_force(version.baseline_id, version.baseline)
+            given = ledger.in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
             adjusted = f"+{adjustments_sha256(given)[:16]}" if given else ""
             found.append(f"{seu.seu_id}@{version.version}{adjusted}")
     return " ".join(found)

@@ -1,6 +1,7 @@
 """Which partitions a batch touches, so that late data are recomputed where they fall and nowhere else."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import polars as pl
 
@@ -22,23 +23,18 @@ def touched_months(sites: Mapping[str, Site], lake: Lake, *, after_ids: Mapping[
     two local months, a late row at its end touches one.
     """
     found: dict[str, int] = {}
-    for site_id, site in sites.items():
-        newest: dict[str, int] = {}
-        for entry in lake.manifest(site_id):
-            if int(entry["id"]) > after_ids.get(site_id, 0):
-                (path,) = map(str, lake.files([entry]))
-                newest[path] = max(newest.get(path, 0), int(entry["id"]))
-        if not newest:
-            continue
-        local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
+    changed = lake.changed_files({site_id: after_ids.get(site_id, 0) for site_id in sites})
+    for site_id, newest in changed.items():
+        local = pl.col("interval_start_utc").dt.convert_time_zone(sites[site_id].time_zone)
         months = (
             # The lake's folders are called site=...: as hive partitions they would add columns of guessed types.
             pl.scan_parquet(sorted(newest), hive_partitioning=False, include_file_paths="path")
-            .select("path", month=local.dt.strftime("%Y-%m"))
+            .select("path", month=local.dt.truncate("1mo"))
             .unique()
+            .select("path", pl.col("month").dt.strftime("%Y-%m"))
             .collect()
         )
         for path, month in months.iter_rows():
             name = f"{site_id}|{month}"
-            found[name] = max(found.get(name, 0), newest[path])
+            found[name] = max(found.get(name, 0), newest[Path(path)])
     return found

@@ -12,7 +12,7 @@ import polars as pl
 
 from assets.readings.changes.bitemporal import classify
 from assets.readings.ingest.estimated_rows import estimated_rows
-from assets.readings.ingest.judge_site import READER, VERSION, delivered, judge_rows
+from assets.readings.ingest.judge_site import READER, VERSION, delivered, delivered_in_blocks, judge_rows
 from assets.stores.event_chain import canonical_json
 from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import KEY, BatchInfo, Decided, Lake
@@ -27,6 +27,8 @@ from data_quality.validate import Validation, history_start
 
 # A year of a hundred meters fits in memory easily, and each month of it is read once with its history.
 MONTHS_AT_ONCE = 12
+# Beside the months themselves there are some before them: of a thousand meters less than a gigabyte.
+ROWS_AT_ONCE = 6_000_000
 
 
 class MonthResult(Model):
@@ -45,18 +47,22 @@ def validate_months(
 ) -> list[MonthResult]:
     """Validate the local months of the period, each with the history before it, and record what was found.
 
-    Months without any reading are left out. The readings are loaded for MONTHS_AT_ONCE months, whatever the period.
+    Months without any reading are left out. The readings are loaded for at most MONTHS_AT_ONCE months and
+    ROWS_AT_ONCE rows, and for a month at least, whatever the period.
     """
     months, results = months_of(period), []
-    for at in range(0, len(months), MONTHS_AT_ONCE):
-        chunk = months[at : at + MONTHS_AT_ONCE]
+    entries = lake.manifest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
+    a_month = max(1, sum(int(entry["rows"]) for entry in entries) // len(months))
+    size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // a_month))
+    for at in range(0, len(months), size):
+        chunk = months[at : at + size]
         start, end = _references_start(chunk[0]), chunk[-1].end_utc
-        rows = delivered(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
+        rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
         validation = judge_rows(rows, site, start_utc=start, end_utc=end)
-        for month in chunk:
-            raw = _within(rows, month)
-            if not raw.is_empty():
-                results.append(_month(lake, site, month, validation, raw, clock=clock, run_id=run_id))
+        read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
+        # What is needed of single meters is read again: the whole of a large site is not kept beside it.
+        del rows
+        results += [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
     return results
 
 
@@ -74,18 +80,22 @@ def _month(
     site: Site,
     month: Period,
     validation: Validation,
-    raw: pl.DataFrame,
     *,
     clock: Clock,
     run_id: str | None,
 ) -> MonthResult:
     digest = _input_digest(lake, site, start_utc=history_start(month.start_utc, site.time_zone), end_utc=month.end_utc)
+    meters = _concerned(lake, site, month, validation)
+    raw = delivered(lake, site, start_utc=month.start_utc, end_utc=month.end_utc, meters=meters)
     estimates, made, refused = estimated_rows(validation, raw, site, month)
     reinstated = 0
 
     def decide() -> Decided:
         nonlocal reinstated
-        current = lake.current(site.site_id, start_utc=month.start_utc, end_utc=month.end_utc)
+        # Of no meter nothing: a month without a fault is not read once more.
+        current = raw
+        if meters:
+            current = lake.current(site.site_id, start_utc=month.start_utc, end_utc=month.end_utc, meters=meters)
         back = _reinstated(lake, site, current, estimates, raw)
         reinstated = back.height
         changes, unchanged = classify(pl.concat([estimates, back]), current)
@@ -100,9 +110,24 @@ def _month(
     return MonthResult(validation=found, estimated=methods, refused=refused, reinstated=reinstated)
 
 
-def _within(rows: pl.DataFrame, month: Period) -> pl.DataFrame:
-    start = pl.col("interval_start_utc")
-    return rows.filter((start >= month.start_utc) & (start < month.end_utc))
+def _is_within(month: Period) -> pl.Expr:
+    return pl.col("interval_start_utc").is_between(month.start_utc, month.end_utc, closed="left")
+
+
+def _concerned(lake: Lake, site: Site, month: Period, validation: Validation) -> list[str]:
+    """The meters with something to estimate, and those that hold an estimate of ours in the month."""
+    found = {
+        judged.days.grid.streams[event.row].meter_id
+        for judged in validation.judged
+        for event in judged.events
+        if event.action is Action.EXCLUDE
+    }
+    ours = set(batches_of_reader(lake.store, site.site_id, READER))
+    entries = lake.manifest(site.site_id, start_utc=month.start_utc, end_utc=month.end_utc)
+    files = lake.files([entry for entry in entries if entry["batch_id"] in ours])
+    if files:
+        found |= {*pl.scan_parquet(files, hive_partitioning=False).select("meter_id").unique().collect()["meter_id"]}
+    return sorted(found)
 
 
 def _reinstated(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import Any
 
 import polars as pl
 
@@ -66,7 +67,7 @@ def edit_reading(
     if edit.role is not EDITOR:
         raise BadInput(f"an edit needs the role {EDITOR.value!r}, not {edit.role.value!r}", reason="missing_role")
     _check(edit, site, clock)
-    span = {"start_utc": edit.start_utc, "end_utc": edit.end_utc}
+    span: dict[str, Any] = {"start_utc": edit.start_utc, "end_utc": edit.end_utc}
     rows = _canonical(edit, site)
     stream = (pl.col("meter_id") == edit.meter_id) & (pl.col("register") == edit.register_id)
 

@@ -1,5 +1,6 @@
 """A site's readings judged as they were delivered: what validation itself wrote is no evidence of anything."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -8,6 +9,8 @@ import polars as pl
 from assets.sites.balances import balances
 from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import KEY, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.reading_grid import Grid, Stream, grids_of
@@ -16,18 +19,42 @@ from data_quality.validate import Validation, history_start, validate
 
 # The reader of batches that validation writes: estimates in place of excluded readings.
 READER, VERSION = "validation", "1"
+# What judging looks at: of a site of thousands of meters nothing else is kept.
+_JUDGED = ["meter_id", "register", "interval_start_utc", "source_minutes", "value", "unit", "quality_code"]
 
 
 def delivered(
-    lake: Lake, site: Site, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+    lake: Lake,
+    site: Site,
+    *,
+    start_utc: datetime,
+    end_utc: datetime,
+    as_of_utc: datetime | None = None,
+    meters: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """The readings of [start, end) as known at T, without what validation put in their place (LAKE_SCHEMA)."""
-    rows = lake.history(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    if meters is not None and not meters:
+        return pl.DataFrame(schema=LAKE_SCHEMA)
+    rows = lake.history(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=meters)
     ours = batches_of_reader(lake.store, site.site_id, READER)
     if ours:
         rows = rows.filter(~pl.col("batch_id").is_in(ours))
     # History comes in the order of recording: without our own batches the last row is what was delivered last.
     return rows.unique(subset=KEY, keep="last", maintain_order=True)
+
+
+def delivered_in_blocks(
+    lake: Lake, site: Site, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+) -> pl.DataFrame:
+    """As delivered, in the columns that judging looks at; read by blocks of meters."""
+    blocks = meter_blocks(lake, site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    # A number a row in place of a name; the site's own, which are asked for, among them.
+    names = pl.Enum(sorted({*site.stream_ids(), *(name for block in blocks for name in block or ())}))
+    parts = []
+    for block in blocks:
+        rows = delivered(lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=block)
+        parts.append(rows.select(_JUDGED) if block is None else rows.select(_JUDGED).cast({"meter_id": names}))
+    return pl.concat(parts)
 
 
 def site_grids(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: datetime) -> list[Grid]:
@@ -57,12 +84,12 @@ def judge_site(
     What is due ends with the site's last reading and begins with its first: a month that has only begun is not late.
     """
     since = history_start(start_utc, site.time_zone)
-    rows = delivered(lake, site, start_utc=since, end_utc=end_utc, as_of_utc=as_of_utc)
+    rows = delivered_in_blocks(lake, site, start_utc=since, end_utc=end_utc, as_of_utc=as_of_utc)
     return judge_rows(rows, site, start_utc=start_utc, end_utc=end_utc)
 
 
 def judge_rows(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: datetime) -> Validation:
-    """As judge_site, for rows that were read already (delivered, from the history's start on)."""
+    """As judge_site, for rows that were read already (delivered_in_blocks, from the history's start on)."""
     if rows.filter(pl.col("interval_start_utc") >= start_utc).is_empty():
         return validate([], time_zone=site.time_zone)
     times = rows["interval_start_utc"]

@@ -2,10 +2,11 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from pydantic import Field
 from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
-from assets.stores.lake.lake_files import READINGS, fault_of, faults, writing
+from assets.stores.lake.lake_files import READINGS, fault_of, faults, is_as_written, sha256_of, writing
+from assets.stores.lake.lake_view import ORDER, LakeFile, history_in
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.seals import append, append_row
@@ -25,7 +27,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
-KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
+KEY = list(ORDER)
 RULES_VERSION = "1"
 _MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 
@@ -107,11 +109,12 @@ class Lake:
         found = batches_of_source(self.store, site_id=site_id, source_sha256=source_sha256)
         return found[-1]["batch_id"] if found else None
 
-    def known_sources(self, site_id: str) -> set[str]:
-        """SHA-256 of every file that this site's batches brought."""
-        column = batch_table.c.source_sha256
-        rows = self.store.rows(sa.select(column).where(batch_table.c.site_id == site_id).distinct())
-        return {row["source_sha256"] for row in rows}
+    def known_sources(self) -> dict[str, set[str]]:
+        """Site -> SHA-256 of every file that its batches brought; one question for all."""
+        found: dict[str, set[str]] = {}
+        for row in self.store.rows(sa.select(batch_table.c.site_id, batch_table.c.source_sha256).distinct()):
+            found.setdefault(str(row["site_id"]), set()).add(row["source_sha256"])
+        return found
 
     def write_batch(self, info: BatchInfo, changes: pl.DataFrame, *, unchanged_rows: int, clock: Clock) -> BatchResult:
         """Write the rows that change something and commit their manifest, or nothing at all.
@@ -249,6 +252,55 @@ class Lake:
             )
         return [self.root / path for path in dict.fromkeys(str(entry["path"]) for entry in entries)]
 
+    def changed_files(self, after_ids: Mapping[str, int]) -> dict[str, dict[Path, int]]:
+        """Site -> the files that manifest rows above its id name, each with the newest of them; sites without are left
+        out. One question for all. Raises Unreachable as `files`.
+        """
+        table, found = lake_manifest, dict[str, dict[Path, int]]()
+        columns = [table.c.site_id, table.c.path, table.c.file_sha256]
+        query = sa.select(*columns, sa.func.max(table.c.id).label("newest")).group_by(*columns)
+        for row in self.store.rows(query.where(table.c.id > min(after_ids.values(), default=0))):
+            site_id, path = str(row["site_id"]), self.root / str(row["path"])
+            if row["newest"] > after_ids.get(site_id, row["newest"]):
+                if not is_as_written(path, row["file_sha256"]):
+                    # By its rows then, which may be all there under another digest.
+                    self.files(_MANIFEST.rows(self.store, path=row["path"]))
+                found.setdefault(site_id, {})[path] = row["newest"]
+        return found
+
+    def named(self, site_ids: Collection[str], *, as_of_utc: datetime | None = None) -> list[Path]:
+        """The files of whole sites as the manifest names them, whether or not they are there: nobody looks at them."""
+        table, given = lake_manifest, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
+        query = sa.select(table.c.site_id, table.c.path).distinct().order_by(table.c.path)
+        if given:
+            query = query.where(table.c.recorded_at_utc <= min(given))
+        wanted = set(site_ids)
+        rows = self.store.rows(query) if wanted else []
+        return [self.root / str(row["path"]) for row in rows if row["site_id"] in wanted]
+
+    def parts(
+        self,
+        site_id: str,
+        *,
+        start_utc: datetime | None = None,
+        end_utc: datetime | None = None,
+        as_of_utc: datetime | None = None,
+    ) -> tuple[LakeFile, ...]:
+        """The files that hold the UTC days of the span as known at T, each once. Raises Unreachable, as `files`."""
+        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+        found: dict[Path, list[Mapping[str, Any]]] = {path: [] for path in self.files(entries)}
+        for entry in entries:
+            found[self.root / str(entry["path"])].append(entry)
+        return tuple(
+            LakeFile(
+                path=path,
+                sha256=sha256_of(path),
+                first=min(row["day"] for row in rows),
+                last=max(row["day"] for row in rows),
+            )
+            for path, rows in found.items()
+        )
+
     def damage(self, site_id: str) -> list[Damage]:
         """Files of the site that are not what was written, the oldest first."""
         return self._damage(self.manifest(site_id))
@@ -318,20 +370,11 @@ class Lake:
         end_utc: datetime | None = None,
         as_of_utc: datetime | None = None,
         meters: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Every row ever recorded in the span (LAKE_SCHEMA), superseded ones included."""
-        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
-        if not entries:
-            return pl.DataFrame(schema=LAKE_SCHEMA)
-        # The folders site=… and m=… are no columns: every row says its site itself.
-        frame = pl.scan_parquet(self.files(entries), hive_partitioning=False)
-        if start_utc is not None:
-            frame = frame.filter(pl.col("interval_start_utc") >= start_utc)
-        if end_utc is not None:
-            frame = frame.filter(pl.col("interval_start_utc") < end_utc)
-        if meters is not None:
-            frame = frame.filter(pl.col("meter_id").is_in(list(meters)))
-        return frame.sort([*KEY, "recorded_at_utc"]).collect()
+        """Every row ever recorded in the span (LAKE_SCHEMA, or `history_in`'s columns), superseded ones included."""
+        parts = self.parts(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+        return history_in(parts, start_utc=start_utc, end_utc=end_utc, meters=meters, columns=columns)
 
     def current(
         self,
@@ -341,18 +384,22 @@ class Lake:
         end_utc: datetime | None = None,
         as_of_utc: datetime | None = None,
         meters: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """The view at T: the latest row per key, sorted by key (LAKE_SCHEMA)."""
-        rows = self.history(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=meters)
-        return rows.unique(subset=KEY, keep="last", maintain_order=True)
+        """The view at T: the latest row per key, sorted by key (LAKE_SCHEMA, or `history_in`'s columns)."""
+        return newest_of(
+            self.history(
+                site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=meters, columns=columns
+            )
+        )
 
     def span(self, site_id: str, *, as_of_utc: datetime | None = None) -> tuple[date, date] | None:
         """First and last UTC day that the lake holds for the site."""
-        entries = self.manifest(site_id, as_of_utc=as_of_utc)
-        if not entries:
-            return None
-        days = [entry["day"] for entry in entries]
-        return min(days), max(days)
+        day, given = lake_manifest.c.day, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
+        query = _MANIFEST.select(site_id=site_id, as_of_utc=min(given, default=None)).order_by(None)
+        first_last = sa.func.min(day).label("first"), sa.func.max(day).label("last")
+        [found] = self.store.rows(query.with_only_columns(*first_last, maintain_column_froms=True))
+        return None if found["first"] is None else (found["first"], found["last"])
 
     def stream_spans(self, site_id: str) -> dict[str, tuple[datetime, datetime]]:
         """Start of the first and end of the last reading (UTC) of each meter and driver that has any."""
@@ -366,6 +413,11 @@ class Lake:
             name: (first, last)
             for name, first, last in frame.agg(start.min(), end.max().alias("end")).collect().iter_rows()
         }
+
+
+def newest_of(history: pl.DataFrame) -> pl.DataFrame:
+    """The latest row per key. history: as `history_in` gives it."""
+    return history.unique(subset=KEY, keep="last", maintain_order=True)
 
 
 def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
@@ -413,12 +465,16 @@ class _Written:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def newest_entry(store: Store, site_id: str | None = None) -> int:
-    """Id of the newest manifest row of the site, or of any; 0 where there is none."""
-    found = store.rows(_newest(site_id))
-    return int(found[0]["newest"] or 0)
+def newest_entry(store: Store, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> int:
+    """Id of the newest manifest row of the site, or of any, that was known then; 0 where there is none."""
+    query = _newest(site_id)
+    if as_of_utc is not None:
+        query = query.where(lake_manifest.c.recorded_at_utc <= as_of_utc)
+    return int(store.rows(query)[0]["newest"] or 0)
 
 
+# Every answer of the pages asks it, and to put the question costs more than to answer it.
+@lru_cache(maxsize=256)
 def _newest(site_id: str | None) -> sa.Select[Any]:
     query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
     return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)

@@ -37,13 +37,7 @@ def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
     which they are written today: so it was restored after the library that writes files had changed.
     """
     try:
-        stat = path.stat()
-        # A file that a backup put back may keep size and time, and has another number.
-        known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        seen = _seen.get(path)
-        if seen is None or seen.known != known:
-            with path.open("rb") as file:
-                seen = _seen[path] = _Seen(known, hashlib.file_digest(file, "sha256").hexdigest())
+        seen = _look(path)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -54,6 +48,30 @@ def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
     if seen.days is None:
         seen.days = days_as_written(path, seen.sha256)
     return "" if all(seen.days.get(str(each["day"])) == each["content_sha256"] for each in other) else "was altered"
+
+
+def is_as_written(path: Path, file_sha256: str) -> bool:
+    """True where the file is there with that very digest; where not, `fault_of` knows more."""
+    try:
+        return sha256_of(path) == file_sha256
+    except OSError:
+        return False
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file as it is now, hashed once a process. Raises OSError."""
+    return _look(path).sha256
+
+
+def _look(path: Path) -> _Seen:
+    stat = path.stat()
+    # A file that a backup put back may keep size and time, and has another number.
+    known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    seen = _seen.get(path)
+    if seen is None or seen.known != known:
+        with path.open("rb") as file:
+            seen = _seen[path] = _Seen(known, hashlib.file_digest(file, "sha256").hexdigest())
+    return seen
 
 
 def faults(root: Path, entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The ledger of adjustments, append-only: proposed, approved by another person, withdrawn by a row of its own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,11 @@ class AdjustmentStore:
         return _record(steps)
 
     def records(
-        self, *, site_id: str | None = None, baseline_id: str | None = None, as_of_utc: datetime | None = None
+        self,
+        *,
+        site_id: str | Collection[str] | None = None,
+        baseline_id: str | None = None,
+        as_of_utc: datetime | None = None,
     ) -> list[AdjustmentRecord]:
         """Adjustments with their status as known then, in the order of their proposal."""
         by_id: dict[str, list[Mapping[str, Any]]] = {}
@@ -103,12 +107,23 @@ class AdjustmentStore:
         An adjustment answers a change that the training period does not hold: it applies to versions whose training
         ended by its start, and to no other. One that has its own approval only later is not known at `as_of_utc`.
         """
-        found = [
-            each.adjustment
-            for each in self.records(baseline_id=baseline_id, as_of_utc=as_of_utc)
-            if each.status is AdjustmentStatus.APPROVED and each.adjustment.start >= baseline.train_end
-        ]
-        return tuple(sorted(found, key=lambda each: (each.start, each.adjustment_id)))
+        return self.all_in_force({baseline_id: baseline}, as_of_utc=as_of_utc)[baseline_id]
+
+    def all_in_force(
+        self, baselines: Mapping[str, Baseline], *, as_of_utc: datetime | None = None
+    ) -> dict[str, tuple[Adjustment, ...]]:
+        """The same of many baselines, by their ids, for one look into the ledger."""
+        site_ids = {baseline_id.partition("/")[0] for baseline_id in baselines}
+        one = next(iter(baselines)) if len(baselines) == 1 else None
+        found: dict[str, list[Adjustment]] = {baseline_id: [] for baseline_id in baselines}
+        for each in self.records(site_id=site_ids, baseline_id=one, as_of_utc=as_of_utc):
+            baseline = baselines.get(each.adjustment.baseline_id)
+            if baseline and each.status is AdjustmentStatus.APPROVED and each.adjustment.start >= baseline.train_end:
+                found[each.adjustment.baseline_id].append(each.adjustment)
+        return {
+            name: tuple(sorted(given, key=lambda each: (each.start, each.adjustment_id)))
+            for name, given in found.items()
+        }
 
     def _append(self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock) -> None:
         row = row_of(

@@ -1,6 +1,6 @@
 """Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,30 +33,53 @@ class BaselineStore:
         self, baseline: Baseline, mlflow_run_id: str, model_checksum: str, fitted_by: str, clock: Clock
     ) -> BaselineVersion:
         """Append the next version, provisional. The newest version with the same checksum is returned instead."""
-        baseline_id = baseline_id_of(baseline.site_id, baseline.seu_id, baseline.baseline_type)
+        return self.add_all([(baseline, mlflow_run_id, model_checksum)], fitted_by, clock)[0]
+
+    def add_all(
+        self, given: Sequence[tuple[Baseline, str, str]], fitted_by: str, clock: Clock
+    ) -> list[BaselineVersion]:
+        """As `add`, of many lines in one transaction: baseline, run of MLflow and checksum of each, a line once."""
+        lines = [baseline_id_of(each.site_id, each.seu_id, each.baseline_type) for each, _, _ in given]
+        if not lines:
+            return []
         with self.store.together():
-            newest = _VERSIONS.newest(self.store, "version", "model_checksum", baseline_id=baseline_id)
-            is_repeat = newest is not None and newest["model_checksum"] == model_checksum
-            version = 1 if newest is None else newest["version"] + (0 if is_repeat else 1)
-            if not is_repeat:
-                row = row_of(
-                    baseline_versions,
-                    baseline,
-                    baseline_id=baseline_id,
-                    version=version,
-                    mlflow_run_id=mlflow_run_id,
-                    model_checksum=model_checksum,
-                    fitted_by=fitted_by,
-                    baseline=baseline.model_dump(mode="json"),
-                )
-                _VERSIONS.add(self.store, clock, row)
-        return self.get(baseline_id, version)
+            rows = _VERSIONS.rows(self.store, "baseline_id", "version", "model_checksum", baseline_id=lines)
+            # In order, so that the last of a line stays.
+            newest = {row["baseline_id"]: row for row in rows}
+            wanted, added = set(), []
+            for line, (baseline, run_id, checksum) in zip(lines, given, strict=True):
+                last = newest.get(line)
+                is_repeat = last is not None and last["model_checksum"] == checksum
+                version = 1 if last is None else last["version"] + (0 if is_repeat else 1)
+                wanted.add((line, version))
+                if not is_repeat:
+                    added.append(
+                        row_of(
+                            baseline_versions,
+                            baseline,
+                            baseline_id=line,
+                            version=version,
+                            mlflow_run_id=run_id,
+                            model_checksum=checksum,
+                            fitted_by=fitted_by,
+                            baseline=baseline.model_dump(mode="json"),
+                        )
+                    )
+            if added:
+                _VERSIONS.add(self.store, clock, *added)
+        rows = _VERSIONS.rows(self.store, baseline_id=lines, version={version for _, version in wanted})
+        found = {each.baseline_id: each for each in self._judged([row for row in rows if _line(row) in wanted])}
+        return [found[line] for line in lines]
 
     def versions(
         self, site_id: str | None = None, seu_id: str | None = None, *, as_of_utc: datetime | None = None
     ) -> list[BaselineVersion]:
         """Versions of a site or an SEU, or all of them, oldest first within each line."""
         rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
+        return self._judged(rows, as_of_utc)
+
+    def _judged(self, rows: Sequence[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[BaselineVersion]:
+        """What the rows say, by the approvals known then and by what of both is believed."""
         given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
         trust = trust_of(self.store, [baseline_versions, baseline_approvals])
         # A removed approval puts every version in doubt: it may have superseded any of them.
@@ -116,10 +139,15 @@ class BaselineStore:
         as_of_utc: datetime | None = None,
     ) -> dict[str, BaselineVersion]:
         """SEU (or M&V project) to the newest approved version of that type, else to the newest provisional one."""
+        asked: dict[str, Any] = {"site_id": site_id, "baseline_type": baseline_type.value, "as_of_utc": as_of_utc}
+        keys = [_line(row) for row in _VERSIONS.rows(self.store, "baseline_id", "version", **asked)]
+        given = {_line(row) for row in _APPROVALS.rows(self.store, "baseline_id", "version", as_of_utc=as_of_utc)}
+        # A use that is refitted every week has a hundred others, which lead nothing.
+        wanted = {*dict(keys).items(), *given.intersection(keys)}
+        rows = _VERSIONS.rows(self.store, **asked, version={version for _, version in wanted})
         newest: dict[tuple[str, bool], BaselineVersion] = {}
-        for version in self.versions(site_id, as_of_utc=as_of_utc):
-            if version.baseline.baseline_type is baseline_type:
-                newest[version.baseline.seu_id, version.status is BaselineStatus.APPROVED] = version
+        for version in self._judged([row for row in rows if _line(row) in wanted], as_of_utc):
+            newest[version.baseline.seu_id, version.status is BaselineStatus.APPROVED] = version
         names = {seu_id for seu_id, _ in newest}
         return {name: newest.get((name, True)) or newest[name, False] for name in names}
 

@@ -8,7 +8,7 @@ replaces its older recording whole. A withdrawal is a row too; on its days nothi
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -92,8 +92,12 @@ class FactorStore:
 
     def known(self, *, as_of_utc: datetime | None = None, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """The factors as known at that time (None: now), for everybody and for that tenant (None: for all tenants)."""
+        return self.reader(as_of_utc=as_of_utc)(tenant)
+
+    def reader(self, *, as_of_utc: datetime | None = None) -> Callable[[str | None], tuple[StoredFactor, ...]]:
+        """Answers as `known` for any tenant, from one reading: for whoever asks about many sites."""
         rows = must_be_proven(self.store, emission_factors, _LINES.rows(self.store, as_of_utc=as_of_utc))
-        return _known(rows, tenant=tenant, only=False)
+        return lambda tenant: _known(rows, tenant=tenant, only=False)
 
     def history(self, *, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """Every row ever recorded, in order, superseded ones among them."""

@@ -6,15 +6,25 @@ A file is named by its content and never changed: what a trace pins can be read 
 from collections.abc import Callable
 from pathlib import Path
 
+from assets.stores.warehouse.scratch import RunSql, rows_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 
 
 class Definitions:
-    """Today's definition, and a folder of former ones. keeps: a figure that names today's will be stored."""
+    """Today's definition, and a folder of former ones. keeps: a figure that names today's will be stored. run: who runs
+    them.
+    """
 
-    def __init__(self, current: Callable[[], KpiDefinition], folder: Path | None = None, *, keeps: bool = True) -> None:
-        self._make, self.folder, self._keeps = current, folder, keeps
+    def __init__(
+        self,
+        current: Callable[[], KpiDefinition],
+        folder: Path | None = None,
+        *,
+        keeps: bool = True,
+        run: RunSql = rows_of,
+    ) -> None:
+        self._make, self.folder, self._keeps, self.run = current, folder, keeps, run
         self._current: KpiDefinition | None = None
 
     def current(self) -> KpiDefinition:

@@ -5,17 +5,17 @@ Kept by file and scope: a late reading rewrites one year of one site, and nobody
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import polars as pl
 
-from assets.stores.warehouse.marts import MARTS, SCHEMA_FILE, mart_files, mart_path, of_scope
+from assets.stores.warehouse.marts import MARTS, SCHEMA_FILE, Wanted, mart_files, mart_path, of_scope, undamaged
 from data_quality.contracts.errors import Unreachable
 
-MOST_BYTES = 96 * 2**20
+# Of the 250 MB that the pages may take, with a year of every scope that is on somebody's screen.
+MOST_BYTES = 16 * 2**20
 # A publication replaces files one by one: a list of files may be older than what it lists.
 _TRIES = 3
 
@@ -41,21 +41,13 @@ class MartReader:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __call__(
-        self,
-        name: str,
-        *,
-        site_id: str | None = None,
-        years: Collection[int] | None = None,
-        scope: str | None = None,
-        where: pl.Expr | None = None,
-    ) -> pl.DataFrame:
+    def __call__(self, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
         """As ReadMart says. Raises Unreachable where files go on vanishing while they are read."""
+        schema, where = mart_path(self.marts_dir, name) / SCHEMA_FILE, wanted.get("where")
         for _ in range(_TRIES):
             try:
-                files = mart_files(self.marts_dir, name, site_id=site_id, years=years)
-                schema = mart_path(self.marts_dir, name) / SCHEMA_FILE
-                frames = [self._part(path, name, scope) for path in (schema, *files)]
+                files = mart_files(self.marts_dir, name, **wanted)
+                frames = [self._part(path, name, wanted.get("scope")) for path in (schema, *files)]
             except FileNotFoundError:
                 continue
             rows = pl.concat(frames)
@@ -77,7 +69,8 @@ class MartReader:
                 return self._kept[key][0]
         # Outside of the lock: two threads may read one file twice, and none waits for another's.
         rows = pl.scan_parquet(path, hive_partitioning=False)
-        frame = (rows if scope is None else rows.filter(of_scope(name, scope))).collect()
+        with undamaged(name):
+            frame = (rows if scope is None else rows.filter(of_scope(name, scope))).collect()
         self._keep(key, frame)
         return frame
 
@@ -102,3 +95,9 @@ class MartReader:
 def mart_reader(marts_dir: Path) -> MartReader:
     """The reader of a folder that all threads of this process share."""
     return MartReader(marts_dir)
+
+
+@lru_cache(maxsize=2)
+def past_reader(folder: Path) -> MartReader:
+    """The same for marts of a past instant, of which one looks at few, and not for long."""
+    return MartReader(folder, most_bytes=MOST_BYTES // 4)

@@ -5,17 +5,18 @@ A mart is a folder: one file a site and calendar year, so that a late reading re
 """
 
 import hashlib
+import os
 import shutil
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import polars as pl
 
 from assets.stores.lake.lake_block import write_atomic
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 
 # Name -> key: rows are published in key order, and the key is unique.
 KPI_MARTS: dict[str, tuple[str, ...]] = {
@@ -90,46 +91,50 @@ def _file(folder: Path, site_id: str, year: int) -> Path:
     return folder / f"site={site_id}" / f"{year}.parquet"
 
 
-class ReadMart(Protocol):
-    """Reads a published mart in key order. years: those whose files are wanted. scope: one scope with its parts
-    (`site:a` with `site:a/water`). where: rows that are wanted. Raises BadInput where it is not published yet.
+class Wanted(TypedDict, total=False):
+    """Which rows of a mart are wanted; what is left out, or None, is wanted whatever it is.
+
+    years: those whose files are read. scope: one scope with its parts (`site:a` with `site:a/water`).
     """
 
-    def __call__(
-        self,
-        name: str,
-        *,
-        site_id: str | None = None,
-        years: Collection[int] | None = None,
-        scope: str | None = None,
-        where: pl.Expr | None = None,
-    ) -> pl.DataFrame:
+    site_id: str | None
+    years: Collection[int] | None
+    scope: str | None
+    where: pl.Expr | None
+
+
+class ReadMart(Protocol):
+    """Reads a published mart in key order. Raises BadInput where it is not published yet."""
+
+    def __call__(self, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
         """The rows."""
         ...
 
 
-def read_mart(
-    marts_dir: Path,
-    name: str,
-    *,
-    site_id: str | None = None,
-    years: Collection[int] | None = None,
-    scope: str | None = None,
-    where: pl.Expr | None = None,
-) -> pl.DataFrame:
+def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
     """As ReadMart says, from the files: of a large mart the rows that nobody wants are not even read."""
-    files = mart_files(marts_dir, name, site_id=site_id, years=years)
+    files, scope, where = mart_files(marts_dir, name, **wanted), wanted.get("scope"), wanted.get("where")
     # Rows hold their site already; a column made of the folder's name would be a second one.
     rows = pl.scan_parquet([mart_path(marts_dir, name) / SCHEMA_FILE, *files], hive_partitioning=False)
     rows = rows if scope is None else rows.filter(of_scope(name, scope))
     rows = rows if where is None else rows.filter(where)
-    return rows.sort(MARTS[name]).collect()
+    with undamaged(name):
+        return rows.sort(MARTS[name]).collect()
 
 
-def mart_files(
-    marts_dir: Path, name: str, *, site_id: str | None = None, years: Collection[int] | None = None
-) -> list[Path]:
-    """Files of the published mart, of one site or of all. Raises BadInput where it is not published yet."""
+@contextmanager
+def undamaged(name: str) -> Iterator[None]:
+    """Raises Unreachable where the block meets a file of the mart that was cut or written over: not by us."""
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        if "parquet" not in str(error):
+            raise
+        raise Unreachable(f"a file of mart {name} is damaged ({error}); build the marts of its site again") from error
+
+
+def mart_files(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> list[Path]:
+    """Files of the published mart in which wanted rows may stand. Raises BadInput where it is not published yet."""
     path = mart_path(marts_dir, name)
     if not (path / SCHEMA_FILE).exists():
         raise BadInput(
@@ -138,7 +143,9 @@ def mart_files(
             reason="mart_missing",
             mend="ingest readings, then materialise the marts",
         )
-    files = sorted(path.glob("site=*/*.parquet" if site_id is None else f"site={site_id}/*.parquet"))
+    years = wanted.get("years")
+    site_id = wanted.get("site_id")
+    files = sorted(path.glob("site=*/*.parquet") if site_id is None else (path / f"site={site_id}").glob("*.parquet"))
     return files if years is None else [each for each in files if int(each.stem) in years]
 
 
@@ -153,16 +160,21 @@ def of_scope(name: str, scope: str) -> pl.Expr:
 
 def mart_stamp(marts_dir: Path, site_id: str) -> str:
     """What the published marts of a site are at this moment: another text as soon as one of their files is another."""
-    marks = hashlib.sha256()
-    for path in sorted(marts_dir.glob(f"*/site={site_id}/*.parquet")):
-        # Gone between the list and the look: whoever asks next gets the stamp of after.
-        with suppress(FileNotFoundError):
-            stat = path.stat()
-            marks.update(f"{path.parent.parent.name}/{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return marks.hexdigest()
+    marks = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in _published(marts_dir, site_id)]
+    return hashlib.sha256("\n".join(sorted(marks)).encode()).hexdigest()
 
 
 def published_at(marts_dir: Path, site_id: str) -> datetime | None:
     """When a mart of the site was last written; None where none is."""
-    times = [path.stat().st_mtime for path in marts_dir.glob(f"*/site={site_id}/*.parquet")]
+    times = [stat.st_mtime for _, stat in _published(marts_dir, site_id)]
     return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _published(marts_dir: Path, site_id: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file of the site's marts as it stands there. By folders that are known: each answer of the pages asks."""
+    for name in MARTS:
+        # Gone between the list and the look: whoever asks next is told what is there after.
+        with suppress(FileNotFoundError), os.scandir(marts_dir / name / f"site={site_id}") as files:
+            for each in files:
+                if each.name.endswith(".parquet"):
+                    yield f"{name}/{each.name}", each.stat()

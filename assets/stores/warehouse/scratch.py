@@ -4,7 +4,7 @@ The SQL may come out of an evidence pack: it is run where it can reach nothing b
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlMo
 if TYPE_CHECKING:
     import duckdb
 
+# Definition, source tables by name, names of the wanted models -> their rows, as `rows_of` gives them.
+RunSql = Callable[[KpiDefinition, Mapping[str, pl.DataFrame], Collection[str]], dict[str, pl.DataFrame]]
 LAYERS = ("lake", "staging", "intermediate", "marts")
 # Far more than any period of ours needs; a statement that never ends is somebody's, not a definition.
 MAX_SECONDS = 600

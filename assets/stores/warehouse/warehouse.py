@@ -81,15 +81,17 @@ def publish_marts(
     """
     counts = {}
     for name in names:
-        if years is None:
-            frame = read_warehouse(target, name)
-        else:
-            # Without a site the schema is published all the same.
-            parts = [read_warehouse(target, name, site_id=site_id, years=years[site_id]) for site_id in sorted(years)]
-            frame = pl.concat(parts or [read_warehouse(target, name, site_id="", years=[])])
+        frame = read_warehouse(target, name) if years is None else read_sites(target, name, years)
         write_mart(frame, marts_dir, name, years=years)
         counts[name] = frame.height
     return counts
+
+
+def read_sites(target: WarehouseTarget, name: str, years: Mapping[str, Collection[int]]) -> pl.DataFrame:
+    """One mart in key order: of each site those calendar years. Raises as read_warehouse."""
+    parts = [read_warehouse(target, name, site_id=site_id, years=years[site_id]) for site_id in sorted(years)]
+    # Without a site the columns alone.
+    return pl.concat(parts or [read_warehouse(target, name, site_id="", years=[])])
 
 
 def read_warehouse(
@@ -128,20 +130,21 @@ def built_with(target: WarehouseTarget) -> dict[str, str]:
     return {str(part): str(text) for part, text in _rows(target, "select part, fingerprint from lake.built")}
 
 
-def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
-    """Say what a part was built with; with an empty fingerprint it and every part of it are forgotten.
+def mark_built(target: WarehouseTarget, parts: Sequence[str], fingerprint: str) -> None:
+    """Say what parts were built with; with an empty fingerprint they and every part of them are forgotten.
 
     Raises Unreachable.
     """
-    name, those = quoted(part), f"part = {quoted(part)}"
+    those = f"part in ({', '.join(map(quoted, parts))})"
     if not fingerprint:
         # Not LIKE: the _ in a site's name would stand for any character there.
-        those += f" or starts_with(part, {quoted(f'{part}|')})"
+        those += "".join(f" or starts_with(part, {quoted(f'{part}|')})" for part in parts)
+    rows = ", ".join(f"({quoted(part)}, {quoted(fingerprint)})" for part in parts)
     statements = [
         "create schema if not exists lake",
         create_table("built", BUILT_SCHEMA),
         f"delete from lake.built where {those}",  # noqa: S608
-        *([f"insert into lake.built values ({name}, {quoted(fingerprint)})"] if fingerprint else []),  # noqa: S608
+        *([f"insert into lake.built values {rows}"] if fingerprint else []),  # noqa: S608
     ]
     if target.postgres_url:
         warehouse_postgres.run(target.postgres_url, statements)
@@ -226,15 +229,18 @@ def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataF
     _drop(connection, name)
     if isinstance(table, ParquetFiles) and table.paths:
         # The files are immutable and named by the manifest: read where they are, not copied.
-        names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute(table.paths))
+        names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute((*table.paths, *table.others)))
         connection.execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
+        # Of this load: a count of all would open every file of every site.
+        loaded = parquet_source(_absolute(table.paths))
     else:
         connection.execute(create_table(name))
+        loaded = f"lake.{name}"
     if isinstance(table, pl.DataFrame):
         connection.register("incoming", table)
         connection.execute(f"insert into lake.{name} select * from incoming")  # noqa: S608
         connection.unregister("incoming")
-    return int(connection.execute(f"select count(*) from lake.{name}").fetchall()[0][0])  # noqa: S608
+    return int(connection.execute(f"select count(*) from {loaded}").fetchall()[0][0])  # noqa: S608
 
 
 def _views_over_readings(connection: "duckdb.DuckDBPyConnection", readings: pl.DataFrame | ParquetFiles) -> None:

@@ -167,6 +167,9 @@ def _not_copied_yet(
     filled = connection.execute("select exists (select 1 from lake.readings)").fetchall()[0][0]
     # A table filled before files were noted, or emptied by hand, is filled anew.
     is_whole = bool(filled) == bool(known)
+    # Of a site that this load leaves as it is, what was copied stays, and nothing more is.
+    if isinstance(table, ParquetFiles):
+        known -= {str(path) for path in table.others}
     if not isinstance(table, ParquetFiles) or not is_whole or not known <= named:
         connection.execute("truncate lake.copied_files")
         return None

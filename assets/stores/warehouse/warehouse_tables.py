@@ -141,11 +141,13 @@ BUILT_SCHEMA: dict[str, pl.DataType] = {"part": pl.String(), "fingerprint": pl.S
 class ParquetFiles(Model):
     """A table that stands in files already: the lake's readings, as the manifest names them.
 
-    touched: those of the files that may hold rows of the windows; None where that is not known.
+    touched: those of the files that may hold rows of the windows; None where that is not known. others: of sites that
+    this load leaves as they are.
     """
 
     paths: tuple[Path, ...]
     touched: tuple[Path, ...] | None = None
+    others: tuple[Path, ...] = ()
 
 
 def empty_source(name: str) -> pl.DataFrame:

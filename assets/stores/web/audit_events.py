@@ -3,6 +3,9 @@
 Never a body or a secret: of a body only the SHA-256.
 """
 
+from collections.abc import Collection
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, Row
@@ -34,7 +37,24 @@ def note_event(store: Store, clock: Clock, event: AuditEvent) -> None:
     _EVENTS.add(store, clock, row)
 
 
-def newest_events(store: Store, *, most: int = 100, person_id: str = "") -> list[Row]:
-    """Lines, the newest first; of one person, or of all."""
-    query = sa.select(audit_events).order_by(audit_events.c.id.desc()).limit(most)
-    return list(store.rows(query.where(audit_events.c.person_id == person_id) if person_id else query))
+def newest_events(
+    store: Store,
+    *,
+    most: int = 100,
+    person_id: str = "",
+    sites: Collection[str] = (),
+    before: int | None = None,
+    as_of_utc: datetime | None = None,
+) -> list[Row]:
+    """Lines, the newest first; of one person, about some sites, before the line of an id, as known then, or all."""
+    columns = audit_events.c
+    query = _EVENTS.select(as_of_utc=as_of_utc).order_by(None).order_by(columns.id.desc()).limit(most)
+    if person_id:
+        query = query.where(columns.person_id == person_id)
+    if sites:
+        # A subject is a site, or a site and a scope of it.
+        of_site = (columns.subject.startswith(f"{each} ", autoescape=True) for each in sites)
+        query = query.where(sa.or_(columns.subject.in_(sites), *of_site))
+    if before is not None:
+        query = query.where(columns.id < before)
+    return list(store.rows(query))

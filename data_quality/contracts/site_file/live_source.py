@@ -204,6 +204,11 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
             raise ValueError(f"{what}: asset {source.asset!r} is no asset with a template; those are {has}")
 
 
+def asked_every_s(site: Sourced) -> dict[str, float]:
+    """Seconds between two questions by source_id, of the sources that are asked; others speak by themselves."""
+    return {each.source_id: each.every_s for each in site.sources if isinstance(each, ModbusSource | BacnetSource)}
+
+
 def is_listened_to(site: Sourced) -> bool:
     """True where the collector has something to do for a site."""
     return any(isinstance(source, Streaming) for source in site.sources)

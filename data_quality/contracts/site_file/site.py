@@ -1,6 +1,7 @@
 """A site as data: one YAML file with meters, drivers, SEUs, assets, tariff, factors, column maps."""
 
 from datetime import date, datetime
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Literal, Self
@@ -367,7 +368,12 @@ class Site(Model):
 
     def meter(self, meter_id: str) -> Meter | None:
         """The meter of that id, or None where the site has none."""
-        return next((meter for meter in self.meters if meter.meter_id == meter_id), None)
+        return self._meters_by_id.get(meter_id)
+
+    @cached_property
+    def _meters_by_id(self) -> dict[str, Meter]:
+        # The first of two of one name, which the validators refuse: they ask here before.
+        return {meter.meter_id: meter for meter in reversed(self.meters)}
 
     def above(self, meter_id: str) -> list[str]:
         """The meters that it hangs below, the nearest first, as the hierarchy stands after its last change."""

@@ -1,28 +1,29 @@
 """From the lake to registered baselines: every SEU of a site, and the expected energy of every day it has."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from assets.kpi.enpi_of_use.adjust import adjusted_days
-from assets.kpi.enpi_of_use.daily import seu_days
 from assets.kpi.enpi_of_use.expected_energy import expected_days
-from assets.sites.view import site_readings
+from assets.kpi.enpi_of_use.lake_days import days_in
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.named_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.baselines.expected import ExpectedDay
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.frames import empty
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.work.work_port import FanOut, in_order
+from ml.baselines.life.uses_task import UsesTask, answers_of, blocks_of, tasks_of
 from ml.baselines.models.ols import fit_daily
-from ml.tracker import Tracker, log_baseline
+from ml.tracker import Tracker, log_baselines
 
 
 class FitReport(Model):
@@ -42,93 +43,123 @@ def fit_site(
     fitted_by: str,
     seu_id: str | None = None,
     confidence: float = 0.9,
+    fan_out: FanOut = in_order,
 ) -> FitReport:
     """Fit and register the energy baseline of every active SEU that names a baseline period, or of one SEU.
 
-    The same data and the same rules give the version that is already registered. Raises Unreachable.
+    fan_out: who fits; what was fitted is registered here, block by block. The same data and the same rules give the
+    version that is already registered. Raises Unreachable.
     """
-    fitted, refused = [], {}
-    for seu in site.seus:
-        if seu_id not in (None, seu.seu_id) or not seu.is_active:
-            continue
-        if seu.baseline is None:
-            refused[seu.seu_id] = _no_period(seu)
-            continue
-        start, end = seu.baseline.start, seu.baseline.end
-        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-        readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc)
-        days = seu_days(readings, site=site, seu=seu, start=start, end=end)
-        answer = fit_daily(
-            days,
-            site=site,
+    wanted = [seu for seu in site.seus if seu_id in (None, seu.seu_id) and seu.is_active]
+    periods: dict[tuple[date, date], list[Seu]] = {}
+    for seu in wanted:
+        if seu.baseline is not None:
+            periods.setdefault((seu.baseline.start, seu.baseline.end), []).append(seu)
+    fitted: dict[str, BaselineVersion] = {}
+    refused = {seu.seu_id: _no_period(seu) for seu in wanted if seu.baseline is None}
+    tasks = list(tasks_of(site, periods, lake=lake, clock=clock, confidence=confidence))
+    for answers in answers_of(fit_uses, tasks, fan_out, what="fits"):
+        kept, others = registered(answers, store=store, tracker=tracker, clock=clock, fitted_by=fitted_by)
+        fitted |= kept
+        refused |= others
+    names = [seu.seu_id for seu in wanted]
+    return FitReport(
+        fitted=tuple(fitted[name] for name in names if name in fitted),
+        refused={name: refused[name] for name in names if name in refused},
+    )
+
+
+def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
+    """Use -> its baseline, or why there is none. Pure: reads the task's files and nothing else. Raises Unreachable."""
+    expect_unchanged(task.files)
+    days = days_in(task.files, task.site, task.seus, start=task.start, end=task.end)
+    return {
+        seu.seu_id: fit_daily(
+            days.of(seu),
+            site=task.site,
             seu=seu,
-            start=start,
-            end=end,
-            today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
-            lake_digest=lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc),
-            confidence=confidence,
+            start=task.start,
+            end=task.end,
+            today=task.today,
+            lake_digest=task.lake_digest,
+            confidence=task.confidence,
         )
-        if isinstance(answer, Finding):
-            refused[seu.seu_id] = answer
-            continue
-        logged = log_baseline(tracker, answer, fitted_by=fitted_by)
-        fitted.append(store.add(answer, logged.run_id, logged.checksum, fitted_by, clock))
-    return FitReport(fitted=tuple(fitted), refused=refused)
+        for seu in task.seus
+    }
 
 
-def fitted_days(site: Site, version: BaselineVersion, *, lake: Lake) -> pl.DataFrame:
-    """What a use took on the days of its training beside what the model says of them: seu_id, local_date, energy_kwh,
-    expected_kwh. Empty where the site file names the use no more.
+def registered(
+    answers: Mapping[str, Baseline | Finding], *, store: BaselineStore, tracker: Tracker, clock: Clock, fitted_by: str
+) -> tuple[dict[str, BaselineVersion], dict[str, Finding]]:
+    """What a block of fits came to, kept: in one batch in the registry and one transaction in the store.
+
+    Returns use -> its version, and use -> why there is none. Raises Unreachable.
     """
-    baseline = version.baseline
-    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (baseline.train_start, baseline.train_end))
-    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc)
-    parts = [
-        days.select("local_date", "energy_kwh").with_columns(
-            expected_kwh=expected_days(baseline, days)["expected_kwh"], seu_id=pl.lit(seu.seu_id)
-        )
-        for seu in site.seus
-        if seu.seu_id == baseline.seu_id
-        for days in [seu_days(readings, site=site, seu=seu, start=baseline.train_start, end=baseline.train_end)]
-    ]
+    made = {name: answer for name, answer in answers.items() if isinstance(answer, Baseline)}
+    logged = log_baselines(tracker, list(made.values()), fitted_by=fitted_by)
+    versions = store.add_all(
+        [(each, one.run_id, one.checksum) for each, one in zip(made.values(), logged, strict=True)], fitted_by, clock
+    )
+    refused = {name: answer for name, answer in answers.items() if isinstance(answer, Finding)}
+    return dict(zip(made, versions, strict=True)), refused
+
+
+def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) -> pl.DataFrame:
+    """What uses took on the days of their training beside what their models say of them: seu_id, local_date,
+    energy_kwh, expected_kwh. Uses that the site file names no more are left out.
+    """
+    by_id = {seu.seu_id: seu for seu in site.seus}
+    together: dict[tuple[date, date], list[Baseline]] = {}
+    for baseline in (version.baseline for version in versions if version.baseline.seu_id in by_id):
+        together.setdefault((baseline.train_start, baseline.train_end), []).append(baseline)
+    parts = []
+    for (start, end), baselines in together.items():
+        period = Period(label="", start=start, end=end, time_zone=site.time_zone)
+        files = lake.parts(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
+        of_site = days_in(files, site, [by_id[each.seu_id] for each in baselines], start=start, end=end)
+        for baseline in baselines:
+            days = of_site.of(by_id[baseline.seu_id])
+            parts.append(
+                days.select("local_date", "energy_kwh").with_columns(
+                    expected_kwh=expected_days(baseline, days)["expected_kwh"], seu_id=pl.lit(baseline.seu_id)
+                )
+            )
     return pl.concat(parts) if parts else pl.DataFrame()
 
 
-def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.DataFrame:
+def expected_of_site(
+    site: Site, *, lake: Lake, store: BaselineStore, as_of_utc: datetime | None = None
+) -> pl.DataFrame:
     """Expected energy of each local day that the lake holds, by the newest version of each SEU (ExpectedDay).
 
-    Approved adjustments are in it, as known now.
+    Approved adjustments are in it; all as known then, without an instant as known now.
     """
     parts = [empty(ExpectedDay)]
-    span = lake.span(site.site_id)
+    span = lake.span(site.site_id, as_of_utc=as_of_utc)
     if span is None:
         return parts[0]
     # The lake's days are UTC's: local ones begin up to a day before them and end up to a day behind.
     first, last = span[0] - timedelta(days=1), span[1] + timedelta(days=2)
-    readings = site_readings(lake, site)
+    files = lake.parts(site.site_id, as_of_utc=as_of_utc)
     # A provisional one rather than no line at all: whoever judges by it asks for its status.
-    versions = store.in_force(site.site_id)
-    for seu in site.seus:
-        if (version := versions.get(seu.seu_id)) is not None:
-            given = AdjustmentStore(store.store).in_force(version.baseline_id, version.baseline)
-            parts.append(_expected(readings, site, seu, version, (first, last), given))
+    versions = store.in_force(site.site_id, as_of_utc=as_of_utc)
+    baselines = {each.baseline_id: each.baseline for each in versions.values()}
+    given = AdjustmentStore(store.store).all_in_force(baselines, as_of_utc=as_of_utc)
+    seus = [seu for seu in site.seus if seu.seu_id in versions]
+    for block in blocks_of(site, seus):
+        days = days_in(files, site, block, start=first, end=last)
+        for seu in block:
+            version = versions[seu.seu_id]
+            parts.append(_expected(days.of(seu), site, version, given[version.baseline_id]))
     return pl.concat(parts)
 
 
-def _expected(
-    readings: pl.DataFrame,
-    site: Site,
-    seu: Seu,
-    version: BaselineVersion,
-    span: tuple[date, date],
-    given: Sequence[Adjustment],
-) -> pl.DataFrame:
-    days = seu_days(readings, site=site, seu=seu, start=span[0], end=span[1])
+def _expected(days: pl.DataFrame, site: Site, version: BaselineVersion, given: Sequence[Adjustment]) -> pl.DataFrame:
     return (
         adjusted_days(expected_days(version.baseline, days), given)
         .with_columns(
             site_id=pl.lit(site.site_id),
-            seu_id=pl.lit(seu.seu_id),
+            seu_id=pl.lit(version.baseline.seu_id),
             baseline_id=pl.lit(version.baseline_id),
             baseline_version=pl.lit(version.version, dtype=pl.Int64),
         )

@@ -1,24 +1,34 @@
 """Monitoring of a site's uses: rows from the lake, the weekly refit, and the last days beside their prediction."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from assets.kpi.enpi_of_use.lake_days import uses_streams
 from assets.sites.calendar import quarter_hours
-from assets.sites.view import site_readings
-from assets.sites.virtual import streams_for
+from assets.sites.view import readings_in
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.named_files import expect_unchanged
 from assets.stores.ledgers.baselines import BaselineStore
-from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Driver, Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Clock, local_midnight_utc
+from data_quality.contracts.work.work_port import FanOut, in_order
+from ml.baselines.life.fit_site import registered
 from ml.baselines.life.monitoring import LEVEL, VIEW_DAYS, compare, fit_monitoring, refit_due, training_window
-from ml.tracker import Tracker, log_baseline
+from ml.baselines.life.uses_task import UsesTask, answers_of, tasks_of
+from ml.tracker import Tracker
 
 HOURS = CANONICAL_MINUTES / 60.0
+# Of LAKE_SCHEMA, beside its key.
+COLUMNS = ("value", "unit", "is_synthetic")
+# Ninety days of quarter hours of so many streams are a million rows.
+STREAMS_A_BLOCK = 115
 
 
 class RefitReport(Model):
@@ -39,29 +49,37 @@ def refit_site(
     fitted_by: str,
     seu_id: str | None = None,
     is_forced: bool = False,
+    fan_out: FanOut = in_order,
 ) -> RefitReport:
     """Refit the monitoring baselines that are a week old, on the 90 days before today. Raises Unreachable."""
     today = clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date()
     start, end = training_window(today)
-    fitted, kept, refused = [], [], {}
-    for seu in site.seus:
-        if seu_id not in (None, seu.seu_id) or not seu.is_active:
-            continue
-        # Provisional ones, too: nobody approves a monitoring baseline.
-        newest = store.latest(site.site_id, seu.seu_id, BaselineType.MONITORING)
-        if not is_forced and not refit_due(newest, today):
-            kept.append(seu.seu_id)
-            continue
-        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-        digest = lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc)
-        rows = monitor_rows(lake, site, seu, start, end)
-        answer = fit_monitoring(rows, site=site, seu=seu, start=start, end=end, lake_digest=digest)
-        if isinstance(answer, Finding):
-            refused[seu.seu_id] = answer
-            continue
-        logged = log_baseline(tracker, answer, fitted_by=fitted_by)
-        fitted.append(store.add(answer, logged.run_id, logged.checksum, fitted_by, clock))
-    return RefitReport(fitted=tuple(fitted), kept=tuple(kept), refused=refused)
+    # Provisional ones, too: nobody approves a monitoring baseline.
+    newest = store.in_force(site.site_id, BaselineType.MONITORING)
+    wanted = [seu for seu in site.seus if seu_id in (None, seu.seu_id) and seu.is_active]
+    due = [seu for seu in wanted if is_forced or refit_due(newest.get(seu.seu_id), today)]
+    fitted: dict[str, BaselineVersion] = {}
+    refused: dict[str, Finding] = {}
+    tasks = list(tasks_of(site, {(start, end): due}, lake=lake, clock=clock, streams=STREAMS_A_BLOCK))
+    for answers in answers_of(refit_uses, tasks, fan_out, what="refits"):
+        made, others = registered(answers, store=store, tracker=tracker, clock=clock, fitted_by=fitted_by)
+        fitted |= made
+        refused |= others
+    refitted = {seu.seu_id for seu in due}
+    kept = tuple(seu.seu_id for seu in wanted if seu.seu_id not in refitted)
+    return RefitReport(fitted=tuple(fitted.values()), kept=kept, refused=refused)
+
+
+def refit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
+    """Use -> its monitoring baseline, or why there is none. Pure, as `fit_uses`."""
+    expect_unchanged(task.files)
+    rows_of = _monitor_rows(task.files, task.site, task.seus, task.start, task.end)
+    return {
+        seu.seu_id: fit_monitoring(
+            rows, site=task.site, seu=seu, start=task.start, end=task.end, lake_digest=task.lake_digest
+        )
+        for seu, rows in rows_of
+    }
 
 
 def monitored(
@@ -89,12 +107,18 @@ def monitor_rows(
     where a meter of the SEU has no reading), is_synthetic, and a Float64 column per driver: amounts per hour of drivers
     that add up, means of the others.
     """
-    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-    by_id = {driver.driver_id: driver for driver in site.drivers}
-    drivers = [by_id[each.driver_id] for each in seu.drivers]
-    streams = [*streams_for(site, seu.meters), *(each.driver_id for each in drivers)]
-    wanted = list(dict.fromkeys([*seu.meters, *streams]))
-    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted)
+    span = _span(site, start, end)
+    files = lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
+    return next(rows for _, rows in _monitor_rows(files, site, [seu], start, end))
+
+
+def _monitor_rows(
+    files: Sequence[LakeFile], site: Site, seus: Sequence[Seu], start: date, end: date
+) -> Iterator[tuple[Seu, pl.DataFrame]]:
+    """The rows of each use, out of one look into the files."""
+    readings = readings_in(files, site, **_span(site, start, end), meters=uses_streams(seus), columns=COLUMNS)
+    own = {str(name): rows for (name,), rows in readings.partition_by("meter_id", as_dict=True).items()}
+    nothing = readings.clear()
     # Holidays are days of rest here: in ninety days there are too few for a level of their own.
     kind = pl.when(pl.col("day_type") == "weekday").then(pl.lit("work_")).otherwise(pl.lit("rest_"))
     spine = quarter_hours(site, start, end).select(
@@ -103,16 +127,24 @@ def monitor_rows(
         hours=pl.lit(HOURS),
         level=pl.lit(LEVEL) + kind + pl.col("local_time").dt.strftime("%H"),
     )
-    spine = spine.join(_power(readings, seu), on="interval_start_utc", how="left", maintain_order="left")
-    for driver in drivers:
-        spine = spine.join(_driver(readings, driver), on="interval_start_utc", how="left", maintain_order="left")
-    return spine.with_columns(pl.col("is_synthetic").fill_null(value=False))
+    by_id = {driver.driver_id: driver for driver in site.drivers}
+    for seu in seus:
+        meters = pl.concat([nothing, *(own[name] for name in sorted(set(seu.meters)) if name in own)])
+        parts = [_power(meters, seu)]
+        parts += [_driver(own.get(each.driver_id, nothing), by_id[each.driver_id]) for each in seu.drivers]
+        rows = spine
+        for part in parts:
+            rows = rows.join(part, on="interval_start_utc", how="left", maintain_order="left")
+        yield seu, rows.with_columns(pl.col("is_synthetic").fill_null(value=False))
+
+
+def _span(site: Site, start: date, end: date) -> dict[str, datetime]:
+    begin, after = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+    return {"start_utc": begin, "end_utc": after}
 
 
 def _power(readings: pl.DataFrame, seu: Seu) -> pl.DataFrame:
-    own = readings.filter(
-        pl.col("meter_id").is_in(list(seu.meters)) & (pl.col("register") == "import") & (pl.col("unit") == "kwh")
-    )
+    own = readings.filter((pl.col("register") == "import") & (pl.col("unit") == "kwh"))
     grouped = own.group_by("interval_start_utc").agg(
         pl.col("value").sum(), present=pl.col("meter_id").n_unique(), is_synthetic=pl.col("is_synthetic").any()
     )
@@ -122,6 +154,6 @@ def _power(readings: pl.DataFrame, seu: Seu) -> pl.DataFrame:
 
 
 def _driver(readings: pl.DataFrame, driver: Driver) -> pl.DataFrame:
-    own = readings.filter((pl.col("meter_id") == driver.driver_id) & (pl.col("register") == "value"))
+    own = readings.filter(pl.col("register") == "value")
     value = pl.col("value") / HOURS if driver.aggregation == "sum" else pl.col("value")
     return own.select("interval_start_utc", value.cast(pl.Float64).alias(driver.driver_id))

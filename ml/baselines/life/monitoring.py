@@ -60,7 +60,8 @@ def fit_monitoring(
     features = _independent(used, [*_levels(used), *_driver_features(used, drivers, site)])
     design = _design(used, features)
     follows = np.diff(used["interval_start_utc"].dt.epoch("s").to_numpy()) == int(used["hours"][0] * 3600)
-    predicted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    solved = np.linalg.lstsq(design, y, rcond=None)[0]
+    predicted = design @ solved
     statistics = sample_statistics(
         y=y,
         predicted=predicted,
@@ -78,7 +79,7 @@ def fit_monitoring(
         model=MODEL_NAME,
         target_unit="kw",
         feature_order=tuple(features),
-        coefficients=_coefficients(design, y, predicted, features, confidence),
+        coefficients=_coefficients(design, y, solved, predicted, features, confidence),
         driver_ranges=ranges,
         train_start=start,
         train_end=end,
@@ -157,12 +158,11 @@ def _independent(used: pl.DataFrame, features: Sequence[str]) -> list[str]:
 
 
 def _coefficients(
-    design: Vector, y: Vector, predicted: Vector, features: Sequence[str], confidence: float
+    design: Vector, y: Vector, solved: Vector, predicted: Vector, features: Sequence[str], confidence: float
 ) -> tuple[Coefficient, ...]:
     # Not scipy.stats, which is slow to import for two functions.
     from scipy.special import stdtr, stdtrit
 
-    solved = np.linalg.lstsq(design, y, rcond=None)[0]
     freedom = len(y) - design.shape[1]
     variance = float(np.sum((y - predicted) ** 2)) / freedom
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(design.T @ design)) * variance, 0.0))

@@ -9,6 +9,8 @@ import polars as pl
 from assets.kpi.enpi_of_use.expected_energy import degree_day_feature, feature_table
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from ml.baselines.models.choose import held_out
+from ml.baselines.models.inference import solve_stack
 from ml.baselines.models.statistics import Vector, cvrmse, held_out_predictions, month_folds
 
 # Base temperatures offered for degree days, degC.
@@ -18,6 +20,8 @@ BASES_DEGC = tuple(float(base) for base in range(10, 23))
 MIN_DEGREE_DAYS, MIN_DAYS_WITH_DEGREE_DAYS = 20.0, 10
 # A term that improves the held-out CV(RMSE) by less than one part in a hundred is noise that happened to help.
 MIN_GAIN = 0.01
+# Least eigenvalue of scaled normal equations, and share, under which two ways to solve them may differ.
+CONDITION, NEARLY = 1e-8, 1e-6
 DAY_TYPE_TERMS = (("is_weekend", "is_holiday"), ("is_weekend",))
 
 
@@ -34,10 +38,18 @@ class Trial:
     def __init__(self, days: pl.DataFrame, y: Vector) -> None:
         self.days, self.y = days, y
         self.folds = month_folds(days["local_date"].to_list())
+        self._columns: dict[str, Vector] = {}
 
     def design(self, features: Sequence[str]) -> Vector:
         """The n × p matrix of ones and features, in order."""
-        columns = feature_table(self.days, tuple(features)).drop("local_date").to_numpy()
+        missing = tuple(name for name in dict.fromkeys(features) if name not in self._columns)
+        if missing:
+            table = feature_table(self.days, missing)
+            self._columns |= {name: table[name].to_numpy() for name in missing}
+        # Column by column, as a frame gives them: in another order sums differ in their last digit.
+        columns = np.empty((len(self.y), len(features)), order="F")
+        for place, name in enumerate(features):
+            columns[:, place] = self._columns[name]
         return np.column_stack([np.ones(len(self.y)), columns])
 
     def score(self, features: Sequence[str]) -> float:
@@ -47,6 +59,37 @@ class Trial:
         if any("." in name and slope <= 0 for name, slope in zip(features, slopes, strict=True)):
             return float("inf")
         return cvrmse(self.y, held_out_predictions(design, self.y, self.folds), len(self.y))
+
+    def best(self, forms: Sequence[tuple[str, ...]], others: Sequence[str]) -> tuple[float, tuple[str, ...]]:
+        """The form with the lowest score beside the others, and that score; (inf, ()) where there is none.
+
+        forms: all of one length. Normal equations of all at once say who may be it; only those are scored.
+        """
+        found = [(self.score([*others, *forms[place]]), forms[place]) for place in self._contenders(forms, others)]
+        return min(found, default=(float("inf"), ()))
+
+    def _contenders(self, forms: Sequence[tuple[str, ...]], others: Sequence[str]) -> list[int]:
+        if not forms:
+            return []
+        designs = np.stack([self.design([*others, *form]) for form in forms])
+        size = np.sqrt(np.maximum((designs**2).sum(axis=1), 1e-300))
+        gram = np.swapaxes(designs, 1, 2) @ designs
+        slopes = solve_stack(gram, np.swapaxes(designs, 1, 2) @ self.y) * size
+        weights, y = np.ones((len(forms), len(self.y))), np.broadcast_to(self.y, (len(forms), len(self.y)))
+        places = np.argmax(np.stack(self.folds), axis=0)
+        errors = ((self.y - held_out(designs, y, weights, places)) ** 2).sum(axis=1)
+        degree = np.array([0, *("." in name for name in (*others, *forms[0]))], dtype=np.bool_)
+        lowest = (slopes[:, degree] / np.linalg.norm(self.y)).min(axis=1, initial=np.inf)
+        # What these equations cannot tell for sure is left to the scores: they square the condition of the columns.
+        is_unsure = np.linalg.eigvalsh(gram / (size[:, :, None] * size[:, None, :]))[:, 0] < CONDITION
+        is_unsure |= np.abs(lowest) < NEARLY
+        # Of a column that is nearly all zeros without some month, the other months tell hardly anything.
+        values = designs != 0
+        in_fold = np.add.reduceat(values, np.flatnonzero(np.diff(places, prepend=-1)), axis=1, dtype=np.int64)
+        is_unsure |= (values.sum(axis=1)[:, None] - in_fold).min(axis=(1, 2)) < designs.shape[2] + 2
+        is_in = lowest > 0
+        least = errors[is_in & ~is_unsure].min(initial=np.inf)
+        return np.flatnonzero(is_unsure | (is_in & (errors <= least * (1.0 + NEARLY)))).tolist()
 
     def qualifies(self, feature: str) -> bool:
         """True where a degree-day term has enough days and degree-days, and anything else varies at all."""
@@ -83,8 +126,10 @@ def choose_features(
 
 def _temperature_form(trial: Trial, others: list[str], driver: str) -> tuple[tuple[str, ...], Finding]:
     linear = trial.score([*others, driver])
-    heating = [name for base in BASES_DEGC if trial.qualifies(name := degree_day_feature(driver, "hdd", base))]
-    cooling = [name for base in BASES_DEGC if trial.qualifies(name := degree_day_feature(driver, "cdd", base))]
+    offered = {kind: [degree_day_feature(driver, kind, base) for base in BASES_DEGC] for kind in ("hdd", "cdd")}
+    # All columns in one go.
+    trial.design([name for names in offered.values() for name in names])
+    heating, cooling = ([name for name in names if trial.qualifies(name)] for names in offered.values())
     single: list[tuple[str, ...]] = [(name,) for name in heating + cooling]
     # Heating ends below where cooling begins: the other way round a mild day would need both.
     both = [pair for pair in product(heating, cooling) if _base(pair[0]) <= _base(pair[1])]
@@ -92,8 +137,7 @@ def _temperature_form(trial: Trial, others: list[str], driver: str) -> tuple[tup
     best_score = linear
     # From few terms to many: each step must beat the simpler form by the least gain.
     for forms in (single, both):
-        scored = [(trial.score([*others, *form]), form) for form in forms]
-        score, form = min(scored, default=(float("inf"), best))
+        score, form = trial.best(forms, others)
         if score < best_score * (1.0 - MIN_GAIN):
             best, best_score = form, score
     return best, Finding(

@@ -119,8 +119,7 @@ def called(logged: LoggedModel) -> str:
 
 def holders(tracker: Tracker, family_name: str, alias: str) -> list[str]:
     """NAME@VERSION of every model of a target that bears the alias, also of kinds that an earlier release knew."""
-    names = [name for name in tracker.names() if name.startswith(f"{family_name}.")]
-    versions = {name: tracker.get_alias(name, alias) for name in names}
+    versions = {name: tracker.get_alias(name, alias) for name in tracker.names(f"{family_name}.")}
     return [f"{name}@{version}" for name, version in versions.items() if version is not None]
 
 
@@ -208,7 +207,7 @@ def move_alias(tracker: Tracker, family_name: str, alias: str, logged: LoggedMod
     """
     tracker.set_alias(logged.name, alias, logged.version)
     # All names of the target, also of kinds that an earlier release knew.
-    others = [name for name in tracker.names() if name.startswith(f"{family_name}.") and name != logged.name]
+    others = [name for name in tracker.names(f"{family_name}.") if name != logged.name]
     for other in others:
         tracker.delete_alias(other, alias)
     if alias == CHAMPION:

@@ -6,7 +6,7 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import PROJECT, Call, command
+from orchestration.cli.frame import PROJECT, READS, Call, command
 
 
 @command("web", takes=PROJECT)
@@ -37,3 +37,19 @@ def web_invite(
     link, until_utc = invitation_link(call.project, known, call.clock)
     said = f"for {known.name}, once, until {until_utc:%H:%M:%S} UTC: {link}"
     return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=said)
+
+
+@command("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z")
+def web_past(
+    call: Call, site: Annotated[list[str], typer.Option("--site", help="Which site; several are one view.")]
+) -> Answer:
+    """Build the marts as known at an instant, where they are not kept yet: pages of --as-of then open at once."""
+    from orchestration.warehouse.marts_as_of import marts_as_of
+
+    if call.as_of_utc is None:
+        raise BadInput("name the instant with --as-of", reason="bad_as_of")
+    sites = [call.project.site(each) for each in site]
+    call.doing(f"building the marts of {', '.join(site)} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+    folder = marts_as_of(call.project, sites, call.as_of_utc)
+    result = {"sites": site, "as_of_utc": call.as_of_utc, "view": folder.name}
+    return Answer(result, text=f"kept as {folder.name}")

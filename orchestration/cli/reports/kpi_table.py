@@ -85,10 +85,11 @@ def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str)
     marks, titles = Marks(), kpi_titles()
     order = {kpi: place for place, kpi in enumerate(titles)}
     periods = sorted({_when(row) for row in rows})
-    scopes = sorted({row["scope"] for row in rows}, key=_place)
+    by_scope: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_scope.setdefault(row["scope"], []).append(row)
     lines: Lines = {}
-    for scope in scopes:
-        of_scope = [row for row in rows if row["scope"] == scope]
+    for scope, of_scope in sorted(by_scope.items(), key=lambda each: _place(each[0])):
         for kpi in sorted({row["kpi"] for row in of_scope}, key=lambda each: (order.get(each, len(order)), each)):
             known = {_when(row): row for row in of_scope if row["kpi"] == kpi}
             unit = next(iter(known.values()))["unit"]

@@ -55,8 +55,8 @@ def kpis(
     refuse_future(span, call.project.reports.known_at(call.clock), name="kpis")
     if known is not None:
         refuse_outside(span, call.project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name="kpis")
-    with marts_then(call, asked, site or "all sites") as (marts_dir, as_of_utc):
-        content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
+    marts_dir, as_of_utc = marts_then(call, asked, site or "all sites")
+    content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
     figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]

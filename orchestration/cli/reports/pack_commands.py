@@ -22,13 +22,13 @@ def pack(
     """Seal a revision with its traces and what they rest on, so that anybody can check it offline."""
     from assets.stores.published.publications import PublicationStore
     from assets.stores.sign import fingerprint
+    from reports.evidence.manifest import pack_file
     from reports.evidence.pack import PackMaker
     from reports.life.changes import parse_revision
 
     project = call.project
     revision = parse_revision(report, project.reports, as_of_utc=call.as_of_utc)
     signer, name = pack_signer(call)
-    stem = f"{revision.name}_{revision.site_id}_{revision.period}_r{revision.revision}".replace("/", "_")
     maker = PackMaker(
         reports=project.reports,
         publications=PublicationStore(project.store),
@@ -38,7 +38,7 @@ def pack(
     )
     made = maker.make(
         revision,
-        out or project.project.reports_dir / "packs" / f"{stem}.zip",
+        out or pack_file(project.project.reports_dir, revision.report_id, revision.revision),
         signer=signer,
         signer_name=name,
         policy=inputs,

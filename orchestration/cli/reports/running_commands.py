@@ -41,8 +41,8 @@ def running(
     """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
     known = call.project.site(site)
     at_utc = parse_instant(at, known.time_zone) if at is not None else None
-    with marts_then(call, [known], site) as (marts_dir, as_of_utc):
-        found = running_now(partial(read_mart, marts_dir), site, at_utc)
+    marts_dir, as_of_utc = marts_then(call, [known], site)
+    found = running_now(partial(read_mart, marts_dir), site, at_utc)
     found = with_coarse_source(found, known, call.sources, as_of_utc)
     return _answer(found, known.time_zone, _stored(call, known, found, as_of_utc))
 

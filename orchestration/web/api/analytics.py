@@ -12,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, not_of_then, range_of
+from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, range_of
 from orchestration.web.ask import Ask
 from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, whole
@@ -54,8 +54,6 @@ def savings(request: Request, ask: Ask = asked(Permission.BASELINE_READ, takes=T
 
 
 def _answer(request: Request, ask: Ask, what: str) -> Response:
-    if ask.address.as_of_utc is not None:
-        raise not_of_then()
     granularity = _one_of("granularity", ask.address.part("granularity") or ask.address.grain or "month", GRAINS)
     breakdown = _one_of("breakdown", ask.address.part("breakdown") or "none", BREAKDOWNS)
     compared = _one_of("compareWith", ask.address.part("compareWith"), tuple(COMPARED))
@@ -99,7 +97,7 @@ def _with_baselines(
     ask: Ask, site: Site, period: Period, rows: list[dict[str, Any]]
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """A saving says what it is measured against, or it says nothing."""
-    marts = kpi_rows(site, period, grain_of(ask), marts_of(ask))
+    marts = kpi_rows(site, period, grain_of(ask), marts_of(ask, site))
     known = {
         (row["scope"], row["period_start"]): (row["baseline_id"], row["baseline_version"])
         for row in marts.filter(marts["kpi"] == KPI["savings"]).iter_rows(named=True)

@@ -10,13 +10,12 @@ from data_quality.contracts.errors import BadInput
 from orchestration.views.plain_answer import CHECK_FAILED, DONE, plain
 from orchestration.web.ask import Ask
 from orchestration.web.route_rights import asked
-from orchestration.web.work import WAIT_S, Job, Outcome, work_of
+from orchestration.web.work import JOBS, WAIT_S, Job, Outcome, work_of
 
-BASE = "/api/v1/ems/jobs"
 router = APIRouter()
 
 
-@router.get(BASE + "/{job_id}")
+@router.get(JOBS + "/{job_id}")
 def job(job_id: str, ask: Ask = asked(None)) -> Response:
     """Where a job of one's own stands, and what its command answered."""
     found = work_of(str(ask.project.project.root)).job(job_id, ask.person.person_id)
@@ -32,7 +31,7 @@ def answer_of(job: Job, told: Callable[[Outcome], dict[str, Any]]) -> Response:
     """The answer of a job that ends in time, or where it is to be asked for. Raises BadInput for one that failed."""
     outcome = job.wait(WAIT_S)
     if outcome is None:
-        place = f"{BASE}/{job.job_id}"
+        place = f"{JOBS}/{job.job_id}"
         headers = {"Location": place, "Retry-After": "5"}
         return JSONResponse({"success": True, "job": job.job_id, "state": job.state, "location": place}, 202, headers)
     if outcome.exit_code not in (DONE, CHECK_FAILED):

@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import row_of
 from orchestration.web.ask import Ask
-from orchestration.web.gather import age_of, marts_of, scope_of, stale_finding, stamp_of
+from orchestration.web.gather import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.route_rights import asked
 from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
@@ -36,10 +36,8 @@ PORTFOLIO = "portfolio"
 @router.get("/kpis")
 def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
     """Every KPI of a scope (`scope`, or `building`, `tenant`, `portfolio`) and its parts over `range`."""
-    if ask.address.as_of_utc is not None:
-        raise not_of_then()
     if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
-        stamp = "|".join(stamp_of(ask, each) for each in ask.sites().values())
+        stamp = "|".join(stamp_of(ask, each) for each in known_then(ask, ask.sites().values()))
         return listed(request, ask, stamp, whole(lambda: _of_portfolio(ask)))
     site = ask.site()
     of_scope = ask.of(scope=_scope_named(ask))
@@ -66,7 +64,7 @@ def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING))
 
 def kpi_frame(ask: Ask, site: Site, scope: str, period: Period) -> pl.DataFrame:
     """Rows of the marts of a scope and its parts, or of all that the person sees. Raises BadInput."""
-    rows = kpi_rows(site, period, grain_of(ask), marts_of(ask), scope=scope or None)
+    rows = kpi_rows(site, period, grain_of(ask), marts_of(ask, site), scope=scope or None)
     if kpi := ask.address.part("kpi"):
         rows = rows.filter(pl.col("kpi") == kpi)
     return rows.filter(
@@ -88,7 +86,7 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
         )
     sources = ask.project.sources(keeps=False)
     is_synthetic = bool(rows["is_synthetic"].any())
-    book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.now_utc, is_synthetic=is_synthetic)
+    book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources, is_traced=False)
     # Nothing is kept by a question: the figure of the command's answer has an id, this one a reason.
     found = [
@@ -104,7 +102,7 @@ def range_of(ask: Ask, site: Site) -> Period:
     if not text:
         raise BadInput("range is missing: expected 2025, 2025-Q1, 2025-03 or START/END", reason="bad_period")
     address = ask.address.model_copy(update={"period": text})
-    return span(address, time_zone=site.time_zone, now_utc=ask.now_utc, usual="")
+    return span(address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual="")
 
 
 def grain_of(ask: Ask) -> Grain:
@@ -113,15 +111,6 @@ def grain_of(ask: Ask) -> Grain:
     if grain not in GRAINS:
         raise BadInput(f"KPIs have the grains {', '.join(GRAINS)}; /series has quarter hours", reason="bad_address")
     return cast("Grain", grain)
-
-
-def not_of_then() -> BadInput:
-    """Marts are of what is known now."""
-    return BadInput(
-        "these numbers are of what is known now, and not as known at another instant",
-        reason="not_built",
-        mend="leave as_of out, or run 'meterloom kpis --as-of' in the project",
-    )
 
 
 def _scope_named(ask: Ask) -> str:
@@ -138,21 +127,21 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
         raise BadInput("there is no scope 'portfolio'", reason="unknown_scope")
     text = ask.address.part("range") or ask.address.period
     period = span(
-        ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.now_utc, usual=""
+        ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.as_known_utc, usual=""
     )
     sources = ask.project.sources(keeps=False)
     content = kpi_portfolio(
         period,
         grain=grain_of(ask),
         sources=sources,
-        marts_dir=ask.project.project.marts_dir,
-        as_of_utc=ask.now_utc,
+        marts_dir=marts_dir_of(ask, *ask.sites().values()),
+        as_of_utc=ask.as_known_utc,
         revision=0,
         scope=None,
     )
     by_id = {figure.figure_id: figure for figure in content.figures}
     return [
-        {**row_of(figure, sources, by_id), "figure_id": "", "why": ""}
+        {**row_of(figure, sources, by_id), "figure_id": "", "why": why_of(figure, ask.address, by_id.get)}
         for figure in content.figures
         if figure.scope.startswith(PORTFOLIO)
     ]

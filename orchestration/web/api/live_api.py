@@ -11,6 +11,7 @@ from assets.sites.meter_tree import total_meters
 from assets.stores.live.live_store import LiveReader
 from data_quality.contracts.access.permissions import Permission, may, sees_site
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.ask import Ask
@@ -71,7 +72,8 @@ def flow(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
 @router.get("/live/stream")
 def stream(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("points",))) -> Response:
     """Server-sent events: value, age, finding, heartbeat, bye. points: `source/point`, parted by commas; none: all."""
-    site_id = ask.site().site_id
+    site = ask.site()
+    site_id = site.site_id
     names = frozenset(filter(None, ask.address.part("points").split(",")))
     if len(names) > MOST_POINTS:
         raise BadInput(f"at most {MOST_POINTS} points are named; name none for all of them", reason="bad_address")
@@ -84,7 +86,7 @@ def stream(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("poin
 
     places = ExitStack()
     places.enter_context(state.allowances.place("streams", person.person_id))
-    feed.watch(site_id)
+    feed.watch(site_id, asked_every_s(site))
     number = int(last) if last.isdecimal() and len(last) < 20 else None
     content = feed.stream(site_id, names, last=number, is_allowed=is_allowed)
     return _Stream(content, places)

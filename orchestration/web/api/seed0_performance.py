@@ -4,9 +4,9 @@ What it calls compliance is our signed status; numbers are unrounded, and null w
 """
 
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -58,16 +58,21 @@ class Performance(Model):
 
 
 @router.post("/baseline/seu/train")
-def train(wanted: Training, ask: Ask = asked(Permission.BASELINE_CREATE)) -> Response:
+def train(
+    wanted: Training,
+    idempotency_key: Annotated[str, Header(max_length=128)] = "",
+    ask: Ask = asked(Permission.BASELINE_CREATE),
+) -> Response:
     """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
     site, seu = _use(ask, wanted.seu_id)
     if wanted.end_date < wanted.start_date or wanted.start_date.year != wanted.baseline_year:
         raise BadInput("start_date lies in baseline_year, and end_date is not before it", reason="bad_period")
     _check_features(wanted.features, site, seu)
     span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
-    words = ("baseline", "fit", "--site", site.site_id, "--seu", seu.seu_id, "--train", span)
-    root = str(ask.project.project.root)
-    job = work_of(root).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+    person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
+    words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
+    work = work_of(str(ask.project.project.root))
+    job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
     return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
 
 

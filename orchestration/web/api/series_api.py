@@ -13,7 +13,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
-from orchestration.web.api.kpis import not_of_then, range_of
+from orchestration.web.api.kpis import range_of
 from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.gather import marts_of, scope_of, stamp_of
@@ -34,8 +34,6 @@ def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", *
     """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null."""
     site = ask.site()
     scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
-    if ask.address.as_of_utc is not None and grain != "quarter":
-        raise not_of_then()
     _refuse_many(period, grain)
     return listed(
         request,
@@ -52,14 +50,12 @@ def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", *
 def running(request: Request, ask: Ask = asked(Permission.READ, takes=("at",))) -> Response:
     """The month to date, the demand window so far and what the month comes to, of the whole site."""
     site = _whole_site(ask)
-    if ask.address.as_of_utc is not None:
-        raise not_of_then()
     at = ask.address.part("at")
     at_utc = parse_instant(at, site.time_zone) if at else None
 
     def make() -> dict[str, Any]:
-        found = running_now(marts_of(ask), site.site_id, at_utc)
-        found = with_coarse_source(found, site, ask.project.sources(keeps=False), ask.now_utc)
+        found = running_now(marts_of(ask, site), site.site_id, at_utc)
+        found = with_coarse_source(found, site, ask.project.sources(keeps=False), ask.as_known_utc)
         whole = running_result(found, site.time_zone, {})
         place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
         scope = f"site:{site.site_id}"

@@ -10,7 +10,7 @@ from assets.sites.scopes import carrier_of, is_allocated, known_spans
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.ask import Ask
-from orchestration.web.gather import age_of, scopes_of, stamp_of
+from orchestration.web.gather import age_of, expect_marts, known_then, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, said, whole
 from orchestration.web.route_rights import asked
 
@@ -20,9 +20,10 @@ router = APIRouter(prefix=BASE)
 @router.get("/sites")
 def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
     """Every site, with how old its numbers are."""
-    known = ask.sites()
-    stamp = "|".join(stamp_of(ask, site) for site in known.values())
-    return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known.values()]))
+    known = known_then(ask, ask.sites().values())
+    expect_marts(ask, known)
+    stamp = "|".join(stamp_of(ask, site) for site in known)
+    return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known]))
 
 
 @router.get("/sites/{site_id}")

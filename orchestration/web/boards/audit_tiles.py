@@ -1,25 +1,16 @@
-"""What an auditor asks first: are the chains whole, was the last pack good, who decided what, does it recompute."""
+"""What an auditor asks first: are the chains whole, and is the last pack as it was sealed."""
 
-import random
-import time
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
+from pathlib import Path
 
-from assets.stores.published.publications import PublicationStore
+from assets.stores.published.publications import PackLink, PublicationStore
 from controls.ledger.chain import verify_chain
-from data_quality.contracts.errors import MeterloomError
 from orchestration.web.boards.show import Show
-from reports.again.figure_again import announce, recompute
-from reports.pages.address import Address
-from reports.pages.page import Form, Input, Number, Part, Steps, Widget
+from orchestration.web.work import work_of
+from reports.evidence.manifest import pack_file
+from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph, Tone
-from reports.texts.numbers import MISSING
-
-DRAWN = 10
-# Of the ten seconds that a page may take; what is not reached is named as that.
-WITHIN_S = 8.0
-MOST_DECISIONS = 20
+from reports.report_content import Cell, Tone
 
 
 def chains(shows: Sequence[Show]) -> Widget:
@@ -46,85 +37,85 @@ def chains(shows: Sequence[Show]) -> Widget:
 
 
 def packs(shows: Sequence[Show]) -> Widget:
-    """The newest evidence pack of each site, and the command that verifies it anywhere."""
-    rows = []
+    """The newest evidence pack of each site, and what `meterloom verify` last said of its file."""
+    rows, told = [], []
     for show in shows:
-        made = PublicationStore(show.ask.project.store).packs(show.site.site_id)
-        if made:
-            last = made[-1]
+        last = newest_pack(show)
+        if last is not None:
+            said, tone = _verified(show, last)
+            told.append(tone)
             rows.append([
                 Cell(text=show.site.name), Cell(text=f"{last.report_id}@{last.revision}"),
                 Cell(text=str(last.position)),
-                Cell(text=last.signer or "nobody"), Cell(text=f"{last.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
-                Cell(text=last.manifest_sha256[:12]),
+                Cell(text=last.signer.partition(" ")[0] or "nobody"),
+                Cell(text=f"{last.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
+                Cell(text=last.manifest_sha256[:12]), Cell(text=said, tone=tone),
             ])  # fmt: skip
     if not rows:
         return Widget(key="packs", title="Evidence packs", state="none", reason="no report is packed yet")
-    columns = [("Site", ""), ("Report", ""), ("Pack", ""), ("Signed by", ""), ("Made", ""), ("Manifest", "")]
-    return Widget(
-        key="packs", title="Evidence packs", state="value", table=table("packs", "Newest packs", columns, rows),
-        value=Number(label="Packs", text=str(len(rows)), note="'meterloom verify FILE' verifies one on any machine"),
-    )  # fmt: skip
-
-
-def decisions(shows: Sequence[Show]) -> Part:
-    """Who reviewed and published what, the newest first."""
-    sites = {show.site.site_id for show in shows}
-    project = shows[0].ask.project
-    store = PublicationStore(project.store)
-    keys = [key for key in store.statuses() if key[0].split("/")[1] in sites]
-    found = sorted(
-        (each for key in keys for each in store.decisions(*key)), key=lambda each: each.recorded_at_utc, reverse=True
-    )
-    rows = [
-        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=each.person_id), Cell(text=each.step),
-         Cell(text=f"{each.report_id}@{each.revision}"), Cell(text=each.reason)]
-        for each in found[:MOST_DECISIONS]
+    columns = [
+        ("Site", ""), ("Report", ""), ("Pack", ""), ("Signed by", ""), ("Made", ""), ("Manifest", ""), ("Verified", "")
     ]  # fmt: skip
-    columns = [("When", ""), ("Who", ""), ("What", ""), ("Report", ""), ("Why", "")]
-    if not rows:
-        blocks = (Paragraph(text="Nobody has decided on a report yet."),)
-        return Part(key="decisions", title="Decisions", blocks=blocks)
-    return Part(key="decisions", title="Decisions", blocks=(table("decisions", "Newest first", columns, rows),))
-
-
-def drawn_again(
-    shows: Sequence[Show], seed_text: str, address: Address, *, clock: Callable[[], float] = time.monotonic
-) -> Part:
-    """Ten stored figures at random, made again from their readings; without a seed the form that asks for them."""
-    form = Form(
-        key="draw", title="Recompute ten at random", action=address.path, method="get", submit="Recompute",
-        fields=(Input(name="draw", label="Number that draws them", kind="number", value=seed_text or "1",
-                      is_required=True, hint="the same number draws the same ten"),),
+    text = f"{told.count('good')} of {len(told)}"
+    tone = "bad" if "bad" in told else "good" if set(told) == {"good"} else "plain"
+    note = "newest packs as they were sealed; 'meterloom verify FILE' says so on any machine"
+    return Widget(
+        key="packs", title="Evidence packs", state="finding" if tone == "bad" else "value",
+        table=table("packs", "Newest packs", columns, rows),
+        value=Number(label="Packs verified", text=text, note=note, tone=tone),
     )  # fmt: skip
-    if not seed_text:
-        return Part(key="again", title="Does it recompute?", blocks=(form,))
-    shows_of = {show.site.site_id: show for show in shows}
-    reports = shows[0].ask.project.reports
-    stored = [each for each in reports.revisions(with_content=False) if each.site_id in shows_of]
-    pool = [(each.site_id, figure) for each in stored for figure in reports.figures(each.report_id, each.revision)]
-    # No secret hangs on it: whoever looks again is to see the same.
-    chosen = random.Random(seed_text).sample(pool, min(DRAWN, len(pool)))  # noqa: S311
-    kept: dict[str, Decimal | None] = {}
-    began_s, steps, equal = clock(), [], 0
-    announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=reports.figure)
-    for _, figure in chosen:
-        why = address.href("/why", figure=figure.figure_id, draw=None, site=None)
-        name = f"{figure.label} ({figure.figure_id})"
-        if clock() - began_s > WITHIN_S:
-            steps.append(("Not reached", f"{name}: the {WITHIN_S:g} s of this page were over", why))
-            continue
-        try:
-            value = recompute(figure, sources=shows[0].sources, lookup=reports.figure, kept=kept)
-        except MeterloomError as fault:
-            steps.append(("Cannot", f"{name}: {fault}", why))
-            continue
-        equal += value == figure.value
-        told = MISSING if figure.value is None else f"{figure.value:f} {figure.unit}"
-        again = MISSING if value is None else f"{value:f}"
-        steps.append(("Equal", f"{name}: {told}", why) if value == figure.value
-                     else ("DIFFERS", f"{name}: stored {told}, made again {again}", why))  # fmt: skip
-    said = f"{equal} of {len(chosen)} are equal to the last digit, of {len(pool)} stored figures."
-    tone: Tone = "good" if equal == len(chosen) else "bad"
-    blocks = (form, Paragraph(text=said, tone=tone), Steps(title="Drawn figures", steps=tuple(steps)))
-    return Part(key="again", title="Does it recompute?", blocks=blocks)
+
+
+def newest_pack(show: Show) -> PackLink | None:
+    """The site's last pack as known at the instant of the address."""
+    as_of_utc = show.ask.address.as_of_utc
+    made = PublicationStore(show.ask.project.store).packs(show.site.site_id)
+    known = [each for each in made if as_of_utc is None or each.recorded_at_utc <= as_of_utc]
+    return known[-1] if known else None
+
+
+def verify_again(show: Show) -> None:
+    """Have the file of the site's last pack verified, in a process of its own."""
+    ask, last = show.ask, newest_pack(show)
+    if last is not None and _file(show, last).is_file():
+        work = work_of(str(ask.project.project.root))
+        work.ask(_words(show, last), person_id=ask.person.person_id, now_utc=ask.now_utc)
+
+
+def is_verifying(shows: Sequence[Show]) -> bool:
+    """Whether the pack of any of them is being verified."""
+    found = [(show, last) for show in shows if (last := newest_pack(show)) is not None]
+    return any("being verified" in _verified(show, last)[0] for show, last in found)
+
+
+def _file(show: Show, link: PackLink) -> Path:
+    return pack_file(show.ask.project.project.reports_dir, link.report_id, link.revision)
+
+
+def _words(show: Show, link: PackLink) -> tuple[str, ...]:
+    people = show.ask.project.project.people_file
+    vouched = ("--people", str(people.resolve())) if people.is_file() else ()
+    return ("verify", str(_file(show, link).resolve()), *vouched)
+
+
+def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
+    """What was last found of the pack's file as it stands there."""
+    path = _file(show, link)
+    if not path.is_file():
+        return "its file is not among the reports: 'meterloom verify FILE' where it lies", "muted"
+    job = work_of(str(show.ask.project.project.root)).last(_words(show, link))
+    if job is None or path.stat().st_mtime > job.asked_at_utc.timestamp():
+        return "not since these pages were started", "muted"
+    if job.state in ("queued", "running"):
+        return "being verified", "muted"
+    outcome = job.future.result()
+    if job.state == "failed":
+        return f"cannot be: {outcome.said}", "bad"
+    found, at = outcome.result, f"{job.asked_at_utc:%Y-%m-%d %H:%M} UTC"
+    if not found["verified"]:
+        first = found["problems"][0]
+        return f"NOT as it was sealed: {first['file']}: {first['problem']} ({at})", "bad"
+    if found["manifest_sha256"] != link.manifest_sha256:
+        return f"whole, and NOT the pack that its chain names ({at})", "bad"
+    equal = f"{found['recomputed']} of {found['figures']} figures made again, all equal"
+    return f"{found['files']} files as they were sealed, {equal} ({at})", "good"

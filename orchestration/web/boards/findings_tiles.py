@@ -29,8 +29,12 @@ def open_findings(shows: Sequence[Show]) -> OpenFindings:
     """Widget 8, of these sites together; a source that cannot be asked is named, and hides nothing else."""
     found: Found = []
     silent: list[tuple[str, str]] = []
+    is_past = shows[0].ask.address.as_of_utc is not None
+    # Of them quarantine alone can say what was open at another instant.
+    sources = {"quarantine": _refused} if is_past else SOURCES
+    silent += [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
     for show in shows:
-        for name, ask in SOURCES.items():
+        for name, ask in sources.items():
             try:
                 found += ask(show)
             except Unreachable as fault:
@@ -40,7 +44,7 @@ def open_findings(shows: Sequence[Show]) -> OpenFindings:
                 if fault.reason != "mart_missing":
                     silent.append((name, fault.message))
     return OpenFindings(
-        address=shows[0].address, open=tuple(found), asked=tuple(SOURCES), silent=tuple(silent),
+        address=shows[0].address, open=tuple(found), asked=tuple(sources), silent=tuple(silent),
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
 
@@ -58,7 +62,9 @@ def reports_tile(shows: Sequence[Show]) -> Widget:
 def _refused(show: Show) -> Found:
     """Rows and files that stand in quarantine, a line a reason."""
     by_reason: dict[str, list[datetime]] = defaultdict(list)
-    for item in show.ask.project.quarantine.items(show.site.site_id, is_open=True):
+    for item in show.ask.project.quarantine.items(
+        show.site.site_id, is_open=True, as_of_utc=show.ask.address.as_of_utc
+    ):
         by_reason[item["reason"]].append(item["recorded_at_utc"])
     return [
         OpenFinding(severity=3, source="quarantine", what=f"{words(reason)}: {len(times)} refused", at_utc=max(times),

@@ -8,7 +8,7 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -18,7 +18,7 @@ from assets.stores.live.live_store import LiveReader
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.time import Clock
-from reports.pages.widgets.live_kw import GONE_S, OLD_S, decimals_of
+from reports.pages.widgets.live_kw import decimals_of, limits_s
 
 POLL_S = 0.25
 # Without a viewer nobody waits, but each minute's mean is to be in the picture of the last quarter hour.
@@ -53,6 +53,7 @@ class LiveFeed:
         self._past: deque[Event] = deque()
         self._seen: dict[str, dict[tuple[str, str], tuple[Any, ...]]] = {}
         self._values: dict[tuple[str, str], LiveValue] = {}
+        self._every_s: dict[tuple[str, str], float] = {}
         self._bands: dict[tuple[str, str], str] = {}
         self._minutes: dict[tuple[str, str], dict[datetime, float]] = {}
         self._states: dict[tuple[str, str], str] = {}
@@ -60,9 +61,10 @@ class LiveFeed:
         self._poke, self._is_closed, self._thread = threading.Event(), False, threading.Thread()
         self._ticks = 0
 
-    def watch(self, site_id: str) -> None:
-        """From now on the site is looked at."""
+    def watch(self, site_id: str, every_s: Mapping[str, float] | None = None) -> None:
+        """From now on the site is looked at. every_s: seconds between two questions by source, of those asked."""
         with self._lock:
+            self._every_s.update({(site_id, source): seconds for source, seconds in (every_s or {}).items()})
             self._seen.setdefault(site_id, {})
             if not self._thread.is_alive() and not self._is_closed:
                 self._thread = threading.Thread(target=self._run, name="live-feed", daemon=True)
@@ -171,15 +173,18 @@ class LiveFeed:
         means[value.minute_utc] = value.minute_mean
         while len(means) > MINUTES_KEPT:
             del means[min(means)]
-        self._bands[site_id, name] = band_of(value.age_s(now_utc))
+        self._bands[site_id, name] = self._band(site_id, value, now_utc)
         self._tell("value", site_id, name, value_document(value, now_utc), now_utc)
 
     def _tell_ages(self, site_id: str, now_utc: datetime) -> None:
         for (site, name), value in self._values.items():
-            age_s = value.age_s(now_utc)
-            if site == site_id and band_of(age_s) != self._bands[site, name]:
-                self._bands[site, name] = band_of(age_s)
-                self._tell("age", site_id, name, {"age_s": round(age_s, 1), "band": band_of(age_s)}, now_utc)
+            if site == site_id and (band := self._band(site, value, now_utc)) != self._bands[site, name]:
+                self._bands[site, name] = band
+                told = {"age_s": round(value.age_s(now_utc), 1), "band": band}
+                self._tell("age", site_id, name, told, now_utc)
+
+    def _band(self, site_id: str, value: LiveValue, now_utc: datetime) -> str:
+        return band_of(value.age_s(now_utc), self._every_s.get((site_id, value.source_id), 0.0))
 
     def _tell_state(self, site_id: str, source_id: str, state: str, sentence: str, now_utc: datetime) -> None:
         # That all is well needs no saying, as long as nothing else was said.
@@ -204,9 +209,10 @@ class LiveFeed:
                 loop.call_soon_threadsafe(wake.set)
 
 
-def band_of(age_s: float) -> str:
-    """fresh, old (shown grey) or gone (no value)."""
-    return "fresh" if age_s <= OLD_S else "old" if age_s <= GONE_S else "gone"
+def band_of(age_s: float, every_s: float = 0.0) -> str:
+    """fresh, old (shown grey) or gone (no value), for a source that is asked every so many seconds."""
+    old_s, gone_s = limits_s(every_s)
+    return "fresh" if age_s <= old_s else "old" if age_s <= gone_s else "gone"
 
 
 def value_document(value: LiveValue, now_utc: datetime) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from assets.sites.calendar import types_around
 from assets.stores.live.live_store import LiveReader
 from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.site_now import STEP, SiteNow, by_hours, main_meters, tariff_on
+from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
 from reports.pages.widgets import live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
 from reports.writer import words
@@ -26,9 +27,11 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         for each in source.points
         if each.stream in mains and unit_of(each.unit).is_power
     }
-    reason, points = "", []
+    ask, points = now.show.ask, []
+    reason = "" if ask.address.as_of_utc is None else "what is told live is of now alone"
     try:
-        held = LiveReader(now.show.ask.project.project.live_dir).values(now.site.site_id) if may_live else []
+        is_told = may_live and not reason
+        held = LiveReader(ask.project.project.live_dir).values(now.site.site_id) if is_told else []
         points = [each for each in held if (each.source_id, each.point) in named]
     except Unreachable as fault:
         reason = str(fault)
@@ -37,9 +40,10 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     running = now.running
     return live_kw.LiveKw(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
-        now_utc=now.show.ask.now_utc,
+        now_utc=ask.now_utc,
         points=tuple(newest.values()),
         has_source=bool(named),
+        every_s=asked_every_s(now.site),
         demand=now.figures.get("block_demand_kw"),
         window_minutes=0 if running is None else running.window_minutes,
     )
@@ -55,9 +59,9 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
         **now.common(running=True),
         what=what,
         month=figures.get(what),
-        # One address of `why` explains whole days and months; of a day's hours, each stands on the page of the day.
-        today=by_hours(now, whole),
-        day_label="Today so far" if now.is_today else f"On {now.day}",
+        today=now.show.shown(whole),
+        day_label="Today so far" if now.is_today else "Last day read",
+        day="" if now.is_today else str(now.day),
         parts=tuple((label, figures[field]) for label, field in parts if field in figures),
         projected=figures.get(f"projected_{what}"),
         method="" if running is None else running.method,
@@ -126,7 +130,7 @@ def against_expected(now: SiteNow) -> today.Today:
     return today.Today(
         **now.common(running=True) | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else str(now.day),
-        so_far=by_hours(now, now.show.sum_of(known, f"energy of {now.day}")) if known else None,
+        so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
         no_forecast="the site file names no forecast of its main meter"
         if not stream
@@ -155,7 +159,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
 
 def block(now: SiteNow) -> tariff_block.TariffBlock:
     """Widget 7: of this very instant, whatever the readings' age."""
-    at_utc = now.show.ask.now_utc
+    at_utc = now.show.as_of_utc
     local = at_utc.astimezone(zone(now.site.time_zone))
     tariff = tariff_on(now, local.date())
     common = now.common() | {"reason": "", "age": f"at {local:%H:%M}"}
@@ -176,7 +180,7 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
 
 def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
     local = None if held.until_utc is None else held.until_utc.astimezone(zone(now.site.time_zone))
-    same_day = local is not None and local.date() == now.show.ask.now_utc.astimezone(local.tzinfo).date()
+    same_day = local is not None and local.date() == now.show.as_of_utc.astimezone(local.tzinfo).date()
     return tariff_block.Block(
         charge_id=held.charge_id,
         period_id=held.period.period_id,

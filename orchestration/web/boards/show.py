@@ -1,8 +1,9 @@
 """Figures for a page that are stored nowhere: made of mart rows or by a named computation, each with its why."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -13,10 +14,15 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
 from orchestration.web.gather import marts_of
+from orchestration.web.number_asked import asking
 from reports.again.figure_sources import Sources
+from reports.asked.why_asked import assessing
 from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of
+from reports.datasets.base import Item
+from reports.datasets.template_ask import Asker
 from reports.figures import FigureBook
-from reports.pages.why_links import why_of
+from reports.make_report import baselines_in_force
+from reports.pages.why_links import Term, why_made, why_of
 from reports.pages.widgets.tile import Shown
 
 
@@ -26,13 +32,14 @@ class Show:
     def __init__(self, ask: Ask, site: Site, sources: Sources) -> None:
         self.ask, self.site, self.sources = ask, site, sources
         self.address = ask.address.model_copy(update={"site": site.site_id})
-        self.as_of_utc = ask.address.as_of_utc or ask.now_utc
-        self.read = marts_of(ask)
+        self.as_of_utc = ask.as_known_utc
+        self.read = marts_of(ask, site)
         self.book = FigureBook(
             report_id=f"page/{ask.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
             is_synthetic=site.is_simulated,
         )  # fmt: skip
         self.whys: dict[str, str] = {}
+        self._askers: dict[tuple[date, date], Asker] = {}
 
     def shown(self, figure: Figure | None) -> Shown | None:
         """The figure with the address that explains it."""
@@ -41,6 +48,19 @@ class Show:
         why = why_of(figure, self.address, self.book.by_id)
         self.whys[figure.figure_id] = why
         return Shown(figure=figure, why=why)
+
+    def judged(self, dataset: Literal["enpi", "project"], measure: str, scope: str, period: Period) -> Shown:
+        """A number of an energy use against its baseline in force, or of a measure; asked for again by its name."""
+        if (period.start, period.end) not in self._askers:
+            given = replace(asking(self.ask, self.sources), site=self.site, as_of_utc=self.as_of_utc)
+            versions = baselines_in_force(self.site, given.baselines, as_of_utc=self.as_of_utc)
+            self._askers[period.start, period.end] = assessing(given, period, versions, self.book)
+        item = Item(key="", label=scope, scope=scope, period=period)
+        figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)
+        how = "assessment" if dataset == "enpi" else "project"
+        term = Term(kpi=measure, scopes=(scope,), period=f"{period.start}/{period.end}", how=how)
+        self.whys[figure.figure_id] = why_made(term, self.address)
+        return Shown(figure=figure, why=self.whys[figure.figure_id])
 
     def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
         """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
@@ -53,12 +73,7 @@ class Show:
 
     def figures(self, rows: pl.DataFrame) -> list[Figure]:
         """A figure for each row of KPI marts, in the rows' order."""
-        fresh = [row for row in rows.iter_rows(named=True) if not self.book.has(_path(self.site, row))]
-        if fresh:
-            add_rows(
-                self.book, self.site, pl.DataFrame(fresh, schema=rows.schema), sources=self.sources, is_traced=False
-            )
-        return [self.book.at(_path(self.site, row)) for row in rows.iter_rows(named=True)]
+        return add_rows(self.book, self.site, rows, sources=self.sources, is_traced=False)
 
     def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
         """Rows of a scope's KPI of a grain within [start, end)."""
@@ -138,10 +153,3 @@ class Show:
         rows = self.mart(name)
         found: Any = rows[column].max() if rows.height else None
         return found if isinstance(found, date) else None
-
-
-def _path(site: Site, row: dict[str, Any]) -> str:
-    """Where add_rows puts the figure of a row."""
-    hour = row.get("hour_start_utc")
-    place = f"{hour:%Y-%m-%dT%H:%MZ}~{row['period_start']}" if hour is not None else str(row["period_start"])
-    return f"{site.site_id}/{row['scope']}/{row['grain']}/{place}/{row['kpi']}"

@@ -1,9 +1,9 @@
 """A site at its last reading: what several tiles of a board share, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -13,11 +13,11 @@ from assets.sites.meter_tree import total_meters
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.show import Show
 from reports.content.lists.running_list import running_list
+from reports.pages.address import Compare
 from reports.pages.widgets.live_kw import age_words
 from reports.pages.widgets.tile import Shown
 
@@ -47,7 +47,8 @@ class SiteNow:
         try:
             if self.quarters.is_empty():
                 return None
-            ahead = self.show.mart("mart_site__day_projection")
+            # The two are published together: where one alone is gone, it is not that nothing was read.
+            ahead = self.show.read("mart_site__day_projection", site_id=self.site.site_id)
             found = running_figures(self.site.site_id, self.quarters, ahead)
         except BadInput as fault:
             if fault.reason != "nothing_known":
@@ -126,14 +127,6 @@ def tariff_on(now: SiteNow, day: date) -> Tariff | None:
     return next((each for each in now.site.tariffs if each.is_in_force(day) and each.commodity == "electricity"), None)
 
 
-def by_hours(now: SiteNow, figure: Figure | None) -> Shown | None:
-    """A sum of a day's hours: it leads to the day's page, where each of them says why."""
-    if figure is None:
-        return None
-    why = now.show.address.href("/energy", scope=now.scope, period=str(now.day), grain="hour")
-    return Shown(figure=figure, why=why)
-
-
 def last_days(now: SiteNow, count: int) -> Period | None:
     """The last whole days that are published, at most so many."""
     end = now.show.newest("mart_scope__day_kpi")
@@ -143,3 +136,17 @@ def last_days(now: SiteNow, count: int) -> Period | None:
     end = min(end, now.day if now.is_today else now.day + timedelta(days=1))
     start = end - timedelta(days=count)
     return Period(label=f"{start}/{end}", start=start, end=end, time_zone=now.site.time_zone)
+
+
+class Asked(NamedTuple):
+    """What a board is asked: its sites (the first is the chosen one), scope, period and what it is compared with."""
+
+    sites: Sequence[SiteNow]
+    scope: str
+    period: Period
+    compare: Compare
+
+    @property
+    def site(self) -> SiteNow:
+        """The chosen one."""
+        return self.sites[0]

@@ -10,24 +10,24 @@ from assets.kpi.enpi_of_use.alert_marts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
-from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
-from reports.again.computations import baseline_input
-from reports.again.project_again import PLANNED
-from reports.again.project_again import number as project_number
+from orchestration.web.boards.together import Together
 from reports.datasets.of_uses.enpi_figures import overlapping
 from reports.make_report import project_baselines
 from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import Shown
+from reports.writer import words
 
 WEEK = 7
-FIELDS = ("expected_kwh", "actual_kwh", "uncertainty_kwh", "compared_days", "detectable_kwh")
+PROJECT = {
+    "saving": "savings_kwh", "band": "uncertainty_kwh", "days": "compared_days", "detectable": "detectable_kwh",
+}  # fmt: skip
 
 
 def by_area(now: SiteNow, scope: str) -> Compared:
@@ -122,46 +122,70 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     )  # fmt: skip
 
 
-def saved(now: SiteNow, period: Period) -> saved_energy.Savings:
-    """What the uses of a site saved over a year or month of the marts; uses that share a meter are in no sum."""
-    show = now.show
-    uses = [seu for seu in now.site.seus if seu.is_active]
-    rows = show.mart("mart_seu__kpi_values")
-    common = now.common() | {"reason": f"no use of the site is compared with a baseline in {period.label}"}
-    if rows.is_empty():
-        return saved_energy.Savings(**common, span=period.label)
-    inside = rows.filter(
-        (pl.col("period_start") == period.start) & (pl.col("period_end") == period.end)
-        & pl.col("kpi").is_in(["savings_kwh", "delta_percent"])
-    ).with_columns(findings=pl.col("finding"))  # fmt: skip
-    told: list[tuple[str, Shown | None, Shown | None]] = []
-    summed: list[tuple[Seu, Figure]] = []
-    for seu in uses:
-        mine = inside.filter(pl.col("scope") == f"seu:{seu.seu_id}").with_columns(carrier=pl.lit(seu.carrier.value))
-        found = {each.kpi: each for each in show.figures(mine)}
-        saving = found.get("savings_kwh")
-        told.append((seu.name, show.shown(saving), show.shown(found.get("delta_percent"))))
-        if saving is not None and saving.value is not None and not seu.is_aggregate:
-            summed.append((seu, saving))
-    names = {seu.seu_id for seu, _ in summed}
-    shared = overlapping([seu for seu, _ in summed], now.site) if summed else []
-    kept = [] if shared or len({seu.carrier for seu, _ in summed}) > 1 else [figure for _, figure in summed]
-    total = None if not kept else show.shown(_total(show, kept))
-    if not kept and summed:
-        common["reason"] = "the uses share meters or are of several carriers: their savings do not add up"
-    left = [seu.name for seu in uses if seu.seu_id not in names]
-    return saved_energy.Savings(**common, total=total, uses=tuple(told), left_out=tuple(left), span=period.label)
+def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
+    """What the uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
+
+    Uses that share a meter are in no sum, nor several carriers, nor money of several currencies.
+    """
+    uses: list[saved_energy.Use] = []
+    left: list[str] = []
+    summed: list[saved_energy.Use] = []
+    carriers: set[Carrier] = set()
+    for now in sites:
+        own, kept = _saved_of(now, period, f"{now.site.name}: " if len(sites) > 1 else "")
+        uses += own
+        left += [each.name for each in own if each.name not in {use.name for use, _ in kept}]
+        summed += [use for use, _ in kept]
+        carriers |= {carrier for _, carrier in kept}
+    common = sites[0].common() | {"reason": f"no use is compared with a baseline in {period.label}"}
+    given = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=period.label)
+    if len(carriers) > 1 or not summed:
+        is_shared = any(use.saving is not None and use.saving.figure.value is not None for use in uses)
+        why = "are of several carriers" if summed else "share meters, or hold one another"
+        reason = f"the uses {why}: their savings do not add up" if summed or is_shared else given.reason
+        return given.model_copy(update={"reason": reason})
+    all_ = Together([now.show for now in sites])
+    savings, bands, worths = (
+        [shown.figure for each in summed if (shown := getattr(each, name)) is not None]
+        for name in ("saving", "band", "worth")
+    )
+    has_worth = len(worths) == len(summed) and len({each.unit for each in worths}) == 1
+    return given.model_copy(
+        update={
+            "total": all_.made("sum", savings, kpi="savings_kwh", unit="kwh"),
+            "band": all_.made("root_sum_of_squares", bands, kpi="uncertainty_kwh", unit="kwh"),
+            "worth": all_.made("sum", worths, kpi="savings_value", unit=worths[0].unit) if has_worth else None,
+            "no_worth": "" if has_worth else "uses of several currencies, or without a price for each day",
+        }
+    )
 
 
-def _total(show: Show, parts: Sequence[Figure]) -> Figure:
-    if len(parts) == 1:
-        return parts[0]
-    given = [("part", each) for each in parts]
-    first = parts[0]
-    return show.book.derive(
-        f"saved/{first.start}", "sum", given, label="saved by uses that share no meter", kpi="savings_kwh",
-        unit=first.unit, scope=f"site:{show.site.site_id}",
-    )  # fmt: skip
+def _saved_of(
+    now: SiteNow, period: Period, before: str
+) -> tuple[list[saved_energy.Use], list[tuple[saved_energy.Use, Carrier]]]:
+    """Every active use of a site, and those whose savings add up: leaves with a saving that share no meter."""
+    show, kpis = now.show, ("savings_kwh", "delta_percent")
+    own = period.model_copy(update={"time_zone": now.site.time_zone})
+    is_it = (pl.col("period_start") == own.start) & (pl.col("period_end") == own.end) & pl.col("kpi").is_in(list(kpis))
+    rows = show.mart("mart_seu__kpi_values", is_it)
+    told: list[saved_energy.Use] = []
+    summed: list[tuple[saved_energy.Use, Seu]] = []
+    for seu in [seu for seu in now.site.seus if seu.is_active and rows.height]:
+        scope = f"seu:{seu.seu_id}"
+        mine = rows.filter(pl.col("scope") == scope).with_columns(
+            carrier=pl.lit(seu.carrier.value), findings=pl.col("finding")
+        )
+        found = {each.kpi: show.shown(each) for each in show.figures(mine)}
+        saving, off = (found.get(kpi) for kpi in kpis)
+        is_saved = saving is not None and saving.figure.value is not None
+        band, worth = (
+            show.judged("enpi", name, scope, own) if is_saved else None for name in ("uncertainty_kwh", "savings_value")
+        )
+        use = saved_energy.Use(name=f"{before}{seu.name}", saving=saving, band=band, off=off, worth=worth)
+        told.append(use)
+        summed += [(use, seu)] if is_saved and not seu.is_aggregate else []
+    shared = {seu.seu_id for pair in overlapping([seu for _, seu in summed], now.site) for seu in pair}
+    return told, [(use, seu.carrier) for use, seu in summed if seu.seu_id not in shared]
 
 
 def measures(shows: Sequence[SiteNow]) -> projects.Projects:
@@ -179,51 +203,19 @@ def _of_site(now: SiteNow) -> list[projects.Project]:
 
 
 def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) -> projects.Project:
-    show, site = now.show, now.site
     first, after = project.reporting_period
-    whole = Period(label="", start=first, end=after, time_zone=site.time_zone)
-    period = reported_span(project, whole, show.as_of_utc)
+    whole = Period(label="", start=first, end=after, time_zone=now.site.time_zone)
+    period, name = reported_span(project, whole, now.show.as_of_utc), f"{now.site.name}: {project.name}"
     if version is None or period is None:
         verdict = "no baseline of the project is fitted" if version is None else "nothing is reported yet"
-        return projects.Project(name=f"{site.name}: {project.name}", verdict=verdict)
-    made: dict[str, Figure] = {}
-    sources = show.sources
-    inputs = [
-        sources.lake_input(site, period.start, period.end, show.as_of_utc), sources.site_input(site),
-        baseline_input(version),
-        sources.adjustments_input(version.baseline_id, version.version, show.as_of_utc),
-    ]  # fmt: skip
-    span = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}
-    for field in FIELDS:
-        named = span | {
-            "project": project.project_id, "field": field, "adjustment": "", "status": version.status.value
-        }  # fmt: skip
-        value = project_number(
-            sources, site, project.project_id, version, period, show.as_of_utc, field=field, adjustment_id=""
-        )
-        made[field] = show.book.add(
-            f"project/{project.project_id}/{field}", value, label=f"{field} of {project.name}", kpi=field,
-            scope=f"project:{project.project_id}", start=period.start, end=period.end,
-            unit="days" if field == "compared_days" else "kwh", computation="project_number", parameters=named,
-            inputs=inputs[1:3] if field in PLANNED else inputs, status="" if value is not None else "missing",
-        )  # fmt: skip
-    saving = show.book.derive(
-        f"project/{project.project_id}/savings_kwh", "difference",
-        [("expected", made["expected_kwh"]), ("actual", made["actual_kwh"])],
-        label=f"avoided by {project.name}", kpi="savings_kwh", unit="kwh",
-    )  # fmt: skip
-    why = show.address.href("/reports", scope=None, period=None)
-    return projects.Project(
-        name=f"{site.name}: {project.name}",
-        **{
-            name: Shown(figure=figure, why=why)
-            for name, figure in (
-                ("saving", saving), ("band", made["uncertainty_kwh"]), ("days", made["compared_days"]),
-                ("detectable", made["detectable_kwh"]),
-            )
-        },
-        verdict="baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}",
-    )  # fmt: skip
+        return projects.Project(name=name, verdict=verdict)
+    told = {
+        field: now.show.judged("project", measure, f"project:{project.project_id}", period)
+        for field, measure in PROJECT.items()
+    }
+    barred = told["saving"].figure.status if told["saving"].figure.value is None else ""
+    verdict = "baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}"
+    return projects.Project(name=name, **told, verdict=f"{verdict}: {words(barred)}" if barred else verdict)
 
 
 def site_row(now: SiteNow, period: Period, status: tuple[str, str]) -> sites_table.SiteRow:

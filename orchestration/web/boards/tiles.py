@@ -1,18 +1,17 @@
 """The tiles of a board by key: which permission each asks for, whether it is of the whole site, and who fills it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import orjson
 
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
-from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
-from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.site_now import Asked
+from orchestration.web.boards.together import areas_of, compared_sites
 from orchestration.web.cache import answers_of
 from orchestration.web.gather import stamp_of
-from reports.pages.address import Compare
 from reports.pages.board import orders
 from reports.pages.page import Widget
 from reports.pages.widgets import (
@@ -33,20 +32,6 @@ from reports.pages.widgets.tile import not_installed
 P = Permission
 
 
-class Asked(NamedTuple):
-    """What a board is asked: its sites (the first is the chosen one), scope, period and what it is compared with."""
-
-    sites: Sequence[SiteNow]
-    scope: str
-    period: Period
-    compare: Compare
-
-    @property
-    def site(self) -> SiteNow:
-        """The chosen one."""
-        return self.sites[0]
-
-
 class Tile(NamedTuple):
     """How a tile comes to be. is_of_part: a tenant sees it too, for a scope of theirs."""
 
@@ -60,9 +45,19 @@ def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
 
 
 def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
-    return lambda asked: compared_span.view(
-        span_tiles.compared(asked.site, kpi, asked.scope, asked.period, asked.compare, key=key, title=title)
-    )
+    def make(asked: Asked) -> Widget:
+        named = {"key": key, "title": title}
+        if len(asked.sites) > 1:
+            return compared_span.view(compared_sites(asked.sites, kpi, asked.period, asked.compare, **named))
+        found = span_tiles.compared(asked.site, kpi, asked.scope, asked.period, asked.compare, **named)
+        return compared_span.view(found)
+
+    return make
+
+
+def _areas(asked: Asked) -> Widget:
+    made = [span_tiles.by_area(now, asked.scope if now is asked.site else now.scope) for now in asked.sites]
+    return compared_span.view(made[0] if len(made) == 1 else areas_of(asked.sites, made))
 
 
 def _power(asked: Asked) -> Widget:
@@ -73,7 +68,7 @@ def _power(asked: Asked) -> Widget:
 TILES: Mapping[str, Tile] = {
     "live_kw": Tile(P.READ, _power),
     "today": Tile(P.READ, lambda asked: today.view(now_tiles.against_expected(asked.site))),
-    "eui": Tile(P.READ, lambda asked: compared_span.view(span_tiles.by_area(asked.site, asked.scope)), True),
+    "eui": Tile(P.READ, _areas, True),
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
@@ -93,7 +88,7 @@ TILES: Mapping[str, Tile] = {
     "scope_cost": Tile(P.READ, _over("cost", "scope_cost", "Cost"), True),
     "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
     "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
-    "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.site, asked.period))),
+    "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.sites, asked.period))),
     "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
     "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
     "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),

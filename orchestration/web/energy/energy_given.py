@@ -68,9 +68,9 @@ def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], 
     found = []
     for at in _grid(asked):
         read = known.get(at)
-        if read is None and at >= asked.ask.now_utc:
+        if read is None and at >= asked.ask.as_known_utc:
             continue
-        value = beside.get(_place(at, asked.period, asked))
+        value = beside.get(_place(at, asked.period, asked)) if beside else None
         if read is None:
             found.append(Point(at, None, value, 0.0, None, ("no_readings",)))
             continue
@@ -86,7 +86,7 @@ def totals_of(asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str]
     book = FigureBook(
         report_id=f"energy/{site.site_id}/{asked.scope.replace('/', '~')}",
         revision=0,
-        as_of_utc=ask.now_utc,
+        as_of_utc=ask.as_known_utc,
         is_synthetic=site.is_simulated,
     )
     found, notes = {each.kpi: each for each in _spans(book, asked, period, tuple(OF_DAYS))}, dict[str, str]()
@@ -111,7 +111,7 @@ def totals_of(asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str]
 
 def heat_of(asked: Asked, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:
     """KWh by local day and hour of the clock; nothing of a single day, or of more than a picture holds."""
-    if not 1 < asked.period.days <= MOST_HEAT_DAYS or asked.ask.address.as_of_utc is not None:
+    if not 1 < asked.period.days <= MOST_HEAT_DAYS:
         return {}
     hours = asked._replace(grain="hour")
     made = {each.start_utc: each.value for each in points} if asked.grain == "hour" else _values_of_hours(hours)
@@ -128,7 +128,9 @@ def nearest_month(asked: Asked) -> str:
     is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
     known = is_it & pl.col("value").is_not_null()
     try:
-        rows = marts_of(asked.ask)("mart_site__kpi_values", site_id=asked.site.site_id, scope=asked.scope, where=known)
+        rows = marts_of(asked.ask, asked.site)(
+            "mart_site__kpi_values", site_id=asked.site.site_id, scope=asked.scope, where=known
+        )
     except BadInput:
         return ""
     months: list[date] = rows["period_start"].to_list()
@@ -163,20 +165,21 @@ def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
 
 
 def _book_of(asked: Asked, rows: pl.DataFrame) -> FigureBook:
-    book = FigureBook(report_id="energy", revision=0, as_of_utc=asked.ask.now_utc, is_synthetic=asked.site.is_simulated)
-    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
+    ask, site = asked.ask, asked.site
+    book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
+    add_rows(book, site, rows, sources=ask.project.sources(keeps=False), is_traced=False)
     return book
 
 
 def _hours(asked: Asked, period: Period) -> pl.DataFrame:
-    rows = hours_of(asked.site, period, marts_of(asked.ask), scope=asked.scope, kpis=(KPI,))
+    rows = hours_of(asked.site, period, marts_of(asked.ask, asked.site), scope=asked.scope, kpis=(KPI,))
     return rows.filter(pl.col("scope") == asked.scope)
 
 
 def _days_or_months(asked: Asked, period: Period) -> pl.DataFrame:
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == asked.grain)
-    marts, site_id = marts_of(asked.ask), asked.site.site_id
+    marts, site_id = marts_of(asked.ask, asked.site), asked.site.site_id
     where = inside & is_it
     return marts(
         "mart_site__kpi_values", site_id=site_id, years=years_of(period), scope=asked.scope, where=where
@@ -209,7 +212,7 @@ def _of_quarters(asked: Asked, period: Period) -> dict[datetime, Read]:
 
 
 def _spans(book: FigureBook, asked: Asked, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
-    rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask), kpis=kpis)
+    rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask, asked.site), kpis=kpis)
     count = len(book.figures())
     add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
     return list(book.figures()[count:])
@@ -249,9 +252,10 @@ def _grid(asked: Asked) -> Iterator[datetime]:
         steps = int((period.end_utc - period.start_utc) / _QUARTER)
         yield from (period.start_utc + place * _QUARTER for place in range(steps))
         return
-    first = period.start_utc.replace(minute=0)
-    hours = [first + place * _HOUR for place in range(int((period.end_utc - first) / _HOUR) + 1)]
-    yield from sorted({*midnights, *(each for each in hours if period.start_utc <= each < period.end_utc)})
+    start, end = period.start_utc, period.end_utc
+    first = start.replace(minute=0)
+    hours = [first + place * _HOUR for place in range(int((end - first) / _HOUR) + 1)]
+    yield from sorted({*midnights, *(each for each in hours if start <= each < end)})
 
 
 def _begins_year(month: Period, period: Period) -> bool:

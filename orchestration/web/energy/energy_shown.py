@@ -13,7 +13,7 @@ from orchestration.web.gather import age_of, header_of, period_of, scope_of, sco
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import EnergyGiven
 from reports.pages.header import GRAINS
-from reports.pages.page_states import State, marts_are_of_now, no_hours, no_marts, no_readings, nothing_in, too_fine
+from reports.pages.page_states import State, no_hours, no_marts, no_readings, nothing_in, too_fine
 
 # Local days that a chart of a grain holds.
 MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700, "year": 3700}
@@ -51,9 +51,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
         return _with(given, _said(question, fault))
     if not any(each.value is not None for each in points):
         return _with(given, _nothing(question))
-    # What is known of the past is in the readings alone: the marts are of now.
-    is_past = ask.address.as_of_utc is not None
-    totals, notes, book = ({}, {}, None) if is_past else totals_of(question, age)
+    totals, notes, book = totals_of(question, age)
     return _with(
         given,
         None,
@@ -61,7 +59,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
         against=against,
         totals=totals,
         notes=notes,
-        lookup={} if book is None else {each.figure_id: each for each in book.figures()},
+        lookup={each.figure_id: each for each in book.figures()},
         heat=heat_of(question, points),
         findings=(*given.findings, *_partly(question)),
         is_synthetic=is_synthetic,
@@ -75,10 +73,8 @@ def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
 
 
 def _cannot(question: Asked) -> State | None:
-    """Why this chart is not drawn at all: marts of another instant, or more intervals than it holds."""
+    """Why this chart is not drawn at all: more intervals than it holds."""
     address, days, grain = question.ask.address, question.period.days, question.grain
-    if address.as_of_utc is not None and grain != "quarter":
-        return marts_are_of_now(address, address.as_of_utc, has_quarters=days <= MOST_DAYS["quarter"])
     if days > MOST_DAYS[grain]:
         return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
     return None

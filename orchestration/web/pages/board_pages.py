@@ -12,23 +12,22 @@ from data_quality.contracts.people import Board
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.ask import Ask
-from orchestration.web.boards import audit_tiles
+from orchestration.web.boards import audit_parts, audit_tiles
 from orchestration.web.boards.show import Show
-from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
-from orchestration.web.boards.tiles import Asked, tiles_of
+from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
-from orchestration.web.gather import age_of, header_of, scope_of, stale_finding
+from orchestration.web.gather import age_of, expect_marts, header_of, known_then, scope_of, stale_finding
 from orchestration.web.route_rights import asked
-from reports.pages.address import Compare, span
+from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import TITLES, board_page, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part
+from reports.texts.locales import page_word
 
 router = APIRouter()
 # Boards that tell of all sites that the person sees, where none is named.
 OF_ALL: tuple[Board, ...] = ("exec", "audit")
-# Their tiles that tell of the first site alone; the table of sites has the others.
-OF_FIRST = ("savings", "cost_year", "carbon_year", "eui")
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -57,9 +56,24 @@ def exec_(ask: Ask = asked(Permission.READ)) -> Response:
 
 
 @router.get("/board/audit", response_class=HTMLResponse)
-def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw",))) -> Response:
+def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw", "before"))) -> Response:
     """What is published, by whom, on what, and does it still recompute?"""
     return _board(ask, "audit")
+
+
+@router.post("/board/audit/draw")
+def draw_again(ask: Ask = asked(Permission.AUDIT_READ)) -> Response:
+    """Ten figures by the number of the form, under an address that shows the same ten to everybody."""
+    return RedirectResponse(ask.address.href("/board/audit", draw=ask.form.get("draw", "")[:MOST_TEXT] or "1"), 303)
+
+
+@router.post("/board/audit/verify")
+def verify(ask: Ask = asked(Permission.AUDIT_READ)) -> Response:
+    """Have the last packs verified; the board says what was found."""
+    sources = ask.project.sources(keeps=False)
+    for site in [ask.site()] if ask.address.site else ask.sites().values():
+        audit_tiles.verify_again(Show(ask, site, sources))
+    return RedirectResponse(ask.address.href("/board/audit"), 303)
 
 
 def _board(ask: Ask, board: Board) -> Response:
@@ -67,23 +81,18 @@ def _board(ask: Ask, board: Board) -> Response:
     chosen = ask.site()
     sites = ask.sites()
     others = [each for each in sites.values() if each.site_id != chosen.site_id]
-    shown = [chosen, *(others if board in OF_ALL and not ask.address.site else [])]
+    shown = [chosen, *(known_then(ask, others) if board in OF_ALL and not ask.address.site else [])]
+    expect_marts(ask, shown)
     nows = [SiteNow(Show(ask, each, sources)) for each in shown]
     first = nows[0]
     period, compare = _span(ask, board, first)
     question = Asked(nows, scope_of(ask, chosen), period, compare)
     widgets = tiles_of(board, question)
-    if len(nows) > 1:
-        # Sites have other currencies and uses: what is told of one of them says of which.
-        widgets = [
-            each.model_copy(update={"title": f"{each.title}: {first.site.name}"}) if each.key in OF_FIRST else each
-            for each in widgets
-        ]
     below: list[Part] = []
     if board == "audit":
         shows = [each.show for each in nows]
-        below = [audit_tiles.drawn_again(shows, ask.address.part("draw"), ask.address), audit_tiles.decisions(shows)]
-    of = first.site.name if len(nows) == 1 else "all sites"
+        below = audit_parts.below(shows, ask.address)
+    of = first.site.name if len(nows) == 1 else page_word("all sites", ask.address.locale)
     age = age_of(ask, first.site)
     pickers = _boards(ask, board)
     if board == "site":
@@ -96,7 +105,11 @@ def _board(ask: Ask, board: Board) -> Response:
         age=age.words(first.site.time_zone), pickers=pickers, below=below, findings=stale_finding(age, period),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
-    return draw(ask, page)
+    drawn = draw(ask, page)
+    if board == "audit" and audit_tiles.is_verifying([each.show for each in nows]):
+        # A browser looks again by itself, without a script.
+        drawn.headers["Refresh"] = "3"
+    return drawn
 
 
 def _span(ask: Ask, board: Board, now: SiteNow) -> tuple[Period, Compare]:
@@ -104,7 +117,7 @@ def _span(ask: Ask, board: Board, now: SiteNow) -> tuple[Period, Compare]:
     usual = newest_year(now) if board == "exec" else newest_month(now)
     if not ask.address.period:
         return usual, "year" if ask.address.compare == "none" else ask.address.compare
-    found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.now_utc, usual=usual.label)
+    found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.as_known_utc, usual=usual.label)
     return found, "previous" if ask.address.compare == "none" else ask.address.compare
 
 
@@ -113,7 +126,11 @@ def _boards(ask: Ask, board: Board) -> list[PageBlock]:
     needs = {"audit": Permission.AUDIT_READ}
     known: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
     options = tuple(
-        Option(text=TITLES[each], href=ask.address.href(f"/board/{each}", period=None), is_chosen=each == board)
+        Option(
+            text=page_word(TITLES[each], ask.address.locale),
+            href=ask.address.href(f"/board/{each}", period=None),
+            is_chosen=each == board,
+        )
         for each in known
         if may(ask.person, needs.get(each, Permission.READ))
     )
@@ -133,5 +150,5 @@ def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choi
     ]
     if board in OF_ALL:
         href = ask.address.href(site=None, scope=None, period=None)
-        options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
+        options.insert(0, Option(text=page_word("All sites", ask.address.locale), href=href, is_chosen=is_all))
     return Choice(label="Site", options=tuple(options))

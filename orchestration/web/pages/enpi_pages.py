@@ -57,6 +57,6 @@ def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, take
 def _told(ask: Ask, site: str, seu: str) -> UseTold:
     given = asking(ask.of(site=site))
     known = known_days(given)
-    usual = str(ask.now_utc.year if known is None else (known.end - timedelta(days=1)).year)
-    period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.now_utc, usual=usual)
+    usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
+    period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
     return use_told(given, seu_of(given.site, seu), period, baseline=ask.address.part("baseline"))

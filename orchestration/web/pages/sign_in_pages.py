@@ -6,6 +6,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
 from orchestration.web.people.sign_in import LONGEST, SignIn
+from orchestration.web.problems import banner_of
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Address
 from reports.pages.page import Form, Input, Page, Part
@@ -18,7 +19,7 @@ WRONG = "This person and this password do not belong together."
 @router.get("/login", response_class=HTMLResponse)
 def login(request: Request) -> Response:
     """The form; it asks for nothing that is known."""
-    return draw(None, _login_page(request.query_params.get("next", "/")))
+    return _drawn(request, _login_page(request.query_params.get("next", "/")))
 
 
 @router.post("/login")
@@ -32,7 +33,7 @@ def log_in(request: Request) -> Response:
     token = sign_in.open(person_id, form.get("password", ""), _address(request))
     if token is None:
         request.state.code = "wrong_password"
-        return draw(None, _login_page(wanted, said=WRONG), status=401)
+        return _drawn(request, _login_page(wanted, said=WRONG), status=401)
     # Whoever brought a cookie along gets another: nobody can hand one to somebody else beforehand.
     sign_in.end(request)
     return _gone_in(sign_in, token, safe_next(wanted))
@@ -43,7 +44,7 @@ def invitation(request: Request, token: str) -> Response:
     """The form for a first password; to look at it uses nothing up."""
     sign_in: SignIn = request.app.state.sign_in
     person_id = sign_in.credentials.invited(token[:MOST_TEXT], request.app.state.clock)
-    return draw(None, _password_page(person_id, request.url.path))
+    return _drawn(request, _password_page(person_id, request.url.path))
 
 
 @router.post("/invitation/{token}")
@@ -62,7 +63,7 @@ def accept(request: Request, token: str) -> Response:
             raise
         request.state.code = fault.reason
         said = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
-        return draw(None, _password_page(person_id, request.url.path, said=said[0].upper() + said[1:]), status=422)
+        return _drawn(request, _password_page(person_id, request.url.path, said=said[0].upper() + said[1:]), status=422)
     return _gone_in(sign_in, opened, "/")
 
 
@@ -81,6 +82,10 @@ def safe_next(text: str) -> str:
     is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and len(text) <= 1000
     # Browsers leave out tabs and line ends, and take a backslash for a stroke.
     return text if is_ours and text.isprintable() and "\\" not in text else "/"
+
+
+def _drawn(request: Request, page: Page, status: int = 200) -> Response:
+    return draw(None, page, status=status, banner=banner_of(request))
 
 
 def _gone_in(sign_in: SignIn, token: str, to: str) -> Response:
@@ -116,6 +121,7 @@ def _login_page(wanted: str, said: str = "") -> Page:
 
 def _password_page(person_id: str, path: str, said: str = "") -> Page:
     fields = (
+        Input(name="person", label="", kind="hidden", value=person_id),
         Input(name="password", label="Password", kind="password", is_required=True, hint="12 characters or more"),
         Input(name="again", label="The same again", kind="password", is_required=True),
     )

@@ -1,17 +1,26 @@
-"""/why: where a number comes from, made again; and keeping it as a figure that can be cited."""
+"""/why: where a number comes from, made again, or of a live one who told it; and keeping it as a figure to be cited."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.live.live_store import LiveReader
+from controls.templates.load_templates import load_template
 from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.live_source import ModbusSource, asked_every_s
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.units import unit_of
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
-from orchestration.web.number_asked import WHY_TAKES, explained, kept_number
-from orchestration.web.route_rights import asked
+from orchestration.web.number_asked import WHY_TAKES, explained, kept_number, readings_csv
+from orchestration.web.route_rights import NotAllowed, asked
 from reports.pages.address import read_address
-from reports.pages.why import address_of, why_page
+from reports.pages.live_grid import point_page
+from reports.pages.page import Page
+from reports.pages.why import CSV, address_of, why_page
 from reports.pages.why_links import TAKES, WHY
 
 router = APIRouter()
@@ -20,8 +29,17 @@ router = APIRouter()
 @router.get("/why", response_class=HTMLResponse)
 def why(ask: Ask = asked(Permission.READ, takes=WHY_TAKES)) -> Response:
     """The reason of one number."""
+    if ask.address.part("point"):
+        return draw(ask, _told_live(ask))
     may_keep = may(ask.person, Permission.REPORT_RUN)
     return draw(ask, why_page(explained(ask), ask.address, may_keep=may_keep))
+
+
+@router.get(CSV)
+def readings(ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+    """All readings behind it."""
+    told = {"Content-Disposition": 'attachment; filename="readings.csv"'}
+    return Response(readings_csv(ask), media_type="text/csv; charset=utf-8", headers=told)
 
 
 @router.post("/why/keep")
@@ -29,3 +47,42 @@ def keep(ask: Ask = asked(Permission.REPORT_RUN)) -> Response:
     """Store the number with its trace, and show it under its id; the same number again keeps its id."""
     wanted = replace(ask, address=read_address(WHY, list(ask.form.items()), takes=TAKES))
     return RedirectResponse(address_of(kept_number(wanted), ask.address), 303)
+
+
+def _told_live(ask: Ask) -> Page:
+    """Why a live number is what it is. Raises NotAllowed, and BadInput (unknown_item) for a point that is silent."""
+    if not may(ask.person, Permission.LIVE_READ):
+        raise NotAllowed(Permission.LIVE_READ)
+    site, name = ask.site(), ask.address.part("point")
+    held = LiveReader(ask.project.project.live_dir).values(site.site_id)
+    value = next((each for each in held if f"{each.source_id}/{each.point}" == name), None)
+    if value is None:
+        raise BadInput(f"site {site.site_id!r} tells no point {name!r} now", reason="unknown_item")
+    address = ask.address.model_copy(update={"site": site.site_id})
+    return point_page(
+        address, value, of=site.name, told_by=tuple(_told_by(site, value.source_id, value.point)),
+        time_zone=site.time_zone, now_utc=ask.now_utc, every_s=asked_every_s(site).get(value.source_id, 0.0),
+    )  # fmt: skip
+
+
+def _told_by(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]:
+    """Where the source has the value, and by which register and scale it becomes the number, as the site file says."""
+    for source, point in [(one, each) for one in site.sources for each in one.points]:
+        if (source.source_id, point.point) != (source_id, name):
+            continue
+        known = (getattr(point, each, "") for each in ("topic", "value_name", "object", "obis"))
+        path = getattr(point, "path", "")
+        place = " ".join(filter(None, (source.kind, next(filter(None, known), ""), path and f"field {path}")))
+        yield "Told by", f"{source_id}: {place}"
+        asset = next((each for each in site.assets if each.asset_id == getattr(source, "asset", None)), None)
+        template = getattr(source, "template", "") or (asset.template if asset is not None else "")
+        scale = "as it is told"
+        if isinstance(source, ModbusSource) and template:
+            found = load_template(template).capability(getattr(point, "value_name", ""))
+            scale = f"{template}: {found.table} register {found.register_address}, {found.type}, times {found.scale:g}"
+        told = unit_of(point.told_unit)
+        is_other = told.code != told.canonical and not told.is_power
+        yield (
+            "Register and scale",
+            f"{scale}; told in {told.code}" + (f", of which 1 is {told.factor:g} {told.canonical}" if is_other else ""),
+        )

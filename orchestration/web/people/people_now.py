@@ -7,6 +7,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person
 from orchestration.open_project import OpenProject
 
+NOBODY = (
+    "no person is named yet, so nobody can sign in and no key has an owner; whoever runs this project writes "
+    "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
+)
+
 
 class PeopleNow:
     """Who is known now. fault: what is wrong with the file, empty while it is in order; then nothing may be written."""
@@ -16,6 +21,8 @@ class PeopleNow:
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._people, self.fault = People(), ""
+        # Of a file that was never in order nobody may have acted.
+        project.believing({})
         self.people()
 
     def people(self) -> People:
@@ -24,7 +31,8 @@ class PeopleNow:
             found = self._file.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         except OSError as error:
-            self.fault = f"the people file cannot be read ({error.strerror})"
+            was_read = bool(self._people.people) or not isinstance(error, FileNotFoundError)
+            self.fault = f"the people file cannot be read ({error.strerror})" if was_read else NOBODY
             self._stamp = None
             return self._people
         with self._lock:
@@ -37,6 +45,11 @@ class PeopleNow:
         """The person of that id, if the file names them today."""
         return next((each for each in self.people().people if each.person_id == person_id), None)
 
+    def told(self) -> str:
+        """The fault of this moment in words."""
+        self.people()
+        return self.fault
+
     def _read(self) -> None:
         try:
             self._people, self.fault = load_people(self._file), ""
@@ -46,5 +59,4 @@ class PeopleNow:
             self.fault = f"the people file is not in order, so nothing is written until it is: {where}{fault.message}"
             return
         # What the store holds of signatures is judged by the keys of today.
-        self._project.store.public_keys = self._people.public_keys
-        self._project.store.trust = None
+        self._project.believing(self._people.public_keys)

@@ -1,14 +1,15 @@
-// Live tiles: newest values as they are told, grey after five seconds, no value after sixty. Draws and computes nothing.
+// Live tiles: newest values as they are told, grey and gone by the ages that stand in the tile. Draws, computes nothing.
 "use strict";
 (() => {
-  const OLD_S = 5, GONE_S = 60, NAMED = 32, LONGEST = 180, AGAIN_MS = 10000, SUMMARY_MS = 60000;
+  const NAMED = 32, LONGEST = 180, AGAIN_MS = 10000, SUMMARY_MS = 60000;
   const tiles = new Map();
   for (const card of document.querySelectorAll("[data-live]")) {
     const [site, ...rest] = card.dataset.live.split("/");
     const name = rest.join("/");
     if (!tiles.has(site)) tiles.set(site, new Map());
     const shown = card.querySelector("[data-live-value] bdi") || card.querySelector("[data-live-value]");
-    const tile = { card, shown, age: card.querySelector("[data-live-age]"), reason: card.querySelector(".reason"), told: 0, text: "" };
+    const [old, gone] = card.dataset.liveLimits.split(" ").map(Number);
+    const tile = { card, shown, old, gone, age: card.querySelector("[data-live-age]"), reason: card.querySelector(".reason"), told: 0, text: "" };
     tiles.get(site).set(name, (tiles.get(site).get(name) || []).concat(tile));
   }
   const all = () => [...tiles.values()].flatMap((each) => [...each.values()].flat());
@@ -31,12 +32,12 @@
   const draw = (tile) => {
     if (!tile.told) return;
     const age = Math.max(0, (performance.now() - tile.told) / 1000);
-    const isGone = age > GONE_S;
-    tile.card.classList.toggle("live-old", age > OLD_S);
+    const isGone = age > tile.gone;
+    tile.card.classList.toggle("live-old", age > tile.old);
     tile.card.classList.toggle("live-gone", isGone);
     if (tile.reason) tile.reason.hidden = !isGone;
     say(tile.shown, isGone ? "–" : tile.text);
-    say(tile.age, `told ${words(age)} ago`);
+    say(tile.age, `told ${words(age)} ago${tile.card.dataset.liveBeat || ""}`);
   };
 
   const listen = (site, named) => {

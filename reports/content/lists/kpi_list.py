@@ -18,7 +18,7 @@ from assets.kpi.enpi_of_use.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
 from assets.stores.warehouse.marts import ReadMart, read_mart
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from reports.again.claims import against_use, claim_of
@@ -73,28 +73,31 @@ def kpi_list(
     return figure_list(book, name=NAME, title="KPI values", period=period, site=site)
 
 
-def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources, is_traced: bool = True) -> None:
-    """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day.
+def add_rows(
+    book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources, is_traced: bool = True
+) -> list[Figure]:
+    """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day. Returns them; a
+    row that the book has already is that figure.
 
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
     are of, and their inputs are looked up when somebody asks why.
     """
-    for row in rows.iter_rows(named=True):
-        barred = _barred(site, row, sources, book.as_of_utc)
-        if not is_traced:
-            _add(book, site, row, [], barred)
-            continue
-        inputs = [
-            sources.lake_input(site, row["period_start"], row["period_end"], book.as_of_utc),
-            sources.site_input(site),
-            sources.definition_input(),
-            *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
-            *sources.factor_inputs(
-                site, row["kpi"], row["scope"], row["period_start"], row["period_end"], book.as_of_utc
-            ),
-            *_baseline_inputs(row, sources, book.as_of_utc),
-        ]
-        _add(book, site, row, inputs, barred)
+    return [
+        book.at(path) if book.has(path := _path(site, row)) else _add(book, site, row, sources, is_traced=is_traced)
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _inputs(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
+    start, end = row["period_start"], row["period_end"]
+    return [
+        sources.lake_input(site, start, end, as_of_utc),
+        sources.site_input(site),
+        sources.definition_input(),
+        *sources.calendar_inputs(site, start, end),
+        *sources.factor_inputs(site, row["kpi"], row["scope"], start, end, as_of_utc),
+        *_baseline_inputs(row, sources, as_of_utc),
+    ]
 
 
 def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
@@ -129,13 +132,18 @@ def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: dat
     return claim_of(site, seu, result, against).not_claimed
 
 
-def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput], barred: str) -> None:
-    kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
-    hour = row.get("hour_start_utc")
+def _path(site: Site, row: Mapping[str, Any]) -> str:
+    hour, start = row.get("hour_start_utc"), row["period_start"]
     place = f"{hour:%Y-%m-%dT%H:%MZ}~{start}" if hour is not None else str(start)
+    return f"{site.site_id}/{row['scope']}/{row['grain']}/{place}/{row['kpi']}"
+
+
+def _add(book: FigureBook, site: Site, row: Mapping[str, Any], sources: Sources, *, is_traced: bool) -> Figure:
+    kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
+    hour, barred = row.get("hour_start_utc"), _barred(site, row, sources, book.as_of_utc)
     parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
-    book.add(
-        f"{site.site_id}/{scope}/{row['grain']}/{place}/{kpi}",
+    return book.add(
+        _path(site, row),
         None if barred else plain(row["exact"], row["value"]),
         label=f"{kpi} of {scope}",
         kpi=kpi,
@@ -145,7 +153,7 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
         unit=UNITS.get(row["unit"], row["unit"]),
         computation="nothing" if barred else "scope_kpi",
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
-        inputs=inputs,
+        inputs=_inputs(site, row, sources, book.as_of_utc) if is_traced else [],
         status=barred or row["finding"] or "",
         findings=(*([barred] if barred else []), *codes_of(row)),
         coverage=row["coverage"],

@@ -211,10 +211,8 @@ class _Desk:
             if own.is_empty():
                 without = {**row, **absent, "scope": f"site:{site_id}{suffix}", "site_id": site_id, "carrier": ""}
                 own = pl.DataFrame([{name: without[name] for name in own.columns}], schema=own.schema)
-            before = len(self.book.figures())
             keys = [*COLUMNS, *(["hour_start_utc"] if hour is not None else [])]
-            add_rows(self.book, site, own.select(keys), sources=self.sources)
-            found += list(self.book.figures()[before:])
+            found += add_rows(self.book, site, own.select(keys), sources=self.sources)
         return found
 
 

@@ -19,7 +19,8 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
 from reports.again.claims import against_use
-from reports.again.figure_sources import Sources
+from reports.again.figure_sources import Sources, seu_of
+from reports.assess import is_review_due
 from reports.datasets.kpi_rows import KpiRows
 from reports.datasets.load_hours import load_by_hour
 from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs, SiteSpan
@@ -81,7 +82,9 @@ def enpi_inputs(
         against_savings=_against_savings(days, spans, used),
         load_kw=load_by_hour(sources, site, period, as_of_utc),
         review_due=frozenset(
-            seu_id for seu_id, each in versions.items() if sources.is_review_due(site, seu_id, each, period, as_of_utc)
+            seu_id
+            for seu_id, each in versions.items()
+            if is_review_due(sources, seu_of(site, seu_id), each, period, as_of_utc)
         ),
     )
 

@@ -1,10 +1,12 @@
 """Widget 1: power now and its age, and the mean of the running demand window beside it. A live power is no evidence."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import LiveValue
 from reports.pages.page import Number, Widget
+from reports.pages.why_links import WHY
 from reports.pages.widgets.tile import Given, Shown, nothing, number
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike
@@ -18,6 +20,7 @@ class LiveKw(Given):
     """points: powers of the main meters as last told; one of several is never added to another.
 
     demand: mean of the running window so far, of the marts. has_source: whether any power of a main meter is told.
+    every_s: seconds between two questions by source_id, of those that are asked.
     """
 
     now_utc: datetime
@@ -25,6 +28,19 @@ class LiveKw(Given):
     has_source: bool = True
     demand: Shown | None = None
     window_minutes: int = 0
+    every_s: Mapping[str, float] = {}
+
+
+def limits_s(every_s: float = 0.0) -> tuple[float, float]:
+    """Ages from which a value is grey and from which there is none: 5 and 60 s, and for a source that is asked seldom
+    twice and four times the seconds between two questions.
+    """
+    return max(OLD_S, 2 * every_s), max(GONE_S, 4 * every_s)
+
+
+def beat_words(every_s: float = 0.0) -> str:
+    """What is said behind the age where the limits follow the source's own beat."""
+    return f", asked every {every_s:g} s" if 2 * every_s > OLD_S else ""
 
 
 def view(given: LiveKw) -> Widget:
@@ -37,36 +53,41 @@ def view(given: LiveKw) -> Widget:
     numbers = [live_number(each, given) for each in given.points]
     first = given.points[0]
     age_s, name = first.age_s(given.now_utc), f"{first.source_id}/{first.point}"
+    every_s = given.every_s.get(first.source_id, 0.0)
     findings = list(given.findings)
     if first.quality != "measured":
         findings.append(Finding(code=first.quality, message="the meter, or its clock, is doubtful", severity="info"))
-    is_gone = age_s > GONE_S
+    is_gone = age_s > limits_s(every_s)[1]
     return Widget(
         key=KEY,
         title=TITLE,
         state="none" if is_gone else "finding" if findings else "value",
-        value=numbers[0],
+        # Its age stands at the head of the tile, where it goes on.
+        value=numbers[0] if is_gone else numbers[0].model_copy(update={"note": ""}),
         reason=f"no value for {age_words(age_s)}" if is_gone else "",
-        age=f"told {age_words(age_s)} ago",
+        age=f"told {age_words(age_s)} ago{beat_words(every_s)}",
         numbers=(*numbers[1:], beside),
         findings=tuple(findings),
         link=given.link,
         live=f"{given.address.site}/{name}",
+        live_limits_s=limits_s(every_s),
+        live_beat=beat_words(every_s),
         is_synthetic=given.is_synthetic or first.is_synthetic,
     )
 
 
 def live_number(value: LiveValue, given: LiveKw) -> Number:
-    """A live value with its age; grey after five seconds, without a value after sixty."""
+    """A live value with its age, grey and gone by `limits_s`."""
     age_s, name = value.age_s(given.now_utc), f"{value.source_id}/{value.point}"
+    old_s, gone_s = limits_s(given.every_s.get(value.source_id, 0.0))
     [text] = format_alike([value.value], value.unit, locale=given.locale)
     return Number(
         label=name,
-        text=MISSING if age_s > GONE_S else text,
+        text=MISSING if age_s > gone_s else text,
         unit=unit_text(value.unit),
         note=f"told {age_words(age_s)} ago",
-        why=given.address.href("/live", site=given.address.site, scope=None, period=None, point=name),
-        tone="muted" if age_s > OLD_S else "plain",
+        why=given.address.href(WHY, site=given.address.site, scope=None, period=None, point=name),
+        tone="muted" if age_s > old_s else "plain",
     )
 
 

@@ -25,12 +25,13 @@ class MonthSoFar(Given):
     method: str = ""
     uncosted_minutes: int = 0
     basis: str = ""
-    day_label: str = "Today"
+    day_label: str = "Today so far"
+    day: str = ""
 
 
 def view(given: MonthSoFar) -> Widget:
     """The tile: the month, today, energy and other parts, and the projection with its method."""
-    more: list[Number] = [number(given.day_label, given.today, given.locale)]
+    more: list[Number] = [number(given.day_label, given.today, given.locale, note=given.day)]
     more += [number(label, shown, given.locale) for label, shown in given.parts]
     how = f"by {words(given.method)}" if given.method else "not projected"
     more.append(number("Whole month, projected", given.projected, given.locale, note=how))

@@ -1,30 +1,67 @@
-"""What was used less than expected over the uses of a site that share no meter, with its band."""
+"""What was used less than expected over the uses of sites that share no meter, with its band and what it is worth."""
 
+from data_quality.contracts.model import Model
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
 from reports.report_content import Cell
+from reports.texts.numbers import unit_text
+
+
+class Use(Model):
+    """One use: what it saved, the model's band, the deviation from expected in percent, what the saving is worth."""
+
+    name: str
+    saving: Shown | None = None
+    band: Shown | None = None
+    off: Shown | None = None
+    worth: Shown | None = None
 
 
 class Savings(Given):
-    """total: sum over the uses; uses: name, saving, deviation of each. left_out: uses that no sum may hold, and why."""
+    """total: sum over the uses that add up; band: its half-width; worth: in money, or no_worth why not.
+
+    left_out: uses that no sum may hold.
+    """
 
     total: Shown | None = None
+    band: Shown | None = None
     worth: Shown | None = None
-    uses: tuple[tuple[str, Shown | None, Shown | None], ...] = ()
+    no_worth: str = ""
+    uses: tuple[Use, ...] = ()
     left_out: tuple[str, ...] = ()
     span: str = ""
-    verdict: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the sum exceeds what the models cannot tell."""
+        saved, band = (None if each is None else each.figure.value for each in (self.total, self.band))
+        if saved is None or band is None:
+            return ""
+        # Strictly above: a saving as large as its own band is not significant.
+        return "significant" if abs(saved) > band else "not significant: within the band"
 
 
 def view(given: Savings) -> Widget:
     """The tile; a saving below zero is more use than expected and says so."""
-    columns = [("Use", ""), ("Saved", "kWh"), ("Against expected", "%")]
+    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Against expected", "%"), ("Worth", ""), ("", "")]
     rows = [
-        [Cell(text=name), cell(saved, given.locale, signed=True), cell(off, given.locale, signed=True)]
-        for name, saved, off in given.uses
+        [
+            Cell(text=each.name),
+            cell(each.saving, given.locale, signed=True),
+            cell(each.band, given.locale),
+            cell(each.off, given.locale, signed=True),
+            cell(each.worth, given.locale, signed=True),
+            # Sites differ in currency.
+            Cell(text="" if each.worth is None else unit_text(each.worth.figure.unit)),
+        ]
+        for each in given.uses
     ]
     content = table("savings", "Energy uses", columns, rows) if rows else None
-    more = [number("Worth", given.worth, given.locale)] if given.worth is not None else []
+    more = []
+    if given.total is not None:
+        band = number("Band, ±", given.band, given.locale, note="" if given.band else "no model says how sure it is")
+        worth = number("Worth", given.worth, given.locale, signed=True, note=given.no_worth or "each day at its price")
+        more = [band, worth]
     notes = [each for each in (given.span, given.verdict) if each]
     notes += [f"not in the sum: {', '.join(given.left_out)}"] if given.left_out else []
     return tile("savings", "Saved against baselines", given, given.total, label="Saved", note="; ".join(notes),

@@ -57,13 +57,12 @@ def _number(block: Block, given: TariffBlock) -> Number:
         text=_price(block.price, given.locale),
         unit=f"{currency_unit(given.currency)}/kWh",
         note=note if block.price is not None else f"{block.why_no_price}; {note}",
-        why=given.address.href("/cost", scope=None, period=None),
     )
 
 
 def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
     return [
-        Number(label=f"Then {words(each.next_period)}", text=_price(each.next_price, given.locale),
+        Number(label="Then", note=words(each.next_period), text=_price(each.next_price, given.locale),
                unit=f"{currency_unit(given.currency)}/kWh")
         for each in blocks
         if each.next_period

@@ -33,8 +33,8 @@ def view(given: Today) -> Widget:
         rows = [
             [Cell(text=hour), cell(used, given.locale), *_cells(band, given.locale)] for hour, used, band in given.hours
         ]
-        content = table("hours", f"Hours of {given.day}", columns, rows)
-    return tile("today", f"{given.day or 'Today'} against expected", given, given.so_far, label="Energy so far",
+        content = table("hours", "Hours of the day", columns, rows)
+    return tile("today", "Against expected", given, given.so_far, label="Energy so far", note=given.day,
                 more=more, content=content, picture=picture)  # fmt: skip
 
 
@@ -42,8 +42,8 @@ def _expected(given: Today) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
-    why = given.address.href("/forecast", scope=None, period=None)
-    return Number(label="Expected of the same hours", text=middle, unit="kWh", note=f"P10 {low} to P90 {high}", why=why)
+    note = f"P10 {low} to P90 {high}, as forecast before the day"
+    return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
 
 
 def _drawn(given: Today) -> Picture:

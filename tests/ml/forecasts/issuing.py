@@ -16,10 +16,11 @@ from ml.forecasts.life.forecast_registry import model_name
 from ml.forecasts.models.naive import SameHourLastWeek, SameHourLastWeekFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
-from ml.forecasts.train import Training, train_case
+from ml.forecasts.train import Training
 from ml.tracker import CHAMPION, LoggedModel, ModelRecord
 from ml.tracking import MlflowTracker
 from tests.ml.cases import ZONE, stream
+from tests.ml.whole_training import train_case
 
 START = datetime(2025, 2, 2, 23, tzinfo=UTC)
 DAYS = 56

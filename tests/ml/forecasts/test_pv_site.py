@@ -14,9 +14,10 @@ from ml.features.sun import Array, array_kw, sky_over
 from ml.forecasts.issue import run_forecast
 from ml.forecasts.life.forecast_registry import FITTERS, fitters_of
 from ml.forecasts.targets import target_of
-from ml.forecasts.train import Training, train_and_register
+from ml.forecasts.train import Training
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant, stream
+from tests.ml.whole_training import train_and_register
 
 START, DAYS = datetime(2024, 3, 1, tzinfo=UTC), 60
 END = START + timedelta(days=DAYS)

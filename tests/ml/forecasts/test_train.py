@@ -11,10 +11,11 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import run_forecast
 from ml.forecasts.life.forecast_registry import family, load_champion, model_name, move_alias
-from ml.forecasts.train import Training, train_and_register
+from ml.forecasts.train import Training
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker
 from tests.ml.cases import RECORDED, hourly_load, plant, whole_days
+from tests.ml.whole_training import train_and_register
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
 WEEK = 168

@@ -10,9 +10,10 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.targets import target_of
-from ml.forecasts.train import Training, train_case
+from ml.forecasts.train import Training
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant
+from tests.ml.whole_training import train_case
 
 START = datetime(2025, 2, 3, 23, tzinfo=UTC)
 

@@ -1,21 +1,15 @@
-"""Long-running processes around the graph: broker, simulated site, agent, collector, MLflow and Dagster; started as
-children, watched, and stopped in reverse order.
-"""
+"""What `meterloom up` runs (broker, simulated sites, agents, collector, MLflow, Dagster, pages), and where each is."""
 
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.access.broker_rights import Client, site_client
@@ -28,60 +22,20 @@ from data_quality.contracts.site_file.live_source import MqttSource, is_listened
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
+from orchestration.environment import SMALL
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.open_project import OpenProject
+from orchestration.supervised.children import Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
+from orchestration.web.people.people_now import NOBODY
 
-Say = Callable[[str], None]
-STOP_S = 10.0
-# Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
-READY_S = 120.0
 # The pages start in three seconds; nothing else waits for them.
 PAGES_S = 20.0
-# A child that is started again whenever it ends is so after this pause.
-AGAIN_S = 5.0
 # How often the simulated home sends its meter file while everything is up.
 DELIVERY_S = 900.0
-
-
-@dataclass
-class Child:
-    """One process of ours and its log."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    is_told: bool = False
-    again: Callable[[], subprocess.Popen[bytes]] | None = None
-    ended_s: float | None = None
-
-    def is_alive(self) -> bool:
-        """True where it runs, or will again: one that others do not need is started anew after a pause."""
-        if self.process.poll() is None or self.again is None:
-            return self.process.poll() is None
-        self.ended_s = self.ended_s or time.monotonic()
-        if time.monotonic() - self.ended_s >= AGAIN_S:
-            self.process, self.ended_s = self.again(), None
-        return True
-
-    def stop(self) -> None:
-        """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
-        if self.process.poll() is None:
-            # A second SIGINT would break off the end that the first one began.
-            if not self.is_told:
-                self.process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_S)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            # It leads a session of its own; run workers outlive a code server that was told to stop.
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-                time.sleep(0.5)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_S)
 
 
 @dataclass
@@ -89,9 +43,9 @@ class Live:
     """Where the live parts of a project answer."""
 
     environment: dict[str, str]
-    broker_kind: str = ""
-    broker_note: str = ""
-    children: list[Child] = field(default_factory=list)
+    broker_kind: str
+    broker_note: str
+    children: Children
 
 
 def has_devices(site: Site) -> bool:
@@ -106,25 +60,6 @@ def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) 
     write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
 
 
-def start(
-    name: str, arguments: list[str], *, environment: Mapping[str, str], logs: Path, is_revived: bool = False
-) -> Child:
-    """Start a child that does not see our terminal's Ctrl-C; its output goes to a log file.
-
-    is_revived: its end is not the end of the others; it is started anew.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{name}.log"
-
-    def run() -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
-            )
-
-    return Child(name, run(), log, again=run if is_revived else None)
-
-
 @contextmanager
 def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_fallback: bool) -> Iterator[Live]:
     """Broker, for each simulated site its devices and its agent, and the collector; everything ends with the block."""
@@ -132,9 +67,14 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     # Their meters are served by the first home, whose Modbus port they share.
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
-    with ExitStack() as stack:
-        clients = _clients(simulated, plants)
-        broker = stack.enter_context(_broker(project, tuple(clients.values()), allow_fallback=allow_fallback))
+    clients = _clients(simulated, plants)
+    with (
+        _broker(project, tuple(clients.values()), allow_fallback=allow_fallback) as broker,
+        Children(project.data_dir / "logs") as children,
+    ):
+        if broker.pid:
+            # First, so that it ends last: the agent brings its devices home over it.
+            children.keep(Child("broker", broker.log, broker.begin_again, broker.process))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -149,8 +89,8 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
             },
             broker_kind=broker.kind,
             broker_note=broker.note,
+            children=children,
         )
-        logs = project.data_dir / "logs"
         for site in simulated:
             # Devices first, so that they end last: the agent brings them home at its own end.
             for module in ("controls.simulator.site_process", "controls.agent.main"):
@@ -162,15 +102,11 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 environment = live.environment if own is None else live.environment | {
                     "METERLOOM_MQTT__USERNAME": own.username, "METERLOOM_MQTT__PASSWORD": own.password,
                 }  # fmt: skip
-                child = start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment, logs=logs)
-                stack.callback(child.stop)
-                live.children.append(child)
+                children.start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment)
                 # Who asks devices that are not there yet fills its log with what is no fault.
-                wait_for_port(modbus_port, live.children)
+                children.wait_for_port(modbus_port)
         if any(is_listened_to(site) for site in sites.values()):
-            child = _collector(project, broker.address.version, environment=live.environment, logs=logs)
-            stack.callback(child.stop)
-            live.children.append(child)
+            _collect(project, broker.address.version, children, environment=live.environment)
         tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
         say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:
@@ -178,11 +114,11 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         yield live
 
 
-def _collector(project: Project, mqtt_version: str, *, environment: Mapping[str, str], logs: Path) -> Child:
+def _collect(project: Project, mqtt_version: str, children: Children, *, environment: Mapping[str, str]) -> None:
     """Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process."""
     arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
     arguments += ["--mqtt-version", mqtt_version]
-    return start("collector", arguments, environment=environment, logs=logs, is_revived=True)
+    children.start("collector", arguments, environment=environment, is_needed=False)
 
 
 def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
@@ -211,19 +147,19 @@ def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Cli
     }
 
 
-def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
+def serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: int = 0) -> None:
     """Run everything until SIGINT or SIGTERM. Raises Unreachable where a part does not come up, BadInput where the
-    project is served already: by another one of this, or by a daemon that outlived its own.
+    project is served already: by another one of this, or by a daemon that outlived its own. workers: of a Dask cluster.
     """
     release = take(project, "up")
     try:
         free(project, "daemon")
-        _serve(project, sites=sites, say=say)
+        _serve(project, sites=sites, say=say, workers=workers)
     finally:
         release()
 
 
-def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
+def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: int) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -234,11 +170,11 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
         raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
-    workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
-    logs = project.data_dir / "logs"
-    with ExitStack() as stack:
-        live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
-        children = list(live.children)
+    workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
+    with live_sites(project, sites, say=say, allow_fallback=True) as live:
+        children, behind = live.children, len(live.children)
+        if workers:
+            live.environment |= _workers(project, workers, children, say, environment=live.environment)
         parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
         if is_pushed:
             module = "controls.collector.receive_main"
@@ -247,49 +183,57 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
             variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
-            # The door for machines is needed by nobody here: the others go on while it is started anew.
-            child = start(name, arguments, environment=variables, logs=logs, is_revived=name == "receive")
-            stack.callback(child.stop)
-            children.append(child)
-        # Nothing else needs the pages: where they end, the agent works on and they are started anew.
-        web = start_pages(project, web_port, environment=live.environment, logs=logs)
-        stack.callback(web.stop)
-        children.append(web)
+            children.start(name, arguments, environment=variables, is_needed=name != "receive")
+        pages = start_pages(project, web_port, children, environment=live.environment)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
-        wait_for_url(f"{dagster_url}/server_info", children, stopped)
-        wait_for_url(f"{mlflow_url}/health", children, stopped)
+        children.wait_for_url(f"{dagster_url}/server_info", stopped)
+        children.wait_for_url(f"{mlflow_url}/health", stopped)
         if not stopped.is_set():
-            say_pages(project, web_port, web.log, say)
+            say_pages(project, web_port, pages.log, say)
             say(f"Dagster  {dagster_url}")
             # Its own first page is about language models.
             say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
-        _watch(project, sites, children, stopped)
+        _watch(project, sites, children, stopped, say)
         say("stopping …")
-        for child in children[len(live.children) :]:
-            # Both at once; the agent and its devices follow in order when the block ends.
-            child.process.send_signal(signal.SIGINT)
-            child.is_told = True
+        # All of these at once; the agent and its devices follow in order when the block ends.
+        children.tell_all_to_end(behind)
 
 
-def start_pages(project: Project, port: int, *, environment: Mapping[str, str], logs: Path) -> Child:
-    """Start the process behind the pages, which is started anew whenever it ends."""
+def _workers(
+    project: Project, count: int, children: Children, say: Say, *, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """A Dask cluster of this machine, which those that are started after it find in their environment."""
+    from orchestration.workers.local_cluster import cluster_commands, environment_of, own_cluster
+
+    work = own_cluster(project)
+    for name, arguments in cluster_commands(project, work, count).items():
+        children.start(name, arguments, environment=environment, is_needed=False)
+    say(f"{count} workers at {work.address}")
+    return environment_of(work)
+
+
+def start_pages(project: Project, port: int, children: Children, *, environment: Mapping[str, str]) -> Child:
+    """Start the process behind the pages: nothing else needs them."""
     arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
-    variables = {**environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
-    return start("web", arguments, environment=variables, logs=logs, is_revived=True)
+    variables = {**SMALL, **environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
+    return children.start("web", arguments, environment=variables, is_needed=False)
 
 
 def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
     """Where the pages are; and where nobody has a password yet, one invitation."""
     server = project.settings.server.model_copy(update={"web_port": port})
     try:
-        wait_for_port(port, [], within_s=PAGES_S)
+        wait_for_port(port, within_s=PAGES_S)
     except Unreachable:
         say(f"the pages do not answer yet, they are tried again; see {log}")
         return
     say(f"Pages    {server.web_url}")
+    if not project.people_file.is_file():
+        say(f"  {NOBODY}")
+        return
     opened = OpenProject(str(project.root))
     try:
         person = first_invited(opened)
@@ -297,12 +241,15 @@ def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
             link, _ = invitation_link(opened, person, SystemClock(), base_url=server.web_url)
             say(f"  {person.name} sets a password there, once and within 15 minutes: {link}")
             say("  others, or later: meterloom web invite PERSON")
+    except BadInput as fault:
+        # The pages say so too, and read the file again when it changes.
+        say(f"  {fault}")
     finally:
         opened.close()
 
 
-def _watch(project: Project, sites: Mapping[str, Site], children: list[Child], stopped: threading.Event) -> None:
-    """Deliver the simulated homes' files now and from time to time. Raises Unreachable where a child ends."""
+def _watch(project: Project, sites: Mapping[str, Site], children: Children, stopped: threading.Event, say: Say) -> None:
+    """Keep the children up, and deliver the simulated homes' files now and from time to time."""
     due_s = time.monotonic()
     while not stopped.wait(1.0):
         if time.monotonic() >= due_s:
@@ -310,7 +257,7 @@ def _watch(project: Project, sites: Mapping[str, Site], children: list[Child], s
             for site in sites.values():
                 if site.is_simulated and has_devices(site):
                     deliver_home(project, site, now_utc=SystemClock().now_utc(), days=2)
-        _all_alive(children)
+        children.keep_up(say, time.monotonic())
 
 
 def _dagster(port: int, workspace: Path) -> list[str]:
@@ -372,36 +319,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def wait_for_port(port: int, children: list[Child], *, within_s: float = 30.0) -> None:
-    """Wait until something listens. Raises Unreachable where a child ends or the time runs out."""
-    deadline_s = time.monotonic() + within_s
-    while time.monotonic() < deadline_s:
-        _all_alive(children)
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise Unreachable(f"nothing answers on port {port} after {within_s:g} s")
-
-
-def wait_for_url(url: str, children: list[Child], stopped: threading.Event) -> None:
-    """Wait until an address answers. Raises Unreachable where a child ends or the time runs out."""
-    deadline_s = time.monotonic() + READY_S
-    while time.monotonic() < deadline_s and not stopped.is_set():
-        _all_alive(children)
-        try:
-            with urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
-                return
-        except (URLError, OSError):
-            stopped.wait(0.25)
-    if not stopped.is_set():
-        raise Unreachable(f"{url} does not answer after {READY_S:g} s")
-
-
-def _all_alive(children: list[Child]) -> None:
-    for child in children:
-        if not child.is_alive():
-            raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")

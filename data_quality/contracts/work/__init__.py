@@ -1,0 +1,1 @@
+"""Work that is handed out: what a task, its result and whoever does it are."""

@@ -1,0 +1,175 @@
+"""Processes of ours: each in a session of its own with a log, kept up while we live, ended in reverse order with us."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from data_quality.contracts.errors import Unreachable
+from orchestration.supervised import parent_watch
+
+Say = Callable[[str], None]
+# Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
+READY_S = 120.0
+# A part that ends so often within the window ends for a reason that another start does not mend.
+MOST_ENDS, WINDOW_S, LONGEST_PAUSE_S = 10, 600.0, 60.0
+
+
+@dataclass
+class Child:
+    """One process of ours, how it is begun, and when it ended."""
+
+    name: str
+    log: Path
+    run: Callable[[], subprocess.Popen[bytes]]
+    process: subprocess.Popen[bytes]
+    is_needed: bool = True
+    is_told: bool = False
+    is_left: bool = False
+    due_s: float | None = None
+    ends_s: list[float] = field(default_factory=list)
+
+    def ended(self, now_s: float) -> str:
+        """Its process is found to have ended: what is done about it."""
+        code, self.ends_s = self.process.returncode, [each for each in self.ends_s if now_s - each < WINDOW_S] + [now_s]
+        if len(self.ends_s) >= MOST_ENDS:
+            self.is_left = True
+            return (
+                f"{self.name} ended {MOST_ENDS} times in {WINDOW_S / 60:g} minutes, last with code {code}, and is not "
+                f"started again; the other parts go on; see {self.log}"
+            )
+        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (len(self.ends_s) - 1))
+        self.due_s = now_s + pause_s
+        return f"{self.name} ended with code {code} and is started again in {pause_s:g} s; see {self.log}"
+
+
+class Children:
+    """All of them, in the order of their start. Use it in `with`: its end, and our own death, are theirs."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs, self._all = logs, list[Child]()
+
+    def __enter__(self) -> "Children":
+        self._watch = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(parent_watch.__file__))],
+            stdin=subprocess.PIPE, start_new_session=True, text=True,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self._all):
+            self.stop(child)
+        self._tell("done")
+        # Its input may be closed to us already, where it was ended by somebody else.
+        with suppress(OSError):
+            self._watch.communicate()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, place: int) -> Child:
+        return self._all[place]
+
+    def start(
+        self, name: str, arguments: list[str], *, environment: Mapping[str, str], is_needed: bool = True
+    ) -> Child:
+        """Start one that does not see our terminal's Ctrl-C; its output goes to a log file.
+
+        is_needed: where it ends before everything is up, nothing is.
+        """
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{name}.log"
+
+        def run() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+                )
+
+        return self.keep(Child(name, log, run, run(), is_needed=is_needed))
+
+    def keep(self, child: Child) -> Child:
+        """Keep up a process that leads a session of its own, whoever started it."""
+        self._all.append(child)
+        self._tell(f"+{child.process.pid}")
+        return child
+
+    def stop(self, child: Child) -> None:
+        """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
+        process = child.process
+        parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(parent_watch.STEPS[0][1])
+
+    def tell_all_to_end(self, behind: int) -> None:
+        """Ask all but the first so many at once, for who waits for each in turn waits long."""
+        for child in self._all[behind:]:
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGINT)
+            child.is_told = True
+
+    def need_all(self) -> None:
+        """Raises Unreachable where one without which nothing goes has ended."""
+        for child in self._all:
+            if child.is_needed and child.process.poll() is not None:
+                raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")
+
+    def keep_up(self, say: Say, now_s: float) -> None:
+        """Start again what has ended, after a pause that doubles; one that ends too often is left, and said so."""
+        for child in self._all:
+            if child.is_left or child.process.poll() is None:
+                continue
+            if child.due_s is None:
+                say(child.ended(now_s))
+            elif now_s >= child.due_s:
+                # What the old one left behind would hold its port.
+                parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
+                self._tell(f"-{child.process.pid}")
+                child.process, child.due_s = child.run(), None
+                self._tell(f"+{child.process.pid}")
+
+    def wait_for_port(self, port: int) -> None:
+        """Wait until something listens. Raises Unreachable where a needed child ends or the time runs out."""
+        wait_for_port(port, meanwhile=self.need_all)
+
+    def wait_for_url(self, url: str, stopped: threading.Event) -> None:
+        """Wait until an address answers. Raises Unreachable where a needed child ends or the time runs out."""
+        deadline_s = time.monotonic() + READY_S
+        while time.monotonic() < deadline_s and not stopped.is_set():
+            self.need_all()
+            try:
+                with urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+                    return
+            except (URLError, OSError):
+                stopped.wait(0.25)
+        if not stopped.is_set():
+            raise Unreachable(f"{url} does not answer after {READY_S:g} s")
+
+    def _tell(self, line: str) -> None:
+        # Ended by somebody else, it can watch no more; we still end our own.
+        with suppress(OSError, ValueError):
+            if self._watch.stdin is not None:
+                self._watch.stdin.write(line + "\n")
+                self._watch.stdin.flush()
+
+
+def wait_for_port(port: int, *, within_s: float = 30.0, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Wait until something listens. Raises Unreachable where the time runs out."""
+    deadline_s = time.monotonic() + within_s
+    while time.monotonic() < deadline_s:
+        meanwhile()
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise Unreachable(f"nothing answers on port {port} after {within_s:g} s")

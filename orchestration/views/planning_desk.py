@@ -1,0 +1,35 @@
+"""What planning a site asks: lake, forecasts, plans, mode, what its devices say, and how far they kept to a plan."""
+
+from datetime import datetime
+
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.transactions import Store
+from controls.ledger.modes import current_mode
+from controls.ledger.rows import read_commands
+from controls.planning.execution import off_plan_since
+from controls.planning.make import Desk
+from controls.planning.measured import state_reader
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.settings import Project
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+
+
+def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock) -> Desk:
+    """The desk of a site. Raises BadInput where none of its devices can be asked."""
+
+    def read_off_plan(plan: Plan, now_utc: datetime) -> dict[str, float]:
+        return off_plan_since(plan, read_commands(store, site.site_id, plan_id=plan.plan_id), now_utc)
+
+    return Desk(
+        site=site,
+        lake=lake,
+        forecasts=ForecastStore(store),
+        plans=PlanStore(store),
+        mode=current_mode(store, site.site_id, now_utc=clock.now_utc()),
+        read_states=state_reader(site, project.settings, clock),
+        clock=clock,
+        read_off_plan=read_off_plan,
+    )

@@ -1,0 +1,84 @@
+"""What the tests of the port hand out: top-level functions that a process of its own finds by name."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.work.work_port import task_finding
+
+
+class Job(Model):
+    """number: what is computed; for_s: how long it takes; file: what it needs or leaves."""
+
+    number: int
+    for_s: float = 0.0
+    file: str = ""
+
+
+def jobs(count: int, *, for_s: float = 0.0, file: str = "") -> list[Job]:
+    """So many, from 0 on."""
+    return [Job(number=number, for_s=for_s, file=file) for number in range(count)]
+
+
+def square(job: Job) -> int:
+    """Its square; a file that is named is added to by a line a job that was begun."""
+    time.sleep(job.for_s)
+    if job.file:
+        with Path(job.file).open("a") as file:
+            file.write(f"{job.number}\n")
+    return job.number**2
+
+
+def later_is_faster(job: Job) -> int:
+    """The last is done first."""
+    time.sleep(0.4 / (1 + job.number))
+    return job.number
+
+
+def even_alone(job: Job) -> int | Finding:
+    """A finding for odd ones."""
+    return task_finding("odd", f"{job.number} is odd") if job.number % 2 else job.number
+
+
+def length(job: Job) -> int:
+    """Bytes of its file; a gone file is the world's fault."""
+    try:
+        return len(Path(job.file).read_bytes()) + job.number
+    except FileNotFoundError as error:
+        raise BadInput(f"no file {job.file}", reason="no_file") from error
+
+
+class OddError(Exception):
+    """An error that cannot be made again from its text, as libraries have them."""
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(f"code {code}")
+
+
+def breaks(job: Job) -> int:
+    """A bug of ours in one of them."""
+    if job.number == 2:
+        raise OddError(code=7)
+    return job.number
+
+
+def kills_itself(job: Job) -> int:
+    """One of them ends its process whenever it is tried, as memory that runs out does."""
+    if job.number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job.number
+
+
+def pid(job: Job) -> int:
+    """Where it ran."""
+    time.sleep(job.for_s)
+    return os.getpid()
+
+
+def threads(job: Job) -> str:
+    """How many threads polars may take there."""
+    return os.environ.get("POLARS_MAX_THREADS", "")

@@ -1,0 +1,83 @@
+"""How old a live value may be follows how often its source is asked, and tile, grid and stream say the same."""
+
+import asyncio
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.stores.live.live_store import LiveReader, LiveStore
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.web.boards.live_feed import LiveFeed, band_of
+from reports.pages.widgets.live_kw import limits_s
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.live_told import read_until, row
+from tests.web.marts_world import Asking, make_project, plant_of_the_web
+
+OLLI = Person(person_id="olli", name="Olli", roles=(Role.OPERATOR,))
+
+
+@pytest.mark.parametrize(
+    ("every_s", "limits"),
+    [(0, (5, 60)), (1, (5, 60)), (2.5, (5, 60)), (10, (20, 60)), (30, (60, 120)), (3600, (7200, 14_400))],
+)
+def test_a_value_is_grey_after_five_seconds_or_twice_the_beat(every_s: float, limits: tuple[float, float]) -> None:
+    assert limits_s(every_s) == limits
+    ages = (limits[0], limits[0] + 0.1, limits[1], limits[1] + 0.1)
+    assert [band_of(age_s, every_s) for age_s in ages] == ["fresh", "old", "old", "gone"]
+
+
+def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path: Path) -> None:
+    source = {
+        "source_id": "line", "kind": "modbus", "address": "127.0.0.1:5020/1", "template": "meter_sdm630", "every_s": 30,
+        "points": [{"point": "kw", "stream": "main", "what": "live", "unit": "kw", "value_name": "read_power_kw"}],
+    }  # fmt: skip
+    project = make_project(tmp_path / "p", plant_of_the_web(sources=[source]), has_marts=False, has_readings=False)
+    store = LiveStore(project.project.live_dir)
+    store.put([(*row("kw", 412.0, plant.NOON, site="plant")[:3], "main", *row("kw", 412.0, plant.NOON)[4:])])
+    store.close()
+
+    def tile(path: str, age_s: int) -> tuple[str, str, str]:
+        clock = FixedClock(plant.NOON + timedelta(seconds=age_s))
+        page = Asking(project, clock, OLLI).get(path, [PAGE], site="plant").text
+        card = re.search(r'<article[^>]*data-live="plant/line/kw".*?</article>', page, re.DOTALL)
+        assert card
+        assert 'data-live-limits="60.0 120.0"' in card[0]
+        tone = re.search(r'class="main tone-(\w+)"', card[0])
+        said = re.search(r"told [^<]*", card[0])
+        assert tone
+        assert said
+        return tone[1], said[0], "none" if "no value for" in card[0] else "value"
+
+    try:
+        for path in ("/board/ops", "/live"):
+            assert tile(path, 31) == ("plain", "told 31 s ago, asked every 30 s", "value")
+            assert tile(path, 61) == ("muted", "told 61 s ago, asked every 30 s", "value")
+            assert tile(path, 121)[2] == "none"
+    finally:
+        project.close()
+
+
+def test_the_stream_tells_an_age_by_the_beat_of_the_source(tmp_path: Path) -> None:
+    clock, store = FixedClock(plant.NOON), LiveStore(tmp_path)
+    store.put([row("kw", 1.0, plant.NOON)])
+    feed = LiveFeed(LiveReader(tmp_path), clock)
+    feed.watch("plant", {"line": 30.0})
+
+    async def looked() -> list[str]:
+        stream = feed.stream("plant", (), last=None, is_allowed=lambda: True)
+        found = await read_until(stream, "value")
+        clock.advance(timedelta(seconds=31))
+        await asyncio.sleep(0.6)
+        clock.advance(timedelta(seconds=30))
+        found += await read_until(stream, "age")
+        return [f"{each.kind} {each.data['age_s']}" for each in found]
+
+    try:
+        assert asyncio.run(looked()) == ["value 0.0", "age 61.0"]
+    finally:
+        feed.close()
+        store.close()

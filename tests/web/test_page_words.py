@@ -1,0 +1,96 @@
+"""Words of boards stand in the house's dictionary: in German and Arabic no title, label or head is left in English."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.time import FixedClock
+from data_quality.contracts.yaml_file import load_yaml
+from orchestration.web.ask import Ask
+from orchestration.web.boards.audit_parts import below
+from orchestration.web.boards.show import Show
+from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.span_tiles import newest_month
+from orchestration.web.boards.tiles import tiles_of
+from orchestration.web.draw import NAV
+from reports.pages.address import Address
+from reports.pages.board import TITLES
+from reports.pages.page import Number, Part, Widget
+from reports.report_content import Table
+from reports.texts import locales
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking, make_project, plant_of_the_web
+from tests.web.test_boards import text_of
+
+WORDS: dict[str, dict[str, str]] = load_yaml(Path(locales.__file__).with_name("page_words.yaml"))
+ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
+BOARDS: tuple[Board, ...] = ("ops", "site", "exec", "audit")
+# A span of days, and what a site file names (a scope, a charge and its period): no words of ours.
+DATA = re.compile(r"\d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d|site:plant|energy: \w+")
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    project = make_project(tmp_path_factory.mktemp("words"), plant_of_the_web())
+    yield Asking(project, FixedClock(plant.NOON), ALL)
+    project.close()
+
+
+def words_of(shown: Widget | Part | Table | Number) -> Iterator[str]:
+    """What stands on the page of it in words of ours."""
+    if isinstance(shown, Number):
+        yield shown.label
+        return
+    if isinstance(shown, Table):
+        yield from (shown.title, *(column.title for column in shown.columns))
+        return
+    yield shown.title
+    inside = shown.blocks if isinstance(shown, Part) else (shown.value, *shown.numbers, shown.table)
+    for each in inside:
+        if isinstance(each, Number | Table):
+            yield from words_of(each)
+        elif each is not None and each.kind == "form":
+            yield from (each.title, each.submit, *(field.label for field in each.fields if field.kind != "hidden"))
+        elif each is not None and each.kind == "steps":
+            yield each.title
+
+
+def shown_words(asking: Asking) -> set[str]:
+    """All of them on all boards."""
+    found = {*TITLES.values(), *(text for _, text, _ in NAV)}
+    for board in BOARDS:
+        address = Address(path=f"/board/{board}", site="plant", scope="site:plant")
+        show = Show(
+            Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
+        )
+        now = SiteNow(show)
+        for widget in tiles_of(board, Asked([now], "site:plant", newest_month(now), "previous")):
+            found |= set(words_of(widget))
+        if board == "audit":
+            found |= {text for part in below([show], address) for text in words_of(part)}
+    return {text for text in found if text and not DATA.fullmatch(text)}
+
+
+def test_no_word_of_a_board_is_outside_the_dictionary(asking: Asking) -> None:
+    shown = shown_words(asking)
+    assert len(shown) > 60
+    assert sorted(shown - set(WORDS)) == []
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    assert {text for text, told in WORDS.items() if set(told) != {"de", "ar"} or not all(told.values())} == set()
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"), [("de", ("Wer was getan hat", "Ketten")), ("ar", ("من فعل ماذا", "السلاسل"))]
+)
+def test_a_board_is_drawn_in_the_language_of_its_address(asking: Asking, locale: str, words: tuple[str, ...]) -> None:
+    page = asking.get("/board/audit", [PAGE], site="plant", locale=locale).text
+    for text in words:
+        assert text in text_of(page)
+    assert "Who did what" not in text_of(page)
+    assert (f'dir="{"rtl" if locale == "ar" else "ltr"}"') in page

@@ -1,0 +1,124 @@
+"""What each board answers first stands on the first screen, large and small; and each person's first task by keys."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
+
+# Tiles that hold the answer: of each its name, its value or why there is none, and what belongs to it must be seen.
+ANSWERS = {
+    "ops": ("live_kw", "peak_demand", "cost", "tariff_block", "open_findings"),
+    "site": ("scope_use", "scope_cost"),
+    "exec": ("savings", "cost_year", "carbon_year", "eui"),
+    "audit": ("report_status", "chains"),
+}
+BOXES = """(card) => ["", " .card-head", " .main", " .reason", " .small"].flatMap((part) =>
+  [...document.querySelectorAll(`#card-${card}${part}`)].map((each) => {
+    const box = each.getBoundingClientRect();
+    return [part || "card", box.left, box.top, box.right, box.bottom];
+  }))"""
+STOPS = """() => {
+  const here = document.activeElement, box = here.getBoundingClientRect(), style = getComputedStyle(here);
+  const isSeen = box.width * box.height > 0 && style.outlineStyle !== "none";
+  return [here.textContent.trim(), isSeen, here.getAttribute("href")];
+}"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("board", ANSWERS)
+def test_what_a_board_answers_stands_on_the_first_screen(board: str, size: str, context: BrowserContext) -> None:
+    watched = Watched(context)
+    width, height = SIZES[size]
+    watched.page.set_viewport_size({"width": width, "height": height})
+    watched.drawn(PAGES[board])
+    outside = []
+    for key in ANSWERS[board]:
+        boxes = watched.page.evaluate(BOXES, key)
+        assert {"main", "reason"} & {part.strip(" .") for part, *_ in boxes}, key
+        outside += [
+            (key, part, round(bottom))
+            for part, left, top, right, bottom in boxes
+            # A tile's own table and pictures may go on below.
+            if part != "card" and (left < 0 or top < 0 or right > width or bottom > height)
+        ]
+    assert outside == []
+
+
+def stepped_to(page: Page, wanted: str, *, most: int = 120) -> str:
+    """Press Tab until what has the focus reads so; each stop on the way must be seen. Returns where it leads."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        text, is_seen, href = page.evaluate(STOPS)
+        assert is_seen, text
+        if re.fullmatch(wanted, re.sub(r"\s+", " ", text)):
+            return str(href or "")
+    raise AssertionError(f"no stop reads {wanted!r}")
+
+
+@pytest.mark.parametrize(
+    ("board", "steps", "address"),
+    [
+        ("ops", [r"why: Highest"], r"/why\?.*kpi|/why\?"),
+        ("site", [r"why: .*"], r"/why\?|/energy\?"),
+        ("exec", [r"why: .*"], r"/why\?"),
+        ("audit", [r"Recompute"], r"/board/audit\?.*draw=1"),
+    ],
+)
+def test_each_persons_first_task_is_done_by_keys_alone(
+    board: str, steps: list[str], address: str, context: BrowserContext
+) -> None:
+    page = Watched(context).page
+    page.goto(PAGES[board])
+    for wanted in steps:
+        stepped_to(page, wanted)
+        page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(address))
+    assert page.locator("h1").is_visible()
+
+
+def test_signing_in_needs_keys_alone_and_no_script(chromium, site, olga) -> None:  # type: ignore[no-untyped-def]
+    """The form of the sign-in, of the first thing that everybody does."""
+    context = chromium.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/board/ops")
+    page.keyboard.press("Tab")
+    for _ in range(6):
+        if page.locator("input[name=person]").evaluate("each => each === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.type("olga")
+    page.keyboard.press("Tab")
+    page.keyboard.type("four words of chance")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/board/ops")
+    context.close()
+
+
+@pytest.mark.parametrize("name", [each for each in PAGES if each != "refused"])
+def test_twice_enlarged_or_as_narrow_as_320_nothing_scrolls_sideways(name: str, context: BrowserContext) -> None:
+    watched = Watched(context)
+    page = watched.page
+    # A window of 1280 by 720 at 200 % shows half of its width; one of 640 at 200 % is as narrow as the narrowest phone.
+    for width, height in ((640, 360), (320, 640)):
+        page.set_viewport_size({"width": width, "height": height})
+        watched.drawn(PAGES[name])
+        assert overflow_px(page) <= 0, width
+    if name in ("ops", "energy"):
+        assert axe_faults(page) == []
+
+
+MOVING = """() => [...document.querySelectorAll("*")].filter((each) => {
+  const style = getComputedStyle(each);
+  return style.animationName !== "none" || style.transitionDuration.split(", ").some((span) => span !== "0s")
+    || style.scrollBehavior === "smooth";
+}).length + document.getAnimations().length"""
+
+
+@pytest.mark.parametrize("name", ["ops", "energy"])
+def test_who_wants_no_motion_is_shown_none(name: str, context: BrowserContext) -> None:
+    watched = Watched(context)
+    watched.page.emulate_media(reduced_motion="reduce")
+    watched.drawn(PAGES[name])
+    assert watched.page.evaluate(MOVING) == 0
