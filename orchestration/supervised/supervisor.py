@@ -28,6 +28,7 @@ from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.open_project import OpenProject
+from orchestration.supervised.broker_of_up import listener_of, told_to_others
 from orchestration.supervised.children import Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
 from orchestration.web.people.people_now import NOBODY
@@ -67,9 +68,10 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     # Their meters are served by the first home, whose Modbus port they share.
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
-    clients = _clients(simulated, plants)
+    clients, listener = _clients(simulated, plants), listener_of(sites.values())
     with (
-        _broker(project, tuple(clients.values()), allow_fallback=allow_fallback) as broker,
+        _broker(project, (*clients.values(), listener), allow_fallback=allow_fallback) as broker,
+        told_to_others(project, broker.address, listener),
         Children(project.data_dir / "logs") as children,
     ):
         if broker.pid:
