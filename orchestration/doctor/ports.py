@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from controls.gateways.access.broker_of_up import broker_of_up
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Version
 from controls.gateways.open import broker_address
 from data_quality.contracts.settings import Project
-from orchestration.supervised.broker_of_up import broker_of_up
 
 State = Literal["ours", "free", "other", "dead"]
 # A part on this machine answers in milliseconds; two protocol versions of MQTT are tried, so a dead broker costs twice.

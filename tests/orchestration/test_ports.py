@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from controls.gateways.access.broker_of_up import broker_of_up, listener_of, told_to_others
 from controls.gateways.broker import find_mosquitto, free_port, start_broker
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
 from orchestration.doctor.ports import Port, broker, look
-from orchestration.supervised.broker_of_up import broker_of_up, listener_of, told_to_others
 
 needs_broker = pytest.mark.skipif(find_mosquitto() is None, reason="no Mosquitto on this machine")
 # A server of its own process that answers GET by path, and says nothing else.

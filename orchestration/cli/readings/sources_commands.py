@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.stores.live.live_store import LiveReader
+from controls.gateways.access.broker_of_up import broker_of_up
 from controls.gateways.mqtt_line import Version
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
@@ -18,7 +19,6 @@ from data_quality.contracts.site_file.live_source import LiveSource, Streaming
 from data_quality.contracts.site_file.site import Site
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
-from orchestration.supervised.broker_of_up import broker_of_up
 
 # The collector tells the state of its sources every second: what is older was told by one that has ended.
 FRESH = timedelta(seconds=10)
