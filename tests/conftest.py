@@ -60,17 +60,26 @@ def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def wire_watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where agents in processes of their own note what they write."""
+    return tmp_path_factory.mktemp("wire")
+
+
 @pytest.fixture(autouse=True)
 def _no_write_below_partial(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test of these rooms is about: no agent in it may write what the modes in its ledger do not allow."""
+    """Whatever a test of these rooms is about: no agent of it may write what the modes in its ledger do not allow."""
     if not AGENTS.intersection(request.path.parts):
         yield
         return
     from tests.control_faults.mode_watch import watched
+    from tests.control_faults.own_watch import own_processes_watched, wrongly_written
 
-    with watched() as found:
+    place = request.getfixturevalue("wire_watch")
+    with watched() as found, own_processes_watched(place):
         yield
     assert [each for each in found if each] == []
+    assert wrongly_written(place) == []
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 Runs every test named `test_fault_f<id>_…` (a name may carry several ids) and writes what came of it, so that the page
 can never claim more than a run has shown. A fault of the list without any test stands there as not shown.
+
+The run may be broken off, or made in parts with --select: what came of each case is kept at once, with its commit, and
+the next one of the same commit runs only what did not pass yet. The page is written when nothing of the whole is left.
 """
 
 import argparse
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ems" / "faults.md"
 # Too long for a run of the tests: each writes down itself what its last whole run came to.
 RECORDS = ROOT / "tests" / "control_faults"
+KEPT = ROOT / "var" / "faults.json"
 # Faults of files, payloads, readings, forecasts, reports, infrastructure, control and access, each in a few words.
 FAULTS = {
     "F01": "A truncated table, mid-row or mid-number",
@@ -119,18 +125,50 @@ _RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
 class Results:
-    """A pytest plugin: the worst outcome of each test function, over its cases."""
+    """A pytest plugin: the worst outcome of each case, in a file that the next run of the same commit goes on with."""
 
-    def __init__(self) -> None:
-        self.outcomes: dict[str, str] = {}
-        self.cases: dict[str, int] = {}
+    def __init__(self, kept: Path, commit: str) -> None:
+        known = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+        self.kept, self.commit = kept, commit
+        self.found: dict[str, str] = known["cases"] if known.get("commit") == commit else {}
+        self.begun: dict[str, str] = {}
+        self.wanted: set[str] = set()
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """All that is a fault's is wanted; what passed is not run again, and --faults may leave some for later."""
+        wanted = [item for item in items if ids_of(item.nodeid)]
+        self.wanted = {item.nodeid for item in wanted}
+        select = re.compile(config.getoption("--faults") or "")
+        items[:] = [
+            item for item in wanted if self.found.get(item.nodeid) != "passed" and select.search(item.nodeid.lower())
+        ]
+
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        """Which of them, as a pattern of their names."""
+        parser.addoption("--faults", help="a pattern of names")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of one case."""
-        name = report.nodeid.split("[", 1)[0]
-        worst = max(report.outcome, self.outcomes.get(name, "passed"), key=lambda outcome: _RANK[outcome])
-        self.outcomes[name] = worst
-        self.cases[name] = self.cases.get(name, 0) + (report.when == "call")
+        """One phase of one case; after its last one it is kept."""
+        worst = max(report.outcome, self.begun.get(report.nodeid, "passed"), key=lambda outcome: _RANK[outcome])
+        self.begun[report.nodeid] = worst
+        if report.when == "teardown":
+            self.found[report.nodeid] = worst
+            self.kept.parent.mkdir(exist_ok=True)
+            self.kept.write_text(json.dumps({"commit": self.commit, "cases": self.found}, indent=0), encoding="utf-8")
+
+    def left(self) -> int:
+        """How many cases have not run."""
+        return len(self.wanted - self.found.keys())
+
+    def outcomes(self) -> tuple[dict[str, str], dict[str, int]]:
+        """The worst of each test function over its cases, and how many of them ran."""
+        outcomes: dict[str, str] = {}
+        cases: dict[str, int] = {}
+        for nodeid in self.wanted & self.found.keys():
+            name, outcome = nodeid.split("[", 1)[0], self.found[nodeid]
+            outcomes[name] = max(outcome, outcomes.get(name, "passed"), key=lambda each: _RANK[each])
+            cases[name] = cases.get(name, 0) + (outcome != "skipped")
+        return outcomes, cases
 
 
 def ids_of(nodeid: str) -> list[str]:
@@ -187,15 +225,24 @@ def _listed(names: Iterable[str]) -> str:
     return "<br>".join(f"`{file}`: {'; '.join(tests)}" for file, tests in files.items())
 
 
+def commit() -> str:
+    """What is run: the commit, and that something was changed since."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def main(arguments: list[str]) -> int:
-    """Run, write, and answer with pytest's own code."""
+    """Run what is left, write the page where nothing is, and answer with pytest's own code."""
     parser = argparse.ArgumentParser(description="Write docs/ems/faults.md from a run of the faults' tests.")
     parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--select", default="test_fault_f", help="as pytest -k")
+    parser.add_argument("--select", default="", help="only these now: a pattern of names, as f37 or f30|f31")
     given = parser.parse_args(arguments)
-    results = Results()
-    code = pytest.main(["-q", "-k", given.select, *files_with_faults()], plugins=[results])
-    given.out.write_text(page(results.outcomes, results.cases), encoding="utf-8")
+    results = Results(KEPT, commit())
+    code: Any = pytest.main(["-q", f"--faults={given.select}", *files_with_faults()], plugins=[results])
+    if results.left():
+        sys.stdout.write(f"{results.left()} of {len(results.wanted)} cases have not run: the page is not written yet\n")
+        return int(code)
+    given.out.write_text(page(*results.outcomes()), encoding="utf-8")
     return int(code)
 
 

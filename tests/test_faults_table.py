@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from tests.faults_table import FAULTS, PAGE, RECORDS, _long_runs, files_with_faults, ids_of, page
+import pytest
+
+from tests.faults_table import FAULTS, PAGE, RECORDS, Results, _long_runs, files_with_faults, ids_of, page
+
+pytest_plugins = ["pytester"]
 
 
 def test_every_fault_has_a_test_of_its_name() -> None:
@@ -52,3 +56,31 @@ def test_the_page_in_the_docs_lists_every_fault_and_no_gap() -> None:
     text = PAGE.read_text("utf-8")
     assert all(f"| {fault} |" in text for fault in FAULTS)
     assert "| no test |" not in text
+
+
+class Seen:
+    """A plugin that notes what ran."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.names.append(nodeid.rpartition("::")[2])
+
+
+def test_a_run_that_was_broken_off_goes_on_with_what_did_not_pass(pytester: pytest.Pytester) -> None:
+    cases = {"test_fault_f01_x": "pass", "test_fault_f02_y": "assert {}", "test_z": "pass"}
+    file = pytester.makepyfile("".join(f"def {name}():\n    {body}\n\n" for name, body in cases.items())).name
+
+    def run(commit: str, select: str = "") -> tuple[Results, list[str]]:
+        results = Results(pytester.path / "var" / "faults.json", commit)
+        pytester.inline_run(f"--faults={select}", plugins=[results, seen := Seen()])
+        return results, seen.names
+
+    first, ran = run("one", "f01")
+    assert (ran, first.left()) == (["test_fault_f01_x"], 1)
+    second, ran = run("one")
+    assert (ran, second.left()) == (["test_fault_f02_y"], 0)
+    assert second.outcomes()[0] == {f"{file}::test_fault_f01_x": "passed", f"{file}::test_fault_f02_y": "failed"}
+    assert run("one")[1] == ["test_fault_f02_y"], "what failed is tried again"
+    assert len(run("two")[1]) == 2, "another commit is another run"

@@ -6,7 +6,6 @@ its answer to MQTT CONNECT. Where the operating system names the process that li
 
 import http.client
 import json
-import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from controls.gateways.access.broker_of_up import broker_of_up
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Version
 from controls.gateways.open import broker_address
@@ -99,18 +99,14 @@ def broker(project: Project, *, timeout_s: float = TIMEOUT_S) -> Port:
 
     A broker that refuses our user lives, and is not this project's.
     """
-    address, file = broker_address(project.settings), project.data_dir / "broker" / "mosquitto.conf"
-    told = file.read_text() if file.is_file() else ""
-    listed = re.search(r"^listener (\d+)", told, re.M)
-    # What an ended `meterloom up` left behind names a port that may be anybody's by now.
-    if listed and Listener(int(listed[1])).was_given(file):
-        tls = re.search(r"^certfile (.+)$", told, re.M)
-        own = {"host": "127.0.0.1", "port": int(listed[1]), "ca_file": tls[1] if tls else ""}
-        return _broker_at(address.model_copy(update=own), timeout_s, is_own=True)
-    return _broker_at(address, timeout_s, is_own=False)
+    own = broker_of_up(project)
+    # What a killed `meterloom up` left behind names a port that may be anybody's by now.
+    if own is not None and Listener(own.port).was_given(project.data_dir / "broker" / "mosquitto.conf"):
+        return _broker_at(own, timeout_s)
+    return _broker_at(broker_address(project.settings), timeout_s)
 
 
-def _broker_at(address: BrokerAddress, timeout_s: float, *, is_own: bool) -> Port:
+def _broker_at(address: BrokerAddress, timeout_s: float) -> Port:
     where = f"{address.host}:{address.port}"
     # Of another machine the system tells nothing: port 0 is nobody's.
     listener = Listener(address.port if address.host in _LOOPBACK else 0)
@@ -120,14 +116,12 @@ def _broker_at(address: BrokerAddress, timeout_s: float, *, is_own: bool) -> Por
     try:
         is_live = any(_answers(address.model_copy(update={"version": each}), timeout_s) for each in _VERSIONS)
     except DeviceRefused as fault:
-        if is_own:
-            return Port("broker", "ours", f"the broker at {where} answers, and wants its own password")
         mend = f"METERLOOM_MQTT__USERNAME and METERLOOM_MQTT__PASSWORD of that broker, or {choose}"
         return Port("broker", "other", f"a broker lives at {where} and refuses this project's user: {fault}", mend)
     if is_live:
         return Port("broker", "ours", f"the broker at {where} takes the connection")
     silent = f"it accepts connections and does not answer MQTT within {timeout_s:g} s"
-    if str(listener) and not is_own and not listener.is_mosquitto:
+    if str(listener) and not listener.is_mosquitto:
         return _other("broker", address.port, str(listener), choose, f", no live broker: {silent}")
     who = f" ({listener})" if str(listener) else ""
     return Port(

@@ -105,6 +105,9 @@ class Children:
 
     def stop(self, child: Child) -> None:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
+        if child.is_left or child.due_s is not None:
+            # Its number may be another program's by now.
+            return
         process = child.process
         parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
         with suppress(subprocess.TimeoutExpired):
@@ -129,11 +132,12 @@ class Children:
             if child.is_left or child.process.poll() is None:
                 continue
             if child.due_s is None:
-                say(child.ended(now_s))
-            elif now_s >= child.due_s:
-                # What the old one left behind would hold its port.
+                # At once, and then never again: what it left behind would hold its port and keeps its number from being
+                # given away; with the last of them the number may be any other program's.
                 parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
                 self._tell(f"-{child.process.pid}")
+                say(child.ended(now_s))
+            elif now_s >= child.due_s:
                 child.process, child.due_s = child.run(), None
                 self._tell(f"+{child.process.pid}")
 

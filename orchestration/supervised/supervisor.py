@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from controls.gateways.access.broker_of_up import listener_of, told_to_others
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.broker import Broker, free_port, start_broker
@@ -67,9 +68,10 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     # Their meters are served by the first home, whose Modbus port they share.
     plants = [site for site in sites.values() if site.is_simulated and site.sources and not has_devices(site)]
     prepare_databases(project)
-    clients = _clients(simulated, plants)
+    clients, listener = _clients(simulated, plants), listener_of(sites.values())
     with (
-        _broker(project, tuple(clients.values()), allow_fallback=allow_fallback) as broker,
+        _broker(project, (*clients.values(), listener), allow_fallback=allow_fallback) as broker,
+        told_to_others(project, broker.address, listener),
         Children(project.data_dir / "logs") as children,
     ):
         if broker.pid:

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.access import site_transaction
 from assets.stores.transactions import Store
 from controls.agent import moves
 from controls.agent.parts import View
 from controls.gateways.broker import Broker
+from controls.ledger.rows import select_commands, transition
 from controls.safety.verdict import Allow
 from controls.templates.load_templates import load_template
-from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.time import FixedClock
 from tests.control_faults.mode_watch import watched
-from tests.control_faults.socket_audit import audited, frames_of_trace, write_frames
+from tests.control_faults.own_watch import own_frames, wrongly_written
+from tests.control_faults.socket_audit import audited, frames_of_trace
 from tests.control_faults.test_real_kills import plain_bed
+from tests.control_faults.wire_frames import write_frames
 from tests.controls.agent.plant import World
 from tests.controls.conftest import need_mosquitto
 from tests.controls.devices import command, serving_modbus, serving_mqtt
@@ -76,6 +80,49 @@ def test_fault_f83_the_watch_over_every_test_sees_an_agent_that_asks_nobody_abou
     assert world.plant.battery.writes != []
     said = "" if mode is Mode.PARTIAL else f"battery: a set-point in {mode.name}"
     assert set(found) == {said}
+
+
+# A mutant that asks neither modes nor guards; what it is given was released past the program.
+MUTANT = """
+from controls.agent import moves, parts
+from controls.ledger.rows import select_commands, transition
+from controls.safety.verdict import Allow
+from data_quality.contracts.control.command import CommandState, Mode
+
+parts.View.mode_of = parts.View.highest = lambda *_: Mode.FULL
+moves.check_all = lambda *_: Allow()
+from controls.agent.main import main
+
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("mode", [Mode.ADVISORY, Mode.PARTIAL])
+def test_fault_f83_the_watch_sees_what_an_agent_in_a_process_of_its_own_writes(
+    tmp_path: Path, mode: Mode, wire_watch: Path
+) -> None:
+    bed = plain_bed(tmp_path)
+    bed.raise_mode(mode)
+    bed.plan(window_s=60.0)
+    with site_transaction(bed.store, "home") as connection:
+        for row in select_commands(connection, "home"):
+            transition(connection, row, CommandState.RELEASED, at_utc=bed.clock.now_utc(), reason="past the program")
+    arguments = [sys.executable, "-c", MUTANT, "--project", str(bed.project.root), "--site", "home"]
+    process = subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL)
+    try:
+        assert _until(lambda: bed.battery.writes > 0 and bed.inverter.commands > 0, 60), "\n".join(bed.story())
+    finally:
+        process.terminate()
+        process.wait(30)
+        bed.close()
+    seen = own_frames(wire_watch)
+    assert {"Modbus function 16 to unit 1", "MQTT message on cmd/home/pv"} <= {each["frame"] for each in seen}
+    assert bool(wrongly_written(wire_watch)) == (mode is Mode.ADVISORY)
+    # What was meant here is no finding of the watch over this very test.
+    for file in wire_watch.glob("*.jsonl"):
+        file.unlink()
 
 
 @pytest.mark.slow

@@ -109,6 +109,25 @@ def test_what_ends_is_started_again_and_left_where_it_ends_again_and_again(tmp_p
         assert (len(said), is_running(steady)) == (MOST_ENDS, True)
 
 
+@pytest.mark.parametrize("way", ["left", "waits"])
+def test_the_number_of_what_ended_is_nobodys_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """A program that is given the number later lives on: neither we nor the process beside us know it any more."""
+    told: list[str] = []
+    ended: list[int] = []
+    monkeypatch.setattr(Children, "_tell", lambda _self, line: told.append(line))
+    orphan = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid, flush=True)"
+    with Children(tmp_path) as children:
+        words = [*PYTHON, orphan, *PYTHON, "import time; time.sleep(600)"]
+        broken = children.start("web", words, environment={}, is_needed=False)
+        assert until(lambda: broken.process.poll() is not None)
+        broken.ends_s = [0.0] * (MOST_ENDS - 1 if way == "left" else 0)
+        children.keep_up(lambda _: None, 0.0)
+        assert broken.is_left == (way == "left")
+        assert not is_running(int(broken.log.read_text())), "what it left behind"
+        monkeypatch.setattr(os, "killpg", lambda group, _: ended.append(group))
+    assert (told, ended) == ([f"+{broken.process.pid}", f"-{broken.process.pid}", "done"], [])
+
+
 def test_ends_far_apart_are_not_counted_together(tmp_path: Path) -> None:
     said: list[str] = []
     with Children(tmp_path) as children:

@@ -19,6 +19,7 @@ from orchestration.doctor.ports import broker as found_broker
 from orchestration.supervised.supervisor import live_sites
 from tests.conftest import ROOT
 from tests.controls.conftest import need_mosquitto
+from tests.orchestration.test_cli import run
 from tests.real.test_agent_devices import _until
 
 pytestmark = pytest.mark.real
@@ -46,8 +47,10 @@ def test_everything_that_up_starts_speaks_tls_and_plain_text_is_refused(tmp_path
         assert _until(lambda: all(f" as {part}" in log.read_text() for part in PARTS), 60), log.read_text()
         with pytest.raises(DeviceSilent):
             MqttLine(address.model_copy(update={"ca_file": ""}), client_id="plain", subscriptions=())
-        # In another shell, which knows neither port nor password.
-        assert "answers, and wants its own password" in found_broker(project).detail
+        # In another shell, which the settings tell neither port nor password.
+        assert "takes the connection" in found_broker(project).detail
+        code, shown, error = run("sources", "test", "machines", "--within", "90", folder=tmp_path)
+        assert (code, "main_kw" in shown) == (0, True), error
         assert any("over TLS" in each for each in said)
     before = Path(address.ca_file).read_bytes()
     kept = certificate_in(tmp_path / "var" / "broker" / "tls")

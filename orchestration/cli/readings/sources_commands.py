@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from assets.stores.live.live_store import LiveReader
+from controls.gateways.access.broker_of_up import broker_of_up
+from controls.gateways.mqtt_line import Version
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.live_value import LiveValue
@@ -46,7 +48,13 @@ def check_source(
     """Ask a source for one value of each of its points, now. Nothing is kept, and a collector that runs goes on."""
     home, source = _source(call, name, site)
     call.doing(f"asking {name}")
-    adapter = open_source(home, source, settings=call.places.settings, clock=call.clock)
+    settings, own = call.places.settings, broker_of_up(call.places)
+    if own is not None:
+        # It chose a port of its own, which no settings know.
+        told = own.model_dump(include={"host", "port", "username", "password", "ca_file"})
+        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=told)})
+    version: Version = "5" if own is None else own.version
+    adapter = open_source(home, source, settings=settings, clock=call.clock, mqtt_version=version)
     rows = [each._asdict() for each in adapter.test(within)]
     return Answer({"samples": rows}, Table("samples", "point | value: {value:g} {unit} | at: {at_utc} | quality"))
 

@@ -1,0 +1,57 @@
+"""Where the broker of `meterloom up` is, for who asks it from another shell: a name that hears what sources tell.
+
+It says nothing, and stands in a file that its owner alone may read, as long as the broker runs.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from controls.gateways.access.broker_rights import Client
+from controls.gateways.broker import is_listening
+from controls.gateways.mqtt_line import BrokerAddress
+from data_quality.contracts.settings import Project
+from data_quality.contracts.site_file.live_source import MqttSource
+from data_quality.contracts.site_file.site import Site
+
+LISTENER = "sources-test"
+
+
+def listener_of(sites: Iterable[Site]) -> Client:
+    """The name that hears the topics of all sources that have no broker of their own."""
+    sources = [each for site in sites for each in site.sources if isinstance(each, MqttSource) and not each.host]
+    topics = tuple(dict.fromkeys(point.topic for source in sources for point in source.points))
+    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=(), hears=topics)
+
+
+@contextmanager
+def told_to_others(project: Project, address: BrokerAddress, listener: Client) -> Iterator[None]:
+    """Keep the file while this is open. Raises OSError. A broker without names (the fallback) is told without any."""
+    file, own = _file(project), address
+    if address.username:
+        own = address.model_copy(update={"username": listener.username, "password": listener.password})
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        made.write(own.model_dump_json())
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def broker_of_up(project: Project) -> BrokerAddress | None:
+    """The address for a listener; None where `meterloom up` does not run, or was killed with its broker."""
+    try:
+        address = BrokerAddress.model_validate_json(_file(project).read_text())
+    except (OSError, ValidationError):
+        return None
+    return address if is_listening(address.port) else None
+
+
+def _file(project: Project) -> Path:
+    return project.data_dir / "broker" / "listener.json"
