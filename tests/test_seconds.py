@@ -11,7 +11,7 @@ from tests.seconds import ALWAYS, CORE_S, FAST_S, ROOT, LongestFirst, core_files
 
 # Files that nobody measured yet run in `make fast`, so only few may be.
 LEAST_KNOWN = 0.8
-# Twelve minutes stay twelve minutes while the house grows, so the share that fits them falls; below this, tests are too slow.
+# Twelve minutes stay twelve while the house grows, so the share that fits them falls; below this, tests are too slow.
 MOST = 0.75
 
 
