@@ -18,7 +18,7 @@ from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Arrays, Outcome
 from controls.optimiser.backends.solve_highs import GrowingLp, run_highs
 from controls.optimiser.devices.room import Room
-from controls.optimiser.stochastic.room_schedules import Rooms, cheapest
+from controls.optimiser.stochastic.room_schedules import Grid, Rooms, cheapest
 
 # So many switchings are left to the plain solver, which proves them best.
 MANY = 96
@@ -194,13 +194,13 @@ def _together(search: _Search, *, gap: float, until: float) -> list[Floats]:
 
 def _grown(search: _Search, *, gap: float, until: float) -> tuple[float, int] | None:
     """Add schedules until none is better or the bound is close; the bound and how many rounds. None: infeasible."""
-    every = range(len(search.blocks))
+    every, coarse = range(len(search.blocks)), Grid.of(search.rooms, _CELLS)
     plain = np.maximum(search.prices(_market(search)), 0.0)
     # Never heated: what a connection carries at all, it carries then.
     search.add(np.zeros(search.rooms.shape), every)
     for factor in _FIRST:
-        search.add(cheapest(search.rooms, factor * plain, cells=_CELLS)[0], every)
-    best, former, cells, rounds = -np.inf, None, _CELLS, 0
+        search.add(cheapest(coarse, factor * plain)[0], every)
+    best, former, fine, rounds = -np.inf, None, Grid.of(search.rooms, 4 * _CELLS), 0
     while rounds < _MOST_ROUNDS:
         rounds += 1
         solved = search.lp.solve()
@@ -209,20 +209,20 @@ def _grown(search: _Search, *, gap: float, until: float) -> tuple[float, int] | 
         cost, duals = solved
         room_duals, price = duals[search.rest.row_lower.size :], search.prices(duals[: search.rest.row_lower.size])
         calm = price if former is None else (1 - _INERTIA) * price + _INERTIA * former
-        schedules, _ = cheapest(search.rooms, calm, cells=_CELLS)
+        schedules, _ = cheapest(coarse, calm)
         new = search.add(schedules, _saving(search, schedules, price, room_duals))
         former = calm
         if new and time.perf_counter() < until:
             continue
-        schedules, bounds = cheapest(search.rooms, price, cells=cells)
+        schedules, bounds = cheapest(fine, price)
         best = max(best, cost + float((bounds - room_duals).sum()))
         new = search.add(schedules, _saving(search, schedules, price, room_duals))
         if time.perf_counter() >= until or cost - best <= gap / 2 * max(abs(cost), 1e-9):
             break
         if not new:
-            if cells >= _MOST_CELLS:
+            if fine.cells >= _MOST_CELLS:
                 break
-            cells *= 4
+            fine = Grid.of(search.rooms, 4 * fine.cells)
     return best, rounds
 
 

@@ -6,16 +6,18 @@ finer grid lies closer. Bellman's recursion, all rooms and cells at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.devices.room import Room
 
 Flags = NDArray[np.bool_]
+# Of a day of hours and sixteen rooms, 2,000 cells are 25 MB of passages.
+_KEPT_CELLS = 2000
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,13 @@ class Rooms:
 
 @dataclass(frozen=True)
 class Grid:
-    """Every temperature that each room can reach, in cells of one width: rooms x cells."""
+    """Every temperature that each room can reach, in cells of one width: rooms x cells. It knows no prices."""
 
+    rooms: Rooms
     first: Floats
     width: Floats
     cells: int
+    _kept: dict[tuple[int, float], tuple[Places, Floats]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rooms: Rooms, cells: int) -> Self:
@@ -93,7 +97,7 @@ class Grid:
                 seen.append(now)
             ends.append(np.array(seen))
         coldest, warmest = np.min(ends, axis=(0, 1)), np.max(ends, axis=(0, 1))
-        return cls(coldest, np.maximum(warmest - coldest, 1e-6) / (cells - 1), cells)
+        return cls(rooms, coldest, np.maximum(warmest - coldest, 1e-6) / (cells - 1), cells)
 
     @property
     def starts(self) -> Floats:
@@ -101,28 +105,50 @@ class Grid:
         found: Floats = self.first[:, None] + self.width[:, None] * np.arange(self.cells)
         return found
 
-    def cell(self, degc: Floats) -> NDArray[np.int64]:
+    def cell(self, degc: Floats) -> Places:
         """In which cell each temperature lies (rooms, or rooms x any)."""
         shape = (-1, *(1,) * (degc.ndim - 1))
         place = (degc - self.first.reshape(shape)) / self.width.reshape(shape)
         # A hair below a border belongs to the cell before, whose neighbour is looked at as well.
         return np.clip(np.floor(place - 1e-9), 0, self.cells - 1).astype(np.int64)
 
+    def ahead(self, to_go: Floats) -> Floats:
+        """What is to come at least, of a cell and of the one behind it: rooms x cells."""
+        found = to_go.copy()
+        np.minimum(to_go[:, :-1], to_go[:, 1:], out=found[:, :-1])
+        return found
 
-def cheapest(rooms: Rooms, price: Floats, *, cells: int) -> tuple[Floats, Floats]:
+    def passage(self, t: int, is_on: float) -> tuple[Places, Floats]:
+        """Where step t takes each cell, as places in rooms x cells laid flat, and the least that it costs outside the
+        band. Asked again at every price, so small grids keep the answer.
+        """
+        if (t, is_on) in self._kept:
+            return self._kept[t, is_on]
+        kept, starts, width = self.rooms.kept[:, t, None], self.starts, self.width[:, None]
+        coldest = kept * starts + self.rooms.off_degc[:, t, None] + self.rooms.heated_degc[:, t, None] * is_on
+        # The hair by which a cell is told lower.
+        hair = 2e-9 * width
+        outside = self.rooms.outside(t, coldest - hair, coldest + kept * width + hair)
+        # A cell shrinks on its way, so it ends in two neighbours at most.
+        flat = self.cell(coldest) + self.cells * np.arange(len(starts))[:, None]
+        if self.cells <= _KEPT_CELLS:
+            self._kept[t, is_on] = flat, outside
+        return flat, outside
+
+
+def cheapest(grid: Grid, price: Floats) -> tuple[Floats, Floats]:
     """Schedules (rooms x steps, 0 or 1) and, for each room, what none of its schedules costs less than.
 
-    price: of each room's heater in each step, currency. cells: of the grid; more of them make a closer bound.
+    price: of each room's heater in each step, currency. More cells of the grid make a closer bound.
     """
-    grid = Grid.of(rooms, cells)
-    to_go = _values(rooms, grid, price)
-    start = grid.cell(rooms.init_degc)
-    bound = np.minimum(to_go[0][_at(start)], to_go[0][_at(np.minimum(start + 1, cells - 1))])
+    rooms, every = grid.rooms, np.arange(grid.rooms.shape[0])
+    to_go = _values(grid, price)
+    bound = grid.ahead(to_go[0])[every, grid.cell(rooms.init_degc)]
     now, found = rooms.init_degc, np.zeros(rooms.shape)
     for t in range(rooms.shape[1]):
         after = [rooms.after(t, now, is_on) for is_on in (0.0, 1.0)]
         costs = [
-            rooms.outside(t, degc, degc) + is_on * price[:, t] + to_go[t + 1][_at(grid.cell(degc))]
+            rooms.outside(t, degc, degc) + is_on * price[:, t] + to_go[t + 1][every, grid.cell(degc)]
             for is_on, degc in enumerate(after)
         ]
         heats: Flags = costs[1] < costs[0]
@@ -130,25 +156,13 @@ def cheapest(rooms: Rooms, price: Floats, *, cells: int) -> tuple[Floats, Floats
     return found, bound + rooms.end_value * rooms.init_degc
 
 
-def _values(rooms: Rooms, grid: Grid, price: Floats) -> list[Floats]:
+def _values(grid: Grid, price: Floats) -> list[Floats]:
     """What is to come at least from each cell on, before each step and after the last: rooms x cells."""
-    starts, width = grid.starts, grid.width[:, None]
-    found = [-rooms.end_value[:, None] * (starts + width)]
-    for t in reversed(range(rooms.shape[1])):
-        kept, options = rooms.kept[:, t, None], []
+    found = [-grid.rooms.end_value[:, None] * (grid.starts + grid.width[:, None])]
+    for t in reversed(range(grid.rooms.shape[1])):
+        ahead, options = grid.ahead(found[-1]).ravel(), []
         for is_on in (0.0, 1.0):
-            coldest = kept * starts + rooms.off_degc[:, t, None] + rooms.heated_degc[:, t, None] * is_on
-            # A cell shrinks on its way, so it ends in two neighbours at most.
-            cell = grid.cell(coldest)
-            ahead = np.take_along_axis(found[-1], cell, 1)
-            ahead = np.minimum(ahead, np.take_along_axis(found[-1], np.minimum(cell + 1, grid.cells - 1), 1))
-            # The hair by which a cell is told lower.
-            hair = 2e-9 * width
-            outside = rooms.outside(t, coldest - hair, coldest + kept * width + hair)
-            options.append(ahead + outside + is_on * price[:, t, None])
+            flat, outside = grid.passage(t, is_on)
+            options.append(ahead[flat] + outside + is_on * price[:, t, None])
         found.append(np.minimum(*options))
     return found[::-1]
-
-
-def _at(cell: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return np.arange(cell.size), cell

@@ -76,7 +76,7 @@ def test_no_schedule_costs_less_than_the_bound_and_the_found_one_is_nearly_the_b
     price = level * np.random.default_rng(seed).uniform(0.2, 1.0, steps)
     every = every_schedule(one, price)
     rooms = Rooms.of([one], np.ones(steps), comfort=1.0, stored=1.0)
-    is_on, bound = cheapest(rooms, price[None, :], cells=cells)
+    is_on, bound = cheapest(Grid.of(rooms, cells), price[None, :])
     found = rooms.costs(is_on)[0] + price @ is_on[0]
     assert bound[0] <= every.min() + 1e-9
     assert found >= every.min() - 1e-9
@@ -93,7 +93,7 @@ def test_a_bound_from_colder_cells_would_lie_above_a_true_cost(monkeypatch: pyte
     for seed in range(20):
         one, price = room(steps=9, seed=seed), np.full(9, 0.4)
         rooms = Rooms.of([one], np.ones(9), comfort=1.0, stored=1.0)
-        worse += bool(cheapest(rooms, price[None, :], cells=200)[1][0] > every_schedule(one, price).min() + 1e-9)
+        worse += bool(cheapest(Grid.of(rooms, 200), price[None, :])[1][0] > every_schedule(one, price).min() + 1e-9)
     assert worse
 
 
