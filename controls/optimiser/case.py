@@ -15,9 +15,10 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.objective import Aims, weights_of
+from controls.optimiser.objective import Aims, goals_of, weights_of
 from data_quality.contracts.control.goals import GoalName, Objective
 from data_quality.contracts.control.plan import PlanRequest
+from data_quality.contracts.control.scenario import Scenario, ScenarioSet
 from data_quality.contracts.model import Model
 
 PositiveHours = Annotated[float, Field(gt=0, le=24)]
@@ -36,6 +37,7 @@ class DispatchCase(Model):
     objective: Objective = Objective()
     carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, description="Of imports; None: not known")
     kept: dict[GoalName, float] = Field(default={}, description="The most of goals that were solved before")
+    uncertain: ScenarioSet | None = Field(default=None, description="What may come instead; None: all is known")
 
     @model_validator(mode="after")
     def _series_have_one_length(self) -> Self:
@@ -47,6 +49,25 @@ class DispatchCase(Model):
                 if len(values) != len(self.step_h):
                     raise ValueError(f"{name} has {len(values)} values, the case {len(self.step_h)} steps")
             part.fits(self.step_h)
+        return self
+
+    @model_validator(mode="after")
+    def _scenarios_fit(self) -> Self:
+        known = {device.device_id for device in self.devices if device.forecast}
+        for one in self.uncertain.scenarios if self.uncertain else ():
+            if strange := one.given_kw.keys() - known:
+                raise ValueError(
+                    f"scenario {one.name}: no device with a forecast is called {', '.join(sorted(strange))}"
+                )
+            for name, values in one.series.items():
+                if len(values) != len(self.step_h):
+                    raise ValueError(
+                        f"scenario {one.name}: {name} has {len(values)} values, the case {len(self.step_h)} steps"
+                    )
+        if self.uncertain and goals_of(self.objective):
+            raise ValueError(
+                "scenarios are weighed by one cost: give the objective prices instead of an order of goals"
+            )
         return self
 
     @model_validator(mode="after")
@@ -102,6 +123,24 @@ class DispatchCase(Model):
             drawn, fed = drawn + most_drawn, fed + most_fed
         return Around(step_h=np.array(self.step_h), drawn_max_kw=drawn, fed_max_kw=fed)
 
+    def in_scenario(self, scenario: Scenario) -> "DispatchCase":
+        """The same where it is known that this one comes."""
+        told = scenario.model_dump(include={"import_price_per_kwh", "export_price_per_kwh"}, exclude_none=True)
+        given_kw = {name: np.array(values) for name, values in scenario.given_kw.items()}
+        return self.model_copy(
+            update={
+                "load_kw": self.load_kw if scenario.load_kw is None else scenario.load_kw,
+                "connection": self.connection.model_copy(update=told),
+                "devices": tuple(
+                    (device.relived(forecast_kw=given_kw[device.device_id]) or device)
+                    if device.device_id in given_kw
+                    else device
+                    for device in self.devices
+                ),
+                "uncertain": None,
+            }
+        )
+
     def net_kw(self, columns: Mapping[str, Numbers]) -> Floats:
         """What load and devices (their series by id) draw together in each step, below zero where they feed in."""
         net_kw = np.array(self.load_kw)
@@ -129,6 +168,7 @@ def case_of(request: PlanRequest) -> DispatchCase:
         devices=devices_of(request),
         objective=request.objective,
         carbon_kgco2e_per_kwh=request.carbon_kgco2e_per_kwh,
+        uncertain=request.uncertain,
     )
 
 
@@ -139,5 +179,5 @@ def without_control(case: DispatchCase) -> DispatchCase:
     that is wanted.
     """
     devices = tuple(one for device in case.devices if (one := device.without_control()))
-    left = case.model_copy(update={"devices": devices, "objective": Objective(), "kept": {}})
+    left = case.model_copy(update={"devices": devices, "objective": Objective(), "kept": {}, "uncertain": None})
     return left.model_copy(update={"connection": case.connection.widened(left.around)})

@@ -12,6 +12,7 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device, Part
 from controls.optimiser.devices.kinds import KINDS
 from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.scenario import ScenarioSet
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
@@ -36,6 +37,7 @@ class _CaseFile(Model):
     load: tuple[float, ...] = Field(min_length=1)
     objective: Objective = Objective()
     carbon_kgco2e_per_kwh: float | tuple[float, ...] | None = None
+    uncertain: ScenarioSet | None = None
 
 
 def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
@@ -61,6 +63,7 @@ def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
             devices=tuple(device for kind in KINDS.values() for device in _parts(kind, content, path)),
             objective=raw.objective,
             carbon_kgco2e_per_kwh=(carbon,) * len(raw.load) if isinstance(carbon, float) else carbon,
+            uncertain=raw.uncertain,
         )
     except ValidationError as error:
         kinds: list[type[Part]] = [Connection, *KINDS.values()]

@@ -1,6 +1,6 @@
 """The whole problem: the power balance, the rows of every part, and the cost to be minimised."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,14 +25,25 @@ class Problem:
         return {name: x[columns.column] for name, columns in self.variables[part_id].items()}
 
 
-def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Problem:
-    """The problem of a case. Families whose label is in `without` are left out: only for the search for a conflict."""
-    program, around = Program(), case.around
-    problem = Problem(program, {})
-    for each in case.parts:
+def build_problem(
+    case: DispatchCase,
+    *,
+    without: Collection[str] = (),
+    program: Program | None = None,
+    given: Mapping[str, dict[str, Linear]] | None = None,
+) -> Problem:
+    """The problem of a case. Families whose label is in `without` are left out: only for the search for a conflict.
+
+    program: that it is added to. given: variables of devices whose rows and costs stand there already, by id. Costs get
+    the program's tag behind their kind.
+    """
+    program, around, given = program or Program(), case.around, given or {}
+    problem = Problem(program, dict(given))
+    own = [part for part in case.parts if part.device_id not in given]
+    for each in own:
         # What the objective adds sees the connection's variables: both have no id.
         problem.variables.setdefault(each.device_id, {}).update(each.variables(program, around))
-    for part in (None, *case.parts):
+    for part in (None, *own):
         rows = [balance(case, problem)] if part is None else part.rows(problem.variables[part.device_id], around)
         for row in rows:
             label = label_of(case, part, row.family) if part else row.family
@@ -41,11 +52,16 @@ def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Probl
     for row in phase_rows(case, problem.variables):
         if row.family not in without:
             program.add(row.family, "site", row, steps=around.steps)
-    for part in case.parts:
-        for kind, term in part.cost(problem.variables[part.device_id], around.step_h):
-            program.costs.setdefault(kind, []).append(term)
+    costs = [
+        (part, kind, term)
+        for part in case.parts
+        for kind, term in part.cost(problem.variables[part.device_id], around.step_h)
+    ]
+    for part, kind, term in costs:
+        if part.device_id not in given:
+            program.costs.setdefault(kind + program.tag, []).append(term)
     for goal, most in case.bounds.items():
-        terms = [term.sum() for kind, found in program.costs.items() if kind in GOALS[goal] for term in found]
+        terms = [term.sum() for _, kind, term in costs if kind in GOALS[goal]]
         if terms and (label := f"{goal}_max") not in without:
             program.add(label, "site", Row(label, label, sum(terms[1:], start=terms[0]) <= most), steps=0)
     return problem

@@ -16,6 +16,8 @@ from controls.optimiser.devices.device import numbers
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
+from controls.optimiser.stochastic.room_columns import run_by_columns
+from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
@@ -41,6 +43,9 @@ def solve(
     is no other way out. Raises BadInput for an unknown solver. Source: formulas 5.18.
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
+    if case.uncertain:
+        solution = solve_scenarios(case, gap=gap, time_limit_s=time_limit_s)
+        return _no_plan(case, solution, time_limit_s, time_zone) if isinstance(solution, Outcome) else solution
     run = _Run(solver=solver, gap=gap, time_limit_s=time_limit_s, known=previous)
     is_optimal = True
     for goal in goals_of(case.objective):
@@ -54,16 +59,37 @@ def solve(
     else:
         solution = run.solved(case, None)
     if isinstance(solution, Outcome):
-        if solution.status == "infeasible":
-            return explain_conflict(case, time_zone=time_zone)
-        return Finding(
-            code="no_plan_in_time",
-            severity="blocking",
-            scope=case.case_id,
-            message=f"{solution.solver} found no plan within {time_limit_s:g} s",
-            facts={"time_limit_s": time_limit_s},
-        )
+        return _no_plan(case, solution, time_limit_s, time_zone)
     return solution if is_optimal else solution.model_copy(update={"status": "feasible"})
+
+
+def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zone: str) -> Finding:
+    if outcome.status == "infeasible":
+        return _conflict(case, time_zone)
+    return Finding(
+        code="no_plan_in_time",
+        severity="blocking",
+        scope=case.case_id,
+        message=f"{outcome.solver} found no plan within {time_limit_s:g} s",
+        facts={"time_limit_s": time_limit_s},
+    )
+
+
+def _conflict(case: DispatchCase, time_zone: str) -> Finding:
+    """Of the case, or of the first scenario that no plan serves."""
+    for one in case.uncertain.scenarios if case.uncertain else ():
+        alone = solve(case.in_scenario(one), time_zone=time_zone)
+        if isinstance(alone, Finding):
+            return alone.model_copy(update={"message": f"in scenario {one.name}: {alone.message}"})
+    if case.uncertain is None:
+        return explain_conflict(case, time_zone=time_zone)
+    return Finding(
+        code="infeasible",
+        severity="blocking",
+        scope=case.case_id,
+        message="each scenario has a plan of its own, but what they share at first serves them not all",
+        facts={"shared_h": case.uncertain.risk.shared_h},
+    )
 
 
 @dataclass
@@ -85,14 +111,20 @@ class _Run:
         weights = case.weights if goal is None else goal_weights(goal, problem.program.costs)
         arrays = problem.program.arrays(weights)
         built = time.perf_counter()
-        outcome = run_solver(
-            problem.program,
-            solver=self.solver,
-            gap=self.gap,
-            time_limit_s=max(self.time_limit_s - self.solve_seconds, 0.0),
-            arrays=arrays,
-            start=None if self.known is None else start_of(case, problem, self.known),
-        )
+        left_s = max(self.time_limit_s - self.solve_seconds, 0.0)
+        if self.solver == "highs" and goal is None and (rooms := room_blocks(case, problem)):
+            outcome = run_by_columns(
+                arrays, rooms, step_h=np.array(case.step_h), weights=weights, gap=self.gap, time_limit_s=left_s
+            )
+        else:
+            outcome = run_solver(
+                problem.program,
+                solver=self.solver,
+                gap=self.gap,
+                time_limit_s=left_s,
+                arrays=arrays,
+                start=None if self.known is None else start_of(case, problem, self.known),
+            )
         self.build_seconds += built - started
         self.solve_seconds += time.perf_counter() - built
         if outcome.values is None and self.found is not None:

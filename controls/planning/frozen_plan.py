@@ -57,6 +57,7 @@ def make_plan(
         costs=solution.costs,
         measures=solution.measures,
         money=solution.money,
+        risk=solution.risk,
         request=request,
         steps=steps,
         explanation=explanation,
@@ -82,12 +83,19 @@ def unplanned_cost(request: PlanRequest) -> float:
 
     PV is curtailed where that pays, so the difference to the plan is the other devices' own. Where the plan ends with
     at least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is
-    a lower bound of the saving; charge left over is not valued. Source: formulas 5.18.
+    a lower bound of the saving; charge left over is not valued. Of a plan over scenarios it is the mean over them, as
+    the plan's own cost is. Source: formulas 5.18.
     """
-    answer = solve(without_control(case_of(request)))
-    if isinstance(answer, Finding):
-        raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
-    return answer.money
+    case = case_of(request)
+    known = case.uncertain.scenarios if case.uncertain else ()
+    each = [(one.weight, case.in_scenario(one)) for one in known] or [(1.0, case)]
+    total = 0.0
+    for weight, one in each:
+        answer = solve(without_control(one))
+        if isinstance(answer, Finding):
+            raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
+        total += weight * answer.money
+    return total
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:

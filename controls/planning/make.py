@@ -18,6 +18,7 @@ from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
+from controls.planning.scenarios import with_scenarios
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
@@ -72,15 +73,20 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     if doubt := _price_doubt(desk, prices, quarter_start(now)):
         return doubt
     states = desk.read_states()
+    forecasts = {name: desk.forecast(target) for name, target in targets.items()}
+    load_forecast, price_forecast = (
+        desk.forecast(load),
+        desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
+    )
     request = plan_request(
         site,
-        load_forecast=desk.forecast(load),
-        device_forecasts={name: desk.forecast(target) for name, target in targets.items()},
+        load_forecast=load_forecast,
+        device_forecasts=forecasts,
         prices=prices,
         states=states,
         mode=desk.mode,
         now_utc=now,
-        price_forecast=desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
+        price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
@@ -88,6 +94,9 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
+    if site.risk is not None:
+        known = {"load": load_forecast} | forecasts
+        request = with_scenarios(request, site.risk, known, price_forecast=price_forecast)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
     solution = solve(case, time_zone=site.time_zone)

@@ -8,6 +8,7 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.scenario import RiskFigures
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
@@ -25,10 +26,21 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     notes = [remark for device in devices for remark in device.remarks]
     if plan.status == "feasible":
         notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
+    if plan.risk is not None:
+        notes.append(_risk_note(plan.risk, money))
     told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
     return (
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
         f" against {plan.no_battery_cost:.2f} {money} with nothing planned.{told}"
+    )
+
+
+def _risk_note(risk: RiskFigures, money: str) -> str:
+    """Its costs are means over scenarios: what it promises beside that, and what thinking of them is worth."""
+    dear = f"its costs are the mean of {len(risk.costs)} scenarios: in {risk.level:.0%} of all cases no more than"
+    dear += f" {risk.promised_cost:.2f} {money}, in the others {risk.cvar:.2f} {money} on average"
+    return (
+        dear if risk.value is None else f"{dear}; planning for the mean alone would cost {risk.value:.2f} {money} more"
     )
 
 

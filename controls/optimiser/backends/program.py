@@ -109,8 +109,9 @@ class Outcome:
 
 @dataclass
 class Program:
-    """Columns and rows as they are written, part by part."""
+    """Columns and rows as they are written, part by part. tag: before every name that is written from now on."""
 
+    tag: str = ""
     families: list[Family] = field(default_factory=list)
     costs: dict[str, list[Linear]] = field(default_factory=dict)
     _columns: list["_Columns"] = field(default_factory=list)
@@ -135,7 +136,7 @@ class Program:
         places = np.arange(self._width, self._width + count)
         low, high = np.full(count, lower, np.float64), np.full(count, upper, np.float64)
         steps = np.arange(count) if at is None else at
-        self._columns.append(_Columns(name, steps, low, high, is_integer, count > 1 or at is not None))
+        self._columns.append(_Columns(self.tag + name, steps, low, high, is_integer, count > 1 or at is not None))
         self._width += count
         return Linear.of(places)
 
@@ -148,7 +149,7 @@ class Program:
                 raise ValueError(f"{size} rows {row.name} for {steps} steps: say which")
             # A case of one step has a number in its names as every other.
             at = np.arange(size) if size == steps else np.zeros(0, np.int64)
-        self.families.append(Family(label, prefix, row.name, self._height, size, at))
+        self.families.append(Family(label, self.tag + prefix, row.name, self._height, size, at))
         self._rows.append(row.constraint)
         self._height += size
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome
 from data_quality.contracts.errors import OurFault
 
@@ -116,3 +116,75 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
         (arrays.is_integer & (not is_relaxed)).astype(np.int32),
     )
     return engine
+
+
+class GrowingLp:
+    """A problem without its integers that gets more columns, solved anew from where it stood.
+
+    more_rows: lower and upper of rows behind its own, which only new columns enter; a new column lies from 0 up.
+    """
+
+    def __init__(self, arrays: Arrays, *, more_rows: tuple[Floats, Floats]) -> None:
+        import highspy
+
+        self._kinds, self._inf = highspy.HighsModelStatus, highspy.kHighsInf
+        self._engine = engine_of(arrays, gap=0.0, time_limit_s=60.0, is_relaxed=True)
+        # From the last basis on; an interior point would begin anew with every column.
+        self._engine.setOptionValue("solver", "simplex")
+        self._own_columns, self._own_rows, self._more = arrays.column_count, arrays.row_lower.size, more_rows
+        self._has_more = False
+        self.name = f"HiGHS {self._engine.version()}"
+
+    def solve_alone(self) -> Floats | None:
+        """Duals of its own rows before there is any new column; None where it has no solution."""
+        found = self._solved()
+        return None if found is None else found[1]
+
+    def solve(self) -> tuple[float, Floats] | None:
+        """The least cost, and the duals of all rows; None where there is no solution."""
+        return self._solved()
+
+    def add_column(self, cost: float, rows: Places, values: Floats) -> None:
+        """One more column. rows: of its own ones, then of the more."""
+        if not self._has_more:
+            low, high = self._more
+            none = np.zeros(0, np.int32)
+            self._engine.addRows(low.size, low, high, 0, np.zeros(low.size, np.int32), none, np.zeros(0))
+            self._has_more = True
+        self._engine.addCol(cost, 0.0, self._inf, rows.size, rows.astype(np.int32), values)
+
+    def shares(self) -> Floats:
+        """What each new column got, in the last solution."""
+        return np.array(self._engine.getSolution().col_value)[self._own_columns :]
+
+    def choose(self, among: Places, one: int) -> None:
+        """Of some new columns only this one."""
+        for column in among.tolist():
+            at = 1.0 if column == one else 0.0
+            self._engine.changeColBounds(self._own_columns + column, at, at)
+
+    def whole_shares(self, *, gap: float, time_limit_s: float) -> Floats | None:
+        """What each new column gets where all of them are 0 or 1; None where no such solution is found in time."""
+        import highspy
+
+        engine = self._engine
+        new = np.arange(self._own_columns, engine.getNumCol(), dtype=np.int32)
+        engine.changeColsBounds(new.size, new, np.zeros(new.size), np.ones(new.size))
+        kinds = np.full(new.size, highspy.HighsVarType.kInteger)
+        engine.changeColsIntegrality(new.size, new, kinds)
+        for option, value in (("solver", "choose"), ("mip_rel_gap", gap), ("time_limit", time_limit_s)):
+            engine.setOptionValue(option, value)
+        engine.run()
+        if engine.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+            return None
+        return self.shares()
+
+    def _solved(self) -> tuple[float, Floats] | None:
+        self._engine.run()
+        status = self._engine.getModelStatus()
+        if status == self._kinds.kInfeasible:
+            return None
+        if status != self._kinds.kOptimal:
+            raise OurFault(f"a problem of schedules ended as {self._engine.modelStatusToString(status)}")
+        cost = float(self._engine.getInfo().objective_function_value)
+        return cost, np.array(self._engine.getSolution().row_dual)

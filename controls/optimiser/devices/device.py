@@ -205,7 +205,7 @@ class Device(Part, OnPhases):
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
     measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
     verb. metered: registers of its meter, and the decision that each shows afterwards. is_taken_away: what it stores
-    leaves with its owner, who wants a certain amount of it.
+    leaves with its owner, who wants a certain amount of it. is_slow: what it does is the same in every scenario.
     """
 
     makes_a_plan: ClassVar[bool] = True
@@ -215,6 +215,7 @@ class Device(Part, OnPhases):
     moves: ClassVar[Mapping[str, str]] = {}
     metered: ClassVar[Mapping[str, str]] = {}
     is_taken_away: ClassVar[bool] = False
+    is_slow: ClassVar[bool] = False
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs

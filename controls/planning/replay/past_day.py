@@ -92,7 +92,7 @@ class PastDay:
     @cached_property
     def planned(self) -> dict[str, DispatchCase]:
         """The problem of each plan by its id, as it was solved then."""
-        return {plan.plan_id: case_of(plan.request) for plan in self.plans}
+        return {plan.plan_id: case_of(plan.request).model_copy(update={"uncertain": None}) for plan in self.plans}
 
     @cached_property
     def step_h(self) -> Floats:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.scenario import RiskFigures, ScenarioSet
 from data_quality.contracts.model import Model
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -140,6 +141,7 @@ class PlanRequest(Model):
     # Plans of earlier versions had none of these: at their defaults they are in no hash.
     objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
     carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
+    uncertain: ScenarioSet | None = Field(default=None, exclude_if=lambda known: known is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -223,6 +225,7 @@ class Plan(Model):
     money: float | None = Field(default=None, exclude_if=lambda money: money is None)
     costs: dict[str, float] = Field(default={}, exclude_if=lambda costs: not costs)
     measures: dict[str, float] = Field(default={}, exclude_if=lambda measures: not measures)
+    risk: RiskFigures | None = Field(default=None, exclude_if=lambda risk: risk is None)
     request: PlanRequest
     steps: tuple[PlanStep, ...]
     explanation: Explanation | None = None

@@ -12,6 +12,7 @@ from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
@@ -289,6 +290,11 @@ class Site(Model):
         default=Objective(),
         exclude_if=lambda objective: objective.is_default,
         description="What plans are to be good at; else the least money",
+    )
+    risk: Risk | None = Field(
+        default=None,
+        exclude_if=lambda risk: risk is None,
+        description="Plan over scenarios of the forecasts; else on their P50 alone",
     )
     weather_feed: WeatherFeed | None = Field(
         default=None,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from controls.optimiser.solution import Solution
     from data_quality.contracts.control.explanation import Explanation
 
+_RISK = (
+    "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
+    " the others {cvar:.4f} on average"
+)
 _SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
 _WHY = (
     "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
@@ -75,7 +79,8 @@ def _solved(found: "Solution", currency: str) -> str:
     # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
     unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
     each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
-    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}"
+    risk = "" if found.risk is None else f"\n{filled(_RISK, found.risk)}"
+    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}{risk}"
 
 
 def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":

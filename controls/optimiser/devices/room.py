@@ -1,0 +1,278 @@
+"""A room with a heater on a relay: one temperature, the heat that it keeps, and what leaving its band costs.
+
+C dT/dt = (outdoor - T) / R + heater + gains, exact over each step in which all of these stand still: with
+a = exp(-hours / (R C)), T' = a T + (1 - a) (outdoor + R (heater + gains)). Its band is soft (resolution C4.4): what is
+below or above it costs a price per kelvin and hour. Heat that is left at the end is worth what it would cost to make.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, model_validator
+
+from controls.optimiser.backends.expressions import INF, Floats, Linear
+from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.device import (
+    DECIMALS,
+    Around,
+    Device,
+    Forced,
+    Given,
+    Measure,
+    Numbers,
+    State,
+    Values,
+    params_of,
+)
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.time import zone
+
+Degrees = Annotated[float, Field(ge=-60, le=80)]
+Positive = Annotated[float, Field(gt=0)]
+ByHour = Annotated[tuple[float, ...], Field(min_length=24, max_length=24)]
+# What a kelvin and hour outside the band costs where nobody says: dearer than any heat that would prevent it.
+_COMFORT_PRICE = 1.0
+
+
+class _Figures(Model):
+    # A site file and a case file have the same names for these.
+    heater_kw: Positive
+    r_k_per_kw: Positive | tuple[Positive, ...] = Field(description="Kelvin that one kW holds against the outside")
+    c_kwh_per_k: Positive
+    comfort_price_per_kh: float = Field(default=_COMFORT_PRICE, ge=0, description="Below its band")
+    hot_price_per_kh: float = Field(default=_COMFORT_PRICE / 2, ge=0, description="Above its band")
+
+
+class RoomParams(_Figures):
+    """What a site file says of a room; a band and gains are one value, or 24 by local hour.
+
+    priority: how much its comfort counts beside that of other rooms. outdoor_degc: where nobody forecasts it.
+    """
+
+    r_k_per_kw: Positive
+    low_degc: Degrees | ByHour
+    high_degc: Degrees | ByHour
+    gain_kw: float | ByHour = 0.0
+    priority: Positive = 1.0
+    outdoor_degc: Degrees = 0.0
+
+
+class Room(Device, _Figures):
+    """Series have one value a step. init_degc: at the start; heat_value_per_kwh: of heat left at the end.
+
+    r_k_per_kw: one value, or one a step: an open window lets more go. is_planned: where not, its thermostat heats.
+    """
+
+    kind = "room"
+    means: ClassVar = {}
+    per_step = ("outdoor_degc", "gain_kw", "low_degc", "high_degc")
+    or_per_step = ("r_k_per_kw",)
+    case_key = "rooms"
+    case_is_list = True
+    case_names: ClassVar = {
+        name: name for name in (*_Figures.model_fields, *per_step, "init_degc", "heat_value_per_kwh")
+    }
+    measure = Measure(reading="read_room_degc", code="room", words="the temperature of the room")
+    columns = ("heating_kw",)
+    moves: ClassVar = {"heating_kw": "heats"}
+    # Its heat moves slowly: what it does is decided before anybody knows which scenario comes.
+    is_slow = True
+
+    outdoor_degc: tuple[float, ...]
+    gain_kw: tuple[float, ...]
+    low_degc: tuple[float, ...]
+    high_degc: tuple[float, ...]
+    init_degc: float
+    heat_value_per_kwh: float = Field(default=0.0, ge=0)
+    is_planned: bool = True
+
+    @model_validator(mode="after")
+    def _band_is_open(self) -> Self:
+        if any(low > high for low, high in zip(self.low_degc, self.high_degc, strict=False)):
+            raise ValueError("low_degc must not be above high_degc")
+        if isinstance(self.r_k_per_kw, tuple) and len(self.r_k_per_kw) != len(self.outdoor_degc):
+            raise ValueError(f"r_k_per_kw has {len(self.r_k_per_kw)} values, outdoor_degc {len(self.outdoor_degc)}")
+        return self
+
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> RoomParams:
+        """Its heater, its heat and its band."""
+        return params_of(RoomParams, asset, site_id)
+
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        """Its band by the local clock; where it may use but a share of its heater, its own thermostat heats."""
+        params, steps = cls.figures(asset, given.site_id), len(given.import_price_per_kwh)
+        if given.state is None or not -60 <= given.state <= 80:
+            message = (
+                f"site {given.site_id}, asset {asset.asset_id!r}: its temperature is {given.state}: mend its sensor"
+            )
+            raise BadInput(message, reason="bad_state")
+        here, first = zone(given.time_zone), given.start_utc or datetime(2000, 1, 1, tzinfo=UTC)
+        hours = [(first + t * timedelta(hours=given.step_h)).astimezone(here).hour for t in range(steps)]
+
+        def by_hour(value: float | tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(value[hour] if isinstance(value, tuple) else value for hour in hours)
+
+        return cls.model_validate(
+            {name: getattr(params, name) for name in ("heater_kw", "r_k_per_kw", "c_kwh_per_k")}
+            | {name: by_hour(getattr(params, name)) for name in ("low_degc", "high_degc", "gain_kw")}
+            | {name: params.priority * getattr(params, name) for name in ("comfort_price_per_kh", "hot_price_per_kh")}
+            | {
+                "device_id": asset.asset_id,
+                "outdoor_degc": given.outdoor_degc or (params.outdoor_degc,) * steps,
+                "init_degc": given.state,
+                "heat_value_per_kwh": max(float(np.mean(given.import_price_per_kwh)), 0.0),
+                "is_planned": given.share >= 1,
+            }
+        )
+
+    @property
+    def state(self) -> State:
+        """Its temperature."""
+        return State("room_degc", self.init_degc, 10.0, "temperature", "degC")
+
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
+        """Its heater."""
+        return self.heater_kw, 0.0
+
+    def kept_share(self, step_h: Floats) -> Floats:
+        """Which share of its distance from where it would settle is left after each step."""
+        share: Floats = np.exp(-step_h / (np.array(self.r_k_per_kw) * self.c_kwh_per_k))
+        return share
+
+    def pulls_degc(self, step_h: Floats) -> tuple[Floats, Floats]:
+        """What each step adds to the kept share of the temperature: heater off, and what the heater adds to that."""
+        left, r = 1.0 - self.kept_share(step_h), np.array(self.r_k_per_kw)
+        return left * (np.array(self.outdoor_degc) + r * np.array(self.gain_kw)), left * r * self.heater_kw
+
+    def temperatures_degc(self, is_on: Floats, step_h: Floats) -> Floats:
+        """At the end of each step. is_on: share of each step that the heater is on."""
+        kept, (off, heated) = self.kept_share(step_h), self.pulls_degc(step_h)
+        found, now = np.zeros(step_h.size), self.init_degc
+        for t, (share, pull) in enumerate(zip(kept.tolist(), (off + heated * is_on).tolist(), strict=True)):
+            now = share * now + pull
+            found[t] = now
+        return found
+
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+        """A binary a step, the temperature (one more: the start), and kelvins outside the band."""
+        fixed = None if self.is_planned else self.thermostat(around.step_h)
+        low, high = (0.0, 1.0) if fixed is None else (fixed, fixed)
+        return {
+            "is_on": self.new(program, "is_on", around.steps, lower=low, upper=high, is_integer=True),
+            "degc": self.new(program, "degc", around.steps + 1, lower=-INF),
+            "below_k": self.new(program, "below_k", around.steps),
+            "above_k": self.new(program, "above_k", around.steps),
+        }
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """The temperature follows; what is outside the band is at least so much."""
+        degc, (off, heated) = x["degc"], self.pulls_degc(around.step_h)
+        yield Row("room_start", "start", degc[0] == self.init_degc)
+        yield Row(
+            "room_heat", "heat", degc[1:] - self.kept_share(around.step_h) * degc[:-1] - heated * x["is_on"] == off
+        )
+        yield Row("comfort", "below", x["below_k"] >= np.array(self.low_degc) - degc[1:])
+        yield Row("comfort", "above", x["above_k"] >= degc[1:] - np.array(self.high_degc))
+
+    def drawn_kw(self, x: Values) -> Any:
+        """Its heater's power."""
+        return self.heater_kw * x["is_on"] if "is_on" in x else x["heating_kw"]
+
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """Kelvin-hours outside the band, and heat that is borrowed from whoever goes on."""
+        below, above = self._outside_k(x)
+        yield "comfort", step_h * self.comfort_price_per_kh * below
+        yield "comfort", step_h * self.hot_price_per_kh * above
+        last = x["degc"][-1:] if "degc" in x else x["room_degc"][-1]
+        yield "stored", self.heat_value_per_kwh * self.c_kwh_per_k * (self.init_degc - last)
+
+    def _outside_k(self, x: Values) -> tuple[Any, Any]:
+        if "below_k" in x:
+            return x["below_k"], x["above_k"]
+        degc = x["room_degc"]
+        return np.maximum(np.array(self.low_degc) - degc, 0.0), np.maximum(degc - np.array(self.high_degc), 0.0)
+
+    def discomfort_kh(self, columns: Numbers, step_h: Floats) -> float:
+        """Kelvin-hours outside its band, either way."""
+        below, above = self._outside_k(columns)
+        return float(np.sum(step_h * (below + above)))
+
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
+        """Power and temperature, from whole switchings."""
+        return self.heated(np.round(values["is_on"]), step_h)
+
+    def heated(self, is_on: Floats, step_h: Floats) -> Numbers:
+        """Its series from its switchings."""
+        return {
+            "heating_kw": self.heater_kw * is_on,
+            "room_degc": np.round(self.temperatures_degc(is_on, step_h), DECIMALS),
+        }
+
+    def told(self, columns: Numbers) -> Numbers:
+        """Its switchings too."""
+        return columns | {"is_on": columns["heating_kw"] / self.heater_kw} if "heating_kw" in columns else columns
+
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """Whole switchings, and a temperature that follows from them, step by step."""
+        power_kw, degc = columns["heating_kw"], columns["room_degc"]
+        yield "a heater that is neither on nor off", np.minimum(np.abs(power_kw), np.abs(power_kw - self.heater_kw))
+        before, r = np.concatenate([[self.init_degc], degc[:-1]]), np.array(self.r_k_per_kw)
+        settles = np.array(self.outdoor_degc) + r * (power_kw + np.array(self.gain_kw))
+        yield "heat balance", np.abs(degc - settles - (before - settles) * np.exp(-step_h / (r * self.c_kwh_per_k)))
+        if not self.is_planned:
+            yield "another power than its thermostat's", np.abs(power_kw - self.heater_kw * self.thermostat(step_h))
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """The other position of its relay."""
+        if not self.is_planned:
+            return []
+        other = 0.0 if columns["heating_kw"][t] > 0 else 1.0
+        return [Forced("heating" if other else "not heating", "is_on", other, other)]
+
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        """Its relay."""
+        return {"set_switch_state": float(step["heating_kw"] > 0)} if self.is_planned else {}
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """On as told, off where nothing is said."""
+        return {"heating_kw": self.heater_kw * set_points.get("set_switch_state", 0.0)}
+
+    def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
+        """The temperature that comes of it."""
+        return self.heated(decisions["heating_kw"] / self.heater_kw, step_h)
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
+        """Its thermostat."""
+        return {"heating_kw": self.heater_kw * self.thermostat(step_h)}
+
+    def without_control(self) -> Self:
+        """Its thermostat."""
+        return self.model_copy(update={"is_planned": False})
+
+    def thermostat(self, step_h: Floats) -> Floats:
+        """1 where its own thermostat heats: in each step that would else end below the band."""
+        kept, (off, heated) = self.kept_share(step_h), self.pulls_degc(step_h)
+        is_on, now = np.zeros(step_h.size), self.init_degc
+        for t, low in enumerate(self.low_degc):
+            now = kept[t] * now + off[t]
+            if now < low:
+                is_on[t], now = 1.0, now + heated[t]
+        return is_on
+
+    def relived(
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
+    ) -> Self:
+        """From another temperature."""
+        return self if start is None else self.model_copy(update={"init_degc": start})

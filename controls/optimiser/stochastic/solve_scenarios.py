@@ -1,0 +1,176 @@
+"""From a case with scenarios to one verified plan, and what thinking of them was worth."""
+
+import time
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from controls.optimiser.backends.expressions import Floats, Places
+from controls.optimiser.backends.program import Outcome
+from controls.optimiser.backends.solve_highs import run_highs
+from controls.optimiser.case import DispatchCase
+from controls.optimiser.check_solution import replay_case
+from controls.optimiser.devices.device import numbers
+from controls.optimiser.devices.room import Room
+from controls.optimiser.lp_build import Problem
+from controls.optimiser.objective import MEASURES, measures_of
+from controls.optimiser.solution import Series, Solution, costs_of
+from controls.optimiser.stochastic.room_columns import MANY, Block, run_by_columns
+from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
+from data_quality.contracts.control.scenario import RiskFigures, Scenario
+from data_quality.contracts.errors import OurFault
+
+
+def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
+    """The planned rooms of a problem, where they are many enough to be solved by schedules; else none."""
+    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
+    if len(rooms) * len(case.step_h) < MANY:
+        return []
+    own_rows = dict[str, list[Places]]()
+    for family in problem.program.families:
+        own_rows.setdefault(family.prefix, []).append(np.arange(family.first, family.first + family.size))
+    return [
+        Block(
+            room=room,
+            is_on=problem.variables[room.device_id]["is_on"].column,
+            columns=np.concatenate([x.column for x in problem.variables[room.device_id].values()]),
+            rows=np.concatenate(own_rows[room.prefix]),
+        )
+        for room in rooms
+    ]
+
+
+def solve_scenarios(
+    case: DispatchCase, *, gap: float, time_limit_s: float, worth_within_s: float = 10.0
+) -> Solution | Outcome:
+    """The plan that is best over the scenarios of a case, each of which is checked step by step.
+
+    Its series are those of the scenario nearest to the mean one; what is slow or soon is the same in all. gap:
+    relative. worth_within_s: for what it is compared with; what is not done by then is not told. What the solver says,
+    where it has no plan.
+    """
+    both, started = TwoStage(case), time.perf_counter()
+    arrays = both.arrays
+    built = time.perf_counter()
+    outcome = _solved(both, gap=gap, time_limit_s=time_limit_s)
+    solved = time.perf_counter()
+    until = solved + worth_within_s
+    mean_plan = _by_mean_plan(both, gap=gap, until=until)
+    outcome = _better(outcome, mean_plan, gap=gap)
+    if outcome.values is None or outcome.bound is None or outcome.objective is None:
+        return outcome
+    series = _verified(both, outcome.values)
+    figures = both.figures(series)
+    objective = weighed(figures)
+    noise = 1e-5 * max(1.0, abs(outcome.objective))
+    if not outcome.bound - noise <= objective <= outcome.objective + noise:
+        raise OurFault(f"{outcome.solver} claims a cost of {outcome.objective}, its schedules cost {objective}")
+    bound, shown = min(outcome.bound, objective), series[both.central]
+    weights = [one.weight for one in both.known.scenarios]
+    kinds = [costs_of(each, one) for each, one in zip(both.cases, series, strict=True)]
+    return Solution(
+        status="optimal" if outcome.status == "optimal" else "feasible",
+        objective=objective,
+        bound=bound,
+        gap=(objective - bound) / max(abs(objective), 1e-9),
+        build_seconds=built - started,
+        solve_seconds=solved - built,
+        solver=f"{outcome.solver}; {len(weights)} scenarios, {arrays.column_count} columns",
+        costs={
+            kind: sum(weight * found.get(kind, 0.0) for weight, found in zip(weights, kinds, strict=True))
+            for kind in kinds[0]
+            if kind not in MEASURES
+        },
+        measures=measures_of(numbers(shown.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
+        series=shown,
+        risk=_worth(both, figures, mean_plan, gap=gap, until=until),
+    )
+
+
+def _better(outcome: Outcome, mean_plan: Outcome | str, *, gap: float) -> Outcome:
+    """Within the gap that the search stopped at, what the mean scenario asks for may be the better plan."""
+    if isinstance(mean_plan, str) or None in {mean_plan.objective, outcome.objective, outcome.bound}:
+        return outcome
+    cost, found, bound = (float(value or 0.0) for value in (mean_plan.objective, outcome.objective, outcome.bound))
+    if cost >= found:
+        return outcome
+    is_close = cost - bound <= gap * max(abs(cost), 1e-9)
+    status: Literal["optimal", "feasible"] = "optimal" if is_close else "feasible"
+    return replace(mean_plan, bound=bound, solver=outcome.solver, status=status)
+
+
+def _solved(both: TwoStage, *, gap: float, time_limit_s: float) -> Outcome:
+    blocks = room_blocks(both.cases[0], both.problems[0])
+    if not blocks:
+        return run_highs(both.arrays, gap=gap, time_limit_s=time_limit_s)
+    return run_by_columns(
+        both.arrays,
+        blocks,
+        step_h=np.array(both.case.step_h),
+        weights=both.case.weights,
+        gap=gap,
+        time_limit_s=time_limit_s,
+    )
+
+
+def _verified(both: TwoStage, values: Floats) -> tuple[Series, ...]:
+    series = both.series(values)
+    for one, case, found in zip(both.known.scenarios, both.cases, series, strict=True):
+        if problems := replay_case(case, found).problems:
+            raise OurFault(f"a plan breaks its case in scenario {one.name}: {'; '.join(problems[:3])}")
+    return series
+
+
+def _worth(both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, gap: float, until: float) -> RiskFigures:
+    """What the plan is compared with: the plan for the mean scenario in all of them, and each one known beforehand."""
+    told = [mean_plan] if isinstance(mean_plan, str) else []
+    by_mean = None if isinstance(mean_plan, str) else mean_plan.objective
+    alone = list[float]()
+    for one, case in zip(both.known.scenarios, both.cases, strict=True):
+        left_s = until - time.perf_counter()
+        found = _alone(case, gap=gap, time_limit_s=left_s) if left_s > 0 else None
+        if found is None:
+            told.append(f"time did not suffice to plan scenario {one.name} as if it were known")
+            break
+        alone.append(found)
+    perfect = weighed(risk_figures(both.known, alone)) if len(alone) == len(both.cases) else None
+    value = None if by_mean is None else by_mean - weighed(figures)
+    more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "told": tuple(told)}
+    return figures.model_copy(update=more)
+
+
+def _by_mean_plan(both: TwoStage, *, gap: float, until: float) -> Outcome | str:
+    """The plan that decides first as that for the mean scenario does; why there is none, in words."""
+    sure = both.known.model_copy(update={"scenarios": (Scenario(name="mean", weight=1.0),)})
+    mean = TwoStage(mean_case(both.case).model_copy(update={"uncertain": sure}))
+    left_s = until - time.perf_counter()
+    found = _solved(mean, gap=gap, time_limit_s=left_s) if left_s > 0 else None
+    if found is None or found.values is None:
+        return "time did not suffice to plan for the mean scenario"
+    arrays, first = both.arrays, both.problems[0]
+    ends_h = np.cumsum(both.case.step_h)
+    soon = np.flatnonzero(ends_h - both.case.step_h < both.known.risk.shared_h - 1e-9)
+    for device in both.cases[0].devices:
+        if device.forecast:
+            continue
+        # Both programs write their first scenario in the same order, so columns have the same names.
+        for name, columns in first.variables[device.device_id].items():
+            own = mean.problems[0].variables[device.device_id][name].column
+            taken = np.arange(columns.size) if device.is_slow else soon[soon < columns.size]
+            kept = found.values[own[taken]]
+            arrays = arrays.bounded(columns.column[taken], kept, kept)
+    left_s = until - time.perf_counter()
+    answer = run_highs(arrays, gap=gap, time_limit_s=max(left_s, 0.1))
+    if answer.status == "infeasible":
+        return "the plan for the mean scenario breaks a limit in another one"
+    if answer.objective is None:
+        return "time did not suffice to hold the plan for the mean scenario against the others"
+    return answer
+
+
+def _alone(case: DispatchCase, *, gap: float, time_limit_s: float) -> float | None:
+    from controls.optimiser.solve import solve
+
+    found = solve(case, gap=gap, time_limit_s=time_limit_s)
+    return found.objective if isinstance(found, Solution) else None

@@ -1,0 +1,176 @@
+"""Plans over scenarios: sums by hand, what is shared, what risk costs, and what thinking of scenarios is worth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from controls.optimiser.case import DispatchCase
+from controls.optimiser.case_file import load_case
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
+from data_quality.contracts.control.scenario import Risk, Scenario, ScenarioSet
+from data_quality.contracts.errors import BadInput
+from tests.controls.optimiser.rooms_toy import house
+from tests.controls.optimiser.toys import TOY, changed
+
+
+def uncertain(case: DispatchCase, *loads: tuple[float, ...], risk: Risk | None = None) -> DispatchCase:
+    """The case with equally likely loads."""
+    scenarios = tuple(Scenario(name=f"load{n}", weight=1 / len(loads), load_kw=load) for n, load in enumerate(loads))
+    known = ScenarioSet(risk=risk or Risk(cvar_weight=0, shared_h=1), scenarios=scenarios)
+    return case.model_copy(update={"uncertain": known})
+
+
+def planned(case: DispatchCase) -> Solution:
+    """Its plan."""
+    found = solve(case)
+    assert isinstance(found, Solution)
+    return found
+
+
+def test_what_is_stored_first_must_do_for_both_evenings() -> None:
+    """By hand: a kWh stored at 0.10 saves 0.81 * 0.30 - 0.009 = 0.234 in the second hour, where it is needed.
+
+    Without export it is needed up to the evening's load: 0.4 or 0.8 kW. Charging c kW gives 0.81 c. Up to 0.4 / 0.81 it
+    serves both evenings; beyond that half of the time, for 0.117 a kWh: still worth its 0.10. So 0.8 / 0.81 is stored.
+    """
+    case = changed(TOY, load_kw=(1.0, 0.8))
+    found = planned(uncertain(case, (1.0, 0.4), (1.0, 0.8)))
+    (charge, _) = found.series.devices["bat"]["battery_charge_kw"]
+    assert charge == pytest.approx(0.8 / 0.81, abs=1e-6)
+    assert found.risk is not None
+    low, high = (one.cost for one in found.risk.costs)
+    wear = 0.01
+    assert high == pytest.approx(0.1 * (1 + charge) + wear * 0.8, abs=1e-6)
+    assert low == pytest.approx(0.1 * (1 + charge) + wear * 0.4, abs=1e-6)
+    assert found.objective == pytest.approx((low + high) / 2)
+    # The mean evening would store 0.6 / 0.81, and buy the rest of 0.2 kWh in the dearer one.
+    assert found.risk.mean_plan == pytest.approx((0.1 * (1 + 0.6 / 0.81) * 2 + wear * (0.4 + 0.6) + 0.3 * 0.2) / 2)
+    assert found.risk.value is not None
+    assert found.risk.value > 0.004
+    perfect = [planned(changed(case, load_kw=load)).objective for load in ((1.0, 0.4), (1.0, 0.8))]
+    assert found.risk.perfect == pytest.approx(sum(perfect) / 2)
+
+
+def test_a_value_at_risk_and_the_mean_beyond_it() -> None:
+    scenarios = tuple(Scenario(name=str(n), weight=0.1) for n in range(10))
+    known = ScenarioSet(risk=Risk(cvar_level=0.8, cvar_weight=0.5), scenarios=scenarios)
+    found = risk_figures(known, [float(n) for n in range(10)])
+    assert (found.expected_cost, found.promised_cost) == (pytest.approx(4.5), 7.0)
+    # The dearest fifth: 8 and 9.
+    assert found.cvar == pytest.approx(8.5)
+    assert weighed(found) == pytest.approx(6.5)
+
+
+def test_who_fears_risk_pays_more_on_average_and_less_at_worst() -> None:
+    base = house(0, steps=24, scenarios=True)
+    assert base.uncertain is not None
+    plans = []
+    for weight in (0.0, 1.0):
+        risk = base.uncertain.risk.model_copy(update={"cvar_weight": weight, "shared_h": 20})
+        plans.append(planned(base.model_copy(update={"uncertain": base.uncertain.model_copy(update={"risk": risk})})))
+    calm, afraid = (one.risk for one in plans)
+    assert calm is not None
+    assert afraid is not None
+    assert afraid.expected_cost >= calm.expected_cost - 1e-6
+    assert afraid.cvar < calm.cvar - 1e-3
+
+
+def test_soon_is_the_same_in_every_scenario_and_later_is_not() -> None:
+    both = TwoStage(house(0, steps=24, scenarios=True))
+    from controls.optimiser.backends.solve_highs import run_highs
+
+    outcome = run_highs(both.arrays, gap=1e-6, time_limit_s=60)
+    assert outcome.values is not None
+    charge = np.array([one.devices["bat"]["battery_charge_kw"] for one in both.series(outcome.values)])
+    assert charge[:, :2] == pytest.approx(np.tile(charge[0, :2], (len(charge), 1)), abs=1e-6)
+    assert np.ptp(charge[:, 2:], axis=0).max() > 0.1
+    assert any(family.label == "shared" for family in both.problems[0].program.families)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), level=st.floats(0, 0.95), weight=st.floats(0, 1), shared_h=st.integers(0, 12))
+def test_thinking_of_scenarios_is_never_worth_less_than_nothing(
+    seed: int, level: float, weight: float, shared_h: int
+) -> None:
+    base = house(1, steps=12, seed=seed, scenarios=True)
+    assert base.uncertain is not None
+    risk = Risk(cvar_level=level, cvar_weight=weight, shared_h=shared_h)
+    found = planned(base.model_copy(update={"uncertain": base.uncertain.model_copy(update={"risk": risk})}))
+    assert found.risk is not None
+    assert found.risk.perfect is not None
+    assert found.risk.value is not None
+    assert found.risk.value >= -1e-6
+    assert found.risk.perfect <= found.objective + 1e-5
+    assert found.risk.cvar >= found.risk.promised_cost - 1e-9
+    assert weighed(found.risk) == pytest.approx(found.objective)
+
+
+def test_one_scenario_that_is_the_forecast_is_the_plain_plan() -> None:
+    base = house(1, steps=12)
+    sure = ScenarioSet(scenarios=(Scenario(name="only", weight=1.0),))
+    alone = planned(base.model_copy(update={"uncertain": sure}))
+    assert alone.objective == pytest.approx(planned(base).objective, abs=1e-5)
+
+
+def test_rooms_and_scenarios_together_by_schedules_as_by_the_plain_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = house(2, steps=10, scenarios=True, most_kw=5.0)
+    plain = planned(base)
+    assert "rooms by" not in plain.solver
+    monkeypatch.setattr("controls.optimiser.stochastic.solve_scenarios.MANY", 1)
+    found = solve(base, gap=0.02)
+    assert isinstance(found, Solution)
+    assert "rooms by" in found.solver
+    assert "6 scenarios" in found.solver
+    assert found.bound <= plain.objective + 1e-6
+    assert plain.bound - 1e-6 <= found.objective <= plain.objective * 1.02
+    # What rooms do is decided before anybody knows.
+    assert found.risk is not None
+    assert len(found.risk.costs) == 6
+
+
+def test_a_mean_case_has_the_mean_of_what_may_come() -> None:
+    base = house(0, steps=24, scenarios=True)
+    assert mean_case(base).load_kw == pytest.approx(base.load_kw)
+    sun = next(device for device in mean_case(base).devices if device.device_id == "pv")
+    assert sun.pv_kw == pytest.approx([0.85 * value for value in base.devices[0].pv_kw])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"weight": 0.7}, "the weights of 2 scenarios add up to 1.2, expected 1"),
+        ({"name": "b"}, "two scenarios have one name"),
+        ({"load_kw": [1.0]}, "scenario a: load_kw has 1 values, the case 4 steps"),
+        ({"given_kw": {"roof": [0, 0, 0, 0]}}, "scenario a: no device with a forecast is called roof"),
+    ],
+)
+def test_bad_scenarios_of_a_case_file(change: dict[str, object], sentence: str, tmp_path: Path) -> None:
+    content = {
+        "id": "x", "currency": "EUR", "start_utc": "2026-01-05T00:00:00Z", "dt_h": 1, "load": [1, 1, 1, 1],
+        "p_imp": [0.1, 0.2, 0.3, 0.4], "p_exp": [0, 0, 0, 0], "imp_max": 10, "exp_max": 10,
+        "pv": [0, 0, 0, 0],
+        "uncertain": {"scenarios": [{"name": "a", "weight": 0.5} | change, {"name": "b", "weight": 0.5}]},
+    }  # fmt: skip
+    (tmp_path / "case.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=sentence):
+        load_case(tmp_path / "case.json")
+
+
+def test_an_order_of_goals_and_scenarios_do_not_go_together() -> None:
+    with pytest.raises(ValidationError, match="give the objective prices instead of an order of goals"):
+        changed(uncertain(TOY, (1.0, 1.0)), objective={"preset": "peak_shaving"})
+
+
+def test_what_no_connection_carries_in_one_scenario_is_a_conflict() -> None:
+    case = uncertain(changed(TOY, import_max_kw=2.0), (1.0, 1.0), (1.0, 9.0))
+    found = solve(case)
+    assert not isinstance(found, Solution)
+    assert found.code == "infeasible"
+    assert "load1" in found.message
