@@ -1,8 +1,8 @@
 """What a fleet of small sites would cost: python -m tests.bench.fleet_simulation --sites 10000 --meters 10 --docs.
 
 The planner of work is the real one: which months share a build, which uses share a task, how many runs a look of a
-sensor asks for. What a piece of it costs is a straight line through the sizes that the bench of scale measured; nothing
-is computed. Steps that were not measured are named as such and left out of the sums.
+sensor asks for. What a piece of it costs is a straight line through the sizes that the bench of scale measured, beyond
+them at least in proportion; nothing is computed. Steps that were not measured are named and left out of the sums.
 """
 
 import argparse
@@ -39,10 +39,15 @@ BUCKETS = 200
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds of a process whatever it does, and of each meter."""
+    """CPU seconds of a process whatever it does, and of each meter; most: meters of the largest size measured."""
 
     start_s: float
     meter_s: float
+    most: int
+
+    def of(self, meters: int) -> float:
+        """Beyond what was measured no less than in proportion."""
+        return (self.start_s + self.meter_s * min(meters, self.most)) * max(1.0, meters / self.most)
 
 
 class _NoFiles:
@@ -66,7 +71,7 @@ def costs_of(record: dict[str, Any]) -> dict[str, Cost]:
         mean, mean_s = (sum(values) / len(points) for values in zip(*points, strict=True))
         spread = sum((size - mean) ** 2 for size, _ in points)
         slope = max(sum((size - mean) * (cost - mean_s) for size, cost in points) / spread, 0.0)
-        found[step] = Cost(max(mean_s - slope * mean, 0.0), slope)
+        found[step] = Cost(max(mean_s - slope * mean, 0.0), slope, points[-1][0])
     return found
 
 
@@ -88,7 +93,7 @@ def pieces_of(sites: dict[str, Site], costs: dict[str, Cost]) -> dict[str, list[
         if step == SERIAL:
             for build in builds_of((f"{name}|{FIRST:%Y-%m}" for name in sites), sites):
                 counts = (len(sites[first.partition("|")[2]].meters) for first, _ in build)
-                pieces.append(cost.start_s + cost.meter_s * sum(counts))
+                pieces.append(cost.of(sum(counts)))
         elif step in ("fit", "monitor"):
             for site in sites.values():
                 tasks = tasks_of(site, {period: site.seus}, lake=cast(Lake, _NoFiles()), clock=FixedClock(NOW))
@@ -96,7 +101,7 @@ def pieces_of(sites: dict[str, Site], costs: dict[str, Cost]) -> dict[str, list[
                 own = [cost.meter_s * len(task.seu_ids) for task in tasks]
                 pieces += [own[0] + cost.start_s, *own[1:]]
         else:
-            pieces = [cost.start_s + cost.meter_s * len(site.meters) for site in sites.values()]
+            pieces = [cost.of(len(site.meters)) for site in sites.values()]
         found[step] = pieces
     return found
 

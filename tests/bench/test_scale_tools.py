@@ -54,10 +54,11 @@ def test_a_record_of_as_many_months_is_added_to(tmp_path: Path) -> None:
 def test_a_fleet_costs_what_its_pieces_cost() -> None:
     record = {"months": 1, "machine": "one", "sizes": {"10": {"kpis": one(12.0)}, "20": {"kpis": one(14.0)}}}
     costs = fleet_simulation.costs_of(record)
-    assert costs == {"kpis": fleet_simulation.Cost(start_s=pytest.approx(10.0), meter_s=pytest.approx(0.2))}
+    assert costs == {"kpis": fleet_simulation.Cost(start_s=pytest.approx(10.0), meter_s=pytest.approx(0.2), most=20)}
     pieces = fleet_simulation.pieces_of(fleet_simulation.fleet(100, 10), costs)
-    # A thousand meter-months a build, where a site brings twelve more for its calendar: 45 sites, twice, and 10.
-    assert pieces["kpis"] == [pytest.approx(10 + 0.2 * 10 * sites) for sites in (45, 45, 10)]
+    # A thousand meter-months a build, where a site brings twelve more for its calendar: 45 sites, twice,
+    # and 10; beyond twenty meters in proportion.
+    assert pieces["kpis"] == [pytest.approx(14 * 10 * sites / 20) for sites in (45, 45, 10)]
     assert fleet_simulation.hours([3600.0, 1800.0, 1800.0], 2) == 1.0
     first = min(fleet_simulation.limits(100_000, 10, costs, pieces))
     assert "partition keys" in first[1]
