@@ -105,7 +105,7 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     from ml.baselines.life.fit_site import expected_of_site
 
     site, _ = project.site_and_months(context.partition_keys)
-    found = expected_of_site(site, lake=project.lake, store=project.baselines)
+    found = expected_of_site(site, lake=project.lake, store=project.baselines, fan_out=project.work(context.log.info))
     by_use = found.sort("local_date").partition_by("seu_id", as_dict=True, maintain_order=True)
     newest = {str(seu_id): rows.tail(USE_DAYS) for (seu_id,), rows in sorted(by_use.items())[:PICTURES]}
     if newest:

@@ -7,8 +7,8 @@ import polars as pl
 
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.virtual import streams_for, virtual_meters, with_virtual
-from assets.stores.lake.lake import Lake, newest_of
-from assets.stores.lake.lake_view import LakeFile, history_in
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_view import LakeFile, history_in, newest_of
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site

@@ -23,6 +23,7 @@ from orchestration.month_keys import months_of_range
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import build_stage, full_build
 from orchestration.warehouse.made_marts import EXPECTED, PUBLISHED, QUALITY, READINGS, MadeMarts, keep
+from orchestration.workers.fan_out import port
 
 # Red ones stop what follows, as in the graph.
 BLOCKING = ("readings_may_be_believed", "readings_keep_their_contract", "day_mart_keeps_its_contract")
@@ -164,7 +165,13 @@ class _Making:
         from data_quality.contracts.frames import enforce
         from ml.baselines.life.fit_site import expected_of_site
 
-        days = enforce(expected_of_site(each.site, lake=self.project.lake, store=self.project.baselines), ExpectedDay)
+        found = expected_of_site(
+            each.site,
+            lake=self.project.lake,
+            store=self.project.baselines,
+            fan_out=port(self.project.project.settings.work),
+        )
+        days = enforce(found, ExpectedDay)
         # Where the graph's own run over one of the assets behind it looks for them.
         folder = self.project.project.data_dir / "frames" / EXPECTED
         write_atomic(days, folder / f"{each.site.site_id}.parquet")

@@ -2,7 +2,8 @@
 
 Every step is a process of its own on one synthetic project: CPU seconds of it and of what it started, the largest
 resident size of any of them, files and bytes of the lake after it; at the end the exponent from size to size. The
-record goes to a file, of which `--docs` makes the table of docs/ems/capacity.md.
+record goes to a file step by step, of which `--docs` makes the table of docs/ems/capacity.md. With `--folder F` the
+projects stay there, and the same command again goes on with the step that is missing.
 """
 
 import argparse
@@ -10,10 +11,12 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,10 @@ ROOT = Path(__file__).parents[2]
 RECORD = Path("docs/ems/capacity.json")
 PAGE = Path("docs/ems/capacity.md")
 MARK = "<!-- made by `make bench SCALE=…`: do not edit below -->"
+FLEET = "<!-- made by `python -m tests.bench.fleet_simulation --docs` -->"
 STEPS = ("ingest", "quality", "kpis", "fit", "monitor", "expected", "forecast", "report")
+# What no step of whatever site may take.
+MOST_MIB = 2048
 METERLOOM = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 
 
@@ -67,40 +73,63 @@ def measured(line: list[str], *, within_s: float) -> dict[str, Any]:
     }
 
 
-def bench(meters: int, months: int, steps: list[str], *, within_s: float) -> dict[str, dict[str, Any]]:
-    """Each step of one size; a step that fails or takes longer is said and ends the size."""
-    found: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+def bench(
+    meters: int,
+    months: int,
+    steps: list[str],
+    *,
+    within_s: float,
+    folder: Path,
+    found: dict[str, dict[str, Any]],
+    keep: Callable[[], None],
+) -> None:
+    """Each step of one size that is not found yet, in the folder that the steps before it left; kept one by one.
+
+    A step that fails or takes longer is said and ends the size.
+    """
+    project, listed = folder / "project", folder / "files.txt"
+    if not listed.exists():
+        shutil.rmtree(folder, ignore_errors=True)
         # In a process of its own: a child's largest size begins with that of its parent.
-        made = [
-            sys.executable,
-            "-m",
-            "tests.bench.scale_world",
-            folder,
-            "--meters",
-            str(meters),
-            "--months",
-            str(months),
-        ]
-        files = subprocess.run(made, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
-        project = Path(folder) / "project"
-        for step in steps:
-            found[step] = measured(command(step, project, files, months), within_s=within_s)
+        made = [sys.executable, "-m", "tests.bench.scale_world", f"{folder}", "--meters", f"{meters}"]
+        made += ["--months", f"{months}"]
+        listed.write_text(subprocess.run(made, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        found.clear()
+    for step in steps:
+        if found.get(step, {}).get("exit") not in (0, 1):
+            as_it_was(folder, step)
+            found[step] = measured(command(step, project, listed.read_text().split(), months), within_s=within_s)
             lake = [path for path in (project / "var" / "lake").rglob("*.parquet") if path.is_file()]
             found[step] |= {"files": len(lake), "bytes": sum(path.stat().st_size for path in lake)}
+            keep()
             sys.stdout.write(f"{meters:6} meters {told(step, found[step])}\n")
             sys.stdout.flush()
-            if found[step]["exit"] not in (0, 1):
-                break
-    return found
+        if found[step]["exit"] not in (0, 1):
+            return
+
+
+def as_it_was(folder: Path, step: str) -> None:
+    """The project as the step before left it: what a broken-off try did already would be missing from the next."""
+    project, before = folder / "project", folder / f"before-{step}"
+    for other in set(folder.glob("before-*")) - {before}:
+        shutil.rmtree(other)
+    if before.exists():
+        shutil.rmtree(project)
+        shutil.copytree(before, project)
+    else:
+        # Whole or not at all.
+        shutil.rmtree(folder / "copying", ignore_errors=True)
+        shutil.copytree(project, folder / "copying")
+        (folder / "copying").replace(before)
 
 
 def told(step: str, one: dict[str, Any]) -> str:
     """A step as a line."""
+    large = f"  more than {MOST_MIB} MiB" if one["peak_mib"] > MOST_MIB else ""
     end = f"  exit {one['exit']}: {one['said'].strip().splitlines()[-1:]}" if one["exit"] else ""
     return (
         f"{step:9}{one['cpu_s']:>9.1f} CPU s{one['peak_mib']:>7} MiB{one['files']:>5} files"
-        f"{one['bytes'] / 1e6:>8.1f} MB{one['wall_s']:>8.1f} s wall{end}"
+        f"{one['bytes'] / 1e6:>8.1f} MB{one['wall_s']:>8.1f} s wall{large}{end}"
     )
 
 
@@ -151,10 +180,21 @@ def page(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def known_sizes(record: Path, months: int) -> dict[int, dict[str, dict[str, Any]]]:
+    """Size -> step -> what was measured before, over as many months."""
+    before = json.loads(record.read_text()) if record.exists() else {}
+    return (
+        {int(size): steps for size, steps in before.get("sizes", {}).items()} if before.get("months") == months else {}
+    )
+
+
 def write_page(record: Path) -> None:
     """Put the table under the words of the page."""
-    before = PAGE.read_text("utf-8").partition(MARK)[0]
-    PAGE.write_text(f"{before}{MARK}\n{page(json.loads(record.read_text()))}", encoding="utf-8")
+    text = PAGE.read_text("utf-8")
+    table = page(json.loads(record.read_text()))
+    made = [f"{text.partition(MARK)[0]}{MARK}\n{table}", *text.partition(FLEET)[1:]]
+    # The fleet's part stays: its own tool makes it of the same record.
+    PAGE.write_text("\n".join(made[:2]) + made[2] if made[1] else made[0], encoding="utf-8")
 
 
 def main() -> int:
@@ -165,6 +205,7 @@ def main() -> int:
     options.add_argument("--steps", default=",".join(STEPS))
     options.add_argument("--within", type=float, default=3600.0, help="seconds of wall time a step may take")
     options.add_argument("--record", type=Path, default=RECORD)
+    options.add_argument("--folder", type=Path, help="where projects stay, so that what broke off goes on")
     options.add_argument("--docs", action="store_true", help="then make the table of docs/ems/capacity.md")
     chosen = options.parse_args()
     # One thread a library: CPU seconds that two threads spend waiting for each other are no work.
@@ -172,12 +213,22 @@ def main() -> int:
         os.environ.setdefault(name, "1")
     asked = chosen.steps.split(",")
     steps = [step for step in STEPS if step in asked or step == "ingest"]
-    sizes: dict[int, dict[str, dict[str, Any]]] = {}
-    for meters in map(int, chosen.scale.split(",")):
-        sizes[meters] = bench(meters, chosen.months, steps, within_s=chosen.within)
+    sizes = known_sizes(chosen.record, chosen.months)
+
+    def keep() -> None:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.0f}"
-        record = {"machine": machine, "months": chosen.months, "sizes": sizes, "exponents": exponents(sizes)}
-        chosen.record.write_text(json.dumps(record, indent=1) + "\n")
+        kept = {str(size): sizes[size] for size in sorted(sizes)}
+        record = {"machine": machine, "months": chosen.months, "sizes": kept, "exponents": exponents(sizes)}
+        unfinished = chosen.record.with_suffix(".part")
+        unfinished.write_text(json.dumps(record, indent=1) + "\n")
+        unfinished.replace(chosen.record)
+
+    with tempfile.TemporaryDirectory(prefix="scale-") as scratch:
+        for meters in map(int, chosen.scale.split(",")):
+            folder = (chosen.folder or Path(scratch)).resolve() / f"{meters}-{chosen.months}"
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            found = sizes.setdefault(meters, {})
+            bench(meters, chosen.months, steps, within_s=chosen.within, folder=folder, found=found, keep=keep)
     for step, powers in exponents(sizes).items():
         sys.stdout.write(f"{step:9} exponent {', '.join(f'{span}: {power:.2f}' for span, power in powers.items())}\n")
     if chosen.docs:

@@ -8,7 +8,9 @@ from pathlib import Path
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.settings import WorkSettings
 from data_quality.contracts.work.work_port import task_finding
+from orchestration.workers.fan_out import fan_out
 
 
 class Job(Model):
@@ -33,10 +35,22 @@ def square(job: Job) -> int:
     return job.number**2
 
 
-def later_is_faster(job: Job) -> int:
-    """The last is done first."""
-    time.sleep(0.4 / (1 + job.number))
+def first_is_last(job: Job) -> int:
+    """The first is done when all others are: each leaves a file in the folder `file`, which the first waits for."""
+    folder = Path(job.file)
+    (folder / f"{job.number}").touch()
+    deadline_s = time.monotonic() + 60
+    # for_s: how many there are.
+    while job.number == 0 and len(list(folder.iterdir())) < job.for_s and time.monotonic() < deadline_s:
+        time.sleep(0.01)
     return job.number
+
+
+def expect_order(settings: WorkSettings, folder: Path) -> None:
+    """Five of them come in their order, though the first ends last."""
+    found = [each.answer for each in fan_out(first_is_last, jobs(5, for_s=5, file=str(folder)), settings=settings)]
+    assert len(list(folder.iterdir())) == 5
+    assert found == [0, 1, 2, 3, 4]
 
 
 def even_alone(job: Job) -> int | Finding:

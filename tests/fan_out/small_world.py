@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from assets.readings.ingest.ingest_file import ingest_file
 from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, months_after
+from ml.baselines.life.fit_site import ExpectedTask, expected_tasks, fit_uses
 from ml.baselines.life.monitoring import training_window
 from ml.baselines.life.uses_task import STREAMS_A_BLOCK, UsesTask, tasks_of
 from ml.forecasts.site_forecast import SiteInputs
@@ -43,6 +47,19 @@ class World:
 
     def _tasks(self, periods: Any, streams: int) -> list[UsesTask]:
         return list(tasks_of(self.site, periods, lake=self.lake, clock=FixedClock(NOW), streams=streams))
+
+    def expected(self, streams: int = STREAMS_A_BLOCK) -> list[ExpectedTask]:
+        """Expected days by baselines that are fitted first."""
+        fits = [answer for task in self.fits(streams) for answer in fit_uses(task).values()]
+        versions = {
+            each.seu_id: BaselineVersion(
+                baseline_id=each.seu_id, version=1, status=BaselineStatus.PROVISIONAL, mlflow_run_id="r",
+                model_checksum="0" * 64, fitted_by="test", fitted_at_utc=NOW, baseline=each,
+            )
+            for each in fits
+            if isinstance(each, Baseline)
+        }  # fmt: skip
+        return expected_tasks(self.site, versions, {}, lake=self.lake, streams=streams)
 
     def trainings(self, *, days: int = 7, folds: int = 1) -> list[TrainTask]:
         """Of its targets."""
@@ -72,6 +89,9 @@ def said(results: Any) -> list[str]:
     texts = []
     for result in results:
         assert not isinstance(result.answer, Finding), result.answer
+        if isinstance(result.answer, pl.DataFrame):
+            texts.append(result.answer.write_json())
+            continue
         for name, answer in result.answer.items():
             if isinstance(answer, Finding) or not hasattr(answer, "trial"):
                 texts.append(f"{name} {answer.model_dump_json()}")

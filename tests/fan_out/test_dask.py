@@ -22,8 +22,8 @@ SQUARES = [number**2 for number in range(12)]
 
 
 def test_results_findings_and_faults_are_those_of_one_process(cluster: Cluster, tmp_path: Path) -> None:
-    found = list(fan_out(given.later_is_faster, jobs(5), settings=cluster.work))
-    assert [each.answer for each in found] == [0, 1, 2, 3, 4]
+    (tmp_path / "begun").mkdir()
+    given.expect_order(cluster.work, tmp_path / "begun")
     gone = [each.answer for each in fan_out(given.length, jobs(2, file=str(tmp_path / "no")), settings=cluster.work)]
     assert [each.code for each in gone if isinstance(each, Finding)] == ["task_failed", "task_failed"]
     with pytest.raises(OurFault, match=r"jobs:breaks(.|\n)*code 7"):

@@ -1,6 +1,8 @@
 """One contract for every back end: order, findings, faults, and nothing that could not travel."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import WorkSettings
+from orchestration.workers import fan_out as port_module
 from orchestration.workers import worker_side
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out import jobs as given
@@ -19,12 +22,26 @@ BACKENDS = pytest.mark.parametrize("settings", [SERIAL, POOL], ids=lambda each: 
 
 
 @BACKENDS
-def test_results_come_in_the_order_of_the_tasks(settings: WorkSettings) -> None:
+def test_every_result_is_told_of_with_where_and_how_long(settings: WorkSettings) -> None:
     told: list[str] = []
-    found = list(fan_out(given.later_is_faster, jobs(5), settings=settings, what="jobs", progress=told.append))
-    assert [each.answer for each in found] == [0, 1, 2, 3, 4]
+    found = list(fan_out(given.square, jobs(5), settings=settings, what="jobs", progress=told.append))
+    assert [each.answer for each in found] == [0, 1, 4, 9, 16]
     assert all(each.seconds > 0 and each.host for each in found)
     assert told == [f"jobs: {count} of 5" for count in range(1, 6)]
+
+
+def test_results_come_in_the_order_of_the_tasks_even_where_the_first_is_done_last(tmp_path: Path) -> None:
+    given.expect_order(POOL, tmp_path)
+
+
+def test_results_in_the_order_of_their_end_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_they_end(*asked: Any) -> Iterator[tuple[int, Any]]:
+        return ((place, result) for place, (_, result) in enumerate(unordered(*asked)))
+
+    unordered = port_module._unordered
+    monkeypatch.setattr(port_module, "_unordered", as_they_end)
+    with pytest.raises(AssertionError):
+        given.expect_order(POOL, tmp_path)
 
 
 @BACKENDS

@@ -1,4 +1,4 @@
-"""Fits, refits and trainings of a site: byte for byte the same in one process, in two, and on a Dask cluster."""
+"""Fits, refits, trainings and expected days of a site: byte for byte the same in one process, two, and on Dask."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import WorkSettings
-from ml.baselines.life.fit_site import fit_uses
+from ml.baselines.life.fit_site import expected_uses, fit_uses
 from ml.baselines.life.monitor_site import refit_uses
 from ml.forecasts.training_task import try_targets
 from orchestration.workers.fan_out import fan_out
@@ -27,9 +27,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", ["fits", "refits", "trainings"])
+@pytest.mark.parametrize("work", ["fits", "refits", "trainings", "expected"])
 def test_every_back_end_gives_the_same_bytes(world: World, cluster: Cluster, work: str) -> None:
-    function: Any = {"fits": fit_uses, "refits": refit_uses, "trainings": try_targets}[work]
+    function: Any = {"fits": fit_uses, "refits": refit_uses, "trainings": try_targets, "expected": expected_uses}[work]
     tasks = world.trainings() if work == "trainings" else getattr(world, work)(streams=2)
     assert len(tasks) >= 2
     here, pool, dask = (said(fan_out(function, tasks, settings=each)) for each in (SERIAL, POOL, cluster.work))

@@ -1,8 +1,10 @@
 """Adjustments: two people, append-only, as known then, exact, and in every figure that rests on expected energy."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,9 +21,10 @@ from assets.stores.schema.tables_baselines import adjustments as table
 from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentStatus
 from data_quality.contracts.baselines.baseline import BaselineType
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
+from data_quality.contracts.work.work_port import Result, task_finding
 from ml.baselines.life.fit_site import expected_of_site
 from reports.assess import assess_seu
 from reports.life.figure_trace import today_sha256
@@ -96,6 +99,14 @@ def test_marts_and_traces_take_the_same_adjustment_and_become_stale_by_it(works:
     )
     pairs = again.pairs(works.site, "line", (LINE, version.version), APRIL, works.clock.now_utc())
     assert [Decimal(repr(value)) for value in marts["expected_kwh"]] == [pair.expected_kwh for pair in pairs]
+
+
+def test_expected_days_that_nobody_could_compute_are_not_left_out(works: Works) -> None:
+    def nobody(*_: Any, what: str) -> Iterator[Result[Any]]:
+        yield Result(task_finding("no_workers", f"{what}: nobody is left to work"))
+
+    with pytest.raises(Unreachable, match="expected days: nobody is left"):
+        expected_of_site(works.site, lake=works.lake, store=works.store, fan_out=nobody)
 
 
 def test_a_version_that_was_trained_on_the_change_does_not_take_it(works: Works) -> None:

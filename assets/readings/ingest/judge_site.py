@@ -8,8 +8,9 @@ import polars as pl
 
 from assets.sites.balances import balances
 from assets.stores.lake.batches import batches_of_reader
-from assets.stores.lake.lake import KEY, Lake
+from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_view import newest_of
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
@@ -40,7 +41,7 @@ def delivered(
     if ours:
         rows = rows.filter(~pl.col("batch_id").is_in(ours))
     # History comes in the order of recording: without our own batches the last row is what was delivered last.
-    return rows.unique(subset=KEY, keep="last", maintain_order=True)
+    return newest_of(rows)
 
 
 def delivered_in_blocks(

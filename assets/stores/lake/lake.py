@@ -18,7 +18,7 @@ from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import READINGS, fault_of, faults, is_as_written, sha256_of, writing
-from assets.stores.lake.lake_view import ORDER, LakeFile, history_in
+from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.seals import append, append_row
@@ -413,11 +413,6 @@ class Lake:
             name: (first, last)
             for name, first, last in frame.agg(start.min(), end.max().alias("end")).collect().iter_rows()
         }
-
-
-def newest_of(history: pl.DataFrame) -> pl.DataFrame:
-    """The latest row per key. history: as `history_in` gives it."""
-    return history.unique(subset=KEY, keep="last", maintain_order=True)
 
 
 def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:

@@ -15,13 +15,14 @@ from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.baselines.expected import ExpectedDay
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.frames import empty
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
 from data_quality.contracts.work.work_port import FanOut, in_order
-from ml.baselines.life.uses_task import UsesTask, answers_of, blocks_of, tasks_of
+from ml.baselines.life.uses_task import STREAMS_A_BLOCK, UsesTask, UsesWork, answers_of, blocks_of, tasks_of
 from ml.baselines.models.ols import fit_daily
 from ml.tracker import Tracker, log_baselines
 
@@ -127,30 +128,82 @@ def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) 
     return pl.concat(parts) if parts else pl.DataFrame()
 
 
+class ExpectedTask(UsesWork):
+    """What the baselines of uses expect. versions: by use; given: adjustments in force, by baseline."""
+
+    versions: dict[str, BaselineVersion]
+    given: dict[str, tuple[Adjustment, ...]]
+
+
 def expected_of_site(
-    site: Site, *, lake: Lake, store: BaselineStore, as_of_utc: datetime | None = None
+    site: Site,
+    *,
+    lake: Lake,
+    store: BaselineStore,
+    as_of_utc: datetime | None = None,
+    fan_out: FanOut = in_order,
 ) -> pl.DataFrame:
     """Expected energy of each local day that the lake holds, by the newest version of each SEU (ExpectedDay).
 
-    Approved adjustments are in it; all as known then, without an instant as known now.
+    Approved adjustments are in it; all as known then, without an instant as known now. fan_out: who computes. Raises
+    Unreachable where part of it could not be computed: days that lack a use would read as if nothing were expected.
     """
-    parts = [empty(ExpectedDay)]
-    span = lake.span(site.site_id, as_of_utc=as_of_utc)
-    if span is None:
-        return parts[0]
-    # The lake's days are UTC's: local ones begin up to a day before them and end up to a day behind.
-    first, last = span[0] - timedelta(days=1), span[1] + timedelta(days=2)
-    files = lake.parts(site.site_id, as_of_utc=as_of_utc)
     # A provisional one rather than no line at all: whoever judges by it asks for its status.
     versions = store.in_force(site.site_id, as_of_utc=as_of_utc)
     baselines = {each.baseline_id: each.baseline for each in versions.values()}
     given = AdjustmentStore(store.store).all_in_force(baselines, as_of_utc=as_of_utc)
-    seus = [seu for seu in site.seus if seu.seu_id in versions]
-    for block in blocks_of(site, seus):
-        days = days_in(files, site, block, start=first, end=last)
-        for seu in block:
-            version = versions[seu.seu_id]
-            parts.append(_expected(days.of(seu), site, version, given[version.baseline_id]))
+    parts = [empty(ExpectedDay)]
+    tasks = expected_tasks(site, versions, given, lake=lake, as_of_utc=as_of_utc)
+    for result in fan_out(expected_uses, tasks, what="expected days"):
+        if isinstance(result.answer, Finding):
+            raise Unreachable(result.answer.message)
+        parts.append(result.answer)
+    return pl.concat(parts)
+
+
+def expected_tasks(
+    site: Site,
+    versions: Mapping[str, BaselineVersion],
+    given: Mapping[str, Sequence[Adjustment]],
+    *,
+    lake: Lake,
+    streams: int = STREAMS_A_BLOCK,
+    as_of_utc: datetime | None = None,
+) -> list[ExpectedTask]:
+    """The uses that have a version, in blocks of so many streams, over all that the lake holds at T.
+
+    versions: by use; given: adjustments by baseline. Raises Unreachable.
+    """
+    span = lake.span(site.site_id, as_of_utc=as_of_utc)
+    if span is None:
+        return []
+    files = lake.parts(site.site_id, as_of_utc=as_of_utc)
+    tasks = []
+    for block in blocks_of(site, [seu for seu in site.seus if seu.seu_id in versions], streams):
+        own = {seu.seu_id: versions[seu.seu_id] for seu in block}
+        tasks.append(
+            ExpectedTask(
+                site=site,
+                seu_ids=tuple(own),
+                # The lake's days are UTC's: local ones begin up to a day before them and end up to a day behind.
+                start=span[0] - timedelta(days=1),
+                end=span[1] + timedelta(days=2),
+                files=files,
+                versions=own,
+                given={each.baseline_id: tuple(given.get(each.baseline_id, ())) for each in own.values()},
+            )
+        )
+    return tasks
+
+
+def expected_uses(task: ExpectedTask) -> pl.DataFrame:
+    """ExpectedDay of the uses, in their order. Pure, as `fit_uses`. Raises Unreachable."""
+    expect_unchanged(task.files)
+    days = days_in(task.files, task.site, task.seus, start=task.start, end=task.end)
+    parts = []
+    for seu in task.seus:
+        version = task.versions[seu.seu_id]
+        parts.append(_expected(days.of(seu), task.site, version, task.given[version.baseline_id]))
     return pl.concat(parts)
 
 

@@ -22,26 +22,28 @@ STREAMS_A_BLOCK = 250
 BLOCKS, FEW_STREAMS = 8, 25
 
 
-class UsesTask(Model):
-    """Uses of one site over the local dates [start, end).
-
-    files: of the site in that span; lake_digest: of its partitions. today: local date of the one who asks.
-    """
+class UsesWork(Model):
+    """Uses of one site over the local dates [start, end), and the files of the site in that span."""
 
     site: Site
     seu_ids: tuple[str, ...]
     start: date
     end: date
-    today: date
     files: tuple[LakeFile, ...]
-    lake_digest: str
-    confidence: float = 0.9
 
     @property
     def seus(self) -> list[Seu]:
         """The uses themselves, in the order of the site file."""
         asked = set(self.seu_ids)
         return [seu for seu in self.site.seus if seu.seu_id in asked]
+
+
+class UsesTask(UsesWork):
+    """To be fitted. lake_digest: of the files' partitions. today: local date of the one who asks."""
+
+    today: date
+    lake_digest: str
+    confidence: float = 0.9
 
 
 def tasks_of(
