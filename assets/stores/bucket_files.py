@@ -130,13 +130,12 @@ class BucketFiles(FileStore):
         found = self._asked(lambda: [each for part in obstore.list(self._bucket, prefix) for each in part])
         return (Kept(each["path"], each["size"], each["last_modified"]) for each in found)
 
-    def exists(self, key: str) -> bool:
+    def size_bytes(self, key: str) -> int | None:
         """As on a disk, of the bucket."""
         try:
-            self._asked(lambda: obstore.head(self._bucket, key))
+            return int(self._asked(lambda: obstore.head(self._bucket, key))["size"])
         except FileNotFoundError:
-            return False
-        return True
+            return None
 
     def delete(self, key: str) -> None:
         """From the bucket, and the copy."""

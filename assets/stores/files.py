@@ -65,9 +65,10 @@ class FileStore:
                 changed = datetime.fromtimestamp(stat.st_mtime, UTC)
                 yield Kept(path.relative_to(self.root).as_posix(), stat.st_size, changed)
 
-    def exists(self, key: str) -> bool:
-        """Something stands under the key. Raises OSError, Unreachable."""
-        return (self.root / key).is_file()
+    def size_bytes(self, key: str) -> int | None:
+        """Of what stands under the key; None where nothing does. Raises OSError, Unreachable."""
+        path = self.root / key
+        return path.stat().st_size if path.is_file() else None
 
     def delete(self, key: str) -> None:
         """Let nothing stand there; nothing may stand there already. Raises OSError, Unreachable."""

@@ -20,6 +20,7 @@ from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.time import FixedClock
 from tests.contracts.test_lake import INFO, changes
 from tests.stores.bucket_server import BUCKET, Faulty, environment, faulty_line
+from tests.stores.storm import storm
 
 __all__ = ["faulty_line"]
 # s3://BUCKET/PREFIX of a bucket that may be written, with the AWS_ variables beside it.
@@ -79,7 +80,7 @@ def test_a_file_is_put_once_read_listed_and_deleted(kept: FileStore, tmp_path: P
         other.put_new("readings/site=b/part-2", holding(b"less"))
     other.delete("readings/site=a/part-1")
     other.delete("readings/site=a/part-1")
-    assert [kept.exists(f"readings/site={name}") for name in ("a/part-1", "b/part-2")] == [False, True]
+    assert [kept.size_bytes(f"readings/site={name}") for name in ("a/part-1", "b/part-2")] == [None, 4]
     with pytest.raises(FileNotFoundError):
         kept.fetch("readings/site=a/part-1", tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
@@ -139,9 +140,9 @@ def test_what_a_stopped_writer_left_is_swept_after_a_day_and_nothing_else(
     assert leftovers(lake, now_utc=now + timedelta(hours=23)) == []
     late = now + timedelta(hours=25)
     assert [each.key for each in leftovers(lake, now_utc=late)] == [left]
-    assert kept.exists(left)
+    assert kept.size_bytes(left) == 4
     assert [each.key for each in sweep(lake, now_utc=late)] == [left]
-    assert not kept.exists(left)
+    assert kept.size_bytes(left) is None
     assert lake.current("plant")["value"].to_list() == [1]
 
 
@@ -219,3 +220,11 @@ def test_a_disk_that_fills_while_a_copy_is_made_leaves_none(
     with pytest.raises(OSError, match="No space left"):
         other.refresh({"a/b": digest})
     assert not [path for path in (tmp_path / "other").rglob("*") if path.is_file()]
+
+
+def test_no_row_is_lost_or_doubled_through_a_line_that_fails(faulty_line: tuple[str, Faulty], tmp_path: Path) -> None:
+    found = storm(tmp_path, faulty_line[1], puts=60, seed=7)
+    assert found.faulted_puts >= 60
+    assert found.recorded
+    wanted = {"lost reply", "409", "412", "500", "500 after", "truncated put", "expired"}
+    assert wanted <= {name.removeprefix("PUT: ") for name in found.counts}

@@ -249,7 +249,7 @@ class Lake:
 
         Raises Unreachable naming a file that is missing, or that is not the one that was written.
         """
-        for each in self._damage(entries):
+        for each in self._damage(entries, self.faults(entries)):
             raise Unreachable(
                 f"the lake's file {each.path} {each.fault}, and no figure is made of it: ingest {each.source_name} "
                 "again, which writes it as it was, or restore it from a backup"
@@ -309,13 +309,22 @@ class Lake:
 
     def damage(self, site_id: str) -> list[Damage]:
         """Files of the site that are not what was written, here or where they are kept, the oldest first."""
-        standing = {each.key for each in self.kept.list(f"{READINGS}/site={site_id}/")}
-        return self._damage(self.manifest(site_id), standing)
+        standing = {each.key: each.size_bytes for each in self.kept.list(f"{READINGS}/site={site_id}/")}
+        entries = self.manifest(site_id)
+        return self._damage(entries, self.faults(entries) | self.lost(entries, standing.get))
 
-    def _damage(self, entries: Sequence[Mapping[str, Any]], standing: Collection[str] | None = None) -> list[Damage]:
-        wrong = self.faults(entries)
-        if standing is not None:
-            wrong |= {path: "is missing" for row in entries if (path := str(row["path"])) not in standing}
+    def lost(self, entries: Sequence[Mapping[str, Any]], size_bytes: Callable[[str], int | None]) -> dict[str, str]:
+        """Path -> what is wrong where it is kept, of the files that are whole here. size_bytes: of a path, there."""
+        found = {
+            path: size_bytes(path) for path in {str(row["path"]) for row in entries} if (self.root / path).exists()
+        }
+        return {
+            path: "is missing" if size is None else "was altered"
+            for path, size in sorted(found.items())
+            if size != (self.root / path).stat().st_size
+        }
+
+    def _damage(self, entries: Sequence[Mapping[str, Any]], wrong: Mapping[str, str]) -> list[Damage]:
         if not wrong:
             return []
         batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}

@@ -19,7 +19,7 @@ def restore_batch(lake: Lake, batch_id: str, plan: Callable[[Stamp], BlockPlan])
     """
     entries = manifest_of_batch(lake.store, batch_id)
     wrong = lake.faults(entries)
-    lost = {path for path in {str(row["path"]) for row in entries} - set(wrong) if not lake.kept.exists(path)}
+    lost = lake.lost([row for row in entries if row["path"] not in wrong], lake.kept.size_bytes)
     if not wrong and not lost:
         return ()
     # A writer too: no manifest row names what it writes beside.
