@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
-from assets.stores.files import open_files
 from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore

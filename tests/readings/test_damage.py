@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets.readings.ingest.ingest_file import ingest_file
-from assets.stores.lake import lake_files, restore
+from assets.stores.lake import lake_files, restore_batch
 from assets.stores.lake.lake import known_paths
 from assets.stores.lake.lake_block import Block, write_block
 from data_quality.contracts.errors import Unreachable
@@ -89,7 +89,7 @@ def test_a_first_writer_beside_leaves_what_is_being_restored(bench: Bench, monke
         with lake_files.writing(bench.lake.root, lambda: known_paths(bench.lake.store)):
             pass
 
-    monkeypatch.setattr(restore, "write_block", write_beside_another)
+    monkeypatch.setattr(restore_batch, "write_block", write_beside_another)
     assert bench.ingest(FIRST).restored
     assert january.read_bytes() == kept
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from assets.stores.bucket_files import BucketFiles
+from assets.stores.lake.bucket_files import BucketFiles
 from assets.stores.lake.lake import Lake, known_paths
 from assets.stores.lake.sweep import sweep
 from assets.stores.transactions import open_store

@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from assets.stores.bucket_files import BucketFiles
-from assets.stores.files import FileStore, open_files
+from assets.stores.lake.bucket_files import BucketFiles
+from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake import Decided, Lake
 from assets.stores.lake.named_files import expect_unchanged
+from assets.stores.lake.open_files import open_files
 from assets.stores.lake.sweep import leftovers, sweep
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import OurFault, Unreachable
@@ -201,7 +202,7 @@ def test_a_bucket_nobody_answers_for_says_so_in_one_sentence(
     for name, value in environment("http://127.0.0.1:9").items():
         monkeypatch.setenv(name, value)
     assert said().startswith(f"s3://{BUCKET}/x does not answer: look at AWS_ENDPOINT_URL")
-    monkeypatch.setitem(sys.modules, "assets.stores.bucket_files", None)
+    monkeypatch.setitem(sys.modules, "assets.stores.lake.bucket_files", None)
     with pytest.raises(Unreachable, match=r"meterloom\[s3\]"):
         open_files(tmp_path / "none", f"s3://{BUCKET}/none")
 

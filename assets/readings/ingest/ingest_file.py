@@ -24,7 +24,7 @@ from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffRepor
 from assets.readings.streams import streams
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
-from assets.stores.lake.restore import restore_batch
+from assets.stores.lake.restore_batch import restore_batch
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput

@@ -14,9 +14,9 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import Field
 
-from assets.stores.files import FileStore
 from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
 from assets.stores.lake.lake_view import ORDER, LakeFile, history_in

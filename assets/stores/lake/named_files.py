@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from assets.stores.files import open_files
 from assets.stores.lake.lake_files import is_as_written, sha256_of
 from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.open_files import open_files
 from data_quality.contracts.errors import Unreachable
 
 

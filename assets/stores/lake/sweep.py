@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from assets.stores.files import Kept
+from assets.stores.lake.files import Kept
 from assets.stores.lake.lake import Lake, known_paths
 from assets.stores.lake.lake_files import READINGS, SWEPT_AFTER
 

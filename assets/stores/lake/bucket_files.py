@@ -27,7 +27,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from assets.stores.files import FileStore, Kept
+from assets.stores.lake.files import FileStore, Kept
 from assets.stores.whole_file import appear_whole
 from data_quality.contracts.errors import Unreachable
 

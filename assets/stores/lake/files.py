@@ -1,17 +1,16 @@
-"""Files under keys, each put once and never changed: in a folder of this machine, or in a bucket with copies here.
+"""Files under keys, each put once and never changed: the port of the lake (ADR 0029), here in a folder of this machine.
 
-The port of the lake ([ADR 0029](../../docs/adr/0029-lake-on-object-storage.md)). Whoever reads, reads `root / key`.
+Whoever reads, reads `root / key`.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from assets.stores.whole_file import appear_whole
-from data_quality.contracts.errors import OurFault, Unreachable
+from data_quality.contracts.errors import OurFault
 
 
 class Kept(NamedTuple):
@@ -81,21 +80,3 @@ class FileStore:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# A client of a bucket costs its certificates to make; it is asked for with every look at the lake.
-@lru_cache(maxsize=16)
-def open_files(root: Path, address: str = "") -> FileStore:
-    """The files of a folder; of a bucket (`s3://BUCKET/PREFIX`) that the folder holds copies of where an address is
-    given. Raises Unreachable without the extra that a bucket needs.
-    """
-    if not address:
-        return FileStore(root)
-    try:
-        from assets.stores.bucket_files import BucketFiles
-    except ImportError as error:
-        raise Unreachable(
-            f"{address}: the library for object storage is not installed: install meterloom with its extra, "
-            "meterloom[s3]"
-        ) from error
-    return BucketFiles(root, address)
