@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -103,7 +104,8 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        return Lake(self.project.lake_dir, self.store)
+        folder = self.project.lake_dir
+        return Lake(folder, self.store, kept=open_files(folder, self.project.settings.paths.lake))
 
     @property
     def quarantine(self) -> QuarantineStore:

@@ -81,6 +81,7 @@ HOME = {
     "alembic": ("assets.stores",),
     "pandas": ("ml", "data_quality.suites"),
     "distributed": ("orchestration.workers",),
+    "obstore": ("assets.stores.lake.bucket_files",),
 }
 NO_POLARS = ("controls.agent", "controls.safety", "controls.gateways", "controls.ledger")
 HEAVY = {

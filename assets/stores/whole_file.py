@@ -1,7 +1,9 @@
 """A file that stands under its name whole or not at all, and is on the disk once it does."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +35,17 @@ def write_whole(path: Path, content: bytes) -> None:
     """A file of this content. Raises OSError."""
     with whole_file(path) as part:
         part.write_bytes(content)
+
+
+def appear_whole(path: Path, write: Callable[[Path], object]) -> str:
+    """Let `write` make the file under another name, then give it its own. Returns its SHA-256. Raises OSError."""
+    with whole_file(path, unfinished=path.parent / f".tmp-{uuid.uuid4().hex}") as temporary:
+        write(temporary)
+        with temporary.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # Readings are their owner's alone.
+        temporary.chmod(0o600)
+    return digest
 
 
 def sync_folder(folder: Path) -> None:

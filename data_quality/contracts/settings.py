@@ -31,6 +31,11 @@ class PathSettings(Model):
     people: str = "people.yaml"
     landing: str = "landing"
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
+    lake: str = Field(
+        default="",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?)?$",
+        description="s3://BUCKET/PREFIX that keeps the lake's files; DATA/lake then holds copies. Empty: DATA/lake",
+    )
     reports: str = "reports"
     keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
     anchors: str = Field(default="", description="Where the ledger ended, hour by hour; empty: DATA/anchors")

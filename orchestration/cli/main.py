@@ -33,6 +33,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "quality": ("readings.quality_commands",),
     "readings": ("readings.readings_commands",),
     "sources": ("readings.sources_commands",),
+    "lake": ("readings.lake_commands",),
     "kpis": ("reports.kpis_commands",),
     "running": ("reports.running_commands",),
     "meters": ("readings.meters_commands",),
@@ -71,6 +72,7 @@ GROUPS = {
     "quarantine": "Refused files and rows.",
     "readings": "Edits of readings and events of meters.",
     "sources": "Live and pulled sources: state, one value of each point, what comes in.",
+    "lake": "The lake's files: what stopped writers left.",
     "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
     "tariff": "Tariffs: render, validate, convert.",
     "bill": "Bills: compute, compare, audit.",
@@ -108,7 +110,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "replay", "dispatch", "devices"),
-    "Run": ("demo", "up", "web", "agent", "check", "doctor"),
+    "Run": ("demo", "up", "web", "agent", "check", "doctor", "lake"),
 }
 
 

@@ -21,7 +21,9 @@ def partitions_begin(environ: Mapping[str, str] = os.environ) -> date:
     """The first partition of this process. Raises BadConfiguration."""
     if not environ.get(FROM_READINGS):
         return EARLIEST
-    return first_month(load_project(Path(environ.get("METERLOOM_PROJECT") or "."), environ).lake_dir)
+    project = load_project(Path(environ.get("METERLOOM_PROJECT") or "."), environ)
+    # Of a bucket the folder holds what was read here, and the first month may not be among it.
+    return EARLIEST if project.settings.paths.lake else first_month(project.lake_dir)
 
 
 def first_month(lake_dir: Path) -> date:

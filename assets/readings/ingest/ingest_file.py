@@ -24,6 +24,7 @@ from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffRepor
 from assets.readings.streams import streams
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
+from assets.stores.lake.restore_batch import restore_batch
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
@@ -271,15 +272,15 @@ def _restored(read: FileRead, given: _Given, batch_id: str) -> tuple[str, ...]:
         changes, unchanged = classify(canonical, current_rows(lake, given.site, canonical))
         return planned(Decided(changes=changes, unchanged_rows=unchanged), stamp)
 
-    return given.lake.restore(batch_id, plan)
+    return restore_batch(given.lake, batch_id, plan)
 
 
 def _restored_regular(file: RegularFile, given: _Given, batch_id: str) -> tuple[str, ...]:
     if given.dry_run:
         return ()
     lake = given.lake.before(batch_id)
-    return given.lake.restore(
-        batch_id, lambda stamp: plan_of(file, site=given.site, lake=lake, stamp=stamp, touched=[])
+    return restore_batch(
+        given.lake, batch_id, lambda stamp: plan_of(file, site=given.site, lake=lake, stamp=stamp, touched=[])
     )
 
 

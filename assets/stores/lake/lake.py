@@ -3,10 +3,10 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from pydantic import Field
 
 from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
-from assets.stores.lake.lake_files import READINGS, fault_of, faults, is_as_written, sha256_of, writing
+from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
 from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
@@ -98,11 +99,15 @@ class BatchResult(Model):
 class Lake:
     """Readings of all sites under one folder, described by the manifest in the store.
 
-    known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now.
+    known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now. kept: where the files
+    are kept, in copies of which the folder consists; None: in the folder itself.
     """
 
-    def __init__(self, root: Path, store: Store, *, known_at_utc: datetime | None = None) -> None:
+    def __init__(
+        self, root: Path, store: Store, *, known_at_utc: datetime | None = None, kept: FileStore | None = None
+    ) -> None:
         self.root, self.store, self.known_at_utc = root, store, known_at_utc
+        self.kept = kept or FileStore(root)
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
         """The batch that brought this very file for this site, if any did."""
@@ -134,47 +139,44 @@ class Lake:
         """Write what `plan` says and commit its manifest, or nothing at all.
 
         The files are written before the transaction, which then holds the writers' lock only for the manifest. Where
-        another batch was recorded in between, `plan` is asked again inside the transaction, when no other writer can
-        be: two processes with overlapping files never store a value twice.
+        another batch was recorded in between, `plan` is asked again: as often as `FileStore.rounds` says outside of
+        the transaction, then inside, when no other writer can be. Two processes with overlapping files never store a
+        value twice.
         """
-        with self._writing():
+        with self.writing():
             return self._write_batch(info, plan, clock=clock)
 
-    def _writing(self) -> AbstractContextManager[None]:
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the place of a writer, whose files no manifest row names yet."""
         return writing(self.root, lambda: known_paths(self.store))
 
     def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
-        # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
-        batch_id, seen = uuid.uuid4().hex, newest_entry(self.store, info.site_id)
-        stamp = Stamp(batch_id, recorded_at_now(self.store, clock.now_utc()))
-        written = _Written()
+        began_utc, written = clock.now_utc(), _Written()
         try:
-            self._write_files(info, stamp, plan, written)
-            with self.store.begin() as connection:
-                recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
-                # The stamp stands in every row of the files: with another recorded time they are others. Null: the
-                # first of a site.
-                if recorded_at != stamp.recorded_at_utc or connection.execute(_newest(info.site_id)).scalar() != (
-                    seen or None
-                ):
-                    self._discard(written)
-                    stamp = Stamp(batch_id, recorded_at)
-                    self._write_files(info, stamp, plan, written)
-                if written.entries:
-                    append(connection, lake_manifest, written.entries)
-                append_row(
-                    connection,
-                    batch_table,
-                    batch_id=batch_id,
-                    recorded_at_utc=recorded_at,
-                    **info.model_dump(),
-                    **written.counts,
-                )
+            for left in reversed(range(self.kept.rounds)):
+                # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
+                seen = newest_entry(self.store, info.site_id)
+                stamp = Stamp(uuid.uuid4().hex, recorded_at_now(self.store, clock.now_utc()))
+                self._write_files(info, stamp, plan, written)
+                with self.store.begin() as connection:
+                    recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
+                    # The stamp stands in every row of the files: with another recorded time they are others. Null: the
+                    # first of a site.
+                    newest = connection.execute(_newest(info.site_id)).scalar()
+                    if is_overtaken := recorded_at != stamp.recorded_at_utc or newest != (seen or None):
+                        self._discard(written)
+                        stamp = Stamp(uuid.uuid4().hex, recorded_at)
+                        if not left:
+                            self._write_files(info, stamp, plan, written)
+                    if not (is_overtaken and left):
+                        expect_in_time(began_utc, clock.now_utc())
+                        _record(connection, info, stamp, written)
+                        break
         except BaseException:
             self._discard(written)
             raise
         days = tuple(sorted({entry["day"] for entry in written.entries}))
-        return BatchResult(batch_id=batch_id, recorded_at_utc=recorded_at, days=days, **written.counts)
+        return BatchResult(batch_id=stamp.batch_id, recorded_at_utc=recorded_at, days=days, **written.counts)
 
     def _write_files(
         self, info: BatchInfo, stamp: Stamp, plan: Callable[[Stamp], BlockPlan], written: "_Written"
@@ -188,7 +190,7 @@ class Lake:
             if relative in written.paths:
                 raise ValueError(f"two blocks of one batch are of one month: {relative}")
             written.paths.append(relative)
-            file_sha256 = write_block(block, self.root / relative)
+            file_sha256 = self.kept.put_new(relative, partial(write_block, block))
             written.entries += [
                 {
                     "site_id": info.site_id,
@@ -211,7 +213,9 @@ class Lake:
     def _discard(self, written: "_Written") -> None:
         for relative in written.paths:
             # Named before it was written, so it may not be there yet.
-            (self.root / relative).unlink(missing_ok=True)
+            # What a bucket does not give back now is swept later; why the batch fails must not be told otherwise.
+            with suppress(Unreachable):
+                self.kept.delete(relative)
         written.paths.clear()
         written.entries.clear()
 
@@ -245,7 +249,7 @@ class Lake:
 
         Raises Unreachable naming a file that is missing, or that is not the one that was written.
         """
-        for each in self._damage(entries):
+        for each in self._damage(entries, self.faults(entries)):
             raise Unreachable(
                 f"the lake's file {each.path} {each.fault}, and no figure is made of it: ingest {each.source_name} "
                 "again, which writes it as it was, or restore it from a backup"
@@ -294,6 +298,8 @@ class Lake:
         return tuple(
             LakeFile(
                 path=path,
+                key="" if self.kept.address == str(self.root) else str(rows[0]["path"]),
+                address="" if self.kept.address == str(self.root) else self.kept.address,
                 sha256=sha256_of(path),
                 first=min(row["day"] for row in rows),
                 last=max(row["day"] for row in rows),
@@ -302,61 +308,43 @@ class Lake:
         )
 
     def damage(self, site_id: str) -> list[Damage]:
-        """Files of the site that are not what was written, the oldest first."""
-        return self._damage(self.manifest(site_id))
+        """Files of the site that are not what was written, here or where they are kept, the oldest first."""
+        standing = {each.key: each.size_bytes for each in self.kept.list(f"{READINGS}/site={site_id}/")}
+        entries = self.manifest(site_id)
+        return self._damage(entries, self.faults(entries) | self.lost(entries, standing.get))
 
-    def _damage(self, entries: Sequence[Mapping[str, Any]]) -> list[Damage]:
-        wrong = faults(self.root, entries)
+    def lost(self, entries: Sequence[Mapping[str, Any]], size_bytes: Callable[[str], int | None]) -> dict[str, str]:
+        """Path -> what is wrong where it is kept, of the files that are whole here. size_bytes: of a path, there."""
+        found = {
+            path: size_bytes(path) for path in {str(row["path"]) for row in entries} if (self.root / path).exists()
+        }
+        return {
+            path: "is missing" if size is None else "was altered"
+            for path, size in sorted(found.items())
+            if size != (self.root / path).stat().st_size
+        }
+
+    def _damage(self, entries: Sequence[Mapping[str, Any]], wrong: Mapping[str, str]) -> list[Damage]:
         if not wrong:
             return []
         batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}
         sources = {row["batch_id"]: str(row["source_name"]) for row in named_batches(self.store, batches.values())}
         return [Damage(path, fault, sources.get(batches[path], "its source")) for path, fault in wrong.items()]
 
-    def restore(self, batch_id: str, plan: Callable[[Stamp], BlockPlan]) -> tuple[str, ...]:
-        """Write the files of a batch again that are missing or altered, from what `plan` says under its old stamp.
-
-        Returns their paths. Only the very rows that the manifest names appear, and in the very bytes that it names
-        where the same library writes them. Raises Unreachable where `plan` gives others: then nothing has changed.
-        """
-        entries = _MANIFEST.rows(self.store, batch_id=batch_id)
-        if not faults(self.root, entries):
-            return ()
-        # A writer too: no manifest row names what it writes beside.
-        with self._writing():
-            return self._restore(batch_id, entries, plan)
-
-    def _restore(
-        self, batch_id: str, entries: Sequence[Mapping[str, Any]], plan: Callable[[Stamp], BlockPlan]
-    ) -> tuple[str, ...]:
-        wanted = faults(self.root, entries)
-        stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
-        # Beside the damaged ones until every one is right: half a batch restored would be a third state.
-        kept = {path: self.root / f"{path}.restored" for path in wanted}
-        try:
-            for block in plan(stamp).blocks:
-                relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], batch_id)
-                if relative in kept:
-                    write_block(block, kept[relative])
-                    if not fault_of(kept[relative], [each for each in entries if each["path"] == relative]):
-                        wanted.pop(relative, None)
-            if wanted:
-                raise Unreachable(
-                    f"the lake's file {min(wanted)} {wanted[min(wanted)]}, and its source does not give it again as it "
-                    "was, since the site file or the reader changed: restore it from a backup"
-                )
-            for relative, path in kept.items():
-                path.replace(self.root / relative)
-        finally:
-            for path in kept.values():
-                path.unlink(missing_ok=True)
-        return tuple(sorted(kept))
+    def faults(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Path -> what is wrong with it, after what is kept elsewhere was fetched."""
+        wrong = faults(self.root, entries)
+        if wrong and self.kept.refresh(
+            {str(row["path"]): row["file_sha256"] for row in entries if row["path"] in wrong}
+        ):
+            wrong = faults(self.root, entries)
+        return wrong
 
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""
         recorded_at = named_batches(self.store, [batch_id])[0]["recorded_at_utc"]
         # A microsecond is the least step between two recorded times.
-        return Lake(self.root, self.store, known_at_utc=recorded_at - timedelta(microseconds=1))
+        return Lake(self.root, self.store, known_at_utc=recorded_at - timedelta(microseconds=1), kept=self.kept)
 
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
         """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
@@ -446,9 +434,21 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
     return BlockPlan(blocks=blocks_of(rows), counts=counts)
 
 
+def manifest_of_batch(store: Store, batch_id: str) -> list[dict[str, Any]]:
+    """The manifest rows of one batch, in order."""
+    return _MANIFEST.rows(store, batch_id=batch_id)
+
+
 def known_paths(store: Store) -> list[str]:
     """Every file that a manifest row names, of all sites."""
     return [str(row["path"]) for row in store.rows(sa.select(lake_manifest.c.path).distinct())]
+
+
+def _record(connection: sa.Connection, info: BatchInfo, stamp: Stamp, written: "_Written") -> None:
+    if written.entries:
+        append(connection, lake_manifest, written.entries)
+    named = {"batch_id": stamp.batch_id, "recorded_at_utc": stamp.recorded_at_utc}
+    append_row(connection, batch_table, **named, **info.model_dump(), **written.counts)
 
 
 @dataclass

@@ -5,7 +5,6 @@ Neither a row's content nor its hash depends on that, on the file's layout or on
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.stores.whole_file import whole_file
+from assets.stores.whole_file import appear_whole
 
 LAKE_SCHEMA: dict[str, pl.DataType] = {
     "site_id": pl.String(),
@@ -221,35 +220,8 @@ def _evenly(values: NDArray[np.int64], cycle: int) -> bytes | None:
     return None
 
 
-def write_block(block: Block, path: Path) -> str:
-    """Write the rows as Parquet so that the name appears whole or not at all. Returns the file's SHA-256."""
-    return appear_whole(path, lambda temporary: _write(block, temporary))
-
-
-def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
-    """UTC day -> hash of its rows, where the file is to the last byte what `write_block` makes of the rows in it.
-
-    Empty for any other file: readers may differ about one whose bounds or pages say something else than its rows.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # The folders site=… and m=… are no columns.
-        table = pl.DataFrame(pq.read_table(path, partitioning=None))
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
-        return {}
-    if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
-        return {}
-    block, again = block_of(table), pa.BufferOutputStream()
-    _write(block, again)
-    if hashlib.sha256(again.getvalue()).hexdigest() != file_sha256 or not table[TIME].is_sorted():
-        return {}
-    return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
-
-
-def _write(block: Block, target: Any) -> None:
-    """The rows as Parquet into a path or a stream. The bytes follow from the rows and the version of the library."""
+def write_block(block: Block, target: Any) -> None:
+    """Write the rows as Parquet into a path or a stream. The bytes follow from the rows and the library's version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -269,15 +241,26 @@ def _write(block: Block, target: Any) -> None:
     )
 
 
-def appear_whole(path: Path, write: Any) -> str:
-    """Let `write` make the file under another name, then give it its own. Returns the file's SHA-256."""
-    with whole_file(path, unfinished=path.parent / f".tmp-{uuid.uuid4().hex}") as temporary:
-        write(temporary)
-        with temporary.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # Readings are their owner's alone.
-        temporary.chmod(0o600)
-    return digest
+def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
+    """UTC day -> hash of its rows, where the file is to the last byte what `write_block` makes of the rows in it.
+
+    Empty for any other file: readers may differ about one whose bounds or pages say something else than its rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # The folders site=… and m=… are no columns.
+        table = pl.DataFrame(pq.read_table(path, partitioning=None))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        return {}
+    if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
+        return {}
+    block, again = block_of(table), pa.BufferOutputStream()
+    write_block(block, again)
+    if hashlib.sha256(again.getvalue()).hexdigest() != file_sha256 or not table[TIME].is_sorted():
+        return {}
+    return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
 
 
 def write_atomic(frame: pl.DataFrame, path: Path) -> str:

@@ -7,12 +7,17 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from assets.stores.lake.lake_block import days_as_written
+from data_quality.contracts.errors import Unreachable
 
 READINGS, LOCK = "readings", ".writers"
+# For so long a file without a manifest row may be a writer's who is at work; after it that writer may not commit any
+# more. Clocks of machines may be apart by the difference.
+LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
 _tidied: set[Path] = set()
 
 
@@ -103,6 +108,12 @@ def writing(root: Path, known: Callable[[], Iterable[str]]) -> Iterator[None]:
         # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
+
+
+def expect_in_time(began_utc: datetime, now_utc: datetime) -> None:
+    """Raises Unreachable where a writer took so long that its files may have been swept meanwhile."""
+    if now_utc - began_utc > LEASE:
+        raise Unreachable(f"writing took more than {LEASE / timedelta(hours=1):.0f} hours: ingest this again, in parts")
 
 
 def _is_alone(descriptor: int) -> bool:

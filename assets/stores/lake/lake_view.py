@@ -16,10 +16,12 @@ ORDER = ("site_id", "meter_id", "register", TIME)
 class LakeFile(Model):
     """A file of the lake as the manifest knows it: all that a process without the store needs to read it.
 
-    first, last: UTC days that it holds rows of.
+    first, last: UTC days that it holds rows of. key, address: where the path is a copy of what a bucket keeps.
     """
 
     path: Path
+    key: str = ""
+    address: str = ""
     sha256: str
     first: date
     last: date

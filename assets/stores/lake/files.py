@@ -1,0 +1,82 @@
+"""Files under keys, each put once and never changed: the port of the lake (ADR 0029), here in a folder of this machine.
+
+Whoever reads, reads `root / key`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.stores.whole_file import appear_whole
+from data_quality.contracts.errors import OurFault
+
+
+class Kept(NamedTuple):
+    """A file that stands under a key."""
+
+    key: str
+    size_bytes: int
+    changed_utc: datetime
+
+
+class FileStore:
+    """Files of a folder of this machine. Keys are relative paths with strokes."""
+
+    # How often a batch is written outside of the writers' lock before it is written inside of it.
+    rounds = 1
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.address = root, str(root)
+
+    def put_new(self, key: str, write: Callable[[Path], object]) -> str:
+        """Let `write` make a file, and the file stand under its key. Returns its SHA-256.
+
+        The same content once more changes nothing. Raises OurFault where other content stands there; OSError.
+        """
+        path = self.root / key
+
+        def once(part: Path) -> None:
+            write(part)
+            if path.exists() and _sha256(path) != _sha256(part):
+                raise self.taken(key)
+
+        return appear_whole(path, once)
+
+    def taken(self, key: str) -> OurFault:
+        """What a put over another file is."""
+        return OurFault(f"{self.address}: {key} holds another file already, and a file is put once")
+
+    def fetch(self, key: str, path: Path) -> str:
+        """Write the key's file to the path. Returns its SHA-256. Raises FileNotFoundError, OSError, Unreachable."""
+        return appear_whole(path, lambda part: part.write_bytes((self.root / key).read_bytes()))
+
+    def refresh(self, wanted: Mapping[str, str]) -> bool:
+        """Bring here what is kept elsewhere of these keys -> SHA-256; False where nothing is. Raises as `fetch`."""
+        return False
+
+    def list(self, prefix: str) -> Iterator[Kept]:
+        """What stands under keys of this folder, in any order. Raises OSError, Unreachable."""
+        for path in (self.root / prefix).rglob("*"):
+            if path.is_file():
+                stat = path.stat()
+                changed = datetime.fromtimestamp(stat.st_mtime, UTC)
+                yield Kept(path.relative_to(self.root).as_posix(), stat.st_size, changed)
+
+    def size_bytes(self, key: str) -> int | None:
+        """Of what stands under the key; None where nothing does. Raises OSError, Unreachable."""
+        path = self.root / key
+        return path.stat().st_size if path.is_file() else None
+
+    def delete(self, key: str) -> None:
+        """Let nothing stand there; nothing may stand there already. Raises OSError, Unreachable."""
+        (self.root / key).unlink(missing_ok=True)
+
+    def put_again(self, key: str) -> None:
+        """Put the file that stands here, where it is kept elsewhere too and is lost or altered there."""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
