@@ -18,7 +18,7 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import Aims, goals_of, weights_of
 from data_quality.contracts.control.goals import GoalName, Objective
 from data_quality.contracts.control.plan import PlanRequest
-from data_quality.contracts.control.scenario import Scenario, ScenarioSet
+from data_quality.contracts.control.plan_scenario import Scenario, ScenarioSet
 from data_quality.contracts.model import Model
 
 PositiveHours = Annotated[float, Field(gt=0, le=24)]

@@ -10,7 +10,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
 from controls.optimiser.phases import phase_spare_kw
 from data_quality.contracts.control.goals import GoalName
-from data_quality.contracts.control.scenario import RiskFigures
+from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
 
 # The command line's answer has these in this order, zero where the case has no such device; others follow.

@@ -44,7 +44,12 @@ def solve(
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
     if case.uncertain:
-        solution = solve_scenarios(case, gap=gap, time_limit_s=time_limit_s)
+
+        def alone(known: DispatchCase, within_s: float) -> float | None:
+            found = solve(known, gap=gap, time_limit_s=within_s)
+            return found.objective if isinstance(found, Solution) else None
+
+        solution = solve_scenarios(case, alone=alone, gap=gap, time_limit_s=time_limit_s)
         return _no_plan(case, solution, time_limit_s, time_zone) if isinstance(solution, Outcome) else solution
     run = _Run(solver=solver, gap=gap, time_limit_s=time_limit_s, known=previous)
     is_optimal = True

@@ -18,7 +18,7 @@ from controls.optimiser.case import case_of
 from controls.planning.plan_inputs import FORECAST_FROM, STEP
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import PlanRequest
-from data_quality.contracts.control.scenario import Risk, Scenario, ScenarioSet
+from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 SWANSON = (0.3, 0.4, 0.3)

@@ -8,7 +8,7 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
-from data_quality.contracts.control.scenario import RiskFigures
+from data_quality.contracts.control.plan_scenario import RiskFigures
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:

@@ -27,7 +27,6 @@ def main() -> int:
     from tests.bench.kpi_bench import bench as kpi
     from tests.bench.postgres import packaged_postgres
     from tests.bench.report_bench import main as reports
-    from tests.bench.rooms_bench import bench as rooms
     from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
 
@@ -58,7 +57,6 @@ def main() -> int:
         pandas = ingested["pandas_cpu_s"] + found["pandas_cpu_s"]
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
     plans()
-    rooms()
     if not chosen.no_agent:
         agent(500, 60)
         _live_and_pages()

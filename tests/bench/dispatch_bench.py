@@ -20,6 +20,7 @@ from controls.optimiser.case_file import load_case
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from tests.bench.rooms_bench import bench as rooms
 
 ROOT = Path(__file__).parents[2]
 # Made by `make bench`; CVXPY is no part of the product's own environment.
@@ -122,6 +123,7 @@ def bench() -> None:
         )
         sys.stdout.write(f"  {_against_cvxpy(raw, known, built, is_solved=work.gap < 1e-4)}\n")
         sys.stdout.flush()
+    rooms()
 
 
 def _against_cvxpy(raw: dict[str, Any], known: DispatchCase, built: float, *, is_solved: bool) -> str:

@@ -15,13 +15,14 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.pv import Pv
+from controls.optimiser.devices.room import Room
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage
 from controls.planning.scenarios import SWANSON
-from data_quality.contracts.control.scenario import Risk, Scenario, ScenarioSet
-from tests.controls.optimiser.rooms_toy import START, room
+from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
+from tests.controls.optimiser.rooms_toy import START, Floats, room
 
 ROOMS, HEATERS_KW = 16, 18.12
 TIMES = 5
@@ -38,33 +39,7 @@ def house(step_h: float, scenarios: int) -> DispatchCase:
     price = 0.30 + 0.10 * np.sin((hour - 13) / 6 * np.pi) + rng.normal(0, 0.02, steps)
     sun_kw = 3 * np.maximum(np.sin((hour - 7) / 10 * np.pi), 0) * (hour > 7) * (hour < 17)
     load_kw = 0.6 + 0.5 * ((hour > 17) & (hour < 23))
-    plain = [room(f"room{n:02d}", steps=48, seed=n) for n in range(ROOMS)]
-    factor = HEATERS_KW / sum(one.heater_kw for one in plain)
-    by_hour = at.astype(int)
-    rooms = [
-        one.model_copy(
-            update={
-                "heater_kw": factor * one.heater_kw,
-                "r_k_per_kw": np.max(one.r_k_per_kw) / factor,
-                "c_kwh_per_k": factor * one.c_kwh_per_k,
-            }
-            | {name: tuple(np.array(getattr(one, name))[by_hour].tolist()) for name in one.per_step}
-        )
-        for one in plain
-    ]
-    factors = ((0.9, 1.0, 1.1), (0.3, 1.0, 1.7), (0.8, 1.0, 1.2))
-    levels = list(product(*(list(zip(each, SWANSON, strict=True)) for each in factors)))
-    known = [
-        Scenario(
-            name=f"{load}-{sun}-{dear}",
-            weight=w1 * w2 * w3,
-            load_kw=tuple((load * load_kw).tolist()),
-            given_kw={"pv": tuple((sun * sun_kw).tolist())},
-            # Day-ahead prices of the first day are known.
-            import_price_per_kwh=tuple(np.where(at < 24, price, dear * price).tolist()),
-        )
-        for (load, w1), (sun, w2), (dear, w3) in levels
-    ]
+    known = ScenarioSet(risk=Risk(cvar_weight=0.3), scenarios=_scenarios(at, load_kw, sun_kw, price))
     return DispatchCase(
         case_id="house",
         currency="EUR",
@@ -90,9 +65,46 @@ def house(step_h: float, scenarios: int) -> DispatchCase:
                 soc_init_kwh=5,
                 soc_end_min_kwh=5,
             ),
-            *rooms,
+            *_rooms(at),
         ),
-        uncertain=ScenarioSet(risk=Risk(cvar_weight=0.3), scenarios=tuple(known)) if scenarios > 1 else None,
+        uncertain=ScenarioSet(risk=Risk(cvar_weight=0.3), scenarios=_scenarios(at, load_kw, sun_kw, price))
+        if scenarios > 1
+        else None,
+    )
+
+
+def _rooms(at: Floats) -> list[Room]:
+    """Rooms of seeds, their heaters together as strong as the seeds have them. at: hours at the start of each step."""
+    by_hour = at.astype(int)
+    plain = [room(f"room{n:02d}", steps=48, seed=n) for n in range(ROOMS)]
+    factor = HEATERS_KW / sum(one.heater_kw for one in plain)
+    return [
+        one.model_copy(
+            update={
+                "heater_kw": factor * one.heater_kw,
+                "r_k_per_kw": np.max(one.r_k_per_kw) / factor,
+                "c_kwh_per_k": factor * one.c_kwh_per_k,
+            }
+            | {name: tuple(np.array(getattr(one, name))[by_hour].tolist()) for name in one.per_step}
+        )
+        for one in plain
+    ]
+
+
+def _scenarios(at: Floats, load_kw: Floats, sun_kw: Floats, price: Floats) -> tuple[Scenario, ...]:
+    """Three levels of load, sun and price in every combination."""
+    factors = ((0.9, 1.0, 1.1), (0.3, 1.0, 1.7), (0.8, 1.0, 1.2))
+    levels = list(product(*(list(zip(each, SWANSON, strict=True)) for each in factors)))
+    return tuple(
+        Scenario(
+            name=f"{load}-{sun}-{dear}",
+            weight=w1 * w2 * w3,
+            load_kw=tuple((load * load_kw).tolist()),
+            given_kw={"pv": tuple((sun * sun_kw).tolist())},
+            # Day-ahead prices of the first day are known.
+            import_price_per_kwh=tuple(np.where(at < 24, price, dear * price).tolist()),
+        )
+        for (load, w1), (sun, w2), (dear, w3) in levels
     )
 
 

@@ -1,6 +1,7 @@
 """From a case with scenarios to one verified plan, and what thinking of them was worth."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -18,8 +19,11 @@ from controls.optimiser.objective import MEASURES, measures_of
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.stochastic.room_columns import MANY, Block, run_by_columns
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
-from data_quality.contracts.control.scenario import RiskFigures, Scenario
+from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario
 from data_quality.contracts.errors import OurFault
+
+# The least cost of a case without scenarios, found within so many seconds; None where there is none by then.
+Alone = Callable[[DispatchCase, float], float | None]
 
 
 def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
@@ -42,13 +46,13 @@ def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
 
 
 def solve_scenarios(
-    case: DispatchCase, *, gap: float, time_limit_s: float, worth_within_s: float = 10.0
+    case: DispatchCase, *, alone: Alone, gap: float, time_limit_s: float, worth_within_s: float = 10.0
 ) -> Solution | Outcome:
     """The plan that is best over the scenarios of a case, each of which is checked step by step.
 
     Its series are those of the scenario nearest to the mean one; what is slow or soon is the same in all. gap:
-    relative. worth_within_s: for what it is compared with; what is not done by then is not told. What the solver says,
-    where it has no plan.
+    relative. alone: the least cost of a case without scenarios, within so many seconds. worth_within_s: for what it is
+    compared with; what is not done by then is not told. What the solver says, where it has no plan.
     """
     both, started = TwoStage(case), time.perf_counter()
     arrays = both.arrays
@@ -84,7 +88,7 @@ def solve_scenarios(
         },
         measures=measures_of(numbers(shown.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
         series=shown,
-        risk=_worth(both, figures, mean_plan, gap=gap, until=until),
+        risk=_worth(both, figures, mean_plan, alone=alone, until=until),
     )
 
 
@@ -122,19 +126,21 @@ def _verified(both: TwoStage, values: Floats) -> tuple[Series, ...]:
     return series
 
 
-def _worth(both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, gap: float, until: float) -> RiskFigures:
+def _worth(
+    both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, alone: Alone, until: float
+) -> RiskFigures:
     """What the plan is compared with: the plan for the mean scenario in all of them, and each one known beforehand."""
     told = [mean_plan] if isinstance(mean_plan, str) else []
     by_mean = None if isinstance(mean_plan, str) else mean_plan.objective
-    alone = list[float]()
+    known = list[float]()
     for one, case in zip(both.known.scenarios, both.cases, strict=True):
         left_s = until - time.perf_counter()
-        found = _alone(case, gap=gap, time_limit_s=left_s) if left_s > 0 else None
+        found = alone(case, left_s) if left_s > 0 else None
         if found is None:
             told.append(f"time did not suffice to plan scenario {one.name} as if it were known")
             break
-        alone.append(found)
-    perfect = weighed(risk_figures(both.known, alone)) if len(alone) == len(both.cases) else None
+        known.append(found)
+    perfect = weighed(risk_figures(both.known, known)) if len(known) == len(both.cases) else None
     value = None if by_mean is None else by_mean - weighed(figures)
     more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "told": tuple(told)}
     return figures.model_copy(update=more)
@@ -167,10 +173,3 @@ def _by_mean_plan(both: TwoStage, *, gap: float, until: float) -> Outcome | str:
     if answer.objective is None:
         return "time did not suffice to hold the plan for the mean scenario against the others"
     return answer
-
-
-def _alone(case: DispatchCase, *, gap: float, time_limit_s: float) -> float | None:
-    from controls.optimiser.solve import solve
-
-    found = solve(case, gap=gap, time_limit_s=time_limit_s)
-    return found.objective if isinstance(found, Solution) else None

@@ -18,7 +18,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.solution import Series, cost_of, series_of
-from data_quality.contracts.control.scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet
+from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet
 from data_quality.contracts.errors import OurFault
 
 

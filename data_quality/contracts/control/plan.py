@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.scenario import RiskFigures, ScenarioSet
+from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioSet
 from data_quality.contracts.model import Model
 
 NonNegative = Annotated[float, Field(ge=0)]

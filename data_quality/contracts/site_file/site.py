@@ -12,7 +12,7 @@ from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.scenario import Risk
+from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.forecast_target import ForecastTarget

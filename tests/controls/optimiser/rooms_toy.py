@@ -11,7 +11,7 @@ from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.pv import Pv
 from controls.optimiser.devices.room import Room
-from data_quality.contracts.control.scenario import Risk, Scenario, ScenarioSet
+from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 
 Floats = NDArray[np.float64]
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -14,7 +14,7 @@ from controls.optimiser.case_file import load_case
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
-from data_quality.contracts.control.scenario import Risk, Scenario, ScenarioSet
+from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.errors import BadInput
 from tests.controls.optimiser.rooms_toy import house
 from tests.controls.optimiser.toys import TOY, changed

@@ -16,7 +16,7 @@ from controls.planning.scenarios import fast_forward, with_scenarios
 from controls.planning.summary import summarise
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
-from data_quality.contracts.control.scenario import Risk
+from data_quality.contracts.control.plan_scenario import Risk
 from tests.controls.planning.examples import NOW, forecast, request
 
 
