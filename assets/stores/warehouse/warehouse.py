@@ -194,7 +194,7 @@ def held_open(target: WarehouseTarget) -> Iterator[None]:
 def duckdb_session(
     file: Path, *, read_only: bool = False, may_discard: bool = False
 ) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A connection to the warehouse's file, in UTC, that is nobody else's: beside the one that is held open, or its own.
+    """A connection to the warehouse's file, in UTC, that is nobody else's, also where the file is held open.
 
     may_discard: a damaged file is thrown away. Raises Unreachable.
     """

@@ -1,10 +1,12 @@
 """The tiles of a board by key: which permission each asks for, whether it is of the whole site, and who fills it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import orjson
 
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
@@ -27,7 +29,8 @@ from reports.pages.widgets import (
     tariff_block,
     today,
 )
-from reports.pages.widgets.tile import not_installed
+from reports.pages.widgets.tile import Given, not_installed, nothing
+from reports.writer import words
 
 P = Permission
 
@@ -133,7 +136,11 @@ def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     is_whole = sees_whole_site(person)
     keys = orders().of(board)
     return [
-        _kept(key, tile, asked) if key in SLOW else tile.make(asked)
+        if_published(
+            # Bound now: the next key is another tile.
+            partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
+            lambda fault, key=key: nothing(key, words(key), Given(**asked.site.common()), fault.message),
+        )
         for key in keys
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]
