@@ -30,7 +30,6 @@ from reports.pages.widgets import (
     today,
 )
 from reports.pages.widgets.tile import Given, not_installed, nothing
-from reports.writer import words
 
 P = Permission
 
@@ -139,7 +138,9 @@ def tiles_of(board: Board, asked: Asked) -> list[Widget]:
         if_published(
             # Bound now: the next key is another tile.
             partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
-            lambda fault, key=key: nothing(key, words(key), Given(**asked.site.common()), fault.message),
+            lambda fault, key=key: nothing(
+                key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), fault.message
+            ),
         )
         for key in keys
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
