@@ -1,6 +1,6 @@
 """Every number of every page, opened: the reason that it links to, and what page, API and command line say of it.
 
-`python -m tests.web.every_number PROJECT` asks a project that nobody writes in and prints the counts.
+`python -m tests.web.every_number PROJECT [ROLE …]` asks a project that nobody writes in and prints the counts.
 """
 
 import asyncio
@@ -233,8 +233,9 @@ def main() -> None:
 
     for role in Role:
         tenants = ("law",) if role is Role.TENANT else ()
-        person = Person(person_id=role.value, name=role.value, roles=(role,), tenants=tenants)
-        if role is Role.ADMIN:
+        sites = ("tower",) if tenants else ()
+        person = Person(person_id=role.value, name=role.value, roles=(role,), sites=sites, tenants=tenants)
+        if role is Role.ADMIN or role.value not in (sys.argv[2:] or [*Role]):
             continue
         # Whoever sees whole sites is told the same: a reason is opened once for all of them.
         asking = OneApp(project, clock, person)

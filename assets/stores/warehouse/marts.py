@@ -123,14 +123,14 @@ def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFr
         return rows.sort(MARTS[name]).collect()
 
 
-def if_published(read: Callable[[], T], otherwise: Callable[[BadInput], T]) -> T:
+def if_published(read: Callable[[], T], otherwise: Callable[[str], T]) -> T:
     """What `read` gives; where a mart that it needs is not published yet, what `otherwise` makes of the sentence."""
     try:
         return read()
     except BadInput as fault:
         if fault.reason != "mart_missing":
             raise
-        return otherwise(fault)
+        return otherwise(fault.message)
 
 
 @contextmanager

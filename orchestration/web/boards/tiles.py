@@ -129,6 +129,11 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
     return Widget.model_validate_json(orjson.dumps(found["widget"]))
 
 
+def _without(key: str, asked: Asked, why: str) -> Widget:
+    """The tile whose mart is not there, with the sentence on it."""
+    return nothing(key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), why)
+
+
 def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     """The tiles of a board that the person may see, in its order."""
     person = asked.site.show.ask.person
@@ -136,11 +141,8 @@ def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     keys = orders().of(board)
     return [
         if_published(
-            # Bound now: the next key is another tile.
             partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
-            lambda fault, key=key: nothing(
-                key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), fault.message
-            ),
+            partial(_without, key, asked),
         )
         for key in keys
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)

@@ -54,12 +54,12 @@ def energy_given(ask: Ask) -> EnergyGiven:
         return _with(given, _nothing(question))
     gone: list[Finding] = []
 
-    def without(fault: BadInput) -> Any:
-        gone[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {fault.message}.")]
+    def without(why: str) -> Any:
+        gone[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {why}.")]
         return {}
 
     book = totals_book(question)
-    totals, notes = if_published(lambda: totals_of(book, question, age), lambda fault: (without(fault), {}))
+    totals, notes = if_published(lambda: totals_of(book, question, age), lambda why: (without(why), {}))
     heat = if_published(lambda: heat_of(question, points), without)
     return _with(
         given,
