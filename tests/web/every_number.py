@@ -189,15 +189,18 @@ def same_on_all_three(
 ) -> tuple[int, list[str]]:
     """Rows of `meterloom kpis --json` and of the API's /kpis: how many, and where they differ."""
     asked = ("--site", site_id, "--period", span, "--grain", grain, "--project", str(asking.project.root))
-    told = {_key(row): row for row in call("kpis", *asked)[1]["rows"]}
+    answered = call("kpis", *asked)[1]
+    if answered is None:
+        return 0, []  # no readings of that span
+    told = {_key(row): row for row in answered["rows"]}
     listed: dict[tuple[str, ...], dict[str, Any]] = {}
     more: dict[str, str] = {}
     while True:
         part = asking.json("/kpis", site=site_id, range=span, grain=grain, limit="1000", **more)
         listed |= {_key(row): row for row in part["rows"]}
-        if not part.get("cursor"):
+        if not part["next"]:
             break
-        more = {"cursor": part["cursor"]}
+        more = {"cursor": part["next"]}
     faults = [f"{site_id} {span}: {key} stands on one side alone" for key in set(told) ^ set(listed)]
     for key in set(told) & set(listed):
         names = [name for name in listed[key] if name not in ("figure_id", "why")]
