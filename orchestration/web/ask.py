@@ -30,6 +30,8 @@ class Ask:
     form: Mapping[str, str] = field(default_factory=dict)
     banner: str = ""
     now_utc: datetime = field(init=False)
+    # Of its sites, by id: what everything that is shown of one rests on (gather.py: stamp_of).
+    stamps: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Once: all parts of a page are of one instant.

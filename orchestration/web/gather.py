@@ -135,8 +135,12 @@ def stamp_of(ask: Ask, site: Site) -> str:
     if ask.address.as_of_utc is not None:
         # The past is over: its name says all.
         return past_folder(ask.project, [site], instant_of(ask)).name
-    entry = newest_entry(ask.project.store, site.site_id)
-    return f"{mart_stamp(ask.project.project.marts_dir, site.site_id)}|{entry}|{_sha256(_Key(site, id(site)))}"
+    # Once an answer, which is of one state of things: it asks the store and looks at every file.
+    if site.site_id not in ask.stamps:
+        entry = newest_entry(ask.project.store, site.site_id)
+        marts = mart_stamp(ask.project.project.marts_dir, site.site_id)
+        ask.stamps[site.site_id] = f"{marts}|{entry}|{_sha256(_Key(site, id(site)))}"
+    return ask.stamps[site.site_id]
 
 
 @lru_cache(maxsize=256)

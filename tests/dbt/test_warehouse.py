@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,14 @@ from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.postgres import facts_of
 from assets.stores.warehouse.marts import read_mart
-from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts, target_of
+from assets.stores.warehouse.warehouse import (
+    WarehouseTarget,
+    duckdb_session,
+    held_open,
+    load_sources,
+    publish_marts,
+    target_of,
+)
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.settings import load_project
@@ -113,6 +121,28 @@ def test_a_warehouse_that_another_process_holds_is_named_as_such(tmp_path: Path)
         with pytest.raises(Unreachable, match="held by another process"):
             load_sources(target, {"sites": SITES})
         holder.communicate()
+
+
+def test_two_threads_ask_a_warehouse_that_is_held_open_at_the_same_time(tmp_path: Path) -> None:
+    target = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
+    load_sources(target, {"sites": SITES})
+    begun, said = threading.Event(), list[object]()
+
+    def count() -> None:
+        with duckdb_session(target.duckdb_file) as connection:
+            begun.set()
+            asked = "select count(*) from range(200000) a(i), range(2000) b(j) where (i * j) % 7 = 3"
+            said.append(connection.execute(asked).fetchall())
+
+    with held_open(target):
+        slow = threading.Thread(target=count)
+        slow.start()
+        begun.wait(30)
+        while slow.is_alive():
+            with duckdb_session(target.duckdb_file) as connection:
+                assert connection.execute("select site_id from lake.sites").fetchall() == [("s",)]
+        slow.join()
+        assert len(said) == 1
 
 
 def test_a_damaged_file_is_rebuilt_by_a_full_load_and_only_by_that(tmp_path: Path) -> None:

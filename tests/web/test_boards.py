@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets.stores.live.live_store import LiveStore
+from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.views.running_view import running_now
@@ -79,6 +80,27 @@ def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Askin
         assert widget.value.text == text, key
         assert "of=running" in widget.value.why
         assert widget.state == "finding"  # the readings are old, and a day of the supply is missing
+
+
+@pytest.mark.parametrize("name", MARTS)
+def test_a_mart_that_is_gone_takes_its_numbers_along_and_no_page(asking: Asking, name: str) -> None:
+    folder = asking.project.project.marts_dir / name
+    away = folder.with_name("away")
+    pages = ["/board/ops", "/energy?site=plant&period=2025-03&grain=day", "/enpi/plant/compressors"]
+    before = {each: asking.get(each, [PAGE]) for each in pages}
+    folder.rename(away)
+    try:
+        without = {each: asking.get(each, [PAGE]) for each in pages}
+    finally:
+        away.rename(folder)
+    assert {each.status for each in (*before.values(), *without.values())} == {200}
+    if name == "mart_site__day_projection":
+        # The tiles that need it say so, the others are as they were.
+        assert f"mart {name} is not published yet" in without["/board/ops"].text
+        assert "Tariff block now" in without["/board/ops"].text
+    if name == "mart_scope__hour_kpi":
+        assert f"not shown: mart {name} is not published yet" in without[pages[1]].text
+        assert "The whole period" in without[pages[1]].text
 
 
 def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: Asking) -> None:

@@ -1,6 +1,7 @@
 """The stream of the live board: order, replay, age, permission, and one reader for any number of viewers."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from assets.stores.live.live_store import LiveReader, LiveStore
+from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards import live_feed
 from orchestration.web.boards.live_feed import LiveFeed, band_of
@@ -119,6 +121,37 @@ def test_a_browser_that_comes_back_is_told_what_it_missed_for_a_minute(
     assert [each.data["value"] for each in again if each.kind == "value"] == [7.0, 2.0, 3.0, 4.0]
     # Longer ago than is kept: the newest of every point, also of one that was told in between alone.
     assert [each.data["value"] for each in late if each.kind == "value"] == [7.0, 5.0]
+
+
+def test_the_last_minute_is_kept_in_little_room_and_no_more_is_kept_after(clock: FixedClock) -> None:
+    class Moving(LiveReader):
+        def changed(self, site_id: str, seen: object) -> list[LiveValue]:
+            now_utc = clock.now_utc()
+            minute = {f"minute_{what}": now_utc.second * 0.37 for what in ("mean", "min", "max")}
+            return [
+                LiveValue(
+                    source_id="broker", point=f"m{each:03d}_power", stream=f"m{each:03d}", register_id="power",
+                    what="power", unit="kw", is_synthetic=False, value=each + now_utc.second * 0.37, at_utc=now_utc,
+                    received_utc=now_utc, quality="ok", minute_utc=now_utc.replace(second=0), minute_count=1, **minute,
+                )
+                for each in range(60)
+            ]  # fmt: skip
+
+    feed = LiveFeed(Moving(Path("/nowhere")), clock)
+    feed._seen[SITE] = {}
+    taken_mb = []
+    tracemalloc.start()
+    try:
+        for second in range(1, 91):
+            clock.advance(timedelta(seconds=1))
+            feed.tick()
+            if second in (2, 65, 90):
+                taken_mb.append(tracemalloc.get_traced_memory()[0] / 2**20)
+    finally:
+        tracemalloc.stop()
+    # As they are, sixty points of a minute take 1.6 MB.
+    assert taken_mb[1] - taken_mb[0] < 0.6
+    assert taken_mb[2] < taken_mb[1] * 1.05
 
 
 def test_a_new_process_goes_on_behind_the_numbers_of_the_one_before(

@@ -7,11 +7,11 @@ A mart is a folder: one file a site and calendar year, so that a late reading re
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol, TypedDict, TypeVar, Unpack
 
 import polars as pl
 
@@ -43,6 +43,7 @@ ENPI_MARTS: dict[str, tuple[str, ...]] = {
 }
 MARTS = KPI_MARTS | ENPI_MARTS
 SCHEMA_FILE = "_schema.parquet"
+T = TypeVar("T")
 
 
 def mart_path(marts_dir: Path, name: str) -> Path:
@@ -120,6 +121,16 @@ def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFr
     rows = rows if where is None else rows.filter(where)
     with undamaged(name):
         return rows.sort(MARTS[name]).collect()
+
+
+def if_published(read: Callable[[], T], otherwise: Callable[[str], T]) -> T:
+    """What `read` gives; where a mart that it needs is not published yet, what `otherwise` makes of the sentence."""
+    try:
+        return read()
+    except BadInput as fault:
+        if fault.reason != "mart_missing":
+            raise
+        return otherwise(fault.message)
 
 
 @contextmanager

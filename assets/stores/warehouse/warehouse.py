@@ -4,6 +4,7 @@ DuckDB locks its file against every other process, so each function opens, works
 one into the other is dbt's. Everything here can be derived again: a damaged DuckDB file is thrown away on a full load.
 """
 
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Nothing is fetched from outside: core, icu, json and parquet are built in.
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _HELD: dict[Path, "duckdb.DuckDBPyConnection"] = {}
+_HOLDING = threading.Lock()
 
 
 class WarehouseTarget(Model):
@@ -184,27 +186,28 @@ def held_open(target: WarehouseTarget) -> Iterator[None]:
         try:
             yield
         finally:
-            del _HELD[target.duckdb_file]
+            with _HOLDING:
+                del _HELD[target.duckdb_file]
 
 
 @contextmanager
 def duckdb_session(
     file: Path, *, read_only: bool = False, may_discard: bool = False
 ) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A connection to the warehouse's file, in UTC: the one that is held open, or one of its own.
+    """A connection to the warehouse's file, in UTC, that is nobody else's, also where the file is held open.
 
     may_discard: a damaged file is thrown away. Raises Unreachable.
     """
     import duckdb
 
-    if file in _HELD:
-        with reaching(""):
-            yield _HELD[file]
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = dict(CLOSED)
     try:
-        connection = duckdb.connect(str(file), read_only=read_only, config=config)
+        # DuckDB refuses a thread that asks a connection while another's question is on its way.
+        with _HOLDING:
+            held = _HELD[file].cursor() if file in _HELD else None
+        if held is None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        connection = held or duckdb.connect(str(file), read_only=read_only, config=config)
     except duckdb.Error as error:
         # DuckDB's errors have no codes: its words are all there is.
         if "lock" in str(error).lower():

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
 
-from data_quality.contracts.errors import BadInput
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
@@ -64,12 +65,8 @@ class Show:
 
     def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
         """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
-        try:
-            return self.read(name, site_id=self.site.site_id, scope=scope, where=where)
-        except BadInput as fault:
-            if fault.reason != "mart_missing":
-                raise
-            return pl.DataFrame()
+        read = partial(self.read, name, site_id=self.site.site_id, scope=scope, where=where)
+        return if_published(read, lambda _: pl.DataFrame())
 
     def figures(self, rows: pl.DataFrame) -> list[Figure]:
         """A figure for each row of KPI marts, in the rows' order."""
@@ -139,14 +136,12 @@ class Show:
     def hours(self, kpi: str, scope: str, day: date) -> list[Figure]:
         """The hours of a local day that are read, in order."""
         period = Period(label=str(day), start=day, end=day + timedelta(days=1), time_zone=self.site.time_zone)
-        try:
-            rows = hours_of(self.site, period, self.read, scope=scope, kpis=(kpi,))
-        except BadInput as fault:
-            if fault.reason != "mart_missing":
-                raise
+        read = partial(hours_of, self.site, period, self.read, scope=scope, kpis=(kpi,))
+        rows = if_published(read, lambda _: pl.DataFrame())
+        if rows.is_empty():
             return []
         rows = rows.filter((pl.col("scope") == scope) & (pl.col("kpi") == kpi) & (pl.col("coverage") > 0))
-        return self.figures(rows.sort("hour_start_utc")) if rows.height else []
+        return self.figures(rows.sort("hour_start_utc"))
 
     def newest(self, name: str, column: str = "period_end") -> date | None:
         """The end of the last span that a mart holds of the site."""

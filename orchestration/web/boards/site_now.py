@@ -32,6 +32,7 @@ class SiteNow:
     def __init__(self, show: Show) -> None:
         self.show, self.site = show, show.site
         self.scope = f"site:{show.site.site_id}"
+        self.why_not = "no reading of the main meters is in the marts yet"
 
     @cached_property
     def quarters(self) -> pl.DataFrame:
@@ -51,7 +52,9 @@ class SiteNow:
             ahead = self.show.read("mart_site__day_projection", site_id=self.site.site_id)
             found = running_figures(self.site.site_id, self.quarters, ahead)
         except BadInput as fault:
-            if fault.reason != "nothing_known":
+            if fault.reason == "mart_missing":
+                self.why_not = fault.message
+            elif fault.reason != "nothing_known":
                 raise
             return None
         return self._coarse(found)
@@ -99,7 +102,7 @@ class SiteNow:
             "age": self.age,
             "is_synthetic": self.site.is_simulated,
             "findings": tuple(found),
-            "reason": "" if self.running is not None else "no reading of the main meters is in the marts yet",
+            "reason": "" if self.running is not None else self.why_not,
         }
 
     def _coarse(self, found: RunningFigures) -> RunningFigures:

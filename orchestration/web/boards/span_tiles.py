@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 
 import polars as pl
 
 from assets.kpi.claims.mv_savings import reported_span
 from assets.kpi.enpi_of_use.alert_marts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.baselines.baseline import BaselineVersion
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
@@ -246,14 +247,9 @@ def all_sites(sites: Sequence[SiteNow], period: Period) -> sites_table.SitesTabl
     rows = []
     for now in sites:
         own = period.model_copy(update={"time_zone": now.site.time_zone})
-        try:
-            alerts = mart_alerts(
-                now.site, marts_dir=now.show.ask.project.project.marts_dir, baselines=now.show.ask.project.baselines
-            )
-        except BadInput as fault:
-            if fault.reason != "mart_missing":
-                raise
-            alerts = {}
+        project = now.show.ask.project
+        asked = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
+        alerts = if_published(asked, lambda _: {})
         over = [seu for seu, found in alerts.items() if found]
         status = (
             (f"over its limit: {', '.join(over)}", "bad")

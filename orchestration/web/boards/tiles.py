@@ -1,10 +1,12 @@
 """The tiles of a board by key: which permission each asks for, whether it is of the whole site, and who fills it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import orjson
 
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
@@ -27,7 +29,7 @@ from reports.pages.widgets import (
     tariff_block,
     today,
 )
-from reports.pages.widgets.tile import not_installed
+from reports.pages.widgets.tile import Given, not_installed, nothing
 
 P = Permission
 
@@ -127,13 +129,21 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
     return Widget.model_validate_json(orjson.dumps(found["widget"]))
 
 
+def _without(key: str, asked: Asked, why: str) -> Widget:
+    """The tile whose mart is not there, with the sentence on it."""
+    return nothing(key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), why)
+
+
 def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     """The tiles of a board that the person may see, in its order."""
     person = asked.site.show.ask.person
     is_whole = sees_whole_site(person)
     keys = orders().of(board)
     return [
-        _kept(key, tile, asked) if key in SLOW else tile.make(asked)
+        if_published(
+            partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
+            partial(_without, key, asked),
+        )
         for key in keys
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]

@@ -80,23 +80,24 @@ def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], 
     return tuple(found), any(read.is_synthetic for read in known.values())
 
 
-def totals_of(asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str], FigureBook]:
-    """Figures of the whole period, what is said beside them, and the book that they stand in."""
-    ask, site, period = asked.ask, asked.site, asked.period
-    book = FigureBook(
-        report_id=f"energy/{site.site_id}/{asked.scope.replace('/', '~')}",
-        revision=0,
-        as_of_utc=ask.as_known_utc,
-        is_synthetic=site.is_simulated,
-    )
+def totals_book(asked: Asked) -> FigureBook:
+    """Where figures of the whole period stand."""
+    report_id, site = f"energy/{asked.site.site_id}/{asked.scope.replace('/', '~')}", asked.site
+    as_of_utc = asked.ask.as_known_utc
+    return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
+
+
+def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Figures of the whole period, put into the book, and what is said beside them."""
+    ask, period = asked.ask, asked.period
     found, notes = {each.kpi: each for each in _spans(book, asked, period, tuple(OF_DAYS))}, dict[str, str]()
     other = before(period, ask.address.compare)
     if other is None or KPI not in found:
-        return found, notes, book
+        return found, notes
     mine, theirs = _alike(period, other, age)
     if mine.days <= 0:
         notes["consumption_kwh"] = "no whole day of it is read yet: nothing to compare"
-        return found, notes, book
+        return found, notes
     compared = _spans(book, asked, theirs, (KPI,))
     own = [found[KPI]] if mine == period else _spans(book, asked, mine, (KPI,))
     if compared and own:
@@ -106,7 +107,7 @@ def totals_of(asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str]
         notes["compared"] = f"{theirs.start} to {theirs.end - _DAY}"
         if mine != period:
             notes["change"] = f"of the {mine.days} days that are read"
-    return found, notes, book
+    return found, notes
 
 
 def heat_of(asked: Asked, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from assets.sites.scopes import is_allocated, known_spans
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from orchestration.web.ask import Ask
-from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_of
+from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_book, totals_of
 from orchestration.web.gather import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import EnergyGiven
@@ -51,7 +52,15 @@ def energy_given(ask: Ask) -> EnergyGiven:
         return _with(given, _said(question, fault))
     if not any(each.value is not None for each in points):
         return _with(given, _nothing(question))
-    totals, notes, book = totals_of(question, age)
+    gone: list[Finding] = []
+
+    def without(why: str) -> Any:
+        gone[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {why}.")]
+        return {}
+
+    book = totals_book(question)
+    totals, notes = if_published(lambda: totals_of(book, question, age), lambda why: (without(why), {}))
+    heat = if_published(lambda: heat_of(question, points), without)
     return _with(
         given,
         None,
@@ -60,8 +69,8 @@ def energy_given(ask: Ask) -> EnergyGiven:
         totals=totals,
         notes=notes,
         lookup={each.figure_id: each for each in book.figures()},
-        heat=heat_of(question, points),
-        findings=(*given.findings, *_partly(question)),
+        heat=heat,
+        findings=(*given.findings, *_partly(question), *gone),
         is_synthetic=is_synthetic,
     )
 

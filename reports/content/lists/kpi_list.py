@@ -16,7 +16,7 @@ from assets.kpi.claims.mv_savings import known_span
 from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi_of_use.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
-from assets.stores.warehouse.marts import ReadMart, read_mart
+from assets.stores.warehouse.marts import ReadMart, if_published, read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
@@ -206,14 +206,10 @@ def years_of(period: Period) -> set[int]:
 def _compared(site: Site, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
     """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
     carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
-    try:
-        rows = read("mart_seu__kpi_values")
-    except BadInput as fault:
-        if fault.reason != "mart_missing":
-            raise
-        return pl.DataFrame(
-            schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()}
-        )
+    none = pl.DataFrame(schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()})
+    rows = if_published(lambda: read("mart_seu__kpi_values"), lambda _: none)
+    if rows is none:
+        return none
     # A use that the site file has dropped keeps its rows in the marts.
     carrier = pl.col("scope").replace_strict(carriers, default="electricity")
     return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)

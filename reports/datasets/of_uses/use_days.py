@@ -4,12 +4,15 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+
+import polars as pl
 
 from assets.kpi.enpi_of_use.daily import seu_days
 from assets.kpi.enpi_of_use.enpi_result import DayPair, exact_kwh
 from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
-from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse.marts import if_published, read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
@@ -81,7 +84,11 @@ class UseDays:
         Other uses are asked of the readings: marts do not expect by a provisional version, and do not say how much
         of what they expect approved adjustments added.
         """
-        rows = read_mart(marts_dir, "mart_seu__day_enpi", site_id=self.site.site_id)
+        read = partial(read_mart, marts_dir, "mart_seu__day_enpi", site_id=self.site.site_id)
+        # A mart that is gone takes no number along: the readings say the same.
+        rows = if_published(read, lambda _: pl.DataFrame())
+        if rows.is_empty():
+            return {}
         named: dict[str, set[tuple[str, int]]] = {}
         by_version = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
         for seu_id, baseline_id, number in by_version.iter_rows():

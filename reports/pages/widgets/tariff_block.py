@@ -27,6 +27,10 @@ class Block(Model):
     next_price: Decimal | None = None
 
 
+# In place of a reason to open.
+_OF_FILE = "a price of the site file, no reading is behind it"
+
+
 class TariffBlock(Given):
     """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is."""
 
@@ -51,7 +55,7 @@ def view(given: TariffBlock) -> Widget:
 
 def _number(block: Block, given: TariffBlock) -> Number:
     until = f"until {block.until_local}" if block.until_local else "for more than a week"
-    note = ", ".join(each for each in (until, given.day, given.tariff) if each)
+    note = ", ".join(each for each in (until, given.day, given.tariff, _OF_FILE) if each)
     return Number(
         label=f"{words(block.charge_id)}: {words(block.period_id)}",
         text=_price(block.price, given.locale),
@@ -62,7 +66,7 @@ def _number(block: Block, given: TariffBlock) -> Number:
 
 def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
     return [
-        Number(label="Then", note=words(each.next_period), text=_price(each.next_price, given.locale),
+        Number(label="Then", note=f"{words(each.next_period)}, {_OF_FILE}", text=_price(each.next_price, given.locale),
                unit=f"{currency_unit(given.currency)}/kWh")
         for each in blocks
         if each.next_period
