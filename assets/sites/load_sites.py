@@ -29,6 +29,10 @@ from data_quality.contracts.yaml_file import (
 )
 
 PEOPLE_FILE = "people.yaml"
+NOBODY = (
+    "no person is named yet, so nobody can sign in and no key has an owner; whoever runs this project writes "
+    "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
+)
 _SETTLED_NS = 2_000_000_000
 _read_before: dict[Path, tuple[tuple[int, ...], str]] = {}
 M = TypeVar("M")
@@ -154,7 +158,9 @@ def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
 
 
 def load_people(path: Path) -> People:
-    """The people file. Raises BadConfiguration."""
+    """The people file. Raises BadConfiguration; of reason no_people where there is none."""
+    if not path.exists():
+        raise BadInput(NOBODY, file=str(path), reason="no_people")
     return load_model(path, People)
 
 

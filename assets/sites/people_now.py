@@ -1,28 +1,26 @@
 """The people file as it last was in order: read again when it changes, and kept when somebody breaks it."""
 
 import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from assets.sites.load_sites import load_people
+from assets.sites.load_sites import NOBODY, load_people
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person
-from orchestration.open_project import OpenProject
-
-NOBODY = (
-    "no person is named yet, so nobody can sign in and no key has an owner; whoever runs this project writes "
-    "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
-)
 
 
 class PeopleNow:
-    """Who is known now. fault: what is wrong with the file, empty while it is in order; then nothing may be written."""
+    """Who is known now. fault: what is wrong with the file, empty while it is in order; then nothing may be written.
+    believe: told the public keys of everybody, by person_id, at first and whenever they are read anew.
+    """
 
-    def __init__(self, project: OpenProject) -> None:
-        self._project, self._file = project, project.project.people_file
+    def __init__(self, people_file: Path, believe: Callable[[Mapping[str, str]], object]) -> None:
+        self._believe, self._file = believe, people_file
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._people, self.fault = People(), ""
         # Of a file that was never in order nobody may have acted.
-        project.believing({})
+        believe({})
         self.people()
 
     def people(self) -> People:
@@ -59,4 +57,4 @@ class PeopleNow:
             self.fault = f"the people file is not in order, so nothing is written until it is: {where}{fault.message}"
             return
         # What the store holds of signatures is judged by the keys of today.
-        self._project.believing(self._people.public_keys)
+        self._believe(self._people.public_keys)
