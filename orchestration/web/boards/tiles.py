@@ -130,7 +130,8 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
 def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     """The tiles of a board that the person may see, in its order."""
     person = asked.site.show.ask.person
-    is_whole = sees_whole_site(person)
+    # Beside a part's own numbers those of the whole site would be taken for the part's.
+    is_whole = sees_whole_site(person) and not (board == "site" and asked.is_part)
     keys = orders().of(board)
     return [
         _kept(key, tile, asked) if key in SLOW else tile.make(asked)
