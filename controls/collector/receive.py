@@ -103,8 +103,8 @@ class Door:
             self.keys.receipt("")
         except Unreachable as fault:
             return False, str(fault)
-        if fault := self.people.told():
-            return False, fault
+        if trouble := self.people.told():
+            return False, trouble
         is_writable = os.access(self.project.landing_dir, os.W_OK) or not self.project.landing_dir.exists()
         return is_writable, "taking readings" if is_writable else f"{self.project.landing_dir} cannot be written"
 
