@@ -24,8 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from assets.sites.load_sites import load_sites
-from assets.sites.people_now import PeopleNow
+from assets.sites.load_sites import PeopleNow, load_sites
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from fastapi import Request
 
-from assets.sites.people_now import PeopleNow
+from assets.sites.load_sites import PeopleNow
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
