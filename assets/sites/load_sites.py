@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from assets.sites.calendar import check_calendar
 from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
-from data_quality.contracts.people import People
+from data_quality.contracts.people import People, Person
 from data_quality.contracts.site_file.site import Site, check_factors
 from data_quality.contracts.yaml_file import (
     BadConfiguration,
@@ -29,6 +30,10 @@ from data_quality.contracts.yaml_file import (
 )
 
 PEOPLE_FILE = "people.yaml"
+NOBODY = (
+    "no person is named yet, so nobody can sign in and no key has an owner; whoever runs this project writes "
+    "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
+)
 _SETTLED_NS = 2_000_000_000
 _read_before: dict[Path, tuple[tuple[int, ...], str]] = {}
 M = TypeVar("M")
@@ -154,7 +159,9 @@ def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
 
 
 def load_people(path: Path) -> People:
-    """The people file. Raises BadConfiguration."""
+    """The people file. Raises BadConfiguration; of reason no_people where there is none."""
+    if not path.exists():
+        raise BadInput(NOBODY, file=str(path), reason="no_people")
     return load_model(path, People)
 
 
@@ -218,3 +225,56 @@ def _scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
             yield str(key), place_of(node, (key,))
         else:
             yield from _scalars(value, name)
+
+
+class PeopleNow:
+    """The people file as it last was in order: read again when it changes, kept when somebody breaks it.
+
+    fault: what is wrong with the file, empty while it is in order; then nothing may be written.
+    believe: told the public keys of everybody, by person_id, at first and whenever they are read anew.
+    """
+
+    def __init__(self, people_file: Path, believe: Callable[[Mapping[str, str]], object]) -> None:
+        self._believe, self._file = believe, people_file
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._people, self.fault = People(), ""
+        # Of a file that was never in order nobody may have acted.
+        believe({})
+        self.people()
+
+    def people(self) -> People:
+        """Everybody of the file."""
+        try:
+            found = self._file.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError as error:
+            was_read = bool(self._people.people) or not isinstance(error, FileNotFoundError)
+            self.fault = f"the people file cannot be read ({error.strerror})" if was_read else NOBODY
+            self._stamp = None
+            return self._people
+        with self._lock:
+            if stamp != self._stamp:
+                self._read()
+                self._stamp = stamp
+            return self._people
+
+    def known(self, person_id: str) -> Person | None:
+        """The person of that id, if the file names them today."""
+        return next((each for each in self.people().people if each.person_id == person_id), None)
+
+    def told(self) -> str:
+        """The fault of this moment in words."""
+        self.people()
+        return self.fault
+
+    def _read(self) -> None:
+        try:
+            self._people, self.fault = load_people(self._file), ""
+        except BadInput as fault:
+            # Who signs in still may; whom the file names is not for a half-written one to say.
+            where = f"line {fault.line}: " if fault.line else ""
+            self.fault = f"the people file is not in order, so nothing is written until it is: {where}{fault.message}"
+            return
+        # What the store holds of signatures is judged by the keys of today.
+        self._believe(self._people.public_keys)

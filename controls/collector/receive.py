@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -23,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from assets.sites.load_sites import load_people, load_sites
+from assets.sites.load_sites import PeopleNow, load_sites
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
@@ -73,6 +74,7 @@ class Door:
 
     def __post_init__(self) -> None:
         self.keys, self.board = ApiKeyStore(self.store), PushedBoard(self.project.live_dir)
+        self.people = PeopleNow(self.project.people_file, partial(setattr, self.store, "public_keys"))
         self._bodies, self._judges = asyncio.Semaphore(AT_ONCE), CapacityLimiter(JUDGED_AT_ONCE)
 
     def app(self) -> Starlette:
@@ -100,6 +102,8 @@ class Door:
             self.keys.receipt("")
         except Unreachable as fault:
             return False, str(fault)
+        if trouble := self.people.told():
+            return False, trouble
         is_writable = os.access(self.project.landing_dir, os.W_OK) or not self.project.landing_dir.exists()
         return is_writable, "taking readings" if is_writable else f"{self.project.landing_dir} cannot be written"
 
@@ -166,13 +170,16 @@ class Door:
         return found
 
     def _opened(self, text: str) -> ApiKey | None:
+        # Which acts are believed depends on who is known. Of a file that is not in order nobody is taken at their word.
+        if fault := self.people.told():
+            raise BadInput(fault, reason="no_people")
         key = self.keys.opened_by(text, self.clock.now_utc())
         if key is None:
             return None
         if PUSH not in key.scopes:
             raise _Problem(403, "missing_scope", f"this key has not the scope {PUSH.value}")
         # A key is its owner's: without them, or without their permission, it opens nothing.
-        owner = next((p for p in load_people(self.project.people_file).people if p.person_id == key.person_id), None)
+        owner = self.people.known(key.person_id)
         return key if owner is not None and may(owner, PUSH) else None
 
     def _keep(self, key: ApiKey, body: bytes, digest: str, asked: str) -> tuple[int, dict[str, Any]]:

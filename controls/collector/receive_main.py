@@ -8,7 +8,6 @@ from functools import partial
 
 import uvicorn
 
-from assets.sites.load_sites import load_people
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
@@ -29,9 +28,11 @@ def serve_door(project: Project, clock: Clock) -> None:
     cleared = clear_unfinished(project.landing_dir)
     if cleared:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
-    # Who owns a key must be known; without people nobody does.
-    store = connect_store(project.store_url, load_people(project.people_file).public_keys)
+    # Who owns a key must be known: the door reads it, and again when it changes.
+    store = connect_store(project.store_url, {})
     door, port = Door(project, store, clock), project.settings.server.receive_port
+    if fault := door.people.told():
+        logger.warning("%s", fault)
     try:
         config = uvicorn.Config(
             door.app(),

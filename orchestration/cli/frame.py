@@ -114,6 +114,8 @@ class Call:
 
     def known_person(self) -> Person:
         """The person named by --as, whatever their roles. Raises BadInput."""
+        if not self.person:
+            raise BadInput("this is done in somebody's name: add --as PERSON", reason="nobody_acts")
         return self.project.people.known(self.person)
 
     def say(self, text: str) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from assets.sites.load_sites import NOBODY
 from controls.gateways.access.broker_of_up import listener_of, told_to_others
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
@@ -31,7 +32,6 @@ from orchestration.instance.write import instance_environment
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
-from orchestration.web.people.people_now import NOBODY
 
 # The pages start in three seconds; nothing else waits for them.
 PAGES_S = 20.0

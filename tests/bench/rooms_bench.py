@@ -67,9 +67,7 @@ def house(step_h: float, scenarios: int) -> DispatchCase:
             ),
             *_rooms(at),
         ),
-        uncertain=ScenarioSet(risk=Risk(cvar_weight=0.3), scenarios=_scenarios(at, load_kw, sun_kw, price))
-        if scenarios > 1
-        else None,
+        uncertain=known if scenarios > 1 else None,
     )
 
 

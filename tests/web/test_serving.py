@@ -16,6 +16,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from assets.sites.load_sites import NOBODY
 from assets.stores.web.credentials import CredentialStore
 from controls.gateways.broker import free_port
 from data_quality.contracts.errors import BadInput
@@ -26,7 +27,6 @@ from orchestration.open_project import OpenProject
 from orchestration.supervised import supervisor
 from orchestration.supervised.children import Children
 from orchestration.web.people.invite import first_invited, invitation_link
-from orchestration.web.people.people_now import NOBODY
 from orchestration.web.porch import own_hosts
 from orchestration.web.serve import check_server
 from tests.web.served import NOW, PASSWORD, SITE, Served, people_text

@@ -49,6 +49,7 @@ factors:
 PEOPLE = """\
 people:
   - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor]}
+  - {person_id: rosa, name: Rosa Auditor, roles: [viewer, auditor]}
   - {person_id: lena, name: Lena Law, roles: [tenant], tenants: [law], sites: [works]}
 """
 

@@ -1,10 +1,15 @@
 """What each board answers first stands on the first screen, large and small; and each person's first task by keys."""
 
 import re
+from datetime import date
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from data_quality.contracts.time import Period
+from orchestration.web import gather
+from orchestration.web.gather import Age
+from orchestration.web.pages import board_pages
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
 
 # Tiles that hold the answer: of each its name, its value or why there is none, and what belongs to it must be seen.
@@ -29,6 +34,22 @@ STOPS = """() => {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("board", ANSWERS)
 def test_what_a_board_answers_stands_on_the_first_screen(board: str, size: str, context: BrowserContext) -> None:
+    assert outside_of_screen(context, board, size) == []
+
+
+def test_what_operations_answer_stands_there_on_a_phone_below_the_warning_that_marts_are_old(
+    context: BrowserContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age = Age(None, None, tuple(f"2026-{month:02d}" for month in range(1, 5)))
+    period = Period(label="2026", start=date(2026, 1, 1), end=date(2027, 1, 1), time_zone="Europe/Berlin")
+    (warning,) = gather.stale_finding(age, period)
+    monkeypatch.setattr(board_pages, "stale_finding", lambda *_: (warning,))
+    assert outside_of_screen(context, "ops", "phone") == []
+    assert "older than what they rest on" in str(context.pages[0].locator(".findings").first.text_content())
+
+
+def outside_of_screen(context: BrowserContext, board: str, size: str) -> list[tuple[str, str, int]]:
+    """What of the answers does not stand on the first screen, and where it ends."""
     watched = Watched(context)
     width, height = SIZES[size]
     watched.page.set_viewport_size({"width": width, "height": height})
@@ -43,7 +64,7 @@ def test_what_a_board_answers_stands_on_the_first_screen(board: str, size: str, 
             # A tile's own table and pictures may go on below.
             if part != "card" and (left < 0 or top < 0 or right > width or bottom > height)
         ]
-    assert outside == []
+    return outside
 
 
 def stepped_to(page: Page, wanted: str, *, most: int = 120) -> str:

@@ -74,7 +74,8 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     problems = configuration_problems(call)
     if problems:
         first = problems[0]
-        detail = f"{first.file}, line {first.line}: {first.message} ({len(problems)} in all)"
+        where = f", line {first.line}" if first.line else ""
+        detail = f"{first.file}{where}: {first.message} ({len(problems)} in all)"
         return [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
     found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
     data = call.project.project.data_dir

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from assets.kpi.enpi_of_use.alert_marts import mart_alerts
 from assets.stores.ledgers.bill_ledger import BillStore
@@ -20,7 +21,8 @@ from reports.pages.widgets import open_findings as findings_widget
 from reports.pages.widgets import report_status as status_widget
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
-from reports.writer import words
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
 
 Found = list[OpenFinding]
 
@@ -75,14 +77,15 @@ def _refused(show: Show) -> Found:
 
 def _validated(show: Show) -> Found:
     """What the rules of validation found, a line a rule and meter; what is only flagged is to know."""
-    grouped = defaultdict(list)
+    grouped, names = defaultdict(list), {each.meter_id: each.name for each in show.site.meters}
     for month in latest_validations(show.ask.project.store, show.site.site_id):
         for each in month.findings:
             grouped[each.rule, each.meter, each.action].append(each)
     return [
         OpenFinding(
             severity=4 if action == "flag" else 3, source="validation",
-            what=f"{words(rule)} at {meter}: {len(all_)} event{'s' if len(all_) > 1 else ''}, {words(action)}",
+            what=f"{words(rule)} at {names.get(meter) or words(meter)}: "
+            f"{len(all_)} event{'s' if len(all_) > 1 else ''}, {words(action)}",
             at_utc=max(each.end_utc for each in all_), count=len(all_),
         )
         for (rule, meter, action), all_ in grouped.items()
@@ -117,9 +120,10 @@ def _bills(show: Show) -> Found:
     for bill in books.bills(show.site.site_id):
         audits = books.audits(bill["bill_id"])
         if audits and audits[-1]["verdict"] == "differs":
-            what = (
-                f"bill {bill['bill_id'][:8]} differs by {audits[-1]['delta_total']}: {words(audits[-1]['cause'] or '')}"
-            )
+            [delta] = format_alike([Decimal(audits[-1]["delta_total"])], show.site.currency, signed=True,
+                                   locale=show.address.locale)  # fmt: skip
+            money = f"{delta} {unit_text(show.site.currency)}"
+            what = f"bill {bill['bill_id'][:8]} differs by {money}: {words(audits[-1]['cause'] or '')}"
             found.append(OpenFinding(severity=3, source="bill audits", what=what, at_utc=audits[-1]["recorded_at_utc"]))
     return found
 
@@ -165,4 +169,5 @@ def report_status(shows: Sequence[Show]) -> ReportStatus:
                 if not any((line.name, line.site, line.period) == (report, site.site_id, label) for line in lines):
                     lines.append(ReportLine(name=report, site=site.site_id, period=label, status="due"))
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
-    return ReportStatus(address=shows[0].address, lines=tuple(lines), link=link)
+    names = {site_id: site.name for site_id, site in sites.items()}
+    return ReportStatus(address=shows[0].address, names=names, lines=tuple(lines), link=link)

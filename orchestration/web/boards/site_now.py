@@ -89,19 +89,21 @@ class SiteNow:
             return ""
         return f"readings to {self.running.at_utc.astimezone(zone(self.site.time_zone)):%Y-%m-%d %H:%M}"
 
+    @property
+    def late(self) -> tuple[Finding, ...]:
+        """A sentence about readings that ended hours ago: once a page, for it holds of every tile."""
+        late_s = 0.0 if self.running is None else (self.show.as_of_utc - self.running.at_utc).total_seconds()
+        message = f"the last reading is {age_words(late_s)} old"
+        is_late = late_s > LATE_H * 3600
+        return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
+
     def common(self, *, running: bool = False) -> dict[str, Any]:
         """What every tile of the site is given. running: with the findings of the running figures."""
-        found = list(self.running.findings) if running and self.running is not None else []
-        if running and self.running is not None:
-            late_s = (self.show.as_of_utc - self.running.at_utc).total_seconds()
-            if late_s > LATE_H * 3600:
-                message = f"the last reading is {age_words(late_s)} old"
-                found.append(Finding(code="old_readings", message=message, scope=self.scope))
         return {
             "address": self.show.address,
             "age": self.age,
             "is_synthetic": self.site.is_simulated,
-            "findings": tuple(found),
+            "findings": self.running.findings if running and self.running is not None else (),
             "reason": "" if self.running is not None else self.why_not,
         }
 
@@ -153,3 +155,8 @@ class Asked(NamedTuple):
     def site(self) -> SiteNow:
         """The chosen one."""
         return self.sites[0]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is asked of a part of the site alone."""
+        return self.scope != self.site.scope

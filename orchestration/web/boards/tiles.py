@@ -137,7 +137,8 @@ def _without(key: str, asked: Asked, why: str) -> Widget:
 def tiles_of(board: Board, asked: Asked) -> list[Widget]:
     """The tiles of a board that the person may see, in its order."""
     person = asked.site.show.ask.person
-    is_whole = sees_whole_site(person)
+    # Beside a part's own numbers those of the whole site would be taken for the part's.
+    is_whole = sees_whole_site(person) and not (board == "site" and asked.is_part)
     keys = orders().of(board)
     return [
         if_published(

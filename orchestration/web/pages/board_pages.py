@@ -18,7 +18,7 @@ from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
-from orchestration.web.gather import age_of, expect_marts, header_of, known_then, scope_of, stale_finding
+from orchestration.web.gather import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import TITLES, board_page, home_board
@@ -93,6 +93,8 @@ def _board(ask: Ask, board: Board) -> Response:
         shows = [each.show for each in nows]
         below = audit_parts.below(shows, ask.address)
     of = first.site.name if len(nows) == 1 else page_word("all sites", ask.address.locale)
+    if question.is_part:
+        of = f"{scopes_of(ask, chosen).get(question.scope, question.scope)}, {of}"
     age = age_of(ask, first.site)
     pickers = _boards(ask, board)
     if board == "site":
@@ -102,7 +104,8 @@ def _board(ask: Ask, board: Board) -> Response:
         pickers.append(_sites(ask, board, sites, chosen))
     page = board_page(
         board, ask.address, widgets, of=f"{of}, {period.label}" if board in ("site", "exec") else of,
-        age=age.words(first.site.time_zone), pickers=pickers, below=below, findings=stale_finding(age, period),
+        age=age.words(first.site.time_zone), pickers=pickers, below=below,
+        findings=(*stale_finding(age, period), *(first.late if board in ("ops", "site") else ())),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
     drawn = draw(ask, page)

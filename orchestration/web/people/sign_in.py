@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from fastapi import Request
 
+from assets.sites.load_sites import PeopleNow
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
@@ -23,7 +24,6 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.passwords import hashed, is_right
-from orchestration.web.people.people_now import PeopleNow
 
 logger = logging.getLogger("meterloom.web")
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
@@ -51,7 +51,8 @@ class SignIn:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock, self.monotonic = clock, monotonic
-        self.people, self.allowances = PeopleNow(project), Allowances(monotonic)
+        self.people = PeopleNow(project.project.people_file, project.believing)
+        self.allowances = Allowances(monotonic)
         self.credentials, self.logins = CredentialStore(project.store), LoginStore(project.store)
         self._keys = ApiKeyStore(project.store)
         self.is_https, self.cookie = is_https, "__Host-meterloom" if is_https else "meterloom"

@@ -1,11 +1,13 @@
 """Widget 13: which reports are due, drafted, reviewed, published, and which of them no longer hold."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from data_quality.contracts.model import Model
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table
+from reports.writer import words
 
 STATES = ("due", "draft", "reviewed", "published", "stale")
 
@@ -23,8 +25,9 @@ class ReportLine(Model):
 
 
 class ReportStatus(Given):
-    """lines: newest revisions, and what is due and not made."""
+    """lines: newest revisions, and what is due and not made. names: of the sites."""
 
+    names: Mapping[str, str] = {}
     lines: tuple[ReportLine, ...] = ()
 
 
@@ -39,7 +42,11 @@ def view(given: ReportStatus) -> Widget:
                tone="caution" if state in ("due", "stale") and counts[state] else "plain")
         for state in STATES
     ]  # fmt: skip
-    stale = [f"{line.name} {line.site} {line.period}" for line in given.lines if line.stale]
+    stale = [
+        f"{words(each.name)} {given.names.get(each.site, each.site)} {each.period}"
+        for each in given.lines
+        if each.stale
+    ]
     note = f"stale: {', '.join(stale)}" if stale else "none is stale"
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
@@ -55,7 +62,8 @@ def _table(given: ReportStatus) -> Table:
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
-        [Cell(text=each.name), Cell(text=each.site), Cell(text=each.period), Cell(text=str(each.revision or "–")),
+        [Cell(text=words(each.name)), Cell(text=given.names.get(each.site, each.site)), Cell(text=each.period),
+         Cell(text=str(each.revision or "–")),
          Cell(text=each.status), Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
         for each in lines
     ]  # fmt: skip

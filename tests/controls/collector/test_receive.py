@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from assets.sites.load_sites import NOBODY
 from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import open_store
 from controls.gateways.broker import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.collector.pushing import call, door, make_project, new_key, push, reading, send
+from tests.controls.collector.pushing import PEOPLE, call, door, make_project, new_key, push, reading, send
 
 HEAD = "POST /api/v1/readings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
 
@@ -172,6 +173,35 @@ def test_a_revoked_key_and_one_whose_owner_lost_the_role_open_nothing(project: P
     assert states[mine.split("_")[1]] == "revoked"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("issue", "gw", "--site", "works", "--as", "erik"),
+        ("revoke", "0", "--as", "erik", "--reason", "sold"),
+        ("list",),
+    ],
+)
+def test_without_people_keys_are_refused_in_the_sentence_that_names_the_file(words: list[str], tmp_path: Path) -> None:
+    (make_project(tmp_path) / "people.yaml").unlink()
+    assert NOBODY in " ".join(call(tmp_path, "keys", *words, code=2).split())
+
+
+def test_a_door_without_people_says_so_and_opens_when_the_file_is_there(tmp_path: Path) -> None:
+    key = new_key(make_project(tmp_path))
+    people = tmp_path / "people.yaml"
+    people.unlink()
+    with door(tmp_path) as opened:
+        assert push(opened.url, key, [reading()]).status_code == 503
+        people.write_text(PEOPLE)
+        assert push(opened.url, key, [reading()]).status_code == 202
+        # Whose keys are of a file that was changed since the door opened is asked of that one.
+        call(tmp_path, "keys", "new", "erik")
+        assert push(opened.url, new_key(tmp_path), [reading(15)]).status_code == 202
+        opened.process.terminate()
+        assert opened.process.stderr is not None
+        assert NOBODY in opened.process.stderr.read().decode()
+
+
 def test_a_body_of_a_gigabyte_is_refused_unread(url: str, key: str) -> None:
     place = urlsplit(url)
     assert place.hostname
@@ -246,6 +276,8 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path)
     for _ in range(6):
         mine = new_key(project)
         with door(project) as (url, process):
+            # Its first body waits for what is loaded then, which is no middle of a push.
+            push(url, mine, [reading()])
             killed = threading.Timer(chance.uniform(0.5, 1.5), process.kill)
             killed.start()
             while process.poll() is None:
