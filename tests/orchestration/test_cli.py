@@ -1,6 +1,7 @@
 """The command line's contract: JSON alone on standard output, one sentence and an exit code for every fault."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,16 @@ def test_a_stateless_command_starts_without_dagster() -> None:
     code += "print('dagster' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_a_sweep_lists_or_deletes_what_no_batch_names(project: Path) -> None:
+    left = project / "var" / "lake" / "readings" / "site=my_site" / "m=2025-01" / "part-left.parquet"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    for words, stands in ((["--dry-run"], True), ([], False), ([], False)):
+        before = left.exists()
+        code, out, error = run("lake", "sweep", *words, "--json", folder=project)
+        assert code == 0, error
+        assert json.loads(out)["bytes"] == 4 * before
+        assert left.exists() == stands
