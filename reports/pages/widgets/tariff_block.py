@@ -28,7 +28,7 @@ class Block(Model):
 
 
 # In place of a reason to open.
-_OF_FILE = "a price of the site file, no reading is behind it"
+_OF_FILE = "by the site file"
 
 
 class TariffBlock(Given):
@@ -66,7 +66,7 @@ def _number(block: Block, given: TariffBlock) -> Number:
 
 def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
     return [
-        Number(label="Then", note=f"{words(each.next_period)}, {_OF_FILE}", text=_price(each.next_price, given.locale),
+        Number(label="Then", note=words(each.next_period), text=_price(each.next_price, given.locale),
                unit=f"{currency_unit(given.currency)}/kWh")
         for each in blocks
         if each.next_period

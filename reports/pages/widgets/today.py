@@ -42,7 +42,7 @@ def _expected(given: Today) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
-    note = f"P10 {low} to P90 {high}, as forecast before the day: no reading is behind it"
+    note = f"P10 {low} to P90 {high}, as forecast before the day"
     return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
 
 
