@@ -42,7 +42,7 @@ HOME = {
     "psycopg": ("assets.stores",),
     "sqlite3": ("assets.stores",),
     "pyarrow": ("assets.stores",),
-    "statsmodels": ("ml.baselines", "ml.anomalies.stl"),
+    "statsmodels": ("ml.baselines", "ml.rooms", "ml.anomalies.stl"),
     "lightgbm": ("ml.forecasts", "ml.anomalies"),
     "optuna": ("ml.forecasts",),
     "pvlib": ("ml.features",),

@@ -55,6 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "models": ("control.models_commands",),
     "weather": ("control.weather_commands",),
     "plan": ("control.plan_commands",),
+    "rooms": ("control.rooms_commands",),
     "replay": ("control.replay_commands",),
     "dispatch": ("control.dispatch_commands",),
     "devices": ("control.devices_commands",),
@@ -83,6 +84,7 @@ GROUPS = {
     "forecast": "Forecasts: backtest and run on plain files; issue those of a site.",
     "models": "Registered models.",
     "weather": "Weather forecasts, as they were known.",
+    "rooms": "Rooms: what their temperatures say of the heat that they keep.",
     "dispatch": "Commands to devices, and their proof.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
@@ -109,7 +111,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "replay", "dispatch", "devices"),
+    "Act": ("plan", "rooms", "replay", "dispatch", "devices"),
     "Run": ("demo", "up", "web", "agent", "check", "doctor", "lake"),
 }
 
