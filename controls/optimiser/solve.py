@@ -20,7 +20,7 @@ from controls.optimiser.stochastic.room_columns import run_by_columns
 from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 
 
@@ -44,6 +44,8 @@ def solve(
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
     if case.uncertain:
+        if solver != "highs":
+            raise BadInput(f"scenarios are solved by highs, not by {solver}", reason="unknown_solver")
 
         def alone(known: DispatchCase, within_s: float) -> float | None:
             found = solve(known, gap=gap, time_limit_s=within_s)

@@ -15,6 +15,7 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import case_of
+from controls.optimiser.objective import goals_of
 from controls.planning.plan_inputs import FORECAST_FROM, STEP
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import PlanRequest
@@ -53,6 +54,9 @@ def with_scenarios(
 
     forecasts: by `load` and by asset id. What is missing makes a weaker plan, never one that looks certain.
     """
+    if goals_of(request.objective):
+        said = "the objective is an order of goals, scenarios are weighed by one cost: planned on the P50 alone"
+        return request.model_copy(update={"inputs": request.inputs | {"scenarios": said}})
     steps = [start for start, _ in case_of(request).windows_utc]
     load = _courses("load", forecasts.get("load"), steps)
     if load is None:

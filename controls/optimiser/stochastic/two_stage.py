@@ -100,15 +100,20 @@ class TwoStage:
         program.costs["risk"] = [at_risk, shares * beyond]
 
     @cached_property
-    def arrays(self) -> Arrays:
-        """The whole problem; costs weighed by what they are, by their scenario and by risk."""
-        program, risk, weights = self.problems[0].program, self.known.risk, dict[str, float]()
-        for tagged in program.costs:
-            weights[tagged] = self.case.weights.get(tagged, 1.0)
+    def weights(self) -> dict[str, float]:
+        """Of every kind of cost: by what it is, by its scenario and by risk."""
+        risk, found = self.known.risk, dict[str, float]()
+        for tagged in self.problems[0].program.costs:
+            found[tagged] = self.case.weights.get(tagged, 1.0)
             for n, one in enumerate(self.known.scenarios):
                 if kind := _kind_in(tagged, n):
-                    weights[tagged] = self.case.weights.get(kind, 1.0) * one.weight * (1 - risk.cvar_weight)
-        return program.arrays(weights | {"risk": risk.cvar_weight})
+                    found[tagged] = self.case.weights.get(kind, 1.0) * one.weight * (1 - risk.cvar_weight)
+        return found | {"risk": risk.cvar_weight}
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The whole problem."""
+        return self.problems[0].program.arrays(self.weights)
 
     def series(self, values: Floats) -> tuple[Series, ...]:
         """What happens in each scenario. values: one a column."""

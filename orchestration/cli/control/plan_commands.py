@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from controls.optimiser.solution import Solution
     from data_quality.contracts.control.explanation import Explanation
 
+_NO_TIME = "time was over before the last goal had a plan of its own"
+_UNTOLD = "a plan over scenarios has a price at the margin in each of them, and none for all"
 _RISK = (
     "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
     " the others {cvar:.4f} on average"
@@ -52,14 +54,17 @@ def plan(
     if write_lp is not None:
         from controls.optimiser.backends.solve_pulp import write_readable
         from controls.optimiser.lp_build import build_problem
+        from controls.optimiser.stochastic.two_stage import TwoStage
 
-        write_readable(build_problem(problem).program, write_lp, weights=problem.weights)
+        both = TwoStage(problem) if problem.uncertain else None
+        program = both.problems[0].program if both else build_problem(problem).program
+        write_readable(program, write_lp, weights=both.weights if both else problem.weights)
         call.say(f"the problem is written to {write_lp}")
     found = solve(problem, solver=solver, gap=gap, time_zone=tz)
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
     if explain and not found.values:
-        call.say("not explained: time was over before the last goal had a plan of its own")
+        call.say(f"not explained: {_UNTOLD if found.risk else _NO_TIME}")
     why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
     if picture is not None:
         from controls.planning.plan_picture import picture_of

@@ -18,6 +18,7 @@ from data_quality.contracts.control.plan_scenario import Risk, Scenario, Scenari
 from data_quality.contracts.errors import BadInput
 from tests.controls.optimiser.rooms_toy import house
 from tests.controls.optimiser.toys import TOY, changed
+from tests.orchestration.test_cli import run
 
 
 def uncertain(case: DispatchCase, *loads: tuple[float, ...], risk: Risk | None = None) -> DispatchCase:
@@ -174,3 +175,24 @@ def test_what_no_connection_carries_in_one_scenario_is_a_conflict() -> None:
     assert not isinstance(found, Solution)
     assert found.code == "infeasible"
     assert "load1" in found.message
+
+
+def test_a_case_with_scenarios_is_planned_and_written_out_by_the_command(tmp_path: Path) -> None:
+    content = {
+        "id": "x", "currency": "EUR", "start_utc": "2026-01-05T00:00:00Z", "dt_h": 1, "load": [1, 1],
+        "p_imp": [0.1, 0.2], "p_exp": [0, 0], "imp_max": 10, "exp_max": 10, "pv": [0, 0],
+        "uncertain": {"scenarios": [
+            {"name": "calm", "weight": 0.5}, {"name": "busy", "weight": 0.5, "load_kw": [1, 3]},
+        ]},
+    }  # fmt: skip
+    path, lp = tmp_path / "case.json", tmp_path / "x.lp"
+    path.write_text(json.dumps(content))
+    code, out, error = run("plan", str(path), "--explain", "--write-lp", str(lp))
+    assert code == 0
+    # 0.3 or 0.7: 0.5 on average, and 0.7 in the dearest tenth; a fifth of the weight is the risk's.
+    assert "over the scenarios 0.5000 on average; 90% of all cases cost no more than 0.7000, the others 0.7000" in out
+    assert "objective 0.540000" in out
+    assert "a price at the margin in each of them" in error
+    assert "s01_site_import_kw_001" in lp.read_text()
+    code, _, error = run("plan", str(path), "--solver", "cbc")
+    assert (code, "scenarios are solved by highs, not by cbc" in error) == (2, True)

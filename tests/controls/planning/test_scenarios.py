@@ -15,6 +15,7 @@ from controls.planning.plan_inputs import FORECAST_FROM
 from controls.planning.scenarios import fast_forward, with_scenarios
 from controls.planning.summary import summarise
 from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk
 from tests.controls.planning.examples import NOW, forecast, request
@@ -85,6 +86,14 @@ def test_without_courses_the_plan_says_that_it_rests_on_one_course() -> None:
     half = asked(sun=forecast("pv", 0.3))
     assert half.uncertain is not None
     assert "no courses of pv: its P50 in all of them" in half.inputs["scenarios"]
+
+
+def test_an_order_of_goals_is_planned_without_scenarios_and_says_so() -> None:
+    load = uncertain_forecast("house", 0.8, seed=1)
+    plain = request(load_forecast=load).model_copy(update={"objective": Objective(preset="peak_shaving")})
+    found = with_scenarios(plain, Risk(), {"load": load}, price_forecast=None)
+    assert found.uncertain is None
+    assert found.inputs["scenarios"].startswith("the objective is an order of goals")
 
 
 def test_selected_courses_stand_for_all_and_weigh_what_they_stand_for() -> None:
