@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from controls.optimiser.backends.solve_highs import run_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
+from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
@@ -69,6 +71,24 @@ def test_a_value_at_risk_and_the_mean_beyond_it() -> None:
     assert weighed(found) == pytest.approx(6.5)
 
 
+def test_a_tank_heats_the_same_in_every_scenario_to_the_end() -> None:
+    tank = Tank(
+        device_id="tank",
+        relays_kw=(1.0, 1.0),
+        draw_kw=(0.0,) * 6 + (1.5, 1.5),
+        max_kwh=6,
+        init_kwh=1.0,
+        end_min_kwh=1.0,
+    )
+    base = house(0, steps=8, scenarios=True)
+    both = TwoStage(base.model_copy(update={"devices": (*base.devices, tank)}))
+    outcome = run_highs(both.arrays, gap=1e-6, time_limit_s=60)
+    assert outcome.values is not None
+    heats = np.array([one.devices["tank"]["relays_kw"] for one in both.series(outcome.values)])
+    assert heats.sum(axis=1) == pytest.approx(np.full(len(heats), 3.0))
+    assert (heats == heats[0]).all()
+
+
 def test_who_fears_risk_pays_more_on_average_and_less_at_worst() -> None:
     base = house(0, steps=24, scenarios=True)
     assert base.uncertain is not None
@@ -85,8 +105,6 @@ def test_who_fears_risk_pays_more_on_average_and_less_at_worst() -> None:
 
 def test_soon_is_the_same_in_every_scenario_and_later_is_not() -> None:
     both = TwoStage(house(0, steps=24, scenarios=True))
-    from controls.optimiser.backends.solve_highs import run_highs
-
     outcome = run_highs(both.arrays, gap=1e-6, time_limit_s=60)
     assert outcome.values is not None
     charge = np.array([one.devices["bat"]["battery_charge_kw"] for one in both.series(outcome.values)])

@@ -101,6 +101,8 @@ class HeatStore(Device):
     }
     per_step = ("draw_kw",)
     or_per_step = ("cop", "loss_kw")
+    # Decided before anybody knows which scenario comes.
+    is_slow = True
     power_column: ClassVar[str]
     level_column: ClassVar[str]
     says: ClassVar = {
