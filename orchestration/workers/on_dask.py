@@ -85,7 +85,11 @@ def _is_near(host: str) -> bool:
 
 
 class _Dask:
-    """One call's tasks at a scheduler. lost: how often a task's result went away with the scheduler."""
+    """One call's tasks at a scheduler. lost: how often a task's result went away with the scheduler.
+
+    suspects: tasks whose worker was killed again and again while others lay there too, which Dask all blames. Each is
+    done once more with nothing beside it (alone); who kills its worker then is known.
+    """
 
     def __init__(self, name: str, tasks: Sequence[Model], settings: WorkSettings) -> None:
         self.name, self.tasks, self.settings = name, tasks, settings
@@ -95,6 +99,7 @@ class _Dask:
         self.call = uuid.uuid4().hex
         self.waiting, self.flying = deque(range(len(tasks))), dict["Future", int]()
         self.lost: Counter[int] = Counter()
+        self.suspects, self.alone = deque[int](), set[int]()
         self.client = self._connect()
 
     def close(self) -> None:
@@ -132,7 +137,7 @@ class _Dask:
     def results(self) -> Iterator[tuple[int, Result[Any]]]:
         """See `on_dask`."""
         seen_s = time.monotonic()
-        while self.waiting or self.flying:
+        while self.waiting or self.flying or self.suspects:
             workers = self._workers()
             if workers:
                 seen_s = time.monotonic()
@@ -164,6 +169,9 @@ class _Dask:
         return count
 
     def _hand_out(self, workers: int) -> None:
+        if self.suspects and not self.waiting and not self.flying:
+            self.waiting.append(self.suspects.popleft())
+            self.alone.update(self.waiting)
         while self.waiting and len(self.flying) < workers * (1 + AHEAD):
             place = self.waiting.popleft()
             future = self.client.submit(
@@ -171,7 +179,7 @@ class _Dask:
                 self.name,
                 self.tasks[place],
                 self.fingerprint,
-                key=f"meterloom-{self.call}-{place}-{self.lost[place]}",
+                key=f"meterloom-{self.call}-{place}-{self.lost[place]}{'-alone' * (place in self.alone)}",
                 pure=False,
                 retries=RETRIES,
                 resources=self.needs,
@@ -189,18 +197,23 @@ class _Dask:
                 place = self.flying.pop(future)
                 if answer is not None:
                     yield place, answer
+                elif place in self.suspects:
+                    continue
                 elif self.lost[place] >= LOSSES:
                     yield place, Result(task_finding("work_lost", f"its result was lost {LOSSES} times"))
                 else:
                     self.waiting.appendleft(place)
 
     def _answer(self, future: "Future") -> Result[Any] | None:
-        """Its result; None where it is lost and must be done again. Raises TimeoutError where it is still coming."""
+        """Its result; None where it must be done again, lost or suspected. Raises TimeoutError where it still comes."""
         from distributed import CancelledError, KilledWorker
 
         try:
             found: Result[Any] = future.result(timeout=ANSWER_S)
         except KilledWorker as error:
+            if self.flying[future] not in self.alone:
+                self.suspects.append(self.flying[future])
+                return None
             said = f"its worker was killed again and again, last {error.last_worker.address}; is there enough memory?"
             return Result(task_finding("worker_killed", said))
         except CancelledError:
@@ -210,8 +223,9 @@ class _Dask:
 
     def _given_up(self) -> Iterator[tuple[int, Result[Any]]]:
         said = f"no worker of {self.settings.address} has answered for {self.settings.wait_s:g} s"
-        places = sorted([*self.waiting, *self.flying.values()])
+        places = sorted([*self.waiting, *self.flying.values(), *self.suspects])
         self.waiting.clear()
+        self.suspects.clear()
         self.flying.clear()
         for place in places:
             yield place, Result(task_finding("no_workers", said))

@@ -87,6 +87,8 @@ def _board(ask: Ask, board: Board) -> Response:
     first = nows[0]
     period, compare = _span(ask, board, first)
     question = Asked(nows, scope_of(ask, chosen), period, compare)
+    # Before the tiles: what ends while they are made costs one look more, and never leaves a page that waits for ever.
+    is_verifying = board == "audit" and audit_tiles.is_verifying([each.show for each in nows])
     widgets = tiles_of(board, question)
     below: list[Part] = []
     if board == "audit":
@@ -109,7 +111,7 @@ def _board(ask: Ask, board: Board) -> Response:
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
     drawn = draw(ask, page)
-    if board == "audit" and audit_tiles.is_verifying([each.show for each in nows]):
+    if is_verifying:
         # A browser looks again by itself, without a script.
         drawn.headers["Refresh"] = "3"
     return drawn
