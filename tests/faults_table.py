@@ -119,6 +119,11 @@ LONG_RUNS = {
         "{processes} real processes killed, singly and in pairs, in {rounds} rounds; slowest way home "
         "{slowest_home_s} s of 60 s; {problems} problems",
     ),
+    "day.json": (
+        "python -m tests.bench.agent_bench --day 24 --devices 500",
+        "{hours} simulated hours of {devices} devices: {proven:,} commands proven; the agent takes {first_mib} MiB after"
+        " the first hour, {most_mib} at most, {last_mib} at the end",
+    ),
 }
 _IDS = re.compile(r"test_fault((?:_f[0-9]+)+)_")
 _RANK = {"passed": 0, "skipped": 1, "failed": 2}
