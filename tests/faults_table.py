@@ -121,8 +121,8 @@ LONG_RUNS = {
     ),
     "day.json": (
         "python -m tests.bench.agent_bench --day 24 --devices 500",
-        "{hours} simulated hours of {devices} devices: {proven:,} commands proven; the agent takes {first_mib} MiB after"
-        " the first hour, {most_mib} at most, {last_mib} at the end",
+        "{hours} simulated hours of {devices} devices: {proven:,} commands proven; the agent takes {first_mib} MiB"
+        " after the first hour, {most_mib} at most, {last_mib} at the end",
     ),
 }
 _IDS = re.compile(r"test_fault((?:_f[0-9]+)+)_")
