@@ -22,12 +22,15 @@ class NotSignedIn(Exception):
 
 
 class NotAllowed(Exception):
-    """The person lacks the permission; the sentence names the roles that have it."""
+    """The person lacks the permission; the sentence names the roles that have it. None: a key, and not the person."""
 
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission | None) -> None:
+        self.permission = permission
+        if permission is None:
+            super().__init__("this is for people who are signed in: a key acts on nobody's sign-ins and pages")
+            return
         roles = ", ".join(role.value for role, has in OF_ROLE.items() if permission in has)
         super().__init__(f"this needs {permission.value}, which these roles have: {roles}")
-        self.permission = permission
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
@@ -47,6 +50,8 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
         scopes = getattr(told, "scopes", None)
         if permission is not None and not (may(person, permission) and (scopes is None or permission in scopes)):
             raise NotAllowed(permission)
+        if permission is None and scopes is not None and request.method not in SAFE:
+            raise NotAllowed(None)
         address = read_address(request.url.path, list(request.query_params.multi_items()), takes=takes)
         told.subject = f"{address.site} {address.scope}".strip()
         fault = state.people_fault()

@@ -292,6 +292,19 @@ def test_a_key_opens_what_its_owner_may_and_dies_with_its_day(served: Served) ->
     assert browser.ask(DOCS, headers=bearer).status == 401
 
 
+@pytest.mark.parametrize("path", ["/logout", "/profile/out", "/profile/board"])
+def test_a_key_ends_nobodys_sign_ins_and_keeps_no_page_of_theirs(served: Served, path: str) -> None:
+    person = served.browser("viewer")
+    before = {table: rows_of(served, table) for table in ("logins", "preferences")}
+    bearer = [("authorization", f"Bearer {key_of(served, 'viewer')}"), ("origin", f"http://{HOST}")]
+    bearer += [("content-type", "application/json")]
+    answer = served.browser().ask(path, "POST", bearer, b"{}")
+    assert (answer.status, answer.cookies) == (403, ())
+    assert "people who are signed in" in answer.text
+    assert {table: rows_of(served, table) for table in before} == before
+    assert person.ask("/profile").status == 200
+
+
 def test_a_key_is_nothing_without_its_owner_or_after_it_was_revoked(served: Served) -> None:
     text = key_of(served, "viewer")
     bearer, browser = [("authorization", f"Bearer {text}")], served.browser()
