@@ -133,6 +133,7 @@ class LiveFeed:
     def _first(self, site_id: str, names: Collection[str], last: int | None) -> tuple[int, bytes]:
         """What a stream begins with: what came since its last event, or the newest of each point."""
         with self._lock:
+            self._forget(self._clock.now_utc())
             oldest = self._past[0].first if self._past else self._number + 1
             if last is None or not oldest - 1 <= last <= self._number:
                 chosen = [each for each in self._newest.values() if _is_wanted(each, site_id, names)]
@@ -180,14 +181,17 @@ class LiveFeed:
                 for _, state in states or ():
                     self._tell_state(site_id, state.source_id, state.state, state.sentence, now_utc)
         with self._lock:
-            oldest_s = now_utc.timestamp() - REPLAY_S
-            while self._past and self._past[0].told_s < oldest_s:
-                self._past.popleft()
+            self._forget(now_utc)
             if fresh := self._fresh:
                 told = json.dumps([(each.number, each.site_id, each.name, each.frame.decode()) for each in fresh])
                 self._past.append(_Told(fresh[0].number, now_utc.timestamp(), zlib.compress(told.encode(), 1)))
                 self._fresh = []
         return self._number > before
+
+    def _forget(self, now_utc: datetime) -> None:
+        oldest_s = now_utc.timestamp() - REPLAY_S
+        while self._past and self._past[0].told_s < oldest_s:
+            self._past.popleft()
 
     def _tell_value(self, site_id: str, value: LiveValue, now_utc: datetime) -> None:
         name = f"{value.source_id}/{value.point}"
