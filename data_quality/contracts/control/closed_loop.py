@@ -36,8 +36,8 @@ class Seen(Model):
 class Outlook(Model):
     """What services outside the site say at one instant: courses of the weather, equally likely, and known prices.
 
-    outdoor_degc, ghi_w_per_m2: one course after the other, one value an hour from `start_utc` on; the first course is
-    the service's central one. import_price_per_kwh, export_price_per_kwh: one value a quarter hour, as far as published.
+    outdoor_degc, ghi_w_per_m2: one course after the other, hourly from `start_utc` on; the first course
+    is the central one. import_price_per_kwh, export_price_per_kwh: one value a quarter hour, as far as published.
     load_kw: one value an hour, of who foresees the load itself; None for all others.
     """
 
