@@ -28,7 +28,7 @@ def needs_reactive(tariffs: Iterable[Tariff]) -> bool:
 
 def reactive_rows(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
     """Readings of the main meters' reactive registers; None where one of them has none at some time."""
-    named: set[tuple[str, str]] = set()
+    named: dict[str, set[str]] = {}
     for span in tree_spans(site):
         mains = frozenset(total_meters(site, Carrier.ELECTRICITY, span.start))
         for meter in site.meters:
@@ -37,9 +37,9 @@ def reactive_rows(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
                 if register is None:
                     # One meter without the register makes the reactive energy of the supply unknown.
                     return None
-                named.add((meter.meter_id, register))
-    keys = pl.DataFrame(sorted(named), schema={"meter_id": pl.String, "register": pl.String}, orient="row")
-    return readings.join(keys, on=["meter_id", "register"], how="semi")
+                named.setdefault(register, set()).add(meter.meter_id)
+    wanted = [(pl.col("register") == name) & pl.col("meter_id").is_in(sorted(own)) for name, own in named.items()]
+    return readings.filter(pl.any_horizontal(wanted)) if wanted else readings.clear()
 
 
 def without_gaps(

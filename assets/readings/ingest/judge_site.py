@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, Final, cast
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from data_quality.validate import Validation, history_start, validate
 # The reader of batches that validation writes: estimates in place of excluded readings.
 READER, VERSION = "validation", "1"
 # What judging looks at: of a site of thousands of meters nothing else is kept.
+_REPEATED: Final[Any] = {"register": pl.Categorical(), "unit": pl.Categorical()}
 _JUDGED = ["meter_id", "register", "interval_start_utc", "source_minutes", "value", "unit", "quality_code"]
 
 
@@ -54,7 +55,8 @@ def delivered_in_blocks(
     parts = []
     for block in blocks:
         rows = delivered(lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=block)
-        parts.append(rows.select(_JUDGED) if block is None else rows.select(_JUDGED).cast({"meter_id": names}))
+        kept = rows.select(_JUDGED)
+        parts.append(kept if block is None else kept.cast({"meter_id": names, **_REPEATED}))
     return pl.concat(parts)
 
 

@@ -69,9 +69,14 @@ def write_mart(frame: pl.DataFrame, marts_dir: Path, name: str, *, years: Mappin
     write_atomic(frame.clear(), folder / SCHEMA_FILE)
     written = set()
     day = pl.col(date_column(name)).dt.year().alias("_year")
-    for (site_id, year), rows in frame.with_columns(day).partition_by(["site_id", "_year"], as_dict=True).items():
+    keys = frame.select("site_id", day).unique().rows()
+    # A build is mostly a year of a site: millions of rows are not copied to be one part of themselves.
+    parts = (
+        {keys[0]: frame} if len(keys) == 1 else frame.with_columns(day).partition_by(["site_id", "_year"], as_dict=True)
+    )
+    for (site_id, year), rows in parts.items():
         path = _file(folder, str(site_id), int(year))
-        write_atomic(rows.drop("_year"), path)
+        write_atomic(rows.drop("_year", strict=False), path)
         written.add(path)
     if years is None:
         gone = set(folder.glob("site=*/*.parquet")) - written

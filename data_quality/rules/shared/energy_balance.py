@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,11 @@ class DailySums:
     sums: Floats
     is_whole: Flags
 
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each meter."""
+        return {meter: row for row, meter in enumerate(self.meters)}
+
     @staticmethod
     def of(grids: Sequence[Days], doubtful: Sequence[Flags]) -> "DailySums":
         """The import registers of several grids (of different steps) over the days that all of them know.
@@ -76,9 +82,9 @@ def excesses(sums: DailySums, balance: Balance, *, tolerance: float, first: int,
 
     Days with a missing slot on either side are left out: a gap in the whole is no excess of the parts.
     """
-    index = {meter: row for row, meter in enumerate(sums.meters)}
+    index = sums.rows
     # A meter that is not read makes the sum unknown, not smaller.
-    if not set(balance.parts) | set(balance.whole) <= set(index):
+    if not all(meter in index for meter in (*balance.parts, *balance.whole)):
         return []
     parts, whole = [index[meter] for meter in balance.parts], [index[meter] for meter in balance.whole]
     span = slice(first, end)

@@ -30,7 +30,7 @@ with periods as (
         cast(sum(days.complete_minutes) as bigint) as complete_minutes
     from {{ ref('int_scope__days') }} as days
     inner join {{ ref('int_site__periods') }} as periods
-        on days.site_id = periods.site_id and days.local_date = periods.local_date
+        on days.site_id = periods.site_id and days.local_date = periods.local_date and periods.touches_span
     group by
         days.site_id, days.scope, days.carrier, days.is_allocated, periods.grain, periods.period_start, periods.period_end
     having bool_or(days.is_in_span)

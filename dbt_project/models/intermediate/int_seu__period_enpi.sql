@@ -26,6 +26,6 @@ select
     end as baseline_version
 from {{ ref('int_seu__day_enpi') }} as days
 inner join {{ ref('int_site__periods') }} as periods
-    on days.site_id = periods.site_id and days.local_date = periods.local_date
+    on days.site_id = periods.site_id and days.local_date = periods.local_date and periods.touches_span
 group by days.site_id, days.seu_id, periods.grain, periods.period_start, periods.period_end
 having bool_or(days.is_in_span)

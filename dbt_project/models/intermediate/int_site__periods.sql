@@ -19,9 +19,24 @@ with periods as (
             days.site_id = asked.site_id
             and days.local_date >= asked.first_date
             and days.local_date < asked.after_date
+),
+spans as (
+    select site_id, min(local_date) as first_date, max(local_date) as last_date
+    from {{ ref('int_meter__day_energy') }}
+    group by site_id
 )
-select site_id, local_date, grain, period_start, period_end
+select
+    periods.site_id,
+    periods.local_date,
+    periods.grain,
+    periods.period_start,
+    periods.period_end,
+    -- What lies wholly beside the readings is summed up to be thrown away: two years of days for a new January
+    coalesce(
+        periods.period_start <= spans.last_date and periods.period_end > spans.first_date, false
+    ) as touches_span
 from periods
+left join spans on periods.site_id = spans.site_id
 where exists (
     select 1
     from {{ ref('stg_lake__windows') }} as windows
