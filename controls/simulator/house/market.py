@@ -1,0 +1,50 @@
+"""What energy costs at the house, and from when on that is known: the next day's prices from one o'clock on."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from controls.simulator.house.courses import QUARTER_S, Courses, epoch_quarter
+from controls.simulator.physics.noise import Series
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+
+_PUBLISHED_HOUR = 13
+
+
+class Market:
+    """Prices by quarter hour: those of the site's simulated market, or given ones.
+
+    prices: interval_start_utc, import_price_per_kwh, export_price_per_kwh, in the site's currency.
+    """
+
+    def __init__(self, site: Site, courses: Courses, prices: pl.DataFrame | None) -> None:
+        self._courses, self._zone = courses, ZoneInfo(site.time_zone)
+        self._export = next((one.export_price_per_kwh or 0.0 for one in site.tariffs), 0.0)
+        self._given = None if prices is None else _by_quarter(prices)
+
+    def between(self, first: int, count: int) -> tuple[Series, Series]:
+        """Import and export price of so many quarter hours. Raises BadInput where a given price lacks."""
+        if self._given is None:
+            return self._courses.between(first, count).price, np.full(count, float(self._export))
+        found = [self._given.get(quarter) for quarter in range(first, first + count)]
+        if None in found:
+            lacks = datetime.fromtimestamp((first + found.index(None)) * QUARTER_S, UTC)
+            raise BadInput(f"the given prices have none for {lacks:%Y-%m-%dT%H:%MZ}", reason="no_price")
+        both = np.array(found, dtype=np.float64).reshape(-1, 2)
+        return both[:, 0], both[:, 1]
+
+    def known_until(self, now_utc: datetime) -> int:
+        """The first quarter hour whose price is not yet published."""
+        local = now_utc.astimezone(self._zone)
+        days = 2 if local.hour >= _PUBLISHED_HOUR else 1
+        midnight = datetime.combine(local.date() + timedelta(days=days), datetime.min.time(), self._zone)
+        return epoch_quarter(midnight)
+
+
+def _by_quarter(prices: pl.DataFrame) -> dict[int, tuple[float, float]]:
+    columns = (prices["import_price_per_kwh"].cast(pl.Float64), prices["export_price_per_kwh"].cast(pl.Float64))
+    quarters = (prices["interval_start_utc"].dt.epoch("s") // QUARTER_S).to_list()
+    return {at: (buys, sells) for at, buys, sells in zip(quarters, *(each.to_list() for each in columns), strict=True)}
