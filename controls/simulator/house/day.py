@@ -38,6 +38,7 @@ class Day:
     pv_kw: Series
     push: Series
     aired: Series
+    is_aired: np.ndarray
     too_warm_degc: Series
     persons: Series
     hour: Series
@@ -86,6 +87,7 @@ class Days:
         pv = pv_power_kw(ghi_w_per_m2=dirty * ghi, outdoor_degc=outdoor, peak_kw=self._nominal.peak_kw, truth=sun)
         persons, hour = _steps(around.persons), _steps(around.hour)
         is_away, trip_kwh = self._car(number)
+        aired = self._aired(rng, outdoor, persons, hour)
         heated = self._truth.rooms - 1
         return Day(
             outdoor_degc=outdoor,
@@ -94,7 +96,8 @@ class Days:
             load_kw=load,
             pv_kw=pv,
             push=self._push(around, outdoor, load, persons, hour),
-            aired=self._aired(rng, outdoor, persons, hour),
+            aired=aired,
+            is_aired=aired.any(axis=1),
             too_warm_degc=np.where(persons > 0, np.maximum(_TOO_WARM_DEGC, outdoor + 1.0), np.inf),
             persons=persons,
             hour=hour.astype(np.int64),
@@ -119,7 +122,9 @@ class Days:
         is_night = (hour >= 22.0) | (hour < 6.0)
         people = truth.people_kw * persons[:, None] * np.where(is_night[:, None], slept, lived)
         kw[:, : truth.rooms] += people + _LOAD_AS_HEAT * load[:, None] * lived
-        pushed: Series = (kw + outdoor[:, None] * truth.loss_kw_per_k) @ self._step.given.T
+        kw += outdoor[:, None] * truth.loss_kw_per_k
+        # An hour at a time: a library that starts threads for the whole day would cost more than the product.
+        pushed: Series = (kw.reshape(24, 60, -1) @ self._step.given.T).reshape(MINUTES, -1)
         return pushed
 
     def _aired(self, rng: np.random.Generator, outdoor: Series, persons: Series, hour: Series) -> Series:

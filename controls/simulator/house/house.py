@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from controls.simulator.house.courses import QUARTER_S, Courses, epoch_quarter
+from controls.simulator.house.courses import QUARTER_S, Courses
 from controls.simulator.house.day import DAY_S, MINUTES, Day, Days
 from controls.simulator.house.heat_step import MINUTE_H, heat_step
 from controls.simulator.house.lived_account import Account, Stored
-from controls.simulator.house.market import Market
+from controls.simulator.house.market import Market, Prices
 from controls.simulator.house.nominal import nominal_of
 from controls.simulator.house.services import ErringService, Service
 from controls.simulator.house.stores import BatteryCells, ParkedCar, WaterTank
@@ -59,7 +59,7 @@ class House:
         self._kept = parts.kept
         # Nodes, heaters (0 or 1), heat through windows: what one product with `kept` takes.
         self._z = np.concatenate([np.full(2 * rooms, 19.0), np.zeros(self._heated + rooms)])
-        self._own = np.zeros(self._heated, dtype=bool)
+        self._tilted: Series | None = None
         self._battery = BatteryCells(self._nominal, self._truth)
         self._car, self._tank = ParkedCar(self._nominal, self._truth), WaterTank(self._nominal, self._truth)
         self._kgco2e = next((float(one.kgco2e_per_kwh) for one in site.factors), 0.0)
@@ -149,6 +149,8 @@ class House:
         return Stored(kwh=heat + cells + driven, discharged_kwh=battery.through_kwh / 2)
 
     def _go_on(self, day: Day, first: int, after: int, told: Told) -> None:
+        # Before anything moves: a price may lack.
+        prices = self._market.minutes(int(self._now_utc.timestamp()) // DAY_S, first, after)
         air, relays = self._rooms_go_on(day, first, after, told)
         battery = self._battery.run(day, first, after, told_kw=told.battery_kw)
         car = self._car.run(day, first, after, told_kw=told.car_kw)
@@ -170,45 +172,52 @@ class House:
         ):
             self._meter(name, float(series.sum()))
         self._elapsed_h += (after - first) * MINUTE_H
-        self._put_down(day, first, air, net, pv)
+        self._put_down(day, slice(first, after), air, (net, pv), prices)
 
     def _meter(self, name: str, kw_minutes: float) -> None:
         self._kwh[name] = self._kwh.get(name, 0.0) + kw_minutes * MINUTE_H
 
-    def _put_down(self, day: Day, first: int, air: Series, net: Series, pv: Series) -> None:
-        minutes = np.arange(first, first + net.size)
-        base = epoch_quarter(self._now_utc) - first // 15
-        low, high = first // 15, (first + net.size - 1) // 15
-        buys, sells = self._market.between(base + low, high - low + 1)
-        prices = buys[minutes // 15 - low], sells[minutes // 15 - low]
-        self._account.add({"net": net, "pv": pv}, prices)
-        hour = day.hour[minutes]
-        self._account.feel(air, self._low[hour], self._high[hour], day.persons[minutes] > 0)
+    def _put_down(self, day: Day, span: slice, air: Series, powers_kw: tuple[Series, Series], prices: Prices) -> None:
+        self._account.add(powers_kw, prices)
+        hour = day.hour[span]
+        self._account.feel(air, self._low[hour], self._high[hour], day.persons[span] > 0)
 
     def _rooms_go_on(self, day: Day, first: int, after: int, told: Told) -> tuple[Series, Series]:
         """Temperatures of the heated rooms and their relays (0 or 1), one row a minute."""
-        z, own, heated, rooms = self._z, self._own, self._heated, self._truth.rooms
-        nodes, here, windows = z[: 2 * rooms], z[:heated], z[2 * rooms + heated :]
-        every, switched = z[:rooms], z[2 * rooms : 2 * rooms + heated]
-        on_at = np.where(np.isnan(told.degc), self._low.max(axis=0) + _ABOVE_K, told.degc)
-        off_at, alone = on_at + _SWING_K, ~told.is_told
-        tilted = _TILTED * self._truth.aired_kw_per_k
-        before, changes = switched.astype(bool), 0
-        temperatures, relays = np.empty((after - first, heated)), np.empty((after - first, heated))
-        outdoor, too_warm = day.outdoor_degc[first:after].tolist(), day.too_warm_degc[first:after].tolist()
-        for k, (outdoor_degc, warm_degc) in enumerate(zip(outdoor, too_warm, strict=True)):
-            own = (own & (here < off_at)) | (here < on_at)
-            is_on = np.where(alone, own, told.is_on)
-            is_on = (is_on & (here < _HOT_DEGC)) | (here < _FROST_DEGC)
-            temperatures[k], relays[k] = here, is_on
-            switched[:] = is_on
-            np.multiply(day.aired[first + k] + tilted * (every > warm_degc), outdoor_degc - every, out=windows)
-            nodes[:] = self._kept @ z + day.push[first + k]
-        self._own = own
-        rows = np.vstack([before, relays])
-        changes = int(np.abs(np.diff(rows, axis=0)).sum())
-        self._account.switched(changes)
-        return temperatures, relays
+        z, heated, rooms = self._z, self._heated, self._truth.rooms
+        nodes, here, every = z[: 2 * rooms], z[:heated], z[:rooms]
+        relays, windows = z[2 * rooms : 2 * rooms + heated], z[2 * rooms + heated :]
+        on_at, off_at = self._thresholds(told)
+        is_on, outdoor = relays.astype(bool), day.outdoor_degc.tolist()
+        lived = np.empty((after - first, z.size))
+        before, tilted = is_on, self._tilted
+        for k, at in enumerate(range(first, after)):
+            # Every quarter of an hour whoever is at home feels whether it is too warm.
+            if at % 15 == 0:
+                is_warm = every > day.too_warm_degc[at]
+                tilted = is_warm * self._truth.aired_kw_per_k * _TILTED if is_warm.any() else None
+            is_on = (is_on & (here < off_at)) | (here < on_at)
+            relays[:] = is_on
+            if tilted is not None or day.is_aired[at]:
+                kw_per_k = day.aired[at] if tilted is None else day.aired[at] + tilted
+                np.multiply(kw_per_k, outdoor[at] - every, out=windows)
+            else:
+                windows[:] = 0.0
+            lived[k] = z
+            nodes[:] = self._kept @ z + day.push[at]
+        self._tilted = tilted
+        switchings = np.diff(lived[:, 2 * rooms : 2 * rooms + heated], axis=0, prepend=before[None, :])
+        self._account.switched(int(np.abs(switchings).sum()))
+        return lived[:, :heated], lived[:, 2 * rooms : 2 * rooms + heated]
+
+    def _thresholds(self, told: Told) -> tuple[Series, Series]:
+        """Below the first it heats, and on until the second: its thermostat's, or its guards' where its relay is told."""
+        own = np.where(
+            np.isnan(told.degc), self._low.max(axis=0) + _ABOVE_K, np.clip(told.degc, _FROST_DEGC, _HOT_DEGC)
+        )
+        guards = np.where(told.is_on, _HOT_DEGC, _FROST_DEGC)
+        on_at = np.where(told.is_told, guards, own)
+        return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
 
 
 class Parts:

@@ -32,14 +32,14 @@ class Account:
     relays: int
     sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, powers_kw: dict[str, Series], prices: tuple[Series, Series]) -> None:
-        """Some minutes more. powers_kw: net (at the grid), pv; prices: of each minute."""
-        net, (buys, sells) = powers_kw["net"], prices
+    def add(self, powers_kw: tuple[Series, Series], prices: tuple[Series, Series]) -> None:
+        """Some minutes more. powers_kw: net at the grid, and of the sun; prices: of each minute."""
+        (net, pv), (buys, sells) = powers_kw, prices
         taken, given = np.maximum(net, 0.0), np.maximum(-net, 0.0)
         self._more("cost", float(taken @ buys - given @ sells) * MINUTE_H)
         self._more("import_kwh", float(taken.sum()) * MINUTE_H)
         self._more("export_kwh", float(given.sum()) * MINUTE_H)
-        self._more("pv_kwh", float(powers_kw["pv"].sum()) * MINUTE_H)
+        self._more("pv_kwh", float(pv.sum()) * MINUTE_H)
         self._more("price_sum", float(buys.sum()))
         self._more("minutes", float(net.size))
 
