@@ -97,7 +97,7 @@ class Days:
             pv_kw=pv,
             push=self._push(around, outdoor, load, persons, hour),
             aired=aired,
-            is_aired=aired.any(axis=1),
+            is_aired=aired.max(axis=1) > 0,
             too_warm_degc=np.where(persons > 0, np.maximum(_TOO_WARM_DEGC, outdoor + 1.0), np.inf),
             persons=persons,
             hour=hour.astype(np.int64),

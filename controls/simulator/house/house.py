@@ -211,10 +211,9 @@ class House:
         return lived[:, :heated], lived[:, 2 * rooms : 2 * rooms + heated]
 
     def _thresholds(self, told: Told) -> tuple[Series, Series]:
-        """Below the first it heats, and on until the second: its thermostat's, or its guards' where its relay is told."""
-        own = np.where(
-            np.isnan(told.degc), self._low.max(axis=0) + _ABOVE_K, np.clip(told.degc, _FROST_DEGC, _HOT_DEGC)
-        )
+        """Below the first a heater goes on, and stays on until the second: of its thermostat, of its guards if told."""
+        usual = self._low.max(axis=0) + _ABOVE_K
+        own = np.where(np.isnan(told.degc), usual, np.clip(told.degc, _FROST_DEGC, _HOT_DEGC))
         guards = np.where(told.is_on, _HOT_DEGC, _FROST_DEGC)
         on_at = np.where(told.is_told, guards, own)
         return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
