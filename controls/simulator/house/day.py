@@ -19,7 +19,7 @@ from controls.simulator.worlds.home import HomeTruth, pv_power_kw
 MINUTES = 1440
 DAY_S = 86400
 # Of the household's power, what stays in its rooms as heat.
-_LOAD_AS_HEAT = 0.7
+_LOAD_AS_HEAT = 0.5
 # Above it whoever is at home opens a window, if it is cooler outside.
 _TOO_WARM_DEGC = 23.5
 
@@ -114,11 +114,11 @@ class Days:
         walls = np.stack([_smooth(column) for column in around.walls_w_per_m2.T], axis=1)
         # Blinds on warm days.
         kw = truth.sun_to_nodes(walls) * np.where(outdoor > 16.0, 0.35, 1.0)[:, None]
-        heated = truth.rooms - 1
-        lived, slept = np.zeros(truth.rooms), np.zeros(truth.rooms)
-        lived[: max(heated // 3, 1)] = 1.0 / max(heated // 3, 1)
-        slept[heated // 3 : max(heated // 2, heated // 3 + 1)] = 1.0
-        slept /= slept.sum()
+        size, third = np.append(truth.heaters_kw, 0.0), max(truth.rooms // 3, 1)
+        # By day in the first rooms of the site file, by night in those that follow; the wider the room, the more.
+        third_of = np.arange(size.size) // third
+        lived, slept = size * (third_of < 2), size * (third_of == 1)
+        lived, slept = lived / lived.sum(), slept / slept.sum()
         is_night = (hour >= 22.0) | (hour < 6.0)
         people = truth.people_kw * persons[:, None] * np.where(is_night[:, None], slept, lived)
         kw[:, : truth.rooms] += people + _LOAD_AS_HEAT * load[:, None] * lived

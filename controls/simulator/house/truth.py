@@ -98,7 +98,7 @@ def truth_of(nominal: Nominal, *, seed: int) -> Truth:
         between_kw_per_k=between,
         to_nodes=to_nodes * true_kw,
         heaters_kw=true_kw,
-        aperture_m2=rng.uniform(0.3, 0.9, rooms) * size_kw,
+        aperture_m2=rng.uniform(0.15, 0.45, rooms) * size_kw,
         facing=tuple((rng.permutation(4)[0] + np.arange(rooms)) % 4),
         aired_kw_per_k=_AIRED_PER_KW * size_kw,
         people_kw=0.09 * float(about(1)[0]),
