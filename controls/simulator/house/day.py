@@ -28,7 +28,8 @@ _TOO_WARM_DEGC = 23.5
 class Day:
     """Arrays by minute. push: what comes from outside, as temperatures of the nodes. aired: kW/K through windows.
 
-    trip_kwh: what a trip that begins in this minute takes. noise_k, is_silent: of each thermometer, by quarter hour.
+    trip_kwh: what a trip that begins in this minute takes. noise_k, is_silent: of each thermometer, by quarter
+    hour. noise_outside: of the thermometer outdoors and of the pyranometer, standard.
     """
 
     outdoor_degc: Series
@@ -47,6 +48,7 @@ class Day:
     trip_kwh: Series
     cellar_degc: Series
     noise_k: Series
+    noise_outside: Series
     is_silent: np.ndarray
 
 
@@ -106,6 +108,7 @@ class Days:
             trip_kwh=trip_kwh,
             cellar_degc=_smooth(around.cellar_degc),
             noise_k=rng.normal(0.0, 0.1, (96, heated)),
+            noise_outside=generator(self._seed, number, "house outside").normal(0.0, 1.0, (96, 2)),
             is_silent=_silences(rng, heated),
         )
 

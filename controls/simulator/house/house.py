@@ -74,9 +74,8 @@ class House:
         if self._elapsed_h > 0:
             self._last = {name: round(kwh / self._elapsed_h, 4) for name, kwh in self._kwh.items()}
             self._kwh, self._elapsed_h = {}, 0.0
-        quarter = at // 15
         kw = {name: self._last.get(name, 0.0) for name in self._assets()}
-        rng = day.noise_k[quarter]
+        degc_noise, sun_noise = day.noise_outside[at // 15].tolist()
         return Seen(
             at_utc=self._now_utc,
             states=self._states(day, at),
@@ -84,8 +83,8 @@ class House:
             load_kw=self._last.get("load", round(float(day.load_kw[at]), 4)),
             import_kw=self._last.get("import", 0.0),
             export_kw=self._last.get("export", 0.0),
-            outdoor_degc=round(float(day.outdoor_degc[at] + rng[0]), 1),
-            ghi_w_per_m2=round(float(day.ghi_w_per_m2[at] * (1.0 + 0.2 * rng[1 % rng.size])), 1),
+            outdoor_degc=round(float(day.outdoor_degc[at] + 0.1 * degc_noise), 1),
+            ghi_w_per_m2=round(float(day.ghi_w_per_m2[at] * (1.0 + 0.02 * sun_noise)), 1),
         )
 
     def outlook(self, hours: int) -> Outlook:
