@@ -81,7 +81,7 @@ class Days:
         outdoor, ghi, clear = (
             _smooth(series) for series in (around.outdoor_degc, around.ghi_w_per_m2, around.clear_w_per_m2)
         )
-        # Clouds that pass; a sum that stands still.
+        # Clouds that pass; what an hour gives stays as it is.
         ghi = ghi * np.clip(1.0 + ar1(rng, count=MINUTES, rho=0.9, sigma=0.12), 0.3, 1.4)
         load = _smooth(around.load_kw) * np.exp(ar1(rng, count=MINUTES, rho=0.8, sigma=0.3) - 0.045)
         dirty = _steps(around.pv_share)
@@ -120,7 +120,7 @@ class Days:
         size, third = np.append(truth.heaters_kw, 0.0), max(truth.rooms // 3, 1)
         # By day in the first rooms of the site file, by night in those that follow; the wider the room, the more.
         third_of = np.arange(size.size) // third
-        lived, slept = size * (third_of < 2), size * (third_of == 1)
+        lived, slept = size * (third_of < 2), size * (third_of == (1 if truth.rooms > 2 else 0))
         lived, slept = lived / lived.sum(), slept / slept.sum()
         is_night = (hour >= 22.0) | (hour < 6.0)
         people = truth.people_kw * persons[:, None] * np.where(is_night[:, None], slept, lived)

@@ -390,6 +390,15 @@ def test_a_house_that_cannot_be_is_refused(home_site: Site, change: str, sentenc
         closed_house(home_site.model_copy(update={"assets": assets}), start_utc=start, seed=1).act({}, 0)
 
 
+@pytest.mark.parametrize("rooms", [1, 2])
+def test_a_small_house_lives_too(home_site: Site, rooms: int) -> None:
+    unwanted = set(HEATERS[rooms:])
+    assets = tuple(asset for asset in home_site.assets if asset.asset_id not in unwanted)
+    house = closed_house(home_site.model_copy(update={"assets": assets}), start_utc=JANUARY, seed=1)
+    house.act({}, 2880)
+    assert all(19 < degc < 24 for degc in inside(house)._z[:rooms])
+
+
 def test_rooms_are_foreseen_for_a_day_by_what_two_weeks_of_readings_tell(home_site: Site) -> None:
     def set_back(seen: Seen, rng: np.random.Generator) -> SetPoints:
         degc = 17.5 if seen.at_utc.hour >= 22 or seen.at_utc.hour < 5 else 20.0
