@@ -3,8 +3,8 @@
 The model is the planner's own (controls/optimiser/devices/room.py): C dT/dt = (outdoor - T) / R + heater + gain +
 aperture x sun, exact over each step, with a disturbance in every step and a thermometer that errs. Least squares on the
 readings themselves would take the thermometer's noise for heat that comes and goes, and find too small a capacity
-(errors in variables). Intervals are those of the likelihood's curvature. State space by statsmodels (Durbin and Koopman
-2012); missing readings are steps without one.
+(errors in variables). Intervals are those of the likelihood's curvature, by Student's t over the days. State space by
+statsmodels (Durbin and Koopman 2012); missing readings are steps without one.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MOST_RATIO = 3.0
 NAMES = ("r_k_per_kw", "c_kwh_per_k", "aperture_m2", "gain_kw")
 _START = (np.log(20.0), np.log(1.5), 0.4, 0.05, np.log(0.02), np.log(0.1))
 _ITERATIONS, _TIMES = 300, 3
-_W_PER_KW = 1000.0
+_W_PER_KW, _DAY_H = 1000.0, 24.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class RoomState:
 
 def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
     """The room behind the readings, or why they do not tell it. confidence: of the intervals, a share."""
+    from scipy.special import stdtrit
+
     if missing := _missing(data):
         return missing
     space, start = _state_space(data), np.array(_START)
@@ -109,7 +111,10 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
             break
     params = np.asarray(fitted.params)
     r, c, aperture, gain = np.exp(params[0]), np.exp(params[1]), params[2], params[3]
-    band = np.asarray(fitted.conf_int(1 - confidence))[: len(NAMES)]
+    # Quarter hours of one day tell much the same: a short record has as many witnesses as days, less what was fitted.
+    days = data.indoor_degc.size * data.step_h / _DAY_H
+    reach = float(stdtrit(max(days - len(NAMES), 1.0), (1 + confidence) / 2)) * np.asarray(fitted.bse)[: len(NAMES)]
+    band = params[: len(NAMES), None] + reach[:, None] * np.array([-1.0, 1.0])
     band[:2] = np.exp(band[:2])
     for name, (low, high) in zip(NAMES[:2], band[:2].tolist(), strict=True):
         if not (np.isfinite(low) and np.isfinite(high)) or high > MOST_RATIO * low:
