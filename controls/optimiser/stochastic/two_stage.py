@@ -2,8 +2,8 @@
 
 Two stages in one program (extensive form): slow devices have their columns once, the others in every scenario, and in
 the first hours their powers are equal (non-anticipativity). Minimised is (1 - w) E[cost] + w CVaR (Rockafellar and
-Uryasev 2000; formulas 5.18). A battery that waits for the scenario knows more than it will: `perfect` and `blind` of
-RiskFigures say between what that lies.
+Uryasev 2000; formulas 5.18). A battery that waits for the scenario knows more than it will: the plan is a bound from
+below of what can be kept, and one in which nothing waits (`blind`) is one from above.
 """
 
 from collections.abc import Sequence
@@ -52,17 +52,20 @@ class TwoStage:
                 slow = self._slow(program, case)
             found.append(build_problem(case, program=program, given=slow))
             for device in case.devices:
-                if n and not device.is_slow and not device.forecast:
+                if n and not self._is_once(device) and not device.forecast:
                     self._shared(program, device, found)
         self._risk(program)
         return tuple(found)
 
+    def _is_once(self, device: Device) -> bool:
+        return device.is_slow or (self.blind and not device.forecast)
+
     def _slow(self, program: Program, case: DispatchCase) -> dict[str, dict[str, Linear]]:
-        """Slow devices stand in the program once, and so do their costs."""
+        """What decides nothing later stands in the program once, and so do its costs."""
         found, tag, around = {}, program.tag, case.around
         program.tag = ""
         for device in case.devices:
-            if device.is_slow:
+            if self._is_once(device):
                 x = found[device.device_id] = device.variables(program, around)
                 for row in device.rows(x, around):
                     program.add(row.family, device.prefix, row, steps=around.steps)
@@ -74,7 +77,7 @@ class TwoStage:
     def _shared(self, program: Program, device: Device, found: Sequence[Problem]) -> None:
         """In the hours before anybody knows which scenario it is, a device draws what it draws in the first."""
         ends_h = np.cumsum(self.case.step_h)
-        first = np.flatnonzero(self.blind | (ends_h - self.case.step_h < self.known.risk.shared_h - 1e-9))
+        first = np.flatnonzero(ends_h - self.case.step_h < self.known.risk.shared_h - 1e-9)
         if first.size:
             mine, others = (device.drawn_kw(each.variables[device.device_id]) for each in (found[-1], found[0]))
             program.add("shared", device.prefix, Row("shared", "shared", mine[first] == others[first], first), steps=0)

@@ -21,6 +21,11 @@ _RISK = (
     "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
     " the others {cvar:.4f} on average"
 )
+_WORTH = {
+    "value": "planning for the mean scenario alone would cost {value:.4f} more",
+    "perfect": "to know each scenario beforehand, {perfect:.4f}",
+    "blind": "to decide nothing later, {blind:.4f}: what can be kept lies between the plan and this",
+}
 _SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
 _WHY = (
     "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
@@ -84,8 +89,10 @@ def _solved(found: "Solution", currency: str) -> str:
     # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
     unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
     each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
-    risk = "" if found.risk is None else f"\n{filled(_RISK, found.risk)}"
-    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}{risk}"
+    risk = found.risk
+    worth = [filled(words, risk) for name, words in _WORTH.items() if risk and getattr(risk, name) is not None]
+    more = [filled(_RISK, risk), *worth, *risk.told] if risk else []
+    return "\n".join([filled(_SOLVED, found), f"paid {found.money:.4f} {currency}; {each}", *more])
 
 
 def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
