@@ -10,6 +10,9 @@ from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 
+# A search that was asked for less than the best says how near it came.
+_NEAR = 1e-5
+
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
     """What each device does, when (weekday and local time of `time_zone`), at which prices, and what the plan costs."""
@@ -26,6 +29,8 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     notes = [remark for device in devices for remark in device.remarks]
     if plan.status == "feasible":
         notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
+    elif plan.gap > _NEAR:
+        notes.insert(0, f"it is at most {plan.gap:.2%} from the best there is")
     if plan.risk is not None:
         notes.append(_risk_note(plan.risk, money))
     told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)

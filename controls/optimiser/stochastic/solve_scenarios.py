@@ -22,15 +22,25 @@ from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_fi
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario
 from data_quality.contracts.errors import OurFault
 
+# Relative gaps at which a search stops.
+PLAIN_GAP, SCHEDULES_GAP = 1e-6, 0.005
 # The least cost of a case without scenarios, found within so many seconds; None where there is none by then.
 Alone = Callable[[DispatchCase, float], float | None]
 
 
+def usual_gap(case: DispatchCase) -> float:
+    """At which gap a search may stop where nobody asks for another: a bound by schedules comes no closer in time."""
+    return SCHEDULES_GAP if _many_rooms(case) else PLAIN_GAP
+
+
+def _many_rooms(case: DispatchCase) -> list[Room]:
+    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
+    return rooms if len(rooms) * len(case.step_h) >= MANY else []
+
+
 def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
     """The planned rooms of a problem, where they are many enough to be solved by schedules; else none."""
-    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
-    if len(rooms) * len(case.step_h) < MANY:
-        return []
+    rooms = _many_rooms(case)
     own_rows = dict[str, list[Places]]()
     for family in problem.program.families:
         own_rows.setdefault(family.prefix, []).append(np.arange(family.first, family.first + family.size))

@@ -38,7 +38,10 @@ def plan(
     call: Call,
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
-    gap: Annotated[float, typer.Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop.")] = 1e-6,
+    gap: Annotated[
+        float | None,
+        typer.Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop (1e-6; many rooms: 0.005)."),
+    ] = None,
     objective: Annotated[
         Preset | None, typer.Option("--objective", help="What to be good at, instead of the case's own.")
     ] = None,
