@@ -98,6 +98,7 @@ def solve_scenarios(
         },
         measures=measures_of(numbers(shown.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
         series=shown,
+        values=tuple(outcome.values.tolist()),
         risk=_worth(both, figures, mean_plan, alone=alone, gap=gap, until=until),
     )
 
@@ -184,8 +185,7 @@ def _by_mean_plan(both: TwoStage, *, gap: float, until: float) -> Outcome | str:
     if found is None or found.values is None:
         return "time did not suffice to plan for the mean scenario"
     arrays, first = both.arrays, both.problems[0]
-    ends_h = np.cumsum(both.case.step_h)
-    soon = np.flatnonzero(ends_h - both.case.step_h < both.known.risk.shared_h - 1e-9)
+    soon = both.soon
     for device in both.cases[0].devices:
         if device.forecast:
             continue

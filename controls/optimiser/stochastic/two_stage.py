@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Arrays, Program, Row
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device
-from controls.optimiser.lp_build import Problem, build_problem
+from controls.optimiser.lp_build import Problem, build_problem, label_of
 from controls.optimiser.solution import Series, cost_of, series_of
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet
 from data_quality.contracts.errors import OurFault
@@ -35,6 +35,12 @@ class TwoStage:
         if self.case.uncertain is None:
             raise OurFault(f"{self.case.case_id} has no scenarios")
         return self.case.uncertain
+
+    @cached_property
+    def soon(self) -> Places:
+        """The steps that begin before anybody knows which scenario it is."""
+        starts_h = np.cumsum(self.case.step_h) - self.case.step_h
+        return np.flatnonzero(starts_h < self.known.risk.shared_h - 1e-9)
 
     @cached_property
     def cases(self) -> tuple[DispatchCase, ...]:
@@ -68,7 +74,7 @@ class TwoStage:
             if self._is_once(device):
                 x = found[device.device_id] = device.variables(program, around)
                 for row in device.rows(x, around):
-                    program.add(row.family, device.prefix, row, steps=around.steps)
+                    program.add(label_of(case, device, row.family), device.prefix, row, steps=around.steps)
                 for kind, term in device.cost(x, around.step_h):
                     program.costs.setdefault(kind, []).append(term)
         program.tag = tag
@@ -76,9 +82,7 @@ class TwoStage:
 
     def _shared(self, program: Program, device: Device, found: Sequence[Problem]) -> None:
         """In the hours before anybody knows which scenario it is, a device draws what it draws in the first."""
-        ends_h = np.cumsum(self.case.step_h)
-        first = np.flatnonzero(ends_h - self.case.step_h < self.known.risk.shared_h - 1e-9)
-        if first.size:
+        if (first := self.soon).size:
             mine, others = (device.drawn_kw(each.variables[device.device_id]) for each in (found[-1], found[0]))
             program.add("shared", device.prefix, Row("shared", "shared", mine[first] == others[first], first), steps=0)
 

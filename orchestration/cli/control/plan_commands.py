@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from data_quality.contracts.control.explanation import Explanation
 
 _NO_TIME = "time was over before the last goal had a plan of its own"
-_UNTOLD = "a plan over scenarios has a price at the margin in each of them, and none for all"
 _RISK = (
     "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
     " the others {cvar:.4f} on average"
@@ -26,6 +25,9 @@ _WORTH = {
     "perfect": "to know each scenario beforehand, {perfect:.4f}",
     "blind": "to decide nothing later, {blind:.4f}: what can be kept lies between the plan and this",
 }
+_SHOWN = (
+    "What is the same in all {scenarios} scenarios is priced by all of them; the rest is as scenario {scenario} has it."
+)
 _SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
 _WHY = (
     "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
@@ -72,7 +74,7 @@ def plan(
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
     if explain and not found.values:
-        call.say(f"not explained: {_UNTOLD if found.risk else _NO_TIME}")
+        call.say(f"not explained: {_NO_TIME}")
     why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
     if picture is not None:
         from controls.planning.plan_picture import picture_of
@@ -111,6 +113,8 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     from controls.optimiser.why.explain_words import folded, whole_sentences
 
     texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
+    if why.scenario:
+        texts.append(filled(_SHOWN, why))
     if why.left_open:
         texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
     texts.append(_solved(found, case.currency))
