@@ -7,6 +7,7 @@ from functools import partial
 
 import polars as pl
 
+from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -25,6 +26,7 @@ from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -38,7 +40,8 @@ class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
-    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since).
+    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since). weather: as forecast;
+    None: nobody keeps any.
     """
 
     site: Site
@@ -50,6 +53,7 @@ class Desk:
     clock: Clock
     explained_within_s: float = 10.0
     read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
+    weather: WeatherStore | None = None
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one; of one hour's that by quarter hours, where it reaches."""
@@ -60,6 +64,14 @@ class Desk:
         known = [one for one in found if one is not None]
         # By the hour of the issue: the hours of a site are forecast once in it, its quarter hours four times.
         return max(known, key=lambda one: (f"{one.issued_at_utc:%Y-%m-%dT%H}", one.step_minutes == 15), default=None)
+
+    def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:
+        """The issues known now that tell of the hours ahead."""
+        if self.weather is None:
+            return ()
+        return self.weather.known(
+            self.site.site_id, start_utc=now_utc, end_utc=now_utc + HORIZON, available_by_utc=now_utc
+        )
 
 
 def make_plan_now(desk: Desk) -> Plan | Finding:
@@ -88,6 +100,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         now_utc=now,
         price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
+        weather=desk.weather_known(now),
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
