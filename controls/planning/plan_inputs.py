@@ -99,9 +99,8 @@ def plan_request(
     net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
     known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
     frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
-    frame["is_synthetic"] = any(
-        [site.is_simulated, outdoor.is_synthetic, *(made.is_synthetic for made in used.values())]
-    )
+    guessed = [outdoor.is_synthetic, *(made.is_synthetic for made in used.values())]
+    frame["is_synthetic"] = site.is_simulated or any(guessed)
     labels |= _ages(site, states) | outdoor.labels
     return _request(site, frame, used, labels, partial(tariff_offer, site, net_kw=net_kw, **known), figures)
 
