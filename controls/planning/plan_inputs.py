@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of
@@ -228,7 +229,12 @@ def _figures(
             import_price_per_kwh=import_price_per_kwh,
             import_max_kw=limit_kw,
         )
-        figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        try:
+            figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        except ValidationError as error:
+            # Each figure may be one, and two of them still contradict.
+            said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)
@@ -307,6 +313,8 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
         elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
             sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
             found.append(_finding(f"{role}_out_of_bounds", sentence, {role: state}))
+        elif (state is None and not kind.measure.presence) or not isfinite(state or 0.0):
+            found.append(_finding(f"{role}_out_of_bounds", f"{words} is {state}: its sensor says no number", {}))
     return found
 
 
