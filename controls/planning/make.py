@@ -20,6 +20,7 @@ from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.scenarios import with_scenarios
+from controls.planning.stood_in import LOOKED_BACK, stood_in
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
@@ -84,7 +85,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
     if doubt := _price_doubt(desk, prices, quarter_start(now)):
         return doubt
-    states = desk.read_states()
+    begun = desk.plans.begun(site.site_id, now - LOOKED_BACK, now)
+    known = stood_in(site, desk.read_states(), [each.plan for each in begun], now_utc=now)
     forecasts = {name: desk.forecast(target) for name, target in targets.items()}
     load_forecast, price_forecast = (
         desk.forecast(load),
@@ -95,7 +97,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         load_forecast=load_forecast,
         device_forecasts=forecasts,
         prices=prices,
-        states=states,
+        states=known.states,
         mode=desk.mode,
         now_utc=now,
         price_forecast=price_forecast,
@@ -107,9 +109,9 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
+    request = request.model_copy(update={"inputs": request.inputs | known.labels})
     if site.risk is not None:
-        known = {"load": load_forecast} | forecasts
-        request = with_scenarios(request, site.risk, known, price_forecast=price_forecast)
+        request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
     solution = solve(case, time_zone=site.time_zone)
