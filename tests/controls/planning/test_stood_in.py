@@ -9,10 +9,15 @@ from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
+from controls.planning.measured import state_reader
 from controls.planning.plan_inputs import plan_request
 from controls.planning.stood_in import stood_in
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.errors import WorldFault
+from data_quality.contracts.settings import Settings
+from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.time import FixedClock
 from tests.controls.planning.examples import NOW, device, forecast, inputs, prices
 from tests.controls.planning.test_outdoor import SITE, told
 
@@ -63,6 +68,33 @@ def test_the_heating_since_then_is_that_of_the_plans_that_governed(first: Plan) 
     expected = room.temperatures_degc(is_on, np.full(96, 0.25))[11]
     assert found.states["office"] == (pytest.approx(expected), 0.0)
     assert is_on[4:12].sum() > is_on[:4].sum()
+
+
+class Wire:
+    """Devices of which the room says nothing, and the battery half full."""
+
+    def __init__(self, *_given: object, mute: str = "office") -> None:
+        self.mute = mute
+
+    def open_reader(self, asset: Asset, _template: object) -> "Wire":
+        return Wire(mute=asset.asset_id) if asset.asset_id == "office" else Wire(mute="")
+
+    def read(self, reading: str) -> float:
+        if self.mute:
+            raise WorldFault(f"office does not say {reading}")
+        return 50.0
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_silent_thermometer_keeps_no_other_device_from_being_asked(
+    monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+) -> None:
+    monkeypatch.setattr("controls.gateways.open.Gateways", Wire)
+    content = SITE.model_dump()
+    content["assets"][-1]["template"] = "sim_room_relay"
+    assert state_reader(Site.model_validate(content), Settings(), clock)() == {"battery": (5.0, 0.0)}
 
 
 def test_after_a_day_and_where_nobody_followed_the_plan_nothing_stands_in(first: Plan) -> None:
