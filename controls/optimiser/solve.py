@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Outcome
 from controls.optimiser.backends.solve_highs import relaxed_bound
 from controls.optimiser.backends.solvers import run_solver
@@ -14,10 +14,10 @@ from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.lp_build import Problem, build_problem
-from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
+from controls.optimiser.objective import GOALS, MEASURES, bound_of, goal_weights, goals_of, measures_of
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
 from controls.optimiser.stochastic.room_columns import run_by_columns
-from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios
+from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios, usual_gap
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
@@ -28,21 +28,22 @@ def solve(
     request: PlanRequest | DispatchCase,
     *,
     solver: str = "highs",
-    gap: float = 1e-6,
+    gap: float | None = None,
     time_limit_s: float = 30.0,
     time_zone: str = "UTC",
     previous: Series | None = None,
 ) -> Solution | Finding:
     """The best schedule by the case's objective, checked step by step before it is handed out.
 
-    solver: highs or cbc. gap: relative, a share. time_limit_s: of all goals together; a plan that is found but not
-    proven by then is labelled `feasible` and says its gap. time_zone: of the times in findings. previous: the series
-    of an earlier plan of the same steps, to begin the search from. Between plans that are equally good it decides:
-    whoever wants the same plan of the same inputs gives none.
+    solver: highs or cbc. gap: relative, a share; None: as its rooms allow (usual_gap). time_limit_s: of all goals
+    together; a plan that is found but not proven by then is labelled `feasible` and says its gap. time_zone: of the
+    times in findings. previous: the series of an earlier plan of the same steps, to begin the search from. Between
+    plans that are equally good it decides: whoever wants the same plan of the same inputs gives none.
     Answers a blocking Finding `infeasible` (naming the limits that contradict one another) or `no_plan_in_time`; there
     is no other way out. Raises BadInput for an unknown solver. Source: formulas 5.18.
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
+    gap = usual_gap(case) if gap is None else gap
     if case.uncertain:
         if solver != "highs":
             raise BadInput(f"scenarios are solved by highs, not by {solver}", reason="unknown_solver")
@@ -119,18 +120,21 @@ class _Run:
         arrays = problem.program.arrays(weights)
         built = time.perf_counter()
         left_s = max(self.time_limit_s - self.solve_seconds, 0.0)
-        if self.solver == "highs" and goal is None and (rooms := room_blocks(case, problem)):
+        start = None if self.known is None else start_of(case, problem, self.known)
+        if self.solver == "highs" and (rooms := room_blocks(case, problem)):
             outcome = run_by_columns(
-                arrays, rooms, step_h=np.array(case.step_h), weights=weights, gap=self.gap, time_limit_s=left_s
+                arrays,
+                rooms,
+                step_h=np.array(case.step_h),
+                weights=weights,
+                gap=self.gap,
+                time_limit_s=left_s,
+                bounds=_bound_rows(problem),
+                start=start,
             )
         else:
             outcome = run_solver(
-                problem.program,
-                solver=self.solver,
-                gap=self.gap,
-                time_limit_s=left_s,
-                arrays=arrays,
-                start=None if self.known is None else start_of(case, problem, self.known),
+                problem.program, solver=self.solver, gap=self.gap, time_limit_s=left_s, arrays=arrays, start=start
             )
         self.build_seconds += built - started
         self.solve_seconds += time.perf_counter() - built
@@ -162,6 +166,16 @@ class _Run:
             series=series,
             values=tuple(outcome.values.tolist()),
         )
+
+
+def _bound_rows(problem: Problem) -> dict[str, Places]:
+    """Rows that bound each kind of cost, by goals that came first."""
+    first = {family.label: family.first for family in problem.program.families}
+    found = dict[str, list[int]]()
+    for goal, kinds in GOALS.items():
+        for kind in kinds if f"{goal}_max" in first else ():
+            found.setdefault(kind, []).append(first[f"{goal}_max"])
+    return {kind: np.array(rows) for kind, rows in found.items() if kind in {"comfort", "stored"}}
 
 
 def start_of(case: DispatchCase, problem: Problem, series: Series) -> Floats:

@@ -7,6 +7,7 @@ from functools import partial
 
 import polars as pl
 
+from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -19,12 +20,14 @@ from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.scenarios import with_scenarios
+from controls.planning.stood_in import LOOKED_BACK, stood_in
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -38,7 +41,8 @@ class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
-    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since).
+    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since). weather: as forecast;
+    None: nobody keeps any.
     """
 
     site: Site
@@ -50,6 +54,7 @@ class Desk:
     clock: Clock
     explained_within_s: float = 10.0
     read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
+    weather: WeatherStore | None = None
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one; of one hour's that by quarter hours, where it reaches."""
@@ -60,6 +65,14 @@ class Desk:
         known = [one for one in found if one is not None]
         # By the hour of the issue: the hours of a site are forecast once in it, its quarter hours four times.
         return max(known, key=lambda one: (f"{one.issued_at_utc:%Y-%m-%dT%H}", one.step_minutes == 15), default=None)
+
+    def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:
+        """The issues known now that tell of the hours ahead."""
+        if self.weather is None:
+            return ()
+        return self.weather.known(
+            self.site.site_id, start_utc=now_utc, end_utc=now_utc + HORIZON, available_by_utc=now_utc
+        )
 
 
 def make_plan_now(desk: Desk) -> Plan | Finding:
@@ -72,7 +85,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
     if doubt := _price_doubt(desk, prices, quarter_start(now)):
         return doubt
-    states = desk.read_states()
+    begun = desk.plans.begun(site.site_id, now - LOOKED_BACK, now)
+    known = stood_in(site, desk.read_states(), [each.plan for each in begun], now_utc=now)
     forecasts = {name: desk.forecast(target) for name, target in targets.items()}
     load_forecast, price_forecast = (
         desk.forecast(load),
@@ -83,20 +97,21 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         load_forecast=load_forecast,
         device_forecasts=forecasts,
         prices=prices,
-        states=states,
+        states=known.states,
         mode=desk.mode,
         now_utc=now,
         price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
+        weather=desk.weather_known(now),
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
+    request = request.model_copy(update={"inputs": request.inputs | known.labels})
     if site.risk is not None:
-        known = {"load": load_forecast} | forecasts
-        request = with_scenarios(request, site.risk, known, price_forecast=price_forecast)
+        request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
     solution = solve(case, time_zone=site.time_zone)

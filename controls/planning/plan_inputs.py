@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.devices.device import Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets
+from controls.planning.outdoor_ahead import outdoor_ahead
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
@@ -55,6 +58,7 @@ def plan_request(
     ends: Mapping[str, float] | None = None,
     price_forecast: Forecast | None = None,
     read_bills: ReadBills | None = None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> PlanRequest | Finding:
     """The frozen request for the quarter hours from the one in progress, or a blocking finding.
 
@@ -63,7 +67,7 @@ def plan_request(
     published: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per quarter hour; a
     site without stream buys by its tariffs alone. price_forecast: of that stream, for the steps after the last
     published one. read_bills: what is known of the bills so far, asked where a tariff looks at more than the hour
-    (tiers, peaks).
+    (tiers, peaks). weather: as forecast, for devices that lose heat outdoors or draw it from there.
     states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
     be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
     The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
@@ -91,13 +95,15 @@ def plan_request(
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
     labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
-    figures = partial(_figures, site, mode, powers_kw, states, ends or {}, start_utc, limit_kw)
+    outdoor = outdoor_ahead(site, weather, steps, now_utc=now_utc)
+    figures = partial(_figures, site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, outdoor.degc)
     net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
     known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
     frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
-    return _request(
-        site, frame, used, labels | _ages(site, states), partial(tariff_offer, site, net_kw=net_kw, **known), figures
-    )
+    guessed = [outdoor.is_synthetic, *(made.is_synthetic for made in used.values())]
+    frame["is_synthetic"] = site.is_simulated or any(guessed)
+    labels |= _ages(site, states) | outdoor.labels
+    return _request(site, frame, used, labels, partial(tariff_offer, site, net_kw=net_kw, **known), figures)
 
 
 def _request(
@@ -123,7 +129,6 @@ def _request(
         phases=phase_limits(site),
         forecast_id=forecasts["load"].forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in forecasts.items()} | {**labels, **offer.labels},
-        is_synthetic=site.is_simulated or any(made.is_synthetic for made in forecasts.values()),
     )
     return _with_bills(request, offer, offered) if offer.bills else request
 
@@ -202,6 +207,7 @@ def _figures(
     ends: Mapping[str, float],
     start_utc: datetime,
     limit_kw: float,
+    outdoor_degc: tuple[float, ...],
     import_price_per_kwh: tuple[float, ...],
 ) -> tuple[DeviceFigures, ...]:
     found, sun = [], _sun(site, powers_kw)
@@ -217,12 +223,18 @@ def _figures(
             start_utc=start_utc,
             step_h=1 / _STEPS_PER_HOUR,
             time_zone=site.time_zone,
+            outdoor_degc=outdoor_degc,
             load_kw=powers_kw["load"],
             pv_kw=tuple(sum(values) for values in zip(*sun, strict=True)),
             import_price_per_kwh=import_price_per_kwh,
             import_max_kw=limit_kw,
         )
-        figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        try:
+            figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        except ValidationError as error:
+            # Each figure may be one, and two of them still contradict.
+            said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)
@@ -301,6 +313,8 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
         elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
             sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
             found.append(_finding(f"{role}_out_of_bounds", sentence, {role: state}))
+        elif (state is None and not kind.measure.presence) or not isfinite(state or 0.0):
+            found.append(_finding(f"{role}_out_of_bounds", f"{words} is {state}: its sensor says no number", {}))
     return found
 
 

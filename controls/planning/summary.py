@@ -4,11 +4,19 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
+from controls.optimiser.devices.room import Room
 from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
+
+# A search that was asked for less than the best says how near it came.
+_NEAR = 1e-5
+# Less outside a band is a thermometer's last digit.
+_COMFORTABLE_KH = 0.1
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
@@ -24,8 +32,11 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
     notes = [remark for device in devices for remark in device.remarks]
+    notes += [note for device in devices if isinstance(device, Room) and (note := _comfort_note(plan, device))]
     if plan.status == "feasible":
         notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
+    elif plan.gap > _NEAR:
+        notes.insert(0, f"it is at most {plan.gap:.2%} from the best there is")
     if plan.risk is not None:
         notes.append(_risk_note(plan.risk, money))
     told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
@@ -33,6 +44,17 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
         f" against {plan.no_battery_cost:.2f} {money} with nothing planned.{told}"
     )
+
+
+def _comfort_note(plan: Plan, room: Room) -> str:
+    """By how much a room leaves its band, where it does: the band is soft, so a plan does not fail for it."""
+    step_h = np.array([(step.end_utc - step.start_utc) / timedelta(hours=1) for step in plan.steps])
+    degc = np.array([step.devices[room.device_id]["room_degc"] for step in plan.steps])
+    outside_kh = room.discomfort_kh({"room_degc": degc}, step_h)
+    if outside_kh < _COMFORTABLE_KH:
+        return ""
+    off_k = np.maximum(np.array(room.low_degc) - degc, degc - np.array(room.high_degc))
+    return f"{room.device_id} leaves its comfort band for {outside_kh:.1f} kelvin-hours, by {off_k.max():.1f} K at most"
 
 
 def _risk_note(risk: RiskFigures, money: str) -> str:

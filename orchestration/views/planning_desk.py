@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -32,4 +33,5 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
         read_states=state_reader(site, project.settings, clock),
         clock=clock,
         read_off_plan=read_off_plan,
+        weather=WeatherStore(store),
     )

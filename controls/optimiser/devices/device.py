@@ -206,6 +206,7 @@ class Device(Part, OnPhases):
     measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
     verb. metered: registers of its meter, and the decision that each shows afterwards. is_taken_away: what it stores
     leaves with its owner, who wants a certain amount of it. is_slow: what it does is the same in every scenario.
+    wants_outdoor: a forecast of the outdoor temperature makes its plan better.
     """
 
     makes_a_plan: ClassVar[bool] = True
@@ -216,6 +217,7 @@ class Device(Part, OnPhases):
     metered: ClassVar[Mapping[str, str]] = {}
     is_taken_away: ClassVar[bool] = False
     is_slow: ClassVar[bool] = False
+    wants_outdoor: ClassVar[bool] = False
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs

@@ -95,6 +95,7 @@ class HeatPump(HeatStore):
         "blocked_max_h": "blocked_max_h",
     }
     measure = Measure(reading="read_store_degc", code="store", words="the temperature of the store")
+    wants_outdoor = True
     columns = ("heat_pump_kw",)
     moves: ClassVar = {"heat_pump_kw": "heats"}
     power_column = "heat_pump_kw"

@@ -81,7 +81,7 @@ class Room(Device, _Figures):
     columns = ("heating_kw",)
     moves: ClassVar = {"heating_kw": "heats"}
     # Its heat moves slowly: what it does is decided before anybody knows which scenario comes.
-    is_slow = True
+    is_slow = wants_outdoor = True
 
     outdoor_degc: tuple[float, ...]
     gain_kw: tuple[float, ...]

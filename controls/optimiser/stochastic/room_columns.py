@@ -8,7 +8,7 @@ solved around them.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,17 +18,20 @@ from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Arrays, Outcome
 from controls.optimiser.backends.solve_highs import GrowingLp, run_highs
 from controls.optimiser.devices.room import Room
-from controls.optimiser.stochastic.room_schedules import Grid, Rooms, cheapest
+from controls.optimiser.stochastic.room_schedules import Grid, Prices, Rooms, cheapest
 
 # So many switchings are left to the plain solver, which proves them best.
 MANY = 96
 # Cells of the grid while schedules are sought, and at most for the bound.
 _CELLS, _MOST_CELLS = 1000, 64000
 _MOST_ROUNDS = 200
+_NONE = np.zeros(0, np.int64)
 # A schedule that saves less is none.
 _HAIR = 1e-7
 # How much of the former prices counts: a lone price makes all rooms jump at once (Wentges 1997).
 _INERTIA = 0.4
+# Of the gap that is asked for, what a share of schedules may leave open; the rest is for whole ones.
+_SHARED_GAP = 0.7
 # What the first schedules pay for their power, as a multiple of its price.
 _FIRST = (0.0, 0.3, 0.7, 1.0, 1.5, 3.0)
 
@@ -45,13 +48,18 @@ class Block:
 
 @dataclass
 class _Search:
-    """Schedules so far. rest: the problem without the rooms; at: its row of each row of the whole problem, or -1."""
+    """Schedules so far. rest: the problem without the rooms; at: its row of each row of the whole problem, or -1.
+
+    weights: what a unit of each kind of the rooms' costs counts. bounds: rows of the whole that bound such a kind.
+    """
 
     rooms: Rooms
     blocks: Sequence[Block]
     whole: Arrays
     rest: Arrays
     at: Places
+    weights: dict[str, float]
+    bounds: Mapping[str, Places]
     lp: GrowingLp = field(init=False)
     schedules: list[Floats] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
@@ -68,7 +76,8 @@ class _Search:
 
     def add(self, is_on: Floats, which: Sequence[int]) -> int:
         """Take schedules (rooms x steps) of some rooms in; how many were new."""
-        costs, new = self.rooms.costs(is_on) + (self.own_price * is_on).sum(axis=1), 0
+        kinds, new = self.rooms.costs(is_on), 0
+        costs = self.rooms.at(Prices(self.own_price, **self.weights), is_on)
         for n in which:
             key = (n, is_on[n].tobytes())
             if key in self.seen:
@@ -77,8 +86,10 @@ class _Search:
             step, row, value = self.entries[n]
             taken = is_on[n][step] > 0
             rows = self.at[row[taken]]
-            weight = np.bincount(rows, value[taken], self.rest.row_lower.size)
-            places = np.unique(rows)
+            weight = np.bincount(rows, value[taken], self.rest.row_lower.size).astype(np.float64)
+            for kind, bounded in self.bounds.items():
+                weight[self.at[bounded]] += kinds[kind][n]
+            places = np.union1d(rows, np.flatnonzero(weight))
             self.lp.add_column(
                 float(costs[n]),
                 np.append(places, self.rest.row_lower.size + n),
@@ -89,12 +100,13 @@ class _Search:
             new += 1
         return new
 
-    def prices(self, duals: Floats) -> Floats:
-        """What each room's heater pays in each step: rooms x steps."""
+    def prices(self, duals: Floats) -> Prices:
+        """What each room's heater pays in each step, and what comfort counts where it is bounded."""
         found = self.own_price.copy()
         for n, (step, row, value) in enumerate(self.entries):
             found[n] -= np.bincount(step, value * duals[self.at[row]], found.shape[1])
-        return found
+        bounded = {kind: float(duals[self.at[rows]].sum()) for kind, rows in self.bounds.items()}
+        return Prices(found, **{kind: weight - bounded.get(kind, 0.0) for kind, weight in self.weights.items()})
 
 
 def split(arrays: Arrays, blocks: Sequence[Block]) -> tuple[Arrays, Places]:
@@ -130,33 +142,43 @@ def run_by_columns(
     weights: dict[str, float],
     gap: float,
     time_limit_s: float,
+    bounds: Mapping[str, Places] | None = None,
+    start: Floats | None = None,
 ) -> Outcome:
     """Solve a problem with many rooms; answers as solvers.run_solver, and its bound is proven.
 
     weights: of comfort and of stored heat in the objective. Stops where the proven gap is reached, or time is up.
+    bounds: rows that bound the sum of such a kind (goals that came first). start: values to begin from, NaN where none
+    is known; with bounds those of a solution, for of a few schedules none may keep them.
     """
-    started = time.perf_counter()
-    rooms = Rooms.of(
-        [block.room for block in blocks],
-        step_h,
-        comfort=weights.get("comfort", 1.0),
-        stored=weights.get("stored", 1.0),
-    )
+    started, bounds = time.perf_counter(), bounds or {}
+    rooms = Rooms.of([block.room for block in blocks], step_h)
     rest, row_at = split(arrays, blocks)
-    # What heat at the start is worth is in the schedules' costs.
-    rest = replace(rest, offset=arrays.offset - float((rooms.end_value * rooms.init_degc).sum()))
-    search = _Search(rooms, blocks, arrays, rest, row_at)
-    answer = _grown(search, gap=gap, until=started + 0.7 * time_limit_s)
+    own = {kind: weights.get(kind, 1.0) for kind in ("comfort", "stored")}
+    # What heat at the start is worth is in the schedules' costs, and so in the rows that bound them.
+    at_start, upper = float((rooms.end_value * rooms.init_degc).sum()), rest.row_upper.copy()
+    upper[row_at[bounds.get("stored", _NONE)]] += at_start
+    rest = replace(rest, offset=arrays.offset - own["stored"] * at_start, row_upper=upper)
+    search = _Search(rooms, blocks, arrays, rest, row_at, own, bounds)
+    known = None if start is None else np.array([start[block.is_on] for block in blocks])
+    known = known if known is not None and np.isfinite(known).all() else None
+    answer = _grown(search, known, gap=gap, until=started + 0.7 * time_limit_s)
     if answer is None:
         return Outcome(status="infeasible", solver=search.lp.name)
     lower, rounds = answer
     until = started + time_limit_s
-    name = f"{search.lp.name}, rooms by {len(search.schedules)} schedules in {rounds} rounds"
-    found = _with(arrays, blocks, _rounded(search), gap=gap, until=until)
-    if not _is_close(found, lower, gap):
-        # Few rooms, or a narrow connection: which schedules go together is a question of its own.
-        better = _with(arrays, blocks, _together(search, gap=gap, until=until), gap=gap, until=until)
-        found = min(found, better, key=lambda one: np.inf if one.objective is None else one.objective)
+    name = f"{search.lp.name}, rooms by {len(search.schedules)} schedules in {rounds} rounds, asked to {gap:.2%}"
+    # Few rooms, or a narrow connection: which schedules go together is a question of its own. At last those of before.
+    choices = (
+        lambda: _rounded(search),
+        lambda: _together(search, gap=gap, until=until),
+        lambda: [] if known is None else list(known),
+    )
+    found = Outcome("stopped", "")
+    for choice in choices:
+        if not _is_close(found, lower, gap):
+            better = _with(arrays, blocks, choice(), gap=gap, until=until)
+            found = min(found, better, key=lambda one: np.inf if one.objective is None else one.objective)
     if found.objective is None:
         # No choice of these schedules fits: plain integers may, in the time that is left.
         found = run_highs(arrays, gap=gap, time_limit_s=max(until - time.perf_counter(), 1.0))
@@ -192,15 +214,20 @@ def _together(search: _Search, *, gap: float, until: float) -> list[Floats]:
     ]
 
 
-def _grown(search: _Search, *, gap: float, until: float) -> tuple[float, int] | None:
-    """Add schedules until none is better or the bound is close; the bound and how many rounds. None: infeasible."""
+def _grown(search: _Search, known: Floats | None, *, gap: float, until: float) -> tuple[float, int] | None:
+    """Add schedules until none is better or the bound is close; the bound and how many rounds. None: infeasible.
+
+    known: a schedule of each room to begin with.
+    """
     every, coarse = range(len(search.blocks)), Grid.of(search.rooms, _CELLS)
-    plain = np.maximum(search.prices(_market(search)), 0.0)
+    plain = search.prices(_market(search))
     # Never heated: what a connection carries at all, it carries then.
     search.add(np.zeros(search.rooms.shape), every)
+    if known is not None:
+        search.add(np.round(known), every)
     for factor in _FIRST:
-        search.add(cheapest(coarse, factor * plain)[0], every)
-    best, former, fine, rounds = -np.inf, None, Grid.of(search.rooms, 4 * _CELLS), 0
+        search.add(cheapest(coarse, replace(plain, heater=factor * np.maximum(plain.heater, 0.0)))[0], every)
+    best, calm, fine, rounds = -np.inf, None, Grid.of(search.rooms, 4 * _CELLS), 0
     while rounds < _MOST_ROUNDS:
         rounds += 1
         solved = search.lp.solve()
@@ -208,16 +235,15 @@ def _grown(search: _Search, *, gap: float, until: float) -> tuple[float, int] | 
             return None
         cost, duals = solved
         room_duals, price = duals[search.rest.row_lower.size :], search.prices(duals[: search.rest.row_lower.size])
-        calm = price if former is None else (1 - _INERTIA) * price + _INERTIA * former
+        calm = price.near(calm, _INERTIA)
         schedules, _ = cheapest(coarse, calm)
         new = search.add(schedules, _saving(search, schedules, price, room_duals))
-        former = calm
         if new and time.perf_counter() < until:
             continue
         schedules, bounds = cheapest(fine, price)
         best = max(best, cost + float((bounds - room_duals).sum()))
         new = search.add(schedules, _saving(search, schedules, price, room_duals))
-        if time.perf_counter() >= until or cost - best <= gap / 2 * max(abs(cost), 1e-9):
+        if time.perf_counter() >= until or cost - best <= _SHARED_GAP * gap * max(abs(cost), 1e-9):
             break
         if not new:
             if fine.cells >= _MOST_CELLS:
@@ -232,9 +258,9 @@ def _market(search: _Search) -> Floats:
     return np.zeros(search.rest.row_lower.size) if solved is None else solved
 
 
-def _saving(search: _Search, schedules: Floats, price: Floats, room_duals: Floats) -> list[int]:
+def _saving(search: _Search, schedules: Floats, price: Prices, room_duals: Floats) -> list[int]:
     """The rooms whose schedule would make the whole cheaper at these prices."""
-    own = search.rooms.costs(schedules) + (price * schedules).sum(axis=1) - room_duals
+    own = search.rooms.at(price, schedules) - room_duals
     return np.flatnonzero(own < -_HAIR * max(1.0, float(np.abs(room_duals).max()))).tolist()
 
 

@@ -21,8 +21,27 @@ _KEPT_CELLS = 2000
 
 
 @dataclass(frozen=True)
+class Prices:
+    """heater: of each room's heater in each step, currency. comfort, stored: what a unit of these costs counts."""
+
+    heater: Floats
+    comfort: float = 1.0
+    stored: float = 1.0
+
+    def near(self, former: "Prices | None", share: float) -> "Prices":
+        """With a share of those before, where there are any."""
+        if former is None:
+            return self
+        mixed = (
+            (1 - share) * mine + share * theirs
+            for mine, theirs in zip(vars(self).values(), vars(former).values(), strict=True)
+        )
+        return Prices(*mixed)
+
+
+@dataclass(frozen=True)
 class Rooms:
-    """Rooms over the same steps, as arrays: rooms x steps, or one value a room. Costs are weighed and in currency."""
+    """Rooms over the same steps, as arrays: rooms x steps, or one value a room. Costs are in currency, not weighed."""
 
     kept: Floats
     off_degc: Floats
@@ -35,8 +54,8 @@ class Rooms:
     end_value: Floats
 
     @classmethod
-    def of(cls, rooms: Sequence[Room], step_h: Floats, *, comfort: float, stored: float) -> Self:
-        """comfort, stored: what a unit of these costs weighs in the objective."""
+    def of(cls, rooms: Sequence[Room], step_h: Floats) -> Self:
+        """The figures of rooms. step_h: hours of each step."""
         pulls = [room.pulls_degc(step_h) for room in rooms]
         return cls(
             kept=np.array([room.kept_share(step_h) for room in rooms]),
@@ -44,10 +63,10 @@ class Rooms:
             heated_degc=np.array([heated for _, heated in pulls]),
             low_degc=np.array([room.low_degc for room in rooms]),
             high_degc=np.array([room.high_degc for room in rooms]),
-            cold_price=np.array([comfort * room.comfort_price_per_kh * step_h for room in rooms]),
-            hot_price=np.array([comfort * room.hot_price_per_kh * step_h for room in rooms]),
+            cold_price=np.array([room.comfort_price_per_kh * step_h for room in rooms]),
+            hot_price=np.array([room.hot_price_per_kh * step_h for room in rooms]),
             init_degc=np.array([room.init_degc for room in rooms]),
-            end_value=np.array([stored * room.heat_value_per_kwh * room.c_kwh_per_k for room in rooms]),
+            end_value=np.array([room.heat_value_per_kwh * room.c_kwh_per_k for room in rooms]),
         )
 
     @property
@@ -56,13 +75,19 @@ class Rooms:
         rooms, steps = self.kept.shape
         return rooms, steps
 
-    def costs(self, is_on: Floats) -> Floats:
-        """What each room's schedule (rooms x steps) costs without its power: exact."""
+    def costs(self, is_on: Floats) -> dict[str, Floats]:
+        """What each room's schedule (rooms x steps) costs without its power, by kind: exact."""
         now, found = self.init_degc, np.zeros(self.shape[0])
         for t in range(self.shape[1]):
             now = self.after(t, now, is_on[:, t])
             found += self.outside(t, now, now)
-        return found + self.end_value * (self.init_degc - now)
+        return {"comfort": found, "stored": self.end_value * (self.init_degc - now)}
+
+    def at(self, prices: Prices, is_on: Floats) -> Floats:
+        """What each room's schedule costs at these prices, its power too."""
+        costs = self.costs(is_on)
+        power: Floats = (prices.heater * is_on).sum(axis=1)
+        return prices.comfort * costs["comfort"] + prices.stored * costs["stored"] + power
 
     def after(self, t: int, degc: Floats, is_on: Floats | float) -> Floats:
         """The temperature at the end of step t, from that at its start."""
@@ -136,33 +161,35 @@ class Grid:
         return flat, outside
 
 
-def cheapest(grid: Grid, price: Floats) -> tuple[Floats, Floats]:
-    """Schedules (rooms x steps, 0 or 1) and, for each room, what none of its schedules costs less than.
+def cheapest(grid: Grid, prices: Prices) -> tuple[Floats, Floats]:
+    """Schedules (rooms x steps, 0 or 1) and, for each room, what none of its schedules costs less than at these prices.
 
-    price: of each room's heater in each step, currency. More cells of the grid make a closer bound.
+    More cells of the grid make a closer bound.
     """
     rooms, every = grid.rooms, np.arange(grid.rooms.shape[0])
-    to_go = _values(grid, price)
+    to_go = _values(grid, prices)
     bound = grid.ahead(to_go[0])[every, grid.cell(rooms.init_degc)]
     now, found = rooms.init_degc, np.zeros(rooms.shape)
     for t in range(rooms.shape[1]):
         after = [rooms.after(t, now, is_on) for is_on in (0.0, 1.0)]
         costs = [
-            rooms.outside(t, degc, degc) + is_on * price[:, t] + to_go[t + 1][every, grid.cell(degc)]
+            prices.comfort * rooms.outside(t, degc, degc)
+            + is_on * prices.heater[:, t]
+            + to_go[t + 1][every, grid.cell(degc)]
             for is_on, degc in enumerate(after)
         ]
         heats: Flags = costs[1] < costs[0]
         found[:, t], now = heats, np.where(heats, after[1], after[0])
-    return found, bound + rooms.end_value * rooms.init_degc
+    return found, bound + prices.stored * rooms.end_value * rooms.init_degc
 
 
-def _values(grid: Grid, price: Floats) -> list[Floats]:
+def _values(grid: Grid, prices: Prices) -> list[Floats]:
     """What is to come at least from each cell on, before each step and after the last: rooms x cells."""
-    found = [-grid.rooms.end_value[:, None] * (grid.starts + grid.width[:, None])]
+    found = [-prices.stored * grid.rooms.end_value[:, None] * (grid.starts + grid.width[:, None])]
     for t in reversed(range(grid.rooms.shape[1])):
         ahead, options = grid.ahead(found[-1]).ravel(), []
         for is_on in (0.0, 1.0):
             flat, outside = grid.passage(t, is_on)
-            options.append(ahead[flat] + outside + is_on * price[:, t, None])
+            options.append(ahead[flat] + prices.comfort * outside + is_on * prices.heater[:, t, None])
         found.append(np.minimum(*options))
     return found[::-1]

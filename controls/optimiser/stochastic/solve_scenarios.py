@@ -22,15 +22,25 @@ from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_fi
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario
 from data_quality.contracts.errors import OurFault
 
+# Relative gaps at which a search stops.
+PLAIN_GAP, SCHEDULES_GAP = 1e-6, 0.005
 # The least cost of a case without scenarios, found within so many seconds; None where there is none by then.
 Alone = Callable[[DispatchCase, float], float | None]
 
 
+def usual_gap(case: DispatchCase) -> float:
+    """At which gap a search may stop where nobody asks for another: a bound by schedules comes no closer in time."""
+    return SCHEDULES_GAP if _many_rooms(case) else PLAIN_GAP
+
+
+def _many_rooms(case: DispatchCase) -> list[Room]:
+    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
+    return rooms if len(rooms) * len(case.step_h) >= MANY else []
+
+
 def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
     """The planned rooms of a problem, where they are many enough to be solved by schedules; else none."""
-    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
-    if len(rooms) * len(case.step_h) < MANY:
-        return []
+    rooms = _many_rooms(case)
     own_rows = dict[str, list[Places]]()
     for family in problem.program.families:
         own_rows.setdefault(family.prefix, []).append(np.arange(family.first, family.first + family.size))
@@ -88,7 +98,8 @@ def solve_scenarios(
         },
         measures=measures_of(numbers(shown.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
         series=shown,
-        risk=_worth(both, figures, mean_plan, alone=alone, until=until),
+        values=tuple(outcome.values.tolist()),
+        risk=_worth(both, figures, mean_plan, alone=alone, gap=gap, until=until),
     )
 
 
@@ -127,10 +138,15 @@ def _verified(both: TwoStage, values: Floats) -> tuple[Series, ...]:
 
 
 def _worth(
-    both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, alone: Alone, until: float
+    both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, alone: Alone, gap: float, until: float
 ) -> RiskFigures:
-    """What the plan is compared with: the plan for the mean scenario in all of them, and each one known beforehand."""
-    told = [mean_plan] if isinstance(mean_plan, str) else []
+    """What the plan is compared with: the one for the mean scenario in all of them, one that decides nothing later, and
+    each scenario known beforehand.
+    """
+    told, cost = [mean_plan] if isinstance(mean_plan, str) else [], weighed(figures)
+    blind = _blind(both, gap=gap, until=until)
+    if isinstance(blind, str):
+        told.append(blind)
     by_mean = None if isinstance(mean_plan, str) else mean_plan.objective
     known = list[float]()
     for one, case in zip(both.known.scenarios, both.cases, strict=True):
@@ -141,9 +157,23 @@ def _worth(
             break
         known.append(found)
     perfect = weighed(risk_figures(both.known, known)) if len(known) == len(both.cases) else None
-    value = None if by_mean is None else by_mean - weighed(figures)
-    more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "told": tuple(told)}
+    value = None if by_mean is None else by_mean - cost
+    # A bound from above stays one where the gap of the search let it fall below the plan.
+    most = None if isinstance(blind, str) else max(blind, cost)
+    more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "blind": most, "told": tuple(told)}
     return figures.model_copy(update=more)
+
+
+def _blind(both: TwoStage, *, gap: float, until: float) -> float | str:
+    """The least cost where every device does the same in all scenarios to the end; why it is not known, in words."""
+    left_s = until - time.perf_counter()
+    # Fewer columns than the plan had: every device has its own once.
+    found = _solved(TwoStage(both.case, blind=True), gap=gap, time_limit_s=left_s) if left_s > 0 else None
+    if found is not None and found.status == "infeasible":
+        return "no plan serves all scenarios without deciding anything later"
+    if found is None or found.objective is None:
+        return "time did not suffice to plan without deciding anything later"
+    return found.objective
 
 
 def _by_mean_plan(both: TwoStage, *, gap: float, until: float) -> Outcome | str:
@@ -155,8 +185,7 @@ def _by_mean_plan(both: TwoStage, *, gap: float, until: float) -> Outcome | str:
     if found is None or found.values is None:
         return "time did not suffice to plan for the mean scenario"
     arrays, first = both.arrays, both.problems[0]
-    ends_h = np.cumsum(both.case.step_h)
-    soon = np.flatnonzero(ends_h - both.case.step_h < both.known.risk.shared_h - 1e-9)
+    soon = both.soon
     for device in both.cases[0].devices:
         if device.forecast:
             continue

@@ -2,8 +2,8 @@
 
 Two stages in one program (extensive form): slow devices have their columns once, the others in every scenario, and in
 the first hours their powers are equal (non-anticipativity). Minimised is (1 - w) E[cost] + w CVaR (Rockafellar and
-Uryasev 2000; formulas 5.18). A battery that waits for the scenario knows more than it will: `perfect` and `blind` of
-RiskFigures say between what that lies.
+Uryasev 2000; formulas 5.18). A battery that waits for the scenario knows more than it will: the plan is a bound from
+below of what can be kept, and one in which nothing waits (`blind`) is one from above.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Arrays, Program, Row
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device
-from controls.optimiser.lp_build import Problem, build_problem
+from controls.optimiser.lp_build import Problem, build_problem, label_of
 from controls.optimiser.solution import Series, cost_of, series_of
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet
 from data_quality.contracts.errors import OurFault
@@ -37,6 +37,12 @@ class TwoStage:
         return self.case.uncertain
 
     @cached_property
+    def soon(self) -> Places:
+        """The steps that begin before anybody knows which scenario it is."""
+        starts_h = np.cumsum(self.case.step_h) - self.case.step_h
+        return np.flatnonzero(starts_h < self.known.risk.shared_h - 1e-9)
+
+    @cached_property
     def cases(self) -> tuple[DispatchCase, ...]:
         """The case in each scenario."""
         return tuple(self.case.in_scenario(one) for one in self.known.scenarios)
@@ -52,20 +58,23 @@ class TwoStage:
                 slow = self._slow(program, case)
             found.append(build_problem(case, program=program, given=slow))
             for device in case.devices:
-                if n and not device.is_slow and not device.forecast:
+                if n and not self._is_once(device) and not device.forecast:
                     self._shared(program, device, found)
         self._risk(program)
         return tuple(found)
 
+    def _is_once(self, device: Device) -> bool:
+        return device.is_slow or (self.blind and not device.forecast)
+
     def _slow(self, program: Program, case: DispatchCase) -> dict[str, dict[str, Linear]]:
-        """Slow devices stand in the program once, and so do their costs."""
+        """What decides nothing later stands in the program once, and so do its costs."""
         found, tag, around = {}, program.tag, case.around
         program.tag = ""
         for device in case.devices:
-            if device.is_slow:
+            if self._is_once(device):
                 x = found[device.device_id] = device.variables(program, around)
                 for row in device.rows(x, around):
-                    program.add(row.family, device.prefix, row, steps=around.steps)
+                    program.add(label_of(case, device, row.family), device.prefix, row, steps=around.steps)
                 for kind, term in device.cost(x, around.step_h):
                     program.costs.setdefault(kind, []).append(term)
         program.tag = tag
@@ -73,9 +82,7 @@ class TwoStage:
 
     def _shared(self, program: Program, device: Device, found: Sequence[Problem]) -> None:
         """In the hours before anybody knows which scenario it is, a device draws what it draws in the first."""
-        ends_h = np.cumsum(self.case.step_h)
-        first = np.flatnonzero(self.blind | (ends_h - self.case.step_h < self.known.risk.shared_h - 1e-9))
-        if first.size:
+        if (first := self.soon).size:
             mine, others = (device.drawn_kw(each.variables[device.device_id]) for each in (found[-1], found[0]))
             program.add("shared", device.prefix, Row("shared", "shared", mine[first] == others[first], first), steps=0)
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import Part
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.why.explain_choices import other_choices
 from controls.optimiser.why.explain_words import acting, sentence
 from controls.optimiser.why.solved_case import NOISE, SolvedCase, kept
-from data_quality.contracts.control.explanation import Binding, Explanation, Slot
+from controls.optimiser.why.solved_scenarios import Views, views_of
+from data_quality.contracts.control.explanation import Alternative, Binding, Explanation, Slot
 from data_quality.contracts.errors import OurFault
 
 Progress = Callable[[int, int], None]
@@ -48,15 +48,16 @@ def explain(
     started = time.perf_counter()
     # Goals that came first hold for every other choice too.
     case = case.model_copy(update={"kept": solution.kept})
-    solved = SolvedCase(case, solution)
-    whole, binding = _bound_rows(solved)
-    slots = [_slot(solved, t, binding[t]) for t in range(len(case.step_h))]
+    views = views_of(case, solution)
+    case = views.shown.case
+    whole, binding = _bound_rows(views)
+    slots = [_slot(views, t, binding[t]) for t in range(len(case.step_h))]
     for done, t in enumerate(_order(slots, case)):
         progress(done, len(slots))
         left_s = budget_s - (time.perf_counter() - started)
         if left_s <= 0:
             break
-        found = other_choices(solved, t, left_s)
+        found = _choices(views, t, left_s)
         if found is not None:
             possible = sorted((one for one in found if one.difference is not None), key=lambda one: one.difference or 0)
             known = {
@@ -70,9 +71,11 @@ def explain(
         currency=case.currency,
         time_zone=time_zone,
         objective=solution.objective,
-        noise=solved.noise,
+        noise=max(views.shown.noise, views.whole.noise),
         whole=whole,
         slots=tuple(slots),
+        scenario=views.scenario,
+        scenarios=views.scenarios,
     )
     told = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
     return explanation.model_copy(update={"slots": tuple(told)})
@@ -85,9 +88,23 @@ def _order(slots: list[Slot], case: DispatchCase) -> list[int]:
     return list(dict.fromkeys([*first, *(next(run) for _, run in runs), *range(len(slots))]))
 
 
-def _slot(solved: SolvedCase, t: int, binding: list[Binding]) -> Slot:
+def _choices(views: Views, t: int, left_s: float) -> list[Alternative] | None:
+    """Other choices of all devices, each asked where it belongs; None where time was over."""
+    started, found = time.perf_counter(), list[Alternative]()
+    for is_shared in (False, True):
+        devices = [one for one in views.shown.case.devices if views.is_shared(one, t) == is_shared]
+        solved = views.whole if is_shared else views.shown
+        spare_s = left_s - (time.perf_counter() - started)
+        choices = other_choices(solved, devices, t, spare_s) if devices else []
+        if choices is None:
+            return None
+        found += [one.model_copy(update={"is_shared": is_shared}) for one in choices]
+    return found
+
+
+def _slot(views: Views, t: int, binding: list[Binding]) -> Slot:
     """What is known of a step without solving anything again."""
-    connection, start = solved.case.connection, _first_of(solved, "power_balance")
+    solved, connection = views.shown, views.shown.case.connection
     return Slot(
         time_utc=solved.case.windows_utc[t][0],
         step_h=solved.case.step_h[t],
@@ -102,29 +119,30 @@ def _slot(solved: SolvedCase, t: int, binding: list[Binding]) -> Slot:
         export_kw=solved.solution.series.connection["export_kw"][t],
         import_price_per_kwh=connection.import_price_per_kwh[t],
         export_price_per_kwh=connection.export_price_per_kwh[t],
-        # The row says what is given equals the load in kW: one kW more over the step is step_h kWh more.
-        marginal_price=kept(float(solved.duals[start + t]) / solved.case.step_h[t]),
+        marginal_price=views.marginal_price(t),
         binding=tuple(binding),
+        is_shared=t in views.soon,
     )
 
 
-def _bound_rows(solved: SolvedCase) -> tuple[tuple[Binding, ...], list[list[Binding]]]:
+def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]:
     """Limits that rows lie at: of all steps together, and of each step."""
+    solved = views.whole
     whole: list[Binding] = []
     found: list[list[Binding]] = [[] for _ in solved.case.step_h]
+    devices = {device.device_id: device for device in solved.case.devices}
     activity = solved.arrays.activity(solved.values)
-    parts: dict[str, Part] = {part.prefix: part for part in solved.case.parts}
     units = {
         label_of(solved.case, part, name): unit for part in solved.case.parts for name, unit in part.limits.items()
     }
     for family in solved.problem.program.families:
-        part = parts.get(family.prefix, solved.case.connection)
-        if family.label not in units and family.name not in part.says:
+        part = solved.parts.get(family.prefix)
+        if part is None or (family.label not in units and family.name not in part.says):
             continue
         for number in range(family.size):
             t = int(family.at[number]) if family.at.size else None
             value = _limit_at(solved, family.first + number, activity)
-            price = abs(float(solved.duals[family.first + number]))
+            price = abs(views.price(family.first + number, devices.get(part.device_id), t))
             # A peak is no limit that somebody chose: it lies where the import of this step does.
             is_peak = family.label in ("bill", "peak") and t is not None
             if is_peak and value is not None:
@@ -159,7 +177,3 @@ def _limit_at(solved: SolvedCase, row: int, activity: Floats) -> float | None:
             limit = bound - sum(value * round(solved.values[column]) for column, value in held)
             return None if held and abs(limit) <= NOISE else abs(limit)
     return None
-
-
-def _first_of(solved: SolvedCase, label: str) -> int:
-    return next(each.first for each in solved.problem.program.families if each.label == label)

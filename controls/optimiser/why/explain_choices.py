@@ -1,6 +1,7 @@
 """What every device could do in a slot instead, and what the best plan that does so costs more."""
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from data_quality.contracts.control.explanation import Alternative, Moved
 from data_quality.contracts.errors import OurFault
 
 
-def other_choices(solved: SolvedCase, t: int, left_s: float) -> list[Alternative] | None:
-    """The cheapest other choice of every device, and those that are impossible; None where time was over."""
+def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s: float) -> list[Alternative] | None:
+    """The cheapest other choice of each device, and those that are impossible; None where time was over."""
     started, found = time.perf_counter(), list[Alternative]()
-    for device in solved.case.devices:
+    for device in devices:
         tried = [
             (forced, _column(solved, device, forced, t))
             for forced in device.alternatives(solved.columns[device.device_id], t)
@@ -52,7 +53,7 @@ def _column(solved: SolvedCase, device: Device, forced: Forced, t: int) -> int:
 def _told(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:
     if outcome.objective is None or outcome.values is None:
         raise OurFault("a choice without a cost")
-    difference = outcome.objective - solved.solution.objective
+    difference = outcome.objective - solved.objective
     moved = _moved(solved, outcome.values, t) if difference > solved.noise else None
     return _named(device, forced).model_copy(update={"difference": difference, "moved": moved})
 

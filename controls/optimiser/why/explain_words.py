@@ -42,6 +42,9 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
     told = [one for one in slot.alternatives if one.device_id in done] or best
     causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
     text = f"{', '.join(done.values()) if done else _resting(known)}, while {_exchange(slot, currency)}"
+    if explanation.scenarios:
+        where = f"in all {explanation.scenarios} scenarios" if slot.is_shared else f"in scenario {explanation.scenario}"
+        text = f"{where} {text}"
     if causes:
         text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
     parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in told if one not in causes)]
@@ -94,7 +97,7 @@ def folded(explanation: Explanation, devices: Iterable[Device]) -> list[Spell]:
         if slot.is_explained:
             best = slot.best_alternative
             is_cause = best is not None and (best.difference or 0.0) > explanation.noise
-        return acting(slot, known), tuple((one.device_id, one.words) for one in slot.binding), is_cause
+        return slot.is_shared, acting(slot, known), tuple((one.device_id, one.words) for one in slot.binding), is_cause
 
     return [_spell(list(run), explanation, known, zone) for _, run in groupby(explanation.slots, key=kind)]
 
@@ -130,7 +133,8 @@ def _cause(one: Alternative, currency: str, zone: ZoneInfo, *, is_alone: bool) -
 
 
 def _other(one: Alternative, *, is_alone: bool) -> str:
-    return one.words if is_alone else f"{one.words} ({one.device_id})"
+    where = f"{one.device_id}, in all scenarios" if one.is_shared else one.device_id
+    return one.words if is_alone and not one.is_shared else f"{one.words} ({where})"
 
 
 def _bound(one: Binding, noise: float, currency: str) -> str:
@@ -179,7 +183,7 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
     return Spell(
         start=_local(first.time_utc, zone),
         end=_local(end, zone),
-        does=", ".join(does) or _resting(devices),
+        does=(", ".join(does) or _resting(devices)) + (" (in all scenarios)" if first.is_shared else ""),
         price=_span([_price(slot) for slot in run]),
         marginal_price=_span([slot.marginal_price for slot in run]),
         binding="; ".join(_limit(one) for one in first.binding),

@@ -1,7 +1,9 @@
 """One solved case with its problem, its prices and the engine that solves it again: what an explanation asks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.backends.program import Arrays
 from controls.optimiser.backends.solve_highs import row_duals
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import Numbers, numbers
+from controls.optimiser.devices.device import Numbers, Part, numbers
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.why.solve_again import Again
@@ -18,27 +20,37 @@ from controls.optimiser.why.solve_again import Again
 NOISE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SolvedCase:
-    """Each part is made once, when it is asked for. solution: with its solver's values."""
+    """What is only asked for now and then is made then. values: of every column. objective: what the plan costs here.
+
+    noise: a difference that is not larger makes none, for the plan itself is proven no closer. parts: by the names with
+    which their families of rows begin.
+    """
 
     case: DispatchCase
     solution: Solution
+    problem: Problem
+    arrays: Arrays
+    values: Floats
+    objective: float
+    noise: float
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
-    @cached_property
-    def problem(self) -> Problem:
-        """Columns and rows by name."""
-        return build_problem(self.case)
-
-    @cached_property
-    def arrays(self) -> Arrays:
-        """The same as numbers, its costs weighed."""
-        return self.problem.program.arrays(self.case.weights)
-
-    @cached_property
-    def values(self) -> Floats:
-        """Of every column."""
-        return np.array(self.solution.values)
+    @classmethod
+    def of(cls, case: DispatchCase, solution: Solution) -> Self:
+        """A case without scenarios. solution: with its solver's values."""
+        problem = build_problem(case)
+        return cls(
+            case=case,
+            solution=solution,
+            problem=problem,
+            arrays=problem.program.arrays(case.weights),
+            values=np.array(solution.values),
+            objective=solution.objective,
+            noise=max(NOISE, solution.objective - solution.bound),
+            parts={part.prefix: part for part in case.parts},
+        )
 
     @cached_property
     def again(self) -> Again:
@@ -54,11 +66,6 @@ class SolvedCase:
     def columns(self) -> dict[str, Numbers]:
         """The series of every device by its id."""
         return {name: numbers(found) for name, found in self.solution.series.devices.items()}
-
-    @property
-    def noise(self) -> float:
-        """A difference that is not larger makes none: the plan itself is proven no closer."""
-        return max(NOISE, self.solution.objective - self.solution.bound)
 
 
 def kept(value: float) -> float:

@@ -8,6 +8,10 @@ from pydantic import Field
 from data_quality.contracts.model import Model
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 class Binding(Model):
     """A limit that a slot lies at. saves_per_kwh: what one kWh more room would save, at the margin.
 
@@ -48,6 +52,7 @@ class Alternative(Model):
     upper: float | None
     difference: float | None
     moved: Moved | None = None
+    is_shared: bool = Field(default=False, exclude_if=_is_empty, description="In all scenarios alike")
 
 
 class Slot(Model):
@@ -71,12 +76,14 @@ class Slot(Model):
     impossible: tuple[Alternative, ...] = ()
     is_explained: bool = False
     sentence: str = ""
+    is_shared: bool = Field(default=False, exclude_if=_is_empty, description="The same in all scenarios")
 
 
 class Explanation(Model):
     """All slots of a plan. noise: a difference that is not larger makes none; the plan is proven no closer.
 
-    whole: limits that hold over all slots together, such as a charge to end with.
+    whole: limits that hold over all slots together, such as a charge to end with. Of what is the same in all scenarios,
+    prices and differences are those of the whole plan; else those of the scenario that is shown.
     """
 
     currency: str
@@ -85,6 +92,8 @@ class Explanation(Model):
     noise: float
     whole: tuple[Binding, ...] = ()
     slots: tuple[Slot, ...]
+    scenario: str = Field(default="", exclude_if=_is_empty, description="The one that is shown, of a plan over several")
+    scenarios: int = Field(default=0, exclude_if=_is_empty)
 
     @property
     def left_open(self) -> int:

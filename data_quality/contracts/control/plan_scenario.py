@@ -64,7 +64,8 @@ class RiskFigures(Model):
     promised_cost: not passed with the probability `level` (value at risk). cvar: mean beyond it. mean_plan: the same
     objective where the first decisions are those of the plan for the mean scenario; None: they break a limit in some
     scenario, or time did not suffice (`told` says which). value: mean_plan less this plan, the value of the stochastic
-    solution. perfect: where each scenario were known beforehand. blind: where nothing could be decided later.
+    solution. perfect: where each scenario were known beforehand. blind: where nothing could be decided later; what can
+    be kept lies between the plan, whose later decisions know their scenario, and this.
     """
 
     level: float
@@ -76,6 +77,7 @@ class RiskFigures(Model):
     mean_plan: float | None = None
     value: float | None = None
     perfect: float | None = None
+    blind: float | None = None
     told: tuple[str, ...] = ()
 
 

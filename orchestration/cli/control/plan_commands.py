@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from data_quality.contracts.control.explanation import Explanation
 
 _NO_TIME = "time was over before the last goal had a plan of its own"
-_UNTOLD = "a plan over scenarios has a price at the margin in each of them, and none for all"
 _RISK = (
     "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
     " the others {cvar:.4f} on average"
+)
+_WORTH = {
+    "value": "planning for the mean scenario alone would cost {value:.4f} more",
+    "perfect": "to know each scenario beforehand, {perfect:.4f}",
+    "blind": "to decide nothing later, {blind:.4f}: what can be kept lies between the plan and this",
+}
+_SHOWN = (
+    "What is the same in all {scenarios} scenarios is priced by all of them; the rest is as scenario {scenario} has it."
 )
 _SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
 _WHY = (
@@ -33,7 +40,10 @@ def plan(
     call: Call,
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
-    gap: Annotated[float, typer.Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop.")] = 1e-6,
+    gap: Annotated[
+        float | None,
+        typer.Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop (1e-6; many rooms: 0.005)."),
+    ] = None,
     objective: Annotated[
         Preset | None, typer.Option("--objective", help="What to be good at, instead of the case's own.")
     ] = None,
@@ -64,7 +74,7 @@ def plan(
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
     if explain and not found.values:
-        call.say(f"not explained: {_UNTOLD if found.risk else _NO_TIME}")
+        call.say(f"not explained: {_NO_TIME}")
     why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
     if picture is not None:
         from controls.planning.plan_picture import picture_of
@@ -84,8 +94,10 @@ def _solved(found: "Solution", currency: str) -> str:
     # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
     unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
     each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
-    risk = "" if found.risk is None else f"\n{filled(_RISK, found.risk)}"
-    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}{risk}"
+    risk = found.risk
+    worth = [filled(words, risk) for name, words in _WORTH.items() if risk and getattr(risk, name) is not None]
+    more = [filled(_RISK, risk), *worth, *risk.told] if risk else []
+    return "\n".join([filled(_SOLVED, found), f"paid {found.money:.4f} {currency}; {each}", *more])
 
 
 def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
@@ -101,6 +113,8 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     from controls.optimiser.why.explain_words import folded, whole_sentences
 
     texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
+    if why.scenario:
+        texts.append(filled(_SHOWN, why))
     if why.left_open:
         texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
     texts.append(_solved(found, case.currency))

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controls.optimiser.backends.program import Arrays, Outcome
+from controls.optimiser.backends.solve_highs import run_highs
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import without_control
 from controls.optimiser.case_file import load_case
@@ -17,7 +20,9 @@ from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic import room_columns
-from controls.optimiser.stochastic.room_schedules import Grid, Rooms, cheapest
+from controls.optimiser.stochastic.room_schedules import Grid, Prices, Rooms, cheapest
+from controls.optimiser.stochastic.solve_scenarios import usual_gap
+from data_quality.contracts.control.goals import Goal, Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.optimiser.rooms_toy import every_schedule, house, room
@@ -75,9 +80,9 @@ def test_no_schedule_costs_less_than_the_bound_and_the_found_one_is_nearly_the_b
     one = room(steps=steps, seed=seed)
     price = level * np.random.default_rng(seed).uniform(0.2, 1.0, steps)
     every = every_schedule(one, price)
-    rooms = Rooms.of([one], np.ones(steps), comfort=1.0, stored=1.0)
-    is_on, bound = cheapest(Grid.of(rooms, cells), price[None, :])
-    found = rooms.costs(is_on)[0] + price @ is_on[0]
+    rooms, prices = Rooms.of([one], np.ones(steps)), Prices(price[None, :])
+    is_on, bound = cheapest(Grid.of(rooms, cells), prices)
+    found = rooms.at(prices, is_on)[0]
     assert bound[0] <= every.min() + 1e-9
     assert found >= every.min() - 1e-9
     assert found == pytest.approx(every[int("".join(str(int(on)) for on in is_on[0]), 2)])
@@ -92,8 +97,10 @@ def test_a_bound_from_colder_cells_would_lie_above_a_true_cost(monkeypatch: pyte
     worse = 0
     for seed in range(20):
         one, price = room(steps=9, seed=seed), np.full(9, 0.4)
-        rooms = Rooms.of([one], np.ones(9), comfort=1.0, stored=1.0)
-        worse += bool(cheapest(Grid.of(rooms, 200), price[None, :])[1][0] > every_schedule(one, price).min() + 1e-9)
+        rooms = Rooms.of([one], np.ones(9))
+        worse += bool(
+            cheapest(Grid.of(rooms, 200), Prices(price[None, :]))[1][0] > every_schedule(one, price).min() + 1e-9
+        )
     assert worse
 
 
@@ -166,3 +173,47 @@ def test_a_room_of_a_site_takes_its_band_by_the_local_clock() -> None:
     assert found.outdoor_degc == (0.0,) * 4
     with pytest.raises(BadInput, match="mend its sensor"):
         Room.from_asset(asset, Given(site_id="home", state=None, import_price_per_kwh=(0.3,)))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.2])
+def test_comfort_that_comes_first_is_kept_by_schedules_too(tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four rooms that money alone would leave cold, and some of them at first whatever is done."""
+    base = house(4, steps=10, most_kw=6.0)
+    cheap = {"comfort_price_per_kh": 0.02, "hot_price_per_kh": 0.01}
+    devices = tuple(one.model_copy(update=cheap) if isinstance(one, Room) else one for one in base.devices)
+    first = Objective(first=(Goal(goal="comfort", tolerance=tolerance),))
+    case = base.model_copy(update={"devices": devices, "objective": first})
+    plain, careless = solve(case), solve(case.model_copy(update={"objective": Objective()}))
+    assert isinstance(plain, Solution)
+    assert isinstance(careless, Solution)
+    assert careless.costs["comfort"] > 1.5 * plain.kept["comfort"] > 0.1
+    problem = build_problem(case)
+    switches = np.concatenate([problem.variables[f"room{n}"]["is_on"].column for n in range(4)])
+
+    def around_schedules(arrays: Arrays, **options: Any) -> Outcome:
+        assert (arrays.lower[switches] == arrays.upper[switches]).all(), "left to plain integers"
+        return run_highs(arrays, **options)
+
+    monkeypatch.setattr("controls.optimiser.stochastic.solve_scenarios.MANY", 1)
+    monkeypatch.setattr(room_columns, "run_highs", around_schedules)
+    found = solve(case, gap=0.002)
+    assert isinstance(found, Solution)
+    assert "rooms by" in found.solver
+    assert found.costs["comfort"] <= found.kept["comfort"] + 1e-6
+    assert found.kept["comfort"] == pytest.approx(plain.kept["comfort"], rel=0.02)
+    assert found.objective == pytest.approx(plain.objective, rel=0.02)
+    # Careless schedules would leave a bound far below: that of the plan without any goal.
+    assert found.gap <= 0.02
+
+
+def test_many_rooms_are_asked_for_no_more_than_schedules_can_prove(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = house(2, steps=12)
+    assert usual_gap(case) == 1e-6
+    monkeypatch.setattr("controls.optimiser.stochastic.solve_scenarios.MANY", 1)
+    assert usual_gap(case) == 0.005
+    found = solve(case)
+    assert isinstance(found, Solution)
+    assert "asked to 0.50%" in found.solver
+    assert (found.status, found.gap <= 0.005) == ("optimal", True)
+    # Whoever asks for less room gets it, however long it takes.
+    assert "asked to 0.20%" in getattr(solve(case, gap=0.002), "solver", "")

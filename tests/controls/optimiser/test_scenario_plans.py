@@ -16,6 +16,7 @@ from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
+from controls.optimiser.why.explain import explain
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.errors import BadInput
 from tests.controls.optimiser.rooms_toy import house
@@ -57,8 +58,58 @@ def test_what_is_stored_first_must_do_for_both_evenings() -> None:
     assert found.risk.mean_plan == pytest.approx((0.1 * (1 + 0.6 / 0.81) * 2 + wear * (0.4 + 0.6) + 0.3 * 0.2) / 2)
     assert found.risk.value is not None
     assert found.risk.value > 0.004
+    # Who may decide nothing later gives both evenings 0.8 kW, half of it away in the calm one: only wear is lost.
+    assert found.risk.blind == pytest.approx(0.1 * (1 + 0.8 / 0.81) + wear * 0.8)
     perfect = [planned(changed(case, load_kw=load)).objective for load in ((1.0, 0.4), (1.0, 0.8))]
     assert found.risk.perfect == pytest.approx(sum(perfect) / 2)
+
+
+def test_why_is_told_for_all_scenarios_first_and_for_the_one_shown_after() -> None:
+    """By hand, as above: a kWh more at first costs 0.10 in both evenings; in the calm one it is given away later."""
+    case = changed(TOY, load_kw=(1.0, 0.8))
+    known, wear = uncertain(case, (1.0, 0.4), (1.0, 0.8)), 0.01
+    found = planned(known)
+    why = explain(known, found)
+    first, second = why.slots
+    assert (why.scenarios, first.is_shared, second.is_shared, why.left_open) == (2, True, False, 0)
+    assert first.marginal_price == pytest.approx(0.1)
+    (full,) = first.alternatives
+    # Charged in full: 1 - 0.8 / 0.81 kWh are bought that nobody needs.
+    assert (full.words, full.is_shared) == ("charging 1 kW", True)
+    assert full.difference == pytest.approx(0.1 * (1 - 0.8 / 0.81))
+    assert first.sentence.startswith("In all 2 scenarios bat charges 0.988 kW, while 1.99 kW are bought at 0.1")
+    assert "charging 1 kW (bat, in all scenarios) would cost" in first.sentence
+    # Later, with what was stored held: 0.8 kWh bought at 0.30 instead of drawn at 0.01, in this scenario alone.
+    (rests,) = second.alternatives
+    assert (why.scenario, rests.words, rests.is_shared) == ("load1", "not discharging", False)
+    assert rests.difference == pytest.approx((0.3 - wear) * 0.8)
+    assert second.sentence.startswith("In scenario load1 bat discharges 0.8 kW")
+    # Known to be possible, one kWh more there would be stored for half of all cases.
+    assert second.marginal_price == pytest.approx(2 * (0.1 / 0.81 + wear / 2))
+
+
+def test_marginal_prices_over_scenarios_lie_between_what_a_little_less_and_a_little_more_load_costs() -> None:
+    base = house(0, steps=12, scenarios=True)
+    assert base.uncertain is not None
+    known = base.uncertain.model_copy(update={"risk": Risk(cvar_weight=0, shared_h=2)})
+    base = base.model_copy(update={"uncertain": known})
+    found, step = planned(base), 1e-3
+    why = explain(base, found)
+    weight = {one.name: one.weight for one in known.scenarios}[why.scenario]
+
+    def costs(t: int, more: float) -> float:
+        """Of a kWh in the step: in all scenarios while nobody knows which comes, then in the one that is shown."""
+        scenarios = tuple(
+            one.model_copy(update={"load_kw": tuple(np.array(one.load_kw) + more * (np.arange(12) == t))})
+            if t < 2 or one.name == why.scenario
+            else one
+            for one in known.scenarios
+        )
+        changed = base.model_copy(update={"uncertain": known.model_copy(update={"scenarios": scenarios})})
+        return (planned(changed).objective - found.objective) / more / (1.0 if t < 2 else weight)
+
+    for t in (0, 1, 2, 7, 11):
+        assert costs(t, -step) - 2e-3 <= why.slots[t].marginal_price <= costs(t, step) + 2e-3
 
 
 def test_a_value_at_risk_and_the_mean_beyond_it() -> None:
@@ -126,7 +177,8 @@ def test_thinking_of_scenarios_is_never_worth_less_than_nothing(
     assert found.risk.perfect is not None
     assert found.risk.value is not None
     assert found.risk.value >= -1e-6
-    assert found.risk.perfect <= found.objective + 1e-5
+    assert found.risk.blind is not None
+    assert found.risk.perfect <= found.objective + 1e-5 <= found.risk.blind + 2e-5
     assert found.risk.cvar >= found.risk.promised_cost - 1e-9
     assert weighed(found.risk) == pytest.approx(found.objective)
 
@@ -210,7 +262,13 @@ def test_a_case_with_scenarios_is_planned_and_written_out_by_the_command(tmp_pat
     # 0.3 or 0.7: 0.5 on average, and 0.7 in the dearest tenth; a fifth of the weight is the risk's.
     assert "over the scenarios 0.5000 on average; 90% of all cases cost no more than 0.7000, the others 0.7000" in out
     assert "objective 0.540000" in out
-    assert "a price at the margin in each of them" in error
+    assert "planning for the mean scenario alone would cost 0.0000 more" in out
+    assert "to decide nothing later, 0.5400: what can be kept lies between the plan and this" in out
+    assert error.strip().splitlines()[-1] == "asking what other choices would cost"
+    assert "the rest is as scenario calm has it" in out
+    now, later = (line for line in out.splitlines() if line.startswith("Mon"))
+    assert "there is nothing to plan (in all scenarios)" in now
+    assert "in all scenarios" not in later
     assert "s01_site_import_kw_001" in lp.read_text()
     code, _, error = run("plan", str(path), "--solver", "cbc")
     assert (code, "scenarios are solved by highs, not by cbc" in error) == (2, True)
