@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from assets.sites.load_sites import unknown_site
@@ -41,6 +42,11 @@ class Ask:
     def as_known_utc(self) -> datetime:
         """The instant whose knowledge answers: that of the address, or now."""
         return self.address.as_of_utc or self.now_utc
+
+    @property
+    def marts_now(self) -> Path | None:
+        """The folder of the published marts; None where the address asks for another instant."""
+        return self.project.project.marts_dir if self.address.as_of_utc is None else None
 
     def of(self, **changes: Any) -> "Ask":
         """The same question of another address."""

@@ -61,11 +61,10 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     return Asking(
         site=site,
         sources=sources or project.sources(keeps=False),
-        marts_dir=project.project.marts_dir,
+        marts_dir=ask.marts_now,
         read=read,
         baselines=project.baselines,
         as_of_utc=instant_of(ask),
-        is_past=ask.address.as_of_utc is not None,
     )
 
 
