@@ -37,7 +37,7 @@ def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Respon
         sources = project.sources(keeps=False)
         known = {name: asking(ask.of(site=name), sources) for name in sites}
         found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
-        return enpi_list(found, ask.address, sites=list(sites))
+        return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
 
     stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"
     return draw_kept(request, ask, stamp, page)
