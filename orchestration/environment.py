@@ -10,6 +10,9 @@ from contextlib import contextmanager
 SMALL = {
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0",
     "MALLOC_ARENA_MAX": "2",
+    # Left alone they grow with what is freed, and what a large page took stays.
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
     "OPENBLAS_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "2",
 }

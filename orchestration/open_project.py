@@ -48,7 +48,10 @@ class OpenProject:
         self._is_sql_apart = False
 
     def run_sql_apart(self) -> None:
-        """Of a process that many ask, and that stays as small as it began: DuckDB runs beside it, not in it."""
+        """Of a process that many ask, and that stays as small as it began: DuckDB and SciPy run beside it."""
+        from assets.kpi.enpi_of_use.savings_band import ask_apart
+
+        ask_apart()
         self._is_sql_apart = True
 
     def close(self) -> None:

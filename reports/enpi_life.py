@@ -34,6 +34,8 @@ def quarter_statuses(
     if span is None:
         return []
     seu_id = version.baseline.seu_id
+    # At once: the quarters are parts of it.
+    sources.days(site, seu_id, period, as_of_utc)
     found = []
     for quarter in quarters_of(period):
         # Quarters end exclusively, the lake's last day is one with readings.

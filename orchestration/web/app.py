@@ -1,9 +1,10 @@
 """The application: its routes, its middle layers, and how a refusal looks."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from anyio import to_thread
@@ -20,12 +21,15 @@ from orchestration.web import static_files
 from orchestration.web.api import live_api
 from orchestration.web.api.all_endpoints import ENDPOINTS
 from orchestration.web.cache import PACKING
+from orchestration.web.draw import html_of
 from orchestration.web.pages.all_pages import PAGES
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.route_rights import SignedIn
+from reports.pages.address import Address
+from reports.pages.page import Page
 
 # Reads run in so many threads: with two of polars each, more would only wait for the same two cores.
 THREADS = 4
@@ -66,10 +70,20 @@ def make_app(
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
+    warming = asyncio.ensure_future(to_thread.run_sync(_warm, app.state.project))
     yield
+    await warming
     live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
+
+
+def _warm(project: OpenProject) -> None:
+    """Read and load what every page needs, while nobody waits for it."""
+    # What cannot be read the first page says, with its reason.
+    with suppress(Exception):
+        project.sources(keeps=False)
+    html_of(None, Page(title="", address=Address(path="/"), parts=()))
 
 
 async def _refusal(request: Request, fault: Any) -> Response:

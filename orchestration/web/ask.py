@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from assets.sites.load_sites import unknown_site
@@ -42,13 +43,28 @@ class Ask:
         """The instant whose knowledge answers: that of the address, or now."""
         return self.address.as_of_utc or self.now_utc
 
+    @property
+    def marts_now(self) -> Path | None:
+        """The folder of the published marts; None where the address asks for another instant."""
+        return self.project.project.marts_dir if self.address.as_of_utc is None else None
+
     def of(self, **changes: Any) -> "Ask":
         """The same question of another address."""
         return replace(self, address=self.address.model_copy(update=changes))
 
     def sites(self) -> dict[str, Site]:
-        """Sites that the person sees, by id."""
-        return {each: site for each, site in self._every_site.items() if sees_site(self.person, each)}
+        """Sites that the person sees, by id; of a tenant those that have a part of theirs."""
+        is_tenant = not sees_whole_site(self.person)
+        return {
+            each: site
+            for each, site in self._every_site.items()
+            if sees_site(self.person, each) and not (is_tenant and not self._parts_of(site))
+        }
+
+    def _parts_of(self, site: Site) -> list[str]:
+        """The scopes of the person's tenants at the site, in the order of the people file."""
+        known = {part.part_id for part in site.premises.parts()["tenant"]}
+        return [f"tenant:{each}" for each in self.person.tenants if each in known]
 
     @cached_property
     def _every_site(self) -> dict[str, Site]:
@@ -74,7 +90,7 @@ class Ask:
         Raises BadInput (unknown_scope) for one that the person may not see.
         """
         site = self.site()
-        usual = f"site:{site.site_id}" if sees_whole_site(self.person) else f"tenant:{self.person.tenants[0]}"
+        usual = f"site:{site.site_id}" if sees_whole_site(self.person) else self._parts_of(site)[0]
         scope = self.address.scope or usual
         if not sees_scope(self.person, site.site_id, scope):
             raise BadInput(f"site {site.site_id!r} has no scope {scope!r}", reason="unknown_scope")

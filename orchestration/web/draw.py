@@ -1,7 +1,7 @@
 """A page's view model as HTML. It formats nothing and computes nothing: texts and numbers come ready."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import groupby
@@ -9,10 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import Permission, may
 from orchestration.web.ask import Ask
+from orchestration.web.cache import answered
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.page import Page, PageBlock, Part, Plot, Widget
@@ -33,6 +35,11 @@ NAV = (
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
     """The page as an answer. ask: None where nobody is signed in; banner: then what stands above all else."""
     return HTMLResponse(html_of(ask, page, banner=banner), status_code=status)
+
+
+def draw_kept(request: Request, ask: Ask, stamp: str, make: Callable[[], Page]) -> Response:
+    """The page that `make` gives, kept as long as what it rests on is the same (cache.py: answered)."""
+    return answered(request, ask, stamp, lambda: (html_of(ask, make()).encode(), "text/html; charset=utf-8"))
 
 
 def draw_problem(

@@ -14,6 +14,7 @@ import polars as pl
 
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.mart_reader import MartReader, mart_reader, past_reader
 from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
@@ -141,6 +142,21 @@ def stamp_of(ask: Ask, site: Site) -> str:
         marts = mart_stamp(ask.project.project.marts_dir, site.site_id)
         ask.stamps[site.site_id] = f"{marts}|{entry}|{_sha256(_Key(site, id(site)))}"
     return ask.stamps[site.site_id]
+
+
+def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
+    """As stamp_of, for what is told of energy uses: their baselines and adjustments are a part of it."""
+    known, project = list(sites), ask.project
+    # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
+    is_past = ask.address.as_of_utc is not None
+    told = [_sha256(_Key(each, id(each))) if is_past else stamp_of(ask, each) for each in known]
+    for site in known:
+        for each in project.baselines.versions(site.site_id):
+            doubts = sum(1 for found in each.baseline.findings if found.is_blocking)
+            told.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
+    records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
+    told += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
+    return "|".join(told)
 
 
 @lru_cache(maxsize=256)

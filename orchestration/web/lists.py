@@ -1,4 +1,4 @@
-"""Lists as the API hands them out: JSON or CSV, a page at a time, each page of the same state of things."""
+"""Lists as the API hands them out: JSON, CSV or Parquet, a page at a time, each page of the same state of things."""
 
 import base64
 import csv
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
+import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,7 @@ BASE = "/api/v1/ems"
 PAGING = ("limit", "cursor")
 USUAL, MOST = 100, 1000
 MOST_POINTS = 50_000
-JSON, CSV = "application/json", "text/csv; charset=utf-8"
+JSON, CSV, PARQUET = "application/json", "text/csv; charset=utf-8", "application/vnd.apache.parquet"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -35,16 +36,18 @@ def listed(
     usual: int = USUAL,
     more: Callable[[], Mapping[str, Any]] = dict,
 ) -> Response:
-    """Rows of `make` as `{"rows": […], "next": …}` or, where CSV is accepted, as a table of all of them.
+    """Rows of `make` as `{"rows": […], "next": …}` or, where CSV or Parquet is accepted, as a table of all of them.
 
     make: gives these of the rows, and how many there are. stamp: what they rest on; a cursor of another state is
     refused, so that no page shifts. more: what else is told.
 
     Raises BadInput (bad_request) for a limit or cursor that is none.
     """
-    limit = _whole(ask.address.part("limit") or str(usual), most)
+    limit = whole_number("limit", ask.address.part("limit") or str(usual), most)
     state = hashlib.sha256(stamp.encode()).hexdigest()[:16]
     start = _start(ask.address.part("cursor"), state)
+    if PARQUET in request.headers.get("accept", ""):
+        return answered(request, ask, stamp, lambda: (_parquet(plain(make(slice(None))[0])), PARQUET))
     if "text/csv" in request.headers.get("accept", ""):
         return answered(request, ask, stamp, lambda: (_csv(plain(make(slice(None))[0])).encode(), CSV))
 
@@ -87,6 +90,12 @@ def _csv(rows: Rows) -> str:
     return out.getvalue()
 
 
+def _parquet(rows: Rows) -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(out)
+    return out.getvalue()
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return defused(" ".join(each if isinstance(each, str) else orjson.dumps(each).decode() for each in value))
@@ -97,10 +106,11 @@ def _cell(value: Any) -> str:
     return repr(value) if isinstance(value, float) else defused(str(value)) if isinstance(value, str) else str(value)
 
 
-def _whole(text: str, most: int) -> int:
+def whole_number(name: str, text: str, most: int) -> int:
+    """A parameter that is a number from 1 to `most`. Raises BadInput (bad_request)."""
     # Of ASCII digits alone: int() takes the digits of every script, and underscores.
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
-        raise BadInput(f"limit is a whole number from 1 to {most}, got {text[:20]!r}", reason="bad_request")
+        raise BadInput(f"{name} is a whole number from 1 to {most}, got {text[:20]!r}", reason="bad_request")
     return int(text)
 
 

@@ -10,7 +10,9 @@ import polars as pl
 from data_quality.contracts.access.permissions import sees_scope, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from orchestration.views.scope_names import scope_names
 from orchestration.web.ask import Ask
 from orchestration.web.gather import instant_of, marts_of
 from orchestration.web.lists import MOST_POINTS
@@ -61,11 +63,10 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     return Asking(
         site=site,
         sources=sources or project.sources(keeps=False),
-        marts_dir=project.project.marts_dir,
+        marts_dir=ask.marts_now,
         read=read,
         baselines=project.baselines,
         as_of_utc=instant_of(ask),
-        is_past=ask.address.as_of_utc is not None,
     )
 
 
@@ -172,6 +173,7 @@ def explained(ask: Ask) -> Explained:
         time_zone=_time_zone(number),
         titles=kpi_words(),
         kept=number.kept,
+        of=_scope_name(number),
         is_past=ask.address.as_of_utc is not None and not number.kept,
         is_open=number.is_open,
     )
@@ -197,10 +199,19 @@ def _readings(number: Number) -> pl.DataFrame:
 
 
 def _time_zone(number: Number) -> str:
-    """Of the first site that the number is made of."""
+    site = _first_site(number)
+    return "UTC" if site is None else site.time_zone
+
+
+def _scope_name(number: Number) -> str:
+    site, scope = _first_site(number), number.figure.scope
+    return scope if site is None else scope_names(site).get(scope, scope)
+
+
+def _first_site(number: Number) -> Site | None:
+    """Of those that the number is made of."""
     named = (node.trace.parameters.get("site") for node in graph(number.figure, number.figures))
-    site = next((each for each in named if each is not None), "")
-    return number.sources.sites[site].time_zone if site in number.sources.sites else "UTC"
+    return number.sources.sites.get(next((each for each in named if each is not None), ""))
 
 
 def _page(text: str) -> int:

@@ -13,7 +13,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import Sources
-from reports.again.project_again import pairs_over
+from reports.again.project_again import known_pairs
 
 
 def against_use(
@@ -95,8 +95,7 @@ def against_project_at(
     pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
 
     def found() -> tuple[Finding, ...]:
-        span = known_span(version, as_of_utc, site.time_zone)
-        pairs = pairs_over(sources, site, project, version, span, as_of_utc)
+        pairs = known_pairs(sources, site, project, version, as_of_utc)
         return against_project(project, version, pairs, end=year)
 
     made: tuple[Finding, ...] = sources.keep(

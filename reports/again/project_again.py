@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from assets.kpi.claims.mv_savings import (
     ProjectSavings,
+    known_span,
     minimum_detectable_percent,
     nothing_reported,
     project_of,
@@ -114,30 +115,34 @@ def added_kwh(both: Sequence[DayPair], given: Sequence[Adjustment]) -> Decimal:
 def _pairs(
     sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
 ) -> list[DayPair]:
-    """Days of a part of the reporting period; the whole of it is read once."""
-    first, after = project.reporting_period
-    whole = reported_span(project, Period(label="", start=first, end=after, time_zone=site.time_zone), as_of_utc)
-    assert whole is not None  # noqa: S101 - a part of it is over
-    key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
-    made: list[DayPair] = sources.keep(key, lambda: pairs_over(sources, site, project, version, whole, as_of_utc))
+    """Days of a part of the reporting period."""
+    made = known_pairs(sources, site, project, version, as_of_utc)
     return [pair for pair in made if span.start <= pair.local_date < span.end]
 
 
-def pairs_over(
-    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
+def known_pairs(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, as_of_utc: datetime
 ) -> list[DayPair]:
-    """Days of a span inside the project's boundary, made from the readings and the adjustments as known then."""
-    use = project_use(site, project)
-    streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
-    return project_pairs(
-        sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
-        site=site,
-        project=project,
-        version=version,
-        adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
-        start=span.start,
-        end=span.end,
-    )
+    """Every day that is known inside the project's boundary, from its baseline's first on, made from the readings and
+    the adjustments as known then. Read once: what is saved and what speaks against it are of the same days.
+    """
+
+    def made() -> list[DayPair]:
+        span, use = known_span(version, as_of_utc, site.time_zone), project_use(site, project)
+        streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
+        return project_pairs(
+            sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
+            site=site,
+            project=project,
+            version=version,
+            adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
+            start=span.start,
+            end=span.end,
+        )
+
+    key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
+    known: list[DayPair] = sources.keep(key, made)
+    return known
 
 
 def _planned(project: MvProject, baseline: Baseline, field: str) -> Decimal | None:

@@ -96,6 +96,8 @@ def use_told(given: Asking, seu: Seu, span: Period, *, baseline: str = "") -> Us
     end = span.end if known is None else min(span.end, known.end)
     years = years_before(end, TREND_YEARS, given.site.time_zone)
     approved = [each for each in every if each.status is not BaselineStatus.PROVISIONAL]
+    # First the longest span: what is asked below is a part of what it read.
+    trend = {each.version: quarters(given, seu, each, quarters_of(years)) for each in approved}
     return UseTold(
         site=given.site,
         seu=seu,
@@ -105,7 +107,7 @@ def use_told(given: Asking, seu: Seu, span: Period, *, baseline: str = "") -> Us
         quarters=quarters(given, seu, version, quarters_of(span)),
         newest=newest_assessable(given, seu, version),
         before={} if version is None else _training(given, seu, version),
-        trend={each.version: quarters(given, seu, each, quarters_of(years)) for each in approved},
+        trend=trend,
         adjustments=AdjustmentStore(given.sources.lake.store).records(baseline_id=name, as_of_utc=given.as_of_utc),
         alerts=() if version is None else alerts_for(
             given.site, version, span, sources=given.sources, as_of_utc=given.as_of_utc

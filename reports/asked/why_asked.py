@@ -43,16 +43,15 @@ _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "perce
 @dataclass(frozen=True)
 class Asking:
     """What answers are read from, as known at an instant. read: marts as known then; marts_dir: those of now, of which
-    alone there are some of energy uses; is_past: an instant that these are not of.
+    alone there are some of energy uses; None of an instant that these are not of.
     """
 
     site: Site
     sources: Sources
-    marts_dir: Path
+    marts_dir: Path | None
     read: ReadMart
     baselines: BaselineStore
     as_of_utc: datetime
-    is_past: bool = False
 
 
 class InHand:
@@ -137,7 +136,7 @@ def _of_rows(asked: WhyAsked, given: Asking, book: FigureBook, grain: str = "") 
     """The one row that is asked for, or those of a grain."""
     rows = _rows(asked, given, grain)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
-    found = add_rows(book, given.site, rows, sources=given.sources)
+    found = add_rows(book, given.site, rows, sources=given.sources, marts_dir=given.marts_dir)
     return found if grain else found[:1]
 
 
@@ -256,7 +255,7 @@ def assessing(
         as_of_utc=given.as_of_utc,
         sources=given.sources,
         versions={name: version for name, version in versions.items() if version is not None},
-        marts_dir=None if given.is_past else given.marts_dir,
+        marts_dir=given.marts_dir,
         confidence=confidence,
         project_versions=project_baselines(given.site, given.baselines, as_of_utc=given.as_of_utc),
     )

@@ -78,8 +78,8 @@ def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span:
     return address.href(WHY, **kept, **asked, of="assessment", baseline=baseline or None)
 
 
-def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Sequence[str]) -> Page:
-    """Every use with its baseline and how it stood in the newest quarter that can be assessed."""
+def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Mapping[str, str]) -> Page:
+    """Every use with its baseline and how it stood in the newest quarter that can be assessed. sites: names by id."""
     columns = (
         Column(title="Energy use", weight=3), Column(title="Site"), Column(title="Source"),
         Column(title="Baseline", weight=3), Column(title="Newest quarter"),
@@ -94,23 +94,35 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
             whys[deviation.figure_id] = why_measure(
                 address, line.site, line.id, "deviation_percent", quarter.period, name
             )
-        rows.append(Row(cells=(*_line_cells(line), *_standing_cells(quarter, deviation), _text(line.last_report))))
+        rows.append(
+            Row(
+                cells=(
+                    *_line_cells(line, sites[line.site]),
+                    *_standing_cells(quarter, deviation),
+                    _text(line.last_report),
+                )
+            )
+        )
     table = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=tuple(rows))
     whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
     blocks: tuple[PageBlock, ...] = (table,)
     if not lines:
-        blocks = (Paragraph(text=f"No site file of {', '.join(sites) or 'yours'} names a significant energy use."),)
+        blocks = (
+            Paragraph(text=f"No site file of {', '.join(sites.values()) or 'yours'} names a significant energy use."),
+        )
     return Page(
         title="Energy performance", address=address, parts=(Part(key="uses", blocks=blocks),), whys=whys,
+        hints={name: site_id for site_id, name in sites.items()},
         is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
     )  # fmt: skip
 
 
-def _line_cells(line: SeuLine) -> tuple[Cell, ...]:
-    baseline = line.baseline or "none: fit one, and another person approves it"
+def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
+    # Its id is that of the use.
+    baseline = (line.baseline or "none yet").rpartition("/enb ")[2]
     tone = "plain" if line.has_approved_baseline else "muted"
     name = Cell(text=line.name, figure_id=f"{line.site}/{line.id}")
-    return (name, Cell(text=line.site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+    return (name, Cell(text=site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
 def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:
@@ -172,8 +184,8 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         for year in range(years[0], max(last, years[-1]) + 2)
     )
     against = "no baseline" if told.version is None else f"baseline version {chosen} ({told.version.status.value})"
-    source = words(told.seu.carrier.value)
-    text = f"{told.seu.name}: {source} of {', '.join(told.seu.meters)}, {told.span.label}, against {against}."
+    source, meters = words(told.seu.carrier.value), ", ".join(map(site.stream_name, told.seu.meters))
+    text = f"{told.seu.name}: {source} of {meters}, {told.span.label}, against {against}."
     blocks: list[PageBlock] = [Choice(label="Energy use", options=uses), Choice(label="Year", options=spans)]
     blocks.append(Choice(label="Energy source", options=(Option(text=source, href=address.href(), is_chosen=True),)))
     if versions:
@@ -326,7 +338,7 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
         ("Approved by", approved, ""),
     )
-    drivers = tuple((each.driver_id, each.justification, "") for each in told.seu.drivers)
+    drivers = tuple((told.site.stream_name(each.driver_id), each.justification, "") for each in told.seu.drivers)
     blocks: tuple[PageBlock, ...] = (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts))
     if drivers:
         blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))

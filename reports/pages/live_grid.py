@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Picture, Steps, Widget
@@ -21,8 +22,7 @@ Told = Sequence[tuple[datetime, SourceState]]
 def live_page(
     address: Address,
     *,
-    site_id: str,
-    of: str,
+    site: Site,
     values: Sequence[LiveValue],
     told: Told,
     minutes: Mapping[str, tuple[float, ...]],
@@ -38,15 +38,13 @@ def live_page(
     states = {state.source_id: (at_utc, state) for at_utc, state in told}
     for source_id in sorted({each.source_id for each in values} | set(states)):
         tiles = [
-            point_tile(
-                each, address, site_id=site_id, now_utc=now_utc, minutes=minutes, every_s=every_s.get(source_id, 0.0)
-            )
+            point_tile(each, address, site=site, now_utc=now_utc, minutes=minutes, every_s=every_s.get(source_id, 0.0))
             for each in values
             if each.source_id == source_id
         ]
         blocks: list[PageBlock] = [_state(states.get(source_id), now_utc)]
         blocks += [Cards(widgets=tuple(tiles))] if tiles else []
-        parts.append(Part(key=source_id, title=source_id, blocks=tuple(blocks)))
+        parts.append(Part(key=source_id, title=_in_words(source_id), blocks=tuple(blocks)))
     if fault or not parts:
         none = "the site file names no live source" if not has_sources else "no collector has told anything yet"
         parts.insert(
@@ -54,13 +52,22 @@ def live_page(
         )
     note = Part(key="note", blocks=(Paragraph(text=NOT_EVIDENCE, tone="muted"),))
     return Page(
-        title=f"Live: {of}", address=address, parts=(*parts, note), age=f"at {now_utc:%H:%M:%S} UTC",
+        title=f"Live: {site.name}", address=address, parts=(*parts, note), age=f"at {now_utc:%H:%M:%S} UTC",
         is_synthetic=any(each.is_synthetic for each in values),
+        hints={_key(each): f"{each.source_id}/{each.point}" for each in values},
     )  # fmt: skip
 
 
+def _in_words(name: str) -> str:
+    return (name[:1].upper() + name[1:]).replace("_", " ")
+
+
+def _key(value: LiveValue) -> str:
+    return f"{value.source_id}-{value.point}"
+
+
 def point_tile(
-    value: LiveValue, address: Address, *, site_id: str, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]],
+    value: LiveValue, address: Address, *, site: Site, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]],
     every_s: float,
 ) -> Widget:  # fmt: skip
     """One point, grey and gone by `limits_s`."""
@@ -74,15 +81,16 @@ def point_tile(
         label=name,
         text=MISSING if is_gone else format_number(value.value, decimals=decimals, locale=address.locale),
         unit=unit_text(value.unit),
-        note=f"{value.quality}; {value.stream}",
-        why=address.href(WHY, site=site_id, scope=None, period=None, point=name),
+        note=value.quality,
+        why=address.href(WHY, site=site.site_id, scope=None, period=None, point=name),
         tone="muted" if age_s > old_s else "plain",
     )
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
     return Widget(
-        key=name.replace("/", "-"), title=value.point, state="none" if is_gone else "value", value=number,
+        key=_key(value), title=_in_words(site.stream_name(value.stream)), state="none" if is_gone else "value",
+        value=number,
         reason=f"no value for {age_words(age_s)}" if is_gone else "",
-        numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site_id}/{name}",
+        numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site.site_id}/{name}",
         age=f"told {age_words(age_s)} ago{beat_words(every_s)}", live_limits_s=(old_s, gone_s),
         live_beat=beat_words(every_s), is_synthetic=value.is_synthetic,
     )  # fmt: skip
@@ -100,9 +108,8 @@ def point_page(
     address: Address,
     value: LiveValue,
     *,
-    of: str,
+    site: Site,
     told_by: Sequence[tuple[str, str]],
-    time_zone: str,
     now_utc: datetime,
     every_s: float,
 ) -> Page:
@@ -110,7 +117,7 @@ def point_page(
 
     told_by: where the source has it, and by which register and scale it is this number.
     """
-    name, local = f"{value.source_id}/{value.point}", zone(time_zone)
+    name, local = f"{value.source_id}/{value.point}", zone(site.time_zone)
     step = timedelta(minutes=CANONICAL_MINUTES)
     start = datetime.fromtimestamp(value.at_utc.timestamp() // step.total_seconds() * step.total_seconds(), local)
     becomes = (
@@ -129,12 +136,12 @@ def point_page(
          f"{unit_text(value.unit)}; mean {value.minute_mean:g}: their sum over their number"),
         ("Becomes", becomes),
     ]  # fmt: skip
-    tile = point_tile(value, address, site_id=address.site, now_utc=now_utc, minutes={}, every_s=every_s)
+    tile = point_tile(value, address, site=site, now_utc=now_utc, minutes={}, every_s=every_s)
     bare = None if tile.value is None else tile.value.model_copy(update={"why": ""})
     facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
     shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
     return Page(
-        title=f"Why: {name} of {of}", address=address,
+        title=f"Why: {name} of {site.name}", address=address,
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip

@@ -194,7 +194,7 @@ class Part(Model):
 class Page(Model):
     """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead; a cell
     that names something (a report, a use) has there its key. links: text and address of what is done with the page
-    (CSV, the same as of now, the report).
+    (CSV, the same as of now, the report). hints: of names in tables and over tiles the id, told to whom points at one.
     """
 
     title: str
@@ -204,4 +204,5 @@ class Page(Model):
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     whys: dict[str, str] = {}
+    hints: dict[str, str] = {}
     is_synthetic: bool = False

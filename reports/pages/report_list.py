@@ -25,8 +25,10 @@ class ReportLine(NamedTuple):
     is_newest: bool
 
 
-def report_page(lines: Sequence[ReportLine], address: Address, *, is_synthetic: bool) -> Page:
-    """The newest revisions first, one of each report unless all are asked for; what is stale is told why."""
+def report_page(lines: Sequence[ReportLine], address: Address, *, sites: Mapping[str, str], is_synthetic: bool) -> Page:
+    """The newest revisions first, one of each report unless all are asked for; what is stale is told why. sites: names
+    by id.
+    """
     state, is_all = address.part("state"), address.part("all") == "1"
     shown = [each for each in lines if is_all or each.is_newest]
     counts: Mapping[str, int] = {name: sum(_is(each, name) for each in shown) for name in STATES}
@@ -42,12 +44,13 @@ def report_page(lines: Sequence[ReportLine], address: Address, *, is_synthetic: 
     blocks: list[PageBlock] = [
         Paragraph(text=said, tone="caution" if stale else "good"),
         Choice(label="State", options=tuple(options)),
-        _table(chosen),
+        _table(chosen, sites),
     ]
     more = ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
     return Page(
         title="Reports", address=address, parts=(Part(key="reports", blocks=tuple(blocks)),), links=(more,),
         whys={_id(each): twin_of(each.revision, address) for each in chosen}, is_synthetic=is_synthetic,
+        hints={name: site_id for site_id, name in sites.items()},
     )  # fmt: skip
 
 
@@ -65,7 +68,7 @@ def _is(line: ReportLine, state: str) -> bool:
     return bool(line.changes) if state == "stale" else line.life.status.startswith(state)
 
 
-def _table(lines: Sequence[ReportLine]) -> Table:
+def _table(lines: Sequence[ReportLine], sites: Mapping[str, str]) -> Table:
     columns = (
         Column(title="Report", weight=2), Column(title="Site"), Column(title="Period"),
         Column(title="Revision", is_number=True), Column(title="Status", weight=2), Column(title="Reviewed", weight=2),
@@ -74,7 +77,8 @@ def _table(lines: Sequence[ReportLine]) -> Table:
     rows = [
         Row(
             cells=(
-                Cell(text=each.title, figure_id=_id(each)), Cell(text=each.revision.site_id),
+                Cell(text=each.title, figure_id=_id(each)),
+                Cell(text=sites.get(each.revision.site_id, each.revision.site_id)),
                 Cell(text=each.revision.period),
                 Cell(text=str(each.revision.revision)), Cell(text=each.life.text, tone=_TONES[_stage(each)]),
                 _step(each.life.reviewed), _step(each.life.published), _holds(each),

@@ -52,7 +52,8 @@ FORMULAS: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
-    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored.
+    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored. of:
+    what its scope is called by people.
 
     is_open: whether who looks may see more of a figure that it is made of than its value.
     """
@@ -66,6 +67,7 @@ class Explained:
     time_zone: str
     titles: Mapping[str, tuple[str, str, str]]
     kept: bool
+    of: str
     is_past: bool = False
     is_open: Callable[[Figure], bool] = lambda _: True
 
@@ -115,7 +117,7 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
 def _label(figure: Figure, told: Explained) -> str:
     title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
     label = figure.label.replace(figure.kpi, title)
-    return label if figure.scope in label else f"{label} of {figure.scope}"
+    return label.replace(figure.scope, told.of) if figure.scope in label else f"{label} of {told.of}"
 
 
 def _days(figure: Figure) -> str:
@@ -149,7 +151,7 @@ def _facts(told: Explained) -> Steps:
     figure = told.figure
     with_care = ", ".join(map(words, figure.findings))
     facts = [
-        ("Scope", figure.scope, ""),
+        ("Scope", figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})", ""),
         ("Period", f"{_days(figure)} of {told.time_zone}", ""),
         ("Exact value", exact_text(figure.value, figure.unit), ""),
         ("Coverage", "" if figure.coverage is None else f"{figure.coverage:.1%} of its time was read", ""),

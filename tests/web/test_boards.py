@@ -1,6 +1,7 @@
 """Boards over a real project: their numbers are those of the marts, and each tile says what it lacks."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.time import FixedClock
 from orchestration.views.running_view import running_now
 from orchestration.web.ask import Ask
@@ -26,7 +28,7 @@ from reports.writer import format_alike
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.live_told import row
-from tests.web.marts_world import THEO, Asking, make_project, plant_of_the_web
+from tests.web.marts_world import THEO, Asking, copy_of, make_project, plant_of_the_web
 
 ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
 
@@ -133,6 +135,22 @@ def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:
     page = text_of(other.get("/board/site", [PAGE], site="plant").text)
     assert "compressor_1" not in page
     assert "Open findings" not in page
+
+
+def test_a_tenant_without_sites_of_their_own_meets_the_first_that_has_a_part_of_theirs(
+    asking: Asking, tmp_path: Path
+) -> None:
+    project = copy_of(asking.project, tmp_path / "two")
+    annex = project.site("plant").model_copy(update={"site_id": "annex", "name": "The annex", "premises": Premises()})
+    text = json.dumps(annex.model_dump(mode="json", exclude_defaults=True))
+    (project.project.sites_dir / "annex.yaml").write_text(text)
+    everywhere = Asking(project, asking.clock, THEO.model_copy(update={"sites": ()}))
+    told = everywhere.get("/board/site", [PAGE])
+    assert told.status == 200, text_of(told.text)
+    assert "Hall" in text_of(told.text)
+    assert "The annex" not in text_of(told.text)
+    assert everywhere.get("/board/site", [PAGE], site="annex").status == 404
+    project.close()
 
 
 def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
+from orchestration.web.lists import PARQUET
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, make_project, plant_of_the_web
 
@@ -100,6 +102,19 @@ def test_series_are_the_points_of_the_page_and_its_csv(vera: Asking) -> None:
             assert row["compared"] == (float(line["compared_kwh"]) if line["compared_kwh"] else None)
 
 
+def test_a_series_of_few_points_keeps_its_lowest_and_highest(vera: Asking) -> None:
+    query = {"site": "plant", "scope": "meter:hvac", "range": "2025-03", "grain": "hour"}
+    every = vera.json("/series", **query)["rows"]
+    for most in ("2", "40", "101"):
+        few = vera.json("/series", **query, points=most)["rows"]
+        assert 2 <= len(few) <= int(most)
+        assert [each for each in every if each in few] == few
+        values, known = ([row["value"] for row in rows if row["value"] is not None] for rows in (few, every))
+        assert (min(values), max(values)) == (min(known), max(known))
+    assert vera.json("/series", **query, points="50000")["rows"] == every
+    assert vera.get("/api/v1/ems/series", **query, points="0").status == 400
+
+
 def test_a_series_too_long_names_the_grain_that_is_not(vera: Asking) -> None:
     found = vera.get("/api/v1/ems/series", site="plant", range="2016/2026", grain="quarter")
     assert found.status == 400
@@ -180,6 +195,15 @@ def test_csv_is_asked_for_by_accept_and_holds_every_row(vera: Asking) -> None:
     lines = list(csv.DictReader(io.StringIO(answer.text)))
     assert len(lines) == vera.json("/kpis", **query)["total"]
     assert answer.headers["etag"] != vera.get("/api/v1/ems/kpis", **query).headers["etag"]
+
+
+def test_parquet_is_asked_for_by_accept_and_holds_the_same(vera: Asking) -> None:
+    query = {"site": "plant", "scope": "meter:hvac", "range": "2025-03", "grain": "hour"}
+    answer = vera.get("/api/v1/ems/series", [("accept", PARQUET)], **query)
+    assert answer.headers["content-type"] == PARQUET
+    rows, told = pl.read_parquet(answer.body), vera.json("/series", **query)["rows"]
+    assert rows["start"].to_list() == [each["start"] for each in told]
+    assert [None if each is None else float(each) for each in rows["value"]] == [each["value"] for each in told]
 
 
 def test_pages_never_shift_and_a_strange_cursor_is_refused(vera: Asking) -> None:

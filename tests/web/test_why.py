@@ -163,17 +163,19 @@ clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
 app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))
 for address in sys.argv[3:]:
     print(asyncio.run(send(app, "GET", address)).text)
-print("duckdb" in sys.modules)
+print("duckdb" in sys.modules or "scipy" in sys.modules)
 """
 
 
 def test_the_sql_runs_beside_the_process_of_the_pages_and_says_the_same(seen: Asking, plant_folder: Path) -> None:
     running = {"site": "plant", "of": "running", "kpi": "cost", "at": "2025-03-17T14:30Z"}
-    asked = [f"/api/v1/ems/why?{urlencode(each)}" for each in (MONTH, running)]
+    band = {"site": "plant", "scope": "seu:hvac", "kpi": "uncertainty_kwh", "period": "2025-Q1", "of": "assessment"}
+    asked = [f"/api/v1/ems/why?{urlencode(each)}" for each in (MONTH, running, band)]
     command = [sys.executable, "-c", APART, str(plant_folder), LATER.isoformat(), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     *said, is_loaded = done.stdout.splitlines()
-    assert [json.loads(each) for each in said] == [seen.json("/why", **MONTH), seen.json("/why", **running)]
+    assert [json.loads(each) for each in said] == [seen.json("/why", **each) for each in (MONTH, running, band)]
+    assert json.loads(said[-1])["figure"]["value"] is not None
     assert is_loaded == "False"
 
 

@@ -376,6 +376,12 @@ class Site(Model):
         """The meter of that id, or None where the site has none."""
         return self._meters_by_id.get(meter_id)
 
+    def stream_name(self, stream_id: str) -> str:
+        """What people call a meter or driver of the site: its name, or its id in words where the file gives none."""
+        meter = self.meter(stream_id)
+        named = meter.name if meter else next((e.name for e in self.drivers if e.driver_id == stream_id), "")
+        return named or stream_id.replace("_", " ")
+
     @cached_property
     def _meters_by_id(self) -> dict[str, Meter]:
         # The first of two of one name, which the validators refuse: they ask here before.

@@ -87,7 +87,7 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
     sources = ask.project.sources(keeps=False)
     is_synthetic = bool(rows["is_synthetic"].any())
     book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
-    add_rows(book, site, rows, sources=sources, is_traced=False)
+    add_rows(book, site, rows, sources=sources, marts_dir=ask.marts_now, is_traced=False)
     # Nothing is kept by a question: the figure of the command's answer has an id, this one a reason.
     found = [
         {**row_of(figure, sources, {}), "figure_id": "", "why": why_of(figure, ask.address)}

@@ -17,7 +17,7 @@ from orchestration.web.api.kpis import range_of
 from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.gather import marts_of, scope_of, stamp_of
-from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole
+from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
 from orchestration.web.route_rights import asked
 from reports.again.computations import RUNNING
 from reports.pages.address import PageGrain, before
@@ -30,16 +30,19 @@ FIELDS = tuple(RUNNING)
 
 
 @router.get("/series")
-def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", *PAGING))) -> Response:
-    """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null."""
+def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", "points", *PAGING))) -> Response:
+    """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null. Of `points`
+    that are fewer the lowest and highest of neighbours are kept.
+    """
     site = ask.site()
     scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
     _refuse_many(period, grain)
+    most = whole_number("points", ask.address.part("points") or str(MOST_POINTS), MOST_POINTS)
     return listed(
         request,
         ask,
         stamp_of(ask, site),
-        whole(lambda: _points(Asked(ask, site, scope, period, grain, has_whys=False))),
+        whole(lambda: _thinned(_points(Asked(ask, site, scope, period, grain, has_whys=False)), most)),
         most=MOST_POINTS,
         usual=MOST_POINTS,
         more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},
@@ -109,6 +112,20 @@ def _points(asked_for: Asked) -> list[dict[str, Any]]:
         }
         for each in points
     ]
+
+
+def _thinned(points: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most so many of them in their order: of each run of neighbours the lowest and the highest value."""
+    if len(points) <= most:
+        return points
+    run, kept = -(-len(points) // max(most // 2, 1)), []
+    for start in range(0, len(points), run):
+        here = range(start, min(start + run, len(points)))
+        # A run of gaps stays one.
+        known = [at for at in here if points[at]["value"] is not None] or [start]
+        ends = {min(known, key=lambda at: points[at]["value"]), max(known, key=lambda at: points[at]["value"])}
+        kept += [points[at] for at in sorted(ends)]
+    return kept[:most]
 
 
 def _refuse_many(period: Period, grain: PageGrain) -> None:

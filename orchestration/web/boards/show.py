@@ -70,7 +70,7 @@ class Show:
 
     def figures(self, rows: pl.DataFrame) -> list[Figure]:
         """A figure for each row of KPI marts, in the rows' order."""
-        return add_rows(self.book, self.site, rows, sources=self.sources, is_traced=False)
+        return add_rows(self.book, self.site, rows, sources=self.sources, marts_dir=self.ask.marts_now, is_traced=False)
 
     def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
         """Rows of a scope's KPI of a grain within [start, end)."""

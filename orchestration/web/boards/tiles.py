@@ -13,7 +13,7 @@ from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, spa
 from orchestration.web.boards.site_now import Asked
 from orchestration.web.boards.together import areas_of, compared_sites
 from orchestration.web.cache import answers_of
-from orchestration.web.gather import stamp_of
+from orchestration.web.gather import stamp_of_uses
 from reports.pages.board import orders
 from reports.pages.page import Widget
 from reports.pages.widgets import (
@@ -105,16 +105,10 @@ _KEPT_S = 300
 
 
 def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
-    """The tile as it was made of the same marts, readings, site files and baselines."""
+    """The tile as it was made of the same marts, readings, site files, baselines and adjustments."""
     show = asked.site.show
-    ask, baselines = show.ask, show.ask.project.baselines
-    rests = [
-        (
-            stamp_of(ask, each.site),
-            *((v.baseline_id, v.version, v.status) for v in baselines.versions(each.site.site_id)),
-        )
-        for each in asked.sites
-    ]
+    ask = show.ask
+    rests = stamp_of_uses(ask, [each.site for each in asked.sites])
     turn = int(ask.now_utc.timestamp() // _KEPT_S)
     # The address stands in every link of the tile.
     named = (key, show.address.href(), str(asked.period), tuple(each.site.site_id for each in asked.sites), turn)
@@ -124,7 +118,7 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
         whys = {each: why for now in asked.sites for each, why in now.show.whys.items()}
         return orjson.dumps({"widget": widget.model_dump(mode="json"), "whys": whys}), "application/json"
 
-    found = orjson.loads(answers_of(str(ask.project.project.root)).get((*named, *rests), make).body)
+    found = orjson.loads(answers_of(str(ask.project.project.root)).get((*named, rests), make).body)
     show.whys.update(found["whys"])
     return Widget.model_validate_json(orjson.dumps(found["widget"]))
 

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
-from orchestration.web.draw import draw
+from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_shown import energy_given
 from orchestration.web.gather import scope_of, stamp_of
 from orchestration.web.route_rights import asked
@@ -20,12 +20,7 @@ TAKES = ("hide",)
 @router.get(PATH, response_class=HTMLResponse)
 def energy(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
     """The page."""
-    return answered(
-        request,
-        ask,
-        stamp_of(ask, ask.site()),
-        lambda: (bytes(draw(ask, energy_page(energy_given(ask))).body), "text/html; charset=utf-8"),
-    )
+    return draw_kept(request, ask, stamp_of(ask, ask.site()), lambda: energy_page(energy_given(ask)))
 
 
 @router.get(CSV)

@@ -5,13 +5,15 @@ import io
 from datetime import timedelta
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from assets.kpi.enpi_of_use.use_register import seu_lines
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Seu
 from orchestration.web.ask import Ask
-from orchestration.web.draw import draw
+from orchestration.web.draw import draw_kept
+from orchestration.web.gather import stamp_of_uses
 from orchestration.web.number_asked import asking
 from orchestration.web.route_rights import asked
 from reports.again.figure_sources import seu_of
@@ -19,20 +21,26 @@ from reports.asked.use_quarters import known_days, newest_assessable, use_told
 from reports.asked.why_asked import Asking, version_of
 from reports.pages.address import span
 from reports.pages.energy_uses import Quarter, UseTold, enpi_list, quarters_csv, use_page
+from reports.pages.page import Page
 
 router = APIRouter()
 TAKES = ("baseline",)
 
 
 @router.get("/enpi", response_class=HTMLResponse)
-def uses(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
+def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     """Every use of the sites that the person sees, or of the one that is named."""
-    project, sources = ask.project, ask.project.sources(keeps=False)
-    sites = ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
+    project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
     lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active_only=True)
-    known = {name: asking(ask.of(site=name), sources) for name in sites}
-    found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
-    return draw(ask, enpi_list(found, ask.address, sites=list(sites)))
+
+    def page() -> Page:
+        sources = project.sources(keeps=False)
+        known = {name: asking(ask.of(site=name), sources) for name in sites}
+        found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
+        return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
+
+    stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"
+    return draw_kept(request, ask, stamp, page)
 
 
 def _newest(given: Asking, seu: Seu) -> Quarter | None:
@@ -40,9 +48,10 @@ def _newest(given: Asking, seu: Seu) -> Quarter | None:
 
 
 @router.get("/enpi/{site}/{seu}", response_class=HTMLResponse)
-def use(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """One use."""
-    return draw(ask, use_page(_told(ask, site, seu), ask.address))
+    stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
+    return draw_kept(request, ask, stamp, lambda: use_page(_told(ask, site, seu), ask.address))
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")

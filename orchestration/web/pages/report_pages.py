@@ -30,8 +30,9 @@ def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all"))) ->
         for each in report_lines(ask)
         if sees_site(ask.person, each.revision.site_id) and site in (None, each.revision.site_id)
     ]
-    is_synthetic = any(known.is_simulated for known in ask.sites().values())
-    return draw(ask, report_page(lines, ask.address, is_synthetic=is_synthetic))
+    known = ask.sites()
+    names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
+    return draw(ask, report_page(lines, ask.address, sites=names, is_synthetic=is_synthetic))
 
 
 def report_lines(ask: Ask) -> list[ReportLine]:

@@ -60,8 +60,8 @@ def _told_live(ask: Ask) -> Page:
         raise BadInput(f"site {site.site_id!r} tells no point {name!r} now", reason="unknown_item")
     address = ask.address.model_copy(update={"site": site.site_id})
     return point_page(
-        address, value, of=site.name, told_by=tuple(_told_by(site, value.source_id, value.point)),
-        time_zone=site.time_zone, now_utc=ask.now_utc, every_s=asked_every_s(site).get(value.source_id, 0.0),
+        address, value, site=site, told_by=tuple(_told_by(site, value.source_id, value.point)),
+        now_utc=ask.now_utc, every_s=asked_every_s(site).get(value.source_id, 0.0),
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 A KPI that cannot be known is a figure without a value whose status is the finding that says why.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-from assets.kpi.claims.mv_savings import known_span
 from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi_of_use.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
@@ -25,6 +23,7 @@ from reports.again.claims import against_use, claim_of
 from reports.again.computations import baseline_input
 from reports.again.figure_sources import Sources, seu_of
 from reports.content.lists.figure_list import figure_list
+from reports.datasets.of_uses.use_days import UseDays
 from reports.figures import FigureBook
 from reports.report_content import ReportContent
 
@@ -69,21 +68,30 @@ def kpi_list(
     # A stroke within a scope would read as another part of the id.
     report_id = "/".join([NAME, site.site_id, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
-    add_rows(book, site, rows, sources=sources)
+    add_rows(book, site, rows, sources=sources, marts_dir=marts_dir)
     return figure_list(book, name=NAME, title="KPI values", period=period, site=site)
 
 
 def add_rows(
-    book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources, is_traced: bool = True
+    book: FigureBook,
+    site: Site,
+    rows: pl.DataFrame,
+    *,
+    sources: Sources,
+    marts_dir: Path | None = None,
+    is_traced: bool = True,
 ) -> list[Figure]:
     """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day. Returns them; a
     row that the book has already is that figure.
 
+    marts_dir: whose days say what forbids a saving; None: the readings do, as known then.
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
     are of, and their inputs are looked up when somebody asks why.
     """
     return [
-        book.at(path) if book.has(path := _path(site, row)) else _add(book, site, row, sources, is_traced=is_traced)
+        book.at(path)
+        if book.has(path := _path(site, row))
+        else _add(book, site, row, sources, marts_dir=marts_dir, is_traced=is_traced)
         for row in rows.iter_rows(named=True)
     ]
 
@@ -111,24 +119,20 @@ def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: dateti
     ]
 
 
-def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> str:
+def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime, marts_dir: Path | None) -> str:
     """Code of what forbids to print a saving that the mart holds; empty for every other KPI."""
     if row["kpi"] != SAVING or row["baseline_id"] is None:
         return ""
     seu = seu_of(site, row["scope"].removeprefix("seu:"))
     span = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=site.time_zone)
     version = sources.baseline(row["baseline_id"], row["baseline_version"])
-    known = sources.pairs(
-        site,
-        seu.seu_id,
-        (version.baseline_id, version.version),
-        known_span(version, as_of_utc, site.time_zone),
-        as_of_utc,
+    versions = {seu.seu_id: version}
+    days = UseDays(site, span, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir)
+    # First of all days that are known: where readings are asked, each row's are a part of these.
+    against = against_use(
+        sources, site, seu, version, end=span.end, as_of_utc=as_of_utc, pairs=lambda every: days.pairs(seu, every)
     )
-    # Days are in order: each row cuts its own out of all, which are read once for every month.
-    first, after = (bisect_left(known, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
-    result = enpi_for(known[first:after], seu_id=seu.seu_id, version=version, period=span)
-    against = against_use(sources, site, seu, version, end=span.end, as_of_utc=as_of_utc)
+    result = enpi_for(days.pairs(seu, span), seu_id=seu.seu_id, version=version, period=span)
     return claim_of(site, seu, result, against).not_claimed
 
 
@@ -138,9 +142,17 @@ def _path(site: Site, row: Mapping[str, Any]) -> str:
     return f"{site.site_id}/{row['scope']}/{row['grain']}/{place}/{row['kpi']}"
 
 
-def _add(book: FigureBook, site: Site, row: Mapping[str, Any], sources: Sources, *, is_traced: bool) -> Figure:
+def _add(
+    book: FigureBook,
+    site: Site,
+    row: Mapping[str, Any],
+    sources: Sources,
+    *,
+    marts_dir: Path | None,
+    is_traced: bool,
+) -> Figure:
     kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
-    hour, barred = row.get("hour_start_utc"), _barred(site, row, sources, book.as_of_utc)
+    hour, barred = row.get("hour_start_utc"), _barred(site, row, sources, book.as_of_utc, marts_dir)
     parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
     return book.add(
         _path(site, row),

@@ -38,27 +38,32 @@ class UseDays:
         self.versions, self.as_of_utc = versions, as_of_utc
         sources.know(versions.values())
         self._known: dict[tuple[str, date, date], list[DayPair]] = {}
-        self._stored = {} if marts_dir is None or not site.seus else self._published(marts_dir)
+        self._mart: dict[str, tuple[set[tuple[str, int]], pl.DataFrame]] = {}
+        if marts_dir is not None and site.seus:
+            key = ("days of uses", marts_dir, site.site_id)
+            self._mart = sources.keep(key, partial(_published, marts_dir, site.site_id))
 
     def pairs(self, seu: Seu, period: Period, *, with_band: bool = False) -> list[DayPair]:
         """Metered and expected days of a span. with_band: what the uncertainty of a span before the report's needs.
 
         Days of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
         """
-        version = self.versions.get(seu.seu_id)
-        if seu.seu_id not in self._stored:
+        version, stored = self.versions.get(seu.seu_id), self._stored(seu.seu_id)
+        if stored is None:
             pinned = None if version is None else (version.baseline_id, version.version)
             return self.sources.pairs(self.site, seu.seu_id, pinned, period, self.as_of_utc)
         is_own = self.period.start <= period.start and period.end <= self.period.end
         if version is None or not (is_own or with_band):
-            return _inside(self._stored[seu.seu_id], period)
+            return _inside(stored, period)
         span = self.period if is_own else period
         key = (seu.seu_id, span.start, span.end)
         if key not in self._known:
-            self._known[key] = self._with_conditions(seu, version, span)
+            self._known[key] = self._with_conditions(seu, version, _inside(stored, span), span)
         return _inside(self._known[key], period)
 
-    def _with_conditions(self, seu: Seu, version: BaselineVersion, span: Period) -> list[DayPair]:
+    def _with_conditions(
+        self, seu: Seu, version: BaselineVersion, stored: Sequence[DayPair], span: Period
+    ) -> list[DayPair]:
         """The mart's days of a span, each with its features and whether the baseline never saw its drivers."""
         drivers = tuple(driver.driver_id for driver in seu.drivers)
         # Meters are not read: uses with the same drivers have the same days.
@@ -75,37 +80,40 @@ class UseDays:
             replace(
                 pair, is_extrapolated=pair.local_date in outside, features=features.get(pair.local_date, pair.features)
             )
-            for pair in _inside(self._stored[seu.seu_id], span)
+            for pair in stored
         ]
 
-    def _published(self, marts_dir: Path) -> dict[str, list[DayPair]]:
-        """The mart's days of each use for which it expects by the very version of this report.
+    def _stored(self, seu_id: str) -> list[DayPair] | None:
+        """The mart's days of a use for which it expects by the very version of this report; None of others.
 
-        Other uses are asked of the readings: marts do not expect by a provisional version, and do not say how much
-        of what they expect approved adjustments added.
+        Those are asked of the readings: marts do not expect by a provisional version, and do not say how much of what
+        they expect approved adjustments added.
         """
-        read = partial(read_mart, marts_dir, "mart_seu__day_enpi", site_id=self.site.site_id)
-        # A mart that is gone takes no number along: the readings say the same.
-        rows = if_published(read, lambda _: pl.DataFrame())
-        if rows.is_empty():
-            return {}
-        named: dict[str, set[tuple[str, int]]] = {}
-        by_version = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
-        for seu_id, baseline_id, number in by_version.iter_rows():
-            named.setdefault(seu_id, set()).add((baseline_id, number))
-        by_use = rows.select("seu_id", *_COLUMNS).partition_by("seu_id", as_dict=True, include_key=False)
-        return {
-            seu_id: [_pair(*row) for row in days.iter_rows()]
-            for (seu_id,), days in by_use.items()
-            if named.get(seu_id, set()) == self._expecting(seu_id)
-        }
-
-    def _expecting(self, seu_id: str) -> set[tuple[str, int]] | None:
+        named, rows = self._mart.get(seu_id, (None, pl.DataFrame()))
         version = self.versions.get(seu_id)
-        if version is None:
-            return set()
-        adjusted = self.sources.adjustments(version.baseline_id, version.version, self.as_of_utc)
-        return None if adjusted else {(version.baseline_id, version.version)}
+        if named != (set() if version is None else {(version.baseline_id, version.version)}):
+            return None
+        if version is not None and self.sources.adjustments(version.baseline_id, version.version, self.as_of_utc):
+            return None
+        days: list[DayPair] = self.sources.keep(
+            ("mart days", self.site.site_id, seu_id), lambda: [_pair(*row) for row in rows.iter_rows()]
+        )
+        return days
+
+
+def _published(marts_dir: Path, site_id: str) -> dict[str, tuple[set[tuple[str, int]], pl.DataFrame]]:
+    """Of each use the versions that the mart expects by, and its days as _COLUMNS."""
+    # A mart that is gone takes no number along: the readings say the same.
+    read = partial(read_mart, marts_dir, "mart_seu__day_enpi", site_id=site_id)
+    rows = if_published(read, lambda _: pl.DataFrame())
+    if rows.is_empty():
+        return {}
+    named: dict[str, set[tuple[str, int]]] = {}
+    by_version = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
+    for seu_id, baseline_id, number in by_version.iter_rows():
+        named.setdefault(seu_id, set()).add((baseline_id, number))
+    by_use = rows.select("seu_id", *_COLUMNS).partition_by("seu_id", as_dict=True, include_key=False)
+    return {seu_id: (named.get(seu_id, set()), days) for (seu_id,), days in by_use.items()}
 
 
 def _pair(
