@@ -28,7 +28,8 @@ Alone = Callable[[DispatchCase, float], float | None]
 
 def room_blocks(case: DispatchCase, problem: Problem) -> list[Block]:
     """The planned rooms of a problem, where they are many enough to be solved by schedules; else none."""
-    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
+    # A share of a step is no column: rooms with shares have few whole switchings, and need none.
+    rooms = [d for d in case.devices if isinstance(d, Room) and d.is_planned and d.duty_from_h is None]
     if len(rooms) * len(case.step_h) < MANY:
         return []
     own_rows = dict[str, list[Places]]()
