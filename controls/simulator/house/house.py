@@ -1,0 +1,257 @@
+"""The house itself: it goes on by the minute, as it is told or by itself, and shows what its instruments show."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from controls.simulator.house.courses import QUARTER_S, Courses
+from controls.simulator.house.day import DAY_S, MINUTES, Day, Days
+from controls.simulator.house.heat_step import MINUTE_H, heat_step
+from controls.simulator.house.lived_account import Account, Stored
+from controls.simulator.house.market import Market, Prices
+from controls.simulator.house.nominal import nominal_of
+from controls.simulator.house.services import ErringService, Service
+from controls.simulator.house.stores import BatteryCells, ParkedCar, WaterTank
+from controls.simulator.house.truth import Truth, truth_of
+from controls.simulator.house.understood import Told, understood
+from controls.simulator.physics.noise import Series
+from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+
+Faults = Mapping[str, Literal["stuck", "silent"]]
+# What no set-point passes: a heater's own cut-out, and the frost guard of its thermostat.
+_HOT_DEGC, _FROST_DEGC = 28.0, 6.0
+# A thermostat heats from a little above what is wanted until so much more.
+_ABOVE_K, _SWING_K = 0.1, 0.5
+# Windows that somebody opens because it is too warm: so much of what a window can.
+_TILTED = 0.5
+
+
+class House:
+    """A closed site (contracts/control/closed_loop.py). Told nothing, every room is held at its day's least temperature
+    round the clock by its thermostat, the car charges at full power as soon as it comes, the battery rests, and the
+    tank follows its own thermostat.
+
+    Heaters also take `set_temperature_degc`, which sets their thermostat for as long as it is told.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        parts: "Parts",
+        *,
+        start_utc: datetime,
+        service: Service,
+        faults: Faults | None,
+    ) -> None:
+        self._now_utc, self._service, self._faults = start_utc, service, dict(faults or {})
+        self._nominal, self._truth, self._days, self._market = parts.nominal, parts.truth, parts.days, parts.market
+        figures = self._nominal.rooms.values()
+        self._low, self._high = (
+            np.array([np.broadcast_to(value, 24) for value in values]).T
+            for values in ([each.low_degc for each in figures], [each.high_degc for each in figures])
+        )
+        self._heated, rooms = len(self._nominal.rooms), self._truth.rooms
+        self._kept = parts.kept
+        # Nodes, heaters (0 or 1), heat through windows: what one product with `kept` takes.
+        self._z = np.concatenate([np.full(2 * rooms, 19.0), np.zeros(self._heated + rooms)])
+        self._tilted: Series | None = None
+        self._battery = BatteryCells(self._nominal, self._truth)
+        self._car, self._tank = ParkedCar(self._nominal, self._truth), WaterTank(self._nominal, self._truth)
+        self._kgco2e = next((float(one.kgco2e_per_kwh) for one in site.factors), 0.0)
+        self._stuck: dict[str, float] = {}
+        self._kwh: dict[str, float] = {}
+        self._elapsed_h, self._last = 0.0, dict[str, float]()
+        self.open_account()
+
+    def look(self) -> Seen:
+        """What its instruments show now; powers since the last look."""
+        day, at = self._today()
+        if self._elapsed_h > 0:
+            self._last = {name: round(kwh / self._elapsed_h, 4) for name, kwh in self._kwh.items()}
+            self._kwh, self._elapsed_h = {}, 0.0
+        quarter = at // 15
+        kw = {name: self._last.get(name, 0.0) for name in self._assets()}
+        rng = day.noise_k[quarter]
+        return Seen(
+            at_utc=self._now_utc,
+            states=self._states(day, at),
+            drawn_kw=kw,
+            load_kw=self._last.get("load", round(float(day.load_kw[at]), 4)),
+            import_kw=self._last.get("import", 0.0),
+            export_kw=self._last.get("export", 0.0),
+            outdoor_degc=round(float(day.outdoor_degc[at] + rng[0]), 1),
+            ghi_w_per_m2=round(float(day.ghi_w_per_m2[at] * (1.0 + 0.2 * rng[1 % rng.size])), 1),
+        )
+
+    def outlook(self, hours: int) -> Outlook:
+        """What is foretold now."""
+        return self._service(self._now_utc, hours)
+
+    def act(self, set_points: SetPoints, minutes: int) -> None:
+        """Go on. Raises BadInput for set-points that no device of the house takes; nothing has moved then."""
+        told = understood(set_points, self._nominal)
+        if minutes < 1:
+            raise BadInput(f"the house goes on by whole minutes, not by {minutes}", reason="bad_period")
+        left = minutes
+        while left:
+            day, at = self._today()
+            count = min(left, MINUTES - at)
+            self._go_on(day, at, at + count, told)
+            self._now_utc += timedelta(minutes=count)
+            left -= count
+
+    def lived(self) -> Lived:
+        """What came of all since the account was opened."""
+        return self._account.lived(self._stored())
+
+    def open_account(self) -> None:
+        """What came before does not count."""
+        self._account = Account(
+            opened=self._stored(),
+            kgco2e_per_kwh=self._kgco2e,
+            capacity_kwh=self._nominal.battery.capacity_kwh,
+            relays=self._heated,
+        )
+
+    def _today(self) -> tuple[Day, int]:
+        seconds = int(self._now_utc.timestamp())
+        return self._days.of(seconds // DAY_S), seconds % DAY_S // 60
+
+    def _assets(self) -> list[str]:
+        told = self._nominal
+        return [*told.rooms, told.battery_id, told.charger_id, told.tank_id, told.pv_id]
+
+    def _states(self, day: Day, at: int) -> dict[str, float | None]:
+        told, quarter = self._nominal, at // 15
+        states = dict[str, float | None]()
+        shown = np.round(self._z[: self._heated] + day.noise_k[quarter], 1).tolist()
+        for name, degc, is_silent in zip(told.rooms, shown, day.is_silent[quarter].tolist(), strict=True):
+            fault = self._faults.get(name)
+            value = self._stuck.setdefault(name, degc) if fault == "stuck" else degc
+            states[name] = None if is_silent or fault == "silent" else value
+        states[told.battery_id] = told.battery.capacity_kwh * self._battery.soc_percent / 100
+        car_percent = round(100 * self._car.kwh / told.car.capacity_kwh)
+        states[told.charger_id] = None if day.is_away[at] else told.car.capacity_kwh * car_percent / 100
+        tank_degc = round(self._tank.tank.degc(self._tank.state.stored_kwh), 1)
+        states[told.tank_id] = told.tank.kwh(tank_degc)
+        return states
+
+    def _stored(self) -> Stored:
+        truth, battery, car = self._truth, self._battery, self._car
+        heat = float(truth.heat_kwh_per_k @ self._z[: truth.heat_kwh_per_k.size]) + self._tank.state.stored_kwh
+        cells = battery.kwh / truth.charge_efficiency
+        driven = (car.kwh - car.lacked_kwh) / truth.car_efficiency
+        return Stored(kwh=heat + cells + driven, discharged_kwh=battery.through_kwh / 2)
+
+    def _go_on(self, day: Day, first: int, after: int, told: Told) -> None:
+        # Before anything moves: a price may lack.
+        prices = self._market.minutes(int(self._now_utc.timestamp()) // DAY_S, first, after)
+        air, relays = self._rooms_go_on(day, first, after, told)
+        battery = self._battery.run(day, first, after, told_kw=told.battery_kw)
+        car = self._car.run(day, first, after, told_kw=told.car_kw)
+        tank = self._tank.run(day, first, after, relays=told.relays)
+        pv = np.minimum(day.pv_kw[first:after], told.pv_limit_kw)
+        load = day.load_kw[first:after]
+        net = load + relays @ self._truth.heaters_kw + battery + car + tank - pv
+        names = self._nominal
+        for name, kw in zip(names.rooms, (self._truth.heaters_kw * relays.sum(axis=0)).tolist(), strict=True):
+            self._meter(name, kw)
+        for name, series in (
+            (names.battery_id, battery),
+            (names.charger_id, car),
+            (names.tank_id, tank),
+            (names.pv_id, -pv),
+            ("load", load),
+            ("import", np.maximum(net, 0.0)),
+            ("export", np.maximum(-net, 0.0)),
+        ):
+            self._meter(name, float(series.sum()))
+        self._elapsed_h += (after - first) * MINUTE_H
+        self._put_down(day, slice(first, after), air, (net, pv), prices)
+
+    def _meter(self, name: str, kw_minutes: float) -> None:
+        self._kwh[name] = self._kwh.get(name, 0.0) + kw_minutes * MINUTE_H
+
+    def _put_down(self, day: Day, span: slice, air: Series, powers_kw: tuple[Series, Series], prices: Prices) -> None:
+        self._account.add(powers_kw, prices)
+        hour = day.hour[span]
+        self._account.feel(air, self._low[hour], self._high[hour], day.persons[span] > 0)
+
+    def _rooms_go_on(self, day: Day, first: int, after: int, told: Told) -> tuple[Series, Series]:
+        """Temperatures of the heated rooms and their relays (0 or 1), one row a minute."""
+        z, heated, rooms = self._z, self._heated, self._truth.rooms
+        nodes, here, every = z[: 2 * rooms], z[:heated], z[:rooms]
+        relays, windows = z[2 * rooms : 2 * rooms + heated], z[2 * rooms + heated :]
+        on_at, off_at = self._thresholds(told)
+        is_on, outdoor = relays.astype(bool), day.outdoor_degc.tolist()
+        lived = np.empty((after - first, z.size))
+        before, tilted = is_on, self._tilted
+        for k, at in enumerate(range(first, after)):
+            # Every quarter of an hour whoever is at home feels whether it is too warm.
+            if at % 15 == 0:
+                is_warm = every > day.too_warm_degc[at]
+                tilted = is_warm * self._truth.aired_kw_per_k * _TILTED if is_warm.any() else None
+            is_on = (is_on & (here < off_at)) | (here < on_at)
+            relays[:] = is_on
+            if tilted is not None or day.is_aired[at]:
+                kw_per_k = day.aired[at] if tilted is None else day.aired[at] + tilted
+                np.multiply(kw_per_k, outdoor[at] - every, out=windows)
+            else:
+                windows[:] = 0.0
+            lived[k] = z
+            nodes[:] = self._kept @ z + day.push[at]
+        self._tilted = tilted
+        switchings = np.diff(lived[:, 2 * rooms : 2 * rooms + heated], axis=0, prepend=before[None, :])
+        self._account.switched(int(np.abs(switchings).sum()))
+        return lived[:, :heated], lived[:, 2 * rooms : 2 * rooms + heated]
+
+    def _thresholds(self, told: Told) -> tuple[Series, Series]:
+        """Below the first a heater goes on, and stays on until the second: of its thermostat, of its guards if told."""
+        usual = self._low.max(axis=0) + _ABOVE_K
+        own = np.where(np.isnan(told.degc), usual, np.clip(told.degc, _FROST_DEGC, _HOT_DEGC))
+        guards = np.where(told.is_on, _HOT_DEGC, _FROST_DEGC)
+        on_at = np.where(told.is_told, guards, own)
+        return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
+
+
+class Parts:
+    """What a house of a seed is put together from; the same for every service that foretells at it."""
+
+    def __init__(self, site: Site, *, seed: int, prices: pl.DataFrame | None) -> None:
+        self.nominal = nominal_of(site)
+        self.truth: Truth = truth_of(self.nominal, seed=seed)
+        step, courses = heat_step(self.truth), Courses(site, seed=seed)
+        self.kept = step.kept
+        self.days = Days(courses, self.nominal, self.truth, step, time_zone=site.time_zone, seed=seed)
+        self.market = Market(site, courses, prices)
+
+
+def closed_house(
+    site: Site,
+    *,
+    start_utc: datetime,
+    seed: int,
+    prices: pl.DataFrame | None = None,
+    faults: Faults | None = None,
+) -> ClosedSite:
+    """The house of a seed at an instant (UTC, on a quarter hour). Raises BadInput for a site that lacks a device.
+
+    prices: interval_start_utc, import_price_per_kwh, export_price_per_kwh for every quarter hour lived and foretold;
+    without, those of the site's simulated market. faults: thermometers that are stuck or silent, by asset id.
+    """
+    parts = Parts(site, seed=seed, prices=prices)
+    service = ErringService(parts.days, parts.market, seed=seed)
+    return House(site, parts, start_utc=on_a_quarter(start_utc), service=service, faults=faults)
+
+
+def on_a_quarter(start_utc: datetime) -> datetime:
+    """The instant itself. Raises BadInput where no quarter hour of UTC begins."""
+    if start_utc.utcoffset() != timedelta(0) or start_utc.timestamp() % QUARTER_S:
+        message = f"a simulated house starts on a quarter hour of UTC, not at {start_utc.isoformat()}"
+        raise BadInput(message, reason="bad_period")
+    return start_utc.astimezone(UTC)

@@ -1,0 +1,85 @@
+"""What is foretold at the house: by a weather service that errs more and more, or by one that knows what will come."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+
+from controls.simulator.house.courses import epoch_quarter
+from controls.simulator.house.day import Days
+from controls.simulator.house.market import Market
+from controls.simulator.physics.noise import Series, generator
+from data_quality.contracts.control.closed_loop import Outlook
+
+Service = Callable[[datetime, int], Outlook]
+
+COURSES = 15
+# A new run of the service's model four times a day; each runs further than anybody asks.
+_ISSUED_H, _LONGEST_H = 6, 400
+# An error's start, how much of it lasts for an hour, and what each hour adds: of kelvins, and of the sky's clearness.
+_KELVIN, _CLEAR = (0.3, 0.97, 0.35), (0.03, 0.9, 0.06)
+
+
+class ErringService:
+    """Fifteen courses around a central one, each as far from it as it is from what comes; prices as published."""
+
+    def __init__(self, days: Days, market: Market, *, seed: int) -> None:
+        self._days, self._market, self._seed = days, market, seed
+        self._errors = lru_cache(maxsize=2)(self._drawn)
+
+    def __call__(self, now_utc: datetime, hours: int) -> Outlook:
+        """Hourly from the hour in progress on."""
+        first = epoch_quarter(now_utc) // 4
+        issue = first - first % _ISSUED_H
+        true = self._days.hourly(first, hours)
+        kelvin, clear = (each[:, first - issue : first - issue + hours] for each in self._errors(issue))
+        above = true["clear_w_per_m2"]
+        clearness = np.divide(true["ghi_w_per_m2"], above, out=np.zeros(hours), where=above > 1.0)
+        ghi = np.clip(clearness + clear, 0.05, 1.05) * np.where(above > 1.0, above, 0.0)
+        start = first * 4
+        published = max(min(self._market.known_until(now_utc) - start, 4 * hours), 0)
+        buys, sells = self._market.between(start, published)
+        return Outlook(
+            start_utc=datetime.fromtimestamp(first * 3600, UTC),
+            outdoor_degc=tuple(map(tuple, np.round(true["outdoor_degc"] + kelvin, 2).tolist())),
+            ghi_w_per_m2=tuple(map(tuple, np.round(ghi, 1).tolist())),
+            import_price_per_kwh=tuple(buys.tolist()),
+            export_price_per_kwh=tuple(sells.tolist()),
+        )
+
+    def _drawn(self, issue: int) -> tuple[Series, Series]:
+        rng = generator(self._seed, issue, "house outlook")
+        found = []
+        for start, lasts, added in (_KELVIN, _CLEAR):
+            steps = rng.normal(0.0, 1.0, (COURSES, _LONGEST_H)) * np.where(np.arange(_LONGEST_H) == 0, start, added)
+            errors = np.empty_like(steps)
+            level = np.zeros(COURSES)
+            for hour in range(_LONGEST_H):
+                level = lasts * level + steps[:, hour]
+                errors[:, hour] = level
+            # The central course is off by its own error; the others lie about it.
+            errors[1:] += errors[0]
+            found.append(errors)
+        return found[0], found[1]
+
+
+class KnowingService:
+    """One course, which is what will come; prices and load as they will be."""
+
+    def __init__(self, days: Days, market: Market) -> None:
+        self._days, self._market = days, market
+
+    def __call__(self, now_utc: datetime, hours: int) -> Outlook:
+        """Hourly from the hour in progress on."""
+        first = epoch_quarter(now_utc) // 4
+        true = self._days.hourly(first, hours)
+        buys, sells = self._market.between(4 * first, 4 * hours)
+        return Outlook(
+            start_utc=datetime.fromtimestamp(first * 3600, UTC),
+            outdoor_degc=(tuple(true["outdoor_degc"].tolist()),),
+            ghi_w_per_m2=(tuple(np.maximum(true["ghi_w_per_m2"], 0.0).tolist()),),
+            import_price_per_kwh=tuple(buys.tolist()),
+            export_price_per_kwh=tuple(sells.tolist()),
+            load_kw=tuple(true["load_kw"].tolist()),
+        )
