@@ -38,12 +38,18 @@ class Ruled:
 
     def __post_init__(self) -> None:
         self._kinds = [(asset, kind.kind) for asset, kind in device_assets(self.site)]
-        self._figures = {asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in device_assets(self.site)}
+        self._figures = {
+            asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in device_assets(self.site)
+        }
 
     def decide(self, seen: Seen, outlook: Callable[[int], Outlook] | None) -> SetPoints:
         """What every device is told for the next quarter hour; a device without a rule is told nothing."""
         rank = self._rank(seen, outlook) if self.by_price and outlook else 0.5
-        found = {asset.asset_id: self._room(self._figures[asset.asset_id], seen, rank) for asset, kind in self._kinds if kind == "room"}
+        found = {
+            asset.asset_id: self._room(self._figures[asset.asset_id], seen, rank)
+            for asset, kind in self._kinds
+            if kind == "room"
+        }
         if not self.by_sun:
             return found
         own = [asset.asset_id for asset, kind in self._kinds if kind in {"battery", "ev_charger"}]

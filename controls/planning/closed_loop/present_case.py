@@ -15,7 +15,7 @@ from controls.optimiser.devices.connection import Connection, connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room
-from controls.optimiser.devices.tank import Tank
+from controls.optimiser.devices.tank import FreeTank, Tank
 from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.moving_steps import (
     HORIZON_H,
@@ -38,7 +38,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 # What is left at the end is worth what a kWh costs in the cheap hours in which it could be put there again.
 _CHEAP = 0.25
 # A plan that rides on the edge of the band is below it half of the time: so much above, by its own uncertainty too.
-_ABOVE_K, _SURE = 0.1, 1.0
+_ABOVE_K, _SURE = 0.35, 1.0
 _LONG_FROM_H = 2 * STEP_H
 # Below this share of its capacity no tank is left at the end for whoever goes on.
 _TANK_END = 0.3
@@ -132,6 +132,19 @@ def case_of_present(now: Present) -> DispatchCase:
     )
 
 
+def whole_relays(tank: FreeTank, power_kw: float, owed_kw: float) -> tuple[dict[str, float], float]:
+    """Relays that come nearest to a power and to what earlier quarter hours left undone, and what is owed then, kW."""
+    wanted, found = power_kw + owed_kw, dict[str, float]()
+    left = wanted
+    for n, relay_kw in enumerate(tank.relays_kw, 1):
+        is_on = left >= relay_kw / 2
+        found[f"set_relay_{n:02d}_state"] = float(is_on)
+        left -= relay_kw * is_on
+    # What cannot be done at all is not owed for ever.
+    most = max(tank.relays_kw)
+    return found, min(max(left, -most), most)
+
+
 def with_courses(case: DispatchCase, now: Present, risk: Risk) -> DispatchCase:
     """The case with what else may come: the sun's courses at P10, P50 and P90 of their sums by the load's levels."""
     spans = spans_of_case(case)
@@ -144,7 +157,8 @@ def with_courses(case: DispatchCase, now: Present, risk: Risk) -> DispatchCase:
     load = np.array(case.load_kw)
     made = []
     for (low, weight, level), (name, share, sun) in product(
-        zip(("low", "mid", "high"), SWANSON, levels, strict=True), zip(("dark", "mid", "bright"), SWANSON, suns, strict=True)
+        zip(("low", "mid", "high"), SWANSON, levels, strict=True),
+        zip(("dark", "mid", "bright"), SWANSON, suns, strict=True),
     ):
         ratio = np.divide(means_of(sun, spans), whole, out=np.ones(len(spans)), where=whole > 0)
         made.append(
@@ -224,8 +238,10 @@ def _for_whoever_goes_on(device: Device, cheap: float, dear: float) -> Device:
     if isinstance(device, Tank) and device.is_planned:
         low, _ = device.band_kwh
         end_kwh = min(device.init_kwh, max(_TANK_END * device.max_kwh, low))
-        # Water that is not warm is somebody's cold shower, and not a plan that cannot be.
-        return device.model_copy(
-            update={"end_min_kwh": end_kwh, "comfort_min_kwh": low, "comfort_price_per_kwh_h": max(2 * dear, 0.1)}
+        # Water that is not warm is somebody's cold shower, and not a plan that cannot be. Its relays share its power
+        # out when they are told (whole_relays): counted in every step of two days they take most of a solver's time.
+        figures = {name: getattr(device, name) for name in Tank.model_fields}
+        return FreeTank.model_validate(
+            figures | {"end_min_kwh": end_kwh, "comfort_min_kwh": low, "comfort_price_per_kwh_h": max(2 * dear, 0.1)}
         )
     return device

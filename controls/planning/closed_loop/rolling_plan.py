@@ -16,14 +16,15 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room
+from controls.optimiser.devices.tank import FreeTank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.solve_scenarios import solve_scenarios
 from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.policies import Ruled
-from controls.planning.closed_loop.present_case import Present, case_of_present, with_courses
-from controls.planning.closed_loop.promise import Promised, promised_cost
+from controls.planning.closed_loop.present_case import Present, case_of_present, whole_relays, with_courses
+from controls.planning.closed_loop.promise import Promises
 from controls.planning.closed_loop.watched_rooms import WatchedRooms
 from controls.planning.plan_inputs import MAX_FORECAST_AGE
 from controls.planning.triggers import MAX_AGE, OFF_PLAN_INTERVAL, STATE_TOLERANCE
@@ -51,7 +52,7 @@ class Rolling:
     case: DispatchCase
     solution: Solution
     outlook: Outlook
-    present: tuple[str, ...]
+    away: frozenset[str]
 
     def step_at(self, at_utc: datetime) -> int | None:
         """Which of its steps is in progress; None: none."""
@@ -71,7 +72,9 @@ def solved_within(case: DispatchCase, *, gap: float = GAP, time_limit_s: float =
     found = solve_scenarios(case, alone=lambda *_: None, gap=gap, time_limit_s=time_limit_s, worth_within_s=0.0)
     if isinstance(found, Solution):
         return found
-    return Finding(code=f"no_plan_{found.status}", scope=case.case_id, message=f"{found.solver} found no plan: {found.status}")
+    return Finding(
+        code=f"no_plan_{found.status}", scope=case.case_id, message=f"{found.solver} found no plan: {found.status}"
+    )
 
 
 @dataclass
@@ -89,10 +92,11 @@ class Planner:
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
-    promises: list[Promised] = field(default_factory=list)
+    promises: Promises = field(default_factory=Promises)
     held: Rolling | None = None
     _tried_utc: datetime | None = None
     _told: SetPoints = field(default_factory=dict)
+    _owed_kw: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._thermostats = Ruled(self.site, self.learnt)
@@ -102,6 +106,7 @@ class Planner:
         """Set-points of the next quarter hour: of the plan, anew where there is a reason; else of thermostats."""
         for finding in [*self.rooms.findings(), *self._odd(seen)]:
             self._tell(finding)
+        self.promises.look(seen)
         told = outlook(HORIZON_H)
         if reason := self._reason(seen, told):
             self.reasons[reason] += 1
@@ -114,10 +119,17 @@ class Planner:
         self._told = {
             one.device_id: commands
             for one in self.held.case.devices
-            if (commands := one.commands(self.held.column(one, step), step))
+            if (commands := self._commands(one, self.held.column(one, step), step))
         }
         # Rooms that nobody can plan are held by their own thermostat.
         return self._told
+
+    def _commands(self, device: Device, column: dict[str, float], step: int) -> dict[str, float]:
+        if not isinstance(device, FreeTank):
+            return device.commands(column, step)
+        name = device.device_id
+        told, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
+        return told
 
     def _plan(self, seen: Seen, told: Outlook) -> None:
         now = Present(self.site, seen, told, self.learnt, self.rooms)
@@ -125,7 +137,9 @@ class Planner:
         if seen.at_utc - told.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
             age_h = (seen.at_utc - told.start_utc) / timedelta(hours=1)
             self.held = None
-            sentence = f"what is foretold is {age_h:.0f} h old and reaches {now.quarters / PER_HOUR:g} h: thermostats heat"
+            sentence = (
+                f"what is foretold is {age_h:.0f} h old and reaches {now.quarters / PER_HOUR:g} h: thermostats heat"
+            )
             self._tell(_no_plan("forecast_too_old", self.site, sentence))
             return
         started = time.process_time()
@@ -142,9 +156,9 @@ class Planner:
             self._tell(found.model_copy(update={"message": f"{found.message}; the last plan goes on"}))
             return
         self._tell_cold(case, found)
-        self.held = Rolling(case, found, told, _present(seen))
+        self.held = Rolling(case, found, told, self._away(seen))
         if asked.uncertain:
-            self.promises.append(promised_cost(asked, found))
+            self.promises.make(asked, found)
 
     def _reason(self, seen: Seen, told: Outlook) -> str:
         """Why to plan anew; empty: the plan holds."""
@@ -153,13 +167,21 @@ class Planner:
         age = seen.at_utc - self._tried_utc
         if age >= MAX_AGE:
             return "an hour"
-        if _present(seen) != self.held.present:
+        if self._away(seen) != self.held.away:
             return "a car came or went"
         if _ends(told) > _ends(self.held.outlook):
             return "new prices"
         if _tomorrow(told) != _tomorrow(self.held.outlook, told.start_utc):
             return "a new forecast"
         return self._off_plan(seen) if age >= OFF_PLAN_INTERVAL else ""
+
+    def _away(self, seen: Seen) -> frozenset[str]:
+        """What is taken away and not there now: a car. A thermometer that says nothing is another matter."""
+        return frozenset(
+            asset.asset_id
+            for asset, kind in self._assets
+            if kind.is_taken_away and seen.states.get(asset.asset_id) is None
+        )
 
     def _off_plan(self, seen: Seen) -> str:
         """What the plan counted on and is not so, since long enough not to flap."""
@@ -206,7 +228,9 @@ class Planner:
                 below = np.array(one.low_degc) - np.array(found.series.devices[one.device_id]["room_degc"])
                 if soon.any() and float(below[soon].max()) > 1.0:
                     name, most = one.device_id, float(below[soon].max())
-                    sentence = f"{name}: its heater cannot keep the band, it is {most:.1f} K short: as warm as it can be"
+                    sentence = (
+                        f"{name}: its heater cannot keep the band, it is {most:.1f} K short: as warm as it can be"
+                    )
                     self._tell(Finding(code="band_not_reached", scope=name, message=sentence, facts={"short_k": most}))
 
     def _tell(self, finding: Finding) -> None:
@@ -219,10 +243,6 @@ def _no_plan(code: str, site: Site, sentence: str) -> Finding:
 
 def _disagrees(name: str, sentence: str) -> Finding:
     return Finding(code="capacity_disagrees", scope=name, message=f"{name} {sentence}: plans for it are off")
-
-
-def _present(seen: Seen) -> tuple[str, ...]:
-    return tuple(sorted(name for name, value in seen.states.items() if value is None))
 
 
 def _ends(told: Outlook) -> datetime:

@@ -14,7 +14,7 @@ from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.policies import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
-from controls.planning.closed_loop.promise import Breaches, breaches
+from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
 from controls.planning.closed_loop.watched_rooms import RoomFigures, WatchedRooms
 from controls.planning.plan_inputs import STEP
@@ -103,7 +103,7 @@ def run_policy(
     else:
         rules = {"rules": (True, True), "self_consumption": (True, False)}.get(policy, (False, False))
         decide = Ruled(loop.site, loop.learnt, by_sun=rules[0], by_price=rules[1]).decide  # type: ignore[assignment]
-    start_utc, first, days = loop.seen.at_utc, len(loop.looks), list[float]()
+    start_utc, days = loop.seen.at_utc, list[float]()
     for quarter in range(hours * PER_HOUR):
         loop.go_on(decide(loop.seen, closed.outlook))
         if (quarter + 1) % (24 * PER_HOUR) == 0:
@@ -120,17 +120,17 @@ def run_policy(
         days=tuple(days),
         identified=loop.identified,
         findings=(*loop.findings, *(planner.findings.values() if planner else ())),
-        **(_planned(planner, loop.looks[first:]) if planner else {}),
+        **(_planned(planner) if planner else {}),
     )
 
 
-def _planned(planner: Planner, looks: list[Seen]) -> dict[str, object]:
+def _planned(planner: Planner) -> dict[str, object]:
     seconds = planner.seconds or [0.0]
     return {
         "plans": len(planner.seconds),
         "reasons": dict(planner.reasons),
         "plan_seconds": (float(np.mean(seconds)), max(seconds)),
-        "breaches": breaches(planner.promises, looks) if planner.promises else None,
+        "breaches": planner.promises.breaches if planner.risk else None,
     }
 
 
@@ -146,7 +146,9 @@ class _Loop:
 
     def __post_init__(self) -> None:
         assets = device_assets(self.site)
-        rooms = {asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in assets if kind.kind == "room"}
+        rooms = {
+            asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in assets if kind.kind == "room"
+        }
         self._pv = [asset.asset_id for asset, kind in assets if kind.kind == "pv"]
         stated = {
             name: RoomFigures(r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=_mean(each.gain_kw))

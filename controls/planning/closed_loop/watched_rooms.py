@@ -57,7 +57,9 @@ class WatchedRooms:
         self._last, self._same_h, self._switched = np.full(count, np.nan), np.zeros(count), np.zeros(count, bool)
         self._before_kw, self.silent_h = np.zeros(count), np.zeros(count)
 
-    def look(self, readings: Sequence[float | None], drawn_kw: Floats, weather: tuple[float, float], hours: float) -> None:
+    def look(
+        self, readings: Sequence[float | None], drawn_kw: Floats, weather: tuple[float, float], hours: float
+    ) -> None:
         """Go on by some hours in which heaters drew so much (mean kW), then read. weather: degC and W/m2 outside."""
         now = np.array([np.nan if value is None else value for value in readings], np.float64)
         self.degc = np.where(np.isnan(self.degc), np.where(np.isnan(now), 18.0, now), self.degc)
