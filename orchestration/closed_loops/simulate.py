@@ -7,8 +7,8 @@ from typing import get_args
 import polars as pl
 from pydantic import Field
 
-from controls.planning.closed_loop.compare import PolicyLine, side_by_side
 from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName, Watched, run_policy
+from controls.planning.closed_loop.side_by_side import PolicyLine, side_by_side
 from controls.planning.closed_loop.watched_rooms import RoomFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -22,7 +22,7 @@ Price = tuple[datetime, float, float]
 
 
 class LoopTask(Model):
-    """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: the simulated ones."""
+    """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: simulated ones."""
 
     site: Site
     policy: PolicyName

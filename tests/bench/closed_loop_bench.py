@@ -19,8 +19,8 @@ import numpy as np
 
 import assets.sites
 from assets.sites.load_sites import load_site
-from controls.planning.closed_loop.compare import side_by_side
 from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName
+from controls.planning.closed_loop.side_by_side import side_by_side
 from data_quality.contracts.site_file.site import Site
 from orchestration.closed_loops.simulate import LoopTask, Price, run_task
 
@@ -88,7 +88,8 @@ def verdicts(runs: Sequence[LoopRun]) -> list[str]:
     hours, passed = sum(one.hours for one in promised), sum(one.passed for one in promised)
     apart = 1.96 * (0.09 / hours) ** 0.5 if hours else 0.0
     lines = [
-        f"stochastic, promise passed in {passed} of {hours} hours: {passed / max(hours, 1):.1%}, wanted {0.1 - apart:.1%} to {0.1 + apart:.1%}"
+        f"stochastic, promise passed in {passed} of {hours} hours: {passed / max(hours, 1):.1%}, "
+        f"wanted {0.1 - apart:.1%} to {0.1 + apart:.1%}"
     ]
     for name in ("deterministic", "stochastic"):
         if (line := by_name.get(name)) is None:
@@ -139,8 +140,9 @@ def main() -> None:
         for line in side_by_side(runs):
             own = "-" if line.self_consumption is None else f"{line.self_consumption:.0%}"
             sys.stdout.write(
-                f"  {line.name:18} cost {line.cost:9.2f}  kgCO2e {line.kgco2e:8.1f}  K h {line.discomfort_degree_hours:7.1f}"
-                f"  outside {line.breach_share:.2%}  cycles {line.cycles:5.1f}  switchings {line.switchings:6.0f}  sun {own}\n"
+                f"  {line.name:18} cost {line.cost:9.2f}  kgCO2e {line.kgco2e:8.1f}"
+                f"  K h {line.discomfort_degree_hours:7.1f}  outside {line.breach_share:.2%}"
+                f"  cycles {line.cycles:5.1f}  switchings {line.switchings:6.0f}  sun {own}\n"
             )
         for sentence in verdicts(runs):
             sys.stdout.write(f"  {sentence}\n")

@@ -5,6 +5,7 @@ What is far off is known badly and decided again long before it comes (move bloc
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def spans_of(start_utc: datetime, quarters: int, cuts: Sequence[int] = ()) -> Sp
     ends |= set(range(_QUARTERS - past, min(_HOURS - past, quarters) + 1, PER_HOUR))
     ends |= set(range(_HOURS - past, quarters + 1, _LONG)) | {quarters} | {at for at in cuts if 0 < at < quarters}
     edges = [0, *sorted(ends)]
-    return tuple(zip(edges, edges[1:], strict=False))
+    return tuple(pairwise(edges))
 
 
 def hours_of(spans: Spans) -> Floats:

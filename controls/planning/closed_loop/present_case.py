@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -175,13 +175,13 @@ def with_courses(case: DispatchCase, now: Present, risk: Risk) -> DispatchCase:
 def spans_of_case(case: DispatchCase) -> Spans:
     """Its steps in quarter hours from its start."""
     edges = np.round(np.concatenate([[0.0], np.cumsum(case.step_h)]) * PER_HOUR).astype(int).tolist()
-    return tuple(zip(edges, edges[1:], strict=False))
+    return tuple(pairwise(edges))
 
 
 def _devices(now: Present, buys: tuple[float, ...], limit_kw: float) -> list[Device]:
     pv_kw, load_kw = tuple(now.pv_kw().tolist()), tuple(now.load_kw().tolist())
     outdoor = now.hourly(now.outlook.outdoor_degc[0])
-    ahead_h = STEP_H * np.arange(now.quarters)
+    ahead_h = STEP_H * np.arange(now.quarters, dtype=np.float64)
     gains = now.rooms.gains_kw(now.hourly(now.outlook.ghi_w_per_m2[0]), ahead_h)
     cheap = max(float(np.quantile(buys, _CHEAP)), 0.0)
     found = list[Device]()

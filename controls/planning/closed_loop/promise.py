@@ -10,6 +10,7 @@ from controls.optimiser.devices.device import numbers
 from controls.optimiser.solution import Solution
 from controls.planning.closed_loop.moving_steps import STEP_H
 from data_quality.contracts.control.closed_loop import Seen
+from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 # A cost is passed where that is more than rounding.
@@ -49,7 +50,8 @@ def promised_cost(case: DispatchCase, found: Solution) -> Promised:
     """Of the hour from the plan's start: its decisions are the same in all scenarios, load and sun are not."""
     steps = np.flatnonzero(np.cumsum(case.step_h) <= 1 + 1e-9)
     known, hours = case.uncertain, np.array(case.step_h)[steps]
-    assert known is not None
+    if known is None:
+        raise OurFault(f"{case.case_id}: a plan without scenarios promises nothing")
     columns = {name: numbers(series) for name, series in found.series.devices.items()}
     buys, sells = (
         np.array(series)[steps]
@@ -70,9 +72,9 @@ def promised_cost(case: DispatchCase, found: Solution) -> Promised:
 class Promises:
     """Promises made, and what the hours that they covered came to.
 
-    ease: what is added to the next promise, as a share of what hours cost. It grows with each promise that is broken and
-    falls with each that is kept, so that in the long run as many are broken as are said to be, whatever the scenarios
-    leave out (adaptive conformal inference, Gibbs and Candes 2021).
+    ease: what is added to the next promise, as a share of what hours cost. It grows with each promise that is
+    broken and falls with each that is kept, so that in the long run as many are broken as are said to be, whatever
+    the scenarios leave out (adaptive conformal inference, Gibbs and Candes 2021).
     """
 
     level: float = 0.9

@@ -22,7 +22,7 @@ from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.solve_scenarios import solve_scenarios
 from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
-from controls.planning.closed_loop.policies import Ruled
+from controls.planning.closed_loop.plain_rules import Ruled
 from controls.planning.closed_loop.present_case import Present, case_of_present, whole_relays, with_courses
 from controls.planning.closed_loop.promise import Promises
 from controls.planning.closed_loop.watched_rooms import WatchedRooms
@@ -173,7 +173,7 @@ class Planner:
             return "new prices"
         if _tomorrow(told) != _tomorrow(self.held.outlook, told.start_utc):
             return "a new forecast"
-        return self._off_plan(seen) if age >= OFF_PLAN_INTERVAL else ""
+        return self._off_plan(self.held, seen) if age >= OFF_PLAN_INTERVAL else ""
 
     def _away(self, seen: Seen) -> frozenset[str]:
         """What is taken away and not there now: a car. A thermometer that says nothing is another matter."""
@@ -183,14 +183,13 @@ class Planner:
             if kind.is_taken_away and seen.states.get(asset.asset_id) is None
         )
 
-    def _off_plan(self, seen: Seen) -> str:
+    def _off_plan(self, held: Rolling, seen: Seen) -> str:
         """What the plan counted on and is not so, since long enough not to flap."""
-        assert self.held is not None
-        before = self.held.step_at(seen.at_utc - timedelta(hours=STEP_H))
+        before = held.step_at(seen.at_utc - timedelta(hours=STEP_H))
         if before is None:
             return ""
-        for one in self.held.case.devices:
-            column, drawn = self.held.column(one, before), seen.drawn_kw.get(one.device_id)
+        for one in held.case.devices:
+            column, drawn = held.column(one, before), seen.drawn_kw.get(one.device_id)
             if one.forecast and drawn is not None:
                 planned = getattr(one, one.per_step[0])[before] - column[one.columns[0]]
                 if abs(-drawn - planned) > max(_OFF_SHARE * planned, _OFF_KW):

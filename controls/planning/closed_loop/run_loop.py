@@ -12,7 +12,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
-from controls.planning.closed_loop.policies import Ruled, nothing
+from controls.planning.closed_loop.plain_rules import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
@@ -91,7 +91,8 @@ def run_policy(
     loop = _Loop(with_rooms(site), closed)
     for _ in range(int(watched / STEP)):
         loop.go_on({})
-    loop.identify(figures, identify)
+    if policy in PLANNED:
+        loop.identify(figures, identify)
     closed.open_account()
     decide: Callable[[Seen, Callable[..., object]], SetPoints]
     planner = None
@@ -201,7 +202,8 @@ class _Loop:
         count = (len(self.looks) - 1) // PER_HOUR * PER_HOUR
 
         def mean(values: list[float]) -> Floats:
-            return np.array(values[:count]).reshape(-1, PER_HOUR).mean(axis=1)
+            found: Floats = np.array(values[:count]).reshape(-1, PER_HOUR).mean(axis=1)
+            return found
 
         readings = [look.states.get(name) for look in self.looks[:count:PER_HOUR]]
         return Watched(

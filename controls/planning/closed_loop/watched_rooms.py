@@ -1,7 +1,7 @@
 """What the rooms of a site are like now, by readings that err, lack, or stand still: a Kalman filter over all of them.
 
-Each room has a temperature and a heat that nobody measures (neighbours, walls, people): the second stays nearly what it
-is, and takes up what the room's own figures do not explain, so that the plans are not off for good (offset-free control).
+Each room has a temperature and a heat that nobody measures (neighbours, walls, people): the second stays nearly what
+it is, and takes up what the room's own figures do not explain, so that plans are not off for good (offset-free).
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class WatchedRooms:
         ).T.reshape(6, -1)
         count = len(every)
         self.degc, self.heat_kw = np.full(count, np.nan), np.zeros(count)
-        self._spread = np.zeros((count, 3)) + (1.0, 0.0, 0.01)
+        self._spread = np.tile([1.0, 0.0, 0.01], (count, 1))
         self._last, self._same_h, self._switched = np.full(count, np.nan), np.zeros(count), np.zeros(count, bool)
         self._before_kw, self.silent_h = np.zeros(count), np.zeros(count)
 
