@@ -22,7 +22,10 @@ Price = tuple[datetime, float, float]
 
 
 class LoopTask(Model):
-    """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: simulated ones."""
+    """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: simulated ones.
+
+    fits_rooms: its rooms by their own readings of the two weeks before, not by the figures of the site file.
+    """
 
     site: Site
     policy: PolicyName
@@ -30,6 +33,7 @@ class LoopTask(Model):
     start_utc: datetime
     hours: int = Field(gt=0)
     prices: tuple[Price, ...] | None = None
+    fits_rooms: bool = False
 
 
 class Simulated(Model):
@@ -70,7 +74,14 @@ def run_task(task: LoopTask) -> LoopRun:
         seed=task.seed,
         prices=prices if isinstance(prices, pl.DataFrame) else None,
     )
-    return run_policy(task.site, house, task.policy, seed=task.seed, hours=task.hours, identify=identified)
+    return run_policy(
+        task.site,
+        house,
+        task.policy,
+        seed=task.seed,
+        hours=task.hours,
+        identify=identified if task.fits_rooms else None,
+    )
 
 
 def identified(watched: Watched) -> RoomFigures | Finding:
@@ -94,13 +105,14 @@ def simulated(
     end_utc: datetime,
     seeds: Sequence[int],
     fan_out: FanOut,
+    fits_rooms: bool = False,
 ) -> Simulated:
     """Every policy on the house of every seed. Raises BadInput for an empty or a too long span, or a failed task."""
     hours = round((end_utc - start_utc) / timedelta(hours=1))
     if not 24 <= hours <= 24 * MOST_DAYS:
         raise BadInput(f"--to must be 1 to {MOST_DAYS} days after --from", reason="bad_period")
     tasks = [
-        LoopTask(site=site, policy=policy, seed=seed, start_utc=start_utc, hours=hours)
+        LoopTask(site=site, policy=policy, seed=seed, start_utc=start_utc, hours=hours, fits_rooms=fits_rooms)
         for seed in seeds
         for policy in policies
     ]

@@ -116,6 +116,7 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=10)
     asked.add_argument("--first-seed", type=int, default=1)
     asked.add_argument("--days", type=int)
+    asked.add_argument("--fit-rooms", action="store_true")
     chosen = asked.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     site = load_site(HOME)
@@ -133,8 +134,11 @@ def main() -> None:
                     start_utc=start,
                     hours=24 * days,
                     prices=prices,
+                    fits_rooms=chosen.fit_rooms,
                 )
-                market = chosen.prices.stem if chosen.prices else "simulated"
+                market = (chosen.prices.stem if chosen.prices else "simulated") + (
+                    "-fitted" if chosen.fit_rooms else ""
+                )
                 runs.append(run_of(task, chosen.folder / f"{month}-{days}d-{market}-{policy}-{seed}.json"))
         sys.stdout.write(f"\n{month}, {days} days, {chosen.seeds} seeds\n")
         for line in side_by_side(runs):

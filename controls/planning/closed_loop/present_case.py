@@ -38,7 +38,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 # What is left at the end is worth what a kWh costs in the cheap hours in which it could be put there again.
 _CHEAP = 0.25
 # A plan that rides on the edge of the band is below it half of the time: so much above, by its own uncertainty too.
-_ABOVE_K, _SURE = 0.35, 1.0
+_ABOVE_K, _SURE = 0.2, 1.0
 _LONG_FROM_H = 2 * STEP_H
 # Below this share of its capacity no tank is left at the end for whoever goes on.
 _TANK_END = 0.3

@@ -20,6 +20,8 @@ LOST_H = 24.0
 # The unmeasured heat wanders so many kW in an hour, for a room that holds one kelvin with one kW.
 _WANDERS = 0.3
 _W_PER_KW = 1000.0
+# A room of two masses told as one errs more than its own likelihood says, and no thermometer is finer.
+_LEAST_K = 0.1
 
 
 class RoomFigures(Model):
@@ -47,7 +49,14 @@ class WatchedRooms:
         every = [self.figures[name] for name in self.names]
         self._r, self._c, self._gain, self._aperture, self._moves, self._errs = np.array(
             [
-                (e.r_k_per_kw, e.c_kwh_per_k, e.gain_kw, e.aperture_m2, e.disturbance_k, max(e.sensor_k, 1e-3))
+                (
+                    e.r_k_per_kw,
+                    e.c_kwh_per_k,
+                    e.gain_kw,
+                    e.aperture_m2,
+                    max(e.disturbance_k, _LEAST_K),
+                    max(e.sensor_k, _LEAST_K),
+                )
                 for e in every
             ]
         ).T.reshape(6, -1)

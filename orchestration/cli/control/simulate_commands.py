@@ -27,6 +27,9 @@ def simulate(
     policy: Annotated[list[str] | None, typer.Option("--policy", help="A policy; all if left out.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the house and all that happens in it.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="So many houses, from the seed on.")] = 1,
+    fit_rooms: Annotated[
+        bool, typer.Option("--fit-rooms", help="Rooms by their own readings, not the site file's.")
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")
     ] = None,
@@ -54,6 +57,7 @@ def simulate(
         start_utc=start,
         end_utc=end,
         seeds=range(seed, seed + seeds),
+        fits_rooms=fit_rooms,
         fan_out=port(call.project.project.settings.work, call.doing),
     )
     if picture is not None:
