@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from orchestration.closed_loops.month_job import closed_loop_month
+
 # A released command must never be released again by a retry, and a hung run must end.
 ACTS_ON_HARDWARE = {"dagster/max_runtime": "300", "dagster/max_retries": "0"}
 
@@ -182,4 +184,5 @@ JOBS = [
     enpi_report,
     month_reports,
     trust,
+    closed_loop_month,
 ]

@@ -34,8 +34,6 @@ KNOWN = {
     Place(
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",
-    Place("controls.simulator.house.house", "closed_house"): "a closed loop runs on it",
-    Place("controls.simulator.house.foreseen", "foreseen_house"): "the bound of a closed loop runs on it",
     Place("ml.baselines.savings_of.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }
 

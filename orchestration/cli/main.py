@@ -57,6 +57,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "plan": ("control.plan_commands",),
     "rooms": ("control.rooms_commands",),
     "replay": ("control.replay_commands",),
+    "simulate": ("control.simulate_commands",),
     "dispatch": ("control.dispatch_commands",),
     "devices": ("control.devices_commands",),
     "agent": ("project.agent_commands",),
@@ -111,7 +112,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "rooms", "replay", "dispatch", "devices"),
+    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices"),
     "Run": ("demo", "up", "web", "agent", "check", "doctor", "lake"),
 }
 

@@ -126,7 +126,7 @@ class Program:
         *,
         lower: float | Floats = 0.0,
         upper: float | Floats = INF,
-        is_integer: bool = False,
+        is_integer: bool | NDArray[np.bool_] = False,
         at: Places | None = None,
     ) -> Linear:
         """`count` new columns, from zero up where nothing else is said.
@@ -221,7 +221,7 @@ class _Columns(NamedTuple):
     at: Places
     lower: Floats
     upper: Floats
-    is_integer: bool
+    is_integer: bool | NDArray[np.bool_]
     is_numbered: bool
 
 

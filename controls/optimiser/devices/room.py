@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
@@ -37,6 +37,12 @@ Positive = Annotated[float, Field(gt=0)]
 ByHour = Annotated[tuple[float, ...], Field(min_length=24, max_length=24)]
 # What a kelvin and hour outside the band costs where nobody says: dearer than any heat that would prevent it.
 _COMFORT_PRICE = 1.0
+# Hours are sums of quarters, and a share of one is none.
+_HAIR_H = 1e-9
+
+
+def _absent(value: Any) -> bool:
+    return value is None
 
 
 class _Figures(Model):
@@ -90,6 +96,9 @@ class Room(Device, _Figures):
     init_degc: float
     heat_value_per_kwh: float = Field(default=0.0, ge=0)
     is_planned: bool = True
+    duty_from_h: float | None = Field(
+        default=None, gt=0, exclude_if=_absent, description="In steps of so many hours it may heat for a share of them"
+    )
 
     @model_validator(mode="after")
     def _band_is_open(self) -> Self:
@@ -141,6 +150,10 @@ class Room(Device, _Figures):
         """Its heater."""
         return self.heater_kw, 0.0
 
+    def is_whole(self, step_h: Floats) -> NDArray[np.bool_]:
+        """Which steps it heats throughout or not at all; in the others its relay may switch within them."""
+        return step_h < (INF if self.duty_from_h is None else self.duty_from_h - _HAIR_H)
+
     def kept_share(self, step_h: Floats) -> Floats:
         """Which share of its distance from where it would settle is left after each step."""
         share: Floats = np.exp(-step_h / (np.array(self.r_k_per_kw) * self.c_kwh_per_k))
@@ -161,11 +174,12 @@ class Room(Device, _Figures):
         return found
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
-        """A binary a step, the temperature (one more: the start), and kelvins outside the band."""
+        """A switching a step, the temperature (one more: the start), and kelvins outside the band."""
         fixed = None if self.is_planned else self.thermostat(around.step_h)
         low, high = (0.0, 1.0) if fixed is None else (fixed, fixed)
+        whole = self.is_whole(around.step_h)
         return {
-            "is_on": self.new(program, "is_on", around.steps, lower=low, upper=high, is_integer=True),
+            "is_on": self.new(program, "is_on", around.steps, lower=low, upper=high, is_integer=whole),
             "degc": self.new(program, "degc", around.steps + 1, lower=-INF),
             "below_k": self.new(program, "below_k", around.steps),
             "above_k": self.new(program, "above_k", around.steps),
@@ -205,8 +219,9 @@ class Room(Device, _Figures):
         return float(np.sum(step_h * (below + above)))
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
-        """Power and temperature, from whole switchings."""
-        return self.heated(np.round(values["is_on"]), step_h)
+        """Power and temperature, from whole switchings and shares of long steps."""
+        shares = np.clip(np.round(values["is_on"], DECIMALS), 0.0, 1.0)
+        return self.heated(np.where(self.is_whole(step_h), np.round(shares), shares), step_h)
 
     def heated(self, is_on: Floats, step_h: Floats) -> Numbers:
         """Its series from its switchings."""
@@ -222,7 +237,9 @@ class Room(Device, _Figures):
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """Whole switchings, and a temperature that follows from them, step by step."""
         power_kw, degc = columns["heating_kw"], columns["room_degc"]
-        yield "a heater that is neither on nor off", np.minimum(np.abs(power_kw), np.abs(power_kw - self.heater_kw))
+        beyond = np.maximum(-power_kw, power_kw - self.heater_kw)
+        between = np.minimum(np.abs(power_kw), np.abs(power_kw - self.heater_kw))
+        yield "a heater that is neither on nor off", np.where(self.is_whole(step_h), between, beyond)
         before, r = np.concatenate([[self.init_degc], degc[:-1]]), np.array(self.r_k_per_kw)
         settles = np.array(self.outdoor_degc) + r * (power_kw + np.array(self.gain_kw))
         yield "heat balance", np.abs(degc - settles - (before - settles) * np.exp(-step_h / (r * self.c_kwh_per_k)))
@@ -237,8 +254,8 @@ class Room(Device, _Figures):
         return [Forced("heating" if other else "not heating", "is_on", other, other)]
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
-        """Its relay."""
-        return {"set_switch_state": float(step["heating_kw"] > 0)} if self.is_planned else {}
+        """Its relay; in a step of which it heats a share, on where that is half or more."""
+        return {"set_switch_state": float(step["heating_kw"] >= self.heater_kw / 2)} if self.is_planned else {}
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
         """On as told, off where nothing is said."""

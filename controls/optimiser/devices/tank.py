@@ -375,8 +375,8 @@ class FreeTank(Tank):
             yield Row("relays", "power", x["relays_kw"] <= self.own_max_kw)
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
-        """None: who switches within a step counts no starts."""
-        return ()
+        """Comfort that is missing: who switches within a step counts no starts."""
+        return HeatStore.cost(self, x, step_h)
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """Power and heat."""

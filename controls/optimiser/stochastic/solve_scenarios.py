@@ -34,7 +34,8 @@ def usual_gap(case: DispatchCase) -> float:
 
 
 def _many_rooms(case: DispatchCase) -> list[Room]:
-    rooms = [device for device in case.devices if isinstance(device, Room) and device.is_planned]
+    # A share of a step is no column: rooms with shares have few whole switchings, and need none.
+    rooms = [d for d in case.devices if isinstance(d, Room) and d.is_planned and d.duty_from_h is None]
     return rooms if len(rooms) * len(case.step_h) >= MANY else []
 
 

@@ -1,0 +1,218 @@
+"""A policy on a site over a span: two weeks of watching before, then every quarter hour a look, and what came of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.devices.kinds import device_assets
+from controls.planning.closed_loop.learnt import Learnt
+from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
+from controls.planning.closed_loop.plain_rules import Ruled, nothing
+from controls.planning.closed_loop.present_case import with_rooms
+from controls.planning.closed_loop.promise import Breaches
+from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
+from controls.planning.closed_loop.watched_rooms import RoomFigures, WatchedRooms
+from controls.planning.plan_inputs import STEP
+from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Seen, SetPoints
+from data_quality.contracts.control.plan_scenario import Risk
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+
+PolicyName = Literal[
+    "no_control", "thermostat", "rules", "self_consumption", "deterministic", "stochastic", "perfect_foresight"
+]
+PLANNED = ("deterministic", "stochastic", "perfect_foresight")
+WATCHED = timedelta(days=14)
+RISK = Risk(method="selected", scenarios=9, cvar_level=0.9, cvar_weight=0.2, shared_h=1.0)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A room over hours: temperature at the start of each (NaN: none was read); means of the others over it."""
+
+    indoor_degc: Floats
+    outdoor_degc: Floats
+    heating_kw: Floats
+    sun_w_per_m2: Floats
+
+
+Identify = Callable[[Watched], RoomFigures | Finding]
+
+
+class LoopRun(Model):
+    """What a policy came to on one site and seed. days: cost so far at the end of each, in the site's currency.
+
+    plan_seconds: of processor, the mean and the most of a plan. Everything is simulated, and says so.
+    """
+
+    policy: PolicyName
+    seed: int
+    start_utc: datetime
+    hours: int
+    lived: Lived
+    self_consumption: float | None
+    days: tuple[float, ...]
+    plans: int = 0
+    reasons: dict[str, int] = {}
+    plan_seconds: tuple[float, float] = (0.0, 0.0)
+    breaches: Breaches | None = None
+    identified: int = Field(default=0, description="Rooms whose figures came from their own readings")
+    findings: tuple[Finding, ...] = ()
+    is_synthetic: bool = True
+
+
+def run_policy(
+    site: Site,
+    closed: ClosedSite,
+    policy: PolicyName,
+    *,
+    seed: int,
+    hours: int,
+    watched: timedelta = WATCHED,
+    identify: Identify | None = None,
+    figures: Mapping[str, RoomFigures] | None = None,
+    solver: Solver = solved_within,
+    risk: Risk = RISK,
+    progress: Callable[[str], None] = lambda _: None,
+) -> LoopRun:
+    """Watch, open the account, then go on by the policy for so many hours.
+
+    identify: a room from what was watched of it; where it cannot be told, the site file's figures stand (told as a
+    finding). figures: of rooms, where they are known already. perfect_foresight is the plain planner: it is the
+    site that must foretell the truth.
+    """
+    loop = _Loop(with_rooms(site), closed)
+    for _ in range(int(watched / STEP)):
+        loop.go_on({})
+    if policy in PLANNED:
+        loop.identify(figures, identify)
+    closed.open_account()
+    decide: Callable[[Seen, Callable[..., object]], SetPoints]
+    planner = None
+    if policy in PLANNED:
+        planner = Planner(loop.site, loop.learnt, loop.rooms, risk if policy == "stochastic" else None, solver)
+        decide = planner.decide  # type: ignore[assignment]
+    elif policy == "no_control":
+        decide = nothing  # type: ignore[assignment]
+    else:
+        rules = {"rules": (True, True), "self_consumption": (True, False)}.get(policy, (False, False))
+        decide = Ruled(loop.site, loop.learnt, by_sun=rules[0], by_price=rules[1]).decide  # type: ignore[assignment]
+    start_utc, days = loop.seen.at_utc, list[float]()
+    for quarter in range(hours * PER_HOUR):
+        loop.go_on(decide(loop.seen, closed.outlook))
+        if (quarter + 1) % (24 * PER_HOUR) == 0:
+            days.append(closed.lived().cost)
+            progress(f"{policy}, seed {seed}: day {len(days)} of {hours // 24}")
+    lived = closed.lived()
+    return LoopRun(
+        policy=policy,
+        seed=seed,
+        start_utc=start_utc,
+        hours=hours,
+        lived=lived,
+        self_consumption=lived.self_consumption,
+        days=tuple(days),
+        identified=loop.identified,
+        findings=(*loop.findings, *(planner.findings.values() if planner else ())),
+        **(_planned(planner) if planner else {}),
+    )
+
+
+def _planned(planner: Planner) -> dict[str, object]:
+    seconds = planner.seconds or [0.0]
+    return {
+        "plans": len(planner.seconds),
+        "reasons": dict(planner.reasons),
+        "plan_seconds": (float(np.mean(seconds)), max(seconds)),
+        "breaches": planner.promises.breaches if planner.risk else None,
+    }
+
+
+@dataclass
+class _Loop:
+    """A site with all that was seen of it. site: as of with_rooms."""
+
+    site: Site
+    closed: ClosedSite
+    looks: list[Seen] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    identified: int = 0
+
+    def __post_init__(self) -> None:
+        assets = device_assets(self.site)
+        rooms = {
+            asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in assets if kind.kind == "room"
+        }
+        self._pv = [asset.asset_id for asset, kind in assets if kind.kind == "pv"]
+        stated = {
+            name: RoomFigures(r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=_mean(each.gain_kw))
+            for name, each in rooms.items()
+        }
+        self.learnt = Learnt(self.site.time_zone)
+        self.rooms = WatchedRooms(list(rooms), stated)
+        self.seen = self.closed.look()
+        self.looks.append(self.seen)
+
+    def go_on(self, set_points: SetPoints) -> None:
+        """A quarter hour with these set-points, and what it teaches."""
+        before = self.seen
+        self.closed.act(set_points, CANONICAL_MINUTES)
+        self.seen = now = self.closed.look()
+        self.looks.append(now)
+        is_cut = any(
+            -now.drawn_kw.get(name, 0.0) >= set_points.get(name, {}).get("set_power_limit_kw", np.inf) - 0.05
+            for name in self._pv
+        )
+        pv_kw = None if is_cut or not self._pv else -sum(now.drawn_kw.get(name, 0.0) for name in self._pv)
+        self.learnt.note(before, now, pv_kw)
+        weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
+        drawn = np.array([now.drawn_kw.get(name, 0.0) for name in self.rooms.names])
+        self.rooms.look([now.states.get(name) for name in self.rooms.names], drawn, weather, STEP_H)
+        if now.at_utc.minute == 0:
+            told = self.closed.outlook(HORIZON_H)
+            count = len(told.import_price_per_kwh)
+            self.learnt.note_prices([told.start_utc + n * STEP for n in range(count)], told)
+
+    def identify(self, known: Mapping[str, RoomFigures] | None, identify: Identify | None) -> None:
+        """Rooms by their own readings of the last weeks, watched again with these figures."""
+        figures = dict(self.rooms.figures) | dict(known or {})
+        self.identified = len(known or {})
+        for name in self.rooms.names if identify and not known else ():
+            found = identify(self._hours(name)) if identify else None
+            if isinstance(found, RoomFigures):
+                figures[name], self.identified = found, self.identified + 1
+            elif found is not None:
+                said = f"{name}: {found.message}; planned by the figures of the site file"
+                self.findings.append(found.model_copy(update={"scope": name, "severity": "warning", "message": said}))
+        again = WatchedRooms(self.rooms.names, figures)
+        for before, now in zip(self.looks, self.looks[1:], strict=False):
+            weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
+            drawn = np.array([now.drawn_kw.get(each, 0.0) for each in again.names])
+            again.look([now.states.get(each) for each in again.names], drawn, weather, STEP_H)
+        self.rooms = again
+
+    def _hours(self, name: str) -> Watched:
+        count = (len(self.looks) - 1) // PER_HOUR * PER_HOUR
+
+        def mean(values: list[float]) -> Floats:
+            found: Floats = np.array(values[:count]).reshape(-1, PER_HOUR).mean(axis=1)
+            return found
+
+        readings = [look.states.get(name) for look in self.looks[:count:PER_HOUR]]
+        return Watched(
+            indoor_degc=np.array([np.nan if value is None else value for value in readings], np.float64),
+            outdoor_degc=mean([look.outdoor_degc for look in self.looks]),
+            heating_kw=mean([look.drawn_kw.get(name, 0.0) for look in self.looks[1:]]),
+            sun_w_per_m2=mean([look.ghi_w_per_m2 for look in self.looks]),
+        )
+
+
+def _mean(value: float | tuple[float, ...]) -> float:
+    return float(np.mean(value))

@@ -1,0 +1,136 @@
+"""Closed loops of a site's policies over seeds: each policy and seed is one task, done wherever there is a core."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import get_args
+
+import polars as pl
+from pydantic import Field
+
+from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName, Watched, run_policy
+from controls.planning.closed_loop.side_by_side import PolicyLine, side_by_side
+from controls.planning.closed_loop.watched_rooms import RoomFigures
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.work.work_port import FanOut
+
+MOST_DAYS = 400
+# Start of a quarter hour, what a kWh costs and what it earns.
+Price = tuple[datetime, float, float]
+
+
+class LoopTask(Model):
+    """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: simulated ones.
+
+    fits_rooms: its rooms by their own readings of the two weeks before, not by the figures of the site file.
+    """
+
+    site: Site
+    policy: PolicyName
+    seed: int
+    start_utc: datetime
+    hours: int = Field(gt=0)
+    prices: tuple[Price, ...] | None = None
+    fits_rooms: bool = False
+
+
+class Simulated(Model):
+    """What policies came to, as one table. Everything in it is simulated."""
+
+    site_id: str
+    currency: str
+    start_utc: datetime
+    end_utc: datetime
+    seeds: tuple[int, ...]
+    policies: tuple[PolicyLine, ...]
+    findings: tuple[Finding, ...]
+    runs: tuple[LoopRun, ...] = Field(exclude=True, repr=False)
+    is_synthetic: bool = True
+
+
+def known_policies(names: Sequence[str]) -> list[PolicyName]:
+    """The policies of these names, each once; all where none is named. Raises BadInput for one that there is not."""
+    every: tuple[PolicyName, ...] = get_args(PolicyName)
+    if unknown := [name for name in names if name not in every]:
+        message = f"--policy: unknown policy {unknown[0]!r}; expected {', '.join(every)}"
+        raise BadInput(message, reason="unknown_policy")
+    return [name for name in every if name in names or not names]
+
+
+def run_task(task: LoopTask) -> LoopRun:
+    """A policy on a house made for it."""
+    from controls.simulator.house.foreseen import foreseen_house
+    from controls.simulator.house.house import closed_house
+
+    prices = task.prices and pl.DataFrame(
+        task.prices, schema=["interval_start_utc", "import_price_per_kwh", "export_price_per_kwh"], orient="row"
+    )
+    make = foreseen_house if task.policy == "perfect_foresight" else closed_house
+    house = make(
+        task.site,
+        start_utc=task.start_utc - WATCHED,
+        seed=task.seed,
+        prices=prices if isinstance(prices, pl.DataFrame) else None,
+    )
+    return run_policy(
+        task.site,
+        house,
+        task.policy,
+        seed=task.seed,
+        hours=task.hours,
+        identify=identified if task.fits_rooms else None,
+    )
+
+
+def identified(watched: Watched) -> RoomFigures | Finding:
+    """A room by what its own readings tell."""
+    from ml.rooms.identify_room import RoomData, identify, without_stuck
+
+    data, _ = without_stuck(
+        RoomData(1.0, watched.indoor_degc, watched.outdoor_degc, watched.heating_kw, watched.sun_w_per_m2)
+    )
+    found = identify(data)
+    if isinstance(found, Finding):
+        return found
+    return RoomFigures.model_validate({name: getattr(found, name) for name in RoomFigures.model_fields})
+
+
+def simulated(
+    site: Site,
+    policies: Sequence[PolicyName],
+    *,
+    start_utc: datetime,
+    end_utc: datetime,
+    seeds: Sequence[int],
+    fan_out: FanOut,
+    fits_rooms: bool = False,
+) -> Simulated:
+    """Every policy on the house of every seed. Raises BadInput for an empty or a too long span, or a failed task."""
+    hours = round((end_utc - start_utc) / timedelta(hours=1))
+    if not 24 <= hours <= 24 * MOST_DAYS:
+        raise BadInput(f"--to must be 1 to {MOST_DAYS} days after --from", reason="bad_period")
+    tasks = [
+        LoopTask(site=site, policy=policy, seed=seed, start_utc=start_utc, hours=hours, fits_rooms=fits_rooms)
+        for seed in seeds
+        for policy in policies
+    ]
+    runs = list[LoopRun]()
+    for result in fan_out(run_task, tasks, what="policies and seeds"):
+        if isinstance(result.answer, Finding):
+            raise BadInput(result.answer.message, reason=result.answer.code)
+        runs.append(result.answer)
+    order = {policy: place for place, policy in enumerate(policies)}
+    runs.sort(key=lambda run: (order[run.policy], run.seed))
+    findings = {(one.code, one.scope): one for run in runs for one in run.findings}
+    return Simulated(
+        site_id=site.site_id,
+        currency=site.currency,
+        start_utc=start_utc,
+        end_utc=end_utc,
+        seeds=tuple(seeds),
+        policies=side_by_side(runs),
+        findings=tuple(findings.values()),
+        runs=tuple(runs),
+    )

@@ -1,0 +1,129 @@
+"""Policies on a site of which everything is known: what they must do, and what they must say."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controls.planning.closed_loop.rolling_plan import solved_within
+from controls.planning.closed_loop.run_loop import LoopRun, PolicyName, run_policy
+from data_quality.contracts.finding import Finding
+from tests.controls.planning.closed_loop.linear_site import LinearSite, site_file
+
+TWO_DAYS = timedelta(days=2)
+
+
+def run(
+    policy: PolicyName, small: LinearSite, *, hours: int = 24, room: dict[str, Any] | None = None, **more: Any
+) -> LoopRun:
+    return run_policy(site_file(**(room or {})), small, policy, seed=1, hours=hours, watched=TWO_DAYS, **more)
+
+
+def codes(found: LoopRun) -> set[str]:
+    return {finding.code for finding in found.findings}
+
+
+def test_a_battery_is_full_when_cheap_hours_end_and_gives_all_that_it_can_in_dear_ones() -> None:
+    small = LinearSite(is_heated=False)
+    run("deterministic", small, hours=12, room={"low_degc": -50, "high_degc": 50})
+    assert small.kwh == pytest.approx(4.0, abs=0.01)
+    # 0.5 kW of load, 8 h of 4 kWh: the whole half day but 4 h; bought cheap (0.1) instead of dear (0.5).
+    small = LinearSite(is_heated=False)
+    planned = run("deterministic", small, room={"low_degc": -50, "high_degc": 50})
+    alone = run("no_control", LinearSite(is_heated=False))
+    assert alone.lived.cost - planned.lived.cost == pytest.approx(4.0 * (0.5 - 0.1), abs=0.03)
+
+
+@settings(max_examples=6, deadline=None)
+@given(load_kw=st.floats(0.1, 2.0), dear=st.floats(0.1, 0.9))
+def test_a_plan_is_never_worse_than_nothing_where_what_is_foretold_comes(load_kw: float, dear: float) -> None:
+    planned = run("deterministic", LinearSite(load_kw=load_kw, dear=dear))
+    alone = run("no_control", LinearSite(load_kw=load_kw, dear=dear))
+    # A plan keeps the room a little warmer than its thermostat does.
+    assert planned.lived.cost <= alone.lived.cost + 0.02 * abs(alone.lived.cost) + 0.02
+
+
+def test_a_plan_over_scenarios_counts_its_promises() -> None:
+    found = run("stochastic", LinearSite())
+    assert found.breaches is not None
+    assert found.breaches.hours > 20
+    assert found.breaches.low <= 0.1 <= found.breaches.high
+
+
+@pytest.mark.parametrize("policy", ["no_control", "thermostat", "rules", "self_consumption"])
+def test_rules_keep_the_room_warm(policy: PolicyName) -> None:
+    found = run(policy, LinearSite())
+    assert found.lived.discomfort_kh < 2.0
+    assert found.plans == 0
+
+
+def test_where_no_plan_is_found_the_last_one_goes_on_and_that_is_told() -> None:
+    asked = 0
+
+    def fails_later(case: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            return Finding(code="no_plan_in_time", message="the solver found no plan within 0 s")
+        return solved_within(case)
+
+    small = LinearSite()
+    found = run("deterministic", small, hours=5, solver=fails_later)
+    assert "no_plan_in_time" in codes(found)
+    assert found.reasons["failed"] >= 3
+    assert all("battery" in told for told in small.told[-20:])
+    # Past its time to live nothing of it is left: a thermostat heats, and the battery rests.
+    small, asked = LinearSite(), 0
+    found = run("deterministic", small, hours=8, solver=fails_later)
+    assert "plan_expired" in codes(found)
+    assert small.told[-1].keys() == {"heater"}
+    assert "set_temperature_degc" in small.told[-1]["heater"]
+
+
+def test_what_was_foretold_too_long_ago_is_no_reason_to_do_anything() -> None:
+    small = LinearSite()
+    small.issued_before = timedelta(hours=30)
+    found = run("deterministic", small, hours=3)
+    assert "forecast_too_old" in codes(found)
+    assert found.plans == 0
+    assert small.told[-1].keys() == {"heater"}
+
+
+def test_a_thermometer_that_says_nothing_is_bridged_by_the_model_and_told() -> None:
+    silent = LinearSite(thermometer=lambda at, degc: None if at > 200 else degc)
+    found = run("deterministic", silent)
+    assert "thermometer_silent" in codes(found)
+    assert silent.degc == pytest.approx(19.5, abs=0.7)
+
+
+def test_a_thermometer_that_stands_still_while_its_heater_switches_is_found() -> None:
+    stuck = LinearSite(thermometer=lambda at, degc: 25.0 if at > 200 else degc)
+    found = run("deterministic", stuck)
+    assert "thermometer_stuck" in codes(found)
+    assert "thermometer_stuck" not in codes(run("deterministic", LinearSite()))
+
+
+def test_a_store_that_holds_more_than_its_site_file_says_is_told() -> None:
+    class Larger(LinearSite):
+        def look(self) -> Any:
+            seen = super().look()
+            return seen.model_copy(update={"states": seen.states | {"battery": 9.0}})
+
+    assert "capacity_disagrees" in codes(run("deterministic", Larger(), hours=2))
+    assert "capacity_disagrees" not in codes(run("deterministic", LinearSite(), hours=2))
+
+
+def test_a_band_that_no_heater_keeps_is_soft_and_told() -> None:
+    found = run("deterministic", LinearSite(), hours=2, room={"low_degc": 45, "high_degc": 50})
+    assert "band_not_reached" in codes(found)
+    assert found.plans >= 2
+
+
+def test_what_came_before_the_account_does_not_count() -> None:
+    first, later = run("no_control", LinearSite()), run("no_control", LinearSite(), hours=48)
+    assert later.lived.cost > first.lived.cost
+    assert len(later.days) == 2
+    assert np.all(np.diff(later.days) > 0)

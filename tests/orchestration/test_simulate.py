@@ -1,0 +1,91 @@
+"""`meterloom simulate` and the job of a month: policies side by side, and what they refuse."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import assets.sites
+from controls.planning.closed_loop.run_loop import LoopRun
+from controls.planning.closed_loop.side_by_side import side_by_side
+from orchestration.closed_loops.month_job import closed_loop_month
+from orchestration.resources import ProjectResource
+from tests.orchestration.test_cli import run
+
+DEMO = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
+DAY = ("--from", "2024-01-15", "--to", "2024-01-16")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "p"
+    assert run("init", str(folder))[0] == 0
+    (folder / "sites" / "home.yaml").write_text(DEMO.read_text())
+    return folder
+
+
+def test_policies_stand_side_by_side_with_intervals_over_seeds_and_a_picture(project: Path, tmp_path: Path) -> None:
+    words = ("simulate", "--site", "home", *DAY, "--policy", "no_control", "thermostat", "--seeds", "2", "--json")
+    code, output, error = run(*words, "--picture", str(tmp_path / "cost.png"), folder=project)
+    assert code == 0, error
+    found: dict[str, Any] = json.loads(output)
+    assert found["is_synthetic"] is True
+    assert [line["name"] for line in found["policies"]] == ["no_control", "thermostat"]
+    first = found["policies"][0]
+    assert {"cost", "kgco2e", "discomfort_degree_hours", "cycles", "switchings", "interval"} <= first.keys()
+    low, high = first["interval"]["cost"]["low"], first["interval"]["cost"]["high"]
+    assert low <= first["cost"] <= high
+    assert first["cycles"] == 0
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("home", *DAY, "--policy", "luck"), "unknown policy 'luck'"),
+        (("home", "--from", "2024-01-15", "--to", "2024-01-15"), "--to must be 1 to 400 days after --from"),
+        (("my_site", *DAY), "is not simulated"),
+    ],
+)
+def test_what_cannot_be_lived_is_refused_in_a_sentence(project: Path, words: tuple[str, ...], said: str) -> None:
+    code, _, error = run("simulate", "--site", *words, folder=project)
+    assert code != 0
+    assert said in error
+
+
+def test_a_month_is_a_job_with_its_table_as_metadata(project: Path) -> None:
+    config = {"site": "home", "month": "2024-02", "policies": ["no_control"]}
+    done = closed_loop_month.execute_in_process(
+        run_config={"ops": {"month_of_closed_loops": {"config": config}}},
+        resources={"project": ProjectResource(root=str(project))},
+    )
+    assert done.success
+
+
+def test_what_is_saved_is_held_against_the_same_house() -> None:
+    def came_to(policy: str, seed: int, cost: float) -> LoopRun:
+        lived = dict.fromkeys(("kgco2e", "discomfort_kh", "breach_share", "cycles", "switchings"), 0.0)
+        lived |= {"cost": cost, "import_kwh": 1.0, "export_kwh": 0.0, "pv_kwh": 0.0}
+        return LoopRun.model_validate(
+            {
+                "policy": policy,
+                "seed": seed,
+                "start_utc": "2024-01-01T00:00:00Z",
+                "hours": 24,
+                "lived": lived,
+                "self_consumption": None,
+                "days": (cost,),
+            }
+        )
+
+    lines = side_by_side(
+        [
+            came_to(policy, seed, cost)
+            for policy, costs in (("no_control", (100.0, 10.0)), ("deterministic", (50.0, 9.0)))
+            for seed, cost in enumerate(costs)
+        ]
+    )
+    assert lines[1].saved_share == pytest.approx((0.5 + 0.1) / 2)
+    assert lines[1].interval["saved_share"].low == pytest.approx(0.1)
+    assert lines[1].self_consumption is None
