@@ -1,7 +1,8 @@
 """What the doctor says of the lake's files: each against the digest of the manifest, and what no manifest row names."""
 
-from assets.stores.lake.lake import Lake, known_paths
+from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import orphans
+from assets.stores.lake.merges import known_paths
 from orchestration.doctor.reachable import item
 
 NAME = "lake"

@@ -37,7 +37,8 @@ def lake_changes(
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage = project.stage("kpi")
-    yield from requests(context, "kpi", stage.stale(), stage.now())
+    now = stage.now()
+    yield from requests(context, "kpi", stage.stale(now), now)
 
 
 @looking_every(30, job=enpi)
@@ -53,9 +54,11 @@ def enpi_changes(
         yield UNMOVED
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    stage, waiting = project.stage("enpi"), project.stage("kpi").stale()
-    stale = {name: entry for name, entry in stage.stale().items() if name not in waiting}
-    yield from requests(context, "enpi", stale, stage.now())
+    stage = project.stage("enpi")
+    now = stage.now()
+    stale = stage.stale(now)
+    waiting = project.stage("kpi").stale() if stale else {}
+    yield from requests(context, "enpi", {name: stale[name] for name in stale if name not in waiting}, now)
 
 
 def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str], int]:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.stores.schema import tables_control
 from assets.stores.schema.tables_push import api_keys
+from assets.stores.schema.tables_readings import lake_merges
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
@@ -20,9 +21,10 @@ from assets.stores.warehouse.warehouse import built_with, target_of
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import fingerprint
 
-# No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes it.
-_OF_DEVICES = (*vars(tables_control).values(), api_keys, signatures)
-RESTS_ON = tuple(table for table in PROTECTED if table not in _OF_DEVICES)
+# No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes it,
+# and merged files hold the same readings.
+_BESIDE = (*vars(tables_control).values(), api_keys, signatures, lake_merges)
+RESTS_ON = tuple(table for table in PROTECTED if table not in _BESIDE)
 # Another process may be of another version of the code, which may judge otherwise: it asks in full once.
 _PROCESS = uuid4().hex
 UNMOVED = dg.SkipReason("nothing has changed since the last look")

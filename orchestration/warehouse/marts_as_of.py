@@ -17,7 +17,7 @@ import polars as pl
 
 from assets.carbon.factor_choice.meter_factors import known_factors
 from assets.kpi.windows_of_marts.factor_days import factors_text
-from assets.kpi.windows_of_marts.stage import versions_text
+from assets.kpi.windows_of_marts.stage import versions_texts
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from data_quality.contracts.errors import BadInput, OurFault
@@ -47,7 +47,7 @@ def past_folder(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime
     told = [fingerprint()]
     for site in known:
         factors = factors_text(site, known_factors(site, project.store, as_of_utc=as_of_utc))
-        versions = versions_text(site, project.baselines, as_of_utc=as_of_utc)
+        versions = versions_texts([site], project.baselines, as_of_utc=as_of_utc)[site.site_id]
         told += [site.site_id, str(entries[site.site_id]), site_sha256(site), factors, versions]
     name = known[0].site_id if len(known) == 1 else f"{len(known)}_sites"
     digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]

@@ -24,15 +24,16 @@ def stale_reports(project: OpenProject) -> dict[str, list[str]]:
     from reports.life.changes import newest_stale
     from reports.life.figure_trace import stale_revisions
 
-    sources = project.sources()
+    sources, found = project.sources(), dict[str, list[str]]()
+    stale = list(newest_stale(project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"))
+    if not stale:
+        return found
     waiting = {name.partition("|")[0] for months in stale_partitions(project).values() for name in months}
-    found = {}
-    for revision, changes in newest_stale(
-        project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"
-    ):
+    sites = project.sites
+    for revision, changes in stale:
         first_day = quarter_start(revision.period)
         # A report over marts that are about to change would be stale as soon as it is made.
-        if first_day is not None and revision.site_id in project.sites and revision.site_id not in waiting:
+        if first_day is not None and revision.site_id in sites and revision.site_id not in waiting:
             found[site_quarter_key(revision.site_id, first_day)] = sorted(f"{each.id} {each.now}" for each in changes)
     return found
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from assets.kpi.enpi_of_use.adjust import adjusted_days, adjustment_of_day_kwh
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult
-from assets.kpi.windows_of_marts.stage import versions_text
+from assets.kpi.windows_of_marts.stage import versions_texts
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.evidence import BY_SITE, carried_rows, restore
 from assets.stores.schema.tables_baselines import adjustments as table
@@ -89,9 +89,9 @@ def test_marts_and_traces_take_the_same_adjustment_and_become_stale_by_it(works:
     sources = works.sources()
     version = works.versions["line"]
     then = sources.adjustments_input(LINE, 1, works.clock.now_utc())
-    text = versions_text(works.site, works.store)
+    text = versions_texts([works.site], works.store)[works.site.site_id]
     approve(works, adjustment(kwh_per_day=None, percent=Decimal("2.5")))
-    assert versions_text(works.site, works.store) != text
+    assert versions_texts([works.site], works.store)[works.site.site_id] != text
     again = works.sources()
     assert today_sha256(then, again) != then.sha256
     marts = expected_of_site(works.site, lake=works.lake, store=works.store).filter(

@@ -1,7 +1,9 @@
 """A tick over a project where nothing changed reads no file and asks nothing expensive; any change is asked about."""
 
 import json
+import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,9 +12,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from assets.readings.ingest.ingest_file import ingest_file
+from assets.sites.load_sites import load_sites
 from assets.stores.seals import seal
 from assets.stores.tables import PROTECTED
 from controls.ledger.modes import set_mode
@@ -25,6 +29,7 @@ from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.sensor_standing import RESTS_ON, standing
 from orchestration.warehouse.dbt import PROJECT_DIR
+from tests.bench.scale_world import site_text
 from tests.controls.ledger.rows_of import CARLA
 from tests.readings.rooms import quarter_rows
 
@@ -190,7 +195,7 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
     unwatched = {table.name for table in PROTECTED} - {table.name for table in RESTS_ON}
     assert unwatched == {
         "commands", "plans", "mode_events", "mode_requests", "hold_events", "approval_events", "chain_marks",
-        "fault_events", "device_states", "ledger_identity", "signatures", "api_keys",
+        "fault_events", "device_states", "ledger_identity", "signatures", "api_keys", "lake_merges",
     }  # fmt: skip
     (folder / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
     seen.append(standing(project))
@@ -204,6 +209,44 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
         seen.append(standing(project))
     assert len(set(seen)) == len(seen)
     project.close()
+
+
+def test_a_moved_look_asks_as_many_questions_of_thirty_sites_as_of_three(folder: Path) -> None:
+    # With a use each, of which baselines are asked.
+    text, counts = re.sub(r"site_id: \S+", "site_id: SITE", site_text(1, 1), count=1), []
+    for first, last in ((0, 3), (3, 30)):
+        for number in range(first, last):
+            (folder / "sites" / f"s{number}.yaml").write_text(text.replace("SITE", f"s{number}"))
+        asked: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_given: Any, asked: list[str] = asked) -> None:
+            # Of Dagster's own store, which is asked for its partitions, nothing counts.
+            asked += [statement] * any(f"FROM {table.name}" in statement for table in PROTECTED)
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)
+        for sensor in STALENESS:
+            tick(sensor, folder)
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
+
+
+def test_a_site_file_that_changed_is_read_again_and_no_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        text = {"site_id": name, "name": name, "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(text | {"meters": [{"meter_id": "main"}]}))
+    time.sleep(2.1)
+    first = load_sites(tmp_path)
+    with opened() as names:
+        assert load_sites(tmp_path) == first
+    assert names == []
+    path = tmp_path / "a.yaml"
+    path.write_text(path.read_text().replace('"name": "a"', '"name": "c"'))
+    with opened() as names:
+        assert load_sites(tmp_path)["a"].name == "c"
+    assert {Path(name).name for name in names} == {"a.yaml"}
+    (tmp_path / "b.yaml").unlink()
+    assert list(load_sites(tmp_path)) == ["a"]
 
 
 def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.lake import lake_files, restore_batch
-from assets.stores.lake.lake import known_paths
 from assets.stores.lake.lake_block import Block, write_block
+from assets.stores.lake.merges import known_paths
 from data_quality.contracts.errors import Unreachable
 from orchestration.doctor import lake_checks as doctor
 from tests.readings.rooms import Bench, plant, quarter_rows

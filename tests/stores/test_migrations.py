@@ -40,6 +40,7 @@ FROZEN = {
     "0007_device_states.py": "7a4c71f9ba3153600d372392a3596f14222e291f498665a1083d96bfed01e918",
     "0008_pushed_readings.py": "014fa6b304a8b608779a1d6e3620d80e4d410aac30aee9aca4f1f44081183ed8",
     "0009_people_of_the_pages.py": "3263454e042b655d105b02be451758605a6e355b84def507cbd56330ab302b4b",
+    "0010_merged_files.py": "428dd51875a9a132600ff5b791209de17e6b5ba83a704633952979f59d9c8bac",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -107,7 +108,7 @@ def test_an_old_store_on_postgresql_refuses_truncate_too(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
     assert standing(store.engine).present == "0002"

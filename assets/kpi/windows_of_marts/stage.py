@@ -39,7 +39,7 @@ from assets.stores.warehouse.warehouse import (
 )
 from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, once
 from data_quality.contracts.site_file.site import Site
 
 MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
@@ -82,12 +82,13 @@ class Stage:
         asked = [site_id for site_id, site in self.sites.items() if self.name == "kpi" or site.seus]
         return self._now_of(asked)
 
-    def stale(self) -> dict[str, int]:
+    def stale(self, now: Mapping[str, BuiltSite] | None = None) -> dict[str, int]:
         """`SITE|YYYY-MM` whose published marts are older than readings, site file, factors, baseline or SQL.
 
-        With the newest manifest entry of each.
+        With the newest manifest entry of each. now: what `now` says, where that was asked already.
         """
-        return stale_months(read_built(self.marts_dir, self.name), self._touched(), self.now())
+        known = self.now() if now is None else now
+        return stale_months(read_built(self.marts_dir, self.name), self._touched(known), known)
 
     def prepare(
         self, asked: Sequence[Window], *, target: WarehouseTarget, expected: pl.DataFrame | None = None
@@ -169,23 +170,25 @@ class Stage:
         # Before the note: once that no longer names a site, nobody would look for its files.
         drop_sites(self.marts_dir, keep=self.sites)
         built = read_built(self.marts_dir, self.name)
-        write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(), self.now()))
+        write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(now := self.now()), now))
         return counts
 
-    def _touched(self) -> dict[str, int]:
+    def _touched(self, now: Mapping[str, BuiltSite]) -> dict[str, int]:
         built = read_built(self.marts_dir, self.name)
-        after_ids = {site_id: read_from(built, site_id, now) for site_id, now in self.now().items()}
+        after_ids = {site_id: read_from(built, site_id, each) for site_id, each in now.items()}
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 
     def _now_of(self, site_ids: Iterable[str]) -> dict[str, BuiltSite]:
         is_kpi, stored, found = self.name == "kpi", FactorStore(self.lake.store).reader(), {}
-        for site_id in site_ids:
-            site = self.sites[site_id]
+        asked = [self.sites[site_id] for site_id in site_ids]
+        # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
+        versions = {} if is_kpi else versions_texts([site for site in asked if site.seus], self.baselines)
+        for site in asked:
+            site_id, given = site.site_id, stored(site.site_id) if is_kpi else ()
             found[site_id] = BuiltSite(
                 sha256=site_sha256(site),
-                # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
-                baselines="" if is_kpi or not site.seus else versions_text(site, self.baselines),
-                factors=factors_text(site, factor_view(site, stored(site_id))) if is_kpi else "",
+                baselines=versions.get(site_id, ""),
+                factors=(factors_text(site, factor_view(site, given)) if given else _own_factors(site)) * is_kpi,
                 project=self.fingerprint,
             )
         return found
@@ -211,19 +214,34 @@ def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, 
     return {site_id: list(span) for site_id, span in years.items()}
 
 
-def versions_text(site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None) -> str:
-    """The baseline versions that expect for the site's SEUs, as one text: `compressors@2 hvac@1`; empty for none.
+@once
+def _own_factors(site: Site) -> str:
+    """Of a site for which the store holds no factor: thousands are asked about at every look."""
+    return factors_text(site, factor_view(site))
+
+
+def versions_texts(
+    sites: Sequence[Site], baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, str]:
+    """Site -> the baseline versions that expect for its SEUs, as one text: `compressors@2 hvac@1`; empty for none.
 
     Where adjustments are in force their digest follows: `compressors@2+1f0c…`. As known then, or now.
     """
-    found, ledger = [], AdjustmentStore(baselines.store)
-    versions = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
-    for seu in site.seus:
-        if (version := versions.get(seu.seu_id)) is not None:
-            given = ledger.in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
-            adjusted = f"+{adjustments_sha256(given)[:16]}" if given else ""
-            found.append(f"{seu.seu_id}@{version.version}{adjusted}")
-    return " ".join(found)
+    # One site by its name, many without: a question that names thousands costs more than all rows.
+    asked = [site.site_id for site in sites] if len(sites) == 1 else None
+    known = baselines.in_force_of(asked, as_of_utc=as_of_utc) if sites else {}
+    found, ledger = {}, AdjustmentStore(baselines.store)
+    leading = {each.baseline_id: each.baseline for versions in known.values() for each in versions.values()}
+    adjusted = ledger.all_in_force(leading, as_of_utc=as_of_utc) if leading else {}
+    for site in sites:
+        versions = known.get(site.site_id, {})
+        texts = []
+        for version in (versions[seu.seu_id] for seu in site.seus if seu.seu_id in versions):
+            given = adjusted[version.baseline_id]
+            digest = f"+{adjustments_sha256(given)[:16]}" if given else ""
+            texts.append(f"{version.baseline.seu_id}@{version.version}{digest}")
+        found[site.site_id] = " ".join(texts)
+    return found
 
 
 def months_between(site_id: str, first: date, after: date) -> tuple[str, ...]:

@@ -126,7 +126,8 @@ def _concerned(lake: Lake, site: Site, month: Period, validation: Validation) ->
     entries = lake.manifest(site.site_id, start_utc=month.start_utc, end_utc=month.end_utc)
     files = lake.files([entry for entry in entries if entry["batch_id"] in ours])
     if files:
-        found |= {*pl.scan_parquet(files, hive_partitioning=False).select("meter_id").unique().collect()["meter_id"]}
+        rows = pl.scan_parquet(files, hive_partitioning=False).filter(pl.col("batch_id").is_in(sorted(ours)))
+        found |= {*rows.select("meter_id").unique().collect()["meter_id"]}
     return sorted(found)
 
 

@@ -20,6 +20,7 @@ from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
 from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
+from assets.stores.lake.merges import Places, as_written, known_paths, merged_entry, take_out
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.seals import append, append_row
@@ -227,15 +228,22 @@ class Lake:
         end_utc: datetime | None = None,
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
-        """Manifest rows of the UTC days that the span touches, recorded at or before `as_of_utc`, in order."""
-        table, given = lake_manifest, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
-        query = _MANIFEST.select(site_id=site_id, as_of_utc=min(given, default=None))
-        if start_utc is not None:
-            query = query.where(table.c.day >= start_utc.astimezone(UTC).date())
-        if end_utc is not None:
-            # An end is exclusive: a span up to midnight does not touch the day that begins then.
-            query = query.where(table.c.day <= (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date())
-        return self.store.rows(query)
+        """Manifest rows of the UTC days that the span touches, recorded at or before `as_of_utc`, in order; path and
+        digest are those of the file that holds the rows now (`Places`).
+        """
+        # An end is exclusive: a span up to midnight does not touch the day that begins then.
+        first = None if start_utc is None else start_utc.astimezone(UTC).date()
+        last = None if end_utc is None else (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date()
+        # Before the rows: whatever is merged by then is in the manifest, so that no file holds more than these name.
+        places = Places(self.store, site_id, (first, last))
+        known_utc = self._known(as_of_utc)
+        query = _MANIFEST.select(site_id=site_id, as_of_utc=known_utc)
+        query = query if first is None else query.where(lake_manifest.c.day >= first)
+        query = query if last is None else query.where(lake_manifest.c.day <= last)
+        return places.placed(self.store.rows(query), known_utc)
+
+    def _known(self, as_of_utc: datetime | None) -> datetime | None:
+        return min((each for each in (as_of_utc, self.known_at_utc) if each is not None), default=None)
 
     def batches(
         self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
@@ -249,12 +257,35 @@ class Lake:
 
         Raises Unreachable naming a file that is missing, or that is not the one that was written.
         """
-        for each in self._damage(entries, self.faults(entries)):
+        return list(dict.fromkeys(self.root / str(entry["path"]) for entry in self._standing(entries)))
+
+    def _standing(self, entries: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        entries, wrong = self.mended(entries)
+        for each in self._damage(entries, wrong):
             raise Unreachable(
                 f"the lake's file {each.path} {each.fault}, and no figure is made of it: ingest {each.source_name} "
                 "again, which writes it as it was, or restore it from a backup"
             )
-        return [self.root / path for path in dict.fromkeys(str(entry["path"]) for entry in entries)]
+        return entries
+
+    def mended(self, entries: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], dict[str, str]]:
+        """Manifest rows with files that stand, and path -> what is wrong with those that do not: of a merged file that
+        is damaged, what was merged; what was merged, is wanted by itself and is gone is taken out of it again.
+        """
+        wrong = self.faults(entries)
+        if not wrong:
+            return entries, wrong
+        entries = [as_written(each) if each["path"] in wrong else each for each in entries]
+        wrong, places = self.faults(entries), Places(self.store)
+        merges = {path: found for path in wrong if (found := places.last(path)) is not None}
+        into = {path: str(found["merged_path"]) for path, found in merges.items()}
+        whole = set(into.values()) - set(self.faults([merged_entry(each) for each in merges.values()]))
+        for merged in whole:
+            rows = {path: _MANIFEST.rows(self.store, path=path) for path in into if into[path] == merged}
+            # A writer too: another who is alone would take what is half written for a leftover.
+            with self.writing():
+                take_out(self.root, merged, rows)
+        return entries, self.faults(entries) if whole else wrong
 
     def changed_files(self, after_ids: Mapping[str, int]) -> dict[str, dict[Path, int]]:
         """Site -> the files that manifest rows above its id name, each with the newest of them; sites without are left
@@ -274,13 +305,13 @@ class Lake:
 
     def named(self, site_ids: Collection[str], *, as_of_utc: datetime | None = None) -> list[Path]:
         """The files of whole sites as the manifest names them, whether or not they are there: nobody looks at them."""
-        table, given = lake_manifest, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
-        query = sa.select(table.c.site_id, table.c.path).distinct().order_by(table.c.path)
-        if given:
-            query = query.where(table.c.recorded_at_utc <= min(given))
-        wanted = set(site_ids)
-        rows = self.store.rows(query) if wanted else []
-        return [self.root / str(row["path"]) for row in rows if row["site_id"] in wanted]
+        if not site_ids:
+            return []
+        table, known_utc, places, wanted = lake_manifest, self._known(as_of_utc), Places(self.store), set(site_ids)
+        query = sa.select(table.c.site_id, table.c.path, table.c.file_sha256).distinct().order_by(table.c.path)
+        query = query if known_utc is None else query.where(table.c.recorded_at_utc <= known_utc)
+        rows = places.placed((row for row in self.store.rows(query) if row["site_id"] in wanted), known_utc)
+        return list(dict.fromkeys(self.root / str(row["path"]) for row in rows))
 
     def parts(
         self,
@@ -292,9 +323,9 @@ class Lake:
     ) -> tuple[LakeFile, ...]:
         """The files that hold the UTC days of the span as known at T, each once. Raises Unreachable, as `files`."""
         entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
-        found: dict[Path, list[Mapping[str, Any]]] = {path: [] for path in self.files(entries)}
-        for entry in entries:
-            found[self.root / str(entry["path"])].append(entry)
+        found: dict[Path, list[Mapping[str, Any]]] = {}
+        for entry in self._standing(entries):
+            found.setdefault(self.root / str(entry["path"]), []).append(entry)
         return tuple(
             LakeFile(
                 path=path,
@@ -310,8 +341,8 @@ class Lake:
     def damage(self, site_id: str) -> list[Damage]:
         """Files of the site that are not what was written, here or where they are kept, the oldest first."""
         standing = {each.key: each.size_bytes for each in self.kept.list(f"{READINGS}/site={site_id}/")}
-        entries = self.manifest(site_id)
-        return self._damage(entries, self.faults(entries) | self.lost(entries, standing.get))
+        entries, wrong = self.mended(self.manifest(site_id))
+        return self._damage(entries, wrong | self.lost(entries, standing.get))
 
     def lost(self, entries: Sequence[Mapping[str, Any]], size_bytes: Callable[[str], int | None]) -> dict[str, str]:
         """Path -> what is wrong where it is kept, of the files that are whole here. size_bytes: of a path, there."""
@@ -383,10 +414,9 @@ class Lake:
 
     def span(self, site_id: str, *, as_of_utc: datetime | None = None) -> tuple[date, date] | None:
         """First and last UTC day that the lake holds for the site."""
-        day, given = lake_manifest.c.day, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
-        query = _MANIFEST.select(site_id=site_id, as_of_utc=min(given, default=None)).order_by(None)
+        day, query = lake_manifest.c.day, _MANIFEST.select(site_id=site_id, as_of_utc=self._known(as_of_utc))
         first_last = sa.func.min(day).label("first"), sa.func.max(day).label("last")
-        [found] = self.store.rows(query.with_only_columns(*first_last, maintain_column_froms=True))
+        [found] = self.store.rows(query.order_by(None).with_only_columns(*first_last, maintain_column_froms=True))
         return None if found["first"] is None else (found["first"], found["last"])
 
     def stream_spans(self, site_id: str) -> dict[str, tuple[datetime, datetime]]:
@@ -437,11 +467,6 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
 def manifest_of_batch(store: Store, batch_id: str) -> list[dict[str, Any]]:
     """The manifest rows of one batch, in order."""
     return _MANIFEST.rows(store, batch_id=batch_id)
-
-
-def known_paths(store: Store) -> list[str]:
-    """Every file that a manifest row names, of all sites."""
-    return [str(row["path"]) for row in store.rows(sa.select(lake_manifest.c.path).distinct())]
 
 
 def _record(connection: sa.Connection, info: BatchInfo, stamp: Stamp, written: "_Written") -> None:

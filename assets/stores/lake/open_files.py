@@ -1,9 +1,12 @@
-"""Where the lake's files are kept, by its address."""
+"""Where the lake's files are kept, by its address; and are those that somebody was told of still those?"""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from assets.stores.lake.files import FileStore
+from assets.stores.lake.lake_files import is_as_written, sha256_of
+from assets.stores.lake.lake_view import LakeFile
 from data_quality.contracts.errors import Unreachable
 
 
@@ -23,3 +26,18 @@ def open_files(root: Path, address: str = "") -> FileStore:
             "meterloom[s3]"
         ) from error
     return BucketFiles(root, address)
+
+
+def expect_unchanged(files: Iterable[LakeFile]) -> None:
+    """Raises Unreachable naming a file that is gone, or is not the one that was named."""
+    for file in files:
+        if file.address and not is_as_written(file.path, file.sha256):
+            # Not copied to this machine yet.
+            root = file.path.parents[file.key.count("/")]
+            open_files(root, file.address).refresh({file.key: file.sha256})
+        try:
+            sha256 = sha256_of(file.path)
+        except OSError as error:
+            raise Unreachable(f"the lake's file {file.path} cannot be read ({error.strerror})") from error
+        if sha256 != file.sha256:
+            raise Unreachable(f"the lake's file {file.path} was altered since this work was handed out")

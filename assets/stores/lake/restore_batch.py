@@ -7,6 +7,7 @@ from typing import Any
 from assets.stores.lake.lake import BlockPlan, Lake, Stamp, manifest_of_batch, path_of
 from assets.stores.lake.lake_block import write_block
 from assets.stores.lake.lake_files import fault_of
+from assets.stores.lake.merges import Places
 from assets.stores.whole_file import appear_whole
 from data_quality.contracts.errors import Unreachable
 
@@ -17,8 +18,7 @@ def restore_batch(lake: Lake, batch_id: str, plan: Callable[[Stamp], BlockPlan])
     Returns their paths. Only the very rows that the manifest names appear, and in the very bytes that it names where
     the same library writes them. Raises Unreachable where `plan` gives others: then nothing has changed.
     """
-    entries = manifest_of_batch(lake.store, batch_id)
-    wrong = lake.faults(entries)
+    entries, wrong = lake.mended(Places(lake.store).placed(manifest_of_batch(lake.store, batch_id)))
     lost = lake.lost([row for row in entries if row["path"] not in wrong], lake.kept.size_bytes)
     if not wrong and not lost:
         return ()

@@ -1,8 +1,10 @@
 """Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
@@ -139,17 +141,32 @@ class BaselineStore:
         as_of_utc: datetime | None = None,
     ) -> dict[str, BaselineVersion]:
         """SEU (or M&V project) to the newest approved version of that type, else to the newest provisional one."""
-        asked: dict[str, Any] = {"site_id": site_id, "baseline_type": baseline_type.value, "as_of_utc": as_of_utc}
+        return self.in_force_of([site_id], baseline_type, as_of_utc=as_of_utc).get(site_id, {})
+
+    def in_force_of(
+        self,
+        site_ids: Collection[str] | None = None,
+        baseline_type: BaselineType = BaselineType.ENB,
+        *,
+        as_of_utc: datetime | None = None,
+    ) -> dict[str, dict[str, BaselineVersion]]:
+        """The same by site, of these or of all that have any; one question, however many they are."""
+        asked: dict[str, Any] = {"site_id": site_ids, "baseline_type": baseline_type.value, "as_of_utc": as_of_utc}
         keys = [_line(row) for row in _VERSIONS.rows(self.store, "baseline_id", "version", **asked)]
         given = {_line(row) for row in _APPROVALS.rows(self.store, "baseline_id", "version", as_of_utc=as_of_utc)}
         # A use that is refitted every week has a hundred others, which lead nothing.
         wanted = {*dict(keys).items(), *given.intersection(keys)}
         rows = _VERSIONS.rows(self.store, **asked, version={version for _, version in wanted})
-        newest: dict[tuple[str, bool], BaselineVersion] = {}
-        for version in self._judged([row for row in rows if _line(row) in wanted], as_of_utc):
-            newest[version.baseline.seu_id, version.status is BaselineStatus.APPROVED] = version
-        names = {seu_id for seu_id, _ in newest}
-        return {name: newest.get((name, True)) or newest[name, False] for name in names}
+        found: dict[str, dict[str, BaselineVersion]] = {}
+        judged = self._judged([row for row in rows if _line(row) in wanted], as_of_utc)
+        # The approved behind the others, so that they stay.
+        for version in sorted(judged, key=lambda each: each.status is BaselineStatus.APPROVED):
+            found.setdefault(version.baseline.site_id, {})[version.baseline.seu_id] = version
+        return found
+
+    def sites(self) -> set[str]:
+        """The sites that have any version."""
+        return {row["site_id"] for row in self.store.rows(sa.select(baseline_versions.c.site_id).distinct())}
 
     def approve(
         self,

@@ -44,6 +44,18 @@ lake_manifest = append_only(
     sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
 )
 
+lake_merges = append_only(
+    "lake_merges",
+    # A file is merged once: of two who do it at the same moment the second is refused.
+    sa.Column("path", sa.Text, primary_key=True, comment="A file whose rows stand in another now"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("month", sa.Date, nullable=False, comment="First UTC day"),
+    sa.Column("merged_path", sa.Text, nullable=False),
+    sa.Column("merged_sha256", sa.String(64), nullable=False, comment="Of that file, as file_sha256 elsewhere"),
+    sa.Column("newest_utc", UtcDateTime, nullable=False, comment="The newest recorded time of its rows"),
+    sa.Index("ix_lake_merges_site_month", "site_id", "month"),
+)
+
 quarantine = append_only(
     "quarantine",
     sa.Column("item_id", sa.String(32), primary_key=True),

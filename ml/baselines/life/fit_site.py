@@ -9,7 +9,7 @@ from assets.kpi.enpi_of_use.adjust import adjusted_days
 from assets.kpi.enpi_of_use.expected_energy import expected_days
 from assets.kpi.enpi_of_use.lake_days import days_in
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.named_files import expect_unchanged
+from assets.stores.lake.open_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.adjustment import Adjustment

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from assets.stores.lake.compact import compact
 from assets.stores.lake.sweep import leftovers, sweep
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
 
+MERGED = "site_id | month | files | bytes before: {bytes_before:,} | bytes after: {bytes_after:,}"
 FILES = "key | bytes: {size_bytes:,} | since: {changed_utc}"
 
 
@@ -26,4 +28,27 @@ def sweep_lake(
         {"files": [each._asdict() for each in found], "bytes": total, "is_deleted": not dry_run},
         Table("files", FILES),
         text=f"{len(found)} file(s) that no batch names, {total:,} bytes, {done}" if found else "nothing is left over",
+    )
+
+
+@command("lake compact", takes=PROJECT, example="--dry-run")
+def compact_lake(
+    call: Call,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be merged, and merge nothing.")] = False,
+) -> Answer:
+    """Merge the small files of a site and month into one; what was merged goes with a sweep a day later."""
+    lake, found = call.project.lake, []
+    call.doing(f"looking through {lake.kept.address}")
+    for each in compact(lake, clock=call.clock, is_dry_run=dry_run):
+        found.append(each._asdict())
+        call.doing(f"{each.site_id} {each.month:%Y-%m}: {each.files} files")
+    files, before, after = (sum(each[name] for each in found) for name in ("files", "bytes_before", "bytes_after"))
+    done = "would become" if dry_run else "became"
+    return Answer(
+        {"months": found, "files_before": files, "files_after": len(found), "bytes_before": before}
+        | {"bytes_after": after, "is_merged": not dry_run},
+        Table("months", MERGED),
+        text=f"{files} file(s), {before:,} bytes, {done} {len(found)}, {after:,} bytes"
+        if found
+        else "no month of a site has files to merge",
     )

@@ -1,0 +1,106 @@
+"""Many small files of one site and month merged into one: no answer changes, nor which batch a reading came from."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import date
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from assets.stores.lake.lake import Lake, path_of
+from assets.stores.lake.lake_block import block_of, write_block
+from assets.stores.lake.lake_files import expect_in_time
+from assets.stores.lake.merges import as_written, is_part, parts_of, read_rows
+from assets.stores.schema.tables_readings import lake_manifest, lake_merges
+from assets.stores.seals import append
+from assets.stores.transactions import next_recorded_at
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.time import Clock
+
+# A year's file with a correction and estimates stays as it is; deliveries by the quarter hour make 2,976 of a month.
+FEWEST = 4
+# A file of more rows is not small, and what is merged at once fits into memory.
+SMALL_ROWS, ROWS_AT_ONCE = 1_000_000, 4_000_000
+Entry = dict[str, Any]
+
+
+class Merged(NamedTuple):
+    """Files of a site and UTC month that became one, and their bytes before and after."""
+
+    site_id: str
+    month: date
+    files: int
+    bytes_before: int
+    bytes_after: int
+
+
+def compact(lake: Lake, *, clock: Clock, is_dry_run: bool = False) -> Iterator[Merged]:
+    """Merge small files month by month, each at once or not at all. The merged ones are swept a day later.
+
+    is_dry_run: say what would be merged. Raises Unreachable for a file that is damaged.
+    """
+    for row in lake.store.rows(sa.select(lake_manifest.c.site_id).distinct().order_by(lake_manifest.c.site_id)):
+        for group in _groups(lake.manifest(str(row["site_id"]))):
+            found = _merge(lake, group, clock=clock, is_dry_run=is_dry_run)
+            if found is not None:
+                yield found
+
+
+def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Manifest rows of the small files of a month, the oldest batches first; FEWEST files at least."""
+    months: dict[date, dict[str, list[Entry]]] = {}
+    for entry in sorted(entries, key=lambda each: each["recorded_at_utc"]):
+        months.setdefault(entry["day"].replace(day=1), {}).setdefault(str(entry["path"]), []).append(entry)
+    for _, files in sorted(months.items()):
+        group: list[list[Entry]] = []
+        rows = 0
+        for each in files.values():
+            size = sum(entry["rows"] for entry in each)
+            if size < SMALL_ROWS and rows + size <= ROWS_AT_ONCE:
+                group, rows = [*group, each], rows + size
+        if len(group) >= FEWEST:
+            yield [entry for each in group for entry in each]
+
+
+def _merge(lake: Lake, entries: list[Entry], *, clock: Clock, is_dry_run: bool) -> Merged | None:
+    """None where a file could not be taken out again as it was written, or another merged one of them meanwhile."""
+    began_utc, month, site_id = clock.now_utc(), entries[0]["day"].replace(day=1), str(entries[0]["site_id"])
+    files = lake.files(entries)
+    rows = read_rows(files)
+    written: dict[str, list[Entry]] = {}
+    for entry in map(as_written, entries):
+        written.setdefault(str(entry["batch_id"]), []).append(entry)
+    parts = parts_of(rows)
+    if set(parts) != set(written) or not all(is_part(parts[batch], each) for batch, each in written.items()):
+        return None
+    before, write = sum(path.stat().st_size for path in files), partial(write_block, block_of(rows))
+    if is_dry_run:
+        with TemporaryDirectory() as folder:
+            write(Path(folder) / "merged")
+            return Merged(site_id, month, len(files), before, (Path(folder) / "merged").stat().st_size)
+    key = path_of(site_id, month, uuid4().hex)
+    stated = {"site_id": site_id, "month": month, "merged_path": key}
+    stated["newest_utc"] = max(entry["recorded_at_utc"] for entry in entries)
+    paths = sorted({path.relative_to(lake.root).as_posix() for path in files})
+    with lake.writing():
+        is_recorded = False
+        try:
+            stated["merged_sha256"] = lake.kept.put_new(key, write)
+            with lake.store.begin() as connection:
+                # Taken first: of two who merge one file at the same moment the second sees what the first recorded.
+                stated["recorded_at_utc"] = next_recorded_at(connection, clock.now_utc())
+                taken = connection.execute(sa.select(lake_merges.c.path).where(lake_merges.c.path.in_(paths))).first()
+                expect_in_time(began_utc, clock.now_utc())
+                if taken is None:
+                    append(connection, lake_merges, [{"path": path, **stated} for path in paths])
+            is_recorded = taken is None
+        finally:
+            if not is_recorded:
+                # What a bucket does not give back now is swept later.
+                with suppress(Unreachable):
+                    lake.kept.delete(key)
+    return Merged(site_id, month, len(files), before, (lake.root / key).stat().st_size) if is_recorded else None

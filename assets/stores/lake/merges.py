@@ -1,0 +1,112 @@
+"""Where rows of the lake stand today: small files of a month are merged into one, and each can be taken out again.
+
+A merge changes no manifest row. It says of a file in which other one its rows are; that file may be merged again.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from assets.stores.journal import AppendOnly
+from assets.stores.lake.lake_block import LAKE_SCHEMA, ROW_ORDER, Block, block_of, part_sha256, write_block
+from assets.stores.schema.tables_readings import lake_manifest, lake_merges
+from assets.stores.transactions import Store
+from assets.stores.whole_file import appear_whole
+
+Entry = Mapping[str, Any]
+MERGES = AppendOnly(lake_merges, dict, order=("recorded_at_utc", "path"))
+# The manifest row of a file that stands in another, as it was written.
+OWN = "own"
+
+
+class Places:
+    """Merges as they are recorded now, of a site or of all, and of months where they are given (their first days)."""
+
+    def __init__(
+        self, store: Store, site_id: str | None = None, months: tuple[date | None, date | None] = (None, None)
+    ) -> None:
+        query, month = MERGES.select(site_id=site_id), lake_merges.c.month
+        if months[0] is not None:
+            query = query.where(month >= months[0].replace(day=1))
+        if months[1] is not None:
+            query = query.where(month <= months[1])
+        self._into = {str(row["path"]): row for row in store.rows(query)}
+
+    def last(self, path: str, as_of_utc: datetime | None = None) -> dict[str, Any] | None:
+        """The merge whose file holds the rows of that path; None where they stand there, or more than was known then.
+
+        as_of_utc: what was recorded later must not be in a file that is read whole.
+        """
+        found = None
+        while (each := self._into.get(path)) is not None:
+            found, path = each, str(each["merged_path"])
+        return None if found is None or (as_of_utc is not None and found["newest_utc"] > as_of_utc) else found
+
+    def placed(self, entries: Iterable[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
+        """Manifest rows with path and digest of the file that holds their rows now."""
+        return [self._placed(dict(entry), as_of_utc) if self._into else dict(entry) for entry in entries]
+
+    def _placed(self, entry: dict[str, Any], as_of_utc: datetime | None) -> dict[str, Any]:
+        found = self.last(str(entry["path"]), as_of_utc)
+        if found is None:
+            return entry
+        return entry | {"path": found["merged_path"], "file_sha256": found["merged_sha256"], OWN: entry}
+
+
+def known_paths(store: Store) -> list[str]:
+    """Every file that a manifest row or a merge names, of all sites."""
+    columns = lake_manifest.c.path, lake_merges.c.merged_path
+    return [str(value) for each in columns for row in store.rows(sa.select(each).distinct()) for value in row.values()]
+
+
+def merged_entry(merge: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Lake.faults` asks about the merged file."""
+    return {"path": merge["merged_path"], "file_sha256": merge["merged_sha256"], "day": "", "content_sha256": ""}
+
+
+def as_written(entry: Entry) -> dict[str, Any]:
+    """A manifest row as it was recorded, wherever its rows stand now."""
+    return dict(entry.get(OWN, entry))
+
+
+def read_rows(paths: Sequence[Path]) -> pl.DataFrame:
+    """All rows of files of the lake (LAKE_SCHEMA) in the order of a file."""
+    # The folders site=… and m=… are no columns.
+    frame = pl.concat([pl.read_parquet(path, hive_partitioning=False).select(list(LAKE_SCHEMA)) for path in paths])
+    return frame.sort(*ROW_ORDER, "recorded_at_utc", "batch_id")
+
+
+def parts_of(rows: pl.DataFrame) -> dict[str, Block]:
+    """Batch -> what it brought, as it was written. rows: as `read_rows` gives them."""
+    return {each["batch_id"][0]: block_of(each) for each in rows.partition_by("batch_id", maintain_order=True)}
+
+
+def is_part(block: Block, entries: Sequence[Entry]) -> bool:
+    """The block gives the very file of these manifest rows, or the very rows, by their digests."""
+    days = {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
+    if days == {str(each["day"]): each["content_sha256"] for each in entries}:
+        return True
+    # Written by an earlier form of the digests: by its bytes then.
+    again = BytesIO()
+    write_block(block, again)
+    return all(hashlib.sha256(again.getvalue()).hexdigest() == each["file_sha256"] for each in entries)
+
+
+def take_out(root: Path, merged: str, wanted: Mapping[str, Sequence[Entry]]) -> None:
+    """Let files stand again under their own paths, out of the merged one. wanted: path -> its manifest rows.
+
+    One that is not what its rows name is left out.
+    """
+    batches = {str(rows[0]["batch_id"]): (path, rows) for path, rows in wanted.items()}
+    frame = pl.scan_parquet(root / merged, hive_partitioning=False).filter(pl.col("batch_id").is_in(list(batches)))
+    for batch_id, block in parts_of(frame.collect().select(list(LAKE_SCHEMA)).sort(*ROW_ORDER)).items():
+        path, rows = batches[batch_id]
+        if is_part(block, rows):
+            appear_whole(root / path, partial(write_block, block))
