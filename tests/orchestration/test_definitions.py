@@ -89,6 +89,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "pull",
         "dispatch",
         "execution",
+        "closed_loop_month",
         "trust",
         "weather",
     }
