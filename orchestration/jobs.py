@@ -1,5 +1,7 @@
 """Jobs: one a partitions definition, so that months, sites and quarters each have their own."""
 
+from typing import Any
+
 import dagster as dg
 
 from orchestration.closed_loops.month_job import closed_loop_month
@@ -166,7 +168,7 @@ trust = dg.define_asset_job(
     ),
 )
 
-JOBS = [
+JOBS: list[Any] = [
     ingest,
     kpi,
     enpi,

@@ -18,7 +18,7 @@ from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
 from controls.planning.closed_loop.watched_rooms import RoomFigures, WatchedRooms
 from controls.planning.plan_inputs import STEP
-from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Seen, SetPoints
+from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -94,16 +94,16 @@ def run_policy(
     if policy in PLANNED:
         loop.identify(figures, identify)
     closed.open_account()
-    decide: Callable[[Seen, Callable[..., object]], SetPoints]
+    decide: Callable[[Seen, Callable[[int], Outlook]], SetPoints]
     planner = None
     if policy in PLANNED:
         planner = Planner(loop.site, loop.learnt, loop.rooms, risk if policy == "stochastic" else None, solver)
-        decide = planner.decide  # type: ignore[assignment]
+        decide = planner.decide
     elif policy == "no_control":
-        decide = nothing  # type: ignore[assignment]
+        decide = nothing
     else:
         rules = {"rules": (True, True), "self_consumption": (True, False)}.get(policy, (False, False))
-        decide = Ruled(loop.site, loop.learnt, by_sun=rules[0], by_price=rules[1]).decide  # type: ignore[assignment]
+        decide = Ruled(loop.site, loop.learnt, by_sun=rules[0], by_price=rules[1]).decide
     start_utc, days = loop.seen.at_utc, list[float]()
     for quarter in range(hours * PER_HOUR):
         loop.go_on(decide(loop.seen, closed.outlook))

@@ -8,7 +8,7 @@ import typer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import local_midnight_utc, parse_day
 from orchestration.cli.answer import Answer, Table, finding_lines
-from orchestration.cli.frame import READS, Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import SiteOption, write_file
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    "simulate", takes=READS, example="--site home --from 2024-01-01 --to 2024-02-01 --policy no_control deterministic"
+    "simulate", takes=PROJECT, example="--site home --from 2024-01-01 --to 2024-02-01 --policy no_control deterministic"
 )
 def simulate(
     call: Call,
