@@ -116,7 +116,8 @@ def test_fault_f13_names_in_files_are_data_and_never_paths(bench: Bench, name: s
     before = outside(bench)
     text = f"meter,timestamp,kwh\n{name.replace(chr(0), '')},2025-01-01T00:00Z,1\n" + quarter_rows("main", [1, 2])
     assert bench.ingest(text).reasons == {"unknown_meter": 1}
-    assert outside(bench) == before
+    # What other tests left there may go meanwhile; nothing comes.
+    assert not outside(bench) - before
     assert all(path.is_relative_to(bench.folder) for path in bench.folder.rglob("*"))
 
 
