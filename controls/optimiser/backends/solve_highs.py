@@ -11,6 +11,16 @@ from data_quality.contracts.errors import OurFault
 if TYPE_CHECKING:
     import highspy
 
+# A gap this wide is closed by rounding what the relaxation says with its rows shifted back into their limits; looking
+# for more with smaller programs takes half of the time and finds nothing cheaper (of 36 plans of a house of 17 rooms
+# none; 0.23 s of processor a plan with, 0.08 s without).
+_ROUGH_GAP = 0.005
+_ROUGH: dict[str, bool] = {
+    "mip_heuristic_run_shifting": True,
+    "mip_heuristic_run_root_reduced_cost": False,
+    "mip_heuristic_run_feasibility_jump": False,
+}
+
 
 def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats | None = None) -> Outcome:
     """Solve; see solvers.run_solver. start: values to begin from, NaN where none is known."""
@@ -84,6 +94,7 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
 
     engine = highspy.Highs()
     engine.silent()
+    options = _ROUGH if gap >= _ROUGH_GAP else {}
     for option, value in {
         "mip_rel_gap": gap,
         # A plan of a few cents would otherwise stop at HiGHS' own 1e-6 in currency: far below a cent, but not equal.
@@ -95,6 +106,7 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
         "mip_feasibility_tolerance": 10 * FEASIBILITY,
         "primal_feasibility_tolerance": FEASIBILITY,
         "dual_feasibility_tolerance": FEASIBILITY,
+        **options,
     }.items():
         engine.setOptionValue(option, value)
     # As plain arrays: a HighsLp would be copied field by field, which takes ten times as long.
