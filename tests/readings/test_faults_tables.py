@@ -22,10 +22,6 @@ def nothing_stored(bench: Bench) -> bool:
     return bench.lake.manifest("plant") == [] and not list(bench.lake.root.rglob("*.parquet"))
 
 
-def outside(bench: Bench) -> set[Path]:
-    return {path for path in bench.folder.parent.rglob("*") if bench.folder not in path.parents}
-
-
 # F01
 
 

@@ -120,6 +120,7 @@ def _rows(site: Site, lake: Lake, start: date, end: date, *, as_of_utc: datetime
         for block in blocks
         if (own := sorted({*block} & {*wanted}))
     ]
+    # Readings there are, of other meters only: no row, with the columns of rows.
     return pl.concat(parts) if parts else site_readings(lake, site, meters=wanted[:1], **given)
 
 
