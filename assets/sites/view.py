@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final
 
 import polars as pl
 
@@ -9,9 +10,14 @@ from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.virtual import streams_for, virtual_meters, with_virtual
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_view import LakeFile, history_in, newest_of
+from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
+
+# What sums and prices are made of; texts repeat over millions of rows.
+_LEAN: Final = ["meter_id", "register", "interval_start_utc", "value", "unit", "quality_code"]
+_REPEATED: Final[Any] = dict.fromkeys(("meter_id", "register", "unit"), pl.Categorical())
 
 
 def site_readings(
@@ -27,6 +33,33 @@ def site_readings(
     """As `Lake.current`, rows of virtual meters among them. LAKE_SCHEMA (or columns), unique and sorted by key."""
     files = lake.parts(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
     return readings_in(files, site, start_utc=start_utc, end_utc=end_utc, meters=meters, columns=columns)
+
+
+def summed_readings(
+    lake: Lake,
+    site: Site,
+    meters: Sequence[str],
+    *,
+    start_utc: datetime,
+    end_utc: datetime,
+    as_of_utc: datetime | None = None,
+) -> pl.DataFrame:
+    """`site_readings` for whoever sums over many meters of a large site: rows alike, a tenth of the memory.
+
+    Where a site's span has more rows than fit beside each other: _LEAN only, texts as categories, read by blocks.
+    """
+    given: Any = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
+    blocks = [block for block in meter_blocks(lake, site.site_id, **given) if block is not None]
+    if not blocks or virtual_meters(site):
+        return site_readings(lake, site, meters=meters, **given)
+    wanted = {*meters}
+    parts = [
+        site_readings(lake, site, meters=own, columns=_LEAN, **given).select(_LEAN).cast(_REPEATED)
+        for block in blocks
+        if (own := sorted(wanted.intersection(block)))
+    ]
+    # Readings there are, of other meters only: no row, with the columns of rows.
+    return pl.concat(parts) if parts else site_readings(lake, site, meters=meters[:1], **given)
 
 
 def readings_in(

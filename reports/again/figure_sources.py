@@ -19,7 +19,7 @@ from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
 from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
-from assets.sites.view import consumption_counts, site_readings
+from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake, digest_of
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
@@ -37,6 +37,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnigh
 # KPIs that dated facts of the site file alone decide.
 OF_THE_SITE_FILE = ("floor_area_m2", "headcount")
 DEFINITION_ID = "kpi_sql"
+# A total of so many streams is read apart from what figures are made again of, and lean.
+_MANY = 200
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
 
 
@@ -161,9 +163,18 @@ class Sources:
         return made
 
     def site_streams(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
-        """Readings of the site's electricity total and of its price stream."""
+        """Readings of the site's electricity total and of its price stream, to be summed (`summed_readings`)."""
         streams = [*self.meters(site, f"site:{site.site_id}"), *([site.price_stream] if site.price_stream else [])]
-        return self.stream_readings(site, streams, start, end, as_of_utc)
+        if len(streams) < _MANY:
+            return self.stream_readings(site, streams, start, end, as_of_utc)
+        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+        rows: pl.DataFrame = self.keep(
+            ("summed", site.site_id, start, end, as_of_utc),
+            lambda: summed_readings(
+                self.lake, site, streams, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
+            ),
+        )
+        return rows
 
     def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
         """Quarter hours of consumption that were read, and how many of them are estimated, over these meters."""

@@ -7,6 +7,7 @@ import pytest
 
 from assets.kpi.windows_of_marts.month_gates import MonthGates
 from assets.readings.ingest.judge_site import judge_site
+from assets.sites.view import site_readings, summed_readings
 from assets.stores.lake import meter_blocks as blocks
 from assets.stores.lake.lake import Lake
 from data_quality.contracts.time import FixedClock, parse_period
@@ -53,3 +54,19 @@ def test_validation_finds_the_same_in_blocks(filled: Lake, monkeypatch: pytest.M
     assert whole.scores.equals(parts.scores)
     assert date(2025, 4, 2) in whole.scores["local_date"]
     assert parts.scores.schema["meter_id"] == pl.String
+
+
+@pytest.mark.parametrize("meters", [["main", "pv", "outdoor_temp"], ["main"], ["nobody"]])
+def test_rows_to_be_summed_are_the_same_rows_in_the_same_order_in_blocks(
+    filled: Lake, monkeypatch: pytest.MonkeyPatch, meters: list[str]
+) -> None:
+    span = {"start_utc": APRIL.start_utc, "end_utc": APRIL.end_utc}
+    every = sorted({*filled.current("plant", **span)["meter_id"]})
+    streams = every if len(meters) > 1 else meters
+    whole = site_readings(filled, PLANT, meters=streams, **span)
+    assert summed_readings(filled, PLANT, streams, **span).equals(whole)
+    monkeypatch.setattr(blocks, "ROWS_AT_ONCE", 500)
+    parts = summed_readings(filled, PLANT, streams, **span)
+    names = ["meter_id", "register", "unit"]
+    assert parts.height == whole.height
+    assert parts.with_columns(pl.col(names).cast(pl.String)).select(parts.columns).equals(whole.select(parts.columns))

@@ -8,7 +8,7 @@ billed from intervals, have no cost and the reason in its place.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,10 +23,8 @@ from assets.kpi.running_cost.demand_window import Blocks, blocks_of
 from assets.kpi.running_cost.supply_terms import needs_reactive, reactive_rows, without_gaps
 from assets.sites.calendar import types_around
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
-from assets.sites.view import site_readings
-from assets.sites.virtual import virtual_meters
+from assets.sites.view import summed_readings
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.meter_blocks import meter_blocks
 from assets.stores.warehouse.warehouse_tables import AMOUNT, FACTOR, SOURCE_SCHEMAS, empty_source
 from assets.tariffs.periods import PRICE, PRICE_DECIMALS, tariffs_of
 from assets.tariffs.price_series import PriceSeries
@@ -43,9 +41,6 @@ NO_TARIFF, PRICE_GAP = "no_tariff_in_force", "price_gap"
 _SCALE = 10**QUANTUM_DECIMALS
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _COSTS = ("energy_cost", "other_cost")
-# What a cost is made of; texts repeat over millions of rows.
-_READ: Final = ["meter_id", "register", "interval_start_utc", "value", "unit"]
-_REPEATED: Final[Any] = dict.fromkeys(("meter_id", "register", "unit"), pl.Categorical())
 
 
 @dataclass(frozen=True)
@@ -97,31 +92,13 @@ def interval_costs(
         return empty_source("interval_cost")
     # Ratchets and credits reach back to the first bill that there is.
     start = first if carries_over(tariffs_of(site)) else months[0][0]
-    rows = _rows(site, lake, start, months[-1][1], as_of_utc=as_of_utc)
+    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, months[-1][1]))
+    rows = summed_readings(lake, site, supply_streams(site), start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
     factors = known_factors(site, lake.store, as_of_utc=as_of_utc)
     frame = costs_of_months(site, rows, calendar_months(start, months[-1][1]), factors=factors)
     # Months before the asked ones were made for what they hand on, and stand in the marts already.
     wanted = [_between(local_midnight_utc(a, site.time_zone), local_midnight_utc(b, site.time_zone)) for a, b in months]
     return frame.filter(pl.any_horizontal(wanted))
-
-
-def _rows(site: Site, lake: Lake, start: date, end: date, *, as_of_utc: datetime | None) -> pl.DataFrame:
-    """What costs are made of, over local dates [start, end); read by blocks of meters, texts kept as numbers."""
-    span = {"start_utc": start, "end_utc": end}
-    given: Any = {name: local_midnight_utc(day, site.time_zone) for name, day in span.items()} | {
-        "as_of_utc": as_of_utc
-    }
-    wanted = supply_streams(site)
-    blocks = [block for block in meter_blocks(lake, site.site_id, **given) if block is not None]
-    if not blocks or virtual_meters(site):
-        return site_readings(lake, site, meters=wanted, **given)
-    parts = [
-        site_readings(lake, site, meters=own, columns=_READ, **given).select(_READ).cast(_REPEATED)
-        for block in blocks
-        if (own := sorted({*block} & {*wanted}))
-    ]
-    # Readings there are, of other meters only: no row, with the columns of rows.
-    return pl.concat(parts) if parts else site_readings(lake, site, meters=wanted[:1], **given)
 
 
 def costs_of_months(
