@@ -1,6 +1,8 @@
 """Words from outside (names, notes, messages) where people read them: a terminal, a log, a Markdown page. Pure."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 # Whoever wrote the word must not decide how the page looks, links or runs: as character references nothing of it is
 # Markdown or HTML (CommonMark 2.5), and it still reads as it was written.
@@ -30,3 +32,14 @@ def markdown(text: str, limit: int = 1000) -> str:
     shown = "".join(_REFERENCES.get(mark, mark) for mark in one_line(text, limit))
     # One escaped character ends the link, and the word still reads as it did.
     return _ADDRESS.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", shown)
+
+
+def twice_in(names: Iterable[str]) -> list[str]:
+    """Those that stand more than once, sorted; a site file may name thousands."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def each_id_once(what: str, names: Iterable[str]) -> None:
+    """Raises ValueError with those that stand twice. what: whose ids they are, for the sentence."""
+    if twice := twice_in(names):
+        raise ValueError(f"{what} id stands twice: {', '.join(twice)}")

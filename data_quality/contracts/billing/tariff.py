@@ -27,6 +27,7 @@ from data_quality.contracts.billing.tariff_charges import (
     TouPeriod,
 )
 from data_quality.contracts.model import Model
+from data_quality.contracts.text import twice_in
 
 Rounding = Literal["line", "none"]
 # ISO 4217: currencies whose minor unit is not a hundredth.
@@ -89,7 +90,7 @@ class Tariff(Model):
         if not self.periods and not self.energy:
             raise ValueError(f"tariff {self.tariff_id!r} needs periods or an energy charge")
         names = self.charge_ids()
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := twice_in(names):
             raise ValueError(f"tariff {self.tariff_id!r}: charge id stands twice: {', '.join(twice)}")
         if self.export is not None and self.export_price_per_kwh:
             raise ValueError(f"tariff {self.tariff_id!r}: give export or export_price_per_kwh, not both")

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, DayType, Money, Month, Window
 from data_quality.contracts.model import Model
+from data_quality.contracts.text import twice_in
 
 Component = Literal[
     "energy", "demand", "capacity", "reactive", "fixed", "rider", "export", "credit", "minimum", "tax", "carried"
@@ -449,5 +450,5 @@ def _priced_periods(charge: EnergyCharge | Export) -> tuple[TouPeriod, ...]:
 
 def _unique_periods(charge: str, periods: tuple[_Timed, ...]) -> None:
     names = [period.period_id for period in periods]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := twice_in(names):
         raise ValueError(f"charge {charge!r}: period stands twice: {', '.join(twice)}")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.text import twice_in
 
 _QUESTION = re.compile(
     r"^(?P<dataset>[a-z_]+)\.(?P<measure>[a-z0-9_]+)(?:\[(?P<scope>[a-z_]+:[^\]\s]+)\])?(?:@(?P<shift>[a-z_]+))?$"
@@ -325,7 +326,7 @@ class ReportTemplate(Model):
         blocks = [block for section in self.sections for block in section.blocks]
         tables, charts = [each.table.key for each in blocks if each.table], [e.chart.key for e in blocks if e.chart]
         for keys in (sections, tables, charts):
-            twice = sorted({key for key in keys if keys.count(key) > 1})
+            twice = twice_in(keys)
             if twice:
                 raise ValueError(f"key {twice[0]!r} stands twice")
         return self

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import Identifier, Meter, UnitCode
+from data_quality.contracts.text import twice_in
 from data_quality.contracts.units import Behaviour, unit_of
 
 PointName = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$", description="Unique within its source")
@@ -74,7 +75,7 @@ def check_points(what: str, points: Sequence[Point], site: Streams, filled: dict
     what: the source, for the sentence. filled: (stream, register) -> the point that fills it, over all sources so far.
     """
     names = [point.point for point in points]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = twice_in(names)
     if twice:
         raise ValueError(f"{what}: point stands twice: {', '.join(twice)}")
     for point in points:

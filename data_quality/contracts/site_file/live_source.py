@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.live_point import Point, Streams, check_points
 from data_quality.contracts.site_file.meter import Identifier
+from data_quality.contracts.text import twice_in
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 EveryS = Annotated[float, Field(ge=0.1, le=3600, description="Seconds between two questions")]
@@ -192,7 +193,7 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
     devices: the site's assets that have a template.
     """
     names = [source.source_id for source in sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = twice_in(names)
     if twice:
         raise ValueError(f"source id stands twice: {', '.join(twice)}")
     filled: dict[tuple[str, str], str] = {}

@@ -3,7 +3,7 @@
 Everything dated holds over local days [valid_from, valid_to); an end left out is open. Checks raise ValueError.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -14,6 +14,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.hierarchy import breakpoints
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.spans import overlapping
+from data_quality.contracts.text import each_id_once
 
 PartId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
 AreaDefinition = Annotated[
@@ -186,11 +187,11 @@ class Premises(Model):
         for what in ("floor_areas", "occupants", "renewable_contracts"):
             _alone(what, getattr(self, what))
         for kind, parts in self.parts().items():
-            _single(kind, [part.part_id for part in parts])
+            each_id_once(kind, [part.part_id for part in parts])
             for part in parts:
                 if part.part_id == REMAINDER[kind] and part.meters:
                     raise ValueError(f"{kind} {part.part_id!r} is what the others leave; it names no meters of its own")
-        _single("product", [product.product_id for product in self.products])
+        each_id_once("product", [product.product_id for product in self.products])
         known = [building.building_id for building in self.buildings]
         for zone in self.zones:
             if zone.building is not None and zone.building not in known:
@@ -316,13 +317,6 @@ def _alone(what: str, dated: Sequence[Dated]) -> None:
     if twice is not None:
         second = dated[twice[1]]
         raise ValueError(f"{what}: two hold at one time, from {second.valid_from or 'the beginning'}")
-
-
-def _single(kind: str, names: Iterable[str]) -> None:
-    seen = list(names)
-    twice = sorted({name for name in seen if seen.count(name) > 1})
-    if twice:
-        raise ValueError(f"{kind} id stands twice: {', '.join(twice)}")
 
 
 def check_named(what: str, name: str, allowed: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from data_quality.contracts.site_file.premises import AreaDefinition, Premises, 
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
+from data_quality.contracts.text import each_id_once
 from data_quality.contracts.time import zone
 
 
@@ -316,9 +317,9 @@ class Site(Model):
         meters = [meter.meter_id for meter in self.meters]
         # In the lake a driver is a stream like any meter's: both share one set of names.
         streams = meters + [driver.driver_id for driver in self.drivers]
-        _unique("meter or driver", streams)
-        _unique("SEU", [seu.seu_id for seu in self.seus])
-        _unique("asset", [asset.asset_id for asset in self.assets])
+        each_id_once("meter or driver", streams)
+        each_id_once("SEU", [seu.seu_id for seu in self.seus])
+        each_id_once("asset", [asset.asset_id for asset in self.assets])
         for meter in self.meters:
             if meter.parent is not None:
                 check_named(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
@@ -360,7 +361,7 @@ class Site(Model):
 
     @model_validator(mode="after")
     def _projects_are_of_this_site(self) -> Self:
-        _unique("SEU or project", [seu.seu_id for seu in self.seus] + [each.project_id for each in self.projects])
+        each_id_once("SEU or project", [seu.seu_id for seu in self.seus] + [each.project_id for each in self.projects])
         for project in self.projects:
             _check_project(project, self)
         return self
@@ -430,7 +431,7 @@ def _check_forecasts(site: Site) -> None:
             # Days add up or peak; a price does neither.
             check_named("forecast: meter", asked.target, meters if asked.is_daily else [*meters, *drivers])
     named = [f"{one.target or ''} {one.register_id or ''} {one.what} {one.minutes} min" for one in site.forecasts]
-    _unique("forecast", [" ".join(name.split()) for name in named])
+    each_id_once("forecast", [" ".join(name.split()) for name in named])
 
 
 def _check_multipliers(meter: Meter, time_zone: str) -> None:
@@ -447,12 +448,6 @@ def _check_multipliers(meter: Meter, time_zone: str) -> None:
                     f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
                     f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
                 )
-
-
-def _unique(what: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what} id stands twice: {', '.join(twice)}")
 
 
 def check_factors(site: Site) -> None:
@@ -477,4 +472,4 @@ def _check_hours(site: Site) -> None:
     kwh = [driver.driver_id for driver in site.drivers if driver.unit == "kwh"]
     for held in site.hourly_certificates:
         check_named(f"hourly certificate {held.factor_id!r}: driver in kwh", held.stream, kwh)
-    _unique("hourly certificate", [each.factor_id for each in site.hourly_certificates])
+    each_id_once("hourly certificate", [each.factor_id for each in site.hourly_certificates])

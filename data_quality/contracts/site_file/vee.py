@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.text import twice_in
 
 
 class Action(StrEnum):
@@ -91,7 +92,7 @@ class MeterRules(Model):
     @model_validator(mode="after")
     def _each_rule_once(self) -> Self:
         names = [setting.rule for setting in self.rules]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = twice_in(names)
         if twice:
             raise ValueError(f"rule stands twice for {self.meter!r}: {', '.join(twice)}")
         return self
