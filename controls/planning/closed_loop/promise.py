@@ -7,8 +7,8 @@ import numpy as np
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import numbers
+from controls.optimiser.moving_steps import STEP_H
 from controls.optimiser.solution import Solution
-from controls.planning.closed_loop.moving_steps import STEP_H
 from data_quality.contracts.control.closed_loop import Seen
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.plain_rules import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
