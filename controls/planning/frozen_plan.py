@@ -8,7 +8,7 @@ from typing import Any
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.command import Command
@@ -165,3 +165,13 @@ def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
         )
         for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )
+
+
+def series_of(plan: Plan) -> Series:
+    """The series of a stored plan: the way back from `steps_of`."""
+    devices = {
+        name: {column: tuple(step.devices[name][column] for step in plan.steps) for column in columns}
+        for name, columns in plan.steps[0].devices.items()
+    }
+    connection = {name: tuple(getattr(step, name) for step in plan.steps) for name in ("import_kw", "export_kw")}
+    return Series(connection=connection, devices=devices)

@@ -158,7 +158,7 @@ class Planner:
         self._tell_cold(case, found)
         self.held = Rolling(case, found, told, self._away(seen))
         if asked.uncertain:
-            self.promises.make(asked, found)
+            self.promises.make(asked, found.series)
 
     def _reason(self, seen: Seen, told: Outlook) -> str:
         """Why to plan anew; empty: the plan holds."""

@@ -92,11 +92,5 @@ def _told(found: "Simulated") -> str:
             lines.append(
                 f"{line.name}: a mean of {low:,.2f} to {high:,.2f} with 90 % confidence (bootstrap over seeds)"
             )
-    for run in found.runs:
-        if run.breaches and run.breaches.hours:
-            one = run.breaches
-            lines.append(
-                f"{run.policy}, seed {run.seed}: {one.passed} of {one.hours} hours cost more than promised, "
-                f"{one.share:.1%} where {one.promised_share:.0%} were (chance alone: {one.low:.1%} to {one.high:.1%})"
-            )
+    lines += [f"{run.policy}, seed {run.seed}: {run.breaches.sentence}" for run in found.runs if run.breaches]
     return "\n".join(lines)
