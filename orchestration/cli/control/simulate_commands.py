@@ -28,8 +28,8 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the house and all that happens in it.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="So many houses, from the seed on.")] = 1,
     fit_rooms: Annotated[
-        bool, typer.Option("--fit-rooms", help="Rooms by their own readings, not the site file's.")
-    ] = False,
+        bool, typer.Option("--fit-rooms/--stated-rooms", help="Rooms by their own readings, or by the site file.")
+    ] = True,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")
     ] = None,
