@@ -15,6 +15,7 @@ from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import folded
+from controls.planning.closed_loop.promise import measured_breaches
 from controls.planning.execution import Executed, execution_of, off_plan
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import quarter_start
@@ -53,6 +54,13 @@ def core_site__plan(
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
     picture = plan_picture(picture_of_plan(made), title=f"Plan of {site.name}", time_zone=site.time_zone)
+    # What it promises, and how often the plans before it kept theirs.
+    risk = made.risk and {
+        "promised_cost": made.risk.promised_cost,
+        "promised_level": made.risk.level,
+        "value_of_scenarios": made.risk.value,
+        "promises": measured_breaches(site, project.lake, project.plans, now_utc=clock.now_utc()).sentence,
+    }
     why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
@@ -72,6 +80,7 @@ def core_site__plan(
             "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
             "why": table(_WHY, [list(spell.model_dump().values()) for spell in why]),
+            **(risk or {}),
         },
     )
 

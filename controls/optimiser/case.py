@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,11 +17,9 @@ from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import Aims, goals_of, weights_of
 from data_quality.contracts.control.goals import GoalName, Objective
-from data_quality.contracts.control.plan import PlanRequest
+from data_quality.contracts.control.plan import PlanRequest, PositiveHours
 from data_quality.contracts.control.plan_scenario import Scenario, ScenarioSet
 from data_quality.contracts.model import Model
-
-PositiveHours = Annotated[float, Field(gt=0, le=24)]
 
 
 class DispatchCase(Model):
@@ -155,7 +153,7 @@ def case_of(request: PlanRequest) -> DispatchCase:
         case_id=request.site_id,
         currency=request.currency,
         start_utc=request.start_utc,
-        step_h=(request.step_h,) * len(request.load_kw),
+        step_h=request.steps_h,
         load_kw=request.load_kw,
         connection=Connection(
             import_price_per_kwh=request.import_price_per_kwh,

@@ -15,7 +15,7 @@ from controls.optimiser.case import case_of
 from controls.optimiser.devices.device import Device, Numbers, numbers
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import day_readings, stored_plans
-from controls.planning.replay.past_day import Readings, Slot, governed
+from controls.planning.replay.past_day import Readings, Slot, commanded_step, governed
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
 from data_quality.contracts.control.plan import Plan
@@ -173,8 +173,9 @@ def _read(row: LedgerRow) -> float:
 
 def off_plan_since(plan: Plan, ledger: Iterable[LedgerRow], now_utc: datetime) -> dict[str, float]:
     """By device: how far it is off this plan, kWh, by what the ledger proves of its quarter hours that are over."""
-    over = [Slot(step.start_utc, plan, n) for n, step in enumerate(plan.steps) if step.end_utc <= now_utc]
-    return off_plan(executed(over, ledger))
+    over = [step.start_utc for step in plan.steps if step.end_utc <= now_utc]
+    slots = [Slot(at, plan, n) for at in over if (n := commanded_step(plan, at)) is not None]
+    return off_plan(executed(slots, ledger))
 
 
 def off_plan(

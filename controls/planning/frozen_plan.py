@@ -8,12 +8,12 @@ from typing import Any
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
-from controls.planning.plan_inputs import FORECAST_FROM
+from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.explanation import Explanation
-from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
+from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest, PlanStep
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
@@ -99,9 +99,10 @@ def unplanned_cost(request: PlanRequest) -> float:
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
-    """Absolute set-points of every device for every step, as its kind says. Only devices with a template are commanded.
+    """Absolute set-points of every device for every quarter hour, as its kind says: of those with a template.
 
-    Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan.
+    A longer step is planned again before it comes; where it is not, safe defaults hold. Ids and keys follow from the
+    plan; `seq` counts from 0 per device of this plan.
     """
     devices = {device.device_id: device for device in devices_of(plan.request)}
     # In the order of the site file: sequence numbers follow from it, and must be the same in every retry.
@@ -109,7 +110,7 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
     commands: list[Command] = []
     seq = Counter[str]()
     for t, step in enumerate(plan.steps):
-        for name in commanded:
+        for name in commanded if step.end_utc - step.start_utc <= STEP else ():
             for capability, value in devices[name].commands(step.devices[name], t).items():
                 commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
                 seq[name] += 1
@@ -164,3 +165,13 @@ def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
         )
         for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )
+
+
+def series_of(plan: Plan) -> Series:
+    """The series of a stored plan: the way back from `steps_of`."""
+    devices = {
+        name: {column: tuple(step.devices[name][column] for step in plan.steps) for column in columns}
+        for name, columns in plan.steps[0].devices.items()
+    }
+    connection = {name: tuple(getattr(step, name) for step in plan.steps) for name in ("import_kw", "export_kw")}
+    return Series(connection=connection, devices=devices)

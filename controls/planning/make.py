@@ -13,6 +13,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.moving_steps import HORIZON_H, why_not_moving, with_moving_steps
 from controls.optimiser.solve import solve
 from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
@@ -34,6 +35,8 @@ from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
+# Far steps are long, and so as many as a day of quarter hours has are not reached.
+_MOVING_HORIZON = timedelta(hours=HORIZON_H)
 
 
 @dataclass(frozen=True)
@@ -66,23 +69,28 @@ class Desk:
         # By the hour of the issue: the hours of a site are forecast once in it, its quarter hours four times.
         return max(known, key=lambda one: (f"{one.issued_at_utc:%Y-%m-%dT%H}", one.step_minutes == 15), default=None)
 
+    @property
+    def horizon(self) -> timedelta:
+        """How far a plan of the site reaches."""
+        return _MOVING_HORIZON if self.site.plan_steps == "moving" else HORIZON
+
     def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:
         """The issues known now that tell of the hours ahead."""
         if self.weather is None:
             return ()
         return self.weather.known(
-            self.site.site_id, start_utc=now_utc, end_utc=now_utc + HORIZON, available_by_utc=now_utc
+            self.site.site_id, start_utc=now_utc, end_utc=now_utc + self.horizon, available_by_utc=now_utc
         )
 
 
 def make_plan_now(desk: Desk) -> Plan | Finding:
-    """Plan the next 24 hours of a site and store it with its commands, or say why not.
+    """Plan the next day of a site, or two where its steps move, and store it with its commands, or say why not.
 
     The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
     load, targets = forecast_targets(site)
-    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
+    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + desk.horizon)
     if doubt := _price_doubt(desk, prices, quarter_start(now)):
         return doubt
     begun = desk.plans.begun(site.site_id, now - LOOKED_BACK, now)
@@ -92,7 +100,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         desk.forecast(load),
         desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
     )
-    request = plan_request(
+    ask = partial(
+        plan_request,
         site,
         load_forecast=load_forecast,
         device_forecasts=forecasts,
@@ -104,14 +113,17 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
         weather=desk.weather_known(now),
     )
+    request, kept = _reaching(ask, desk.horizon)
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
-    request = request.model_copy(update={"inputs": request.inputs | known.labels})
+    request = request.model_copy(update={"inputs": request.inputs | known.labels | kept})
     if site.risk is not None:
         request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
+    if desk.horizon > HORIZON and not kept:
+        request = with_moving_steps(request)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
     solution = solve(case, time_zone=site.time_zone)
@@ -124,6 +136,15 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
+
+
+def _reaching(
+    ask: Callable[..., PlanRequest | Finding], horizon: timedelta
+) -> tuple[PlanRequest | Finding, dict[str, str]]:
+    """The request as far as it shall reach; of a day, and a label that says why, where its steps cannot move."""
+    request = ask(horizon_h=horizon / timedelta(hours=1))
+    why = why_not_moving(request) if horizon > HORIZON and isinstance(request, PlanRequest) else ""
+    return (ask(), {"plan_steps": f"quarter hours of a day: {why}"}) if why else (request, {})
 
 
 def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:

@@ -19,7 +19,7 @@ from controls.planning.outdoor_ahead import outdoor_ahead
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
+from data_quality.contracts.control.plan import FORECAST_FROM, DeviceFigures, PlanRequest
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -27,8 +27,6 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
-# The label of a request that tells from which step on its prices are forecast.
-FORECAST_FROM = "prices_forecast_from"
 # A day-ahead forecast is made once a day; two hours more let the next one be late.
 MAX_FORECAST_AGE = timedelta(hours=26)
 # As guard I06: a plan from a charge that no command could be sent on would be thrown away.

@@ -12,6 +12,7 @@ from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.solution import Series
 from controls.optimiser.why.explain_words import acts
+from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.explanation import Explanation, Slot
 from data_quality.contracts.control.plan import Plan
 
@@ -84,12 +85,7 @@ def picture_of(case: DispatchCase, series: Series, why: Explanation | None = Non
 
 def picture_of_plan(plan: Plan) -> PlanPicture:
     """The same of a stored plan, with its explanation where it has one."""
-    devices = {
-        name: {column: tuple(step.devices[name][column] for step in plan.steps) for column in columns}
-        for name, columns in plan.steps[0].devices.items()
-    }
-    connection = {name: tuple(getattr(step, name) for step in plan.steps) for name in ("import_kw", "export_kw")}
-    return picture_of(case_of(plan.request), Series(connection=connection, devices=devices), plan.explanation)
+    return picture_of(case_of(plan.request), series_of(plan), plan.explanation)
 
 
 def _notes(case: DispatchCase, why: Explanation) -> Iterator[tuple[datetime, str]]:

@@ -16,9 +16,9 @@ import numpy as np
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import case_of
 from controls.optimiser.objective import goals_of
-from controls.planning.plan_inputs import FORECAST_FROM, STEP
+from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.plan import PlanRequest
+from data_quality.contracts.control.plan import FORECAST_FROM, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.time import CANONICAL_MINUTES
 

@@ -103,9 +103,10 @@ def _foreseen(plans: Sequence[Plan], name: str, since: Plan, now_utc: datetime) 
     """The temperature at the start of this quarter hour; None where the plans do not reach it."""
     room, heating = _room(since, name), np.array(_heating_kw(plans, name, since, now_utc))
     wanted = round((quarter_start(now_utc) - since.request.start_utc) / STEP)
-    if room is None or heating.size < wanted or wanted > len(since.steps):
+    quarters = [since.step_at(since.request.start_utc + n * STEP) for n in range(wanted)]
+    if room is None or heating.size < wanted or None in quarters:
         return None
-    is_on = np.zeros(len(since.steps))
-    is_on[:wanted] = heating[:wanted] / room.heater_kw
-    degc = room.temperatures_degc(is_on, np.full(len(since.steps), since.request.step_h))
-    return float(degc[wanted - 1]) if wanted else room.init_degc
+    # By quarter hours, whatever the steps of that plan were.
+    room = room.over([(room, step) for step in quarters if step is not None])
+    degc = room.temperatures_degc(heating[:wanted] / room.heater_kw, np.full(wanted, STEP / timedelta(hours=1)))
+    return float(degc[-1]) if wanted else room.init_degc

@@ -48,9 +48,8 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
 
 def _comfort_note(plan: Plan, room: Room) -> str:
     """By how much a room leaves its band, where it does: the band is soft, so a plan does not fail for it."""
-    step_h = np.array([(step.end_utc - step.start_utc) / timedelta(hours=1) for step in plan.steps])
     degc = np.array([step.devices[room.device_id]["room_degc"] for step in plan.steps])
-    outside_kh = room.discomfort_kh({"room_degc": degc}, step_h)
+    outside_kh = room.discomfort_kh({"room_degc": degc}, np.array(plan.request.steps_h))
     if outside_kh < _COMFORTABLE_KH:
         return ""
     off_k = np.maximum(np.array(room.low_degc) - degc, degc - np.array(room.high_degc))
@@ -109,7 +108,7 @@ def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[tuple[float
         if is_moving:
             steps = list(run)
             first, last = plan.steps[steps[0]], plan.steps[steps[-1]]
-            amount_kwh = sum(power_kw[t] * plan.request.step_h for t in steps)
+            amount_kwh = sum(power_kw[t] * plan.request.steps_h[t] for t in steps)
             # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
             prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in steps}, key=float)
             span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"

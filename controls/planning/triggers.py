@@ -88,7 +88,7 @@ def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State
 
     By asset id: the amount, and what it is an amount of.
     """
-    number = next((n for n, step in enumerate(plan.steps) if step.start_utc <= at_utc < step.end_utc), None)
+    number = plan.step_at(at_utc)
     if number is None:
         return {}
     step = plan.steps[number]

@@ -24,7 +24,7 @@ Price = tuple[datetime, float, float]
 class LoopTask(Model):
     """One policy on the house of one seed. prices: of every quarter hour lived and foretold; None: simulated ones.
 
-    fits_rooms: its rooms by their own readings of the two weeks before, not by the figures of the site file.
+    fits_rooms: its rooms by their own readings of the two weeks before; else by the figures of the site file.
     """
 
     site: Site
@@ -33,7 +33,7 @@ class LoopTask(Model):
     start_utc: datetime
     hours: int = Field(gt=0)
     prices: tuple[Price, ...] | None = None
-    fits_rooms: bool = False
+    fits_rooms: bool = True
 
 
 class Simulated(Model):
@@ -105,7 +105,7 @@ def simulated(
     end_utc: datetime,
     seeds: Sequence[int],
     fan_out: FanOut,
-    fits_rooms: bool = False,
+    fits_rooms: bool = True,
 ) -> Simulated:
     """Every policy on the house of every seed. Raises BadInput for an empty or a too long span, or a failed task."""
     hours = round((end_utc - start_utc) / timedelta(hours=1))

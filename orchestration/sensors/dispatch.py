@@ -27,7 +27,7 @@ def dispatch_slots(
     # Without an asset there is nothing that a plan could be of: most sites of a portfolio are not even asked for one.
     for site_id in sorted(site_id for site_id, site in project.sites.items() if site.assets):
         plan = project.plans.latest(site_id)
-        if plan is None or not any(step.start_utc <= slot < step.end_utc for step in plan.steps):
+        if plan is None or plan.step_at(slot) is None:
             continue
         is_quiet = False
         yield dg.RunRequest(run_key=f"dispatch:{slot_run_key(plan.plan_id, slot, ledger)}", partition_key=site_id)

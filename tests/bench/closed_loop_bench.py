@@ -116,7 +116,7 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=10)
     asked.add_argument("--first-seed", type=int, default=1)
     asked.add_argument("--days", type=int)
-    asked.add_argument("--fit-rooms", action="store_true")
+    asked.add_argument("--stated-rooms", action="store_true")
     chosen = asked.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     site = load_site(HOME)
@@ -134,10 +134,10 @@ def main() -> None:
                     start_utc=start,
                     hours=24 * days,
                     prices=prices,
-                    fits_rooms=chosen.fit_rooms,
+                    fits_rooms=not chosen.stated_rooms,
                 )
                 market = (chosen.prices.stem if chosen.prices else "simulated") + (
-                    "-fitted" if chosen.fit_rooms else ""
+                    "" if chosen.stated_rooms else "-fitted"
                 )
                 runs.append(run_of(task, chosen.folder / f"{month}-{days}d-{market}-{policy}-{seed}.json"))
         sys.stdout.write(f"\n{month}, {days} days, {chosen.seeds} seeds\n")

@@ -1,6 +1,8 @@
 """`meterloom simulate` and the job of a month: policies side by side, and what they refuse."""
 
+import base64
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +56,27 @@ def test_what_cannot_be_lived_is_refused_in_a_sentence(project: Path, words: tup
     assert said in error
 
 
-def test_a_month_is_a_job_with_its_table_as_metadata(project: Path) -> None:
-    config = {"site": "home", "month": "2024-02", "policies": ["no_control"]}
+def test_a_month_is_a_job_that_tells_and_draws_what_the_command_does(project: Path, tmp_path: Path) -> None:
+    names, picture = ["no_control"], tmp_path / "cost.png"
+    config = {"site": "home", "month": "2024-02", "policies": names, "seed": 3}
     done = closed_loop_month.execute_in_process(
         run_config={"ops": {"month_of_closed_loops": {"config": config}}},
         resources={"project": ProjectResource(root=str(project))},
     )
-    assert done.success
+    (told,) = (event.step_output_data.metadata for event in done.all_node_events if event.is_successful_output)
+    span = ("--from", "2024-02-01", "--to", "2024-03-01", "--seed", "3", "--policy", *names)
+    code, output, error = run("simulate", "--site", "home", *span, "--picture", str(picture), "--json", folder=project)
+    assert code == 0, error
+    found = json.loads(output)
+    columns, _, *rows = unescape(str(told["policies"].value)).splitlines()
+    shown = [name.strip() for name in columns.strip("|").split("|")]
+    for row, line in zip(rows, found["policies"], strict=True):
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        said = ["\u2013" if line[name] is None else line[name] for name in shown]
+        assert cells == [f"{value:,.2f}" if isinstance(value, float) else value for value in said]
+    drawn = base64.b64encode(picture.read_bytes()).decode()
+    assert drawn in str(told["picture"].value)
+    assert (told["currency"].value, told["is_synthetic"].value) == (found["currency"], True)
 
 
 def test_what_is_saved_is_held_against_the_same_house() -> None:

@@ -191,7 +191,7 @@ def connection_kw(site: Site) -> float | None:
     """
     limits = [
         meter.connected_load_kw or 3 * _PHASE_KV * (meter.fuse_a or 0.0)
-        for meter in _at_the_grid(site)
+        for meter in at_the_grid(site)
         if meter.connected_load_kw is not None or meter.fuse_a is not None
     ]
     # Several connections to the grid carry together what each may.
@@ -203,7 +203,7 @@ def phase_limits(site: Site) -> PhaseLimits | None:
 
     Of several connections nobody can say which device hangs on which, so their phases are not limited.
     """
-    meters = _at_the_grid(site)
+    meters = at_the_grid(site)
     if len(meters) != 1 or meters[0].fuse_a is None:
         return None
     each = (_PHASE_KV * meters[0].fuse_a,) * 3
@@ -211,6 +211,6 @@ def phase_limits(site: Site) -> PhaseLimits | None:
     return PhaseLimits.model_validate({"import_max_kw": each, "export_max_kw": each} | shares)
 
 
-def _at_the_grid(site: Site) -> list[Meter]:
-    # Sub-meters hang behind these: their loads are in them already.
+def at_the_grid(site: Site) -> list[Meter]:
+    """The site's electricity meters at the grid; sub-meters hang behind these: their loads are in them already."""
     return [meter for meter in site.meters if meter.carrier == Carrier.ELECTRICITY and meter.parent is None]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
@@ -27,6 +27,7 @@ from controls.optimiser.devices.device import (
     Values,
     params_of,
 )
+from controls.optimiser.devices.pieces.switching import InShares
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -37,12 +38,6 @@ Positive = Annotated[float, Field(gt=0)]
 ByHour = Annotated[tuple[float, ...], Field(min_length=24, max_length=24)]
 # What a kelvin and hour outside the band costs where nobody says: dearer than any heat that would prevent it.
 _COMFORT_PRICE = 1.0
-# Hours are sums of quarters, and a share of one is none.
-_HAIR_H = 1e-9
-
-
-def _absent(value: Any) -> bool:
-    return value is None
 
 
 class _Figures(Model):
@@ -68,7 +63,7 @@ class RoomParams(_Figures):
     outdoor_degc: Degrees = 0.0
 
 
-class Room(Device, _Figures):
+class Room(InShares, Device, _Figures):
     """Series have one value a step. init_degc: at the start; heat_value_per_kwh: of heat left at the end.
 
     r_k_per_kw: one value, or one a step: an open window lets more go. is_planned: where not, its thermostat heats.
@@ -96,9 +91,6 @@ class Room(Device, _Figures):
     init_degc: float
     heat_value_per_kwh: float = Field(default=0.0, ge=0)
     is_planned: bool = True
-    duty_from_h: float | None = Field(
-        default=None, gt=0, exclude_if=_absent, description="In steps of so many hours it may heat for a share of them"
-    )
 
     @model_validator(mode="after")
     def _band_is_open(self) -> Self:
@@ -149,10 +141,6 @@ class Room(Device, _Figures):
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """Its heater."""
         return self.heater_kw, 0.0
-
-    def is_whole(self, step_h: Floats) -> NDArray[np.bool_]:
-        """Which steps it heats throughout or not at all; in the others its relay may switch within them."""
-        return step_h < (INF if self.duty_from_h is None else self.duty_from_h - _HAIR_H)
 
     def kept_share(self, step_h: Floats) -> Floats:
         """Which share of its distance from where it would settle is left after each step."""

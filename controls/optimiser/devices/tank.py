@@ -10,9 +10,19 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, clean, params_of
+from controls.optimiser.devices.device import (
+    DECIMALS,
+    Around,
+    Forced,
+    Given,
+    Measure,
+    Numbers,
+    Values,
+    clean,
+    params_of,
+)
 from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.pieces.switching import Bank, is_short, shared_out, shortest
+from controls.optimiser.devices.pieces.switching import Bank, InShares, is_short, shared_out, shortest
 from data_quality.contracts.site_file.site import Asset
 
 _MOST_RELAYS = 99
@@ -47,7 +57,7 @@ class TankParams(StoreParams):
         return with_power(relays_kw)
 
 
-class Tank(HeatStore):
+class Tank(InShares, HeatStore):
     """Relays of equal power are one bank, counted and not named: a solver would try their orders one by one.
 
     was_on, since_h: of each relay before the plan, and for how many hours so; empty: off for long. Hysteresis, where
@@ -157,7 +167,8 @@ class Tank(HeatStore):
             return found
         for n, relays in enumerate(self._banks):
             count = float(len(relays))
-            found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=True)
+            whole = self.is_whole(around.step_h)
+            found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=whole)
             if self._has_starts(around):
                 found[f"starts{n}"] = self.new(program, f"starts{n}", around.steps)
         if self.reheats:
@@ -236,7 +247,8 @@ class Tank(HeatStore):
         for n, relays in enumerate(self._banks):
             counts = np.round(values[f"on{n}"]).astype(np.int64)
             was_on, since_h = [self._was_on(k) for k in relays], [self._since(k) for k in relays]
-            on[relays] = shared_out(counts, step_h, was_on, since_h)
+            shares = np.clip(np.round(values[f"on{n}"] / len(relays), DECIMALS), 0.0, 1.0)
+            on[relays] = np.where(self.is_whole(step_h), shared_out(counts, step_h, was_on, since_h), shares)
         before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
         starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self.switch_price else {}
         named = dict(zip(self._names, on, strict=True))
@@ -254,13 +266,16 @@ class Tank(HeatStore):
         yield from self.store_errors(columns, step_h)
         if not self.is_planned:
             return
-        on = np.array([columns[name] for name in self._names])
-        yield "a relay neither on nor off", np.minimum(np.abs(on), np.abs(on - 1)).max(axis=0)
+        on, whole = np.array([columns[name] for name in self._names]), self.is_whole(step_h)
+        between, beyond = np.minimum(np.abs(on), np.abs(on - 1)), np.maximum(-on, on - 1)
+        yield "a relay neither on nor off", np.where(whole, between, beyond).max(axis=0)
         yield "another power than the relays'", np.abs(columns["relays_kw"] - np.array(self.relays_kw) @ on)
         for k, name in enumerate(self._names):
+            # Within a share nobody has said yet when it switches.
+            first = step_h.size if whole.all() else int(whole.argmin())
             short_h = shortest(
-                on[k],
-                step_h,
+                on[k, :first],
+                step_h[:first],
                 was_on=self._was_on(k),
                 since_h=self._since(k),
                 least_on_h=self.min_on_h,
@@ -269,7 +284,7 @@ class Tank(HeatStore):
             yield f"{name} shorter on or off than its minimum", short_h
         if self.switch_price:
             before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
-            yield "another count of starts", np.abs(columns["starts"] - ((on > 0.5) & (before < 0.5)).sum(axis=0))
+            yield "another count of starts", np.abs(columns["starts"] - np.maximum(on - before, 0.0).sum(axis=0))
         if self.reheats:
             yield "reheating with every relay off", self._idle(columns["tank_end_kwh"], on)
 

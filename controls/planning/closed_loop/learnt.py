@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
-from controls.planning.closed_loop.moving_steps import PER_HOUR, STEP_H
+from controls.optimiser.moving_steps import PER_HOUR, STEP_H
 from data_quality.contracts.control.closed_loop import Outlook, Seen
 
 # A mean over the clock forgets: four weeks of working days, or weekends, and a week of prices.

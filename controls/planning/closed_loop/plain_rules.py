@@ -11,8 +11,8 @@ from controls.optimiser.devices.device import Given
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import RoomParams
+from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from data_quality.contracts.control.closed_loop import Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.site_file.site import Asset, Site

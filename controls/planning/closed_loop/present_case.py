@@ -16,8 +16,7 @@ from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room
 from controls.optimiser.devices.tank import FreeTank, Tank
-from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.moving_steps import (
+from controls.optimiser.moving_steps import (
     HORIZON_H,
     PER_HOUR,
     STEP_H,
@@ -28,6 +27,7 @@ from controls.planning.closed_loop.moving_steps import (
     means_of,
     spans_of,
 )
+from controls.planning.closed_loop.learnt import Learnt
 from controls.planning.closed_loop.watched_rooms import WatchedRooms
 from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
@@ -39,7 +39,6 @@ from data_quality.contracts.site_file.site import Asset, Site
 _CHEAP = 0.25
 # A plan that rides on the edge of the band is below it half of the time: so much above, by its own uncertainty too.
 _ABOVE_K, _SURE = 0.2, 1.0
-_LONG_FROM_H = 2 * STEP_H
 # Below this share of its capacity no tank is left at the end for whoever goes on.
 _TANK_END = 0.3
 _MEMBERS = (0.1, 0.5, 0.9)
@@ -224,7 +223,6 @@ def _as_watched(device: Any, now: Present, place: int, gain_kw: Floats, *, above
         "gain_kw": tuple(gain_kw.tolist()),
         "low_degc": tuple(min(low + above_k, most) for low, most in zip(device.low_degc, middle, strict=True)),
         "heat_value_per_kwh": cheap,
-        "duty_from_h": _LONG_FROM_H,
     }
     room: Room = device.model_copy(update=changes)
     return room

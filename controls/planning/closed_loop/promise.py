@@ -1,21 +1,31 @@
 """What a plan over scenarios promises to cost in the hour that it covers, and how often that was passed."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import zip_longest
 
 import numpy as np
 
-from controls.optimiser.case import DispatchCase
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.plans import PlanStore
+from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.devices.connection import at_the_grid
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.solution import Solution
-from controls.planning.closed_loop.moving_steps import STEP_H
+from controls.optimiser.moving_steps import STEP_H
+from controls.optimiser.solution import Series
+from controls.planning.frozen_plan import series_of
+from controls.planning.plan_inputs import STEP
+from controls.planning.replay.day_readings import power_kw
 from data_quality.contracts.control.closed_loop import Seen
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
 
 # A cost is passed where that is more than rounding.
 _HAIR = 1e-6
 _SURE = 1.96
+# Stored plans of so long are held against what came: reading a plan back takes a while.
+_LOOKED_BACK, _HOUR = timedelta(days=3), timedelta(hours=1)
 # How fast promises learn: a broken one adds so much of what an hour usually costs; over how many hours that is.
 _EASES, _USUAL_HOURS = 0.1, 168
 
@@ -41,21 +51,30 @@ class Breaches(Model):
     high: float
 
     @property
+    def sentence(self) -> str:
+        """How often, beside what was promised."""
+        if self.share is None:
+            return f"no hour is over that was promised; {self.promised_share:.0%} of them may cost more"
+        return (
+            f"{self.passed} of {self.hours} hours cost more than promised, {self.share:.1%} where"
+            f" {self.promised_share:.0%} were (chance alone: {self.low:.1%} to {self.high:.1%})"
+        )
+
+    @property
     def share(self) -> float | None:
         """Of hours; None where none was promised."""
         return self.passed / self.hours if self.hours else None
 
 
-def promised_cost(case: DispatchCase, found: Solution) -> Promised:
+def promised_cost(case: DispatchCase, series: Series) -> Promised:
     """Of the hour from the plan's start: its decisions are the same in all scenarios, load and sun are not."""
     steps = np.flatnonzero(np.cumsum(case.step_h) <= 1 + 1e-9)
     known, hours = case.uncertain, np.array(case.step_h)[steps]
     if known is None:
         raise OurFault(f"{case.case_id}: a plan without scenarios promises nothing")
-    columns = {name: numbers(series) for name, series in found.series.devices.items()}
+    columns = {name: numbers(each) for name, each in series.devices.items()}
     buys, sells = (
-        np.array(series)[steps]
-        for series in (case.connection.import_price_per_kwh, case.connection.export_price_per_kwh)
+        np.array(price)[steps] for price in (case.connection.import_price_per_kwh, case.connection.export_price_per_kwh)
     )
     costs = []
     for one in known.scenarios:
@@ -85,9 +104,9 @@ class Promises:
     _open: Promised | None = None
     _paid: list[float] = field(default_factory=list)
 
-    def make(self, case: DispatchCase, found: Solution) -> None:
+    def make(self, case: DispatchCase, series: Series) -> None:
         """A plan's promise of its first hour; one that is not over is forgotten."""
-        made = promised_cost(case, found)
+        made = promised_cost(case, series)
         self.level = made.level
         self._open, self._paid = replace(made, cost=made.cost + self.ease * self.usual), []
 
@@ -118,3 +137,32 @@ class Promises:
             low=max(share - apart, 0.0),
             high=share + apart,
         )
+
+
+def measured_breaches(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> Breaches:
+    """The same of the stored plans of the last days, by the meters at the grid: what their first hours really cost.
+
+    Hours that another plan took over in, or that are not read whole, are left out. A stored promise learns nothing of
+    those before.
+    """
+    stored = [each.plan for each in plans.begun(site.site_id, now_utc - _LOOKED_BACK, now_utc)]
+    meters = [meter.meter_id for meter in at_the_grid(site)]
+    frame = lake.current(site.site_id, start_utc=now_utc - _LOOKED_BACK, end_utc=now_utc, meters=meters)
+    bought, sold = ([power_kw(frame, site, meter, way) for meter in meters] for way in ("import", "export"))
+    kept = Promises()
+    for plan, after in zip_longest(stored, stored[1:]):
+        start_utc = plan.request.start_utc
+        if plan.request.uncertain is None or (after is not None and after.request.start_utc < start_utc + _HOUR):
+            continue
+        made = promised_cost(case_of(plan.request), series_of(plan))
+        paid = 0.0
+        for n, (buy, sell) in enumerate(zip(made.buys, made.sells, strict=True)):
+            at = start_utc + n * STEP
+            import_kw = sum(known.get(at, np.nan) for known in bought)
+            # A meter that counts one way alone has no export.
+            export_kw = sum(known.get(at, np.nan) for known in sold if known)
+            paid += STEP_H * (import_kw * buy - export_kw * sell)
+        if np.isfinite(paid):
+            kept.hours, kept.level = kept.hours + 1, made.level
+            kept.passed += paid > made.cost + _HAIR
+    return kept.breaches

@@ -17,11 +17,11 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room
 from controls.optimiser.devices.tank import FreeTank
+from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.solve_scenarios import solve_scenarios
 from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.plain_rules import Ruled
 from controls.planning.closed_loop.present_case import Present, case_of_present, whole_relays, with_courses
 from controls.planning.closed_loop.promise import Promises
@@ -158,7 +158,7 @@ class Planner:
         self._tell_cold(case, found)
         self.held = Rolling(case, found, told, self._away(seen))
         if asked.uncertain:
-            self.promises.make(asked, found)
+            self.promises.make(asked, found.series)
 
     def _reason(self, seen: Seen, told: Outlook) -> str:
         """Why to plan anew; empty: the plan holds."""

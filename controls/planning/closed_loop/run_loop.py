@@ -10,8 +10,8 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.plain_rules import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
@@ -172,9 +172,7 @@ class _Loop:
         )
         pv_kw = None if is_cut or not self._pv else -sum(now.drawn_kw.get(name, 0.0) for name in self._pv)
         self.learnt.note(before, now, pv_kw)
-        weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
-        drawn = np.array([now.drawn_kw.get(name, 0.0) for name in self.rooms.names])
-        self.rooms.look([now.states.get(name) for name in self.rooms.names], drawn, weather, STEP_H)
+        _watch(self.rooms, before, now)
         if now.at_utc.minute == 0:
             told = self.closed.outlook(HORIZON_H)
             count = len(told.import_price_per_kwh)
@@ -193,9 +191,7 @@ class _Loop:
                 self.findings.append(found.model_copy(update={"scope": name, "severity": "warning", "message": said}))
         again = WatchedRooms(self.rooms.names, figures)
         for before, now in zip(self.looks, self.looks[1:], strict=False):
-            weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
-            drawn = np.array([now.drawn_kw.get(each, 0.0) for each in again.names])
-            again.look([now.states.get(each) for each in again.names], drawn, weather, STEP_H)
+            _watch(again, before, now)
         self.rooms = again
 
     def _hours(self, name: str) -> Watched:
@@ -212,6 +208,12 @@ class _Loop:
             heating_kw=mean([look.drawn_kw.get(name, 0.0) for look in self.looks[1:]]),
             sun_w_per_m2=mean([look.ghi_w_per_m2 for look in self.looks]),
         )
+
+
+def _watch(rooms: WatchedRooms, before: Seen, now: Seen) -> None:
+    weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
+    drawn = np.array([now.drawn_kw.get(name, 0.0) for name in rooms.names])
+    rooms.look([now.states.get(name) for name in rooms.names], drawn, weather, STEP_H)
 
 
 def _mean(value: float | tuple[float, ...]) -> float:

@@ -69,14 +69,14 @@ def day_readings(
     generated_kw, done_kw = {}, {}
     for name, asset in assets.items():
         if devices[name].forecast:
-            generated_kw[name] = _own_share(asset, site, _power_kw(frame, site, asset.meter or ""))
+            generated_kw[name] = _own_share(asset, site, power_kw(frame, site, asset.meter or ""))
         elif devices[name].metered and asset.meter:
             done_kw[name] = {
-                column: _power_kw(frame, site, asset.meter, register)
+                column: power_kw(frame, site, asset.meter, register)
                 for register, column in devices[name].metered.items()
             }
     return Readings(
-        load_kw=_power_kw(frame, site, load_meter, register),
+        load_kw=power_kw(frame, site, load_meter, register),
         **_priced(site, lake, start_utc, end_utc, as_of_utc),
         generated_kw=generated_kw,
         done_kw={name: columns for name, columns in done_kw.items() if any(columns.values())},
@@ -91,7 +91,7 @@ def _asset_of(device: Device, site: Site) -> Asset | None:
     return next(iter(named or (known if len(known) == 1 else [])), None)
 
 
-def _power_kw(frame: pl.DataFrame, site: Site, meter: str, register: str = "") -> By:
+def power_kw(frame: pl.DataFrame, site: Site, meter: str, register: str = "") -> By:
     """Mean power by quarter hour; without a register that of import, else the meter's first."""
     known = next((one.registers for one in site.meters if one.meter_id == meter), ())
     names = [one.register_id for one in known]

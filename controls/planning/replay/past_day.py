@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import Device, numbers
 from controls.planning.plan_inputs import STEP
 from controls.planning.tariff_terms import Offer
-from controls.planning.triggers import plan_window, planned_states
+from controls.planning.triggers import planned_states
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 
@@ -242,7 +242,7 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
     """
     slots = governed(plans, start_utc, end_utc)
     if not slots:
-        others = {plan.request.step_h for plan in plans} - {STEP.total_seconds() / 3600}
+        others = {hours for plan in plans for hours in plan.request.steps_h} - {STEP / timedelta(hours=1)}
         why = f"; those with steps of {min(others):g} h cannot be laid over it" if others else ""
         message = f"no plan governs a quarter hour from {_at(start_utc)} to {_at(end_utc)}{why}"
         return Finding(code="no_plan", message=message, severity="blocking")
@@ -273,18 +273,19 @@ def governed(plans: Sequence[Plan], start_utc: datetime, end_utc: datetime) -> l
     slots: list[Slot] = []
     for k in range(round((end_utc - start_utc) / STEP)):
         at = start_utc + k * STEP
-        covering = [plan for plan in plans if plan.request.step_h * 3600 == STEP.total_seconds() and _covers(plan, at)]
+        covering = [(plan, step) for plan in plans if (step := commanded_step(plan, at)) is not None]
         if covering:
-            newest = max(covering, key=lambda plan: (plan.request.start_utc, plan.version))
-            slots.append(Slot(at, newest, round((at - newest.request.start_utc) / STEP)))
+            newest, step = max(covering, key=lambda one: (one[0].request.start_utc, one[0].version))
+            slots.append(Slot(at, newest, step))
         elif slots:
             break
     return slots
 
 
-def _covers(plan: Plan, at_utc: datetime) -> bool:
-    first, last = plan_window(plan)
-    return first <= at_utc < last
+def commanded_step(plan: Plan, start_utc: datetime) -> int | None:
+    """The step of a plan that is this quarter hour; None: it has none, or a longer one, which nobody is told to do."""
+    step = plan.step_at(start_utc)
+    return step if step is not None and plan.steps[step].end_utc - plan.steps[step].start_utc == STEP else None
 
 
 def _missing(day: PastDay, slot: Slot) -> list[str]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
+from controls.planning.plan_inputs import STEP
 from controls.planning.replay.past_day import PastDay, Slot
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
@@ -55,17 +58,24 @@ def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -
 def with_actual_inputs(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:
     """The same with load, sun and prices as they came, where that is known by now."""
     case, readings = cut_from(day, plan, step, states), day.readings
-    slots = [Slot(each.start_utc, plan, t) for t, each in enumerate(plan.steps)][step:]
+    steps = [
+        [Slot(each.start_utc + n * STEP, plan, t) for n in range(round((each.end_utc - each.start_utc) / STEP))]
+        for t, each in enumerate(plan.steps)
+    ][step:]
     held_kw = day.drawn_as_planned(plan, day.held)[step:]
 
     def came(known: Mapping[datetime, float], foreseen: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(known.get(slot.start_utc, value) for slot, value in zip(slots, foreseen, strict=True))
+        return tuple(
+            fmean(known.get(slot.start_utc, value) for slot in slots)
+            for slots, value in zip(steps, foreseen, strict=True)
+        )
+
+    def could_give(name: str) -> Floats:
+        return np.array([fmean(day.could_give(name, slot) for slot in slots) for slots in steps])
 
     load_kw = np.array(came(readings.load_kw, plan.request.load_kw[step:])) + held_kw
     devices = [
-        device.relived(forecast_kw=np.array([day.could_give(device.device_id, slot) for slot in slots]))
-        if device.forecast
-        else device
+        device.relived(forecast_kw=could_give(device.device_id)) if device.forecast else device
         for device in case.devices
     ]
     prices = {

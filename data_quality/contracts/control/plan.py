@@ -12,6 +12,9 @@ from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioSe
 from data_quality.contracts.model import Model
 
 NonNegative = Annotated[float, Field(ge=0)]
+PositiveHours = Annotated[float, Field(gt=0, le=24)]
+# The label of a request that tells from which step on its prices are forecast.
+FORECAST_FROM = "prices_forecast_from"
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
@@ -121,7 +124,7 @@ class PlanRequest(Model):
 
     site_id: str
     start_utc: datetime
-    step_h: float = Field(gt=0, le=24)
+    step_h: PositiveHours | tuple[PositiveHours, ...] = Field(description="Of all steps, or of each")
     known_at_utc: datetime
     load_kw: tuple[float, ...] = Field(min_length=1)
     import_price_per_kwh: tuple[float, ...]
@@ -169,7 +172,14 @@ class PlanRequest(Model):
         }
         if len(set(lengths.values())) != 1:
             raise ValueError(f"series differ in length: {lengths}")
+        if len(self.steps_h) != len(self.load_kw):
+            raise ValueError(f"step_h has {len(self.steps_h)} values, load_kw {len(self.load_kw)}")
         return self
+
+    @property
+    def steps_h(self) -> tuple[float, ...]:
+        """Hours of each step."""
+        return self.step_h if isinstance(self.step_h, tuple) else (self.step_h,) * len(self.load_kw)
 
 
 class PlanStep(Model):
@@ -234,3 +244,7 @@ class Plan(Model):
     def paid(self) -> float:
         """What the plan costs, in money."""
         return self.objective if self.money is None else self.money
+
+    def step_at(self, at_utc: datetime) -> int | None:
+        """Which of its steps is in progress; None: none."""
+        return next((t for t, step in enumerate(self.steps) if step.start_utc <= at_utc < step.end_utc), None)

@@ -297,6 +297,11 @@ class Site(Model):
         exclude_if=lambda risk: risk is None,
         description="Plan over scenarios of the forecasts; else on their P50 alone",
     )
+    plan_steps: Literal["moving"] | None = Field(
+        default=None,
+        exclude_if=lambda steps: steps is None,
+        description="Plan 48 h in steps of 15 min, 1 h and 3 h (move blocking); else 24 h of quarter hours",
+    )
     weather_feed: WeatherFeed | None = Field(
         default=None,
         exclude_if=lambda feed: feed is None,

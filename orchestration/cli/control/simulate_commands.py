@@ -28,8 +28,8 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the house and all that happens in it.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="So many houses, from the seed on.")] = 1,
     fit_rooms: Annotated[
-        bool, typer.Option("--fit-rooms", help="Rooms by their own readings, not the site file's.")
-    ] = False,
+        bool, typer.Option("--fit-rooms/--stated-rooms", help="Rooms by their own readings, or by the site file.")
+    ] = True,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")
     ] = None,
@@ -92,11 +92,5 @@ def _told(found: "Simulated") -> str:
             lines.append(
                 f"{line.name}: a mean of {low:,.2f} to {high:,.2f} with 90 % confidence (bootstrap over seeds)"
             )
-    for run in found.runs:
-        if run.breaches and run.breaches.hours:
-            one = run.breaches
-            lines.append(
-                f"{run.policy}, seed {run.seed}: {one.passed} of {one.hours} hours cost more than promised, "
-                f"{one.share:.1%} where {one.promised_share:.0%} were (chance alone: {one.low:.1%} to {one.high:.1%})"
-            )
+    lines += [f"{run.policy}, seed {run.seed}: {run.breaches.sentence}" for run in found.runs if run.breaches]
     return "\n".join(lines)

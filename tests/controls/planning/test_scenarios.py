@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan, unplanned_cost
-from controls.planning.plan_inputs import FORECAST_FROM
 from controls.planning.scenarios import fast_forward, with_scenarios
 from controls.planning.summary import summarise
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk
 from tests.controls.planning.examples import NOW, forecast, request
 

@@ -2,15 +2,34 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Row
+from data_quality.contracts.model import Model
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9
+
+
+def _absent(value: Any) -> bool:
+    return value is None
+
+
+class InShares(Model):
+    """What is on or off in short steps, and on for a share of those that are long."""
+
+    duty_from_h: float | None = Field(
+        default=None, gt=0, exclude_if=_absent, description="In steps of so many hours it may heat for a share of them"
+    )
+
+    def is_whole(self, step_h: Floats) -> NDArray[np.bool_]:
+        """Which steps it heats throughout or not at all; in the others its relay may switch within them."""
+        return step_h < (INF if self.duty_from_h is None else self.duty_from_h - _HAIR_H)
 
 
 @dataclass(frozen=True)
