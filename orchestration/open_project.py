@@ -52,12 +52,9 @@ class OpenProject:
         """Of a process that many ask, and that stays as small as it began: DuckDB, SciPy, dbt and the calendars of
         all countries run beside it.
         """
-        from assets.kpi.enpi_of_use.savings_band import ask_apart
-        from assets.readings.readers.child import APART, run_limited
-        from assets.sites.calendar import look_up_by
+        from assets.kpi.rows_apart import run_apart
 
-        ask_apart()
-        look_up_by(lambda asked: run_limited("assets.sites.calendar:holidays_known", asked, APART))
+        run_apart()
         self._is_sql_apart = True
 
     def close(self) -> None:

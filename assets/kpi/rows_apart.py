@@ -10,11 +10,19 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.kpi.enpi_of_use.savings_band import ask_apart
 from assets.readings.readers.child import APART, run_limited
+from assets.sites.calendar import look_up_by
 from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+
+
+def run_apart() -> None:
+    """From now on this process also has SciPy and the calendars of all countries loaded beside it, not here."""
+    ask_apart()
+    look_up_by(lambda asked: run_limited("assets.sites.calendar:holidays_known", asked, APART))
 
 
 def rows_apart(
