@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 # Of a process that many ask and that is to stay small; allocators and polars read it once, when they are loaded. What a
 # page took is given back at once (polars' allocator waits ten seconds, and while nobody asks for ever: all pages of the
-# demo took 395 MB then, and take 255); four readers with two threads each, not with all cores.
+# demo took 395 MB then, and take 240); four readers with two threads each, not with all cores.
 SMALL = {
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0",
     "MALLOC_ARENA_MAX": "2",

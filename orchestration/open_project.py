@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,12 @@ class OpenProject:
         self._is_sql_apart = False
 
     def run_sql_apart(self) -> None:
-        """Of a process that many ask, and that stays as small as it began: DuckDB and SciPy run beside it."""
-        from assets.kpi.enpi_of_use.savings_band import ask_apart
+        """Of a process that many ask, and that stays as small as it began: DuckDB, SciPy, dbt and the calendars of
+        all countries run beside it.
+        """
+        from assets.kpi.rows_apart import run_apart
 
-        ask_apart()
+        run_apart()
         self._is_sql_apart = True
 
     def close(self) -> None:
@@ -96,7 +99,8 @@ class OpenProject:
             from assets.kpi.rows_apart import rows_apart
 
             run = rows_apart
-        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps, run=run)
+        current = partial(kpi_definition, is_apart=self._is_sql_apart)
+        definitions = Definitions(current, self.project.data_dir / "definitions", keeps=keeps, run=run)
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property

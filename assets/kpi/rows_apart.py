@@ -10,14 +10,19 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.readers.child import Limits, run_limited
+from assets.kpi.enpi_of_use.savings_band import ask_apart
+from assets.readings.readers.child import APART, run_limited
+from assets.sites.calendar import look_up_by
 from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 
-# Ten times what a year of 50 meters takes.
-LIMITS = Limits(memory_mb=2048, cpu_s=120, wall_s=60.0)
+
+def run_apart() -> None:
+    """From now on this process also has SciPy and the calendars of all countries loaded beside it, not here."""
+    ask_apart()
+    look_up_by(lambda asked: run_limited("assets.sites.calendar:holidays_known", asked, APART))
 
 
 def rows_apart(
@@ -30,7 +35,7 @@ def rows_apart(
                 table.write_ipc(Path(folder) / f"{name}.arrow")
         asked = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
         try:
-            run_limited("assets.kpi.rows_apart:rows_in_files", asked, LIMITS)
+            run_limited("assets.kpi.rows_apart:rows_in_files", asked, APART)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise

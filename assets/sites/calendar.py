@@ -6,6 +6,7 @@ Home of the holidays library. Anything that depends on a tariff, a shift plan or
 import hashlib
 import zoneinfo
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.metadata import version
@@ -21,6 +22,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HASHES: dict[tuple[Any, ...], str] = {}
+# Who is asked for what the holidays library knows: nobody, so that it is loaded here, or the last of these.
+_ASKED: list[Callable[[dict[str, Any]], Any]] = []
 DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
     "hours": pl.Float64(),
@@ -150,7 +153,7 @@ def school_holidays(site: Site, start: date, end: date) -> frozenset[date]:
     # Also says what is wrong with country or subdivision.
     _holidays(site, start, end)
     years = set(range(start.year, end.year + 1)) - {day.year for day in declared}
-    known = (_school_holidays_of(site.country, site.subdivision, year) for year in sorted(years))
+    known = (_known(site.country, site.subdivision, year, "school") for year in sorted(years))
     return frozenset(day for day in declared.union(*known) if start <= day < end)
 
 
@@ -162,43 +165,51 @@ def _day_type(site: Site, day: date, names: dict[date, str]) -> str:
 
 def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
     """Public holidays by local date, for all years that the span touches."""
-    import holidays
-
-    countries = holidays.list_supported_countries(include_aliases=False)
-    if site.country not in countries:
-        raise BadInput(
-            f"no public-holiday calendar for country {site.country!r}; known are {', '.join(sorted(countries))}",
-            reason="unknown_country",
-        )
-    if site.subdivision is not None and site.subdivision not in countries[site.country]:
-        allowed = ", ".join(sorted(countries[site.country])) or "none"
-        raise BadInput(
-            f"unknown subdivision {site.subdivision!r} of country {site.country}; known are {allowed}",
-            reason="unknown_subdivision",
-        )
     names: dict[date, str] = {}
     # Year by year: spans differ from question to question, and years come again.
     for year in range(start.year, end.year + 1):
-        names |= _holidays_of(site.country, site.subdivision, year)
+        names |= _known(site.country, site.subdivision, year, "public")
     return names
 
 
+def look_up_by(ask: Callable[[dict[str, Any]], Any]) -> None:
+    """From now on `ask` has `holidays_known` called with these arguments beside this process: the library's calendars
+    of all countries take 15 MB, and are loaded for one.
+    """
+    _ASKED.append(ask)
+
+
 @lru_cache(maxsize=1024)
-def _holidays_of(country: str, subdivision: str | None, year: int) -> dict[date, str]:
-    """Public holidays of one year of a known country; whoever asks must not change the answer."""
+def _known(country: str, subdivision: str | None, year: int, kind: str) -> dict[date, str]:
+    """`holidays_known` by date; whoever asks must not change the answer."""
+    asked: dict[str, Any] = {"country": country, "subdivision": subdivision, "year": year, "kind": kind}
+    found = _ASKED[-1](asked) if _ASKED else holidays_known(**asked)
+    return {date.fromisoformat(day): name for day, name in found}
+
+
+def holidays_known(country: str, subdivision: str | None, year: int, kind: str) -> list[tuple[str, str]]:
+    """ISO date and name of what the library knows of one year. kind: public, or school: none where it has none.
+
+    Raises BadInput for a country without a calendar, and for a part that it does not have.
+    """
     import holidays
 
+    countries = holidays.list_supported_countries(include_aliases=False)
+    if country not in countries:
+        raise BadInput(
+            f"no public-holiday calendar for country {country!r}; known are {', '.join(sorted(countries))}",
+            reason="unknown_country",
+        )
+    if subdivision is not None and subdivision not in countries[country]:
+        allowed = ", ".join(sorted(countries[country])) or "none"
+        raise BadInput(
+            f"unknown subdivision {subdivision!r} of country {country}; known are {allowed}",
+            reason="unknown_subdivision",
+        )
+    if kind not in holidays.country_holidays(country).supported_categories:
+        return []
     # One language for all: sites of several countries stand in one report.
-    found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
-    return {day: str(name) for day, name in found.items()}
-
-
-@lru_cache(maxsize=256)
-def _school_holidays_of(country: str, subdivision: str | None, year: int) -> frozenset[date]:
-    """School holidays of one year of a known country; empty where the library has none."""
-    import holidays
-
-    categories = holidays.country_holidays(country).supported_categories
-    if holidays.SCHOOL not in categories:
-        return frozenset()
-    return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year, categories=(holidays.SCHOOL,)))
+    found = holidays.country_holidays(
+        country, subdiv=subdivision, years=year, categories=(kind,), language="en_US" if kind == "public" else None
+    )
+    return [(day.isoformat(), str(name)) for day, name in found.items()]

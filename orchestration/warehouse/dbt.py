@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from assets.readings.readers.child import APART, run_limited
 from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse.full_build import FullBuild
 from assets.stores.warehouse.warehouse import WarehouseTarget
@@ -91,12 +92,17 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
     return manifest
 
 
-def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
+def kpi_definition(*, state_dir: Path = STATE_DIR, is_apart: bool = False) -> KpiDefinition:
     """All models as dbt compiles them for DuckDB: what traces run again. Compiled only where the project changed.
 
-    Raises OurFault where dbt cannot compile the project.
+    is_apart: in a process beside this one, for dbt takes 130 MB and gives nothing back. Raises OurFault where dbt
+    cannot compile the project.
     """
-    return _compiled(".sql", lambda path: KpiDefinition.parse(path.read_text("utf-8"), file=str(path)), state_dir)
+
+    def read(path: Path) -> KpiDefinition:
+        return KpiDefinition.parse(path.read_text("utf-8"), file=str(path))
+
+    return _compiled(".sql", read, state_dir, _compile_apart if is_apart else compiled_texts)
 
 
 def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
@@ -104,7 +110,9 @@ def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
     return _compiled(".json", lambda path: FullBuild.model_validate_json(path.read_bytes()), state_dir)
 
 
-def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
+def _compiled(
+    suffix: str, read: Callable[[Path], T], state_dir: Path, make: Callable[[str], dict[str, str]] | None = None
+) -> T:
     """What is read of a kept file; dbt compiles where there is none of this project."""
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}{suffix}"
@@ -112,7 +120,7 @@ def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
         # Never made, or of another form: made anew.
         with suppress(FileNotFoundError, BadInput, ValidationError):
             return read(kept)
-        texts = _compile(folder)
+        texts = (make or compiled_texts)(str(folder))
         # Those that printed figures rest on are kept with the project; of use here is today's alone.
         for former in (path for path in folder.iterdir() if path.suffix in texts):
             former.unlink()
@@ -123,13 +131,21 @@ def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
         return read(kept)
 
 
-def _compile(folder: Path) -> dict[str, str]:
-    """Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it."""
-    target = WarehouseTarget(duckdb_file=folder / "definition.duckdb")
-    _invoke(
-        ["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"], target=target, state_dir=folder, manifest=None
-    )
-    nodes = json.loads((folder / target.name / "manifest.json").read_text())["nodes"]
+def _compile_apart(folder: str) -> dict[str, str]:
+    found: dict[str, str] = run_limited("orchestration.warehouse.dbt:compiled_texts", {"folder": folder}, APART)
+    return found
+
+
+def compiled_texts(folder: str) -> dict[str, str]:
+    """What dbt compiles for that folder, by suffix. Raises OurFault.
+
+    Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it.
+    """
+    state_dir = Path(folder)
+    target = WarehouseTarget(duckdb_file=state_dir / "definition.duckdb")
+    words = ["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"]
+    _invoke(words, target=target, state_dir=state_dir, manifest=None)
+    nodes = json.loads((state_dir / target.name / "manifest.json").read_text())["nodes"]
     target.duckdb_file.unlink(missing_ok=True)
     database = target.duckdb_file.stem
     return {".sql": definition_of(nodes, database).text, ".json": full_build_of(nodes, database).model_dump_json()}

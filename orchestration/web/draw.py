@@ -147,6 +147,7 @@ def _environment() -> Environment:
     found.globals |= {"static": static_address}
     found.filters |= {
         "groups": _runs,
+        "said": lambda text, word: word(text),
         "chosen": _chosen,
         "plot_data": plot_data,
         "chart_svg": _chart,

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
+from orchestration.web.live_socket import over_socket
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
 
@@ -60,7 +61,7 @@ class Porch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the beginning and end of the process."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await over_socket(self, scope, receive, send)
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -130,7 +131,7 @@ class Porch:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length[:12]) > LARGEST_BODY or len(length) > 12:
             raise _Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
-        if request.method not in SAFE:
+        if request.method not in SAFE or "is_socket" in scope:
             self._check_origin(request)
 
     def _check_origin(self, request: Request) -> None:

@@ -50,8 +50,13 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         log_config=None,
         # An address may hold what somebody put there by mistake.
         access_log=False,
-        # The porch answers none: a library for them would be loaded for nothing.
-        ws="none",
+        # Only the live stream is told over it, and nothing is read (live_socket.py). Who takes nothing for so long is
+        # gone: what waits for them waits in this process.
+        ws="websockets-sansio",
+        ws_max_size=4096,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        ws_per_message_deflate=False,
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=10,

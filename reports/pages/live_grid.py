@@ -44,7 +44,7 @@ def live_page(
         ]
         blocks: list[PageBlock] = [_state(states.get(source_id), now_utc)]
         blocks += [Cards(widgets=tuple(tiles))] if tiles else []
-        parts.append(Part(key=source_id, title=_in_words(source_id), blocks=tuple(blocks)))
+        parts.append(Part(key=source_id, title=_in_words(site.source_name(source_id)), blocks=tuple(blocks)))
     if fault or not parts:
         none = "the site file names no live source" if not has_sources else "no collector has told anything yet"
         parts.insert(
@@ -59,7 +59,7 @@ def live_page(
 
 
 def _in_words(name: str) -> str:
-    return (name[:1].upper() + name[1:]).replace("_", " ")
+    return name[:1].upper() + name[1:]
 
 
 def _key(value: LiveValue) -> str:
@@ -117,7 +117,7 @@ def point_page(
 
     told_by: where the source has it, and by which register and scale it is this number.
     """
-    name, local = f"{value.source_id}/{value.point}", zone(site.time_zone)
+    local = zone(site.time_zone)
     step = timedelta(minutes=CANONICAL_MINUTES)
     start = datetime.fromtimestamp(value.at_utc.timestamp() // step.total_seconds() * step.total_seconds(), local)
     becomes = (
@@ -141,7 +141,7 @@ def point_page(
     facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
     shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
     return Page(
-        title=f"Why: {name} of {site.name}", address=address,
+        title=f"Why: {_in_words(site.stream_name(value.stream))} of {site.name}", address=address,
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip

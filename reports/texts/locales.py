@@ -1,5 +1,6 @@
 """How languages write numbers, dates and the report's own words. A language that is not here reads as English."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
@@ -90,8 +91,33 @@ def word(text: str, locale: str) -> str:
 
 
 def page_word(text: str, locale: str) -> str:
-    """A word of pages in the locale's language; else that of reports, else as it is."""
-    return _page_words().get(text, {}).get(language_of(locale)) or word(text, locale)
+    """A word or sentence of pages in the locale's language; else the word of reports, else as it is."""
+    return _page_word(text, language_of(locale))
+
+
+# A page has hundreds of cells, and most of them many times.
+@lru_cache(maxsize=4096)
+def _page_word(text: str, language: str) -> str:
+    if found := _page_words().get(text, {}).get(language) or WORDS.get(language, {}).get(text):
+        return found
+    for pattern, told in _sentences().get(language, ()):
+        if given := pattern.fullmatch(text):
+            # A place may hold a list.
+            said = (", ".join(_page_word(part, language) for part in each.split(", ")) for each in given.groups())
+            return told.format(*said)
+    return text
+
+
+@lru_cache
+def _sentences() -> Mapping[str, list[tuple[re.Pattern[str], str]]]:
+    """Sentences with places for what differs, by language."""
+    found: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+    for english, languages in _page_words().items():
+        if "{0}" in english:
+            pattern = re.compile(re.sub(r"\\{\d\\}", "(.+?)", re.escape(english)))
+            for language, told in languages.items():
+                found.setdefault(language, []).append((pattern, told))
+    return found
 
 
 @lru_cache

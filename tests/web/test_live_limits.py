@@ -32,7 +32,8 @@ def test_a_value_is_grey_after_five_seconds_or_twice_the_beat(every_s: float, li
 
 def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path: Path) -> None:
     source = {
-        "source_id": "line", "kind": "modbus", "address": "127.0.0.1:5020/1", "template": "meter_sdm630", "every_s": 30,
+        "source_id": "line", "name": "Filling line",
+        "kind": "modbus", "address": "127.0.0.1:5020/1", "template": "meter_sdm630", "every_s": 30,
         "points": [{"point": "kw", "stream": "main", "what": "live", "unit": "kw", "value_name": "read_power_kw"}],
     }  # fmt: skip
     project = make_project(tmp_path / "p", plant_of_the_web(sources=[source]), has_marts=False, has_readings=False)
@@ -57,6 +58,8 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
             assert tile(path, 31) == ("plain", "told 31 s ago, asked every 30 s", "value")
             assert tile(path, 61) == ("muted", "told 61 s ago, asked every 30 s", "value")
             assert tile(path, 121)[2] == "none"
+        page = Asking(project, FixedClock(plant.NOON), OLLI).get("/live", [PAGE], site="plant").text
+        assert re.search(r"<h2[^>]*>\s*(<bdi>)?Filling line<", page)
     finally:
         project.close()
 

@@ -59,19 +59,23 @@ def words_of(shown: Widget | Part | Table | Number) -> Iterator[str]:
             yield each.title
 
 
-def shown_words(asking: Asking) -> set[str]:
-    """All of them on all boards."""
-    found = {*TITLES.values(), *(text for _, text, _ in NAV)}
+def on_boards(asking: Asking) -> Iterator[Widget | Part]:
+    """All tiles of all boards, and what stands below an auditor's."""
     for board in BOARDS:
         address = Address(path=f"/board/{board}", site="plant", scope="site:plant")
         show = Show(
             Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
         )
         now = SiteNow(show)
-        for widget in tiles_of(board, Asked([now], "site:plant", newest_month(now), "previous")):
-            found |= set(words_of(widget))
+        yield from tiles_of(board, Asked([now], "site:plant", newest_month(now), "previous"))
         if board == "audit":
-            found |= {text for part in below([show], address) for text in words_of(part)}
+            yield from below([show], address)
+
+
+def shown_words(asking: Asking) -> set[str]:
+    """All of them on all boards."""
+    found = {*TITLES.values(), *(text for _, text, _ in NAV)}
+    found |= {text for shown in on_boards(asking) for text in words_of(shown)}
     return {text for text in found if text and not DATA.fullmatch(text)}
 
 
@@ -94,3 +98,41 @@ def test_a_board_is_drawn_in_the_language_of_its_address(asking: Asking, locale:
         assert text in text_of(page)
     assert "Who did what" not in text_of(page)
     assert (f'dir="{"rtl" if locale == "ar" else "ltr"}"') in page
+
+
+def sentences_of(shown: Widget | Part) -> Iterator[str]:
+    """What is said on the page of it: notes, reasons, ages, findings, paragraphs."""
+    if isinstance(shown, Widget):
+        numbers = [each for each in (shown.value, *shown.numbers) if each is not None]
+        yield from (shown.reason, shown.age, *(each.note for each in numbers))
+        yield from (each.message for each in shown.findings)
+        return
+    yield from (block.text for block in shown.blocks if block.kind == "paragraph")
+
+
+# What boards of this plant say the same in whatever language, a number as #: the name that its tariff has for a block.
+LEFT = {"night"}
+
+
+def test_what_boards_still_say_in_english_is_known(asking: Asking) -> None:
+    said = {text for shown in on_boards(asking) for text in sentences_of(shown)}
+    for language in ("de", "ar"):
+        same = {text for text in said if text and locales.page_word(text, language) == text}
+        assert {re.sub(r"\d[\d.,: -]*", "#", text) for text in same if re.search(r"[a-z]{3}", text)} == LEFT
+    assert len(said) > 30
+
+
+def test_a_sentence_is_said_with_what_stands_in_it() -> None:
+    assert locales.page_word("readings to 2025-03-17 14:00, marts of 2025-03-17 14:07 (Europe/Berlin)", "de_DE") == (
+        "Messwerte bis 2025-03-17 14:00, Auswertung von 2025-03-17 14:07 (Europe/Berlin)"
+    )
+    assert locales.page_word("no saving of 2025 can be told: no baseline", "ar").endswith("لا خط أساس")
+    assert locales.page_word("told {0} ago", "en") == "told {0} ago"
+    assert locales.page_word("told <b>1 s</b> ago", "de") == "vor <b>1 s</b> gemeldet"
+
+
+@pytest.mark.parametrize("language", ["de", "ar"])
+def test_a_sentence_keeps_every_place(language: str) -> None:
+    places = re.compile(r"\{\d\}")
+    wrong = [text for text, told in WORDS.items() if set(places.findall(text)) != set(places.findall(told[language]))]
+    assert wrong == []

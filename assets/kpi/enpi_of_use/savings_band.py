@@ -6,7 +6,7 @@ from functools import lru_cache
 from threading import Event
 from typing import Literal
 
-from assets.readings.readers.child import Limits, run_limited
+from assets.readings.readers.child import APART, run_limited
 from data_quality.contracts.baselines.baseline import BandTerms
 
 Frequency = Literal["hourly", "daily", "billing"]
@@ -22,8 +22,8 @@ AGREES_WITHIN = 1.18
 AT_MOST = 1.10
 # At this value n′ of a year is less than four days: beyond it the form says nothing.
 MAX_RHO = 0.98
-# Of this process; as much as the SQL beside it may take, so that one child serves both.
-_APART, _LIMITS = Event(), Limits(memory_mb=2048)
+# Of this process.
+_IS_APART = Event()
 
 
 def effective_observations(n: float, rho1: float) -> float:
@@ -43,16 +43,16 @@ def correction(frequency: Frequency, months: float) -> float:
 
 def ask_apart() -> None:
     """From now on the process beside this one loads SciPy, which takes 27 MB, and answers (readings/child.py)."""
-    _APART.set()
+    _IS_APART.set()
 
 
 # The marts ask the same few of them for every month of every use.
 @lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
     """Student's t that `confidence` (0–1) of the probability lies within; equal to the last digit, here or apart."""
-    if _APART.is_set():
+    if _IS_APART.is_set():
         asked = {"confidence": confidence, "degrees_of_freedom": degrees_of_freedom}
-        return float(run_limited("assets.kpi.enpi_of_use.savings_band:two_sided_t", asked, _LIMITS))
+        return float(run_limited("assets.kpi.enpi_of_use.savings_band:two_sided_t", asked, APART))
     # Not scipy.stats, which takes a second to import for one function.
     from scipy.special import stdtrit
 

@@ -36,6 +36,9 @@ VariableName = Annotated[
 
 class _Source(Model):
     source_id: Identifier
+    name: str = Field(
+        default="", max_length=80, exclude_if=lambda name: not name, description="As people call it; empty: by its id"
+    )
     is_synthetic: bool = Field(default=False, description="Made up: what rests on it is flagged")
     silent_after_s: float = Field(default=60.0, gt=0, le=86_400, description="Without a sample for so long: silent")
 

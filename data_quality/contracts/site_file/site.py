@@ -388,6 +388,11 @@ class Site(Model):
         named = meter.name if meter else next((e.name for e in self.drivers if e.driver_id == stream_id), "")
         return named or stream_id.replace("_", " ")
 
+    def source_name(self, source_id: str) -> str:
+        """What people call a live source: its name, or its id in words where the file gives none."""
+        named = next((each.name for each in self.sources if each.source_id == source_id), "")
+        return named or source_id.replace("_", " ")
+
     @cached_property
     def _meters_by_id(self) -> dict[str, Meter]:
         # The first of two of one name, which the validators refuse: they ask here before.
