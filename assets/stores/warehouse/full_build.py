@@ -6,7 +6,8 @@ render what it has rendered before. A build that keeps rows of former ones is db
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session
 from data_quality.contracts.model import Model
@@ -14,6 +15,9 @@ from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 
 if TYPE_CHECKING:
     import duckdb
+
+# Beyond it DuckDB writes to disk what a statement has in hand, rather than take most of the machine.
+_MEMORY = "1GB"
 
 
 class PlannedNode(Model):
@@ -52,6 +56,7 @@ def build_anew(target: WarehouseTarget, nodes: Iterable[PlannedNode]) -> DbtOutc
             outcomes.append(outcome)
             if outcome.status not in {"success", "pass"}:
                 return DbtOutcome(is_success=False, nodes=tuple(outcomes))
+        _let_go(connection)
     return DbtOutcome(is_success=True, nodes=tuple(outcomes))
 
 
@@ -67,12 +72,13 @@ def _outcomes(connection: "duckdb.DuckDBPyConnection", nodes: list[PlannedNode])
         try:
             if node.kind == "test":
                 # All names stand in a closed list of ours; the SQL is dbt's.
-                (wrong,) = connection.execute(f"select count(*) from ({node.sql}\n)").fetchall()[0]  # noqa: S608
+                (wrong,) = _within_memory(connection, f"select count(*) from ({node.sql}\n)")[0]  # noqa: S608
             else:
                 former = kinds.get((node.layer, node.name), node.kind)
                 if former != node.kind:
                     connection.execute(f"drop {former} {node.layer}.{node.name}")
-                connection.execute(f"create or replace {node.kind} {node.layer}.{node.name} as ({node.sql}\n)")
+                made = f"create or replace {node.kind} {node.layer}.{node.name} as ({node.sql}\n)"
+                _within_memory(connection, made)
             status = "success" if node.kind != "test" else "fail" if wrong else "pass"
             message = f"{wrong} rows are wrong" if wrong else ""
         except duckdb.Error as error:
@@ -87,3 +93,24 @@ def _outcomes(connection: "duckdb.DuckDBPyConnection", nodes: list[PlannedNode])
             failures=wrong,
             tested_model=node.tested_model,
         )
+
+
+def _within_memory(connection: "duckdb.DuckDBPyConnection", statement: str) -> list[tuple[Any, ...]]:
+    """The statement's rows, in little memory where DuckDB can spill all that it holds; else in what it needs."""
+    import duckdb
+
+    try:
+        connection.execute(f"set memory_limit = '{_MEMORY}'")
+        return connection.execute(statement).fetchall()
+    except duckdb.OutOfMemoryException:
+        connection.execute("reset memory_limit")
+        return connection.execute(statement).fetchall()
+
+
+def _let_go(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Give back what is kept of tables in memory: whoever publishes them next holds them a second time."""
+    import duckdb
+
+    with suppress(duckdb.OutOfMemoryException):
+        connection.execute("set memory_limit = '64MB'")
+    connection.execute("reset memory_limit")
