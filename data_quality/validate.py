@@ -95,8 +95,21 @@ def validate(
     findings += _balance_findings(judged, balances, declared, since_utc)
     tables = [_scores(one, since_utc) for one in judged]
     scores = pl.concat(tables) if tables else daily_scores(None)
+    return Validation(_in_order(findings), tuple(judged), scores)
+
+
+def together(parts: Sequence[Validation]) -> Validation:
+    """Spans of whole local months that were judged one behind the other, as one; of several without their grids."""
+    if len(parts) == 1:
+        return parts[0]
+    findings = [finding for each in parts for finding in each.findings]
+    scores = pl.concat([each.scores for each in parts])
+    return Validation(_in_order(findings), (), scores.sort("meter_id", "register", "local_date"))
+
+
+def _in_order(findings: Sequence[RuleFinding]) -> tuple[RuleFinding, ...]:
     order = sorted(merged(findings), key=lambda each: (each.start_utc, each.meter, each.register_id, each.rule))
-    return Validation(tuple(order), tuple(judged), scores)
+    return tuple(order)
 
 
 def history_start(since_utc: datetime, time_zone: str) -> datetime:

@@ -44,9 +44,10 @@ def summed_readings(
     end_utc: datetime,
     as_of_utc: datetime | None = None,
 ) -> pl.DataFrame:
-    """`site_readings` for whoever sums over many meters of a large site: rows alike, a tenth of the memory.
+    """`site_readings` for whoever sums over many meters of a large site: rows alike, each in a tenth of the memory.
 
-    Where a site's span has more rows than fit beside each other: _LEAN only, texts as categories, read by blocks.
+    Where a site's span has more rows than fit beside each other: _LEAN only, texts as categories, read by blocks. A
+    site with virtual meters is read whole, since they are sums over meters of any block.
     """
     given: Any = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
     blocks = [block for block in meter_blocks(lake, site.site_id, **given) if block is not None]

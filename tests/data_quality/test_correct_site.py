@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from assets.readings.ingest import judge_site as judging
 from assets.readings.ingest.correct_site import MonthResult, validate_months
 from assets.readings.ingest.judge_site import READER, judge_site
 from assets.stores.lake.lake import BatchInfo, Lake
@@ -17,6 +19,7 @@ from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from data_quality.score import evaluate_months
+from data_quality.validate import Validation
 from tests.data_quality.meters import office, quarter_rows
 
 # An hour before UTC all year: the office of these tests keeps no summer time.
@@ -47,12 +50,16 @@ class Plant:
     def deliver(self, meter: str, values: NDArray[np.float64], *, is_correction: bool = False, code: int = 0) -> None:
         """A file of one meter, from START on."""
         self.files += 1
-        rows = quarter_rows(meter, values, start=START, code=code).with_columns(
-            site_id=pl.lit("s"),
-            interval_minutes=pl.lit(15, pl.Int32),
-            source_line=pl.lit(1, pl.Int64),
-            is_synthetic=pl.lit(value=False),
-            is_correction=pl.lit(value=is_correction),
+        rows = (
+            quarter_rows(meter, values, start=START, code=code)
+            .drop_nans("value")
+            .with_columns(
+                site_id=pl.lit("s"),
+                interval_minutes=pl.lit(15, pl.Int32),
+                source_line=pl.lit(1, pl.Int64),
+                is_synthetic=pl.lit(value=False),
+                is_correction=pl.lit(value=is_correction),
+            )
         )
         info = BatchInfo(
             site_id="s",
@@ -247,3 +254,30 @@ def test_a_site_is_judged_as_known_at_a_time(plant: Plant) -> None:
     assert [each.rule for each in judge_site(plant.lake, SITE, **span, as_of_utc=recorded).findings] == ["spike"]
     assert judge_site(plant.lake, SITE, **span).findings == ()
     assert READER == "validation"
+
+
+def test_months_that_are_judged_apart_say_what_they_say_together(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, march, april = load(1), 96 * 60, APRIL.start
+    values[96 * 20 + 40] = 1e6
+    # Over a month's end, and nothing at all for most of another month.
+    values[april - 150 : april + 150] = values[april - 150]
+    values[96 * 32 : march + 96 * 5] = np.nan
+    plant.deliver("a", values)
+    plant.deliver("b", np.where(np.isnan(values), np.nan, load(2) / 2))
+    span = {"start_utc": datetime(2023, 12, 20, tzinfo=UTC), "end_utc": datetime(2024, 6, 3, tzinfo=UTC)}
+    whole, spans = judge_site(plant.lake, SITE, **span), list[int]()
+    monkeypatch.setattr(judging, "ROWS_AT_ONCE", 10)
+    one = judging.judge_rows
+
+    def counted(*given: Any, **named: Any) -> Validation:
+        spans.append(1)
+        return one(*given, **named)
+
+    monkeypatch.setattr(judging, "judge_rows", counted)
+    apart = judge_site(plant.lake, SITE, **span)
+    # December to June, a month each.
+    assert len(spans) == 7
+    assert {each.rule for each in whole.findings} == {"spike", "stuck"}
+    assert apart.findings == whole.findings
+    assert apart.scores.equals(whole.scores.sort("meter_id", "register", "local_date"))
+    assert (apart.score, apart.coverage) == pytest.approx((whole.score, whole.coverage))

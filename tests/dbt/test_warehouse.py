@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.postgres import facts_of
-from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse import warehouse
+from assets.stores.warehouse.marts import MARTS, PORTFOLIO, mart_file, mart_path, read_mart
 from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     duckdb_session,
@@ -201,6 +202,24 @@ def test_publishing_again_gives_the_same_files(world: World, tmp_path: Path) -> 
     assert files == [
         f"mart_scope__month_kpi/{name}.parquet" for name in ("_schema", "site=office/2025", "site=plant/2025")
     ]
+
+
+@pytest.mark.parametrize("name", [*MARTS])
+def test_a_mart_too_large_for_memory_has_the_same_rows_and_columns(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    years = {site_id: [2025] for site_id in (*world.sites, PORTFOLIO)}
+    usual = publish_marts(world.duckdb.target, tmp_path / "usual", [name], years=years)
+    gone = mart_file(mart_path(tmp_path / "large", name), "plant", 2019)
+    gone.parent.mkdir(parents=True)
+    gone.write_bytes(b"of a year that has no rows any more")
+    monkeypatch.setattr(warehouse, "ROWS_IN_MEMORY", 0)
+    written = publish_marts(world.duckdb.target, tmp_path / "large", [name], years=years | {"plant": [2019, 2025]})
+    assert (written, gone.exists()) == (usual, False)
+    found, wanted = (read_mart(tmp_path / folder, name) for folder in ("large", "usual"))
+    # Types and the order of rows too.
+    assert_frame_equal(found, wanted)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_readings_of_an_earlier_moment_have_no_later_corrections(world: World, as_of: object) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from assets.readings.changes.bitemporal import classify
 from assets.readings.ingest.estimated_rows import estimated_rows
-from assets.readings.ingest.judge_site import READER, VERSION, delivered, delivered_in_blocks, judge_rows
+from assets.readings.ingest.judge_site import READER, ROWS_AT_ONCE, VERSION, delivered, delivered_in_blocks, judge_rows
 from assets.stores.event_chain import canonical_json
 from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import KEY, BatchInfo, Decided, Lake
@@ -27,8 +27,6 @@ from data_quality.validate import Validation, history_start
 
 # A year of a hundred meters fits in memory easily, and each month of it is read once with its history.
 MONTHS_AT_ONCE = 12
-# Beside the months themselves there are some before them: of a thousand meters less than a gigabyte.
-ROWS_AT_ONCE = 6_000_000
 
 
 class MonthResult(Model):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import polars as pl
@@ -13,13 +14,15 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.lake.lake_view import newest_of
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, zone
 from data_quality.reading_grid import Grid, Stream, grids_of
 from data_quality.site_streams import streams_of_site
-from data_quality.validate import Validation, history_start, validate
+from data_quality.validate import Validation, history_start, together, validate
 
 # The reader of batches that validation writes: estimates in place of excluded readings.
 READER, VERSION = "validation", "1"
+# Beside the days before them, a gigabyte.
+ROWS_AT_ONCE = 6_000_000
 # What judging looks at: of a site of thousands of meters nothing else is kept.
 _REPEATED: Final[Any] = {"register": pl.Categorical(), "unit": pl.Categorical()}
 _JUDGED = ["meter_id", "register", "interval_start_utc", "source_minutes", "value", "unit", "quality_code"]
@@ -85,21 +88,52 @@ def judge_site(
     """Validate [start, end), whole local months for the same answer whenever it is asked, with the history before it.
 
     What is due ends with the site's last reading and begins with its first: a month that has only begun is not late.
+    Of a span with more than ROWS_AT_ONCE readings some months are read at a time.
+    """
+    given: Any = {"as_of_utc": as_of_utc}
+    known, parts = lake.span(site.site_id, **given), []
+    for since, until in _months_at_once(lake, site, start_utc, end_utc, **given):
+        rows = delivered_in_blocks(lake, site, start_utc=history_start(since, site.time_zone), end_utc=until, **given)
+        # Between months that are read apart nothing begins or ends.
+        first = since > start_utc and known is not None and known[0] < since.date()
+        last = until < end_utc and known is not None and known[1] > until.date()
+        parts.append(judge_rows(rows, site, start_utc=since, end_utc=until, goes_on=(first, last)))
+    return together(parts)
+
+
+def _months_at_once(
+    lake: Lake, site: Site, start_utc: datetime, end_utc: datetime, *, as_of_utc: datetime | None
+) -> list[tuple[datetime, datetime]]:
+    """[start, end) as spans of whole local months, each of about ROWS_AT_ONCE readings and of a month at least."""
+    entries = lake.manifest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    first, last = (moment.astimezone(zone(site.time_zone)).date() for moment in (start_utc, end_utc))
+    every = months_of(Period(label="", start=first, end=last, time_zone=site.time_zone)) if last > first else []
+    size = max(1, len(every) * ROWS_AT_ONCE // max(1, sum(int(entry["rows"]) for entry in entries)))
+    edges = [start_utc, *(month.start_utc for month in every[size::size]), end_utc]
+    return list(pairwise(edges))
+
+
+def judge_rows(
+    rows: pl.DataFrame,
+    site: Site,
+    *,
+    start_utc: datetime,
+    end_utc: datetime,
+    goes_on: tuple[bool, bool] = (False, False),
+) -> Validation:
+    """As judge_site, for rows that were read already (delivered_in_blocks, from the history's start on).
+
+    goes_on: whether the site has readings before the history and behind the end, so that all of the span is due.
     """
     since = history_start(start_utc, site.time_zone)
-    rows = delivered_in_blocks(lake, site, start_utc=since, end_utc=end_utc, as_of_utc=as_of_utc)
-    return judge_rows(rows, site, start_utc=start_utc, end_utc=end_utc)
-
-
-def judge_rows(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: datetime) -> Validation:
-    """As judge_site, for rows that were read already (delivered_in_blocks, from the history's start on)."""
-    if rows.filter(pl.col("interval_start_utc") >= start_utc).is_empty():
+    if not all(goes_on) and rows.filter(pl.col("interval_start_utc") >= start_utc).is_empty():
         return validate([], time_zone=site.time_zone)
     times = rows["interval_start_utc"]
-    first, last = cast("datetime", times.min()), cast("datetime", times.max())
-    start = max(history_start(start_utc, site.time_zone), first)
+    first, last = cast("datetime | None", times.min()), cast("datetime | None", times.max())
+    start = since if goes_on[0] or first is None else max(since, first)
+    end = end_utc if goes_on[1] or last is None else min(end_utc, last + timedelta(minutes=CANONICAL_MINUTES))
     return validate(
-        site_grids(rows, site, start_utc=start, end_utc=min(end_utc, last + timedelta(minutes=CANONICAL_MINUTES))),
+        site_grids(rows, site, start_utc=start, end_utc=end),
         time_zone=site.time_zone,
         rules=site.validation,
         balances=balances(site),

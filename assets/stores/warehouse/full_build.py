@@ -6,18 +6,14 @@ render what it has rendered before. A build that keeps rows of former ones is db
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session
+from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, let_go, within_memory
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 
 if TYPE_CHECKING:
     import duckdb
-
-# Beyond it DuckDB writes to disk what a statement has in hand, rather than take most of the machine.
-_MEMORY = "1GB"
 
 
 class PlannedNode(Model):
@@ -52,11 +48,14 @@ def build_anew(target: WarehouseTarget, nodes: Iterable[PlannedNode]) -> DbtOutc
     """
     outcomes = []
     with duckdb_session(target.duckdb_file) as connection:
-        for outcome in _outcomes(connection, list(nodes)):
-            outcomes.append(outcome)
-            if outcome.status not in {"success", "pass"}:
-                return DbtOutcome(is_success=False, nodes=tuple(outcomes))
-        _let_go(connection)
+        try:
+            for outcome in _outcomes(connection, list(nodes)):
+                outcomes.append(outcome)
+                if outcome.status not in {"success", "pass"}:
+                    return DbtOutcome(is_success=False, nodes=tuple(outcomes))
+        finally:
+            # Of a build that failed too: the connection may be held open by whoever called.
+            let_go(connection)
     return DbtOutcome(is_success=True, nodes=tuple(outcomes))
 
 
@@ -72,13 +71,13 @@ def _outcomes(connection: "duckdb.DuckDBPyConnection", nodes: list[PlannedNode])
         try:
             if node.kind == "test":
                 # All names stand in a closed list of ours; the SQL is dbt's.
-                (wrong,) = _within_memory(connection, f"select count(*) from ({node.sql}\n)")[0]  # noqa: S608
+                (wrong,) = within_memory(connection, f"select count(*) from ({node.sql}\n)")[0]  # noqa: S608
             else:
                 former = kinds.get((node.layer, node.name), node.kind)
                 if former != node.kind:
                     connection.execute(f"drop {former} {node.layer}.{node.name}")
                 made = f"create or replace {node.kind} {node.layer}.{node.name} as ({node.sql}\n)"
-                _within_memory(connection, made)
+                within_memory(connection, made)
             status = "success" if node.kind != "test" else "fail" if wrong else "pass"
             message = f"{wrong} rows are wrong" if wrong else ""
         except duckdb.Error as error:
@@ -93,24 +92,3 @@ def _outcomes(connection: "duckdb.DuckDBPyConnection", nodes: list[PlannedNode])
             failures=wrong,
             tested_model=node.tested_model,
         )
-
-
-def _within_memory(connection: "duckdb.DuckDBPyConnection", statement: str) -> list[tuple[Any, ...]]:
-    """The statement's rows, in little memory where DuckDB can spill all that it holds; else in what it needs."""
-    import duckdb
-
-    try:
-        connection.execute(f"set memory_limit = '{_MEMORY}'")
-        return connection.execute(statement).fetchall()
-    except duckdb.OutOfMemoryException:
-        connection.execute("reset memory_limit")
-        return connection.execute(statement).fetchall()
-
-
-def _let_go(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Give back what is kept of tables in memory: whoever publishes them next holds them a second time."""
-    import duckdb
-
-    with suppress(duckdb.OutOfMemoryException):
-        connection.execute("set memory_limit = '64MB'")
-    connection.execute("reset memory_limit")

@@ -75,13 +75,13 @@ def write_mart(frame: pl.DataFrame, marts_dir: Path, name: str, *, years: Mappin
         {keys[0]: frame} if len(keys) == 1 else frame.with_columns(day).partition_by(["site_id", "_year"], as_dict=True)
     )
     for (site_id, year), rows in parts.items():
-        path = _file(folder, str(site_id), int(year))
+        path = mart_file(folder, str(site_id), int(year))
         write_atomic(rows.drop("_year", strict=False), path)
         written.add(path)
     if years is None:
         gone = set(folder.glob("site=*/*.parquet")) - written
     else:
-        gone = {_file(folder, site_id, year) for site_id in years for year in years[site_id]} - written
+        gone = {mart_file(folder, site_id, year) for site_id in years for year in years[site_id]} - written
     for path in gone:
         path.unlink(missing_ok=True)
 
@@ -93,7 +93,8 @@ def drop_sites(marts_dir: Path, *, keep: Collection[str]) -> None:
             shutil.rmtree(folder)
 
 
-def _file(folder: Path, site_id: str, year: int) -> Path:
+def mart_file(folder: Path, site_id: str, year: int) -> Path:
+    """Where a site's year of a mart stands. folder: `mart_path`."""
     return folder / f"site={site_id}" / f"{year}.parquet"
 
 

@@ -6,7 +6,7 @@ one into the other is dbt's. Everything here can be derived again: a damaged Duc
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,10 @@ from pydantic import Field
 
 from assets.stores.unreachable import reaching
 from assets.stores.warehouse import warehouse_postgres
-from assets.stores.warehouse.marts import MARTS, date_column, write_mart
+from assets.stores.warehouse.marts import MARTS, date_column, mart_file, mart_path, write_mart
 from assets.stores.warehouse.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, conform, create_table
 from assets.stores.warehouse.warehouse_views import DUCKDB_AS_OF, parquet_source, quoted, window_view
+from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
@@ -26,6 +27,12 @@ from data_quality.contracts.settings import Project
 if TYPE_CHECKING:
     import duckdb
 
+# Beyond it DuckDB writes to disk what a statement has in hand, rather than take most of the machine.
+_MEMORY = "1GB"
+# More rows of a site's mart than this go to their files as DuckDB sorts them, and stand nowhere in memory as a whole.
+ROWS_IN_MEMORY = 1_000_000
+# As polars writes the others.
+_PARQUET = "format parquet, compression zstd, row_group_size 262144"
 # Nothing is fetched from outside: core, icu, json and parquet are built in.
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _HELD: dict[Path, "duckdb.DuckDBPyConnection"] = {}
@@ -83,10 +90,59 @@ def publish_marts(
     """
     counts = {}
     for name in names:
-        frame = read_warehouse(target, name) if years is None else read_sites(target, name, years)
-        write_mart(frame, marts_dir, name, years=years)
-        counts[name] = frame.height
+        small, counts[name] = years, 0
+        if years is not None and not target.postgres_url:
+            large = _large_sites(target, name).intersection(years)
+            counts[name] = sum(_stream(target, mart_path(marts_dir, name), name, each, years[each]) for each in large)
+            small = {site_id: span for site_id, span in years.items() if site_id not in large}
+        frame = read_warehouse(target, name) if small is None else read_sites(target, name, small)
+        write_mart(frame, marts_dir, name, years=small)
+        counts[name] += frame.height
     return counts
+
+
+def _large_sites(target: WarehouseTarget, name: str) -> set[str]:
+    # All names stand in closed lists of ours.
+    query = f"select site_id from marts.{name} group by site_id having count(*) > {ROWS_IN_MEMORY}"  # noqa: S608
+    return {str(site_id) for (site_id,) in _rows(target, query)}
+
+
+def _stream(target: WarehouseTarget, folder: Path, name: str, site_id: str, years: Collection[int]) -> int:
+    """Write years of a site's mart as DuckDB sorts them, each file whole. Returns the rows."""
+    day, keys, count = date_column(name), ", ".join(MARTS[name]), 0
+    with duckdb_session(target.duckdb_file) as connection:
+        for year in sorted(years):
+            where = f"site_id = {quoted(site_id)} and {day} >= date '{year}-01-01' and {day} < date '{year + 1}-01-01'"
+            query = f"select * from marts.{name} where {where} order by {keys}"  # noqa: S608
+            path = mart_file(folder, site_id, year)
+            with whole_file(path) as part:
+                [(rows,)] = within_memory(connection, f"copy ({query}) to {quoted(str(part))} ({_PARQUET})")
+            if not rows:
+                path.unlink(missing_ok=True)
+            count += rows
+        let_go(connection)
+    return count
+
+
+def within_memory(connection: "duckdb.DuckDBPyConnection", statement: str) -> list[tuple[Any, ...]]:
+    """The statement's rows, in little memory where DuckDB can spill all that it holds; else in what it needs."""
+    import duckdb
+
+    try:
+        connection.execute(f"set memory_limit = '{_MEMORY}'")
+        return connection.execute(statement).fetchall()
+    except duckdb.OutOfMemoryException:
+        connection.execute("reset memory_limit")
+        return connection.execute(statement).fetchall()
+
+
+def let_go(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Give back what is kept of tables in memory: whoever publishes them next holds them a second time."""
+    import duckdb
+
+    with suppress(duckdb.OutOfMemoryException):
+        connection.execute("set memory_limit = '64MB'")
+    connection.execute("reset memory_limit")
 
 
 def read_sites(target: WarehouseTarget, name: str, years: Mapping[str, Collection[int]]) -> pl.DataFrame:
