@@ -37,6 +37,12 @@ _EXECUTED = ("from", "device", "told", "read back", "states", "evidence", "plann
 PROOF_WITHIN_S = 30.0
 
 
+class PlanConfig(dg.Config):
+    """What asked for the plan."""
+
+    because: str = "it was asked for by hand"
+
+
 @dg.asset(
     group_name="control",
     kinds={"highs"},
@@ -45,11 +51,11 @@ PROOF_WITHIN_S = 30.0
     deps=["core_site__day_ahead_forecast", "core_site__reference"],
 )
 def core_site__plan(
-    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+    context: dg.AssetExecutionContext, config: PlanConfig, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
     site = project.site(context.partition_key)
-    made = make_plan_now(project.desk(site, clock))
+    made = make_plan_now(project.desk(site, clock), because=config.because)
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
@@ -76,6 +82,7 @@ def core_site__plan(
             "status": made.status,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
+            "asked_because": made.asked_because,
             "sentence": summarise(made, time_zone=site.time_zone),
             "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
             "picture": embedded(picture, title=f"Plan of {site.name}"),

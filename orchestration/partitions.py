@@ -16,8 +16,21 @@ QUARTERS = dg.TimeWindowPartitionsDefinition(
 SITE_MONTHS = dg.MultiPartitionsDefinition({"month": MONTHS, "site": SITES})
 SITE_QUARTERS = dg.MultiPartitionsDefinition({"quarter": QUARTERS, "site": SITES})
 
+PARTITION_TAG = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
+_UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+]
+
+
+def on_its_way(job_name: str, key: str) -> dg.RunsFilter:
+    """The runs of a job for a partition that are not over."""
+    return dg.RunsFilter(job_name=job_name, tags={PARTITION_TAG: key}, statuses=_UNFINISHED)
 
 
 def request_of(run_key: str, key: str, dimension: str) -> dg.RunRequest:

@@ -25,7 +25,7 @@ from orchestration.jobs import (
     weather,
 )
 from orchestration.month_keys import site_quarter_key
-from orchestration.partitions import SITES, request_of
+from orchestration.partitions import PARTITION_TAG, SITES, on_its_way, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.due_reports import due_starts
@@ -33,18 +33,11 @@ from reports.life.due import due_since_utc
 
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
-PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
 # A minute a target and week: some tries for a year of hours, and nobody waits for it.
 TUNE_WITHIN_S = 60.0
 RUN_KEY = {1: "month", 3: "enpi"}
-# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
-UNFINISHED = [
-    status
-    for status in dg.DagsterRunStatus
-    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-]
 
 
 @in_utc(job=enpi_report, cron_schedule="0 * * * *")
@@ -118,9 +111,8 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
     A run that fails is so asked for once a day, not once an hour.
     """
     since, tags = due_since_utc(now_utc, site.time_zone), {PARTITION_TAG: key}
-    on_its_way = dg.RunsFilter(job_name=job_name, tags=tags, statuses=UNFINISHED)
     today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
-    return any(instance.get_runs_count(each) for each in (on_its_way, today))
+    return any(instance.get_runs_count(each) for each in (on_its_way(job_name, key), today))
 
 
 # Off the reports' minutes: only two steps run at a time.

@@ -1,6 +1,6 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_b
 from controls.planning.scenarios import with_scenarios
 from controls.planning.stood_in import LOOKED_BACK, stood_in
 from controls.planning.tariff_terms import so_far_reader
-from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
+from controls.planning.triggers import MIN_INTERVAL, Decision, Since, plan_window, replan
 from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -43,9 +43,8 @@ _MOVING_HORIZON = timedelta(hours=HORIZON_H)
 class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
-    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
-    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since). weather: as forecast;
-    None: nobody keeps any.
+    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
+    came of a plan. weather: as forecast; None: nobody keeps any.
     """
 
     site: Site
@@ -56,7 +55,7 @@ class Desk:
     read_states: ReadStates
     clock: Clock
     explained_within_s: float = 10.0
-    read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
+    read_since: Callable[[Plan, datetime], Since] = lambda _plan, _now_utc: Since()
     weather: WeatherStore | None = None
 
     def forecast(self, target: str | None) -> Forecast | None:
@@ -83,10 +82,10 @@ class Desk:
         )
 
 
-def make_plan_now(desk: Desk) -> Plan | Finding:
+def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     """Plan the next day of a site, or two where its steps move, and store it with its commands, or say why not.
 
-    The same inputs twice give the plan that is already stored.
+    because: what asked for it. The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
     load, targets = forecast_targets(site)
@@ -134,7 +133,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     why = explain(case, solution, time_zone=site.time_zone, budget_s=desk.explained_within_s) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
-    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
+    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why, asked_because=because)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
 
 
@@ -173,10 +172,11 @@ def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanR
 
 
 def plan_trigger(desk: Desk) -> Decision:
-    """Whether a forecast, a price, the clock or a measured state asks for a new plan of the site.
+    """Whether a forecast, a price, the clock, the sun, a person or a measured state asks for a new plan of the site.
 
-    The devices are asked only where nothing else asks for a plan, one may be made, and commands follow it: below
-    PARTIAL a charge goes its own way. A state that is not known is told as the decision's finding.
+    The meters and devices are asked only where nothing else asks for a plan and one may be made, and the devices only
+    where commands follow it: below PARTIAL a charge goes its own way. What is not known is told as the decision's
+    finding.
     """
     site, now = desk.site, desk.clock.now_utc()
     forecast = desk.forecast(forecast_targets(site)[0])
@@ -196,13 +196,22 @@ def plan_trigger(desk: Desk) -> Decision:
     )
     decision = decide()
     # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
-    is_followed = last is not None and desk.mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
-    if decision.should_plan or not is_followed:
+    if decision.should_plan or last is None or now - last.created_at_utc < MIN_INTERVAL:
         return decision
-    measured = measured_states(desk.read_states, site)
-    if isinstance(measured, Finding):
-        return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
-    return decide(states=measured, off_plan_kwh=desk.read_off_plan(last, now) if last else {})
+    is_followed = desk.mode >= Mode.PARTIAL
+    since = desk.read_since(last, now)
+    since = since if is_followed else Since(sun_kw=since.sun_kw, finding=since.finding)
+    decision, unknown = decide(since=since), [] if since.finding is None else [since.finding]
+    if is_followed and not decision.should_plan:
+        states = measured_states(desk.read_states, site)
+        if isinstance(states, Finding):
+            unknown.append(states)
+        else:
+            decision = decide(since=since, states=states)
+    if decision.should_plan or not unknown:
+        return decision
+    said = "; ".join([decision.reason, *(each.message for each in unknown)])
+    return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:

@@ -85,5 +85,5 @@ def test_a_device_that_lags_asks_for_a_new_plan_by_the_ledger_of_its_own_project
     desk = project.desk(project.site("home"), FixedClock(LATER))
     last = project.plans.latest("home")
     assert last is not None
-    assert set(desk.read_off_plan(last, LATER)) == {"battery"}
-    assert desk.read_off_plan(last, NOW) == {}
+    assert set(desk.read_since(last, LATER).off_plan_kwh) == {"battery"}
+    assert desk.read_since(last, NOW).off_plan_kwh == {}
