@@ -16,7 +16,7 @@ from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import folded
 from controls.planning.closed_loop.promise import measured_breaches
-from controls.planning.execution import Executed, execution_of, off_plan
+from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
@@ -24,7 +24,9 @@ from controls.planning.replay.solved_again import solved_again
 from controls.planning.suggestions import overrides_of, suggestions
 from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
+from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import embedded, table
@@ -65,7 +67,7 @@ def core_site__plan(
         "promised_cost": made.risk.promised_cost,
         "promised_level": made.risk.level,
         "value_of_scenarios": made.risk.value,
-        "promises": measured_breaches(site, project.lake, project.plans, now_utc=clock.now_utc()).sentence,
+        "promises": _promises(project, site, clock),
     }
     why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
@@ -90,6 +92,14 @@ def core_site__plan(
             **(risk or {}),
         },
     )
+
+
+def _promises(project: ProjectResource, site: Site, clock: Clock) -> str:
+    """How often the plans before kept theirs; a good plan that is stored is none the worse where nobody can tell."""
+    try:
+        return measured_breaches(site, project.lake, project.plans, now_utc=clock.now_utc()).sentence
+    except WorldFault as fault:
+        return f"how earlier plans kept theirs is not known: {fault}"
 
 
 @dg.asset_check(asset="core_site__plan", blocking=False)
@@ -237,3 +247,11 @@ def plans_are_followed(project: ProjectResource, clock: dg.ResourceParam[Clock])
         for name, kwh in off_plan(_execution(project, clock, site_id)).items()
     }
     return dg.AssetCheckResult(passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={"off_plan_kwh": found})
+
+
+@dg.asset_check(asset="core_site__execution", blocking=False)
+def plans_are_renewed(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    """No site with a plan is left to safe values because nobody planned it anew."""
+    plans = (project.plans.latest(site_id) for site_id in sorted(project.sites))
+    late = [found.message for plan in plans if plan and (found := not_renewed(plan, clock.now_utc()))]
+    return dg.AssetCheckResult(passed=not late, severity=dg.AssetCheckSeverity.WARN, metadata={"late": "; ".join(late)})

@@ -198,6 +198,26 @@ def since_plan(
     )
 
 
+def commands_until(plan: Plan) -> datetime:
+    """When the last quarter hour of a plan that anybody is told to do ends."""
+    return max(
+        (step.end_utc for step in plan.steps if commanded_step(plan, step.start_utc) is not None),
+        default=plan.steps[0].start_utc,
+    )
+
+
+def not_renewed(plan: Plan, now_utc: datetime) -> Finding | None:
+    """That a plan tells its devices nothing any more since no other took its place; None: it does, or may yet."""
+    until = commands_until(plan)
+    if now_utc < until:
+        return None
+    said = (
+        f"plan {plan.version} of {plan.created_at_utc:%Y-%m-%d %H:%M}Z sets no device since {until:%H:%M}Z and no plan"
+        " took its place: devices are at their safe values"
+    )
+    return Finding(code="plan_not_renewed", message=said, severity="warning", scope=plan.site_id)
+
+
 def _sun_lately(
     plan: Plan, site: Site, lake: Lake, now_utc: datetime
 ) -> tuple[dict[str, tuple[float, float]], Finding | None]:

@@ -24,6 +24,7 @@ from controls.optimiser.moving_steps import (
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.closed_loop.present_case import whole_relays
+from controls.planning.execution import commands_until, not_renewed
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.replay.past_day import governed
 from controls.planning.scenarios import with_scenarios
@@ -106,6 +107,17 @@ def test_a_stored_plan_of_moving_steps_costs_what_quarter_hours_do_and_tells_its
     told = commands_of(made, HOME, epoch=0)
     assert {one.valid_until_utc - one.valid_from_utc for one in told} == {timedelta(minutes=15)}
     assert max(one.valid_until_utc for one in told) == made.request.start_utc + timedelta(hours=2)
+    # Nobody renews it: after these two hours it sets nothing, although it reaches for two days.
+    over_utc = made.request.start_utc + timedelta(hours=2)
+    assert commands_until(made) == over_utc
+    assert not_renewed(made, over_utc - timedelta(seconds=1)) is None
+    late = not_renewed(made, over_utc)
+    assert late is not None
+    assert (late.code, late.message) == (
+        "plan_not_renewed",
+        "plan 1 of 2026-01-01 10:07Z sets no device since 12:00Z and no plan took its place:"
+        " devices are at their safe values",
+    )
     # Two hours of it can be judged, and no quarter hour of a long step.
     start_utc = made.request.start_utc
     assert len(governed([made], start_utc, start_utc + timedelta(hours=6))) == 8
