@@ -13,7 +13,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.moving_steps import HORIZON_H, why_not_moving, with_moving_steps
+from controls.optimiser.moving_steps import HORIZON_H, with_moving_steps
 from controls.optimiser.solve import solve
 from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
@@ -99,8 +99,7 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
         desk.forecast(load),
         desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
     )
-    ask = partial(
-        plan_request,
+    request = plan_request(
         site,
         load_forecast=load_forecast,
         device_forecasts=forecasts,
@@ -111,17 +110,17 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
         price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
         weather=desk.weather_known(now),
+        horizon_h=desk.horizon / timedelta(hours=1),
     )
-    request, kept = _reaching(ask, desk.horizon)
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
-    request = request.model_copy(update={"inputs": request.inputs | known.labels | kept})
+    request = request.model_copy(update={"inputs": request.inputs | known.labels})
     if site.risk is not None:
         request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
-    if desk.horizon > HORIZON and not kept:
+    if desk.horizon > HORIZON:
         request = with_moving_steps(request)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
@@ -135,15 +134,6 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why, asked_because=because)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
-
-
-def _reaching(
-    ask: Callable[..., PlanRequest | Finding], horizon: timedelta
-) -> tuple[PlanRequest | Finding, dict[str, str]]:
-    """The request as far as it shall reach; of a day, and a label that says why, where its steps cannot move."""
-    request = ask(horizon_h=horizon / timedelta(hours=1))
-    why = why_not_moving(request) if horizon > HORIZON and isinstance(request, PlanRequest) else ""
-    return (ask(), {"plan_steps": f"quarter hours of a day: {why}"}) if why else (request, {})
 
 
 def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:
