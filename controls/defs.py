@@ -15,7 +15,7 @@ from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import folded
-from controls.planning.closed_loop.promise import measured_breaches
+from controls.planning.closed_loop.promise import how_kept
 from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import quarter_start
@@ -24,9 +24,7 @@ from controls.planning.replay.solved_again import solved_again
 from controls.planning.suggestions import overrides_of, suggestions
 from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
-from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import embedded, table
@@ -67,7 +65,7 @@ def core_site__plan(
         "promised_cost": made.risk.promised_cost,
         "promised_level": made.risk.level,
         "value_of_scenarios": made.risk.value,
-        "promises": _promises(project, site, clock),
+        "promises": how_kept(site, project.lake, project.plans, now_utc=clock.now_utc()),
     }
     why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
@@ -92,14 +90,6 @@ def core_site__plan(
             **(risk or {}),
         },
     )
-
-
-def _promises(project: ProjectResource, site: Site, clock: Clock) -> str:
-    """How often the plans before kept theirs; a good plan that is stored is none the worse where nobody can tell."""
-    try:
-        return measured_breaches(site, project.lake, project.plans, now_utc=clock.now_utc()).sentence
-    except WorldFault as fault:
-        return f"how earlier plans kept theirs is not known: {fault}"
 
 
 @dg.asset_check(asset="core_site__plan", blocking=False)
