@@ -15,8 +15,8 @@ from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import folded
-from controls.planning.closed_loop.promise import measured_breaches
-from controls.planning.execution import Executed, execution_of, off_plan
+from controls.planning.closed_loop.promise import how_kept
+from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
@@ -37,6 +37,12 @@ _EXECUTED = ("from", "device", "told", "read back", "states", "evidence", "plann
 PROOF_WITHIN_S = 30.0
 
 
+class PlanConfig(dg.Config):
+    """What asked for the plan."""
+
+    because: str = "it was asked for by hand"
+
+
 @dg.asset(
     group_name="control",
     kinds={"highs"},
@@ -45,11 +51,11 @@ PROOF_WITHIN_S = 30.0
     deps=["core_site__day_ahead_forecast", "core_site__reference"],
 )
 def core_site__plan(
-    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+    context: dg.AssetExecutionContext, config: PlanConfig, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
     site = project.site(context.partition_key)
-    made = make_plan_now(project.desk(site, clock))
+    made = make_plan_now(project.desk(site, clock), because=config.because)
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
@@ -59,7 +65,7 @@ def core_site__plan(
         "promised_cost": made.risk.promised_cost,
         "promised_level": made.risk.level,
         "value_of_scenarios": made.risk.value,
-        "promises": measured_breaches(site, project.lake, project.plans, now_utc=clock.now_utc()).sentence,
+        "promises": how_kept(site, project.lake, project.plans, now_utc=clock.now_utc()),
     }
     why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
@@ -76,6 +82,7 @@ def core_site__plan(
             "status": made.status,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
+            "asked_because": made.asked_because,
             "sentence": summarise(made, time_zone=site.time_zone),
             "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
@@ -230,3 +237,11 @@ def plans_are_followed(project: ProjectResource, clock: dg.ResourceParam[Clock])
         for name, kwh in off_plan(_execution(project, clock, site_id)).items()
     }
     return dg.AssetCheckResult(passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={"off_plan_kwh": found})
+
+
+@dg.asset_check(asset="core_site__execution", blocking=False)
+def plans_are_renewed(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    """No site with a plan is left to safe values because nobody planned it anew."""
+    plans = (project.plans.latest(site_id) for site_id in sorted(project.sites))
+    late = [found.message for plan in plans if plan and (found := not_renewed(plan, clock.now_utc()))]
+    return dg.AssetCheckResult(passed=not late, severity=dg.AssetCheckSeverity.WARN, metadata={"late": "; ".join(late)})

@@ -1,7 +1,5 @@
 """Jobs: one a partitions definition, so that months, sites and quarters each have their own."""
 
-from typing import Any
-
 import dagster as dg
 
 from orchestration.closed_loops.month_job import closed_loop_month
@@ -168,7 +166,7 @@ trust = dg.define_asset_job(
     ),
 )
 
-JOBS: list[Any] = [
+JOBS = (
     ingest,
     kpi,
     enpi,
@@ -187,4 +185,4 @@ JOBS: list[Any] = [
     month_reports,
     trust,
     closed_loop_month,
-]
+)

@@ -43,10 +43,23 @@ SITE_QUARTERS = dg.MultiPartitionsDefinition({"quarter": QUARTERS, PLACE: PLACES
 # A year of a site is one run, so one start of dbt; of a bucket it would not fit into memory.
 SPAN_IN_ONE_RUN = dg.BackfillPolicy.multi_run(1) if BY_BUCKET else dg.BackfillPolicy.single_run()
 
+PARTITION_TAG = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 # The sites of a bucket that a run is about.
 SITES_TAG = "meterloom/sites"
+
+# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
+_UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+]
+
+
+def on_its_way(job_name: str, key: str) -> dg.RunsFilter:
+    """The runs of a job for a partition that are not over."""
+    return dg.RunsFilter(job_name=job_name, tags={PARTITION_TAG: key}, statuses=_UNFINISHED)
 
 
 class Asked(NamedTuple):

@@ -26,7 +26,7 @@ from orchestration.jobs import (
     weather,
 )
 from orchestration.month_keys import site_quarter_key
-from orchestration.partitions import SITES, SITES_TAG, Asked, key_here, request_of
+from orchestration.partitions import PARTITION_TAG, SITES, SITES_TAG, Asked, key_here, on_its_way, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.due_reports import due_starts
@@ -34,18 +34,11 @@ from reports.life.due import due_since_utc
 
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
-PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
 # A minute a target and week: some tries for a year of hours, and nobody waits for it.
 TUNE_WITHIN_S = 60.0
 RUN_KEY = {1: "month", 3: "enpi"}
-# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
-UNFINISHED = [
-    status
-    for status in dg.DagsterRunStatus
-    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-]
 
 
 @in_utc(job=enpi_report, cron_schedule="0 * * * *")
@@ -120,9 +113,8 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
     A run that fails is so asked for once a day, not once an hour.
     """
     since, tags = due_since_utc(now_utc, site.time_zone), {PARTITION_TAG: key}
-    on_its_way = dg.RunsFilter(job_name=job_name, tags=tags, statuses=UNFINISHED)
     today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
-    runs = (run for each in (on_its_way, today) for run in instance.get_runs(each))
+    runs = (run for each in (on_its_way(job_name, key), today) for run in instance.get_runs(each))
     return any(site.site_id in run.tags.get(SITES_TAG, site.site_id).split(",") for run in runs)
 
 

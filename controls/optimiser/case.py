@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.bill_columns import steps_of_intervals
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
@@ -149,6 +150,9 @@ class DispatchCase(Model):
 
 def case_of(request: PlanRequest) -> DispatchCase:
     """The dispatch problem of a plan request. Raises as `devices_of`."""
+    bills = tuple(LinearTerms.model_validate(terms) for terms in request.bills)
+    interval_h = [terms.step_minutes / 60 for terms in bills for _ in range(terms.size)]
+    is_longer = len(interval_h) > len(request.load_kw)
     return DispatchCase(
         case_id=request.site_id,
         currency=request.currency,
@@ -160,7 +164,8 @@ def case_of(request: PlanRequest) -> DispatchCase:
             export_price_per_kwh=request.export_price_per_kwh,
             import_max_kw=request.import_max_kw,
             export_max_kw=request.export_max_kw,
-            bills=tuple(LinearTerms.model_validate(terms) for terms in request.bills),
+            bills=bills,
+            interval_steps=tuple(steps_of_intervals(request.steps_h, interval_h).tolist()) if is_longer else (),
             phases=request.phases,
         ),
         devices=devices_of(request),

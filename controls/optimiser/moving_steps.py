@@ -63,7 +63,10 @@ def cuts_of(devices: Sequence[Device]) -> list[int]:
 
 
 def laid_over(device: Device, spans: Spans) -> Device:
-    """A device of quarter hours over longer steps: the mean of what it is given, and the strictest of its band."""
+    """A device of quarter hours over longer steps: the mean of what it is given, and the strictest of its band.
+
+    So is its COP: heat at one power over a step is that power times the mean of what each quarter hour makes of it.
+    """
     series = {name: getattr(device, name) for name in device.per_step}
     series |= {name: found for name in device.or_per_step if isinstance(found := getattr(device, name), tuple)}
     changes: dict[str, Any] = {"duty_from_h": _DUTY_FROM_H} if isinstance(device, InShares) else {}
@@ -76,6 +79,10 @@ def laid_over(device: Device, spans: Spans) -> Device:
     steps = {edge: n for n, edge in enumerate([first for first, _ in spans] + [spans[-1][1]])}
     if isinstance(device, Appliance):
         changes["windows"] = tuple((steps[first], steps[after]) for first, after in device.windows)
+    if isinstance(device, HeatPump):
+        # A whole state of the last step ends at the set-point, or anywhere within what one portion of it brings.
+        portion_kwh = hours_of(spans)[-1] * float(np.max(device.cop)) * min(device.recommended_kw, device.forced_kw)
+        changes["end_min_kwh"] = min(device.end_min_kwh, max(device.max_kwh - portion_kwh, device.normal_kwh))
     if not isinstance(device, EvCharger):
         return device.model_copy(update=changes)
     stays = []
@@ -93,16 +100,11 @@ def laid_over(device: Device, spans: Spans) -> Device:
     return found.relived(step_h=hours_of(spans)) or found
 
 
-def why_not_moving(request: PlanRequest) -> str:
-    """Why a request must keep its quarter hours; empty: nothing hinders."""
-    if request.bills:
-        return "the tariff has peaks or tiers that are measured by quarter hours"
-    whole = [one.device_id for one in devices_of(request) if isinstance(one, HeatPump) and one.is_planned]
-    return f"{', '.join(whole)} keeps one state a step" if whole else ""
-
-
 def with_moving_steps(request: PlanRequest) -> PlanRequest:
-    """A request of quarter hours over steps that grow. No step goes over the end of published prices."""
+    """A request of quarter hours over steps that grow. No step goes over the end of published prices.
+
+    Its bills stay those of quarter hours (Connection.interval_steps): each has the power of the step that it lies in.
+    """
     devices, prices_until = devices_of(request), request.inputs.get(FORECAST_FROM)
     starts = [f"{request.start_utc + n * _STEP:%Y-%m-%dT%H:%MZ}" for n in range(len(request.load_kw))]
     guessed = [starts.index(prices_until)] if prices_until in starts else []

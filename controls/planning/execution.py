@@ -3,24 +3,29 @@ showed. Pure: plans, ledger rows and readings in, rows out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
 
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore
+from controls.ledger.device_holds import Hold
 from controls.ledger.rows import LedgerRow
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.device import Device, Numbers, numbers
-from controls.planning.plan_inputs import STEP
-from controls.planning.replay.day_readings import day_readings, stored_plans
+from controls.optimiser.devices.kinds import devices_of
+from controls.planning.plan_inputs import STEP, quarter_start
+from controls.planning.replay.day_readings import day_readings, stored_plans, sun_kw
 from controls.planning.replay.past_day import Readings, Slot, commanded_step, governed
+from controls.planning.triggers import OFF_KW, OFF_PLAN_INTERVAL, Since
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import parse_instant
 
 # Ended, or never sent: what the plan counted on did not happen by our hand.
 FAILED = frozenset({S.BLOCKED, S.REJECTED, S.EXPIRED, S.UNVERIFIED, S.REVERTED, S.OVERRIDDEN})
@@ -29,6 +34,8 @@ _NOT_RELEASED = frozenset({S.PROPOSED, S.ADVISED, S.REJECTED})
 _PROVEN = frozenset({S.VERIFIED, S.COMPLETED})
 # Off by this much and by this share of what was planned: less is an inverter's losses and a meter's class.
 OFF_PLAN_KWH, OFF_PLAN_SHARE = 0.25, 0.2
+# Of the sun so many quarter hours are held against the plan: the last, and one that may be read late.
+_LATELY = 2
 # Set-points are whole watts.
 _SAME = 1e-3
 
@@ -169,6 +176,71 @@ def _drawn(device: Device, columns: Numbers, t: int, instead: Mapping[str, float
 def _read(row: LedgerRow) -> float:
     value = row.facts.get("readback_value")
     return float(value) if isinstance(value, int | float) else row.command.value
+
+
+def since_plan(
+    plan: Plan, site: Site, *, lake: Lake, ledger: Iterable[LedgerRow], holds: Iterable[Hold], now_utc: datetime
+) -> Since:
+    """What came of a plan until now. ledger: of its commands; holds: those that are open.
+
+    A meter of the sun is read once the plan is old enough for what it shows to count: who looks often reads it seldom.
+    """
+    is_old = now_utc - plan.created_at_utc >= OFF_PLAN_INTERVAL
+    sun, finding = _sun_lately(plan, site, lake, now_utc) if is_old else ({}, None)
+    # What the agent or a person took before the plan was made, the plan began with.
+    taken = {hold.device_id for hold in holds if hold.since_utc and parse_instant(hold.since_utc) > plan.created_at_utc}
+    every = {one.device_id for one in devices_of(plan.request)}
+    return Since(
+        off_plan_kwh=off_plan_since(plan, ledger, now_utc),
+        sun_kw=sun,
+        by_hand=frozenset(every if "" in taken else taken),
+        finding=finding,
+    )
+
+
+def commands_until(plan: Plan) -> datetime:
+    """When the last quarter hour of a plan that anybody is told to do ends."""
+    return max(
+        (step.end_utc for step in plan.steps if commanded_step(plan, step.start_utc) is not None),
+        default=plan.steps[0].start_utc,
+    )
+
+
+def not_renewed(plan: Plan, now_utc: datetime) -> Finding | None:
+    """That a plan tells its devices nothing any more since no other took its place; None: it does, or may yet."""
+    until = commands_until(plan)
+    if now_utc < until:
+        return None
+    said = (
+        f"plan {plan.version} of {plan.created_at_utc:%Y-%m-%d %H:%M}Z sets no device since {until:%H:%M}Z and no plan"
+        " took its place: devices are at their safe values"
+    )
+    return Finding(code="plan_not_renewed", message=said, severity="warning", scope=plan.site_id)
+
+
+def _sun_lately(
+    plan: Plan, site: Site, lake: Lake, now_utc: datetime
+) -> tuple[dict[str, tuple[float, float]], Finding | None]:
+    """Planned and shown mean power of the last quarter hours that are over, and the meters that show none of them."""
+    end_utc, hours = quarter_start(now_utc), STEP / timedelta(hours=1)
+    starts = [end_utc - n * STEP for n in range(_LATELY, 0, -1)]
+    slots = [Slot(at, plan, n) for at in starts if (n := commanded_step(plan, at)) is not None]
+    if not slots:
+        return {}, None
+    shown = Readings(load_kw={}, import_price={}, generated_kw=sun_kw(site, lake, plan, slots[0].start_utc, end_utc))
+    found, silent = dict[str, tuple[float, float]](), list[str]()
+    for name in shown.generated_kw:
+        mine = [one for one in executed(slots, (), shown) if one.device_id == name]
+        read = [(-one.planned_kwh, -one.executed_kwh) for one in mine if one.executed_kwh is not None]
+        if read:
+            planned_kw, given_kw = (np.array(read).mean(axis=0) / hours).tolist()
+            found[name] = planned_kw, given_kw
+        elif max(-one.planned_kwh for one in mine) / hours > OFF_KW:
+            silent.append(name)
+    if not silent:
+        return found, None
+    said = f"what {' and '.join(silent)} gave is not known: no reading of the last {_LATELY * hours * 60:g} min"
+    return found, Finding(code="no_pv_reading", message=said, severity="warning", scope=site.site_id)
 
 
 def off_plan_since(plan: Plan, ledger: Iterable[LedgerRow], now_utc: datetime) -> dict[str, float]:

@@ -32,10 +32,12 @@ def make_plan(
     created_at_utc: datetime,
     version: int,
     explanation: Explanation | None = None,
+    asked_because: str = "",
 ) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
-    plan_hash covers the request and the steps, and not why they are so. no_battery_cost: `unplanned_cost`.
+    plan_hash covers the request and the steps, and neither why they are so nor who asked. no_battery_cost:
+    `unplanned_cost`.
     """
     steps = steps_of(request, solution)
     digest = input_digest(request)
@@ -61,6 +63,7 @@ def make_plan(
         request=request,
         steps=steps,
         explanation=explanation,
+        asked_because=asked_because,
     )
 
 

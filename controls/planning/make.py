@@ -1,6 +1,6 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.moving_steps import HORIZON_H, why_not_moving, with_moving_steps
+from controls.optimiser.moving_steps import HORIZON_H, with_moving_steps
 from controls.optimiser.solve import solve
 from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
@@ -23,7 +23,7 @@ from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_b
 from controls.planning.scenarios import with_scenarios
 from controls.planning.stood_in import LOOKED_BACK, stood_in
 from controls.planning.tariff_terms import so_far_reader
-from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
+from controls.planning.triggers import MIN_INTERVAL, Decision, Since, plan_window, replan
 from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -43,9 +43,8 @@ _MOVING_HORIZON = timedelta(hours=HORIZON_H)
 class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
-    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
-    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since). weather: as forecast;
-    None: nobody keeps any.
+    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
+    came of a plan. weather: as forecast; None: nobody keeps any.
     """
 
     site: Site
@@ -56,7 +55,7 @@ class Desk:
     read_states: ReadStates
     clock: Clock
     explained_within_s: float = 10.0
-    read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
+    read_since: Callable[[Plan, datetime], Since] = lambda _plan, _now_utc: Since()
     weather: WeatherStore | None = None
 
     def forecast(self, target: str | None) -> Forecast | None:
@@ -83,10 +82,10 @@ class Desk:
         )
 
 
-def make_plan_now(desk: Desk) -> Plan | Finding:
+def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     """Plan the next day of a site, or two where its steps move, and store it with its commands, or say why not.
 
-    The same inputs twice give the plan that is already stored.
+    because: what asked for it. The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
     load, targets = forecast_targets(site)
@@ -100,8 +99,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         desk.forecast(load),
         desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
     )
-    ask = partial(
-        plan_request,
+    request = plan_request(
         site,
         load_forecast=load_forecast,
         device_forecasts=forecasts,
@@ -112,17 +110,17 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
         weather=desk.weather_known(now),
+        horizon_h=desk.horizon / timedelta(hours=1),
     )
-    request, kept = _reaching(ask, desk.horizon)
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
         request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
-    request = request.model_copy(update={"inputs": request.inputs | known.labels | kept})
+    request = request.model_copy(update={"inputs": request.inputs | known.labels})
     if site.risk is not None:
         request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
-    if desk.horizon > HORIZON and not kept:
+    if desk.horizon > HORIZON:
         request = with_moving_steps(request)
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
@@ -134,17 +132,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     why = explain(case, solution, time_zone=site.time_zone, budget_s=desk.explained_within_s) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
-    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
+    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why, asked_because=because)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
-
-
-def _reaching(
-    ask: Callable[..., PlanRequest | Finding], horizon: timedelta
-) -> tuple[PlanRequest | Finding, dict[str, str]]:
-    """The request as far as it shall reach; of a day, and a label that says why, where its steps cannot move."""
-    request = ask(horizon_h=horizon / timedelta(hours=1))
-    why = why_not_moving(request) if horizon > HORIZON and isinstance(request, PlanRequest) else ""
-    return (ask(), {"plan_steps": f"quarter hours of a day: {why}"}) if why else (request, {})
 
 
 def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:
@@ -173,10 +162,11 @@ def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanR
 
 
 def plan_trigger(desk: Desk) -> Decision:
-    """Whether a forecast, a price, the clock or a measured state asks for a new plan of the site.
+    """Whether a forecast, a price, the clock, the sun, a person or a measured state asks for a new plan of the site.
 
-    The devices are asked only where nothing else asks for a plan, one may be made, and commands follow it: below
-    PARTIAL a charge goes its own way. A state that is not known is told as the decision's finding.
+    The meters and devices are asked only where nothing else asks for a plan and one may be made, and the devices only
+    where commands follow it: below PARTIAL a charge goes its own way. What is not known is told as the decision's
+    finding.
     """
     site, now = desk.site, desk.clock.now_utc()
     forecast = desk.forecast(forecast_targets(site)[0])
@@ -196,13 +186,22 @@ def plan_trigger(desk: Desk) -> Decision:
     )
     decision = decide()
     # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
-    is_followed = last is not None and desk.mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
-    if decision.should_plan or not is_followed:
+    if decision.should_plan or last is None or now - last.created_at_utc < MIN_INTERVAL:
         return decision
-    measured = measured_states(desk.read_states, site)
-    if isinstance(measured, Finding):
-        return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
-    return decide(states=measured, off_plan_kwh=desk.read_off_plan(last, now) if last else {})
+    is_followed = desk.mode >= Mode.PARTIAL
+    since = desk.read_since(last, now)
+    since = since if is_followed else Since(sun_kw=since.sun_kw, finding=since.finding)
+    decision, unknown = decide(since=since), [] if since.finding is None else [since.finding]
+    if is_followed and not decision.should_plan:
+        states = measured_states(desk.read_states, site)
+        if isinstance(states, Finding):
+            unknown.append(states)
+        else:
+            decision = decide(since=since, states=states)
+    if decision.should_plan or not unknown:
+        return decision
+    said = "; ".join([decision.reason, *(each.message for each in unknown)])
+    return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:

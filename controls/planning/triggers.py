@@ -1,10 +1,12 @@
-"""When to plan again: pure, so that a sensor that polls often asks for few runs, and for the same one only once."""
+"""When to plan again, for stored plans and closed loops alike: pure, so that who looks often asks for few plans."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from assets.stores.event_chain import sha256_of
-from controls.optimiser.devices.device import State
+from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
 from controls.planning.plan_inputs import quarter_start
 from data_quality.contracts.control.command import Mode
@@ -14,12 +16,89 @@ from data_quality.contracts.model import Model
 
 # A price or charge that flaps around its threshold would otherwise plan without end.
 MIN_INTERVAL = timedelta(minutes=5)
-# The horizon has lost four steps by then, and a new PV forecast alone asks for no plan.
+# The horizon has lost four steps by then.
 MAX_AGE = timedelta(hours=1)
 # Of a store's full scale: a reading in percent and an inverter's losses within a quarter hour stay below it.
 STATE_TOLERANCE = 0.05
 # A device that cannot follow would fail the next plan too: twice an hour is asked, not every quarter.
 OFF_PLAN_INTERVAL = timedelta(minutes=30)
+# The sun gives so much more or less than planned that what is to be done with it is another question.
+OFF_SHARE, OFF_KW = 0.2, 0.4
+_MINUTE = timedelta(minutes=1)
+
+Kind = Literal[
+    "no plan", "an hour", "a car came or went", "new prices", "a new forecast", "another mode", "the sun",
+    "a store off its plan", "an override", "a device off its plan",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Why to plan anew. kind: to count by; sentence: for people; after: only once the last plan is so old."""
+
+    kind: Kind
+    sentence: str = ""
+    after: timedelta = timedelta()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a plan counted on of one device, beside what is so. None: nobody shows it, which is no reason to plan.
+
+    state: the amount stored now; sun_kw: planned and shown, the mean of what the sun gave lately.
+    """
+
+    device: Device
+    planned_state: float = 0.0
+    state: float | None = None
+    sun_kw: tuple[float, float] | None = None
+    by_hand: bool = False
+
+
+@dataclass(frozen=True)
+class Since:
+    """What came of a plan since it was made. off_plan_kwh: by device, where that is too much (execution.off_plan).
+
+    sun_kw: planned and shown mean power given lately, by device; by_hand: devices that a person has taken since.
+    finding: what could not be told, e.g. of a meter that says nothing.
+    """
+
+    off_plan_kwh: Mapping[str, float] = field(default_factory=dict)
+    sun_kw: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    by_hand: frozenset[str] = frozenset()
+    finding: Finding | None = None
+
+
+def first_due(triggers: Iterable[Trigger], age: timedelta | None) -> Trigger | None:
+    """The first that a plan of this age need not wait for; else the first that must wait. age: None without a plan."""
+    waiting = None
+    for trigger in triggers:
+        if age is None or age >= trigger.after:
+            return trigger
+        waiting = waiting or trigger
+    return waiting
+
+
+def off_the_plan(
+    counted: Iterable[Counted], *, state_tolerance: float, after: timedelta = timedelta()
+) -> Iterator[Trigger]:
+    """What a plan counted on and is not so. state_tolerance: share of the full scale; after: of all but the sun, which
+    is given time not to flap.
+    """
+    for one in counted:
+        name, state = one.device.device_id, one.device.state
+        if one.sun_kw is not None:
+            planned_kw, shown_kw = one.sun_kw
+            if abs(shown_kw - planned_kw) > max(OFF_SHARE * planned_kw, OFF_KW):
+                sentence = f"{name} gave {shown_kw:.2f} kW lately where the plan counted on {planned_kw:.2f} kW"
+                yield Trigger("the sun", sentence, OFF_PLAN_INTERVAL)
+        if state and one.state is not None:
+            more = one.state - one.planned_state
+            if abs(more) > state_tolerance * state.scale:
+                sentence = f"the {state.words} is {more:+.2f} {state.unit} off the plan"
+                yield Trigger("a store off its plan", sentence, after)
+        if one.by_hand:
+            yield Trigger("an override", f"{name} was taken by hand", after)
 
 
 class Decision(Model):
@@ -43,37 +122,26 @@ def replan(
     mode: Mode,
     now_utc: datetime,
     states: Mapping[str, float | None] | None = None,
-    min_interval: timedelta = MIN_INTERVAL,
-    max_age: timedelta = MAX_AGE,
-    state_tolerance: float = STATE_TOLERANCE,
-    off_plan_kwh: Mapping[str, float] | None = None,
-    off_plan_interval: timedelta = OFF_PLAN_INTERVAL,
+    since: Since = Since(),
 ) -> Decision:
-    """Plan again where there is no plan, or forecast, prices, mode or a measured state are not those of the last
-    one, or it is older than `max_age`; but never within `min_interval` of the last plan.
+    """Plan again where there is no plan, or forecast, prices, mode, sun, a device or a measured state are not as the
+    last one counted on, or it is older than MAX_AGE; but never within MIN_INTERVAL of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
-    states: as measured, by asset id (one that is not known is no reason); state_tolerance: share of the full scale
-    that one may be off the plan. off_plan_kwh: what devices did otherwise since the last plan, where that is too much
-    (execution.off_plan); a reason only for a plan that is `off_plan_interval` old, so that it cannot flap.
+    states: as measured, by asset id; one that is not known is no reason.
     """
-    reason = _reason(last_plan, forecast_id, price_digest, mode, states or {}, now_utc, max_age, state_tolerance)
-    if not reason and off_plan_kwh:
-        name, kwh = max(off_plan_kwh.items(), key=lambda each: (abs(each[1]), each[0]))
-        reason, min_interval = f"{name} is {kwh:+.2f} kWh off its plan", max(min_interval, off_plan_interval)
-    if not reason:
+    age = None if last_plan is None else now_utc - last_plan.created_at_utc
+    asked = first_due(_triggers(last_plan, forecast_id, price_digest, mode, now_utc, states or {}, since), age)
+    if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")
-    if last_plan is not None and now_utc - last_plan.created_at_utc < min_interval:
-        age_min = (now_utc - last_plan.created_at_utc) / timedelta(minutes=1)
-        limit_min = min_interval / timedelta(minutes=1)
-        return Decision(
-            should_plan=False, reason=f"{reason}, but the last plan is {age_min:.1f} min old (at least {limit_min:g})"
-        )
+    if age is not None and age < asked.after:
+        waits = f"the last plan is {age / _MINUTE:.1f} min old (at least {asked.after / _MINUTE:g})"
+        return Decision(should_plan=False, reason=f"{asked.sentence}, but {waits}")
     # The last plan's id too: after it a return to the same inputs is a new question.
     content = sha256_of([forecast_id, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
     return Decision(
         should_plan=True,
-        reason=reason,
+        reason=asked.sentence,
         run_key=f"{site_id}:{quarter_start(now_utc):%Y-%m-%dT%H:%MZ}:{content[:16]}",
     )
 
@@ -103,33 +171,45 @@ def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State
     return found
 
 
-def _reason(
+def _triggers(
     plan: Plan | None,
     forecast_id: str,
     price_digest: str,
     mode: Mode,
-    states: Mapping[str, float | None],
     now_utc: datetime,
-    max_age: timedelta,
-    state_tolerance: float,
-) -> str:
+    states: Mapping[str, float | None],
+    since: Since,
+) -> Iterator[Trigger]:
     if plan is None:
-        return "there is no plan yet"
+        yield Trigger("no plan", "there is no plan yet")
+        return
+    used = plan.request.inputs
     if plan.request.forecast_id != forecast_id:
-        return "the forecast changed"
-    if plan.request.inputs.get("prices", "") != price_digest:
-        return "the prices changed"
-    if plan.request.inputs.get("mode", "") != mode.name:
-        return "the mode changed"
-    if now_utc - plan.created_at_utc > max_age:
-        return f"the last plan is older than {max_age / timedelta(minutes=1):g} min"
-    for device in devices_of(plan.request):
-        if device.is_absent and states.get(device.device_id) is not None:
-            return f"{device.device_id} is there now, and the plan did not count on it"
-    for name, (expected, state) in planned_states(plan, now_utc).items():
-        measured = states.get(name, expected)
-        if measured is None:
-            return f"{name} has gone, and the plan counts on it"
-        if abs(measured - expected) > state_tolerance * state.scale:
-            return f"the {state.words} is {measured - expected:+.2f} {state.unit} off the plan"
-    return ""
+        yield Trigger("a new forecast", "the forecast changed", MIN_INTERVAL)
+    if used.get("prices", "") != price_digest:
+        yield Trigger("new prices", "the prices changed", MIN_INTERVAL)
+    if used.get("mode", "") != mode.name:
+        yield Trigger("another mode", "the mode changed", MIN_INTERVAL)
+    if now_utc - plan.created_at_utc > MAX_AGE:
+        yield Trigger("an hour", f"the last plan is older than {MAX_AGE / _MINUTE:g} min", MIN_INTERVAL)
+    devices, planned = devices_of(plan.request), planned_states(plan, now_utc)
+    for device in devices:
+        name = device.device_id
+        if device.is_absent and states.get(name) is not None:
+            yield Trigger("a car came or went", f"{name} is there now, and the plan did not count on it", MIN_INTERVAL)
+        if name in planned and states.get(name, 0.0) is None:
+            yield Trigger("a car came or went", f"{name} has gone, and the plan counts on it", MIN_INTERVAL)
+    counted = [
+        Counted(
+            device,
+            planned_state=planned[device.device_id][0] if device.device_id in planned else 0.0,
+            state=states.get(device.device_id) if device.device_id in planned else None,
+            sun_kw=since.sun_kw.get(device.device_id),
+            by_hand=device.device_id in since.by_hand,
+        )
+        for device in devices
+    ]
+    yield from off_the_plan(counted, state_tolerance=STATE_TOLERANCE, after=MIN_INTERVAL)
+    if since.off_plan_kwh:
+        name, kwh = max(since.off_plan_kwh.items(), key=lambda each: (abs(each[1]), each[0]))
+        yield Trigger("a device off its plan", f"{name} is {kwh:+.2f} kWh off its plan", OFF_PLAN_INTERVAL)

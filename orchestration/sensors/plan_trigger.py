@@ -1,4 +1,4 @@
-"""A new forecast or price, or a charge off the plan, starts an optimisation run, at most as often as allowed."""
+"""What a plan counted on and is no longer so starts an optimisation run, at most as often as allowed."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from controls.planning.make import plan_trigger
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
+from orchestration.partitions import on_its_way
 from orchestration.resources import ProjectResource
 from orchestration.ticks import looking_every
 
@@ -17,10 +18,10 @@ from orchestration.ticks import looking_every
 def plan_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Plans battery, heat pump or charger anew when forecast, prices or the state of a device call for it.
+    """Plans battery, heat pump or charger anew when forecast, prices, the sun, a person or a device call for it.
 
-    Looks every 30 s. One run of the job plan for each site with devices; where a plan still holds it says why. A run
-    is known by what its plan depends on, so the same inputs are planned once.
+    Looks every 30 s. One run of the job plan for each site with devices, and none while one is on its way; where a plan
+    still holds it says why. A run is known by what its plan depends on, so the same inputs are planned once.
     """
     asked, reasons = [], []
     for site_id, site in sorted(project.sites.items()):
@@ -33,10 +34,14 @@ def plan_changes(
         except WorldFault as fault:
             reasons.append(f"{site_id}: {fault}")
             continue
-        if decision.should_plan:
-            asked.append(dg.RunRequest(run_key=f"plan:{decision.run_key}", partition_key=site_id))
-        else:
+        if not decision.should_plan:
             reasons.append(f"{site_id}: {decision.reason}")
+        elif context.instance.get_runs_count(on_its_way(plan.name, site_id)):
+            reasons.append(f"{site_id}: {decision.reason}, and a plan is being made; the last one holds until then")
+        else:
+            config = {"ops": {"core_site__plan": {"config": {"because": decision.reason}}}}
+            key = f"plan:{decision.run_key}"
+            asked.append(dg.RunRequest(run_key=key, partition_key=site_id, run_config=config))
     # A tick that asks for runs has no reason to skip: Dagster refuses both together.
     if asked:
         yield from asked

@@ -7,11 +7,13 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
+from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
 from controls.ledger.rows import read_commands
-from controls.planning.execution import off_plan_since
+from controls.planning.execution import since_plan
 from controls.planning.make import Desk
 from controls.planning.measured import state_reader
+from controls.planning.triggers import Since
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.site import Site
@@ -21,8 +23,15 @@ from data_quality.contracts.time import Clock
 def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock) -> Desk:
     """The desk of a site. Raises BadInput where none of its devices can be asked."""
 
-    def read_off_plan(plan: Plan, now_utc: datetime) -> dict[str, float]:
-        return off_plan_since(plan, read_commands(store, site.site_id, plan_id=plan.plan_id), now_utc)
+    def read_since(plan: Plan, now_utc: datetime) -> Since:
+        return since_plan(
+            plan,
+            site,
+            lake=lake,
+            ledger=read_commands(store, site.site_id, plan_id=plan.plan_id),
+            holds=open_holds(store, site.site_id, now_utc),
+            now_utc=now_utc,
+        )
 
     return Desk(
         site=site,
@@ -32,6 +41,6 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
         mode=current_mode(store, site.site_id, now_utc=clock.now_utc()),
         read_states=state_reader(site, project.settings, clock),
         clock=clock,
-        read_off_plan=read_off_plan,
+        read_since=read_since,
         weather=WeatherStore(store),
     )

@@ -1,10 +1,13 @@
-"""How far a site's devices may be commanded, and what stands in the way: modes, latches, holds, requests, lease."""
+"""How far a site's devices may be commanded, by which plan, and what stands in the way of it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from assets.stores.access import read_rows
+from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import device_leases
 from assets.stores.transactions import Store
 from controls.ledger.device_faults import open_faults
@@ -14,6 +17,7 @@ from controls.ledger.modes import Modes, read_modes
 from controls.ledger.two_people import open_requests
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 
 
@@ -26,6 +30,7 @@ def site_control(store: Store, site: Site, *, now_utc: datetime, as_of_utc: date
     found: dict[str, Any] = {
         "mode": modes.of().name,
         "modes": [_mode(modes, "", ""), *(_mode(modes, *scope) for scope in scopes(site))],
+        "plan": _plan(store, site, as_of_utc or now_utc, as_of_utc),
     }
     if as_of_utc is not None:
         return found | dict.fromkeys(("faults", "holds", "requests", "lease"))
@@ -62,7 +67,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     """What stands in the way, for people, a line each."""
     if found["lease"] is None and found["faults"] is None:
         return [f"mode {found['mode']}"]
-    said = [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
+    said = [_planned(found["plan"])] if found["plan"] else []
+    said += [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
     for each in found["holds"]:
         end = "until a person looks" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"
         place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
@@ -80,6 +86,14 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [*said, f"mode {found['mode']}"]
 
 
+def _planned(plan: dict[str, Any]) -> str:
+    if plan["finding"] is not None:
+        return str(plan["finding"].message)
+    because = f", because {plan['asked_because']}" if plan["asked_because"] else ""
+    made, until = f"{plan['created_at_utc']:%Y-%m-%d %H:%M}Z", f"{plan['sets_until_utc']:%H:%M}Z"
+    return f"plan {plan['version']} of {made}{because}, sets devices until {until}"
+
+
 def _devices(site: Site) -> Iterator[tuple[str, Template]]:
     for asset in site.assets:
         if asset.template and (template := load_template(asset.template)).settable:
@@ -95,6 +109,23 @@ def _mode(modes: Modes, device_id: str, capability: str) -> dict[str, Any]:
         "device": device_id or None, "capability": capability or None, "mode": mode.name,
         "until_utc": min(ends, default=None),
     }  # fmt: skip
+
+
+def _plan(store: Store, site: Site, at_utc: datetime, as_of_utc: datetime | None) -> dict[str, Any] | None:
+    # Only here: whoever stops devices waits for no solver to be loaded.
+    from controls.planning.execution import commands_until, not_renewed
+
+    try:
+        plan = PlanStore(store).latest(site.site_id, as_of_utc)
+    except ValidationError:
+        # Who asks in an emergency is answered all the same.
+        said = "the newest plan in the store cannot be read"
+        return {"plan_id": None, "finding": Finding(code="plan_unreadable", message=said, scope=site.site_id)}
+    if plan is None:
+        return None
+    names = ("plan_id", "version", "created_at_utc", "asked_because")
+    own = {name: getattr(plan, name) for name in names}
+    return {**own, "sets_until_utc": commands_until(plan), "finding": not_renewed(plan, at_utc)}
 
 
 def _lease(store: Store, site_id: str, now_utc: datetime) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +23,11 @@ from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
 from data_quality.contracts.settings import load_project
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
+from tests.controls.planning.examples import plan
 from tests.stores.everything import change
 
 SITE = """\
@@ -44,6 +46,7 @@ PEOPLE = {
     "carla": "engineer, operator", "eve": "engineer", "olaf": "operator", "anna": "approver",
 }  # fmt: skip
 POWER = "set_charge_power_kw"
+AHEAD = timedelta(days=3650)
 Run = Callable[..., tuple[int, Any, str]]
 
 
@@ -142,6 +145,26 @@ def test_a_person_takes_a_device_and_gives_it_back(run: Run) -> None:
     code, answer, _ = run(*words, "--give-back", who="olaf", why="they left")
     assert (code, answer["holds"]) == (0, [])
     assert "is held" in run(*words, "--give-back", who="olaf", why="again")[2]
+
+
+def test_status_tells_which_plan_sets_devices_and_that_nobody_renewed_one(run: Run, store: Store) -> None:
+    assert run("status")[1]["plan"] is None
+    young = plan(created_at_utc=SystemClock().now_utc())
+    young = young.model_copy(update={"asked_because": "the prices changed"})
+    PlanStore(store).add_with_commands(young, [], SystemClock())
+    shown, told = run("status", text=True)[1], run("status")[1]["plan"]
+    # The plan of the tests is one of a day long past.
+    assert "sets no device since" in shown
+    assert (told["asked_because"], told["finding"]["code"]) == ("the prices changed", "plan_not_renewed")
+    moved = [
+        step.model_copy(update={"start_utc": step.start_utc + AHEAD, "end_utc": step.end_utc + AHEAD})
+        for step in young.steps
+    ]
+    ahead = young.model_copy(update={"steps": tuple(moved), "plan_id": "p2", "version": 2})
+    PlanStore(store).add_with_commands(ahead, [], SystemClock())
+    shown, told = run("status", text=True)[1], run("status")[1]["plan"]
+    assert f"plan 2 of {young.created_at_utc:%Y-%m-%d %H:%M}Z, because the prices changed, sets devices until" in shown
+    assert (told["version"], told["finding"]) == (2, None)
 
 
 def _acknowledged(store: Store) -> None:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.stores.access import site_transaction
-from controls.defs import core_site__execution, plans_are_followed
+from controls.defs import core_site__execution, plans_are_followed, plans_are_renewed
 from controls.ledger.device_holds import set_hold
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release
@@ -64,7 +64,10 @@ def test_what_was_blocked_is_told_drawn_and_warned_of(project: ProjectResource, 
             (run,) = asked
         assert (run.partition_key, run.run_key) == ("home", "execution:home:2026-01-01T16")
         done = dg.materialize(
-            [core_site__execution, plans_are_followed], partition_key="home", resources=resources, instance=instance
+            [core_site__execution, plans_are_followed, plans_are_renewed],
+            partition_key="home",
+            resources=resources,
+            instance=instance,
         )
     (made,) = done.asset_materializations_for_node("core_site__execution")
     told = {name: each.value for name, each in made.metadata.items()}
@@ -77,13 +80,17 @@ def test_what_was_blocked_is_told_drawn_and_warned_of(project: ProjectResource, 
     assert told["suggestions"] == (
         "on 3 of the last 10 afternoons somebody set charge_power_kw of battery to 2: shall the wish be changed?"
     )
-    (check,) = done.get_asset_check_evaluations()
-    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    checks = {each.check_name: each for each in done.get_asset_check_evaluations()}
+    assert {each.severity for each in checks.values()} == {dg.AssetCheckSeverity.WARN}
+    assert {name: each.passed for name, each in checks.items()} == {
+        "plans_are_followed": False,
+        "plans_are_renewed": True,
+    }
 
 
 def test_a_device_that_lags_asks_for_a_new_plan_by_the_ledger_of_its_own_project(project: ProjectResource) -> None:
     desk = project.desk(project.site("home"), FixedClock(LATER))
     last = project.plans.latest("home")
     assert last is not None
-    assert set(desk.read_off_plan(last, LATER)) == {"battery"}
-    assert desk.read_off_plan(last, NOW) == {}
+    assert set(desk.read_since(last, LATER).off_plan_kwh) == {"battery"}
+    assert desk.read_since(last, NOW).off_plan_kwh == {}

@@ -9,12 +9,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.stores.lake.lake import BatchInfo
+from assets.stores.lake.lake import BatchInfo, Lake
 from controls.defs import core_site__plan
 from controls.optimiser.case import case_of
 from controls.planning.closed_loop.promise import measured_breaches, promised_cost
 from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
@@ -95,3 +96,18 @@ def test_a_plan_over_scenarios_tells_its_promise_its_worth_and_how_the_ones_befo
     second, told = planned(bed, 1)
     assert second.request.start_utc == first.request.start_utc + timedelta(hours=1)
     assert told["promises"].startswith("1 of 1 hours cost more than promised, 100.0% where 10% were (chance alone: ")
+
+
+def test_a_lake_that_goes_away_makes_a_good_plan_none_the_worse(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = Lake.current
+
+    def gone(lake: Lake, *given: Any, **named: Any) -> Any:
+        if named["meters"] == ["grid"]:
+            raise Unreachable("the lake cannot be read")
+        return current(lake, *given, **named)
+
+    monkeypatch.setattr(Lake, "current", gone)
+    made, told = planned(bed, 0.02)
+    assert made.risk is not None
+    assert told["promises"] == "how earlier plans kept theirs is not known: the lake cannot be read"
+    assert (told["asked_because"], made.asked_because) == ("it was asked for by hand",) * 2

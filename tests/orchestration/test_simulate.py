@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,20 @@ from typing import Any
 import pytest
 
 import assets.sites
+from assets.sites.load_sites import load_site
 from controls.planning.closed_loop.run_loop import LoopRun
 from controls.planning.closed_loop.side_by_side import side_by_side
+from data_quality.contracts.errors import BadInput
+from orchestration.closed_loops import simulate
 from orchestration.closed_loops.month_job import closed_loop_month
+from orchestration.closed_loops.simulate import LoopTask
 from orchestration.resources import ProjectResource
+from orchestration.workers import fan_out as fan_out_module
 from tests.orchestration.test_cli import run
 
 DEMO = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 DAY = ("--from", "2024-01-15", "--to", "2024-01-16")
+START = datetime(2024, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -105,3 +112,32 @@ def test_what_is_saved_is_held_against_the_same_house() -> None:
     assert lines[1].saved_share == pytest.approx((0.5 + 0.1) / 2)
     assert lines[1].interval["saved_share"].low == pytest.approx(0.1)
     assert lines[1].self_consumption is None
+
+
+def test_rooms_are_fitted_from_their_readings_unless_told_otherwise(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def fan_out(_work: Any, tasks: list[LoopTask], **_named: Any) -> Any:
+        asked.extend(task.fits_rooms for task in tasks)
+        raise BadInput("asked enough", reason="enough")
+
+    monkeypatch.setattr(fan_out_module, "port", lambda *_: fan_out)
+    for words in ((), ("--fit-rooms",), ("--stated-rooms",)):
+        run("simulate", "--site", "home", *DAY, "--policy", "deterministic", *words, folder=project)
+    assert asked == [True, True, False]
+    config = {"site": "home", "month": "2024-02", "policies": ["deterministic"]}
+    monkeypatch.setattr(ProjectResource, "work", lambda *_: fan_out)
+    with pytest.raises(BadInput, match="asked enough"):
+        closed_loop_month.execute_in_process(
+            run_config={"ops": {"month_of_closed_loops": {"config": config}}},
+            resources={"project": ProjectResource(root=str(project))},
+        )
+    assert asked[3:] == [True]
+    given: list[Any] = []
+    monkeypatch.setattr(simulate, "run_policy", lambda *_, **named: given.append(named["identify"]))
+    task = LoopTask(site=load_site(DEMO), policy="deterministic", seed=1, start_utc=START, hours=24)
+    simulate.run_task(task)
+    simulate.run_task(task.model_copy(update={"fits_rooms": False}))
+    assert given == [simulate.identified, None]

@@ -253,6 +253,10 @@ def test_fault_f44_a_sensor_without_its_cursor_asks_for_the_same_runs_and_they_a
             answers = list(told)
             assert context.cursor is None
         asked.append([each.run_key for each in answers if isinstance(each, dg.RunRequest)])
+    late: dict[str, Any] = {"project": project, "clock": FixedClock(made.steps[-1].end_utc)}
+    with dg.build_sensor_context(dg.DagsterInstance.ephemeral(), resources=late) as context:
+        (told,) = list(dispatch_slots(context))  # type: ignore[arg-type]
+        assert "home: plan 1 of 2026-01-01 10:07Z sets no device since" in str(told.skip_message)
     content = f"{made.plan_id}:{made.steps[0].start_utc:%Y-%m-%dT%H:%MZ}:{ledger_id(project.store)}"
     assert asked == [[f"dispatch:{content}"]] * 2
     set_mode(project.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=FixedClock(NOW))

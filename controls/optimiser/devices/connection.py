@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from assets.tariffs.linear.linear_model import LinearTerms
 from assets.tariffs.linear.linear_slopes import Slopes, joined, slopes_of
-from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.bill_columns import BillColumns
 from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
@@ -29,6 +29,7 @@ class Connection(Part):
 
     bills: the tariff itself, as linear terms of bills that follow one another over all steps. They are then the cost,
     less what the bills come to without these steps, and the prices only tell what the next kWh would be worth.
+    interval_steps: the step that each interval of the bills lies in, where steps are longer than those.
     """
 
     kind = "connection"
@@ -57,13 +58,14 @@ class Connection(Part):
     export_max_kw: float = Field(ge=0)
     demand_price_per_kw: float = Field(default=0.0, ge=0, description="Currency per kW of the highest import")
     bills: tuple[LinearTerms, ...] = ()
+    interval_steps: tuple[int, ...] = ()
     phases: PhaseLimits | None = None
 
     @model_validator(mode="after")
     def _bills_cover_the_steps(self) -> Self:
-        covered = sum(terms.size for terms in self.bills)
-        if self.bills and covered != len(self.import_price_per_kwh):
-            raise ValueError(f"the bills have {covered} intervals, the case {len(self.import_price_per_kwh)} steps")
+        covered, steps = sum(terms.size for terms in self.bills), len(self.import_price_per_kwh)
+        if self.bills and (covered != len(self._places) or {*self._places.tolist()} != {*range(steps)}):
+            raise ValueError(f"the bills have {covered} intervals, the case {steps} steps")
         return self
 
     @property
@@ -87,10 +89,12 @@ class Connection(Part):
         }
         if self.demand_price_per_kw > 0:
             found["peak_kw"] = self.new(program, "peak_kw", 1)
+        billed_h = np.zeros(around.steps)
         for bill in self.priced:
-            if not np.allclose(around.step_h[bill.steps] * 60, bill.terms.step_minutes):
-                raise ValueError(f"a bill of {bill.terms.step_minutes}-minute intervals does not fit the steps")
+            billed_h += np.bincount(bill.places, minlength=around.steps) * bill.hours
             found[bill.tag] = bill.variables(partial(self.new, program))
+        if self.bills and not np.allclose(around.step_h, billed_h):
+            raise ValueError(f"a bill of {self.bills[0].step_minutes}-minute intervals does not fit the steps")
         return found
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
@@ -112,7 +116,7 @@ class Connection(Part):
             # Rows instead of a maximum, which no linear problem has; the price presses the peak down onto them.
             yield Row("peak", "peak", x["peak_kw"] >= buy)
         for bill in self.priced:
-            yield from bill.rows(x[bill.tag], buy, sell, around.step_h)
+            yield from bill.rows(x[bill.tag], buy, sell)
 
     def drawn_kw(self, x: Values) -> Any:
         """To the grid it takes, from the grid it gives."""
@@ -124,7 +128,7 @@ class Connection(Part):
             yield "energy", step_h * np.array(self.import_price_per_kwh) * x["import_kw"]
             yield "energy", -step_h * np.array(self.export_price_per_kwh) * x["export_kw"]
         for bill in self.priced:
-            yield from bill.cost(x.get(bill.tag), step_h * x["import_kw"], step_h * x["export_kw"])
+            yield from bill.cost(x.get(bill.tag), x["import_kw"], x["export_kw"])
         if self.demand_price_per_kw:
             # Numbers hold no peak of their own.
             yield "demand", self.demand_price_per_kw * (x["peak_kw"] if "peak_kw" in x else np.max(x["import_kw"]))
@@ -172,15 +176,27 @@ class Connection(Part):
         if not self.bills:
             bought, sold = np.array(self.import_price_per_kwh), -np.array(self.export_price_per_kwh)
             return Slopes(bought, bought, sold, sold)
-        return joined([slopes_of(terms) for terms in self.bills])
+        each = joined([slopes_of(terms) for terms in self.bills])
+        first = np.searchsorted(self._places, np.arange(len(self.import_price_per_kwh)))
+        return Slopes(
+            np.minimum.reduceat(each.import_low, first),
+            np.maximum.reduceat(each.import_high, first),
+            np.minimum.reduceat(each.export_low, first),
+            np.maximum.reduceat(each.export_high, first),
+        )
+
+    @property
+    def _places(self) -> Places:
+        """The step of each interval of the bills."""
+        return np.array(self.interval_steps or range(len(self.import_price_per_kwh)), np.int64)
 
     @cached_property
     def priced(self) -> tuple[BillColumns, ...]:
         """Its bills as columns and rows, each with what it comes to without these steps (`base`)."""
-        first = accumulate((terms.size for terms in self.bills), initial=0)
+        ends = accumulate((terms.size for terms in self.bills), initial=0)
         return tuple(
-            BillColumns(terms, first=step, tag=f"bill{number}" if number > 1 else "bill")
-            for number, (terms, step) in enumerate(zip(self.bills, first, strict=False), start=1)
+            BillColumns(terms, places=self._places[at : at + terms.size], tag=f"bill{n}" if n > 1 else "bill")
+            for n, (terms, at) in enumerate(zip(self.bills, ends, strict=False), start=1)
         )
 
 

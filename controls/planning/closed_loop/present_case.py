@@ -68,7 +68,6 @@ class Present:
     outlook: Outlook
     learnt: Learnt
     rooms: WatchedRooms
-    horizon_h: int = HORIZON_H
 
     @property
     def starts(self) -> list[datetime]:
@@ -79,7 +78,7 @@ class Present:
     def quarters(self) -> int:
         """As far as asked, and as far as weather is foretold."""
         told_h = len(self.outlook.outdoor_degc[0]) - (self.seen.at_utc - self.outlook.start_utc) / timedelta(hours=1)
-        return max(min(self.horizon_h, int(told_h)) * PER_HOUR, 0)
+        return max(min(HORIZON_H, int(told_h)) * PER_HOUR, 0)
 
     def hourly(self, course: Sequence[float]) -> Floats:
         """A course of the outlook by quarter hours."""

@@ -17,7 +17,7 @@ from controls.planning.frozen_plan import series_of
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import power_kw
 from data_quality.contracts.control.closed_loop import Seen
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import OurFault, WorldFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 
@@ -166,3 +166,11 @@ def measured_breaches(site: Site, lake: Lake, plans: PlanStore, *, now_utc: date
             kept.hours, kept.level = kept.hours + 1, made.level
             kept.passed += paid > made.cost + _HAIR
     return kept.breaches
+
+
+def how_kept(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> str:
+    """The same in a sentence; where nobody can tell, why: a good plan is none the worse for it."""
+    try:
+        return measured_breaches(site, lake, plans, now_utc=now_utc).sentence
+    except WorldFault as fault:
+        return f"how earlier plans kept theirs is not known: {fault}"

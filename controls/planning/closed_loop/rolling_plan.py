@@ -6,7 +6,7 @@ the last one goes on until its own time to live; after that, and where nobody fo
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,7 +27,15 @@ from controls.planning.closed_loop.present_case import Present, case_of_present,
 from controls.planning.closed_loop.promise import Promises
 from controls.planning.closed_loop.watched_rooms import WatchedRooms
 from controls.planning.plan_inputs import MAX_FORECAST_AGE
-from controls.planning.triggers import MAX_AGE, OFF_PLAN_INTERVAL, STATE_TOLERANCE
+from controls.planning.triggers import (
+    MAX_AGE,
+    OFF_PLAN_INTERVAL,
+    STATE_TOLERANCE,
+    Counted,
+    Trigger,
+    first_due,
+    off_the_plan,
+)
 from data_quality.contracts.control.closed_loop import Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
@@ -37,8 +45,6 @@ from data_quality.contracts.site_file.site import Site
 GAP, TIME_LIMIT_S = 0.01, 10.0
 # A plan that nobody could renew goes on for so long: what it knew of the weather is then no longer worth much.
 TIME_TO_LIVE = timedelta(hours=6)
-# The sun gives so much more or less than planned that what is to be done with it is another question.
-_OFF_SHARE, _OFF_KW = 0.2, 0.4
 _LEAST_H = 6
 # Beyond its rating by so much, a device is not the one of the site file.
 _OVER = 1.1
@@ -108,8 +114,8 @@ class Planner:
             self._tell(finding)
         self.promises.look(seen)
         told = outlook(HORIZON_H)
-        if reason := self._reason(seen, told):
-            self.reasons[reason] += 1
+        if asked := self._asked(seen, told):
+            self.reasons[asked.kind] += 1
             self._plan(seen, told)
         step = self.held.step_at(seen.at_utc) if self.held else None
         if self.held is None or step is None or seen.at_utc - self.held.case.start_utc >= TIME_TO_LIVE:
@@ -160,20 +166,27 @@ class Planner:
         if asked.uncertain:
             self.promises.make(asked, found.series)
 
-    def _reason(self, seen: Seen, told: Outlook) -> str:
-        """Why to plan anew; empty: the plan holds."""
-        if self.held is None or self._tried_utc is None:
-            return "" if self._tried_utc and seen.at_utc - self._tried_utc < MAX_AGE else "no plan"
-        age = seen.at_utc - self._tried_utc
-        if age >= MAX_AGE:
-            return "an hour"
-        if self._away(seen) != self.held.away:
-            return "a car came or went"
-        if _ends(told) > _ends(self.held.outlook):
-            return "new prices"
-        if _tomorrow(told) != _tomorrow(self.held.outlook, told.start_utc):
-            return "a new forecast"
-        return self._off_plan(self.held, seen) if age >= OFF_PLAN_INTERVAL else ""
+    def _asked(self, seen: Seen, told: Outlook) -> Trigger | None:
+        """Why to plan anew; None: the plan holds, or what was tried is too young."""
+        age = None if self._tried_utc is None else seen.at_utc - self._tried_utc
+        found = first_due(self._triggers(seen, told), age)
+        return found if found and (age is None or age >= found.after) else None
+
+    def _triggers(self, seen: Seen, told: Outlook) -> Iterator[Trigger]:
+        held = self.held
+        if held is None:
+            yield Trigger("no plan", after=MAX_AGE)
+            return
+        yield Trigger("an hour", after=MAX_AGE)
+        if self._away(seen) != held.away:
+            yield Trigger("a car came or went")
+        if _ends(told) > _ends(held.outlook):
+            yield Trigger("new prices")
+        if _tomorrow(told) != _tomorrow(held.outlook, told.start_utc):
+            yield Trigger("a new forecast")
+        before = held.step_at(seen.at_utc - timedelta(hours=STEP_H))
+        counted = [] if before is None else [self._counted(held, one, before, seen) for one in held.case.devices]
+        yield from off_the_plan(counted, state_tolerance=2 * STATE_TOLERANCE, after=OFF_PLAN_INTERVAL)
 
     def _away(self, seen: Seen) -> frozenset[str]:
         """What is taken away and not there now: a car. A thermometer that says nothing is another matter."""
@@ -183,26 +196,22 @@ class Planner:
             if kind.is_taken_away and seen.states.get(asset.asset_id) is None
         )
 
-    def _off_plan(self, held: Rolling, seen: Seen) -> str:
-        """What the plan counted on and is not so, since long enough not to flap."""
-        before = held.step_at(seen.at_utc - timedelta(hours=STEP_H))
-        if before is None:
-            return ""
-        for one in held.case.devices:
-            column, drawn = held.column(one, before), seen.drawn_kw.get(one.device_id)
-            if one.forecast and drawn is not None:
-                planned = getattr(one, one.per_step[0])[before] - column[one.columns[0]]
-                if abs(-drawn - planned) > max(_OFF_SHARE * planned, _OFF_KW):
-                    return "the sun"
-            state, shown = one.state, seen.states.get(one.device_id)
-            if state and shown is not None and not isinstance(one, Room):
-                if abs(shown - column[state.column]) > 2 * STATE_TOLERANCE * state.scale:
-                    return "a store off its plan"
-            elif isinstance(one, Room) and drawn is not None:
-                wished = self._told.get(one.device_id, {}).get("set_switch_state")
-                if wished is not None and abs(drawn - wished * one.heater_kw) > one.heater_kw / 2:
-                    return "an override"
-        return ""
+    def _counted(self, held: Rolling, one: Device, before: int, seen: Seen) -> Counted:
+        """A device over the last quarter hour. Of a room its relay tells of a hand; its warmth is watched elsewhere."""
+        name, column = one.device_id, held.column(one, before)
+        drawn_kw, sun_kw, by_hand = seen.drawn_kw.get(name), None, False
+        if one.forecast and drawn_kw is not None:
+            sun_kw = getattr(one, one.per_step[0])[before] - column[one.columns[0]], -drawn_kw
+        if isinstance(one, Room) and drawn_kw is not None:
+            wished = self._told.get(name, {}).get("set_switch_state")
+            by_hand = wished is not None and abs(drawn_kw - wished * one.heater_kw) > one.heater_kw / 2
+        return Counted(
+            one,
+            planned_state=column[one.state.column] if one.state else 0.0,
+            state=None if isinstance(one, Room) else seen.states.get(name),
+            sun_kw=sun_kw,
+            by_hand=by_hand,
+        )
 
     def _odd(self, seen: Seen) -> list[Finding]:
         """Devices that are not those of the site file: they hold or draw more than they are said to be able to."""

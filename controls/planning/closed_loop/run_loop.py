@@ -1,6 +1,6 @@
 """A policy on a site over a span: two weeks of watching before, then every quarter hour a look, and what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -77,7 +77,6 @@ def run_policy(
     hours: int,
     watched: timedelta = WATCHED,
     identify: Identify | None = None,
-    figures: Mapping[str, RoomFigures] | None = None,
     solver: Solver = solved_within,
     risk: Risk = RISK,
     progress: Callable[[str], None] = lambda _: None,
@@ -85,14 +84,13 @@ def run_policy(
     """Watch, open the account, then go on by the policy for so many hours.
 
     identify: a room from what was watched of it; where it cannot be told, the site file's figures stand (told as a
-    finding). figures: of rooms, where they are known already. perfect_foresight is the plain planner: it is the
-    site that must foretell the truth.
+    finding). perfect_foresight is the plain planner: it is the site that must foretell the truth.
     """
     loop = _Loop(with_rooms(site), closed)
     for _ in range(int(watched / STEP)):
         loop.go_on({})
     if policy in PLANNED:
-        loop.identify(figures, identify)
+        loop.identify(identify)
     closed.open_account()
     decide: Callable[[Seen, Callable[[int], Outlook]], SetPoints]
     planner = None
@@ -178,11 +176,10 @@ class _Loop:
             count = len(told.import_price_per_kwh)
             self.learnt.note_prices([told.start_utc + n * STEP for n in range(count)], told)
 
-    def identify(self, known: Mapping[str, RoomFigures] | None, identify: Identify | None) -> None:
-        """Rooms by their own readings of the last weeks, watched again with these figures."""
-        figures = dict(self.rooms.figures) | dict(known or {})
-        self.identified = len(known or {})
-        for name in self.rooms.names if identify and not known else ():
+    def identify(self, identify: Identify | None) -> None:
+        """Rooms by their own readings of the last weeks, watched again with these figures; None: as they are stated."""
+        figures = dict(self.rooms.figures)
+        for name in self.rooms.names if identify else ():
             found = identify(self._hours(name)) if identify else None
             if isinstance(found, RoomFigures):
                 figures[name], self.identified = found, self.identified + 1

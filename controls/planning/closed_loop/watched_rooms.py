@@ -46,20 +46,9 @@ class WatchedRooms:
     silent_h: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        every = [self.figures[name] for name in self.names]
-        self._r, self._c, self._gain, self._aperture, self._moves, self._errs = np.array(
-            [
-                (
-                    e.r_k_per_kw,
-                    e.c_kwh_per_k,
-                    e.gain_kw,
-                    e.aperture_m2,
-                    max(e.disturbance_k, _LEAST_K),
-                    max(e.sensor_k, _LEAST_K),
-                )
-                for e in every
-            ]
-        ).T.reshape(6, -1)
+        every = [list(self.figures[name].model_dump().values()) for name in self.names]
+        self._r, self._c, self._gain, self._aperture, *errors = np.array(every).T.reshape(6, -1)
+        self._moves, self._errs = np.maximum(errors, _LEAST_K)
         count = len(every)
         self.degc, self.heat_kw = np.full(count, np.nan), np.zeros(count)
         self._spread = np.tile([1.0, 0.0, 0.01], (count, 1))

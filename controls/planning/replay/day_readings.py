@@ -22,6 +22,7 @@ from controls.planning.replay.past_day import By, Readings
 from controls.planning.tariff_terms import Offer, in_force, so_far_reader, tariff_findings, tariff_offer
 from controls.planning.triggers import plan_window
 from data_quality.contracts.control.command import CommandState, EvidenceGrade
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import local_midnight_utc
@@ -82,6 +83,21 @@ def day_readings(
         done_kw={name: columns for name, columns in done_kw.items() if any(columns.values())},
         set_points=_proven(ledger, {asset.asset_id: name for name, asset in assets.items()}),
     )
+
+
+def sun_kw(site: Site, lake: Lake, plan: Plan, start_utc: datetime, end_utc: datetime) -> dict[str, By]:
+    """What the sun gave in the quarter hours of [start, end), by device of the plan whose own meter shows it."""
+    behind = {
+        device.device_id: asset
+        for device in devices_of(plan.request)
+        if device.forecast and (asset := _asset_of(device, site)) and asset.meter
+    }
+    meters = sorted({asset.meter for asset in behind.values() if asset.meter})
+    if not meters:
+        return {}
+    frame = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc, meters=meters)
+    frame = frame.filter(pl.col("unit") == "kwh")
+    return {name: _own_share(asset, site, power_kw(frame, site, asset.meter or "")) for name, asset in behind.items()}
 
 
 def _asset_of(device: Device, site: Site) -> Asset | None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.bill_columns import steps_of_intervals
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import Device, numbers
 from controls.planning.plan_inputs import STEP
@@ -50,16 +51,22 @@ class Readings:
         sun_kw = sum((_undisturbed(device) for device in case.devices if device.forecast), np.zeros(len(case.load_kw)))
         around = case.around
         most_kw = max(case.connection.import_max_kw, around.drawn_max_kw.max(), around.fed_max_kw.max())
-        offer = self.bill(case.start_utc, np.array(case.load_kw) - sun_kw, float(most_kw))
+        quarters = np.full(round(sum(case.step_h) * timedelta(hours=1) / STEP), STEP / timedelta(hours=1))
+        places = steps_of_intervals(case.step_h, quarters)
+        offer = self.bill(case.start_utc, (np.array(case.load_kw) - sun_kw)[places], float(most_kw))
         if isinstance(offer, Finding):
             return offer
-        prices = {
-            "import_price_per_kwh": offer.import_price_per_kwh,
-            "export_price_per_kwh": offer.export_price_per_kwh,
-        }
-        return case.model_copy(
-            update={"connection": case.connection.model_copy(update={**prices, "bills": offer.bills})}
+        bought, sold = (
+            tuple((np.bincount(places, side) / np.bincount(places)).tolist())
+            for side in (offer.import_price_per_kwh, offer.export_price_per_kwh)
         )
+        billed = {
+            "import_price_per_kwh": bought,
+            "export_price_per_kwh": sold,
+            "bills": offer.bills,
+            "interval_steps": tuple(places.tolist()) if places.size > len(case.step_h) else (),
+        }
+        return case.model_copy(update={"connection": case.connection.model_copy(update=billed)})
 
 
 @dataclass(frozen=True)

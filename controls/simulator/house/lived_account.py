@@ -1,5 +1,6 @@
 """What a span came to, put down by somebody who sees all: money, carbon, comfort, wear."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,45 +31,42 @@ class Account:
     kgco2e_per_kwh: float
     capacity_kwh: float
     relays: int
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, powers_kw: tuple[Series, Series], prices: tuple[Series, Series]) -> None:
         """Some minutes more. powers_kw: net at the grid, and of the sun; prices: of each minute."""
         (net, pv), (buys, sells) = powers_kw, prices
         taken, given = np.maximum(net, 0.0), np.maximum(-net, 0.0)
-        self._more("cost", float(taken @ buys - given @ sells) * MINUTE_H)
-        self._more("import_kwh", float(taken.sum()) * MINUTE_H)
-        self._more("export_kwh", float(given.sum()) * MINUTE_H)
-        self._more("pv_kwh", float(pv.sum()) * MINUTE_H)
-        self._more("price_sum", float(buys.sum()))
-        self._more("minutes", float(net.size))
+        self.sums["cost"] += float(taken @ buys - given @ sells) * MINUTE_H
+        self.sums["import_kwh"] += float(taken.sum()) * MINUTE_H
+        self.sums["export_kwh"] += float(given.sum()) * MINUTE_H
+        self.sums["pv_kwh"] += float(pv.sum()) * MINUTE_H
+        self.sums["price_sum"] += float(buys.sum())
+        self.sums["minutes"] += float(net.size)
 
     def feel(self, air: Series, low: Series, high: Series, is_wanted: np.ndarray) -> None:
         """Temperatures of some minutes, one column a room, and the bands in which somebody there wants them."""
         away = np.maximum(np.maximum(low - air, air - high), 0.0) * is_wanted[:, None]
-        self._more("discomfort_kh", float(away.sum()) * MINUTE_H)
-        self._more("breach", float((away > FELT_K).sum()))
-        self._more("wanted", float(is_wanted.sum()) * air.shape[1])
+        self.sums["discomfort_kh"] += float(away.sum()) * MINUTE_H
+        self.sums["breach"] += float((away > FELT_K).sum())
+        self.sums["wanted"] += float(is_wanted.sum()) * air.shape[1]
 
     def switched(self, count: int) -> None:
         """Heating relays went on or off so many times."""
-        self._more("switched", float(count))
+        self.sums["switched"] += float(count)
 
     def lived(self, stored: Stored) -> Lived:
         """What it came to. stored: now."""
-        of = self.sums.get
-        price = of("price_sum", 0.0) / max(of("minutes", 0.0), 1.0)
+        of = self.sums
+        price = of["price_sum"] / max(of["minutes"], 1.0)
         return Lived(
-            cost=of("cost", 0.0) - price * (stored.kwh - self.opened.kwh),
-            kgco2e=self.kgco2e_per_kwh * of("import_kwh", 0.0),
-            discomfort_kh=of("discomfort_kh", 0.0),
-            breach_share=of("breach", 0.0) / max(of("wanted", 0.0), 1.0),
+            cost=of["cost"] - price * (stored.kwh - self.opened.kwh),
+            kgco2e=self.kgco2e_per_kwh * of["import_kwh"],
+            discomfort_kh=of["discomfort_kh"],
+            breach_share=of["breach"] / max(of["wanted"], 1.0),
             cycles=(stored.discharged_kwh - self.opened.discharged_kwh) / self.capacity_kwh,
-            switchings=of("switched", 0.0) / self.relays,
-            import_kwh=of("import_kwh", 0.0),
-            export_kwh=of("export_kwh", 0.0),
-            pv_kwh=of("pv_kwh", 0.0),
+            switchings=of["switched"] / self.relays,
+            import_kwh=of["import_kwh"],
+            export_kwh=of["export_kwh"],
+            pv_kwh=of["pv_kwh"],
         )
-
-    def _more(self, name: str, amount: float) -> None:
-        self.sums[name] = self.sums.get(name, 0.0) + amount

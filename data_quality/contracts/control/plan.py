@@ -215,7 +215,7 @@ class Plan(Model):
     no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name. objective: what
     was minimised, which is money only where money is all that is wanted. costs: by kind, in the currency; measures:
     what is no currency, with its unit in the name. explanation: why the steps are so; None in plans of earlier
-    versions, and where nobody asked.
+    versions, and where nobody asked. asked_because: what asked for the plan; empty in plans of earlier versions.
     """
 
     plan_id: str
@@ -239,6 +239,7 @@ class Plan(Model):
     request: PlanRequest
     steps: tuple[PlanStep, ...]
     explanation: Explanation | None = None
+    asked_because: str = Field(default="", exclude_if=_is_empty)
 
     @property
     def paid(self) -> float:

@@ -11,7 +11,7 @@ from controls.planning.execution import OFF_PLAN_KWH, Executed, executed, off_pl
 from controls.planning.frozen_plan import commands_of
 from controls.planning.replay.past_day import Readings, Slot
 from controls.planning.suggestions import Override, overrides_of, suggestions
-from controls.planning.triggers import MAX_AGE, OFF_PLAN_INTERVAL, Decision, replan
+from controls.planning.triggers import MAX_AGE, OFF_PLAN_INTERVAL, Decision, Since, replan
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
 from data_quality.contracts.control.plan import Plan
@@ -138,9 +138,8 @@ def decide(last: Plan, at_utc: datetime, kwh: float, **changes: Any) -> Decision
         "price_digest": last.request.inputs["prices"],
         "mode": Mode.FULL,
     }
-    return replan(
-        last, site_id="home", now_utc=at_utc, off_plan_kwh={"battery": kwh} if kwh else {}, **(same | changes)
-    )
+    since = Since(off_plan_kwh={"battery": kwh} if kwh else {})
+    return replan(last, site_id="home", now_utc=at_utc, since=since, **(same | changes))
 
 
 def test_a_deviation_asks_for_a_plan_and_says_by_how_much() -> None:

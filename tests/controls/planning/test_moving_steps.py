@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program
 from controls.optimiser.case import case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.appliance import Appliance
 from controls.optimiser.devices.device import Around
 from controls.optimiser.devices.ev_charger import EvCharger
+from controls.optimiser.devices.heat_pump import HeatPump
 from controls.optimiser.devices.tank import FreeTank
 from controls.optimiser.moving_steps import (
     cuts_of,
@@ -18,25 +20,31 @@ from controls.optimiser.moving_steps import (
     laid_over,
     means_of,
     spans_of,
-    why_not_moving,
     with_moving_steps,
 )
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.closed_loop.present_case import whole_relays
+from controls.planning.execution import commands_until, not_renewed
 from controls.planning.frozen_plan import commands_of, make_plan
-from controls.planning.replay.past_day import governed
+from controls.planning.plan_inputs import plan_request
+from controls.planning.replay.past_day import Readings, governed
 from controls.planning.scenarios import with_scenarios
+from controls.planning.tariff_terms import Offer, tariff_offer
 from controls.planning.triggers import plan_window, planned_states
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from tests.controls.optimiser.rooms_toy import house, room
+from tests.controls.optimiser.test_heat_pump import case_with as pump_case
+from tests.controls.optimiser.test_heat_pump import pump
 from tests.controls.optimiser.test_tank import case_with, tank
-from tests.controls.planning.examples import HOME, NOW, request
+from tests.controls.planning.examples import HOME, NOW, forecast, inputs, request
 from tests.controls.planning.test_bad_plans import Bed, bed, market
 from tests.controls.planning.test_scenarios import uncertain_forecast
-from tests.controls.planning.test_tariff_terms import POWER
+from tests.controls.planning.test_tariff_terms import POWER, home
 
 __all__ = ["bed"]
 
@@ -86,10 +94,10 @@ def test_whole_relays_make_up_for_what_they_left_undone() -> None:
     assert done == pytest.approx(8 * 1.4, abs=0.51)
 
 
-def moving(asked: PlanRequest) -> Plan:
+def moving(asked: PlanRequest, gap: float = 1e-9) -> Plan:
     """The plan of a request over moving steps, checked by what is written without its rows."""
     over = with_moving_steps(asked)
-    found = solve(over, gap=1e-9)
+    found = solve(over, gap=gap)
     assert isinstance(found, Solution), found
     assert replay_case(case_of(over), found.series).problems == ()
     return make_plan(over, found, created_at_utc=NOW, version=1)
@@ -106,6 +114,17 @@ def test_a_stored_plan_of_moving_steps_costs_what_quarter_hours_do_and_tells_its
     told = commands_of(made, HOME, epoch=0)
     assert {one.valid_until_utc - one.valid_from_utc for one in told} == {timedelta(minutes=15)}
     assert max(one.valid_until_utc for one in told) == made.request.start_utc + timedelta(hours=2)
+    # Nobody renews it: after these two hours it sets nothing, although it reaches for two days.
+    over_utc = made.request.start_utc + timedelta(hours=2)
+    assert commands_until(made) == over_utc
+    assert not_renewed(made, over_utc - timedelta(seconds=1)) is None
+    late = not_renewed(made, over_utc)
+    assert late is not None
+    assert (late.code, late.message) == (
+        "plan_not_renewed",
+        "plan 1 of 2026-01-01 10:07Z sets no device since 12:00Z and no plan took its place:"
+        " devices are at their safe values",
+    )
     # Two hours of it can be judged, and no quarter hour of a long step.
     start_utc = made.request.start_utc
     assert len(governed([made], start_utc, start_utc + timedelta(hours=6))) == 8
@@ -176,14 +195,13 @@ def test_relays_of_a_tank_are_whole_in_quarter_hours_and_shared_in_long_steps() 
     assert "duty_from_h" not in tank(2).model_dump()
 
 
-def test_a_site_asks_for_moving_steps_and_is_told_why_it_keeps_quarter_hours(bed: Bed) -> None:
+def test_a_site_asks_for_moving_steps_whatever_its_tariff(bed: Bed) -> None:
     bed.feed(market(2), first=0, sha="b")
     bed.site = bed.site.model_copy(update={"plan_steps": "moving"})
     made = bed.plan()
     assert isinstance(made, Plan), made
     assert sorted(set(made.request.steps_h))[:2] == [0.25, 1.0]
     assert made.steps[-1].end_utc - made.steps[0].start_utc > timedelta(hours=36)
-    assert "plan_steps" not in made.request.inputs
     assert bed.plan() == made, "the same inputs twice are one plan"
     assert bed.release(made.plan_id).released
     bed.clock.advance(timedelta(hours=3))
@@ -193,6 +211,107 @@ def test_a_site_asks_for_moving_steps_and_is_told_why_it_keeps_quarter_hours(bed
     bed.site = Site.model_validate(content | {"plan_steps": "moving", "tariffs": dear})
     kept = bed.plan()
     assert isinstance(kept, Plan), kept
-    assert set(kept.request.steps_h) == {0.25}
-    assert "peaks" in kept.request.inputs["plan_steps"]
-    assert why_not_moving(request()) == ""
+    assert (set(kept.request.steps_h), len(kept.request.bills)) == ({0.25, 1.0, 2.0, 3.0}, 1)
+    assert Plan.model_validate_json(kept.model_dump_json()) == kept
+
+
+def test_a_peak_of_flat_load_costs_by_hand_what_it_costs_in_long_steps() -> None:
+    asked = request(site=home({"demand": [POWER]}), horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
+    made, hours = moving(asked), len(asked.load_kw) / 4
+    # 0.8 kW at 4.9, and as much is the peak at 100: a battery that must end as full has nothing to give.
+    assert made.objective == pytest.approx(0.8 * hours * 4.9 + 0.8 * 100)
+    assert made.costs["demand"] == pytest.approx(80)
+    assert len(made.steps) == 35
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize("window_minutes", [15, 60])
+@pytest.mark.parametrize("tiers", [False, True])
+def test_a_peak_is_shaved_in_long_steps_as_in_quarter_hours(window_minutes: int, tiers: bool) -> None:
+    """Load is flat within every step: the mean over a step of any plan of quarter hours is then no dearer."""
+    periods = {"periods": [{"period_id": "all", "tiers": [{"price": 2, "up_to": 30}, {"price": 6}]}]} if tiers else {}
+    site = home({"demand": [POWER | {"window_minutes": window_minutes}], **periods})
+    flat = request(site=site, horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
+    spans = spans_of(flat.start_utc, len(flat.load_kw))
+    high = {next(n for n, (first, after) in enumerate(spans) if after - first == long) for long in (4, 12)}
+    load = [3.0 if n in high else 0.8 for n, (first, after) in enumerate(spans) for _ in range(first, after)]
+    asked = flat.model_copy(update={"load_kw": tuple(load)})
+    made, fine = moving(asked), solve(asked, gap=1e-9)
+    assert isinstance(fine, Solution), fine
+    assert made.objective == pytest.approx(fine.objective, rel=1e-6)
+    assert made.costs == pytest.approx(dict(fine.costs), abs=1e-3)
+    bought = [step.import_kw for step in made.steps]
+    assert made.costs["demand"] == pytest.approx(100 * max(bought))
+    assert max(bought) < 2.9, "a peak of three hours is shaved"
+    # The same peak once a step: of twelve quarter hours at one power the first says it all.
+    (bill,) = case_of(made.request).connection.priced
+    powers = Linear.of(np.arange(len(made.steps)))
+    peaks = [row for row in bill.rows(Linear.of(np.arange(99)), powers, powers) if row.name in bill.peaks]
+    assert [row.constraint.linear.size for row in peaks] == [
+        len(made.steps) if window_minutes == 15 else len(made.steps) - 6
+    ]
+
+
+def test_a_heat_pump_holds_its_set_point_in_long_steps_at_the_mean_of_what_each_quarter_hour_makes() -> None:
+    """3 kWh of heat go in each hour, 1 kWh of electricity at a COP of 3: by hand, and as quarter hours have it."""
+    steps, start = 192, datetime(2026, 1, 5, 3, tzinfo=UTC)
+    spans = spans_of(start, steps)
+    fine = pump_case((0.3,) * steps, end_min_kwh=6.0, min_state_h=0.25).model_copy(update={"step_h": (0.25,) * steps})
+    (quarters,) = fine.devices
+    long = fine.model_copy(
+        update={
+            "step_h": tuple(hours_of(spans).tolist()),
+            "load_kw": (0.0,) * len(spans),
+            "devices": (laid_over(quarters, spans),),
+            "connection": fine.connection.over([(fine.connection, first) for first, _ in spans]),
+        }
+    )
+    for case in (fine, long):
+        found = solve(case, gap=1e-6)
+        assert isinstance(found, Solution), found
+        assert replay_case(case, found.series).problems == ()
+        assert found.objective == pytest.approx(0.3 * 48.0, rel=1e-5)
+    cops = tuple(2.0 + 2.0 * (n % 2) for n in range(steps))
+    over = laid_over(quarters.model_copy(update={"cop": cops}), spans)
+    assert isinstance(over, HeatPump)
+    assert over.cop == means_of(cops, spans)
+    # 2 kW in three hours: at COPs of 2 and 4 by turns 18 kWh of heat.
+    assert 2.0 * 3.0 * np.broadcast_to(over.cop, len(spans))[-1] == pytest.approx(18.0)
+
+
+@pytest.mark.parametrize("store_kwh", [0.5, 5.0, 11.0])
+def test_a_sites_heat_pump_is_planned_for_two_days_from_whatever_it_holds(store_kwh: float) -> None:
+    params = {"capacity_kwh": 12, "empty_degc": 30, "full_degc": 60, "normal_degc": 45, "normal_kw": 2.0}
+    heats = {"asset_id": "hp", "kind": "heat_pump", "params": {**params, "forced_kw": 3.0, "draw_kw": 0.8}}
+    site = Site.model_validate({**HOME.model_dump(), "assets": [*HOME.model_dump()["assets"], heats]})
+    given = inputs(mode=Mode.FULL, horizon_h=48.0)
+    asked = plan_request(site, **given | {"states": given["states"] | {"hp": (store_kwh, 1.0)}})
+    assert isinstance(asked, PlanRequest), asked
+    made = moving(asked, gap=1e-3)
+    assert made.steps[-1].end_utc - made.steps[0].start_utc > timedelta(hours=36)
+    assert {step.devices["hp"]["sg_ready_state"] for step in made.steps} <= {1.0, 2.0, 3.0, 4.0}
+
+
+def test_a_past_plan_of_long_steps_is_billed_by_its_quarter_hours() -> None:
+    site = home({"demand": [POWER]})
+    asked = request(site=site, horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
+    case = case_of(with_moving_steps(asked))
+
+    def bill(first_utc: datetime, net_kw: Floats, most_kw: float) -> Offer | Finding:
+        assert net_kw == pytest.approx([0.8] * len(asked.load_kw))
+        return tariff_offer(site, prices={}, start_utc=first_utc, net_kw=net_kw, most_kw=most_kw)
+
+    again = Readings(load_kw={}, import_price={}, bill=bill).billed(case)
+    assert not isinstance(again, Finding)
+    assert again.connection.interval_steps == case.connection.interval_steps
+    assert again.connection.import_price_per_kwh == pytest.approx(case.connection.import_price_per_kwh)
+    answers = [solve(one, gap=1e-9) for one in (case, again)]
+    assert len({round(found.objective, 6) for found in answers if isinstance(found, Solution)}) == 1
+
+
+def test_a_heat_pump_that_begins_full_ends_where_a_long_step_can_end() -> None:
+    full = pump(192, init_kwh=20.0, end_min_kwh=19.0)
+    over = laid_over(full, spans_of(datetime(2026, 1, 5, 3, tzinfo=UTC), 192))
+    # Three hours of three kilowatts are more than twenty kWh of heat: its own set-point is what can be asked for.
+    assert isinstance(over, HeatPump)
+    assert over.end_min_kwh == 6.0

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from controls.planning.triggers import Decision, plan_window, planned_states, replan
+from controls.planning.triggers import Decision, Since, Trigger, first_due, plan_window, planned_states, replan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
 from tests.controls.planning.examples import NOW, device, plan
@@ -86,3 +86,32 @@ def test_the_planned_charge_runs_straight_between_its_points(last: Plan) -> None
     assert middle == pytest.approx((soc_init_kwh + last.steps[0].total("soc_end_kwh")) / 2)
     assert planned_states(last, end) == {}
     assert planned_states(last, start - timedelta(seconds=1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("share", "reason"), [(0.75, "pv gave 3.00 kW lately where the plan counted on 4.00 kW"), (0.85, ""), (1.25, "pv")]
+)
+def test_a_sun_off_the_plan_by_more_than_a_fifth_asks_and_not_before_the_plan_is_half_an_hour_old(
+    last: Plan, share: float, reason: str
+) -> None:
+    since = Since(sun_kw={"pv": (4.0, 4.0 * share)})
+    asked = decide(last, since=since, now_utc=NOW + timedelta(minutes=30))
+    assert (asked.should_plan, reason in asked.reason) == (bool(reason), True)
+    held = decide(last, since=since, now_utc=NOW + timedelta(minutes=29))
+    assert not held.should_plan
+    assert ("but the last plan is 29.0 min old (at least 30)" in held.reason) is bool(reason)
+    # A fifth of next to nothing is nothing.
+    assert not decide(last, since=Since(sun_kw={"pv": (0.2, 0.5)}), now_utc=NOW + timedelta(minutes=40)).should_plan
+
+
+def test_a_device_that_a_person_has_taken_asks_for_a_plan(last: Plan) -> None:
+    asked = decide(last, since=Since(by_hand=frozenset({"battery"})))
+    assert (asked.should_plan, asked.reason) == (True, "battery was taken by hand")
+
+
+def test_what_need_not_wait_comes_before_what_must() -> None:
+    slow, soon = Trigger("the sun", after=timedelta(minutes=30)), Trigger("an override")
+    assert first_due([slow, soon], timedelta(minutes=10)) == soon
+    assert first_due([slow, soon], timedelta(minutes=30)) == slow
+    assert first_due([slow], timedelta(minutes=10)) == slow
+    assert first_due([], None) is None

@@ -14,9 +14,9 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from orchestration import partitions
 from orchestration.jobs import enpi_report
-from orchestration.partitions import SITES
+from orchestration.partitions import PARTITION_TAG, SITES
 from orchestration.resources import ProjectResource
-from orchestration.schedules import PARTITION_TAG, monthly_reports, quarterly_enpi_reports
+from orchestration.schedules import monthly_reports, quarterly_enpi_reports
 from tests.reports import plant
 
 
