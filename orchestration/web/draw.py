@@ -74,7 +74,9 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
-        word=lambda text: page_word(text, locale),
+        ours=lambda text: page_word(text, locale),
+        # A report reads as it was published, whoever looks.
+        word=lambda text: page_word(text, "en" if page.told_in else locale),
     )  # fmt: skip
 
 
@@ -120,10 +122,10 @@ def _is_picker(block: PageBlock) -> bool:
     return block.kind == "choice" or (block.kind == "form" and block.method == "get")
 
 
-def _chosen(run: Iterable[PageBlock]) -> str:
+def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     """What pickers say now, in one line."""
     choices = [block for block in run if block.kind == "choice"]
-    return " · ".join(option.text for block in choices for option in block.options if option.is_chosen)
+    return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 
 def _chart(block: Chart) -> Markup:

@@ -17,6 +17,7 @@ from reports.pages.address import Address
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import TONES, format_alike, standing_of, words
 
@@ -119,10 +120,10 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
 
 def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     # Its id is that of the use.
-    baseline = (line.baseline or "none yet").rpartition("/enb ")[2]
+    baseline = named(line.baseline.rpartition("/enb ")[2]) if line.baseline else "none yet"
     tone = "plain" if line.has_approved_baseline else "muted"
     name = Cell(text=line.name, figure_id=f"{line.site}/{line.id}")
-    return (name, Cell(text=site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+    return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
 def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:
@@ -150,7 +151,7 @@ def use_page(told: UseTold, address: Address) -> Page:
     ]
     path = f"/enpi/{told.site.site_id}/{told.seu.seu_id}/quarters.csv"
     return Page(
-        title=f"{told.seu.name}, {told.site.name}",
+        title=named(f"{told.seu.name}, {told.site.name}"),
         address=address,
         parts=tuple(parts),
         findings=tuple(told.findings),
@@ -164,7 +165,7 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     site = told.site
     uses = tuple(
         Option(
-            text=each.name, href=use_address(address, site.site_id, each.seu_id, baseline=None),
+            text=named(each.name), href=use_address(address, site.site_id, each.seu_id, baseline=None),
             is_chosen=each.seu_id == told.seu.seu_id,
         )
         for each in site.seus
@@ -338,7 +339,9 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
         ("Approved by", approved, ""),
     )
-    drivers = tuple((told.site.stream_name(each.driver_id), each.justification, "") for each in told.seu.drivers)
+    drivers = tuple(
+        (named(told.site.stream_name(each.driver_id)), named(each.justification), "") for each in told.seu.drivers
+    )
     blocks: tuple[PageBlock, ...] = (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts))
     if drivers:
         blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))

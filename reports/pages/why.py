@@ -18,6 +18,7 @@ from reports.pages.energy import defused
 from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Steps
 from reports.pages.why_links import TAKES, WHY, why_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import named
 from reports.texts.numbers import exact_text, unit_text
 from reports.writer import format_alike, words
 
@@ -117,7 +118,8 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
 def _label(figure: Figure, told: Explained) -> str:
     title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
     label = figure.label.replace(figure.kpi, title)
-    return label.replace(figure.scope, told.of) if figure.scope in label else f"{label} of {told.of}"
+    of = named(told.of)
+    return label.replace(figure.scope, of) if figure.scope in label else f"{label} of {of}"
 
 
 def _days(figure: Figure) -> str:
@@ -151,7 +153,7 @@ def _facts(told: Explained) -> Steps:
     figure = told.figure
     with_care = ", ".join(map(words, figure.findings))
     facts = [
-        ("Scope", figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})", ""),
+        ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
         ("Period", f"{_days(figure)} of {told.time_zone}", ""),
         ("Exact value", exact_text(figure.value, figure.unit), ""),
         ("Coverage", "" if figure.coverage is None else f"{figure.coverage:.1%} of its time was read", ""),
@@ -203,7 +205,7 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
 
 
 def _input_text(each: TraceInput) -> str:
-    return " ".join(part for part in (each.id, each.sha256[:16], each.value) if part)
+    return named(" ".join(part for part in (each.id, each.sha256[:16], each.value) if part))
 
 
 def _readings(told: Explained) -> tuple[PageBlock, ...]:
@@ -233,14 +235,14 @@ def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     source = ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None)
     quality = words(QualityCode(row["quality_code"]).name.lower()) + (", simulated" if row["is_synthetic"] else "")
     return (
-        row["meter_id"],
+        named(row["meter_id"]),
         row["register"],
         row["start_utc"].astimezone(zone(time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
         str(row["minutes"]),
         f"{Decimal(repr(round(row['value'], 6))):,f}",
         unit_text(row["unit"]),
         quality,
-        source,
+        named(source),
         f"{row['recorded_at_utc']:%Y-%m-%d %H:%M:%S}",
     )
 

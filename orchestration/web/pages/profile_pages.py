@@ -15,6 +15,7 @@ from orchestration.web.route_rights import asked
 from reports.pages.board import TITLES
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)
 HOME = "home_board"
@@ -40,7 +41,7 @@ def profile(ask: Ask = asked(None)) -> Response:
         )),
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
-    return draw(ask, Page(title=person.name, address=ask.address, parts=parts))
+    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts))
 
 
 @router.post("/profile/board")
