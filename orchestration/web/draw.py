@@ -70,6 +70,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         person=None if ask is None else ask.person,
         csrf="" if ask is None else ask.csrf,
         banner=banner if ask is None else ask.banner,
+        theme="" if ask is None else ask.theme,
         nav=() if ask is None else _nav(ask, page.address),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",

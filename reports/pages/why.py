@@ -15,10 +15,11 @@ from data_quality.contracts.time import zone
 from reports.life.figure_trace import TraceReport, VersionChange
 from reports.pages.address import Address
 from reports.pages.energy import defused
-from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Steps
+from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Picture, Steps
 from reports.pages.why_links import TAKES, WHY, why_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import named
+from reports.svg.lineage import Node, lineage_svg
+from reports.texts.locales import named, page_word, period_text, rules_of
 from reports.texts.numbers import exact_text, unit_text
 from reports.writer import format_alike, words
 
@@ -95,7 +96,7 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
     parts = [
-        Part(key="value", blocks=(_headline(told), _verdict(told), _facts(told))),
+        Part(key="value", blocks=(_headline(told, address), _verdict(told), _facts(told))),
         Part(key="formula", title="Formula", blocks=_formula(told)),
         Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
         Part(key="readings", title="Readings behind it", blocks=_readings(told)),
@@ -129,9 +130,9 @@ def _days(figure: Figure) -> str:
     return f"{hour}, local day {span}" if hour else f"{span} (local days)"
 
 
-def _headline(told: Explained) -> Numbers:
+def _headline(told: Explained, address: Address) -> Numbers:
     figure = told.figure
-    [text] = format_alike([figure.value], figure.unit)
+    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     tone = "bad" if told.findings else "plain"
     number = Number(
         label=_label(figure, told), text=text, unit=unit_text(figure.unit), note=_days(figure), tone=tone,
@@ -182,12 +183,13 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
         (
             words(figure.trace.computation),
             f"{_label(figure, told)}, {_days(figure)}: {exact_text(figure.value, figure.unit)}",
-            address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address),
+            _reason_of(figure, told, address),
         )
         for figure in told.graph[1:]
     ]
     steps += [(words(each.role), _input_text(each), "") for each in told.found.inputs if each.kind != "figure"]
-    blocks: list[PageBlock] = [Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES]))]
+    blocks: list[PageBlock] = [_lineage(told, address)] if steps else []
+    blocks.append(Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES])))
     if rest := steps[MOST_NODES:]:
         rows = [Row(cells=(Cell(text=word), Cell(text=text))) for word, text, _ in rest]
         columns = (Column(title="What"), Column(title="Which", weight=4))
@@ -195,6 +197,48 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
             Table(key="others", title=f"{len(rest)} others", sheet="others", columns=columns, rows=tuple(rows))
         )
     return tuple(blocks)
+
+
+def _lineage(told: Explained, address: Address) -> Picture:
+    """The graph of what it is made of; the list below says the same, and names what is not drawn."""
+    nodes = [
+        Node(
+            key=figure.figure_id,
+            kind=_label(figure, told),
+            text=f"{_shown(figure, address)} · {period_text(figure.start, figure.end, address.locale, is_short=True)}",
+            made_of=tuple(_node_key(each) for each in figure.trace.inputs),
+            href=_reason_of(figure, told, address) if at else "",
+        )
+        for at, figure in enumerate(told.graph)
+    ]
+    sources = {_node_key(each): each for each in told.found.inputs if each.kind != "figure"}
+    nodes += [
+        Node(key=key, kind=page_word(words(each.role), address.locale), text=each.id or each.value, is_source=True)
+        for key, each in sources.items()
+    ]
+    title = page_word("What it is made of", address.locale)
+    caption = "From the number to what it rests on; the list below says the same."
+    svg = lineage_svg(
+        title,
+        page_word(caption, address.locale),
+        nodes,
+        others=lambda count: page_word(f"and {count} others", address.locale),
+        is_mirrored=rules_of(address.locale).is_right_to_left,
+    )
+    return Picture(key="lineage", title="What it is made of", svg=svg, caption=caption)
+
+
+def _node_key(each: TraceInput) -> str:
+    return each.id if each.kind == "figure" else f"{each.role}|{each.id}"
+
+
+def _shown(figure: Figure, address: Address) -> str:
+    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
+    return f"{text} {unit_text(figure.unit)}".strip()
+
+
+def _reason_of(figure: Figure, told: Explained, address: Address) -> str:
+    return address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address)
 
 
 def _reason(figure: Figure, told: Explained, address: Address) -> str:
