@@ -120,9 +120,9 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
 
 def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     # Its id is that of the use.
-    baseline = named(line.baseline.rpartition("/enb ")[2]) if line.baseline else "none yet"
+    baseline = (line.baseline or "none yet").rpartition("/enb ")[2]
     tone = "plain" if line.has_approved_baseline else "muted"
-    name = Cell(text=line.name, figure_id=f"{line.site}/{line.id}")
+    name = Cell(text=named(line.name), figure_id=f"{line.site}/{line.id}")
     return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 

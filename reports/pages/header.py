@@ -105,7 +105,13 @@ def _form(at: Address, scopes: Mapping[str, str], scope: str, period: Period) ->
     ]
     as_of = "" if at.as_of_utc is None else f"{at.as_of_utc:%Y-%m-%dT%H:%M:%SZ}"
     fields = (
-        Input(name="scope", label="Scope", kind="select", value=scope, options=tuple(scopes.items())),
+        Input(
+            name="scope",
+            label="Scope",
+            kind="select",
+            value=scope,
+            options=tuple((key, named(name)) for key, name in scopes.items()),
+        ),
         Input(
             name="period",
             label="Period",

@@ -204,7 +204,7 @@ def _lineage(told: Explained, address: Address) -> Picture:
     nodes = [
         Node(
             key=figure.figure_id,
-            kind=_label(figure, told),
+            kind=page_word(_label(figure, told), address.locale),
             text=f"{_shown(figure, address)} · {period_text(figure.start, figure.end, address.locale, is_short=True)}",
             made_of=tuple(_node_key(each) for each in figure.trace.inputs),
             href=_reason_of(figure, told, address) if at else "",

@@ -14,7 +14,7 @@ from reports.texts.report_words import WORDS
 _NO_BREAK = "\u00a0"
 _OPEN, _SHUT = "\u2068", "\u2069"
 # Between the parts of a list; a comma within a name is none.
-_LIST = re.compile(f", (?![^{_OPEN}]*{_SHUT})")
+_LIST, _NOTES = (re.compile(f"{mark} (?![^{_OPEN}]*{_SHUT})") for mark in ",;")
 
 
 class Language(NamedTuple):
@@ -113,27 +113,30 @@ def _page_word(text: str, language: str) -> str:
         return found
     if text.startswith(_OPEN) and text.find(_SHUT) == len(text) - 1:
         return text
-    for pattern, told in _sentences().get(language, ()):
-        if given := pattern.fullmatch(text):
+    for part, pattern, told in _sentences().get(language, ()):
+        if part in text and (given := pattern.fullmatch(text)):
             said = (
                 # A place of words may hold a list.
                 ", ".join(_page_word(part, language) for part in _LIST.split(each)) if name.startswith("said") else each
                 for name, each in given.groupdict().items()
             )
             return told.format(*said)
-    return text
+    # Notes stand one behind the other.
+    return "; ".join(_page_word(part, language) for part in _NOTES.split(text)) if "; " in text else text
 
 
 @lru_cache
-def _sentences() -> Mapping[str, list[tuple[re.Pattern[str], str]]]:
-    """Sentences with places for what differs, by language."""
-    found: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+def _sentences() -> Mapping[str, list[tuple[str, re.Pattern[str], str]]]:
+    """Sentences with places for what differs, by language; before each the longest part that none of them is without:
+    a page has a thousand texts that are none of these.
+    """
+    found: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
     for english, languages in _page_words().items():
         if "{0" in english:
             places = re.sub(r"\\{(\d)(:said)?\\}", _place, re.escape(english))
-            pattern = re.compile(places)
+            part = max(re.split(r"\{\d(?::said)?\}", english), key=len)
             for language, told in languages.items():
-                found.setdefault(language, []).append((pattern, told))
+                found.setdefault(language, []).append((part, re.compile(places), told))
     return found
 
 

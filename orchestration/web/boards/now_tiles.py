@@ -154,7 +154,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
     if rows.is_empty():
         return []
     made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
-    return [(f"{each.start:%a %d %b} to baseline", shown) for each in made if (shown := now.show.shown(each))]
+    return [(f"{each.start:%a} {each.start} to baseline", shown) for each in made if (shown := now.show.shown(each))]
 
 
 def block(now: SiteNow) -> tariff_block.TariffBlock:
