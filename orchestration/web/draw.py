@@ -129,6 +129,13 @@ def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 
+def _said_in(block: Plot | Chart, word: Callable[[str], str]) -> Plot | Chart:
+    """The chart with its title and the names of its series in a language."""
+    name = "lines" if isinstance(block, Plot) else "series"
+    said = tuple(each.model_copy(update={"name": word(each.name)}) for each in getattr(block, name))
+    return block.model_copy(update={"title": word(block.title), name: said})
+
+
 def _chart(block: Chart) -> Markup:
     return Markup(chart_svg(block))  # noqa: S704 - reports/svg escapes every text
 
@@ -152,6 +159,7 @@ def _environment() -> Environment:
         "groups": _runs,
         "said": lambda text, word: word(text),
         "chosen": _chosen,
+        "said_in": _said_in,
         "plot_data": plot_data,
         "chart_svg": _chart,
         "chart_table": chart_table,

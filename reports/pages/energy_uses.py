@@ -99,7 +99,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
             Row(
                 cells=(
                     *_line_cells(line, sites[line.site]),
-                    *_standing_cells(quarter, deviation),
+                    *_standing_cells(quarter, deviation, address.locale),
                     _text(line.last_report),
                 )
             )
@@ -126,10 +126,10 @@ def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
-def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:
+def _standing_cells(quarter: Quarter | None, deviation: Figure | None, locale: str) -> tuple[Cell, ...]:
     if quarter is None or deviation is None:
         return (_text(None), _text(None), Cell(text=words("not_assessable"), tone="muted"))
-    [text] = format_alike([deviation.value], "percent", signed=True)
+    [text] = format_alike([deviation.value], "percent", locale=locale, signed=True)
     status = Cell(text=words(quarter.standing), tone=TONES.get(quarter.standing, "plain"))
     return (Cell(text=quarter.period.label), Cell(text=text, figure_id=deviation.figure_id, decimals=1), status)
 
@@ -143,9 +143,13 @@ def use_page(told: UseTold, address: Address) -> Page:
     parts = [
         Part(key="selection", blocks=_selection(told, address)),
         Part(key="standing", title="How it stands", blocks=_standing(told, address)),
-        Part(key="bars", title="Expected and actual", blocks=_bars(told)),
-        Part(key="quarters", title="Quarters", blocks=(_table(told.quarters, "quarters", told.span.label),)),
-        Part(key="index", title="Index over three years", blocks=_index(told)),
+        Part(key="bars", title="Expected and actual", blocks=_bars(told, address.locale)),
+        Part(
+            key="quarters",
+            title="Quarters",
+            blocks=(_table(told.quarters, "quarters", told.span.label, address.locale),),
+        ),
+        Part(key="index", title="Index over three years", blocks=_index(told, address.locale)),
         Part(key="model", title="The baseline", blocks=_model(told, address)),
         Part(key="care", title="What else must be known", blocks=_care(told)),
     ]
@@ -208,7 +212,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     numbers = tuple(
         Number(
             label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
-            text=format_alike([figure.value], figure.unit, signed=figure is deviation)[0],
+            text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
             unit="%" if figure is deviation else "",
             note=note,
             tone=tone,
@@ -225,7 +229,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     return (Paragraph(text=text, tone=tone), Numbers(numbers=numbers))
 
 
-def _bars(told: UseTold) -> tuple[PageBlock, ...]:
+def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     if not told.quarters:
         return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
     before = [told.before.get(_number(each.period.start)) for each in told.quarters]
@@ -243,7 +247,7 @@ def _bars(told: UseTold) -> tuple[PageBlock, ...]:
         shape="bars",
         categories=tuple(each.period.label for each in told.quarters),
         series=tuple(series),
-        locale=told.site.locale,
+        locale=locale,
         figure_ids=tuple(each.figures[name].figure_id for each in told.quarters for name in SHOWN),
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
@@ -262,7 +266,7 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
     return tuple(_value(each.figures[measure]) for each in quarters)
 
 
-def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
+def _table(quarters: Sequence[Quarter], key: str, title: str, locale: str) -> Table:
     columns = (
         Column(title="Quarter"),
         *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
@@ -270,7 +274,9 @@ def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
         Column(title="Flags", weight=3),
     )  # fmt: skip
     texts = {
-        name: format_alike([each.figures[name].value for each in quarters], unit, signed=name == "deviation_percent")
+        name: format_alike(
+            [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
+        )
         for name, (_, unit) in SHOWN.items()
     }
     rows = []
@@ -284,14 +290,14 @@ def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
             Row(
                 cells=(
                     Cell(text=each.period.label), *cells, Cell(text=status, tone=TONES.get(each.standing, "plain")),
-                    Cell(text=sure), Cell(text=f"{result.compared_days} of {result.days}"), Cell(text=flags or "none"),
+                    Cell(text=sure), Cell(text=f"{result.compared_days} / {result.days}"), Cell(text=flags or "none"),
                 )
             )
         )  # fmt: skip
     return Table(key=key, title=title, sheet=key, columns=columns, rows=tuple(rows))
 
 
-def _index(told: UseTold) -> tuple[PageBlock, ...]:
+def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     """One series a version; 100 is what the version expects."""
     labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
     if not labels:
@@ -314,10 +320,12 @@ def _index(told: UseTold) -> tuple[PageBlock, ...]:
     series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
     chart = Chart(
         key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
-        series=tuple(series), locale=told.site.locale,
+        series=tuple(series), locale=locale,
         note="Quarters of a version's own training lie near 100 by construction.",
     )  # fmt: skip
-    tables = [_table(told.trend[number], f"index_v{number}", f"Version {number}") for number in sorted(told.trend)]
+    tables = [
+        _table(told.trend[number], f"index_v{number}", f"Version {number}", locale) for number in sorted(told.trend)
+    ]
     return (chart, *tables)
 
 

@@ -128,10 +128,10 @@ def _page_word(text: str, language: str) -> str:
 @lru_cache
 def _sentences() -> Mapping[str, list[tuple[str, re.Pattern[str], str]]]:
     """Sentences with places for what differs, by language; before each the longest part that none of them is without:
-    a page has a thousand texts that are none of these.
+    a page has a thousand texts that are none of these. What says most comes first: many end in `days`.
     """
     found: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
-    for english, languages in _page_words().items():
+    for english, languages in sorted(_page_words().items(), key=lambda each: -len(re.sub(r"{.*?}", "", each[0]))):
         if "{0" in english:
             places = re.sub(r"\\{(\d)(:said)?\\}", _place, re.escape(english))
             part = max(re.split(r"\{\d(?::said)?\}", english), key=len)
