@@ -39,7 +39,7 @@ def profile(ask: Ask = asked(None)) -> Response:
     theme = Input(name=THEME, label="Light or dark", kind="select", value=ask.theme, options=themes)
     parts = (
         Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"),
-                                   _form(THEME, "Colours", (theme,), "Keep"))),
+                                   _form(THEME, "Colours", (theme,), "Use these colours"))),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
