@@ -26,7 +26,7 @@ from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
-from orchestration.partitions import SITES
+from orchestration.partitions import SITES, beside_sites
 from orchestration.previews import embedded, table
 from orchestration.previews_plan import execution_picture, plan_picture
 from orchestration.resources import ProjectResource
@@ -169,7 +169,7 @@ def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
     kinds={"polars"},
     owners=["team:control"],
     partitions_def=SITES,
-    deps=["core_site__released_commands", "core_lake__15min_readings"],
+    deps=["core_site__released_commands", beside_sites("core_lake__15min_readings")],
 )
 def core_site__execution(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

@@ -11,7 +11,7 @@ from data_quality.contracts.database import address_of
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
-from orchestration.partitions import SITE_MONTHS, SITES
+from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
 from orchestration.previews import Preview, bars_png, embedded, lines, lines_png, table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
@@ -50,7 +50,7 @@ def refusals(found: Mapping[str, Finding]) -> dg.MarkdownMetadataValue:
     kinds={"mlflow"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference"],
+    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference"],
 )
 def core_seu__baseline(
     context: dg.AssetExecutionContext,
@@ -96,16 +96,21 @@ def core_seu__baseline(
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITE_MONTHS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["core_seu__baseline", "core_lake__15min_readings"],
+    backfill_policy=SPAN_IN_ONE_RUN,
+    deps=[beside_sites("core_seu__baseline"), "core_lake__15min_readings"],
     io_manager_key="frames",
 )
 def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
     """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
     from ml.baselines.life.fit_site import expected_of_site
 
-    site, _ = project.site_and_months(context.partition_keys)
-    found = expected_of_site(site, lake=project.lake, store=project.baselines, fan_out=project.work(context.log.info))
+    work, scopes = project.work(context.log.info), months_of_run(context, project)
+    found = pl.concat(
+        [expected_of_site(site, lake=project.lake, store=project.baselines, fan_out=work) for site, _ in scopes]
+    )
+    if len(scopes) > 1:
+        return found
+    [(site, _)] = scopes
     by_use = found.sort("local_date").partition_by("seu_id", as_dict=True, maintain_order=True)
     newest = {str(seu_id): rows.tail(USE_DAYS) for (seu_id,), rows in sorted(by_use.items())[:PICTURES]}
     if newest:
@@ -121,7 +126,7 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     kinds={"mlflow"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference"],
+    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference"],
 )
 def core_seu__monitoring_baseline(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -178,7 +183,7 @@ def drawn(chart: "Chart") -> bytes:
     kinds={"mlflow", "lightgbm"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference", "core_site__weather_forecast"],
+    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
     context: dg.AssetExecutionContext,
@@ -252,7 +257,7 @@ def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetada
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__forecast_models", "core_lake__15min_readings", "core_site__weather_forecast"],
+    deps=["core_site__forecast_models", beside_sites("core_lake__15min_readings"), "core_site__weather_forecast"],
 )
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -300,7 +305,7 @@ def core_site__day_ahead_forecast(
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__day_ahead_forecast", "core_lake__15min_readings"],
+    deps=["core_site__day_ahead_forecast", beside_sites("core_lake__15min_readings")],
 )
 def core_site__forecast_scores(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

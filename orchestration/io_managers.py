@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from assets.stores.lake.lake_block import write_atomic
 from data_quality.contracts.baselines.expected import ExpectedDay
 from data_quality.contracts.errors import OurFault
+from orchestration.partitions import BY_BUCKET, sites_of
 from orchestration.resources import ProjectResource
 
 # An asset that hands over a frame names its contract here, or it cannot be written.
@@ -20,11 +21,14 @@ class ContractFrames(dg.ConfigurableIOManager):
 
     project: ProjectResource
 
-    def _files(self, context: dg.InputContext | dg.OutputContext) -> list[Path]:
+    def _files(self, context: dg.InputContext | dg.OutputContext) -> dict[str, Path]:
         # Months of a site share the site's file: what is handed over is the site's whole frame.
-        sites = sorted({key.rpartition("|")[2] for key in context.asset_partition_keys})
-        folder = self.project.project.data_dir.joinpath("frames", *context.asset_key.path)
-        return [folder / f"{site_id}.parquet" for site_id in sites]
+        keys, folder = context.asset_partition_keys, self.project.project.data_dir / "frames"
+        if not BY_BUCKET:
+            names = sorted({key.rpartition("|")[2] for key in keys})
+        else:
+            names = [site.site_id for site in sites_of(self.project, keys, context.step_context.dagster_run.tags)]
+        return {name: folder.joinpath(*context.asset_key.path, f"{name}.parquet") for name in names}
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> None:
         """Check and write one frame."""
@@ -37,12 +41,17 @@ class ContractFrames(dg.ConfigurableIOManager):
             )
         from data_quality.contracts.frames import enforce
 
-        # Exactly one: what one run writes is of one site.
-        (path,) = self._files(context)
-        write_atomic(enforce(obj, CONTRACTS[name]), path)
-        context.add_output_metadata({"dagster/row_count": obj.height, "path": dg.MetadataValue.path(str(path))})
+        rows, files = enforce(obj, CONTRACTS[name]), self._files(context)
+        if not files.keys() >= (others := set(rows["site_id"])):
+            raise OurFault(
+                f"asset {name} hands over rows of {sorted(others - files.keys())}, which its run is not about"
+            )
+        for site_id, path in files.items():
+            write_atomic(rows.filter(pl.col("site_id") == site_id), path)
+        folder = dg.MetadataValue.path(str(path if len(files) == 1 else path.parent))
+        context.add_output_metadata({"dagster/row_count": obj.height, "path": folder})
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame | None:
         """The frames of the sites whose partitions are asked for; None where none of them was written."""
-        frames = [pl.read_parquet(path) for path in self._files(context) if path.is_file()]
+        frames = [pl.read_parquet(path) for path in self._files(context).values() if path.is_file()]
         return pl.concat(frames) if frames else None

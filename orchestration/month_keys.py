@@ -1,9 +1,18 @@
 """Keys of partitions as text: of a site's months and quarters, `2025-01-01|factory`. Nothing of Dagster is needed."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, parse_period
+
+# Where sites are too many for keys of their own they share one: three digits, the same for a site for ever.
+BUCKETS = tuple(f"{number:03d}" for number in range(200))
+
+
+def bucket_of(site_id: str) -> str:
+    """The bucket of a site."""
+    return BUCKETS[int.from_bytes(hashlib.sha256(site_id.encode()).digest()[:8]) % len(BUCKETS)]
 
 
 def site_month_key(site_id: str, month: date) -> str:
@@ -66,3 +75,8 @@ def month_span(keys: Sequence[str], time_zone: str) -> Period:
     months = sorted(split_key(key)[0] for key in keys)
     index = months[-1].year * 12 + months[-1].month
     return Period(label=f"{months[0]:%Y-%m}", start=months[0], end=_month(index), time_zone=time_zone)
+
+
+def quarter_from(first: date, time_zone: str) -> Period:
+    """The local quarter that begins on a day."""
+    return parse_period(f"{first.year}-Q{(first.month + 2) // 3}", time_zone)

@@ -22,7 +22,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period, parse_period
+from data_quality.contracts.time import Clock, Period
 from data_quality.contracts.work.beside import is_small
 from orchestration.month_keys import month_span, split_key
 
@@ -185,12 +185,6 @@ class OpenProject:
         """Site and local months of one run's `month|site` keys."""
         site = self.site(split_key(keys[0])[1])
         return site, month_span(keys, site.time_zone)
-
-    def site_and_quarter(self, key: str) -> tuple[Site, Period]:
-        """Site and local quarter of a `first-day|site` key."""
-        first, site_id = split_key(key)
-        site = self.site(site_id)
-        return site, parse_period(f"{first.year}-Q{(first.month + 2) // 3}", site.time_zone)
 
     def desk(self, site: Site, clock: Clock) -> "Desk":
         """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""

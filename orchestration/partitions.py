@@ -1,11 +1,33 @@
-"""Partitions: time × site, never one per meter. A multi-partition key reads `2025-01-01|factory`."""
+"""Partitions: time × site, never one per meter. A multi-partition key reads `2025-01-01|factory`.
+
+A project that outgrew keys by site (instance/by_bucket.py) has 200 buckets in their place, `2025-01-01|017`. A run that
+a sensor or a schedule asks for then names the sites that it is about in a tag; one asked for by hand takes all of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import dagster as dg
 
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.instance.by_bucket import is_by_bucket
 from orchestration.instance.first_month import partitions_begin
+from orchestration.month_keys import (
+    BUCKETS,
+    bucket_of,
+    month_ranges,
+    month_span,
+    months_of_range,
+    quarter_from,
+    split_key,
+)
+from orchestration.open_project import OpenProject
 
 # For as long as this process lives: of older files the UI shows the months after "Reload definitions".
 FIRST_MONTH = f"{partitions_begin():%Y-%m-%d}"
+BY_BUCKET = is_by_bucket()
 
 SITES = dg.DynamicPartitionsDefinition(name="sites")
 # end_offset: the month in progress is a partition too, as its figures are wanted before it ends.
@@ -13,21 +35,117 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
 QUARTERS = dg.TimeWindowPartitionsDefinition(
     start=FIRST_MONTH, fmt="%Y-%m-%d", cron_schedule="0 0 1 1,4,7,10 *", end_offset=1
 )
-SITE_MONTHS = dg.MultiPartitionsDefinition({"month": MONTHS, "site": SITES})
-SITE_QUARTERS = dg.MultiPartitionsDefinition({"quarter": QUARTERS, "site": SITES})
+# Dagster puts the parts of a key in the order of these names: the time must come first.
+PLACE = "site_bucket" if BY_BUCKET else "site"
+PLACES = dg.StaticPartitionsDefinition(BUCKETS) if BY_BUCKET else SITES
+SITE_MONTHS = dg.MultiPartitionsDefinition({"month": MONTHS, PLACE: PLACES})
+SITE_QUARTERS = dg.MultiPartitionsDefinition({"quarter": QUARTERS, PLACE: PLACES})
+# A year of a site is one run, so one start of dbt; of a bucket it would not fit into memory.
+SPAN_IN_ONE_RUN = dg.BackfillPolicy.multi_run(1) if BY_BUCKET else dg.BackfillPolicy.single_run()
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+# The sites of a bucket that a run is about.
+SITES_TAG = "meterloom/sites"
 
 
-def request_of(run_key: str, key: str, dimension: str) -> dg.RunRequest:
-    """A run of one `first-day|site` key. dimension: month or quarter.
+class Asked(NamedTuple):
+    """Neighbouring months of a place as first and last key, and the sites that they are asked for."""
+
+    first: str
+    last: str
+    site_ids: tuple[str, ...]
+
+    def holds(self, name: str) -> bool:
+        """True where a `SITE|YYYY-MM` is among them."""
+        site_id, _, month = name.partition("|")
+        return site_id in self.site_ids and self.first[:7] <= month <= self.last[:7]
+
+
+class _Asking(Protocol):
+    """What a step, and a check, knows of its run."""
+
+    @property
+    def partition_keys(self) -> Sequence[str]:
+        """Those of this run."""
+
+    @property
+    def run(self) -> dg.DagsterRun:
+        """The run."""
+
+
+def beside_sites(asset: str) -> dg.AssetDep:
+    """A dependency between an asset by site and one by month, in either direction."""
+    # Of a bucket Dagster cannot tell which sites are in it: each rests on all.
+    return dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping() if BY_BUCKET else None)
+
+
+def place_of(site_id: str) -> str:
+    """What stands for a site in the keys of its months."""
+    return bucket_of(site_id) if BY_BUCKET else site_id
+
+
+def key_here(key: str) -> str:
+    """The key in which a `first-day|site` key stands in the graph."""
+    first, _, site_id = key.partition("|")
+    return f"{first}|{place_of(site_id)}"
+
+
+def asked_months(stale: Iterable[str]) -> list[Asked]:
+    """`SITE|YYYY-MM` as runs: of each place its spans of neighbouring months, with the sites that have some in it."""
+    by_place: dict[str, set[str]] = {}
+    for name in stale:
+        site_id, _, month = name.partition("|")
+        by_place.setdefault(f"{place_of(site_id)}|{month}", set()).add(site_id)
+    found = []
+    for first, last in month_ranges(by_place):
+        sites = {site_id for name in months_of_range(first, last) for site_id in by_place[name]}
+        found.append(Asked(first, last, tuple(sorted(sites))))
+    return found
+
+
+def sites_of(project: OpenProject, keys: Iterable[str], tags: Mapping[str, str]) -> list[Site]:
+    """The sites that a run with these keys and tags is about. Raises BadInput where there is none."""
+    places = sorted({split_key(key)[1] for key in keys})
+    if not BY_BUCKET:
+        return [project.site(place) for place in places]
+    asked = tags.get(SITES_TAG)
+    names = set(project.sites) if asked is None else set(asked.split(","))
+    found = [
+        site for site_id, site in sorted(project.sites.items()) if site_id in names and bucket_of(site_id) in places
+    ]
+    if not found:
+        raise BadInput(f"no site of this project is in bucket {', '.join(places)}", reason="empty_bucket")
+    return found
+
+
+def months_of_run(context: _Asking, project: OpenProject, *, is_whole: bool = False) -> list[tuple[Site, Period]]:
+    """The sites of a run with the months of its keys in their local time. is_whole: all of its buckets, whatever sites
+    it names. Raises BadInput.
+    """
+    keys, tags = context.partition_keys, context.run.tags if BY_BUCKET and not is_whole else {}
+    return [(site, month_span(keys, site.time_zone)) for site in sites_of(project, keys, tags)]
+
+
+def quarter_of_run(context: _Asking, project: OpenProject) -> list[tuple[Site, Period]]:
+    """The sites of a run with the quarter of its key in their local time. Raises BadInput."""
+    [key], tags = context.partition_keys, context.run.tags if BY_BUCKET else {}
+    first = split_key(key)[0]
+    return [(site, quarter_from(first, site.time_zone)) for site in sites_of(project, [key], tags)]
+
+
+def request_of(run_key: str, asked: Asked, dimension: str) -> dg.RunRequest:
+    """A run over keys. dimension: month or quarter.
 
     Dagster refuses a key that the asking process does not know. One that began before older readings arrived does not,
     and the process of the run does: it is told by the tags that Dagster would have made of the key.
     """
-    first, _, site_id = key.partition("|")
+    tags = {SITES_TAG: ",".join(asked.site_ids)} if BY_BUCKET else {}
+    if asked.first != asked.last:
+        return dg.RunRequest(run_key=run_key, tags={**tags, RANGE_START: asked.first, RANGE_END: asked.last})
+    first, _, place = asked.first.partition("|")
     if first >= FIRST_MONTH:
-        return dg.RunRequest(run_key=run_key, partition_key=key)
-    names = {"": key, f"/{dimension}": first, "/site": site_id}
-    return dg.RunRequest(run_key=run_key, tags={f"dagster/partition{name}": value for name, value in names.items()})
+        return dg.RunRequest(run_key=run_key, partition_key=asked.first, tags=tags)
+    names = {"": asked.first, f"/{dimension}": first, f"/{PLACE}": place}
+    tags |= {f"dagster/partition{name}": value for name, value in names.items()}
+    return dg.RunRequest(run_key=run_key, tags=tags)

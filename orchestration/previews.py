@@ -23,6 +23,7 @@ STYLES = ("-", "--", ":", "-.")
 # Of a series, before a forecast of it.
 DAYS_BEFORE = 7
 Preview = dg.MarkdownMetadataValue
+Metadata = dict[str, Any]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int = 50) -> dg.MarkdownMetadataValue:
@@ -32,6 +33,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int =
     if len(rows) > limit:
         lines.append(f"\n… and {len(rows) - limit} more rows")
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def by_site(shown: Mapping[str, Metadata]) -> Metadata:
+    """Metadata of a step over one site as they are; over several their plain facts, a line a site. shown: by site."""
+    if len(shown) == 1:
+        [facts] = shown.values()
+        return facts
+    plain = {site_id: {k: v for k, v in facts.items() if isinstance(v, int | str)} for site_id, facts in shown.items()}
+    names = list(dict.fromkeys(name for facts in plain.values() for name in facts))
+    rows = [[site_id, *(facts.get(name) for name in names)] for site_id, facts in plain.items()]
+    count = sum(int(facts.get("dagster/row_count", 0)) for facts in plain.values())
+    heads = ["site", *(name.removeprefix("dagster/").replace("_", " ") for name in names)]
+    return {"dagster/row_count": count, "sites": table(heads, rows, limit=len(rows))}
 
 
 def _cell(value: Any) -> str:

@@ -16,8 +16,9 @@ from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, Ru
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import instance_environment
+from orchestration.month_keys import split_key
 from orchestration.open_project import OpenProject
-from orchestration.partitions import RANGE_END, RANGE_START, SITES
+from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
 from orchestration.warehouse.tell_dagster import tell
 
 # Progress is told step by step; the event log keeps everything that a run says.
@@ -58,19 +59,19 @@ class Runner:
         Raises what the step that failed raised, naming the step: BadInput, Unreachable, OurFault for a bug; RunFailed
         where a check or the step itself says that it cannot be.
         """
+        first, last = partition_range or (partition, partition)
         all_tags: dict[str, str] = {}
-        if partition_range is not None:
-            first, last = partition_range
-            if first == last:
-                partition = first
-            else:
-                all_tags |= {RANGE_START: first, RANGE_END: last}
+        if BY_BUCKET and first and last and "|" in first:
+            all_tags[SITES_TAG] = split_key(first)[1]
+            first, last = key_here(first), key_here(last)
+        if first and last and first != last:
+            all_tags |= {RANGE_START: first, RANGE_END: last}
         started = time.perf_counter()
         # dbt prints its progress; the caller's standard output belongs to the answer.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             result = self._defs.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
-                partition_key=partition,
+                partition_key=first if first == last else None,
                 run_config={"loggers": QUIET, **({"ops": dict(config)} if config else {})},
                 tags=all_tags,
                 # An empty list would select nothing; None is the whole job.
@@ -80,7 +81,7 @@ class Runner:
         failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
         if not result.success:
             raise _why(result, job, failed)
-        shown = partition or (f"{partition_range[0]} to {partition_range[1]}" if partition_range else "")
+        shown = " to ".join(dict.fromkeys(partition_range or ([partition] if partition else [])))
         outcome = RunOutcome(job, result.run_id, time.perf_counter() - started, shown, failed)
         self.outcomes.append(outcome)
         return outcome

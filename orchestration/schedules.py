@@ -6,6 +6,7 @@ asks what is due (reports/life/due.py), so none is missed and none counts twice.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
+from itertools import islice
 
 import dagster as dg
 
@@ -25,7 +26,7 @@ from orchestration.jobs import (
     weather,
 )
 from orchestration.month_keys import site_quarter_key
-from orchestration.partitions import SITES, request_of
+from orchestration.partitions import SITES, SITES_TAG, Asked, key_here, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.due_reports import due_starts
@@ -99,28 +100,30 @@ def requests_of(
         for site_id, site in sites.items()
         for first in due_starts(project, site, now_utc, report=report, months=months)
     ]
-    wanted = [
-        (first, site_id)
-        for first, site_id in sorted(due, key=lambda each: (-each[0].toordinal(), each[1]))
-        if not was_asked(context.instance, job_name, site_quarter_key(site_id, first), sites[site_id], now_utc)
-    ]
+    wanted = dict[str, list[str]]()
+    for first, site_id in sorted(due, key=lambda each: (-each[0].toordinal(), each[1])):
+        # A quarter's key and a month's have one form: first local day and site, or its bucket.
+        key = key_here(site_quarter_key(site_id, first))
+        if not was_asked(context.instance, job_name, key, sites[site_id], now_utc):
+            wanted.setdefault(key, []).append(site_id)
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
-    for first, site_id in wanted[:at_most]:
-        # A quarter's key and a month's have one form: first local day and site.
-        key = site_quarter_key(site_id, first)
-        yield request_of(f"{RUN_KEY[months]}:{key}", key, "month" if months == 1 else "quarter")
+    for key, site_ids in islice(wanted.items(), at_most):
+        asked = Asked(key, key, tuple(site_ids))
+        yield request_of(f"{RUN_KEY[months]}:{key}", asked, "month" if months == 1 else "quarter")
 
 
 def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site, now_utc: datetime) -> bool:
-    """True where a run of that partition is on its way, or was begun since this local day's requests began.
+    """True where a run of that partition over the site is on its way, or was begun since this local day's requests
+    began.
 
     A run that fails is so asked for once a day, not once an hour.
     """
     since, tags = due_since_utc(now_utc, site.time_zone), {PARTITION_TAG: key}
     on_its_way = dg.RunsFilter(job_name=job_name, tags=tags, statuses=UNFINISHED)
     today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
-    return any(instance.get_runs_count(each) for each in (on_its_way, today))
+    runs = (run for each in (on_its_way, today) for run in instance.get_runs(each))
+    return any(site.site_id in run.tags.get(SITES_TAG, site.site_id).split(",") for run in runs)
 
 
 # Off the reports' minutes: only two steps run at a time.

@@ -1,10 +1,14 @@
 """Shells: the quarterly EnPI report of a site, and the reports of templates that end with a month."""
 
+from collections.abc import Callable, Sequence
+
 import dagster as dg
 
-from data_quality.contracts.time import Clock
-from orchestration.partitions import SITE_MONTHS, SITE_QUARTERS
-from orchestration.previews import table
+from data_quality.contracts.errors import MeterloomError, RunFailed
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, Period
+from orchestration.partitions import PLACE, SITE_MONTHS, SITE_QUARTERS, beside_sites, months_of_run, quarter_of_run
+from orchestration.previews import Metadata, by_site, table
 from orchestration.resources import ProjectResource
 
 # What a person looks for on the page of a run; all of them stand in the report.
@@ -13,9 +17,24 @@ SHOWN_FIGURES = 40
 MONTHS_OF_QUARTER = dg.MultiPartitionMapping(
     {
         "month": dg.DimensionPartitionMapping("quarter", dg.TimeWindowPartitionMapping()),
-        "site": dg.DimensionPartitionMapping("site", dg.IdentityPartitionMapping()),
+        PLACE: dg.DimensionPartitionMapping(PLACE, dg.IdentityPartitionMapping()),
     }
 )
+
+
+def each_of(scopes: Sequence[tuple[Site, Period]], make: Callable[[Site, Period], Metadata]) -> Metadata:
+    """The sites of a run one by one. Of several all that can be made are, and then RunFailed says which could not."""
+    shown, wrong = dict[str, Metadata](), list[str]()
+    for site, period in scopes:
+        try:
+            shown[site.site_id] = make(site, period)
+        except MeterloomError as fault:
+            if len(scopes) == 1:
+                raise
+            wrong.append(f"{site.site_id}: {fault}")
+    if wrong:
+        raise RunFailed("; ".join(wrong))
+    return by_site(shown)
 
 
 @dg.asset(
@@ -26,7 +45,7 @@ MONTHS_OF_QUARTER = dg.MultiPartitionMapping(
     deps=[
         dg.AssetDep("core_marts__published", partition_mapping=MONTHS_OF_QUARTER),
         dg.AssetDep("core_enpi__published", partition_mapping=MONTHS_OF_QUARTER),
-        "core_seu__baseline",
+        beside_sites("core_seu__baseline"),
     ],
 )
 def out_site__enpi_quarter(
@@ -38,27 +57,26 @@ def out_site__enpi_quarter(
     from reports.life.periodic import actor_of
     from reports.make_report import make_report
 
-    site, period = project.site_and_quarter(context.partition_key)
-    made = make_report(
-        "enpi_quarter",
-        site,
-        period,
-        sources=project.sources(),
-        baselines=project.baselines,
-        reports=project.reports,
-        clock=clock,
-        out_dir=project.project.reports_dir,
-        marts_dir=project.fresh_marts(site.site_id, until=period.end),
-        run_versions={"dagster": context.run_id},
-        maker=actor_of(context.run.tags),
-    )
-    against = publishable(made.content)
-    report_id, number = made.content.report_id, made.content.revision
-    # Numbers of revisions count without a hole, so the one before is the one below.
-    before = project.reports.figures(report_id, number - 1) if number > 1 else []
-    changed = between_revisions(before, made.content.figures) if before else []
-    return dg.MaterializeResult(
-        metadata={
+    def make(site: Site, period: Period) -> Metadata:
+        made = make_report(
+            "enpi_quarter",
+            site,
+            period,
+            sources=project.sources(),
+            baselines=project.baselines,
+            reports=project.reports,
+            clock=clock,
+            out_dir=project.project.reports_dir,
+            marts_dir=project.fresh_marts(site.site_id, until=period.end),
+            run_versions={"dagster": context.run_id},
+            maker=actor_of(context.run.tags),
+        )
+        against = publishable(made.content)
+        report_id, number = made.content.report_id, made.content.revision
+        # Numbers of revisions count without a hole, so the one before is the one below.
+        before = project.reports.figures(report_id, number - 1) if number > 1 else []
+        changed = between_revisions(before, made.content.figures) if before else []
+        return {
             "dagster/row_count": len(made.content.figures),
             "revision": made.content.revision,
             "status": made.content.life.text,
@@ -79,7 +97,8 @@ def out_site__enpi_quarter(
             "against_publication": table(["why", "what"], [[f.code, f.message] for f in against]),
             **{name: dg.MetadataValue.path(str(path)) for name, path in made.files.items()},
         }
-    )
+
+    return dg.MaterializeResult(metadata=each_of(quarter_of_run(context, project), make))
 
 
 @dg.asset(
@@ -95,21 +114,20 @@ def out_site__month_reports(
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
     from reports.life.periodic import actor_of, make_reports_ending
 
-    site, month = project.site_and_months([context.partition_key])
-    made = make_reports_ending(
-        site,
-        month,
-        sources=project.sources(),
-        baselines=project.baselines,
-        reports=project.reports,
-        clock=clock,
-        out_dir=project.project.reports_dir,
-        marts_dir=project.fresh_marts(site.site_id, until=month.end),
-        run_versions={"dagster": context.run_id},
-        maker=actor_of(context.run.tags),
-    )
-    return dg.MaterializeResult(
-        metadata={
+    def make(site: Site, month: Period) -> Metadata:
+        made = make_reports_ending(
+            site,
+            month,
+            sources=project.sources(),
+            baselines=project.baselines,
+            reports=project.reports,
+            clock=clock,
+            out_dir=project.project.reports_dir,
+            marts_dir=project.fresh_marts(site.site_id, until=month.end),
+            run_versions={"dagster": context.run_id},
+            maker=actor_of(context.run.tags),
+        )
+        return {
             "dagster/row_count": sum(len(each.content.figures) for each in made),
             "reports": table(
                 ["report", "revision", "status", "findings"],
@@ -119,7 +137,8 @@ def out_site__month_reports(
                 ],
             ),
         }
-    )
+
+    return dg.MaterializeResult(metadata=each_of(months_of_run(context, project), make))
 
 
 @dg.asset_check(asset="out_site__enpi_quarter")

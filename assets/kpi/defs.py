@@ -12,7 +12,7 @@ from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from orchestration.open_project import project_here
-from orchestration.partitions import SITE_MONTHS
+from orchestration.partitions import SITE_MONTHS, SPAN_IN_ONE_RUN, months_of_run
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import build_stage
@@ -23,8 +23,6 @@ from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 POOL = "warehouse"
 # Made again only where a model changed: importing the definitions must stay quick.
 GRAPH = dbt_graph(target_of(project_here()))
-# A year is one run, so one start of dbt; a late reading is the run of its month.
-ONE_RUN = dg.BackfillPolicy.single_run()
 
 
 def build(
@@ -35,14 +33,16 @@ def build(
     All of the stage, whatever was selected: what stands between the readings and a mart holds one run's windows only.
     """
     target, stage = target_of(project.project), project.stage(name)
-    site, period = project.site_and_months(context.partition_keys)
-    asked = Window(site_id=site.site_id, first=period.start, after=period.end)
-    prepared = stage.prepare([asked], target=target, expected=expected)
+    scopes = months_of_run(context, project)
+    asked = [Window(site_id=site.site_id, first=period.start, after=period.end) for site, period in scopes]
+    prepared = stage.prepare(asked, target=target, expected=expected)
     context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
     outcome = build_stage(name, target=target, is_full=prepared.is_full)
     if outcome.is_success:
         # Only of a build that succeeded: by the note the marts are known to hold what it names.
         write_note(project.builds_dir, context.run_id, name, stage.finish(prepared, target=target))
+        site, period = scopes[0]
+        # Of a bucket its first site stands for all.
         for mart in PREVIEWED & {key.to_user_string() for key in context.selected_asset_keys}:
             rows = read_warehouse(target, mart, site_id=site.site_id, years=[period.end.year - 1, period.end.year])
             context.add_asset_metadata(mart_preview(mart, rows, site_id=site.site_id), mart)
@@ -77,7 +77,7 @@ def asset_events(
     check_specs=[each.spec() for each in GRAPH.stages["kpi"].checks],
     can_subset=True,
     pool=POOL,
-    backfill_policy=ONE_RUN,
+    backfill_policy=SPAN_IN_ONE_RUN,
 )
 def kpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> Iterator[Any]:
     """Staging, intermediate and mart models of the KPIs."""
@@ -90,7 +90,7 @@ def kpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> I
     ins={"expected": dg.AssetIn("core_seu__expected_days", input_manager_key="frames")},
     can_subset=True,
     pool=POOL,
-    backfill_policy=ONE_RUN,
+    backfill_policy=SPAN_IN_ONE_RUN,
 )
 def enpi_models(
     context: dg.AssetExecutionContext, project: ProjectResource, expected: pl.DataFrame | None
@@ -114,7 +114,7 @@ def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.As
         deps=list(marts),
         pool=POOL,
         partitions_def=SITE_MONTHS,
-        backfill_policy=ONE_RUN,
+        backfill_policy=SPAN_IN_ONE_RUN,
         description=f"The {what} marts as Parquet files that everybody reads; written only after every check passed.",
     )
     def publish(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:

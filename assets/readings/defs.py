@@ -1,5 +1,6 @@
 """Shells: landing files into the lake, and the lake's months as partitions."""
 
+import hashlib
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +9,8 @@ import dagster as dg
 
 from data_quality.contracts.time import Clock
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
-from orchestration.partitions import SITE_MONTHS
-from orchestration.previews import table
+from orchestration.partitions import SITE_MONTHS, SPAN_IN_ONE_RUN, months_of_run
+from orchestration.previews import Metadata, by_site, table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.lake_previews import newest_load
 
@@ -60,25 +61,30 @@ def raw_landing__15min_readings(
     kinds={"parquet"},
     owners=["team:energy-data"],
     partitions_def=SITE_MONTHS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=SPAN_IN_ONE_RUN,
     deps=["raw_landing__15min_readings", "core_site__reference", "core_lake__month_quality"],
 )
 def core_lake__15min_readings(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Canonical 15-minute readings, bitemporal: the lake's months as they stand now, by digest."""
-    site, period = project.site_and_months(context.partition_keys)
-    site_id = site.site_id
-    span: dict[str, datetime] = {"start_utc": period.start_utc, "end_utc": period.end_utc}
-    entries = project.lake.manifest(site_id, **span)
-    digest = project.lake.digest(site_id, **span)
-    return dg.MaterializeResult(
-        # By content: a run that changed no reading makes nothing behind it stale.
-        data_version=dg.DataVersion(digest),
-        metadata={
+    shown, folder = dict[str, Metadata](), project.project.lake_dir / "readings"
+    scopes = months_of_run(context, project)
+    for site, period in scopes:
+        site_id = site.site_id
+        span: dict[str, datetime] = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+        entries = project.lake.manifest(site_id, **span)
+        shown[site_id] = {
             "dagster/row_count": sum(int(entry["rows"]) for entry in entries),
             "files": len(entries),
-            "digest": digest,
+            "digest": project.lake.digest(site_id, **span),
             "synthetic": any(entry["is_synthetic"] for entry in entries),
-            **newest_load(project.lake, site, period),
-            "folder": dg.MetadataValue.path(str(project.project.lake_dir / "readings" / f"site={site_id}")),
-        },
-    )
+            **(newest_load(project.lake, site, period) if len(scopes) == 1 else {}),
+            "folder": dg.MetadataValue.path(str(folder / f"site={site_id}")),
+        }
+    # Of a bucket all sites, not only those that this run is about.
+    digests = [
+        project.lake.digest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
+        for site, period in months_of_run(context, project, is_whole=True)
+    ]
+    version = digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    # By content: a run that changed no reading makes nothing behind it stale.
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=by_site(shown))

@@ -6,6 +6,12 @@ _RUN_KEY = "dagster/run_key"
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
+def has_failed(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """True where its newest run failed; one that was ended did not."""
+    runs = instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: run_key}), limit=1)
+    return bool(runs) and runs[0].status == dg.DagsterRunStatus.FAILURE
+
+
 def key_of_try(instance: dg.DagsterInstance, run_key: str) -> str:
     """The run key of the next try: the same where it is new, is on its way or went well.
 

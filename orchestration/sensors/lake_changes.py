@@ -9,10 +9,9 @@ from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.lake import newest_entry
 from assets.stores.warehouse.marks import BuiltSite
 from orchestration.jobs import enpi, kpi
-from orchestration.month_keys import month_ranges, months_of_range
-from orchestration.partitions import RANGE_END, RANGE_START, SITES, request_of
+from orchestration.partitions import SITES, Asked, asked_months, request_of
 from orchestration.resources import ProjectResource
-from orchestration.sensors.asked_again import key_of_try
+from orchestration.sensors.asked_again import has_failed, key_of_try
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.tell_dagster import tell
@@ -28,7 +27,8 @@ def lake_changes(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Computes the KPIs of exactly those months again whose readings, site file, factors or formulas have changed.
 
-    Looks every 15 s. One run of the job kpi for each span of neighbouring months of a site.
+    Looks every 15 s. One run of the job kpi for each span of neighbouring months of a site; where months stand by
+    bucket, of a bucket, and its sites alone where one of them fails.
     """
     # What a command made is no run of the graph, and belongs in its record all the same.
     tell(context.instance, project, at_most=TOLD_A_TICK)
@@ -76,17 +76,24 @@ def requests(
     """
     if not stale:
         yield dg.SkipReason("the marts are as new as the lake")
-    ranges = month_ranges(stale)
-    if len(ranges) > MOST_A_TICK:
+    every = asked_months(stale)
+    if len(every) > MOST_A_TICK:
         # Not seen: the next look asks in full.
         context.update_cursor("")
-    for first, last in ranges[:MOST_A_TICK]:
-        months = months_of_range(first, last)
-        # The newest entry that any of them rests on, and the site as it stands: either one changing is another run.
-        basis = f"{max(stale[name] for name in months)} {now[months[0].partition('|')[0]].model_dump_json()}"
-        digest = hashlib.sha256(basis.encode()).hexdigest()[:16]
-        run_key = key_of_try(context.instance, f"{job}:{first}:{last}:{digest}")
-        if first == last:
-            yield request_of(run_key, first, "month")
-        else:
-            yield dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})
+    for asked in every[:MOST_A_TICK]:
+        yield from _runs(context.instance, job, asked, stale, now)
+
+
+def _runs(
+    instance: dg.DagsterInstance, job: str, asked: Asked, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
+) -> Iterator[dg.RunRequest]:
+    # The newest entry that any of them rests on, and the sites as they stand: either one changing is another run.
+    newest = max(entry for name, entry in stale.items() if asked.holds(name))
+    basis = " ".join([str(newest), *(now[site_id].model_dump_json() for site_id in asked.site_ids)])
+    run_key = f"{job}:{asked.first}:{asked.last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+    if len(asked.site_ids) > 1 and has_failed(instance, run_key):
+        # What is wrong with one site is no reason for the others to wait.
+        for site_id in asked.site_ids:
+            yield from _runs(instance, job, asked._replace(site_ids=(site_id,)), stale, now)
+    else:
+        yield request_of(key_of_try(instance, run_key), asked, "month")

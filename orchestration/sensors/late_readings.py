@@ -7,7 +7,8 @@ import dagster as dg
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
-from orchestration.partitions import SITES, request_of
+from orchestration.month_keys import split_key
+from orchestration.partitions import SITES, Asked, key_here, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
@@ -59,7 +60,8 @@ def report_changes(
     is_quiet = True
     for key, basis in stale_reports(project).items():
         is_quiet = False
-        yield request_of(f"report:{key}:{_digest(basis)}", key, "quarter")
+        here = key_here(key)
+        yield request_of(f"report:{key}:{_digest(basis)}", Asked(here, here, (split_key(key)[1],)), "quarter")
     if is_quiet:
         yield dg.SkipReason("every report stands on the readings of today, or waits for its marts")
 

@@ -14,7 +14,7 @@ from assets.stores.warehouse.warehouse import target_of
 from data_quality.contracts.errors import BadInput
 from orchestration.month_keys import site_month_key
 from orchestration.open_project import OpenProject
-from orchestration.partitions import SITES
+from orchestration.partitions import PLACE, SITES, place_of
 from orchestration.previews import Preview, table
 from orchestration.warehouse.dbt_graph import dbt_graph
 from orchestration.warehouse.lake_previews import newest_load, quality_tables
@@ -85,7 +85,7 @@ def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Pr
 def events_of(made: MadeMarts, by_month: set[str], previews: Mapping[str, Mapping[str, Preview]]) -> Iterator[Event]:
     """Assets first, then the verdicts on them. previews: shown with the newest month of an asset alone."""
     months = [name.partition("|")[2] for name in made.months]
-    keys = [dg.MultiPartitionKey({"month": f"{month}-01", "site": made.site_id}) for month in months]
+    keys = [dg.MultiPartitionKey({"month": f"{month}-01", PLACE: place_of(made.site_id)}) for month in months]
     tags = {MADE_BY: made.run_id}
     for name, facts in made.assets.items():
         digest = {"dagster/data_version": str(facts["digest"])} if "digest" in facts else {}

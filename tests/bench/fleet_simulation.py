@@ -8,10 +8,9 @@ them at least in proportion; nothing is computed. Steps that were not measured a
 import argparse
 import heapq
 import json
-import math
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,18 +22,22 @@ from assets.stores.lake.lake_view import LakeFile
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, months_after
 from ml.baselines.life.uses_task import tasks_of
+from orchestration.instance.by_bucket import MOST_SITES
+from orchestration.month_keys import BUCKETS, bucket_of
 from orchestration.partitions import MONTHS
-from orchestration.sensors.lake_changes import MOST_A_TICK
 from orchestration.warehouse.fresh import builds_of
 from tests.bench.scale_bench import FLEET, PAGE, RECORD, STEPS
 from tests.bench.scale_world import FIRST, site_text
 
 CORES, MACHINES, WITHIN_H = 16, (1, 2, 4, 8), 3.0
-TICK_S = 15
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 # One process writes a DuckDB file at a time.
 SERIAL = "kpis"
-BUCKETS = 200
+# By bucket a run takes the sites that share one: one start of a process, and of dbt, for all of them. Reports too, but
+# what was measured of one report is mostly its own.
+BY_BUCKET = ("quality", SERIAL, "expected")
+# As many keys as Dagster was seen to list in some seconds and less than a gigabyte.
+MOST_KEYS = 700_000
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,23 @@ def fleet(sites: int, meters: int) -> dict[str, Site]:
     return {name: one.model_copy(update={"site_id": name}) for name in (f"s{number:05d}" for number in range(sites))}
 
 
+def shared(sites: Mapping[str, Site]) -> dict[str, list[Site]]:
+    """The sites of each bucket."""
+    found: dict[str, list[Site]] = {}
+    for site_id, site in sites.items():
+        found.setdefault(bucket_of(site_id), []).append(site)
+    return found
+
+
 def pieces_of(sites: dict[str, Site], costs: dict[str, Cost]) -> dict[str, list[float]]:
     """Step -> CPU seconds of each piece of its work, one month of readings of every site."""
     found: dict[str, list[float]] = {}
     period = (FIRST, months_after(FIRST, 1))
     for step, cost in costs.items():
         pieces = []
-        if step == SERIAL:
+        if step in BY_BUCKET and len(sites) > MOST_SITES:
+            pieces = [cost.of(sum(len(site.meters) for site in own)) for own in shared(sites).values()]
+        elif step == SERIAL:
             for build in builds_of((f"{name}|{FIRST:%Y-%m}" for name in sites), sites):
                 counts = (len(sites[first.partition("|")[2]].meters) for first, _ in build)
                 pieces.append(cost.of(sum(counts)))
@@ -117,17 +130,17 @@ def hours(pieces: Sequence[float], cores: int) -> float:
 def limits(sites: int, meters: int, costs: dict[str, Cost], pieces: dict[str, list[float]]) -> list[tuple[int, str]]:
     """What would break, with the number of meters from which on it does, the first first."""
     months = len(MONTHS.get_partition_keys())
-    found = [(1_000 * meters, f"partition keys: {sites * months:,} of month and site, {BUCKETS * months:,} are meant")]
-    ticks = math.ceil(sites / MOST_A_TICK)
-    at_most = int(WITHIN_H * 3600 / TICK_S) * MOST_A_TICK * meters
-    found.append(
-        (at_most, f"sensor: {sites:,} runs at {MOST_A_TICK} a look, {ticks * TICK_S / 60:.0f} min to ask for all")
+    places = min(sites, len(BUCKETS)) if sites > MOST_SITES else sites
+    said = (
+        f"partition keys: {places * months:,} of month and {'bucket' if places < sites else 'site'}, {sites:,} of sites"
     )
+    found = [(MOST_KEYS * meters, said)]
     cores = CORES * MACHINES[-2]
-    start_s = sum(cost.start_s for cost in costs.values())
+    start_s = sum(cost.start_s for step, cost in costs.items() if places == sites or step not in BY_BUCKET)
     needed_h = start_s * sites / cores / 3600
     most = int(WITHIN_H * 3600 * cores / start_s) * meters if start_s else sys.maxsize
-    found.append((most, f"starting a process a site and step: {needed_h:.1f} h on {cores} cores before any is done"))
+    said = ", ".join(step for step in costs if places == sites or step not in BY_BUCKET)
+    found.append((most, f"a process a site for {said}: {needed_h:.1f} h on {cores} cores before any is done"))
     if SERIAL in pieces:
         serial_h = hours(pieces[SERIAL], 1)
         said = f"builds, one behind the other in one DuckDB file: {len(pieces[SERIAL]):,}, {serial_h:.1f} h"
@@ -140,14 +153,17 @@ def section(sites: int, meters: int, record: dict[str, Any]) -> str:
     costs, every_site = costs_of(record), fleet(sites, meters)
     pieces = pieces_of(every_site, costs)
     builds = builds_of((f"{name}|{FIRST:%Y-%m}" for name in every_site), every_site)
+    by_bucket = shared(every_site)
+    largest = max(map(len, by_bucket.values()))
     months = record["months"]
     head = " | ".join(f"{count} × {CORES} cores" for count in MACHINES)
     lines = [
         f"{FLEET}\n## {sites * meters:,} meters: {sites:,} sites of {meters}",
         f"Planned by the planner that runs, not run: {months} month{'s' if months > 1 else ''} of readings of every "
         f"site, each step once, costs from the table above ({record['machine']}). Not measured and not in the sums: "
-        f"{', '.join(step for step in STEPS if step not in costs) or 'nothing'}. The KPIs of all are {len(builds):,} "
-        f"builds of at most {max(map(len, builds))} sites.",
+        f"{', '.join(step for step in STEPS if step not in costs) or 'nothing'}. The KPIs of all are "
+        f"{len(by_bucket):,} runs of at most {largest} sites, one a bucket, where sensors ask for them, and "
+        f"{len(builds):,} builds of at most {max(map(len, builds))} by `meterloom kpis`.",
         "",
         f"| Step | Pieces | CPU | {head} |",
         f"|---|---|---|{'---|' * len(MACHINES)}",

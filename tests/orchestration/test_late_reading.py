@@ -15,7 +15,7 @@ from orchestration.cli.main import build_app
 # Dagster announces what is in beta; the libraries behind a run have notices of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-SITE = {
+SITE: dict[str, Any] = {
     "site_id": "works",
     "name": "Works",
     "time_zone": "Europe/Berlin",

@@ -12,6 +12,7 @@ import yaml
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
+from orchestration import partitions
 from orchestration.jobs import enpi_report
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
@@ -56,18 +57,24 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def tick(
-    folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition = quarterly_enpi_reports
-) -> list[str]:
-    """Partitions that a tick at that instant (UTC) asks for."""
+def requested(
+    folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition
+) -> list[dg.RunRequest]:
+    """What a tick at that instant (UTC) asks for."""
     project = ProjectResource(root=str(folder))
     with dg.build_schedule_context(
         instance=instance,
         resources={"project": project},
         scheduled_execution_time=datetime.fromisoformat(moment).replace(tzinfo=UTC),
     ) as context:
-        found = list(schedule(context))
-    requests = [each for each in found if isinstance(each, dg.RunRequest)]
+        return [each for each in schedule(context) if isinstance(each, dg.RunRequest)]
+
+
+def tick(
+    folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition = quarterly_enpi_reports
+) -> list[str]:
+    """The partitions of it."""
+    requests = requested(folder, instance, moment, schedule)
     kind = "enpi" if schedule is quarterly_enpi_reports else "month"
     assert [each.run_key for each in requests] == [f"{kind}:{each.partition_key}" for each in requests]
     return [str(each.partition_key) for each in requests]
@@ -106,14 +113,37 @@ def test_after_two_quarters_without_a_tick_all_of_them_are_asked_for(
     assert [key for key in found if key.endswith("east")] == ["2025-04-01|east", "2025-01-01|east", "2024-10-01|east"]
 
 
+def on_its_way(instance: dg.DagsterInstance, key: str, **tags: str) -> None:
+    """A run of a quarter's reports that was started."""
+    instance.create_run_for_job(
+        job_def=dg.JobDefinition(graph_def=dg.GraphDefinition(name=enpi_report.name), name=enpi_report.name),
+        tags={PARTITION_TAG: key, **tags},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+
+
 def test_what_is_on_its_way_is_not_asked_for_again(folder: Path, instance: dg.DagsterInstance) -> None:
     moment = "2025-04-05T12:00"
     assert "2025-01-01|east" in tick(folder, instance, moment)
     assert instance.get_dynamic_partitions(SITES.name or "") == ["east", "west"]
-    instance.create_run_for_job(
-        job_def=dg.JobDefinition(graph_def=dg.GraphDefinition(name=enpi_report.name), name=enpi_report.name),
-        tags={PARTITION_TAG: "2025-01-01|east"},
-        status=dg.DagsterRunStatus.STARTED,
-    )
+    on_its_way(instance, "2025-01-01|east")
     assert "2025-01-01|east" not in tick(folder, instance, moment)
     assert "2025-01-01|west" in tick(folder, instance, moment)
+
+
+def test_sites_of_a_bucket_share_a_run_and_leave_out_the_one_that_is_on_its_way(
+    folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "BY_BUCKET", True)
+    monkeypatch.setattr(partitions, "bucket_of", lambda _: "017")
+
+    def asked() -> dict[str, str]:
+        found = requested(folder, instance, "2025-04-05T12:00", quarterly_enpi_reports)
+        return {str(each.partition_key): each.tags[partitions.SITES_TAG] for each in found}
+
+    newest, before = "2025-01-01|017", {"2024-10-01|017": "east,west"}
+    assert asked() == {newest: "east,west", **before}
+    on_its_way(instance, newest, **{partitions.SITES_TAG: "east"})
+    assert asked() == {newest: "west", **before}
+    on_its_way(instance, newest, **{partitions.SITES_TAG: "west"})
+    assert asked() == before

@@ -1,0 +1,35 @@
+"""Whether months stand in the graph by site or by bucket of sites: decided when `meterloom up` starts, once and for
+good.
+
+Dagster's pages list every key of an asset: 5,000 sites times ten years are 600,000, 200 buckets times ten years 24,000.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from assets.stores.whole_file import write_whole
+from data_quality.contracts.settings import Project, load_project
+
+MOST_SITES = 1000
+FILE = "months_by_bucket"
+
+
+def is_by_bucket(environ: Mapping[str, str] = os.environ) -> bool:
+    """Of the project that this process works in. Raises BadConfiguration.
+
+    A file and no row: every process that loads the graph asks, and must not wait for a database.
+    """
+    return (load_project(Path(environ.get("METERLOOM_PROJECT") or "."), environ).data_dir / FILE).exists()
+
+
+def decide(project: Project, sites: int, *, now_utc: datetime, most: int = MOST_SITES) -> bool:
+    """From now on by bucket where the project has more than `most` sites; it stays so with fewer. Returns which.
+
+    Asked while no process of Dagster's serves the project: runs and sensors must read one and the same answer.
+    """
+    path = project.data_dir / FILE
+    if sites > most and not path.exists():
+        write_whole(path, f"since {now_utc:%Y-%m-%dT%H:%MZ}, with {sites} sites\n".encode())
+    return path.exists()
