@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.work.beside import is_small
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -46,16 +46,6 @@ class OpenProject:
         self.root = root
         self._store: Store | None = None
         self._project: Project | None = None
-        self._is_sql_apart = False
-
-    def run_sql_apart(self) -> None:
-        """Of a process that many ask, and that stays as small as it began: DuckDB, SciPy, dbt and the calendars of
-        all countries run beside it.
-        """
-        from assets.kpi.rows_apart import run_apart
-
-        run_apart()
-        self._is_sql_apart = True
 
     def close(self) -> None:
         """Give back the store's connections."""
@@ -95,12 +85,11 @@ class OpenProject:
         from reports.again.figure_sources import Sources
 
         run = rows_of
-        if self._is_sql_apart:
+        if is_small():
             from assets.kpi.rows_apart import rows_apart
 
             run = rows_apart
-        current = partial(kpi_definition, is_apart=self._is_sql_apart)
-        definitions = Definitions(current, self.project.data_dir / "definitions", keeps=keeps, run=run)
+        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps, run=run)
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property

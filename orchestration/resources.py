@@ -19,7 +19,6 @@ class ProjectResource(dg.ConfigurableResource, OpenProject):
     root: str = ""
     _store: Store | None = PrivateAttr(default=None)
     _project: Project | None = PrivateAttr(default=None)
-    _is_sql_apart: bool = PrivateAttr(default=False)
 
     def work(self, progress: Callable[[str], None] = lambda _: None) -> FanOut:
         """By whom work that comes in many like tasks is done, as the settings say. progress: told after each task."""

@@ -3,6 +3,7 @@
 Tables go there and rows come back as files, exact to the last digit; an idle child ends by itself (readings/child.py).
 """
 
+import hashlib
 import tempfile
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -10,37 +11,47 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.kpi.enpi_of_use.savings_band import ask_apart
-from assets.readings.readers.child import APART, run_limited
-from assets.sites.calendar import look_up_by
+from assets.readings.readers.child import apart
 from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 
-
-def run_apart() -> None:
-    """From now on this process also has SciPy and the calendars of all countries loaded beside it, not here."""
-    ask_apart()
-    look_up_by(lambda asked: run_limited("assets.sites.calendar:holidays_known", asked, APART))
+# Rows of the questions that came last, by the digest of all that they were made of.
+MOST_KEPT, MOST_KEPT_BYTES = 32, 2**18
+_kept: dict[str, dict[str, pl.DataFrame]] = {}
 
 
 def rows_apart(
     definition: KpiDefinition, tables: Mapping[str, pl.DataFrame], wanted: Collection[str]
 ) -> dict[str, pl.DataFrame]:
-    """As `rows_of`. Raises BadInput where the definition cannot be run, Unreachable where it takes too much."""
+    """As `rows_of`. Raises BadInput where the definition cannot be run, Unreachable where it takes too much.
+
+    The same tables to the last byte have the same rows: of a question that came lately nothing is run again.
+    """
     with tempfile.TemporaryDirectory(prefix="meterloom-kpis-") as folder:
-        for name, table in tables.items():
+        asked_of = hashlib.sha256(" ".join((definition.sha256, *sorted(wanted))).encode())
+        for name, table in sorted(tables.items()):
             if table.height:
-                table.write_ipc(Path(folder) / f"{name}.arrow")
+                table.write_ipc(path := Path(folder) / f"{name}.arrow")
+                with path.open("rb") as written:
+                    asked_of.update(f"\n{name} ".encode() + hashlib.file_digest(written, "sha256").digest())
+        if (kept := _kept.pop(key := asked_of.hexdigest(), None)) is not None:
+            _kept[key] = kept
+            return kept
         asked = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
         try:
-            run_limited("assets.kpi.rows_apart:rows_in_files", asked, APART)
+            apart("assets.kpi.rows_apart:rows_in_files", asked)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise
             raise Unreachable(f"the SQL of the KPIs was stopped: {fault.message}") from fault
-        return {name: pl.read_ipc((Path(folder) / f"{name}.rows").read_bytes()) for name in wanted}
+        found = {name: pl.read_ipc((Path(folder) / f"{name}.rows").read_bytes()) for name in wanted}
+    if sum(rows.estimated_size() for rows in found.values()) <= MOST_KEPT_BYTES:
+        _kept[key] = found
+        for oldest in list(_kept)[:-MOST_KEPT]:
+            _kept.pop(oldest, None)
+    return found
 
 
 def rows_in_files(folder: str, definition: str, wanted: list[str]) -> None:

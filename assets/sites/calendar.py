@@ -6,7 +6,6 @@ Home of the holidays library. Anything that depends on a tariff, a shift plan or
 import hashlib
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.metadata import version
@@ -19,11 +18,10 @@ from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
+from data_quality.contracts.work.beside import call
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HASHES: dict[tuple[Any, ...], str] = {}
-# Who is asked for what the holidays library knows: nobody, so that it is loaded here, or the last of these.
-_ASKED: list[Callable[[dict[str, Any]], Any]] = []
 DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
     "hours": pl.Float64(),
@@ -172,18 +170,11 @@ def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
     return names
 
 
-def look_up_by(ask: Callable[[dict[str, Any]], Any]) -> None:
-    """From now on `ask` has `holidays_known` called with these arguments beside this process: the library's calendars
-    of all countries take 15 MB, and are loaded for one.
-    """
-    _ASKED.append(ask)
-
-
 @lru_cache(maxsize=1024)
 def _known(country: str, subdivision: str | None, year: int, kind: str) -> dict[date, str]:
     """`holidays_known` by date; whoever asks must not change the answer."""
-    asked: dict[str, Any] = {"country": country, "subdivision": subdivision, "year": year, "kind": kind}
-    found = _ASKED[-1](asked) if _ASKED else holidays_known(**asked)
+    # The library's calendars of all countries take 15 MB, and are loaded for one.
+    found = call(holidays_known, country=country, subdivision=subdivision, year=year, kind=kind)
     return {date.fromisoformat(day): name for day, name in found}
 
 

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from assets.readings.readers.child import APART, run_limited
 from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse.full_build import FullBuild
 from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.work.beside import call
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
 
@@ -92,17 +92,16 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
     return manifest
 
 
-def kpi_definition(*, state_dir: Path = STATE_DIR, is_apart: bool = False) -> KpiDefinition:
+def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
     """All models as dbt compiles them for DuckDB: what traces run again. Compiled only where the project changed.
 
-    is_apart: in a process beside this one, for dbt takes 130 MB and gives nothing back. Raises OurFault where dbt
-    cannot compile the project.
+    Raises OurFault where dbt cannot compile the project.
     """
 
     def read(path: Path) -> KpiDefinition:
         return KpiDefinition.parse(path.read_text("utf-8"), file=str(path))
 
-    return _compiled(".sql", read, state_dir, _compile_apart if is_apart else compiled_texts)
+    return _compiled(".sql", read, state_dir)
 
 
 def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
@@ -110,9 +109,7 @@ def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
     return _compiled(".json", lambda path: FullBuild.model_validate_json(path.read_bytes()), state_dir)
 
 
-def _compiled(
-    suffix: str, read: Callable[[Path], T], state_dir: Path, make: Callable[[str], dict[str, str]] | None = None
-) -> T:
+def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
     """What is read of a kept file; dbt compiles where there is none of this project."""
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}{suffix}"
@@ -120,7 +117,8 @@ def _compiled(
         # Never made, or of another form: made anew.
         with suppress(FileNotFoundError, BadInput, ValidationError):
             return read(kept)
-        texts = (make or compiled_texts)(str(folder))
+        # It takes 130 MB and gives nothing back.
+        texts: dict[str, str] = call(compiled_texts, folder=str(folder))
         # Those that printed figures rest on are kept with the project; of use here is today's alone.
         for former in (path for path in folder.iterdir() if path.suffix in texts):
             former.unlink()
@@ -129,11 +127,6 @@ def _compiled(
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(kept.with_suffix(name))
         return read(kept)
-
-
-def _compile_apart(folder: str) -> dict[str, str]:
-    found: dict[str, str] = run_limited("orchestration.warehouse.dbt:compiled_texts", {"folder": folder}, APART)
-    return found
 
 
 def compiled_texts(folder: str) -> dict[str, str]:

@@ -16,11 +16,15 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from reports.pages.address import Address
 
+# Of pages, and the cookie in which a browser keeps its own.
+THEMES, THEME = ("light", "dark"), "theme"
+
 
 @dataclass(frozen=True)
 class Ask:
     """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
-    an act. banner: what every page says above all else, such as that nothing can be written now.
+    an act. banner: what every page says above all else, such as that nothing can be written now. theme: of THEMES, or
+    empty for what the asker's device prefers.
     """
 
     project: OpenProject
@@ -30,6 +34,7 @@ class Ask:
     csrf: str = ""
     form: Mapping[str, str] = field(default_factory=dict)
     banner: str = ""
+    theme: str = ""
     now_utc: datetime = field(init=False)
     # Of its sites, by id: what everything that is shown of one rests on (gather.py: stamp_of).
     stamps: dict[str, str] = field(default_factory=dict, repr=False, compare=False)

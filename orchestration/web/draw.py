@@ -70,11 +70,14 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         person=None if ask is None else ask.person,
         csrf="" if ask is None else ask.csrf,
         banner=banner if ask is None else ask.banner,
+        theme="" if ask is None else ask.theme,
         nav=() if ask is None else _nav(ask, page.address),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
-        word=lambda text: page_word(text, locale),
+        ours=lambda text: page_word(text, locale),
+        # A report reads as it was published, whoever looks.
+        word=lambda text: page_word(text, "en" if page.told_in else locale),
     )  # fmt: skip
 
 
@@ -120,10 +123,17 @@ def _is_picker(block: PageBlock) -> bool:
     return block.kind == "choice" or (block.kind == "form" and block.method == "get")
 
 
-def _chosen(run: Iterable[PageBlock]) -> str:
+def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     """What pickers say now, in one line."""
     choices = [block for block in run if block.kind == "choice"]
-    return " · ".join(option.text for block in choices for option in block.options if option.is_chosen)
+    return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
+
+
+def _said_in(block: Plot | Chart, word: Callable[[str], str]) -> Plot | Chart:
+    """The chart with its title and the names of its series in a language."""
+    name = "lines" if isinstance(block, Plot) else "series"
+    said = tuple(each.model_copy(update={"name": word(each.name)}) for each in getattr(block, name))
+    return block.model_copy(update={"title": word(block.title), name: said})
 
 
 def _chart(block: Chart) -> Markup:
@@ -149,6 +159,7 @@ def _environment() -> Environment:
         "groups": _runs,
         "said": lambda text, word: word(text),
         "chosen": _chosen,
+        "said_in": _said_in,
         "plot_data": plot_data,
         "chart_svg": _chart,
         "chart_table": chart_table,

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from orchestration.web.ask import Ask
+from orchestration.web.ask import THEME, THEMES, Ask
 from reports.pages.address import read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.
@@ -62,7 +62,9 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
             if scopes is None and not hmac.compare_digest(getattr(told, "token", "").encode(), csrf.encode()):
                 raise BadInput("this form is not of your sign-in: open the page again", reason="foreign_form")
         form = getattr(told, "form", {})
-        return Ask(state.project, person, address, state.clock, csrf=csrf, form=form, banner=fault)
+        wanted = request.cookies.get(THEME, "")
+        theme = wanted if wanted in THEMES else ""
+        return Ask(state.project, person, address, state.clock, csrf=csrf, form=form, banner=fault, theme=theme)
 
     # What the test of the table of routes, and the description of the API, read.
     ask.permission, ask.takes = permission, takes  # type: ignore[attr-defined]

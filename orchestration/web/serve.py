@@ -9,9 +9,11 @@ from typing import Any
 
 import uvicorn
 
+from assets.readings.readers.child import apart
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
+from data_quality.contracts.work.beside import give_away
 from orchestration.open_project import PROJECT_VARIABLE, OpenProject
 
 # Connections at once: a hundred streams, and people beside them.
@@ -28,7 +30,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     check_server(server)
     # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    project.run_sql_apart()
+    # Many ask it, and it stays as small as it began: DuckDB, SciPy, dbt and all countries' calendars run beside it.
+    give_away(apart)
     from orchestration.web.app import make_app
     from orchestration.web.people.sign_in import SignIn
     from orchestration.web.porch import own_hosts

@@ -5,7 +5,7 @@ Periods are the site's local days, whatever the browser's zone (law 5 of face.md
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -86,10 +86,17 @@ def read_address(path: str, query: list[tuple[str, str]], *, takes: tuple[str, .
         period=found.get("period", ""),
         grain=_one_of("grain", found, get_args(PageGrain)),
         compare=_one_of("compare", found, get_args(Compare)) or "none",
-        as_of_utc=parse_instant(as_of) if as_of else None,
+        as_of_utc=_known_at(as_of) if as_of else None,
         locale=_one_of("locale", found, LOCALES) or "en",
         more=more,
     )
+
+
+def _known_at(text: str) -> datetime:
+    found = parse_instant(text)
+    if found.year in (MINYEAR, MAXYEAR):
+        raise BadInput(f"as_of {text!r} has no days before or after it that could be counted", reason="bad_as_of")
+    return found
 
 
 def span(address: Address, *, time_zone: str, now_utc: datetime, usual: str) -> Period:

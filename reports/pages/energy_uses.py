@@ -17,6 +17,7 @@ from reports.pages.address import Address
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import TONES, format_alike, standing_of, words
 
@@ -98,7 +99,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
             Row(
                 cells=(
                     *_line_cells(line, sites[line.site]),
-                    *_standing_cells(quarter, deviation),
+                    *_standing_cells(quarter, deviation, address.locale),
                     _text(line.last_report),
                 )
             )
@@ -121,14 +122,14 @@ def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     # Its id is that of the use.
     baseline = (line.baseline or "none yet").rpartition("/enb ")[2]
     tone = "plain" if line.has_approved_baseline else "muted"
-    name = Cell(text=line.name, figure_id=f"{line.site}/{line.id}")
-    return (name, Cell(text=site), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+    name = Cell(text=named(line.name), figure_id=f"{line.site}/{line.id}")
+    return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
-def _standing_cells(quarter: Quarter | None, deviation: Figure | None) -> tuple[Cell, ...]:
+def _standing_cells(quarter: Quarter | None, deviation: Figure | None, locale: str) -> tuple[Cell, ...]:
     if quarter is None or deviation is None:
         return (_text(None), _text(None), Cell(text=words("not_assessable"), tone="muted"))
-    [text] = format_alike([deviation.value], "percent", signed=True)
+    [text] = format_alike([deviation.value], "percent", locale=locale, signed=True)
     status = Cell(text=words(quarter.standing), tone=TONES.get(quarter.standing, "plain"))
     return (Cell(text=quarter.period.label), Cell(text=text, figure_id=deviation.figure_id, decimals=1), status)
 
@@ -142,15 +143,19 @@ def use_page(told: UseTold, address: Address) -> Page:
     parts = [
         Part(key="selection", blocks=_selection(told, address)),
         Part(key="standing", title="How it stands", blocks=_standing(told, address)),
-        Part(key="bars", title="Expected and actual", blocks=_bars(told)),
-        Part(key="quarters", title="Quarters", blocks=(_table(told.quarters, "quarters", told.span.label),)),
-        Part(key="index", title="Index over three years", blocks=_index(told)),
+        Part(key="bars", title="Expected and actual", blocks=_bars(told, address.locale)),
+        Part(
+            key="quarters",
+            title="Quarters",
+            blocks=(_table(told.quarters, "quarters", told.span.label, address.locale),),
+        ),
+        Part(key="index", title="Index over three years", blocks=_index(told, address.locale)),
         Part(key="model", title="The baseline", blocks=_model(told, address)),
         Part(key="care", title="What else must be known", blocks=_care(told)),
     ]
     path = f"/enpi/{told.site.site_id}/{told.seu.seu_id}/quarters.csv"
     return Page(
-        title=f"{told.seu.name}, {told.site.name}",
+        title=named(f"{told.seu.name}, {told.site.name}"),
         address=address,
         parts=tuple(parts),
         findings=tuple(told.findings),
@@ -164,7 +169,7 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     site = told.site
     uses = tuple(
         Option(
-            text=each.name, href=use_address(address, site.site_id, each.seu_id, baseline=None),
+            text=named(each.name), href=use_address(address, site.site_id, each.seu_id, baseline=None),
             is_chosen=each.seu_id == told.seu.seu_id,
         )
         for each in site.seus
@@ -207,7 +212,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     numbers = tuple(
         Number(
             label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
-            text=format_alike([figure.value], figure.unit, signed=figure is deviation)[0],
+            text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
             unit="%" if figure is deviation else "",
             note=note,
             tone=tone,
@@ -224,7 +229,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     return (Paragraph(text=text, tone=tone), Numbers(numbers=numbers))
 
 
-def _bars(told: UseTold) -> tuple[PageBlock, ...]:
+def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     if not told.quarters:
         return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
     before = [told.before.get(_number(each.period.start)) for each in told.quarters]
@@ -242,7 +247,7 @@ def _bars(told: UseTold) -> tuple[PageBlock, ...]:
         shape="bars",
         categories=tuple(each.period.label for each in told.quarters),
         series=tuple(series),
-        locale=told.site.locale,
+        locale=locale,
         figure_ids=tuple(each.figures[name].figure_id for each in told.quarters for name in SHOWN),
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
@@ -261,7 +266,7 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
     return tuple(_value(each.figures[measure]) for each in quarters)
 
 
-def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
+def _table(quarters: Sequence[Quarter], key: str, title: str, locale: str) -> Table:
     columns = (
         Column(title="Quarter"),
         *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
@@ -269,7 +274,9 @@ def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
         Column(title="Flags", weight=3),
     )  # fmt: skip
     texts = {
-        name: format_alike([each.figures[name].value for each in quarters], unit, signed=name == "deviation_percent")
+        name: format_alike(
+            [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
+        )
         for name, (_, unit) in SHOWN.items()
     }
     rows = []
@@ -283,14 +290,14 @@ def _table(quarters: Sequence[Quarter], key: str, title: str) -> Table:
             Row(
                 cells=(
                     Cell(text=each.period.label), *cells, Cell(text=status, tone=TONES.get(each.standing, "plain")),
-                    Cell(text=sure), Cell(text=f"{result.compared_days} of {result.days}"), Cell(text=flags or "none"),
+                    Cell(text=sure), Cell(text=f"{result.compared_days} / {result.days}"), Cell(text=flags or "none"),
                 )
             )
         )  # fmt: skip
     return Table(key=key, title=title, sheet=key, columns=columns, rows=tuple(rows))
 
 
-def _index(told: UseTold) -> tuple[PageBlock, ...]:
+def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     """One series a version; 100 is what the version expects."""
     labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
     if not labels:
@@ -313,10 +320,12 @@ def _index(told: UseTold) -> tuple[PageBlock, ...]:
     series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
     chart = Chart(
         key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
-        series=tuple(series), locale=told.site.locale,
+        series=tuple(series), locale=locale,
         note="Quarters of a version's own training lie near 100 by construction.",
     )  # fmt: skip
-    tables = [_table(told.trend[number], f"index_v{number}", f"Version {number}") for number in sorted(told.trend)]
+    tables = [
+        _table(told.trend[number], f"index_v{number}", f"Version {number}", locale) for number in sorted(told.trend)
+    ]
     return (chart, *tables)
 
 
@@ -338,7 +347,9 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
         ("Approved by", approved, ""),
     )
-    drivers = tuple((told.site.stream_name(each.driver_id), each.justification, "") for each in told.seu.drivers)
+    drivers = tuple(
+        (named(told.site.stream_name(each.driver_id)), named(each.justification), "") for each in told.seu.drivers
+    )
     blocks: tuple[PageBlock, ...] = (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts))
     if drivers:
         blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))

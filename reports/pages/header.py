@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from data_quality.contracts.time import Period, months_after, zone
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, PageBlock
+from reports.texts.locales import named
 
 COMPARED = {"none": "nothing", "previous": "the time before", "year": "the year before"}
 GRAINS = {"quarter": "15 min", "hour": "hour", "day": "day", "month": "month", "year": "year"}
@@ -35,7 +36,7 @@ def header_blocks(
     blocks: list[PageBlock] = []
     if len(sites) > 1:
         # A scope is of one site alone.
-        blocks.append(_choice("Site", {address.href(site=key, scope=None): name for key, name in sites.items()},
+        blocks.append(_choice("Site", {address.href(site=key, scope=None): named(name) for key, name in sites.items()},
                               address.href(site=site_id, scope=None)))  # fmt: skip
     here = address.href(site=site_id, scope=scope)
     at = address.model_copy(update={"site": site_id, "scope": scope})
@@ -104,7 +105,13 @@ def _form(at: Address, scopes: Mapping[str, str], scope: str, period: Period) ->
     ]
     as_of = "" if at.as_of_utc is None else f"{at.as_of_utc:%Y-%m-%dT%H:%M:%SZ}"
     fields = (
-        Input(name="scope", label="Scope", kind="select", value=scope, options=tuple(scopes.items())),
+        Input(
+            name="scope",
+            label="Scope",
+            kind="select",
+            value=scope,
+            options=tuple((key, named(name)) for key, name in scopes.items()),
+        ),
         Input(
             name="period",
             label="Period",

@@ -13,6 +13,7 @@ from reports.pages.why_links import WHY
 from reports.pages.widgets.live_kw import GONE_S, age_words, beat_words, decimals_of, limits_s
 from reports.report_content import Paragraph, Tone
 from reports.svg.spark import spark_svg
+from reports.texts.locales import named
 from reports.texts.numbers import MISSING, format_number, unit_text
 
 NOT_EVIDENCE = "A live value is for looking and for guards. No report, bill or figure rests on it."
@@ -44,7 +45,7 @@ def live_page(
         ]
         blocks: list[PageBlock] = [_state(states.get(source_id), now_utc)]
         blocks += [Cards(widgets=tuple(tiles))] if tiles else []
-        parts.append(Part(key=source_id, title=_in_words(site.source_name(source_id)), blocks=tuple(blocks)))
+        parts.append(Part(key=source_id, title=named(_in_words(site.source_name(source_id))), blocks=tuple(blocks)))
     if fault or not parts:
         none = "the site file names no live source" if not has_sources else "no collector has told anything yet"
         parts.insert(
@@ -78,7 +79,7 @@ def point_tile(
     past = minutes.get(name, ())
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
     number = Number(
-        label=name,
+        label=named(name),
         text=MISSING if is_gone else format_number(value.value, decimals=decimals, locale=address.locale),
         unit=unit_text(value.unit),
         note=value.quality,
@@ -87,7 +88,7 @@ def point_tile(
     )
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
     return Widget(
-        key=_key(value), title=_in_words(site.stream_name(value.stream)), state="none" if is_gone else "value",
+        key=_key(value), title=named(_in_words(site.stream_name(value.stream))), state="none" if is_gone else "value",
         value=number,
         reason=f"no value for {age_words(age_s)}" if is_gone else "",
         numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site.site_id}/{name}",
@@ -141,7 +142,7 @@ def point_page(
     facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
     shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
     return Page(
-        title=f"Why: {_in_words(site.stream_name(value.stream))} of {site.name}", address=address,
+        title=f"Why: {named(_in_words(site.stream_name(value.stream)))} of {site.name}", address=address,
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip

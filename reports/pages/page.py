@@ -195,6 +195,7 @@ class Page(Model):
     """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead; a cell
     that names something (a report, a use) has there its key. links: text and address of what is done with the page
     (CSV, the same as of now, the report). hints: of names in tables and over tiles the id, told to whom points at one.
+    told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
     """
 
     title: str
@@ -205,4 +206,5 @@ class Page(Model):
     links: tuple[tuple[str, str], ...] = ()
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
+    told_in: str = ""
     is_synthetic: bool = False

@@ -8,6 +8,7 @@ from reports.life.figure_trace import VersionChange
 from reports.pages.address import Address
 from reports.pages.page import Choice, Option, Page, PageBlock, Part
 from reports.report_content import Cell, Column, LifeStep, Paragraph, ReportLife, Row, Table, Tone
+from reports.texts.locales import named
 
 STATES = ("draft", "reviewed", "published", "stale")
 # Made by commands and pages of every number that is kept: no report that somebody reads.
@@ -78,7 +79,7 @@ def _table(lines: Sequence[ReportLine], sites: Mapping[str, str]) -> Table:
         Row(
             cells=(
                 Cell(text=each.title, figure_id=_id(each)),
-                Cell(text=sites.get(each.revision.site_id, each.revision.site_id)),
+                Cell(text=named(sites.get(each.revision.site_id, each.revision.site_id))),
                 Cell(text=each.revision.period),
                 Cell(text=str(each.revision.revision)), Cell(text=each.life.text, tone=_TONES[_stage(each)]),
                 _step(each.life.reviewed), _step(each.life.published), _holds(each),

@@ -27,6 +27,7 @@ def report_page(content: ReportContent, address: Address, links: tuple[tuple[str
         parts=(head, *parts),
         links=links,
         whys=whys,
+        told_in=content.locale,
         is_synthetic=content.is_synthetic,
     )
 

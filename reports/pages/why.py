@@ -15,9 +15,11 @@ from data_quality.contracts.time import zone
 from reports.life.figure_trace import TraceReport, VersionChange
 from reports.pages.address import Address
 from reports.pages.energy import defused
-from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Steps
+from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Picture, Steps
 from reports.pages.why_links import TAKES, WHY, why_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.svg.lineage import Node, lineage_svg
+from reports.texts.locales import named, page_word, period_text, rules_of
 from reports.texts.numbers import exact_text, unit_text
 from reports.writer import format_alike, words
 
@@ -94,7 +96,7 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
     parts = [
-        Part(key="value", blocks=(_headline(told), _verdict(told), _facts(told))),
+        Part(key="value", blocks=(_headline(told, address), _verdict(told), _facts(told))),
         Part(key="formula", title="Formula", blocks=_formula(told)),
         Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
         Part(key="readings", title="Readings behind it", blocks=_readings(told)),
@@ -117,7 +119,8 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
 def _label(figure: Figure, told: Explained) -> str:
     title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
     label = figure.label.replace(figure.kpi, title)
-    return label.replace(figure.scope, told.of) if figure.scope in label else f"{label} of {told.of}"
+    of = named(told.of)
+    return label.replace(figure.scope, of) if figure.scope in label else f"{label} of {of}"
 
 
 def _days(figure: Figure) -> str:
@@ -127,9 +130,9 @@ def _days(figure: Figure) -> str:
     return f"{hour}, local day {span}" if hour else f"{span} (local days)"
 
 
-def _headline(told: Explained) -> Numbers:
+def _headline(told: Explained, address: Address) -> Numbers:
     figure = told.figure
-    [text] = format_alike([figure.value], figure.unit)
+    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     tone = "bad" if told.findings else "plain"
     number = Number(
         label=_label(figure, told), text=text, unit=unit_text(figure.unit), note=_days(figure), tone=tone,
@@ -151,7 +154,7 @@ def _facts(told: Explained) -> Steps:
     figure = told.figure
     with_care = ", ".join(map(words, figure.findings))
     facts = [
-        ("Scope", figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})", ""),
+        ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
         ("Period", f"{_days(figure)} of {told.time_zone}", ""),
         ("Exact value", exact_text(figure.value, figure.unit), ""),
         ("Coverage", "" if figure.coverage is None else f"{figure.coverage:.1%} of its time was read", ""),
@@ -180,12 +183,13 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
         (
             words(figure.trace.computation),
             f"{_label(figure, told)}, {_days(figure)}: {exact_text(figure.value, figure.unit)}",
-            address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address),
+            _reason_of(figure, told, address),
         )
         for figure in told.graph[1:]
     ]
     steps += [(words(each.role), _input_text(each), "") for each in told.found.inputs if each.kind != "figure"]
-    blocks: list[PageBlock] = [Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES]))]
+    blocks: list[PageBlock] = [_lineage(told, address)] if steps else []
+    blocks.append(Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES])))
     if rest := steps[MOST_NODES:]:
         rows = [Row(cells=(Cell(text=word), Cell(text=text))) for word, text, _ in rest]
         columns = (Column(title="What"), Column(title="Which", weight=4))
@@ -193,6 +197,48 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
             Table(key="others", title=f"{len(rest)} others", sheet="others", columns=columns, rows=tuple(rows))
         )
     return tuple(blocks)
+
+
+def _lineage(told: Explained, address: Address) -> Picture:
+    """The graph of what it is made of; the list below says the same, and names what is not drawn."""
+    nodes = [
+        Node(
+            key=figure.figure_id,
+            kind=page_word(_label(figure, told), address.locale),
+            text=f"{_shown(figure, address)} · {period_text(figure.start, figure.end, address.locale, is_short=True)}",
+            made_of=tuple(_node_key(each) for each in figure.trace.inputs),
+            href=_reason_of(figure, told, address) if at else "",
+        )
+        for at, figure in enumerate(told.graph)
+    ]
+    sources = {_node_key(each): each for each in told.found.inputs if each.kind != "figure"}
+    nodes += [
+        Node(key=key, kind=page_word(words(each.role), address.locale), text=each.id or each.value, is_source=True)
+        for key, each in sources.items()
+    ]
+    title = page_word("What it is made of", address.locale)
+    caption = "From the number to what it rests on; the list below says the same."
+    svg = lineage_svg(
+        title,
+        page_word(caption, address.locale),
+        nodes,
+        others=lambda count: page_word(f"and {count} others", address.locale),
+        is_mirrored=rules_of(address.locale).is_right_to_left,
+    )
+    return Picture(key="lineage", title="What it is made of", svg=svg, caption=caption)
+
+
+def _node_key(each: TraceInput) -> str:
+    return each.id if each.kind == "figure" else f"{each.role}|{each.id}"
+
+
+def _shown(figure: Figure, address: Address) -> str:
+    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
+    return f"{text} {unit_text(figure.unit)}".strip()
+
+
+def _reason_of(figure: Figure, told: Explained, address: Address) -> str:
+    return address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address)
 
 
 def _reason(figure: Figure, told: Explained, address: Address) -> str:
@@ -203,7 +249,7 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
 
 
 def _input_text(each: TraceInput) -> str:
-    return " ".join(part for part in (each.id, each.sha256[:16], each.value) if part)
+    return named(" ".join(part for part in (each.id, each.sha256[:16], each.value) if part))
 
 
 def _readings(told: Explained) -> tuple[PageBlock, ...]:
@@ -233,14 +279,14 @@ def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     source = ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None)
     quality = words(QualityCode(row["quality_code"]).name.lower()) + (", simulated" if row["is_synthetic"] else "")
     return (
-        row["meter_id"],
+        named(row["meter_id"]),
         row["register"],
         row["start_utc"].astimezone(zone(time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
         str(row["minutes"]),
         f"{Decimal(repr(round(row['value'], 6))):,f}",
         unit_text(row["unit"]),
         quality,
-        source,
+        named(source),
         f"{row['recorded_at_utc']:%Y-%m-%d %H:%M:%S}",
     )
 

@@ -1,10 +1,13 @@
 """Charts of reports as SVG, and the table that says the same."""
 
+from collections.abc import Iterator
+
 from reports.report_content import Cell, Chart, Column, Row, Table
 from reports.svg.axes import HEIGHT, WIDTH, axes_svg
 from reports.svg.flow import flow_svg
 from reports.svg.heat import heat_svg
 from reports.svg.markup import picture
+from reports.texts.locales import named
 from reports.texts.numbers import MISSING, format_number
 
 _SHAPES = {
@@ -21,7 +24,7 @@ def chart_table(chart: Chart) -> Table:
     values = [abs(value) for series in chart.series for value in series.values if value is not None]
     decimals = 0 if max(values, default=0.0) >= 100 else 2
     rows = [
-        Row(cells=(Cell(text=name), *(Cell(text=_text(series.values[at], decimals, chart)) for series in chart.series)))
+        Row(cells=tuple(Cell(text=text) for text in (named(name), *_texts(chart, at, decimals))))
         for at, name in enumerate(chart.categories)
     ]
     numbers = tuple(Column(title=series.name, unit=chart.unit, is_number=True) for series in chart.series)
@@ -34,8 +37,9 @@ def chart_table(chart: Chart) -> Table:
     )
 
 
-def _text(value: float | None, decimals: int, chart: Chart) -> str:
-    return MISSING if value is None else format_number(value, decimals=decimals, locale=chart.locale)
+def _texts(chart: Chart, at: int, decimals: int) -> Iterator[str]:
+    for value in (series.values[at] for series in chart.series):
+        yield MISSING if value is None else format_number(value, decimals=decimals, locale=chart.locale)
 
 
 def chart_svg(chart: Chart) -> str:

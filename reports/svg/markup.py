@@ -20,8 +20,12 @@ def element(name: str, *inside: str, text: str = "", **attributes: str | float) 
     return f"<{name}{told}>{content}</{name}>" if content else f"<{name}{told}/>"
 
 
-def picture(width: float, height: float, *, title: str, description: str, kind: str, inside: Iterable[str]) -> str:
-    """A picture that scales with its box; who cannot see it hears the title and the description."""
+def picture(
+    width: float, height: float, *, title: str, description: str, kind: str, inside: Iterable[str], role: str = "img"
+) -> str:
+    """A picture that scales with its box; who cannot see it hears the title and the description. role: group, where
+    what is inside is told too.
+    """
     return element(
         "svg",
         element("title", text=title),
@@ -30,7 +34,7 @@ def picture(width: float, height: float, *, title: str, description: str, kind: 
         # Inside a page an SVG needs no namespace, as a file of its own it does.
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {_number(width)} {_number(height)}",
-        role="img",
+        role=role,
         class_=f"svg svg-{kind}",
     )
 

@@ -12,6 +12,9 @@ from reports.texts.report_words import WORDS
 
 # French prefers a narrow one (U+202F), which the built-in fonts of PDF lack.
 _NO_BREAK = "\u00a0"
+_OPEN, _SHUT = "\u2068", "\u2069"
+# Between the parts of a list; a comma within a name is none.
+_LIST, _NOTES = (re.compile(f"{mark} (?![^{_OPEN}]*{_SHUT})") for mark in ",;")
 
 
 class Language(NamedTuple):
@@ -90,9 +93,17 @@ def word(text: str, locale: str) -> str:
     return WORDS.get(language_of(locale), {}).get(text, text)
 
 
+def named(text: str) -> str:
+    """What people named or wrote (a meter, a tariff's block, a reason), marked so that pages show it as it is.
+
+    A name may be a word of ours. The marks are Unicode's for a text set in by itself; page_word takes them away.
+    """
+    return f"{_OPEN}{text}{_SHUT}"
+
+
 def page_word(text: str, locale: str) -> str:
     """A word or sentence of pages in the locale's language; else the word of reports, else as it is."""
-    return _page_word(text, language_of(locale))
+    return _page_word(text, language_of(locale)).replace(_OPEN, "").replace(_SHUT, "")
 
 
 # A page has hundreds of cells, and most of them many times.
@@ -100,24 +111,38 @@ def page_word(text: str, locale: str) -> str:
 def _page_word(text: str, language: str) -> str:
     if found := _page_words().get(text, {}).get(language) or WORDS.get(language, {}).get(text):
         return found
-    for pattern, told in _sentences().get(language, ()):
-        if given := pattern.fullmatch(text):
-            # A place may hold a list.
-            said = (", ".join(_page_word(part, language) for part in each.split(", ")) for each in given.groups())
+    if text.startswith(_OPEN) and text.find(_SHUT) == len(text) - 1:
+        return text
+    for part, pattern, told in _sentences().get(language, ()):
+        if part in text and (given := pattern.fullmatch(text)):
+            said = (
+                # A place of words may hold a list.
+                ", ".join(_page_word(part, language) for part in _LIST.split(each)) if name.startswith("said") else each
+                for name, each in given.groupdict().items()
+            )
             return told.format(*said)
-    return text
+    # Notes stand one behind the other.
+    return "; ".join(_page_word(part, language) for part in _NOTES.split(text)) if "; " in text else text
 
 
 @lru_cache
-def _sentences() -> Mapping[str, list[tuple[re.Pattern[str], str]]]:
-    """Sentences with places for what differs, by language."""
-    found: dict[str, list[tuple[re.Pattern[str], str]]] = {}
-    for english, languages in _page_words().items():
-        if "{0}" in english:
-            pattern = re.compile(re.sub(r"\\{\d\\}", "(.+?)", re.escape(english)))
+def _sentences() -> Mapping[str, list[tuple[str, re.Pattern[str], str]]]:
+    """Sentences with places for what differs, by language; before each the longest part that none of them is without:
+    a page has a thousand texts that are none of these. What says most comes first: many end in `days`.
+    """
+    found: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
+    for english, languages in sorted(_page_words().items(), key=lambda each: -len(re.sub(r"{.*?}", "", each[0]))):
+        if "{0" in english:
+            places = re.sub(r"\\{(\d)(:said)?\\}", _place, re.escape(english))
+            part = max(re.split(r"\{\d(?::said)?\}", english), key=len)
             for language, told in languages.items():
-                found.setdefault(language, []).append((pattern, told))
+                found.setdefault(language, []).append((part, re.compile(places), told))
     return found
+
+
+def _place(found: re.Match[str]) -> str:
+    number, is_said = found.groups()
+    return f"(?P<{'said' if is_said else 'given'}{number}>.+?)"
 
 
 @lru_cache

@@ -13,8 +13,10 @@ from reports.chart_geometry import flow_ends
 from reports.report_content import Chart, Series
 from reports.svg.chart import chart_svg, chart_table
 from reports.svg.donut import Ring, donut_svg
+from reports.svg.lineage import MOST, Node, lineage_svg
 from reports.svg.spark import spark_svg
-from reports.svg.treemap import MOST, Tile, squares, treemap_svg
+from reports.svg.treemap import MOST as MOST_TILES
+from reports.svg.treemap import Tile, squares, treemap_svg
 
 ROLES = ("actual", "expected", "third", "fourth")
 NAMES = st.text(max_size=40) | st.sampled_from(
@@ -25,14 +27,15 @@ VALUES = st.floats(-1e9, 1e9) | st.none()
 AMOUNTS = st.floats(1e-3, 1e9)
 
 
-def parsed(svg: str) -> ET.Element:
-    """The picture, if it may stand in a page of ours."""
+def parsed(svg: str, links: frozenset[str] = frozenset()) -> ET.Element:
+    """The picture, if it may stand in a page of ours. links: where it may lead."""
     assert "style=" not in re.sub(r">[^<]*<", "><", svg)
     root = ET.fromstring(svg)  # noqa: S314 - our own
     assert {each.tag.rpartition("}")[2] for each in root.iter()} <= {
-        "svg", "title", "desc", "text", "rect", "line", "path", "circle",
+        "svg", "title", "desc", "text", "rect", "line", "path", "circle", *(("a", "g") if links else ()),
     }  # fmt: skip
-    assert not [name for each in root.iter() for name in each.attrib if name.startswith("on") or "href" in name]
+    named = [(name, value) for each in root.iter() for name, value in each.attrib.items()]
+    assert not [name for name, value in named if name.startswith("on") or ("href" in name and value not in links)]
     assert [each.tag.rpartition("}")[2] for each in root][:2] == ["title", "desc"]
     return root
 
@@ -113,7 +116,7 @@ def test_more_than_sixty_parts_end_in_one_of_the_rest_and_none_below_zero_is_dra
     tiles = [Tile(f"m{at}", 100.0 - at, "kWh") for at in range(80)] + [Tile("less", -5.0, "-5 kWh")]
     root = parsed(treemap_svg("t", tiles))
     drawn = [each for each in root.iter() if each.attrib.get("class", "").startswith("tile-")]
-    assert len(drawn) == MOST
+    assert len(drawn) == MOST_TILES
     assert "others (21)" in "".join(root.itertext())
     assert "less" not in "".join(root.itertext())
 
@@ -123,3 +126,39 @@ def test_rings_and_sparks_hold_any_word(name, share) -> None:
     root = parsed(donut_svg(name, [Ring(name, share, "x"), Ring("b", 0.5, "50 %")]))
     assert len([each for each in root.iter() if each.attrib.get("class") == "ring-part"]) == (1 if share is None else 2)
     parsed(spark_svg(name, [1.0, None, 3.0], text=name, low=[0.0, None, 1.0], high=[2.0, 2.0, 4.0]))
+
+
+def lineage(*rows: int, name: str = "x", is_mirrored: bool = False) -> ET.Element:
+    """A drawing of a number over rows of so many nodes, each made of all of the row below."""
+    keys = [["number"], *([f"{at}/{each}" for each in range(count)] for at, count in enumerate(rows)), []]
+    nodes = [
+        Node(key, f"{name} {key}", name, tuple(keys[at + 1]), f"/why?figure={at}", is_source=at == len(rows))
+        for at, row in enumerate(keys)
+        for key in row
+    ]
+    svg = lineage_svg(name or "t", "d", nodes, others=lambda count: f"and {count} others", is_mirrored=is_mirrored)
+    return parsed(svg, links=frozenset(f"/why?figure={at}" for at in range(9)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.integers(1, 40), max_size=7), name=NAMES)
+def test_a_lineage_draws_sixty_nodes_at_most_and_counts_the_others(rows, name) -> None:
+    root = lineage(*rows, name=name)
+    boxes = [each for each in root.iter() if each.tag.endswith("rect")]
+    others = [int(found[1]) for each in root.iter() if (found := re.fullmatch(r"and (\d+) others", each.text or ""))]
+    assert len(boxes) <= MOST
+    # The words stand in a box's tip too.
+    assert len(boxes) - len(others) // 2 + sum(others) // 2 == 1 + sum(rows)
+
+
+def test_a_lineage_leads_to_reasons_and_stands_the_other_way_round_for_who_reads_so() -> None:
+    root, mirrored = lineage(2, 3), lineage(2, 3, is_mirrored=True)
+    assert root.attrib["role"] == "group"
+    assert len([each for each in root.iter() if each.tag.endswith("}a")]) == 6
+    lefts, rights = (
+        [float(each.attrib["x"]) for each in drawn.iter() if each.tag.endswith("rect")] for drawn in (root, mirrored)
+    )
+    assert lefts[0] == min(lefts)
+    assert rights[0] == max(rights)
+    # From the number to both, and from each of these to all three.
+    assert len([each for each in root.iter() if each.attrib.get("class") == "edge"]) == 8

@@ -23,6 +23,7 @@ from orchestration.web.boards.tiles import TILES, tiles_of
 from reports.pages.address import Address
 from reports.pages.board import home_board, orders
 from reports.pages.page import Widget
+from reports.texts.locales import page_word
 from reports.texts.numbers import MISSING
 from reports.writer import format_alike
 from tests.reports import plant
@@ -121,7 +122,7 @@ def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: As
 def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> None:
     widget = tiles(asking, "ops")["submeters"]
     assert widget.table is not None
-    rows = {each.cells[0].text: each.cells for each in widget.table.rows}
+    rows = {page_word(each.cells[0].text, "en"): each.cells for each in widget.table.rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
     assert {f"Use: {name}" for name in names} <= set(rows)
     used, before, change = (rows[f"Use: {sorted(names)[0]}"][at].text.replace(",", "") for at in (1, 2, 3))

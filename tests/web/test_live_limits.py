@@ -48,7 +48,7 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
         assert card
         assert 'data-live-limits="60.0 120.0"' in card[0]
         tone = re.search(r'class="main tone-(\w+)"', card[0])
-        said = re.search(r"told [^<]*", card[0])
+        said = re.search(r"(?<=>)told [^<]*", card[0])
         assert tone
         assert said
         return tone[1], said[0], "none" if "no value for" in card[0] else "value"

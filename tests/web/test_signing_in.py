@@ -292,7 +292,7 @@ def test_a_key_opens_what_its_owner_may_and_dies_with_its_day(served: Served) ->
     assert browser.ask(DOCS, headers=bearer).status == 401
 
 
-@pytest.mark.parametrize("path", ["/logout", "/profile/out", "/profile/board"])
+@pytest.mark.parametrize("path", ["/logout", "/profile/out", "/profile/board", "/profile/theme"])
 def test_a_key_ends_nobodys_sign_ins_and_keeps_no_page_of_theirs(served: Served, path: str) -> None:
     person = served.browser("viewer")
     before = {table: rows_of(served, table) for table in ("logins", "preferences")}
@@ -432,3 +432,24 @@ def test_ones_own_page_keeps_the_first_board_and_ends_every_sign_in(served: Serv
     assert "400 bad_request" in page
     assert browser.act("/profile/out", csrf=token).status == 303
     assert (browser.ask(DOCS).status, other.ask(DOCS).status) == (401, 401)
+
+
+def test_a_browser_keeps_whether_its_pages_are_light_or_dark(served: Served) -> None:
+    browser = served.browser("viewer")
+    token, cookie = browser.token("/profile"), browser.cookie
+    assert browser.act("/profile/theme", csrf=token, theme="pink").status == 400
+    for theme, kept in (("dark", "theme=dark; HttpOnly; Max-Age=31536000"), ("", 'theme=""; HttpOnly; Max-Age=0')):
+        answer = browser.act("/profile/theme", csrf=token, theme=theme)
+        browser.cookie = cookie
+        assert answer.status == 303
+        assert kept in answer.headers["set-cookie"]
+    energy = "/energy?site=works&period=2026-03"
+    plain = browser.ask(energy, headers=[PAGE])
+    assert "data-theme" not in plain.text
+    browser.cookie = f"{cookie}; theme=dark"
+    dark = browser.ask(energy, headers=[PAGE, ("if-none-match", plain.headers["etag"])])
+    # The page that was kept for the other is not theirs.
+    assert dark.status == 200
+    assert '<html lang="en" dir="ltr" data-theme="dark">' in dark.text
+    browser.cookie = f'{cookie}; theme="x" onload="y"'
+    assert browser.ask(energy, headers=[PAGE]).text == plain.text

@@ -151,13 +151,15 @@ def test_a_page_shows_a_hundred_readings_and_the_csv_has_all_of_them(seen: Askin
 APART = """
 import asyncio, sys
 from datetime import datetime
+from assets.readings.readers.child import apart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
+from data_quality.contracts.work.beside import give_away
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from tests.web.asking import send
 project = OpenProject(sys.argv[1])
-project.run_sql_apart()
+give_away(apart)
 person = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
 app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))

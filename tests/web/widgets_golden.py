@@ -71,7 +71,7 @@ def states() -> Iterator[tuple[str, Widget]]:
                                         method="days_to_come", uncosted_minutes=30 if found else 0)  # fmt: skip
         yield f"cost {name}", month_so_far.view(given)
         yield f"peak_demand {name}", peak_demand.view(
-            peak_demand.PeakDemand(**AT, peak=month, at="18 Dec 16:15", running=energy, window_minutes=15,
+            peak_demand.PeakDemand(**AT, peak=month, at="2025-12-18 16:15", running=energy, window_minutes=15,
                                    minutes_left=6, findings=found, target_kw="450" if found else "")
         )  # fmt: skip
         yield f"today {name}", today.view(

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from threading import Event
 from typing import Literal
 
-from assets.readings.readers.child import APART, run_limited
 from data_quality.contracts.baselines.baseline import BandTerms
+from data_quality.contracts.work.beside import call
 
 Frequency = Literal["hourly", "daily", "billing"]
 # Coefficients a, b, d of k = aM² + bM + d, M in months of the reporting period (Sun and Baltazar); hourly k is fixed.
@@ -22,8 +21,6 @@ AGREES_WITHIN = 1.18
 AT_MOST = 1.10
 # At this value n′ of a year is less than four days: beyond it the form says nothing.
 MAX_RHO = 0.98
-# Of this process.
-_IS_APART = Event()
 
 
 def effective_observations(n: float, rho1: float) -> float:
@@ -41,18 +38,16 @@ def correction(frequency: Frequency, months: float) -> float:
     return a * months**2 + b * months + d
 
 
-def ask_apart() -> None:
-    """From now on the process beside this one loads SciPy, which takes 27 MB, and answers (readings/child.py)."""
-    _IS_APART.set()
-
-
 # The marts ask the same few of them for every month of every use.
 @lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
     """Student's t that `confidence` (0–1) of the probability lies within; equal to the last digit, here or apart."""
-    if _IS_APART.is_set():
-        asked = {"confidence": confidence, "degrees_of_freedom": degrees_of_freedom}
-        return float(run_limited("assets.kpi.enpi_of_use.savings_band:two_sided_t", asked, APART))
+    # SciPy takes 27 MB.
+    return float(call(student_t, confidence=confidence, degrees_of_freedom=degrees_of_freedom))
+
+
+def student_t(confidence: float, degrees_of_freedom: float) -> float:
+    """`two_sided_t`, worked out here."""
     # Not scipy.stats, which takes a second to import for one function.
     from scipy.special import stdtrit
 

@@ -14,6 +14,7 @@ from reports.pages.address import Address
 from reports.pages.page import Form, Input, PageBlock, Part, Steps
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph, Tone
+from reports.texts.locales import named
 from reports.texts.numbers import MISSING
 
 DRAWN = 10
@@ -46,8 +47,8 @@ def decisions(shows: Sequence[Show]) -> Part:
     every = (each for key in keys for each in store.decisions(*key, as_of_utc=as_of_utc))
     found = sorted(every, key=lambda each: each.recorded_at_utc, reverse=True)
     rows = [
-        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=each.person_id), Cell(text=each.step),
-         Cell(text=f"{each.report_id}@{each.revision}"), Cell(text=each.reason)]
+        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=named(each.person_id)),
+         Cell(text=each.step), Cell(text=f"{each.report_id}@{each.revision}"), Cell(text=named(each.reason))]
         for each in found[:MOST_LINES]
     ]  # fmt: skip
     columns = [("When", ""), ("Who", ""), ("What", ""), ("Report", ""), ("Why", "")]
@@ -70,8 +71,8 @@ def events(shows: Sequence[Show], address: Address) -> Part:
     )  # fmt: skip
     rows = [
         [Cell(text=f"{each['recorded_at_utc']:%Y-%m-%d %H:%M:%S} UTC"),
-         Cell(text=each["person_id"] + (f" by key {each['key_id']}" if each["key_id"] else "")),
-         Cell(text=f"{each['method']} {each['route']}"), Cell(text=each["subject"]), Cell(text=each["outcome"])]
+         Cell(text=named(each["person_id"]) + (f" by key {each['key_id']}" if each["key_id"] else "")),
+         Cell(text=f"{each['method']} {each['route']}"), Cell(text=named(each["subject"])), Cell(text=each["outcome"])]
         for each in found[:MOST_LINES]
     ]  # fmt: skip
     columns = [("When", ""), ("Who", ""), ("What", ""), ("About", ""), ("Outcome", "")]

@@ -11,6 +11,7 @@ from reports.evidence.manifest import pack_file
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Tone
+from reports.texts.locales import named
 
 
 def chains(shows: Sequence[Show]) -> Widget:
@@ -24,7 +25,11 @@ def chains(shows: Sequence[Show]) -> Widget:
                 ("commands", commands[0] if commands else ""))  # fmt: skip
         broken += sum(1 for _, fault in told if fault)
         rows += [
-            [Cell(text=show.site.name), Cell(text=name), Cell(text=fault or "whole", tone="bad" if fault else "good")]
+            [
+                Cell(text=named(show.site.name)),
+                Cell(text=name),
+                Cell(text=fault or "whole", tone="bad" if fault else "good"),
+            ]
             for name, fault in told
         ]
     text = "whole" if not broken else f"{broken} broken"
@@ -45,9 +50,9 @@ def packs(shows: Sequence[Show]) -> Widget:
             said, tone = _verified(show, last)
             told.append(tone)
             rows.append([
-                Cell(text=show.site.name), Cell(text=f"{last.report_id}@{last.revision}"),
+                Cell(text=named(show.site.name)), Cell(text=f"{last.report_id}@{last.revision}"),
                 Cell(text=str(last.position)),
-                Cell(text=last.signer.partition(" ")[0] or "nobody"),
+                Cell(text=named(last.signer.partition(" ")[0]) if last.signer else "nobody"),
                 Cell(text=f"{last.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
                 Cell(text=last.manifest_sha256[:12]), Cell(text=said, tone=tone),
             ])  # fmt: skip

@@ -21,6 +21,7 @@ from reports.pages.widgets import open_findings as findings_widget
 from reports.pages.widgets import report_status as status_widget
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
+from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words
 
@@ -84,7 +85,7 @@ def _validated(show: Show) -> Found:
     return [
         OpenFinding(
             severity=4 if action == "flag" else 3, source="validation",
-            what=f"{words(rule)} at {names.get(meter) or words(meter)}: "
+            what=f"{words(rule)} at {named(names.get(meter) or words(meter))}: "
             f"{len(all_)} event{'s' if len(all_) > 1 else ''}, {words(action)}",
             at_utc=max(each.end_utc for each in all_), count=len(all_),
         )

@@ -108,7 +108,9 @@ def _peak_at(now: SiteNow) -> str:
         (pl.col("local_date") >= now.running.month_start) & (pl.col("month_peak_kw") == now.running.peak_kw)
     )
     first: Any = month["interval_start_utc"].min()
-    return f"{(first + STEP).astimezone(zone(now.site.time_zone)):%d %b %H:%M}" if isinstance(first, datetime) else ""
+    return (
+        f"{(first + STEP).astimezone(zone(now.site.time_zone)):%Y-%m-%d %H:%M}" if isinstance(first, datetime) else ""
+    )
 
 
 def against_expected(now: SiteNow) -> today.Today:
@@ -134,7 +136,7 @@ def against_expected(now: SiteNow) -> today.Today:
         expected=expected,
         no_forecast="the site file names no forecast of its main meter"
         if not stream
-        else "no forecast was issued before",
+        else f"no forecast was issued before {now.day}",
         hours=rows,
         days=tuple(_days_before(now)),
     )
@@ -154,7 +156,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
     if rows.is_empty():
         return []
     made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
-    return [(f"{each.start:%a %d %b} to baseline", shown) for each in made if (shown := now.show.shown(each))]
+    return [(f"{each.start:%a} {each.start} to baseline", shown) for each in made if (shown := now.show.shown(each))]
 
 
 def block(now: SiteNow) -> tariff_block.TariffBlock:
@@ -187,7 +189,7 @@ def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
         price=held.price,
         why_no_price="" if held.price is not None else "the price depends on how much is used (tiers)",
         until_utc=held.until_utc,
-        until_local="" if local is None else f"{local:%H:%M}" if same_day else f"{local:%a %d %b %H:%M}",
+        until_local="" if local is None else f"{local:%H:%M}" if same_day else f"{local:%Y-%m-%d %H:%M}",
         next_period="" if held.following is None else held.following.period_id,
         next_price=None if held.following is None else held.following.price,
     )

@@ -104,7 +104,7 @@ def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figur
         found["compared"] = compared[0]
         pair = [("actual", own[0]), ("expected", compared[0])]
         found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
-        notes["compared"] = f"{theirs.start} to {theirs.end - _DAY}"
+        notes["compared"] = f"{theirs.start} – {theirs.end - _DAY}"
         if mine != period:
             notes["change"] = f"of the {mine.days} days that are read"
     return found, notes

@@ -23,7 +23,7 @@ from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import TITLES, board_page, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part
-from reports.texts.locales import page_word
+from reports.texts.locales import named, page_word
 
 router = APIRouter()
 # Boards that tell of all sites that the person sees, where none is named.
@@ -132,7 +132,7 @@ def _boards(ask: Ask, board: Board) -> list[PageBlock]:
     known: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
     options = tuple(
         Option(
-            text=page_word(TITLES[each], ask.address.locale),
+            text=TITLES[each],
             href=ask.address.href(f"/board/{each}", period=None),
             is_chosen=each == board,
         )
@@ -147,7 +147,7 @@ def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choi
     is_all = board in OF_ALL and not ask.address.site
     options = [
         Option(
-            text=each.name,
+            text=named(each.name),
             href=ask.address.href(site=each.site_id, scope=None, period=None),
             is_chosen=each.site_id == chosen.site_id and not is_all,
         )
@@ -155,5 +155,5 @@ def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choi
     ]
     if board in OF_ALL:
         href = ask.address.href(site=None, scope=None, period=None)
-        options.insert(0, Option(text=page_word("All sites", ask.address.locale), href=href, is_chosen=is_all))
+        options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
     return Choice(label="Site", options=tuple(options))

@@ -9,15 +9,17 @@ from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
-from orchestration.web.ask import Ask
+from orchestration.web.ask import THEME, THEMES, Ask
 from orchestration.web.draw import draw
 from orchestration.web.route_rights import asked
 from reports.pages.board import TITLES
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)
 HOME = "home_board"
+_YEAR_S = 365 * 86_400
 
 
 @router.get("/profile", response_class=HTMLResponse)
@@ -33,14 +35,17 @@ def profile(ask: Ask = asked(None)) -> Response:
     rights = f"Roles: {', '.join(person.roles) or 'none'}. Sites: {sites}."
     boards = (("", "as my role says"), *TITLES.items())
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=boards)
+    themes = (("", "as the device prefers"), *((each, each) for each in THEMES))
+    theme = Input(name=THEME, label="Light or dark", kind="select", value=ask.theme, options=themes)
     parts = (
-        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"))),
+        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"),
+                                   _form(THEME, "Colours", (theme,), "Use these colours"))),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
-    return draw(ask, Page(title=person.name, address=ask.address, parts=parts))
+    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts))
 
 
 @router.post("/profile/board")
@@ -51,6 +56,19 @@ def keep_board(ask: Ask = asked(None)) -> Response:
         raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(TITLES)}", reason="bad_request")
     PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, wanted or None)
     return RedirectResponse("/profile", 303)
+
+
+@router.post("/profile/theme")
+def keep_theme(request: Request, ask: Ask = asked(None)) -> Response:
+    """Keep, in this browser, whether pages are light or dark. Raises BadInput for what is neither."""
+    wanted = ask.form.get(THEME, "")
+    if wanted and wanted not in THEMES:
+        raise BadInput(f"pages are {' or '.join(THEMES)}, got {wanted[:40]!r}", reason="bad_request")
+    kept = RedirectResponse("/profile", 303)
+    # Of the device and not of the person: a screen in a hall is another than one in an office.
+    kept.set_cookie(THEME, wanted, max_age=_YEAR_S if wanted else 0, path="/", httponly=True, samesite="lax",
+                    secure=request.app.state.sign_in.is_https)  # fmt: skip
+    return kept
 
 
 @router.post("/profile/out")

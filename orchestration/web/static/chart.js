@@ -60,7 +60,7 @@
     }
 
     hint() {
-      this.said.textContent = this.told.time_zone ? "Drag over days to see only them." : "";
+      this.said.textContent = this.told.time_zone ? this.figure.dataset.drag : "";
     }
 
     draw() {

@@ -37,7 +37,7 @@
     tile.card.classList.toggle("live-gone", isGone);
     if (tile.reason) tile.reason.hidden = !isGone;
     say(tile.shown, isGone ? "–" : tile.text);
-    say(tile.age, `told ${words(age)} ago${tile.card.dataset.liveBeat || ""}`);
+    say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age)));
   };
 
   const listen = (site, named) => {

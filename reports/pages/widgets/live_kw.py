@@ -8,6 +8,7 @@ from data_quality.contracts.live.live_value import LiveValue
 from reports.pages.page import Number, Widget
 from reports.pages.why_links import WHY
 from reports.pages.widgets.tile import Given, Shown, nothing, number
+from reports.texts.locales import named
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike
 
@@ -82,7 +83,7 @@ def live_number(value: LiveValue, given: LiveKw) -> Number:
     old_s, gone_s = limits_s(given.every_s.get(value.source_id, 0.0))
     [text] = format_alike([value.value], value.unit, locale=given.locale)
     return Number(
-        label=name,
+        label=named(name),
         text=MISSING if age_s > gone_s else text,
         unit=unit_text(value.unit),
         note=f"told {age_words(age_s)} ago",

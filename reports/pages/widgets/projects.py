@@ -4,6 +4,7 @@ from data_quality.contracts.model import Model
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table
 from reports.report_content import Cell
+from reports.texts.locales import named
 
 
 class Project(Model):
@@ -30,7 +31,7 @@ def view(given: Projects) -> Widget:
         return nothing(key, title, given, given.reason or "the site file names no project")
     columns = [("Measure", ""), ("Avoided", "kWh"), ("±", "kWh"), ("Days", ""), ("Least to be told", "kWh"), ("", "")]
     rows = [
-        [Cell(text=each.name), cell(each.saving, given.locale), cell(each.band, given.locale),
+        [Cell(text=named(each.name)), cell(each.saving, given.locale), cell(each.band, given.locale),
          cell(each.days, given.locale), cell(each.detectable, given.locale), Cell(text=each.verdict)]
         for each in given.projects
     ]  # fmt: skip

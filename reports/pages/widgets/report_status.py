@@ -7,6 +7,7 @@ from data_quality.contracts.model import Model
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table
+from reports.texts.locales import named
 from reports.writer import words
 
 STATES = ("due", "draft", "reviewed", "published", "stale")
@@ -62,7 +63,7 @@ def _table(given: ReportStatus) -> Table:
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
-        [Cell(text=words(each.name)), Cell(text=given.names.get(each.site, each.site)), Cell(text=each.period),
+        [Cell(text=words(each.name)), Cell(text=named(given.names.get(each.site, each.site))), Cell(text=each.period),
          Cell(text=str(each.revision or "–")),
          Cell(text=each.status), Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
         for each in lines

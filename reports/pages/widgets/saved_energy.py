@@ -4,6 +4,7 @@ from data_quality.contracts.model import Model
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
 from reports.report_content import Cell
+from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 
 
@@ -46,7 +47,7 @@ def view(given: Savings) -> Widget:
     columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Against expected", "%"), ("Worth", ""), ("", "")]
     rows = [
         [
-            Cell(text=each.name),
+            Cell(text=named(each.name)),
             cell(each.saving, given.locale, signed=True),
             cell(each.band, given.locale),
             cell(each.off, given.locale, signed=True),

@@ -4,6 +4,7 @@ from data_quality.contracts.model import Model
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table
 from reports.report_content import Cell, Tone
+from reports.texts.locales import named
 from reports.texts.numbers import currency_unit
 
 
@@ -35,7 +36,7 @@ def view(given: SitesTable) -> Widget:
     columns = [("Site", ""), ("Energy", "kWh"), ("Cost", ""), ("", ""), ("Carbon", "kg CO2e"), ("EUI", "kWh/m²"),
                ("Status", "")]  # fmt: skip
     rows = [
-        [Cell(text=each.name), cell(each.energy, given.locale), cell(each.cost, given.locale),
+        [Cell(text=named(each.name)), cell(each.energy, given.locale), cell(each.cost, given.locale),
          Cell(text=currency_unit(each.currency)), cell(each.carbon, given.locale), cell(each.eui, given.locale),
          Cell(text=each.status, tone=each.tone)]
         for each in given.rows

@@ -6,6 +6,7 @@ from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table, tile
 from reports.report_content import Cell
 from reports.svg.treemap import Tile, treemap_svg
+from reports.texts.locales import named
 
 MOST_TILES = 60
 
@@ -39,7 +40,7 @@ def view(given: Submeters) -> Widget:
         return nothing(key, title, given, given.reason or "the site has no meter below its main one")
     parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
     rows = [
-        [Cell(text=f"Use: {each.name}" if each.is_use else each.name), cell(each.energy, given.locale),
+        [Cell(text=f"Use: {named(each.name)}" if each.is_use else named(each.name)), cell(each.energy, given.locale),
          cell(each.before, given.locale), cell(each.change, given.locale, signed=True)]
         for each in parts[:MOST_TILES]
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from decimal import Decimal
 from data_quality.contracts.model import Model
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing
+from reports.texts.locales import named
 from reports.texts.numbers import MISSING, currency_unit
 from reports.writer import format_alike, words
 
@@ -55,9 +56,9 @@ def view(given: TariffBlock) -> Widget:
 
 def _number(block: Block, given: TariffBlock) -> Number:
     until = f"until {block.until_local}" if block.until_local else "for more than a week"
-    note = ", ".join(each for each in (until, given.day, given.tariff, _OF_FILE) if each)
+    note = ", ".join(each for each in (until, given.day, given.tariff and named(given.tariff), _OF_FILE) if each)
     return Number(
-        label=f"{words(block.charge_id)}: {words(block.period_id)}",
+        label=named(f"{words(block.charge_id)}: {words(block.period_id)}"),
         text=_price(block.price, given.locale),
         unit=f"{currency_unit(given.currency)}/kWh",
         note=note if block.price is not None else f"{block.why_no_price}; {note}",
@@ -66,7 +67,7 @@ def _number(block: Block, given: TariffBlock) -> Number:
 
 def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
     return [
-        Number(label="Then", note=words(each.next_period), text=_price(each.next_price, given.locale),
+        Number(label="Then", note=named(words(each.next_period)), text=_price(each.next_price, given.locale),
                unit=f"{currency_unit(given.currency)}/kWh")
         for each in blocks
         if each.next_period
