@@ -27,6 +27,7 @@ from data_quality.contracts.yaml_file import (
     load_model,
     load_yaml,
     place_of,
+    quick_model,
     validate_document,
 )
 
@@ -73,6 +74,12 @@ def _content_sha256(path: Path) -> str:
 # More than any project has: a cache that is one too small for a walk over all is of no use.
 @lru_cache(maxsize=16384)
 def _site(path: Path, _content_sha256: str) -> Site:
+    with suppress(BadInput):
+        if site := quick_model(path, Site):
+            check_factors(site)
+            check_calendar(site)
+            return site
+    # What is wrong, and where.
     document = load_yaml(path)
     try:
         site = validate_document(document, Site, str(path))
