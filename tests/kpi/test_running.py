@@ -18,6 +18,7 @@ from assets.bills.engine.book import calendar_months
 from assets.bills.engine.compute import make_bill
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.mart_windows import Window
+from assets.kpi.running_cost import interval_costs as interval_module
 from assets.kpi.running_cost.demand_window import running_block
 from assets.kpi.running_cost.interval_costs import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters
 from assets.kpi.running_cost.month_to_date import running_figures
@@ -111,6 +112,23 @@ def test_the_costs_of_a_demo_month_add_up_to_its_bill(name: str, month: tuple[da
     assert abs(lines - bill.total) <= D("1e-9") * len(bill.periods[0].lines)
     assert found["import_kwh"].sum() == bill.periods[0].energy_kwh
     assert found["cost_finding"].null_count() == found.height
+
+
+def test_a_supply_read_some_rows_at_a_time_is_the_same_supply(monkeypatch: pytest.MonkeyPatch) -> None:
+    site, (start, end) = plant(), MARCH
+    # Rows of a meter stand together: parts end within meters and between them.
+    rows = meter_rows(site, start, end, seed=1, step=7)
+    whole = interval_module.metered(site, rows, start, end)
+    monkeypatch.setattr(interval_module, "_ROWS_AT_ONCE", 333)
+    parts = interval_module.metered(site, rows, start, end)
+    assert whole.load.load.sum() > 0
+    assert (parts.is_read == whole.is_read).all()
+    for name in ("load", "is_present", "generation"):
+        assert np.array_equal(getattr(parts.load, name), getattr(whole.load, name))
+    monkeypatch.setattr(interval_module, "nano", lambda values: 1 / 0 if values.sum() > 1e3 else values.astype("int64"))
+    # What does not fit together is refused, however few rows are looked at.
+    with pytest.raises(ZeroDivisionError):
+        interval_module.metered(site, rows, start, end)
 
 
 def test_the_demo_home_pays_the_price_of_its_stream_and_is_paid_for_what_it_exports() -> None:
