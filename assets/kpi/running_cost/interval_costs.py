@@ -8,7 +8,7 @@ billed from intervals, have no cost and the reason in its place.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -95,7 +95,8 @@ def interval_costs(
     # Ratchets and credits reach back to the first bill that there is.
     start = first if carries_over(tariffs_of(site)) else months[0][0]
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, months[-1][1]))
-    rows = summed_readings(lake, site, supply_streams(site), start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    span: Any = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
+    rows = summed_readings(lake, site, supply_streams(site), **span, has_quality=False)
     factors = known_factors(site, lake.store, as_of_utc=as_of_utc)
     frame = costs_of_months(site, rows, calendar_months(start, months[-1][1]), factors=factors)
     # Months before the asked ones were made for what they hand on, and stand in the marts already.
