@@ -15,7 +15,7 @@ from assets.stores.unreachable import reaching
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
-from orchestration.instance.write import instance_environment
+from orchestration.instance.write import enter
 from orchestration.month_keys import split_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
@@ -137,8 +137,7 @@ def _kinds() -> dict[str, type[MeterloomError]]:
 @contextmanager
 def open_runner(project: Project) -> Iterator[Runner]:
     """A runner on the project's instance; Dagster speaks up only for errors. Raises Unreachable."""
-    # For the rest of the process: Dagster and MLflow read them whenever they please.
-    os.environ.update(instance_environment(project))
+    enter(project)
     log = logging.getLogger("dagster")
     log.setLevel(logging.ERROR)
     if not any(isinstance(each, _OursOnly) for each in log.filters):

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from assets.stores.whole_file import write_whole
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project, load_project
 
 MOST_SITES = 1000
@@ -17,11 +18,16 @@ FILE = "months_by_bucket"
 
 
 def is_by_bucket(environ: Mapping[str, str] = os.environ) -> bool:
-    """Of the project that this process works in. Raises BadConfiguration.
+    """Of the project that this process works in.
 
     A file and no row: every process that loads the graph asks, and must not wait for a database.
     """
-    return (load_project(Path(environ.get("METERLOOM_PROJECT") or "."), environ).data_dir / FILE).exists()
+    try:
+        project = load_project(Path(environ.get("METERLOOM_PROJECT") or "."), environ)
+    except BadInput:
+        # Whoever needs this project says what is wrong with it; a command may be about another.
+        return False
+    return (project.data_dir / FILE).exists()
 
 
 def decide(project: Project, sites: int, *, now_utc: datetime, most: int = MOST_SITES) -> bool:

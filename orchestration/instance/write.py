@@ -1,5 +1,6 @@
 """Write dagster.yaml for a project. The database's address stays in the environment, never on disk."""
 
+import os
 from pathlib import Path
 
 from data_quality.contracts.settings import Project
@@ -24,6 +25,14 @@ def write_instance(project: Project) -> Path:
         temporary.write_text(text)
         temporary.replace(target)
     return home
+
+
+def enter(project: Project) -> None:
+    """From now on this process works in the project: Dagster and MLflow read the variables whenever they please.
+
+    Before the graph is loaded: by what its months stand is asked then.
+    """
+    os.environ.update(instance_environment(project))
 
 
 def instance_environment(project: Project) -> dict[str, str]:

@@ -9,6 +9,7 @@ from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
+from orchestration.instance.write import enter
 from orchestration.month_keys import month_ranges, months_of_range, split_key
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.stale import stale_partitions, stale_reports
@@ -19,6 +20,7 @@ def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, li
 
     Returns the partitions that ran, by job, in order.
     """
+    enter(project.project)
     from orchestration.runner import open_runner
 
     ran: dict[str, list[str]] = {}

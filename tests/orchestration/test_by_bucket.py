@@ -155,9 +155,14 @@ def test_a_project_outgrows_keys_by_site_once(tmp_path: Path) -> None:
     assert not is_by_bucket(here)
     assert decide(project, 1001, now_utc=NOW)
     assert is_by_bucket(here)
+    # Of no project at all, and of one that cannot be read: whoever needs it says so.
+    assert not is_by_bucket({"METERLOOM_PROJECT": str(tmp_path / "none")})
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "meterloom.yaml").write_text("paths: [")
+    assert not is_by_bucket({"METERLOOM_PROJECT": str(tmp_path / "broken")})
     # With fewer again it stays: what was recorded would be lost from view a second time.
     assert decide(project, 3, now_utc=NOW)
-    assert next(project.data_dir.iterdir()).read_text() == "since 2025-06-01T00:00Z, with 1001 sites\n"
+    assert (project.data_dir / "months_by_bucket").read_text() == "since 2025-06-01T00:00Z, with 1001 sites\n"
 
 
 @pytest.mark.slow

@@ -45,13 +45,14 @@ def validate_months(
 ) -> list[MonthResult]:
     """Validate the local months of the period, each with the history before it, and record what was found.
 
-    Months without any reading are left out. The readings are loaded for at most MONTHS_AT_ONCE months and
+    Months without any reading are left out. The readings are loaded for at most MONTHS_AT_ONCE months and half of
     ROWS_AT_ONCE rows, and for a month at least, whatever the period.
     """
     months, results = months_of(period), []
     entries = lake.manifest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
     a_month = max(1, sum(int(entry["rows"]) for entry in entries) // len(months))
-    size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // a_month))
+    # Four months before them are read beside them: what judging takes, and the references of estimates.
+    size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // (2 * a_month)))
     for at in range(0, len(months), size):
         chunk = months[at : at + size]
         start, end = _references_start(chunk[0]), chunk[-1].end_utc

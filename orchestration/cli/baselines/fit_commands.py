@@ -89,7 +89,10 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
 
 def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
+    from orchestration.instance.write import enter
     from orchestration.month_keys import month_ranges
+
+    enter(call.project.project)
     from orchestration.runner import open_runner
     from orchestration.warehouse.fresh import freshen_marts
 
