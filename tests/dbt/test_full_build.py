@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assets.kpi.windows_of_marts.mart_sources import source_tables
-from assets.stores.warehouse import full_build as anew
+from assets.stores.warehouse import warehouse
 from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, held_open, load_sources
 from data_quality.contracts.errors import OurFault
@@ -30,7 +30,7 @@ def test_every_table_view_and_verdict_is_the_one_of_dbt(
     world: World, tmp_path: Path, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In two megabytes no table fits: what runs out of memory is run again in as much as it needs.
-    monkeypatch.setattr(anew, "_MEMORY", memory)
+    monkeypatch.setattr(warehouse, "_MEMORY", memory)
     target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
     load_sources(target, source_tables(world.sites, world.lake, world.expected))
     plan = full_build()
