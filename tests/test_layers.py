@@ -77,7 +77,7 @@ HOME = {
     "rich": ("orchestration.cli",),
     "dataframely": ("data_quality.contracts.frames",),
     "ruamel": ("data_quality.contracts.yaml_file",),
-    "yaml": ("data_quality.contracts.yaml_file",),
+    "yaml": ("assets.sites.load_sites",),
     "sqlalchemy": ("assets.stores", "controls.ledger", "controls.agent", "orchestration.instance.event_log"),
     "alembic": ("assets.stores",),
     "pandas": ("ml", "data_quality.suites"),

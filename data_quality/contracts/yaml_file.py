@@ -4,9 +4,6 @@ import difflib
 import io
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -18,22 +15,12 @@ from ruamel.yaml.resolver import implicit_resolvers
 from data_quality.contracts.errors import BadInput
 
 M = TypeVar("M", bound=BaseModel)
+# Tag, pattern and first signs of what is no text in YAML 1.2.
+SCALAR_RULES = [(tag, pattern, firsts) for versions, tag, pattern, firsts in implicit_resolvers if (1, 2) in versions]
 # A site of ten thousand meters has 2 MiB and 100,000 values.
 MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
 SECRET_ENDINGS = ("password", "secret", "url")
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Directives and further documents, signs that end a line or are none, tabs, escapes, a quoted key without a value, and
-# what begins an alias, a tag or a text of several lines.
-_UNUSUAL = re.compile(
-    r"^(?:%|---|\.\.\.)|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\]"
-    r"""|["']\s*:\s*[\]},]|(?:^|[\s\[{,])[&*!|>?]""",
-    re.MULTILINE,
-)
-# A line that says nothing to a reader.
-_REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 _SCALAR = re.compile(r"""'[^'\n]*'|"[^"\\\n]*"|[^\s,{}\[\]#'"][^\s,{}\[\]]*""")
 
 
@@ -45,10 +32,6 @@ class Problem(BaseModel):
     column: int
     message: str
     mend: str = ""
-
-
-class NotEveryday(ValueError):
-    """The text holds what is left to the careful reader."""
 
 
 class BadConfiguration(BadInput):
@@ -68,7 +51,7 @@ class BadConfiguration(BadInput):
         )
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file that may be a configuration. Raises BadInput."""
     if path.is_dir():
         raise BadInput("expected a YAML file, got a directory", file=str(path), reason="directory")
@@ -90,7 +73,7 @@ def _text_of(path: Path) -> str:
 
 def load_yaml(path: Path) -> Any:
     """The document of a YAML 1.2 file, with positions kept. Raises BadConfiguration."""
-    text = _text_of(path)
+    text = text_of(path)
     try:
         document = parsed(text)
     except MarkedYAMLError as error:
@@ -113,74 +96,6 @@ def parsed(text: str) -> Any:
     """The document of a YAML text that was looked at before: load_yaml bounds and explains what it may hold."""
     # Only round-trip nodes remember the line and column that a complaint must name.
     return YAML(typ="rt", pure=True).load(text)
-
-
-def quick_yaml(text: str) -> Any:
-    """The document of a text as plain values, by libyaml: in an eighth of the time that keeping every place costs.
-
-    Taken is what both readers take alike, by the rules of the careful one: mappings, lists, texts of one line, plain
-    numbers, days, true, false and null. Raises NotEveryday for all else and for every mistake: the careful reader says
-    what is wrong, and where.
-    """
-    import yaml
-
-    if not yaml.__with_libyaml__ or _UNUSUAL.search(_REMARK.sub("", text)):
-        raise NotEveryday
-    try:
-        # A loader of the safe kind, of which the constructors below are left.
-        return yaml.load(text, Loader=_loader())  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise NotEveryday from error
-
-
-@cache
-def _loader() -> Any:
-    import yaml
-
-    class Everyday(yaml.CSafeLoader):  # type: ignore[misc]
-        """Of YAML 1.2, and of that what is everyday."""
-
-        yaml_implicit_resolvers: Any = {}
-        yaml_constructors: Any = {None: _other}
-
-    for versions, tag, pattern, firsts in implicit_resolvers:
-        if (1, 2) in versions:
-            Everyday.add_implicit_resolver(tag, pattern, firsts)
-    prefix = "tag:yaml.org,2002:"
-    for name, make in {"map": _mapping, "int": _number, "float": _number, "timestamp": _day}.items():
-        Everyday.add_constructor(prefix + name, make)
-    for name in ("str", "null", "seq"):
-        Everyday.add_constructor(prefix + name, yaml.SafeLoader.yaml_constructors[prefix + name])
-    Everyday.add_constructor(prefix + "bool", lambda _, node: node.value.lower() == "true")
-    return Everyday
-
-
-def _mapping(loader: Any, node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str) or key in found:
-            raise NotEveryday
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-def _number(_: Any, node: Any) -> float:
-    if _WHOLE.fullmatch(node.value):
-        return int(node.value)
-    if _DECIMAL.fullmatch(node.value):
-        return float(node.value)
-    raise NotEveryday
-
-
-def _day(_: Any, node: Any) -> date:
-    if not _DAY.fullmatch(node.value):
-        raise NotEveryday
-    return date.fromisoformat(node.value)
-
-
-def _other(*_: Any) -> Any:
-    raise NotEveryday
 
 
 def _brackets(text: str) -> int:
@@ -267,19 +182,9 @@ def _last_line(lines: Sequence[str], end: int) -> int:
     return end
 
 
-def quick_model(path: Path, model: type[M]) -> M | None:
-    """The model of an everyday YAML file without a mistake; None where load_yaml has to look. Raises BadInput."""
-    text = _text_of(path)
-    with suppress(NotEveryday, ValidationError):
-        # Who has no mistake needs no places in the file, and reading them costs eight times as much.
-        document = quick_yaml(text)
-        return model.model_validate({} if document is None else document)
-    return None
-
-
 def load_model(path: Path, model: type[M]) -> M:
     """Read a YAML file into a model. Raises BadConfiguration listing every problem with its place."""
-    return quick_model(path, model) or validate_document(load_yaml(path), model, str(path))
+    return validate_document(load_yaml(path), model, str(path))
 
 
 def validate_document(document: Any, model: type[M], file: str) -> M:

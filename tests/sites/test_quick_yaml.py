@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_quality.contracts.yaml_file import NotEveryday, parsed, quick_yaml
+from assets.sites.load_sites import NotEveryday, quick_yaml
+from data_quality.contracts.yaml_file import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
