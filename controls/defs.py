@@ -13,7 +13,7 @@ from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
-from controls.optimiser.devices.kinds import devices_of
+from controls.optimiser.devices.kinds import KINDS, devices_of
 from controls.optimiser.why.explain_words import folded
 from controls.planning.closed_loop.promise import how_kept
 from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
@@ -241,7 +241,8 @@ def plans_are_followed(project: ProjectResource, clock: dg.ResourceParam[Clock])
 
 @dg.asset_check(asset="core_site__execution", blocking=False)
 def plans_are_renewed(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
-    """No site with a plan is left to safe values because nobody planned it anew."""
-    plans = (project.plans.latest(site_id) for site_id in sorted(project.sites))
+    """No site with a plan is left to safe values because nobody planned it anew; one whose devices are gone is over."""
+    planned = [name for name, site in sorted(project.sites.items()) if any(one.kind in KINDS for one in site.assets)]
+    plans = map(project.plans.latest, planned)
     late = [found.message for plan in plans if plan and (found := not_renewed(plan, clock.now_utc()))]
     return dg.AssetCheckResult(passed=not late, severity=dg.AssetCheckSeverity.WARN, metadata={"late": "; ".join(late)})

@@ -18,7 +18,7 @@ from controls.optimiser.solve import solve
 from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
-from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
+from controls.planning.plan_inputs import by_role, plan_request, price_digest, quarter_start
 from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.scenarios import with_scenarios
 from controls.planning.stood_in import LOOKED_BACK, stood_in
@@ -88,17 +88,12 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     because: what asked for it. The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
-    load, targets = forecast_targets(site)
     prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + desk.horizon)
     if doubt := _price_doubt(desk, prices, quarter_start(now)):
         return doubt
     begun = desk.plans.begun(site.site_id, now - LOOKED_BACK, now)
     known = stood_in(site, desk.read_states(), [each.plan for each in begun], now_utc=now)
-    forecasts = {name: desk.forecast(target) for name, target in targets.items()}
-    load_forecast, price_forecast = (
-        desk.forecast(load),
-        desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
-    )
+    load_forecast, forecasts, price_forecast = _newest(desk)
     request = plan_request(
         site,
         load_forecast=load_forecast,
@@ -169,7 +164,7 @@ def plan_trigger(desk: Desk) -> Decision:
     finding.
     """
     site, now = desk.site, desk.clock.now_utc()
-    forecast = desk.forecast(forecast_targets(site)[0])
+    forecast, of_devices, of_prices = _newest(desk)
     if forecast is None:
         return Decision(should_plan=False, reason="there is no load forecast yet")
     last = desk.plans.latest(site.site_id)
@@ -183,6 +178,9 @@ def plan_trigger(desk: Desk) -> Decision:
         price_digest=price_digest(prices, start, end),
         mode=desk.mode,
         now_utc=now,
+        other_forecasts={
+            role: made.forecast_id for role, made in (by_role(site, of_devices) | {"price": of_prices}).items() if made
+        },
     )
     decision = decide()
     # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
@@ -202,6 +200,13 @@ def plan_trigger(desk: Desk) -> Decision:
         return decision
     said = "; ".join([decision.reason, *(each.message for each in unknown)])
     return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
+
+
+def _newest(desk: Desk) -> tuple[Forecast | None, dict[str, Forecast | None], Forecast | None]:
+    """The newest forecasts of the load, of each device that needs one by its asset's id, and of the prices."""
+    load, targets = forecast_targets(desk.site)
+    own = {name: desk.forecast(target) for name, target in targets.items()}
+    return desk.forecast(load), own, desk.forecast(desk.site.price_stream and f"meter:{desk.site.price_stream}")
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:

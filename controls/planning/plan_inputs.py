@@ -74,7 +74,7 @@ def plan_request(
     figures that make no device, and for prices with a quarter hour twice.
     """
     start_utc, limit_kw = quarter_start(now_utc), connection_kw(site)
-    forecasts = {"load": load_forecast} | _by_role(site, device_forecasts)
+    forecasts = {"load": load_forecast} | by_role(site, device_forecasts)
     findings = [
         *_device_findings(site, limit_kw),
         *tariff_findings(site),
@@ -180,7 +180,8 @@ def _sun(site: Site, powers_kw: Mapping[str, tuple[float, ...]]) -> list[tuple[f
     return [powers_kw[role] for role in meters.values() if role in powers_kw]
 
 
-def _by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, Forecast | None]:
+def by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, Forecast | None]:
+    """Forecasts by asset id under the names that a plan's inputs have for them. Raises BadInput as `plan_request`."""
     found = {}
     for asset, kind in device_assets(site):
         kind.figures(asset, site.site_id)

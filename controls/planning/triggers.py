@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from assets.stores.event_chain import sha256_of
@@ -123,22 +124,25 @@ def replan(
     now_utc: datetime,
     states: Mapping[str, float | None] | None = None,
     since: Since = Since(),
+    other_forecasts: Mapping[str, str] = MappingProxyType({}),
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode, sun, a device or a measured state are not as the
     last one counted on, or it is older than MAX_AGE; but never within MIN_INTERVAL of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
-    states: as measured, by asset id; one that is not known is no reason.
+    states: as measured, by asset id; one that is not known is no reason. other_forecasts: the newest of sun and prices,
+    by role; one that the plan did not rest on is no reason.
     """
     age = None if last_plan is None else now_utc - last_plan.created_at_utc
-    asked = first_due(_triggers(last_plan, forecast_id, price_digest, mode, now_utc, states or {}, since), age)
+    newest = {"load": forecast_id} | other_forecasts
+    asked = first_due(_triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since), age)
     if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")
     if age is not None and age < asked.after:
         waits = f"the last plan is {age / _MINUTE:.1f} min old (at least {asked.after / _MINUTE:g})"
         return Decision(should_plan=False, reason=f"{asked.sentence}, but {waits}")
     # The last plan's id too: after it a return to the same inputs is a new question.
-    content = sha256_of([forecast_id, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
+    content = sha256_of([newest, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
     return Decision(
         should_plan=True,
         reason=asked.sentence,
@@ -173,7 +177,7 @@ def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State
 
 def _triggers(
     plan: Plan | None,
-    forecast_id: str,
+    newest: Mapping[str, str],
     price_digest: str,
     mode: Mode,
     now_utc: datetime,
@@ -183,9 +187,10 @@ def _triggers(
     if plan is None:
         yield Trigger("no plan", "there is no plan yet")
         return
-    used = plan.request.inputs
-    if plan.request.forecast_id != forecast_id:
-        yield Trigger("a new forecast", "the forecast changed", MIN_INTERVAL)
+    used = {"load_forecast": plan.request.forecast_id} | plan.request.inputs
+    rested_on = {f"{role}_forecast": made for role, made in newest.items()}
+    if changed := [name for name, made in rested_on.items() if used.get(name, made) != made]:
+        yield Trigger("a new forecast", f"the {changed[0].replace('_', ' ')} changed", MIN_INTERVAL)
     if used.get("prices", "") != price_digest:
         yield Trigger("new prices", "the prices changed", MIN_INTERVAL)
     if used.get("mode", "") != mode.name:

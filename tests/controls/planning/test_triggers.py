@@ -43,7 +43,8 @@ def test_nothing_changed_means_no_plan(last: Plan) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"forecast_id": "fc-new"}, "the forecast changed"),
+        ({"forecast_id": "fc-new"}, "the load forecast changed"),
+        ({"other_forecasts": {"pv": "fc-new"}}, "the pv forecast changed"),
         ({"price_digest": "new"}, "the prices changed"),
         ({"mode": Mode.ADVISORY}, "the mode changed"),
         ({"now_utc": NOW + timedelta(minutes=61)}, "the last plan is older than 60 min"),
@@ -56,10 +57,15 @@ def test_every_change_is_a_reason(last: Plan, changes: dict, reason: str) -> Non
     assert reason in decision.reason
 
 
+def test_a_forecast_that_the_plan_did_not_rest_on_is_no_reason(last: Plan) -> None:
+    same = {"pv": last.request.inputs["pv_forecast"], "price": "fc-of-hours-that-are-published"}
+    assert not decide(last, other_forecasts=same).should_plan
+
+
 def test_a_change_right_after_a_plan_waits(last: Plan) -> None:
     early = decide(last, forecast_id="fc-new", now_utc=NOW + timedelta(minutes=4))
     assert not early.should_plan
-    assert early.reason == "the forecast changed, but the last plan is 4.0 min old (at least 5)"
+    assert early.reason == "the load forecast changed, but the last plan is 4.0 min old (at least 5)"
     assert decide(last, forecast_id="fc-new", now_utc=NOW + timedelta(minutes=5)).should_plan
 
 
