@@ -134,7 +134,7 @@ def replan(
     by role; one that the plan did not rest on is no reason.
     """
     age = None if last_plan is None else now_utc - last_plan.created_at_utc
-    newest = {"load": forecast_id} | other_forecasts
+    newest = {"load": forecast_id, **other_forecasts}
     asked = first_due(_triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since), age)
     if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")
