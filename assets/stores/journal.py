@@ -20,6 +20,7 @@ from data_quality.contracts.time import Clock
 Row = Mapping[str, Any]
 M = TypeVar("M")
 ModelType = TypeVar("ModelType", bound=Model)
+_MOST_NAMES = 500
 
 
 class AppendOnly(Generic[M]):
@@ -107,6 +108,11 @@ class AppendOnly(Generic[M]):
             return store.rows(query.with_only_columns(*(self.table.c[name] for name in columns)))
         found = store.rows(query)
         return list(must_be_proven(store, self.table, found)) if self.is_proven else found
+
+
+def among(column: sa.Column[Any], names: Collection[str]) -> sa.ColumnElement[bool]:
+    """That a column has one of some names; of more than a statement should carry anything, which the caller sieves."""
+    return column.in_(names) if len(names) <= _MOST_NAMES else sa.true()
 
 
 def fields_of(model: type[ModelType]) -> Callable[[Row], ModelType]:

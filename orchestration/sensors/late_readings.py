@@ -27,15 +27,11 @@ def baseline_changes(
         yield UNMOVED
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    is_quiet, lake, baselines, known = True, project.lake, project.baselines, project.baselines.sites()
-    found = {
-        site_id: stale
-        for site_id, site in sorted(project.sites.items())
-        if site_id in known and (stale := stale_baselines(site, lake=lake, baselines=baselines))
-    }
+    is_quiet = True
+    found = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
     # First the marts: a site whose months are still made again would be fitted twice.
     waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()} if found else set()
-    for site_id, stale in found.items():
+    for site_id, stale in sorted(found.items()):
         if site_id not in waiting:
             is_quiet = False
             yield dg.RunRequest(run_key=f"baseline:{site_id}:{_digest(sorted(stale.items()))}", partition_key=site_id)

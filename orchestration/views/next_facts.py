@@ -158,7 +158,7 @@ def _first_gap(read: list[Span], held: Iterable[Span]) -> Span | None:
 def _uses(project: "OpenProject", site: Site) -> Iterable[Use]:
     from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 
-    stale = stale_baselines(site, lake=project.lake, baselines=project.baselines)
+    stale = stale_baselines([site], lake=project.lake, baselines=project.baselines).get(site.site_id, {})
     for seu in site.seus:
         if not seu.is_active:
             continue

@@ -28,10 +28,9 @@ def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, li
         runner.know_sites(sorted(project.sites))
         for job, months in stale_partitions(project).items():
             runner.build_marts(month_ranges(months), job=job, say=say)
-        for site_id, site in sorted(project.sites.items()):
-            if stale_baselines(site, lake=project.lake, baselines=project.baselines):
-                say(f"baseline: {site_id}")
-                runner.run("baseline", partition=site_id)
+        for site_id in sorted(stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)):
+            say(f"baseline: {site_id}")
+            runner.run("baseline", partition=site_id)
         # Once more: a new baseline version makes the EnPIs of its months stale.
         for job, months in stale_partitions(project).items():
             runner.build_marts(month_ranges(months), job=job, say=say)

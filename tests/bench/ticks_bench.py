@@ -1,7 +1,8 @@
 """What a look of each sensor costs at thousands of sites: python -m tests.bench.ticks_bench --sites 5000.
 
-Each site has two meters, a use, one read file and marts that know it. First in a process, when nothing changed, and
-when a reading of one site came. Processor seconds; the world costs a minute or two to make.
+Each site has two meters, a use with an approved baseline, one read file and marts that know it. First in a process,
+when nothing changed, when a reading of one site came, and when one came that its baseline was trained on. Processor
+seconds; the world costs a minute or two to make.
 """
 
 import argparse
@@ -20,9 +21,12 @@ import dagster as dg
 import polars as pl
 
 from assets.stores.file_hashes import file_sha256
+from assets.stores.journal import AppendOnly
 from assets.stores.lake.lake import BatchInfo, newest_entry
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.schema.tables_baselines import baseline_approvals
 from assets.stores.warehouse.marks import Built, write_built
+from data_quality.contracts.people import Role
 from data_quality.contracts.time import SystemClock
 from orchestration.resources import ProjectResource
 from orchestration.sensors.dispatch import dispatch_slots
@@ -31,6 +35,7 @@ from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.plan_trigger import plan_changes
 from tests.bench.scale_world import site_text
+from tests.reports.plant import plant_baseline
 
 SENSORS = (landing, lake_changes, enpi_changes, baseline_changes, report_changes, plan_changes, dispatch_slots)
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -54,6 +59,22 @@ def write(project: ProjectResource, site_id: str, source: Path, value: float) ->
     project.lake.write_batch(info, frame, unchanged_rows=0, clock=SystemClock())
 
 
+def approve_baselines(project: ProjectResource, sites: list[str]) -> None:
+    """An approved baseline of each site's use, trained on the first week of its readings."""
+    known = plant_baseline("moulding").model_copy(
+        update={"seu_id": "use_m00000", "train_start": START.date(), "train_end": START.date() + timedelta(days=7)}
+    )
+    given = [(known.model_copy(update={"site_id": name}), "run", f"checksum of {name}") for name in sites]
+    versions = project.baselines.add_all(given, "anna", SystemClock())
+    rows = [
+        {"baseline_id": each.baseline_id, "version": 1, "person_id": "bert", "role": Role.APPROVER.value}
+        | {"reason": "sound", "waivers": {}, "dataset_digest": each.baseline.dataset_digest}
+        for each in versions
+    ]
+    # All in one: `approve` reads every approval there is before each.
+    AppendOnly(baseline_approvals, dict).add(project.store, SystemClock(), *rows)
+
+
 def world(folder: Path, sites: int) -> ProjectResource:
     """A project of so many sites whose marts are as new as its lake."""
     text = re.sub(r"site_id: \S+", "site_id: SITE", site_text(2, 1), count=1)
@@ -65,6 +86,7 @@ def world(folder: Path, sites: int) -> ProjectResource:
         source.parent.mkdir(parents=True)
         source.write_text(name)
         write(project, name, source, 0)
+    approve_baselines(project, sorted(project.sites))
     for stage in ("kpi", "enpi"):
         known = Built(floor=newest_entry(project.store), sites=project.stage(stage).now())
         write_built(project.project.marts_dir, stage, known)
@@ -100,10 +122,11 @@ def main() -> None:
         project = world(folder, options.parse_args().sites)
         look("marts known", project, instance, cursors)
         look("nothing changed", project, instance, cursors)
-        source = folder / "late.csv"
-        source.write_text("late")
-        write(project, "s00000", source, 1)
-        look("a reading came", project, instance, cursors)
+        for came, quarter in (("a reading came", 96 * 30), ("one of training came", 1)):
+            source = folder / f"{quarter}.csv"
+            source.write_text(came)
+            write(project, "s00000", source, quarter)
+            look(came, project, instance, cursors)
         project.close()
 
 

@@ -15,10 +15,12 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from assets.readings.ingest.ingest_file import ingest_file
 from assets.sites.load_sites import load_sites
 from assets.stores.seals import seal
 from assets.stores.tables import PROTECTED
+from assets.stores.transactions import Store
 from controls.ledger.modes import set_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock, SystemClock
@@ -30,6 +32,7 @@ from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.sensor_standing import RESTS_ON, standing
 from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.bench.scale_world import site_text
+from tests.bench.ticks_bench import world, write
 from tests.controls.ledger.rows_of import CARLA
 from tests.readings.rooms import quarter_rows
 
@@ -263,3 +266,42 @@ def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest
     assert names == []
     (copy / "models" / "a.sql").write_text((copy / "models" / "a.sql").read_text().swapcase())
     assert dbt.fingerprint() != first
+
+
+def _asked_of_baselines(folder: Path, sites: int) -> tuple[list[dict[str, str]], list[int]]:
+    """Stale uses before and after a reading beside and one within their training, and how many questions each took."""
+    (folder / "meterloom.yaml").write_text("{}\n")
+    project = world(folder, sites)
+    found, counts = [], []
+    for quarter in (None, 96 * 30, 1):
+        if quarter is not None:
+            source = folder / f"{quarter}.csv"
+            source.write_text(f"{quarter}")
+            write(project, "s00001", source, quarter)
+        with asked_of(project.store) as questions:
+            stale = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
+        found.append({site_id: seu_id for site_id, uses in stale.items() for seu_id in uses})
+        counts.append(len(questions))
+    project.close()
+    return found, counts
+
+
+@contextmanager
+def asked_of(store: Store) -> Iterator[list[str]]:
+    """The statements that are put to a store meanwhile."""
+    questions: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        questions.append(statement)
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    yield questions
+    sa.event.remove(store.engine, "before_cursor_execute", note)
+
+
+def test_stale_baselines_of_many_sites_are_as_few_questions_as_of_two(tmp_path: Path) -> None:
+    (few := tmp_path / "few").mkdir()
+    (many := tmp_path / "many").mkdir()
+    found, counts = _asked_of_baselines(many, 20)
+    assert found == [{}, {}, {"s00001": "use_m00000"}]
+    assert counts == _asked_of_baselines(few, 2)[1]

@@ -1,10 +1,13 @@
 """Questions about the batches that the lake was written in: columns of their table, the oldest first."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
 from typing import Any
 
-from assets.stores.journal import AppendOnly
-from assets.stores.schema.tables_readings import batches
+import sqlalchemy as sa
+
+from assets.stores.journal import AppendOnly, among
+from assets.stores.schema.tables_readings import batches, lake_manifest
 from assets.stores.transactions import Store
 
 _BATCHES = AppendOnly(batches, dict, order=("recorded_at_utc", "batch_id"))
@@ -23,3 +26,14 @@ def batches_of_reader(store: Store, site_id: str, reader: str) -> list[str]:
 def named_batches(store: Store, batch_ids: Iterable[str]) -> list[dict[str, Any]]:
     """The batches of these ids."""
     return _BATCHES.rows(store, batch_id=sorted(set(batch_ids)))
+
+
+def days_recorded_after(
+    store: Store, site_ids: Collection[str], moment_utc: datetime, *, before: date
+) -> list[dict[str, Any]]:
+    """The UTC days before `before` that anything was recorded of after a moment, by site: site_id, day, newest_utc."""
+    table = lake_manifest
+    query = sa.select(table.c.site_id, table.c.day, sa.func.max(table.c.recorded_at_utc).label("newest_utc"))
+    query = query.where(table.c.recorded_at_utc > moment_utc, table.c.day < before)
+    query = query.where(among(table.c.site_id, site_ids))
+    return [row for row in store.rows(query.group_by(table.c.site_id, table.c.day)) if row["site_id"] in site_ids]

@@ -1,12 +1,12 @@
 """Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, row_of
+from assets.stores.journal import AppendOnly, among, row_of
 from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
 from assets.stores.transactions import Store
 from assets.stores.trust import trust_of
@@ -23,6 +23,16 @@ _APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
 def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> str:
     """Stable id of a line of versions: site/seu/type."""
     return f"{site_id}/{seu_id}/{baseline_type.value}"
+
+
+class Fit(NamedTuple):
+    """What a version of a use's baseline was trained on, [train_start, train_end) in local days, and since when."""
+
+    site_id: str
+    seu_id: str
+    train_start: date
+    train_end: date
+    fitted_at_utc: datetime
 
 
 class BaselineStore:
@@ -164,9 +174,27 @@ class BaselineStore:
             found.setdefault(version.baseline.site_id, {})[version.baseline.seu_id] = version
         return found
 
-    def sites(self) -> set[str]:
-        """The sites that have any version."""
-        return {row["site_id"] for row in self.store.rows(sa.select(baseline_versions.c.site_id).distinct())}
+    def newest_fits(self, site_ids: Collection[str]) -> list[Fit]:
+        """What the newest version of each use of these sites was trained on; one question, and none for approvals."""
+        table = baseline_versions
+        each_use = sa.select(table.c.baseline_id, sa.func.max(table.c.version).label("version"))
+        each_use = each_use.where(table.c.baseline_type == BaselineType.ENB.value).group_by(table.c.baseline_id)
+        newest = each_use.subquery()
+        is_newest = (table.c.baseline_id == newest.c.baseline_id) & (table.c.version == newest.c.version)
+        columns = (table.c.site_id, table.c.seu_id, table.c.recorded_at_utc, table.c.baseline)
+        query = sa.select(*columns).join(newest, is_newest).order_by(table.c.baseline_id)
+        found = self.store.rows(query.where(among(table.c.site_id, site_ids)))
+        return [
+            Fit(
+                site_id=row["site_id"],
+                seu_id=row["seu_id"],
+                train_start=date.fromisoformat(row["baseline"]["train_start"]),
+                train_end=date.fromisoformat(row["baseline"]["train_end"]),
+                fitted_at_utc=row["recorded_at_utc"],
+            )
+            for row in found
+            if row["site_id"] in site_ids
+        ]
 
     def approve(
         self,
