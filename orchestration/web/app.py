@@ -17,12 +17,10 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web import static_files
+from orchestration.web.all_routes import ROUTERS
 from orchestration.web.api import live_api
-from orchestration.web.api.all_endpoints import ENDPOINTS
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
-from orchestration.web.pages.all_pages import PAGES
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.porch import Porch
@@ -57,7 +55,7 @@ def make_app(
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
     state.people_fault = own.people.told if own else str
-    for router in (*PAGES, *ENDPOINTS, static_files.router):
+    for router in ROUTERS:
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)

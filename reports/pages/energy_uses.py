@@ -18,7 +18,7 @@ from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock,
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text
+from reports.texts.numbers import unit_text, written
 from reports.writer import TONES, format_alike, standing_of, words
 
 ENPI = "/enpi"
@@ -330,7 +330,7 @@ def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
 
 
 def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    version = told.version
+    version, locale = told.version, address.locale
     if version is None:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
         return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
@@ -341,16 +341,17 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     facts = (
         ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
         ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
-        ("R²", f"{stats.r2:.4f}", ""),
-        ("RMSE", f"{stats.rmse_dof:,.3f} kWh/day", ""),
-        ("CV(RMSE)", f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", ""),
+        ("R²", written(f"{stats.r2:.4f}", locale), ""),
+        ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
+        ("CV(RMSE)", written(f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", locale), ""),
         ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
         ("Approved by", approved, ""),
     )
     drivers = tuple(
         (named(told.site.stream_name(each.driver_id)), named(each.justification), "") for each in told.seu.drivers
     )
-    blocks: tuple[PageBlock, ...] = (Paragraph(text=formula_of(version)), Steps(title="What it is", steps=facts))
+    formula = Paragraph(text=written(formula_of(version), locale))
+    blocks: tuple[PageBlock, ...] = (formula, Steps(title="What it is", steps=facts))
     if drivers:
         blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))
     return (*blocks, Steps(title="Its versions", steps=tuple(_step(each, address) for each in told.versions)))

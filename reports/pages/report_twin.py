@@ -4,7 +4,7 @@ from reports.content.register import register_table
 from reports.pages.address import Address
 from reports.pages.page import Number, Numbers, Page, PageBlock, Part
 from reports.render.heading import facts_text, title_text
-from reports.report_content import Block, Paragraph, Register, ReportContent, Tile, Tiles
+from reports.report_content import Block, Paragraph, Register, ReportContent, Tiles
 
 
 def report_page(content: ReportContent, address: Address, links: tuple[tuple[str, str], ...] = ()) -> Page:
@@ -34,18 +34,8 @@ def report_page(content: ReportContent, address: Address, links: tuple[tuple[str
 
 def _block(block: Block, content: ReportContent, whys: dict[str, str]) -> PageBlock:
     if isinstance(block, Tiles):
-        return Numbers(numbers=tuple(_number(tile, whys) for tile in block.tiles))
+        numbers = (Number(**tile.model_dump(), why=whys.get(tile.figure_id, "")) for tile in block.tiles)
+        return Numbers(numbers=tuple(numbers))
     if isinstance(block, Register):
         return register_table(block, content.figures)
     return block
-
-
-def _number(tile: Tile, whys: dict[str, str]) -> Number:
-    return Number(
-        label=tile.label,
-        text=tile.text,
-        unit=tile.unit,
-        note=tile.note,
-        why=whys.get(tile.figure_id, ""),
-        figure_id=tile.figure_id,
-    )

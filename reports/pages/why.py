@@ -20,7 +20,7 @@ from reports.pages.why_links import TAKES, WHY, why_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.svg.lineage import Node, lineage_svg
 from reports.texts.locales import named, page_word, period_text, rules_of
-from reports.texts.numbers import exact_text, unit_text
+from reports.texts.numbers import exact_text, unit_text, written
 from reports.writer import format_alike, words
 
 # More nodes than this nobody reads as a list: the others stand in a table below it.
@@ -96,10 +96,10 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
     parts = [
-        Part(key="value", blocks=(_headline(told, address), _verdict(told), _facts(told))),
+        Part(key="value", blocks=(_headline(told, address), _verdict(told, address), _facts(told, address))),
         Part(key="formula", title="Formula", blocks=_formula(told)),
         Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
-        Part(key="readings", title="Readings behind it", blocks=_readings(told)),
+        Part(key="readings", title="Readings behind it", blocks=_readings(told, address)),
         Part(key="versions", title="Versions behind it", blocks=(_versions(told),)),
         Part(key="changes", title="What changed since", blocks=_changes(told)),
     ]
@@ -141,24 +141,30 @@ def _headline(told: Explained, address: Address) -> Numbers:
     return Numbers(numbers=(number,))
 
 
-def _verdict(told: Explained) -> Paragraph:
+def _verdict(told: Explained, address: Address) -> Paragraph:
     if told.found.is_equal:
         seen = "as known then, from the readings alone" if told.is_past else "from the readings"
-        return Paragraph(
-            text=f"Recomputed EQUAL {seen}: {exact_text(told.figure.value, told.figure.unit)}.", tone="good"
-        )
+        return Paragraph(text=f"Recomputed EQUAL {seen}: {_exact(told.figure, address)}.", tone="good")
     return Paragraph(text=f"Recomputed NOT EQUAL. {told.findings[0].message}", tone="bad")
 
 
-def _facts(told: Explained) -> Steps:
+def _exact(figure: Figure, address: Address) -> str:
+    return written(exact_text(figure.value, figure.unit), address.locale)
+
+
+def _share(share: float, address: Address) -> str:
+    return written(f"{share:.1%}", address.locale)
+
+
+def _facts(told: Explained, address: Address) -> Steps:
     figure = told.figure
-    with_care = ", ".join(map(words, figure.findings))
+    with_care, estimated = ", ".join(map(words, figure.findings)), figure.estimated_share
     facts = [
         ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
         ("Period", f"{_days(figure)} of {told.time_zone}", ""),
-        ("Exact value", exact_text(figure.value, figure.unit), ""),
-        ("Coverage", "" if figure.coverage is None else f"{figure.coverage:.1%} of its time was read", ""),
-        ("Estimated", f"{figure.estimated_share:.1%} of what was read" if figure.estimated_share else "", ""),
+        ("Exact value", _exact(figure, address), ""),
+        ("Coverage", "" if figure.coverage is None else f"{_share(figure.coverage, address)} of its time was read", ""),
+        ("Estimated", f"{_share(estimated, address)} of what was read" if estimated else "", ""),
         ("To be read with", with_care, ""),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else "", ""),
         ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for", ""),
@@ -182,7 +188,7 @@ def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
     steps = [
         (
             words(figure.trace.computation),
-            f"{_label(figure, told)}, {_days(figure)}: {exact_text(figure.value, figure.unit)}",
+            f"{_label(figure, told)}, {_days(figure)}: {_exact(figure, address)}",
             _reason_of(figure, told, address),
         )
         for figure in told.graph[1:]
@@ -252,7 +258,7 @@ def _input_text(each: TraceInput) -> str:
     return named(" ".join(part for part in (each.id, each.sha256[:16], each.value) if part))
 
 
-def _readings(told: Explained) -> tuple[PageBlock, ...]:
+def _readings(told: Explained, address: Address) -> tuple[PageBlock, ...]:
     if not told.total:
         return (Paragraph(text="It rests on no reading."),)
     first = told.page * ROWS_A_PAGE
@@ -265,11 +271,11 @@ def _readings(told: Explained) -> tuple[PageBlock, ...]:
     rows = tuple(Row(cells=tuple(Cell(text=text) for text in _reading(row, told.time_zone))) for row in told.readings)
     table = Table(
         key="rows",
-        title=f"{told.total:,} readings",
+        title=written(f"{told.total:,} readings", address.locale),
         sheet="readings",
         columns=columns,
         rows=rows,
-        note=f"{first + 1:,} to {first + len(rows):,}, as their sources had them",
+        note=written(f"{first + 1:,} to {first + len(rows):,}, as their sources had them", address.locale),
     )
     return (table,)
 

@@ -1,5 +1,6 @@
 """Numbers as a locale writes them: the only place where a figure is rounded, and only for display."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
@@ -31,6 +32,14 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     if rounded < 0:
         return f"-{text}"
     return f"+{text}" if signed and rounded > 0 else text
+
+
+def written(english: str, locale: str) -> str:
+    """A text of this program with English numbers in it, and these as the locale writes them. Not for what people wrote
+    or for ids: a dot between two digits may be part of a name there.
+    """
+    marks = dict(zip(",.", separators(locale), strict=True))
+    return re.sub(r"(?<=\d)[,.](?=\d)", lambda found: marks[found[0]], english)
 
 
 def currency_unit(code: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reports.chart_geometry import label_places, nice_ticks, runs
 from reports.content.references import ranges
 from reports.render.render_pdf_text import printable
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.numbers import format_number, unit_text, written
 from reports.writer import counted, standing_of, words
 
 
@@ -88,3 +88,11 @@ def test_a_use_stands_by_one_word() -> None:
         words(standing_of(*each)) for each in [*known, ("warning", "improved"), ("not_assessable", "not_assessable")]
     ]
     assert said == ["Improved", "On target", "Watch", "Act", "Watch", "Not assessable"]
+
+
+def test_numbers_in_a_sentence_are_written_as_its_language_does() -> None:
+    told = "Recomputed EQUAL from the readings: 1,571,465.736 kWh."
+    assert written(told, "de") == "Recomputed EQUAL from the readings: 1.571.465,736 kWh."
+    assert written(told, "en") == written(told, "ar") == told
+    assert written("2.13%, held out 2.14%", "de_DE") == "2,13%, held out 2,14%"
+    assert written("2025-03-01 to 2025-03-31, v1.", "de") == "2025-03-01 to 2025-03-31, v1."

@@ -1,11 +1,15 @@
 """What an auditor does on the board of proof: packs verified on demand, who did what, ten figures by a form."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from assets.stores.published import report_ledger
 from assets.stores.web.audit_events import AuditEvent, newest_events, note_event
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, SystemClock
@@ -81,3 +85,30 @@ def test_who_did_what_is_told_newest_first_and_of_ones_own_sites(asking: Asking)
     assert "/act/20" not in text_of(limited.get("/board/audit", [PAGE]).text)
     assert "/act/20" in text_of(asking.get("/board/audit", [PAGE]).text)
     assert asking.get("/board/audit", [PAGE], before="x").status == 400
+
+
+def test_an_old_row_that_was_changed_is_told_at_the_next_look_and_what_is_whole_is_proved_once(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(asking.project, "kpis", "--site", "plant", "--period", "2025-03")
+    assert "broken" not in board(asking)
+    proved: list[dict[str, Any]] = []
+    link = report_ledger.figure_link
+
+    def counted(row: dict[str, Any], given: list[dict[str, Any]]) -> str:
+        proved.append(row)
+        return link(row, given)
+
+    monkeypatch.setattr(report_ledger, "figure_link", counted)
+    assert "broken" not in board(asking)
+    assert not proved
+    # As a hand would, past this process and its connections.
+    with closing(sqlite3.connect(asking.project.project.root / "var" / "store.db")) as beside, beside:
+        beside.execute("DROP TRIGGER figures_no_update")
+        beside.execute("""UPDATE figures SET figure = replace(figure, '"unit":"', '"unit":"x') WHERE position = 1""")
+    for _ in range(2):
+        assert "broken at figure" in board(asking)
+        assert proved
+    with closing(sqlite3.connect(asking.project.project.root / "var" / "store.db")) as beside, beside:
+        beside.execute("""UPDATE figures SET figure = replace(figure, '"unit":"x', '"unit":"') WHERE position = 1""")
+    assert "broken at figure" not in board(asking)

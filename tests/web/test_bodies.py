@@ -55,7 +55,7 @@ def fail(ask: Ask = asked(Permission.READ, takes=("which",))) -> None:
 @pytest.fixture
 def app(shared: Served, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """The application with two routes more, asked by an engineer."""
-    monkeypatch.setattr(web_app, "PAGES", (*web_app.PAGES, router))
+    monkeypatch.setattr(web_app, "ROUTERS", (*web_app.ROUTERS, router))
     return make_app(shared.project, clock=shared.clock, signed_in=lambda _: (ANNA, "token"))
 
 

@@ -153,10 +153,15 @@ def figure_rows_where(store: Store, condition: sa.ColumnElement[bool]) -> list[d
     return [{name: row[name] for name in _LINKED} for row in rows]
 
 
-def _shared(store: Store, condition: sa.ColumnElement[bool]) -> dict[tuple[str, int], Shared]:
+def is_of(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """True of those rows of `revision_inputs` that the revisions of the figures so chosen name."""
     wanted = sa.select(figures.c.report_id, figures.c.revision).where(condition).distinct()
+    return sa.tuple_(revision_inputs.c.report_id, revision_inputs.c.revision).in_(wanted)
+
+
+def _shared(store: Store, condition: sa.ColumnElement[bool]) -> dict[tuple[str, int], Shared]:
     table = revision_inputs
-    query = sa.select(table).where(sa.tuple_(table.c.report_id, table.c.revision).in_(wanted))
+    query = sa.select(table).where(is_of(condition))
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in store.rows(query.order_by(table.c.report_id, table.c.revision, table.c.position)):
         found.setdefault((row["report_id"], row["revision"]), []).append(row)

@@ -1,18 +1,23 @@
-"""The description of the API (OpenAPI 3.1), made of the routes and what their gates know."""
+"""The description of the API made of the routes and what their gates know: OpenAPI for programs, a page for people."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
+from orchestration.web.ask import Ask
+from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
+from orchestration.web.route_rights import asked
 from reports.pages.address import KNOWN, Address
 from reports.pages.page import Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 
+router = APIRouter()
 VERSION = "1"
 
 
@@ -101,3 +106,15 @@ _HOW = (
     "Send a key of 'meterloom keys issue' as 'Authorization: Bearer KEY', never in an address. Refusals are problem "
     "documents (RFC 9457) whose code says why; every code that is not below comes with 422."
 )
+
+
+@router.get("/api/openapi.json", dependencies=[asked(None)])
+def openapi_json(request: Request) -> Response:
+    """The whole API, OpenAPI 3.1."""
+    return JSONResponse(described(request.app))
+
+
+@router.get("/api/docs", response_class=HTMLResponse)
+def docs(request: Request, ask: Ask = asked(None)) -> Response:
+    """The API as a page: what there is, what it asks and who may."""
+    return draw(ask, docs_page(described(request.app), ask.address))

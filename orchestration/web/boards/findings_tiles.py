@@ -17,8 +17,7 @@ from orchestration.web.boards.show import Show
 from reports.evidence.life import life_at
 from reports.life.figure_trace import stale_revisions
 from reports.pages.page import Widget
-from reports.pages.widgets import open_findings as findings_widget
-from reports.pages.widgets import report_status as status_widget
+from reports.pages.widgets import open_findings, report_status
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
 from reports.texts.locales import named
@@ -28,7 +27,7 @@ from reports.writer import format_alike, words
 Found = list[OpenFinding]
 
 
-def open_findings(shows: Sequence[Show]) -> OpenFindings:
+def findings_of(shows: Sequence[Show]) -> Widget:
     """Widget 8, of these sites together; a source that cannot be asked is named, and hides nothing else."""
     found: Found = []
     silent: list[tuple[str, str]] = []
@@ -46,20 +45,11 @@ def open_findings(shows: Sequence[Show]) -> OpenFindings:
                 # Marts that are not published yet have no alert; every other refusal is told.
                 if fault.reason != "mart_missing":
                     silent.append((name, fault.message))
-    return OpenFindings(
+    given = OpenFindings(
         address=shows[0].address, open=tuple(found), asked=tuple(sources), silent=tuple(silent),
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
-
-
-def findings_tile(shows: Sequence[Show]) -> Widget:
-    """Widget 8."""
-    return findings_widget.view(open_findings(shows))
-
-
-def reports_tile(shows: Sequence[Show]) -> Widget:
-    """Widget 13."""
-    return status_widget.view(report_status(shows))
+    return open_findings.view(given)
 
 
 def _refused(show: Show) -> Found:
@@ -138,7 +128,7 @@ SOURCES: dict[str, Callable[[Show], Found]] = {
 }
 
 
-def report_status(shows: Sequence[Show]) -> ReportStatus:
+def reports_of(shows: Sequence[Show]) -> Widget:
     """Widget 13, of these sites together: the newest revision of each report and period, and what is due."""
     project, as_of = shows[0].ask.project, shows[0].ask.address.as_of_utc
     sites = {show.site.site_id: show.site for show in shows}
@@ -171,4 +161,4 @@ def report_status(shows: Sequence[Show]) -> ReportStatus:
                     lines.append(ReportLine(name=report, site=site.site_id, period=label, status="due"))
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
     names = {site_id: site.name for site_id, site in sites.items()}
-    return ReportStatus(address=shows[0].address, names=names, lines=tuple(lines), link=link)
+    return report_status.view(ReportStatus(address=shows[0].address, names=names, lines=tuple(lines), link=link))

@@ -221,14 +221,20 @@ def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) 
     return projects.Project(name=name, **told, verdict=f"{verdict}: {words(barred)}" if barred else verdict)
 
 
-def site_row(now: SiteNow, period: Period, status: tuple[str, str]) -> sites_table.SiteRow:
-    """A site's row of the table of all sites. status: word and tone of its uses, the gravest."""
-    show = now.show
+def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
+    """A site's row of the table of all sites."""
+    show, project = now.show, now.show.ask.project
+    asked = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
+    alerts = if_published(asked, lambda _: {})
+    over = [seu for seu, found in alerts.items() if found]
+    status, tone = ("no alert", "good") if alerts else ("–", "muted")
+    if over:
+        status, tone = f"over its limit: {', '.join(over)}", "bad"
     parts = {kpi: show.over(kpi, now.scope, period)[0] for kpi in ("consumption_kwh", "cost", "emission_kgco2e")}
     return sites_table.SiteRow(
         name=now.site.name, currency=now.site.currency, energy=parts["consumption_kwh"], cost=parts["cost"],
-        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status[0],
-        tone=status[1], href=show.address.href("/board/site", scope=None),
+        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status,
+        tone=tone, href=show.address.href("/board/site", scope=None),
     )  # fmt: skip
 
 
@@ -246,25 +252,9 @@ def _text(period: Period) -> str:
 
 def all_sites(sites: Sequence[SiteNow], period: Period) -> sites_table.SitesTable:
     """A row a site, over the period in its own days."""
-    rows = []
-    for now in sites:
-        own = period.model_copy(update={"time_zone": now.site.time_zone})
-        project = now.show.ask.project
-        asked = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
-        alerts = if_published(asked, lambda _: {})
-        over = [seu for seu, found in alerts.items() if found]
-        status = (
-            (f"over its limit: {', '.join(over)}", "bad")
-            if over
-            else ("no alert", "good")
-            if alerts
-            else ("–", "muted")
-        )
-        rows.append(site_row(now, own, status))
+    rows = tuple(_site_row(now, period.model_copy(update={"time_zone": now.site.time_zone})) for now in sites)
     synthetic = any(now.site.is_simulated for now in sites)
-    return sites_table.SitesTable(
-        address=sites[0].show.address, rows=tuple(rows), span=period.label, is_synthetic=synthetic
-    )
+    return sites_table.SitesTable(address=sites[0].show.address, rows=rows, span=period.label, is_synthetic=synthetic)
 
 
 def newest_month(now: SiteNow) -> Period:

@@ -77,14 +77,14 @@ TILES: Mapping[str, Tile] = {
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
         P.ANOMALY_READ,
-        lambda asked: findings_tiles.findings_tile([each.show for each in asked.sites]),
+        lambda asked: findings_tiles.findings_of([each.show for each in asked.sites]),
     ),
     "renewable": Tile(P.READ, lambda asked: renewable.view(span_tiles.shares(asked.site))),
     "submeters": Tile(P.READ, lambda asked: submeters.view(span_tiles.where_it_goes(asked.site))),
     "projects": Tile(P.BASELINE_READ, lambda asked: projects.view(span_tiles.measures(asked.sites))),
     "report_status": Tile(
         P.REPORT_READ,
-        lambda asked: findings_tiles.reports_tile([each.show for each in asked.sites]),
+        lambda asked: findings_tiles.reports_of([each.show for each in asked.sites]),
     ),
     "scope_use": Tile(P.READ, _over("consumption_kwh", "scope_use", "Used"), True),
     "scope_cost": Tile(P.READ, _over("cost", "scope_cost", "Cost"), True),

@@ -1,4 +1,4 @@
-"""/reports: which there are, how far each has come, and which no longer holds."""
+"""/reports: which there are, how far each has come, and which no longer holds; and a stored revision as a page."""
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
@@ -9,13 +9,27 @@ from data_quality.contracts.errors import BadInput
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
 from orchestration.web.route_rights import asked
-from reports.evidence.life import life_at
+from reports.evidence.life import life_at, with_life
 from reports.life.figure_trace import stale_revisions
+from reports.life.revise import stored_content
 from reports.pages.report_list import NO_REPORTS, STATES, ReportLine, report_page
+from reports.pages.report_twin import report_page as report_twin_page
 from reports.report_content import ReportLife
 from reports.writer import words
 
 router = APIRouter()
+
+
+# Before the list: a twin's address begins like it.
+@router.get("/reports/{report_id:path}@{revision:int}", response_class=HTMLResponse, include_in_schema=False)
+def twin(report_id: str, revision: int, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+    """The revision as its files show it now. Of a site that the person does not see, there is none."""
+    reports = ask.project.reports
+    if not sees_site(ask.person, reports.get(report_id, revision).site_id):
+        raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
+    content = with_life(stored_content(reports, report_id, revision), PublicationStore(reports.store))
+    links = ((f"All reports of {content.site_name}", ask.address.href("/reports", site=content.site_id)),)
+    return draw(ask, report_twin_page(content, ask.address, links))
 
 
 @router.get("/reports", response_class=HTMLResponse)
