@@ -20,13 +20,10 @@ from controls.optimiser.devices.pieces.switching import Bank, is_short, recent, 
 from data_quality.contracts.site_file.site import Asset
 
 STATES = ("blocked", "normal", "recommended", "forced")
-_NORMAL = 2
 _DAY_H = 24.0
 # Best efficiencies of Carnot's that machines reach are about half of it; above six none is promised.
 _COP_MOST = 6.0
 _ZERO_K = 273.15
-# Heat that sums of rounded steps may be off by.
-_HAIR_KWH = 1e-6
 
 
 class HeatPumpParams(StoreParams):
