@@ -8,15 +8,11 @@ import asyncio
 import struct
 import threading
 from contextlib import suppress
-from typing import Literal
 
 from controls.gateways.served_unit import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusUnit
 from controls.templates.register_places import Table
 from data_quality.contracts.errors import Unreachable
 
-WireFault = Literal[
-    "silent", "late", "half_frame", "wrong_id", "close_before", "close_after", "refuse", "apply_then_silent"
-]  # fmt: skip
 # Function codes by table; 5 and 6 write one, 15 and 16 several.
 _READS: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _WRITES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}

@@ -91,13 +91,8 @@ def _open(store: Store, site_id: str, rows: list[dict[str, Any]], connection: Co
     latest = {row["device_id"]: row for row in good}
     return [
         Fault.model_validate(
-            {
-                "site_id": row["site_id"],
-                "device_id": row["device_id"],
-                "reason": row["reason"],
-                "command_id": row["command_id"],
-                "set_at_utc": row["recorded_at_utc"],
-            }
+            {name: row[name] for name in ("site_id", "device_id", "reason", "command_id")}
+            | {"set_at_utc": row["recorded_at_utc"]}
         )
         for row in latest.values()
         if row["is_set"]

@@ -61,8 +61,7 @@ def known_policies(names: Sequence[str]) -> list[PolicyName]:
 
 def run_task(task: LoopTask) -> LoopRun:
     """A policy on a house made for it."""
-    from controls.simulator.house.foreseen import foreseen_house
-    from controls.simulator.house.house import closed_house
+    from controls.simulator.house.house import closed_house, foreseen_house
 
     prices = task.prices and pl.DataFrame(
         task.prices, schema=["interval_start_utc", "import_price_per_kwh", "export_price_per_kwh"], orient="row"

@@ -13,7 +13,6 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.time import parse_instant
 
 Version = Literal["ocpp16", "ocpp201"]
-RateUnit = Literal["A", "W"]
 # Ours, so that a revert takes away what we set and nothing else.
 FLOOR_ID, SET_POINT_ID = 4100, 4101
 # The higher level counts while it holds; when it ends, the lower one counts again: that is the safe default.

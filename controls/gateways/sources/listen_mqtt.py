@@ -14,12 +14,12 @@ from functools import partial
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, Delivery, MqttLine
 from controls.gateways.sources.adapter import Sink
+from controls.gateways.sources.hand_over import Threaded
 from controls.gateways.sources.message import Message, MessageReader
-from controls.gateways.sources.tally import Pauses, Tally
+from controls.gateways.sources.tally import Pauses
 from controls.gateways.telemetry import Arrivals
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.live.sample import Sample
-from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.live_source import MqttSource
 from data_quality.contracts.time import Clock
 
@@ -29,7 +29,7 @@ SESSION_S = 86_400
 _OPEN_S = 15.0
 
 
-class MqttListener:
+class MqttListener(Threaded):
     """One MQTT source. client_id: the name under which the broker keeps its session; two at once end each other."""
 
     def __init__(self, source: MqttSource, *, address: BrokerAddress, client_id: str, clock: Clock) -> None:
@@ -39,33 +39,19 @@ class MqttListener:
                 "kept up with the MQTT client that is used here. Let a gateway publish JSON instead",
                 reason="unknown_payload",
             )
-        self.source_id = source.source_id
-        self._address, self._client_id, self._clock = address, client_id, clock
+        super().__init__(source, clock=clock)
+        self._address, self._client_id = address, client_id
         self._session_s = SESSION_S if source.time_path else 0
         self._points = [point.point for point in source.points]
-        self._reader, self._tally = MessageReader(source), Tally(source, clock=clock)
-        self._pauses = Pauses(client_id)
+        self._reader, self._pauses = MessageReader(source), Pauses(client_id)
         self._arrivals: dict[str, Arrivals] = {}
-        self._end, self._gone = threading.Event(), threading.Event()
-        self._sink: Sink | None = None
-        self._thread = threading.Thread(target=self._run, name=f"source-{source.source_id}", daemon=True)
-
-    def start(self, sink: Sink) -> None:
-        """Begin to listen."""
-        self._sink = sink
-        self._thread.start()
+        self._gone = threading.Event()
 
     def stop(self) -> None:
         """End; the broker goes on keeping what comes. Safe to call twice."""
         self._end.set()
         self._gone.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._tally.say("stopped", "")
-
-    def state(self) -> SourceState:
-        """How it is doing."""
-        return self._tally.state()
+        super().stop()
 
     def arrivals(self, topic: str) -> Arrivals:
         """What came on a topic since the start, by the numbers that its device counts."""
@@ -98,7 +84,7 @@ class MqttListener:
             )
         return [found[point] for point in self._points]
 
-    def _run(self) -> None:
+    def _run(self, sink: Sink) -> None:
         while not self._end.is_set():
             self._gone.clear()
             try:
@@ -108,7 +94,7 @@ class MqttListener:
                     subscriptions=self._reader.topics,
                     timeout_s=_OPEN_S,
                     lost=self._gone.set,
-                    take=self._take,
+                    take=partial(self._take, sink),
                     session_s=self._session_s,
                 )
             except WorldFault as fault:
@@ -122,7 +108,7 @@ class MqttListener:
                     self._tally.say("silent", f"{line.where} is gone")
             self._end.wait(self._pauses.next_s())
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, sink: Sink, delivery: Delivery) -> None:
         """In the client's own thread, in the order in which the broker sends."""
         received_utc = self._clock.now_utc()
         message = self._reader.read(
@@ -131,9 +117,7 @@ class MqttListener:
         if message.seq is not None:
             self._count(delivery.topic, message.seq, is_again=delivery.is_again)
         self._tally.came(samples=len(message.samples), refusals=len(message.refusals), received_utc=received_utc)
-        if self._sink is not None:
-            done = partial(self._done, delivery, message)
-            self._sink.take(self.source_id, message.samples, message.refusals, done)
+        sink.take(self.source_id, message.samples, message.refusals, partial(self._done, delivery, message))
 
     def _count(self, topic: str, seq: int, *, is_again: bool) -> None:
         before = self._arrivals.get(topic, Arrivals())

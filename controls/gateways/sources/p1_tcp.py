@@ -5,17 +5,15 @@ Registers are states, so that the next telegram holds the energy of one that was
 """
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.sources.adapter import Sink
-from controls.gateways.sources.hand_over import hand_over
+from controls.gateways.sources.hand_over import Threaded
 from controls.gateways.sources.p1_telegrams import Heard, TelegramCutter, refusal, samples_of
-from controls.gateways.sources.tally import Pauses, Tally
+from controls.gateways.sources.tally import Pauses
 from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.live_source import P1Source
 from data_quality.contracts.time import Clock
 
@@ -25,34 +23,17 @@ _LOOK_S = 0.5
 _PIECE = 1 << 16
 
 
-class P1Listener:
+class P1Listener(Threaded):
     """Listens to one bridge, and connects again after every loss."""
+
+    end_within_s = _CONNECT_S + _LOOK_S
 
     def __init__(self, source: P1Source, *, time_zone: str, clock: Clock) -> None:
         """time_zone: of the telegrams' times, that is the site's."""
-        self.source_id = source.source_id
-        self._source, self._time_zone, self._clock = source, time_zone, clock
-        self._tally, self._pauses = Tally(source, clock=clock), Pauses(source.source_id)
+        super().__init__(source, clock=clock)
+        self._source, self._time_zone, self._pauses = source, time_zone, Pauses(source.source_id)
         self._told: dict[str, Sample] = {}
         self._of_others = {point.point for point in source.points if point.obis.startswith("0-")}
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, sink: Sink) -> None:
-        """Begin to listen."""
-        self._thread = threading.Thread(target=self._run, args=(sink,), name=f"p1-{self.source_id}", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Listen no more; safe to call twice."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(_CONNECT_S + _LOOK_S)
-        self._tally.say("stopped", "")
-
-    def state(self) -> SourceState:
-        """How it is doing."""
-        return self._tally.state()
 
     def test(self, within_s: float) -> list[Sample]:
         """The points of the first telegram that can be trusted. Raises DeviceSilent, DeviceRefused."""
@@ -88,18 +69,18 @@ class P1Listener:
         return line
 
     def _run(self, sink: Sink) -> None:
-        while not self._ending.is_set():
+        while not self._end.is_set():
             try:
                 with self._connected() as line:
-                    for heard in _pieces(line, self._ending.is_set, patience_s=self._source.silent_after_s):
-                        hand_over(sink, self.source_id, self._tally, *self._news(heard))
+                    for heard in _pieces(line, self._end.is_set, patience_s=self._source.silent_after_s):
+                        self._hand_over(sink, *self._news(heard))
                         if heard.telegrams:
                             self._pauses.reset()
                 sentence = f"{self._where} closed the line, or told nothing for {self._source.silent_after_s:g} s"
             except OSError as error:
                 sentence = _said(self._where, error)
             self._tally.say("silent", sentence)
-            self._ending.wait(self._pauses.next_s())
+            self._end.wait(self._pauses.next_s())
 
     def _news(self, heard: Heard) -> tuple[list[Sample], list[Refusal]]:
         """What is new. M-Bus meters tell their last state, minutes or an hour old, in every telegram."""

@@ -6,7 +6,6 @@ device has taken over answers for itself, and none of its values is taken. Nothi
 
 import asyncio
 import socket
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -16,11 +15,9 @@ from typing import Any
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.sources.adapter import Sink
 from controls.gateways.sources.bacnet_values import Denied, as_written, sample_of
-from controls.gateways.sources.hand_over import hand_over
-from controls.gateways.sources.tally import Tally
+from controls.gateways.sources.hand_over import Threaded
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.live_source import BacnetSource
 from data_quality.contracts.time import Clock
 
@@ -38,7 +35,7 @@ _PATIENCE = 5
 _PROPERTIES = ("present-value", "status-flags", "units")
 
 
-class BacnetPoller:
+class BacnetPoller(Threaded):
     """Asks one device, and asks again at the next turn where it was silent."""
 
     def __init__(self, source: BacnetSource, *, clock: Clock) -> None:
@@ -49,33 +46,19 @@ class BacnetPoller:
                 reason="not_installed",
                 mend="install meterloom with its extra: meterloom[bacnet]",
             )
-        self.source_id = source.source_id
-        self._source, self._clock = source, clock
-        self._tally = Tally(source, clock=clock)
-        self._is_over = threading.Event()
+        super().__init__(source, clock=clock)
+        self._source = source
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self, sink: Sink) -> None:
-        """Begin to ask."""
-        self._thread = threading.Thread(target=self._run, args=(sink,), name=f"bacnet-{self.source_id}", daemon=True)
-        self._thread.start()
 
     def stop(self) -> None:
         """Ask no more; safe to call twice."""
-        self._is_over.set()
+        self._end.set()
         if self._loop is not None and self._asking is not None:
             # The loop may have ended between the question and the call.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._asking.cancel)
-        if self._thread is not None:
-            self._thread.join()
-        self._tally.say("stopped", "")
-
-    def state(self) -> SourceState:
-        """How it is doing."""
-        return self._tally.state()
+        super().stop()
 
     def test(self, within_s: float) -> list[Sample]:
         """The present value of every point. Raises DeviceSilent, DeviceRefused."""
@@ -102,10 +85,10 @@ class BacnetPoller:
         line: _Line | None = None
         due_s = self._loop.time()
         try:
-            while not self._is_over.is_set():
+            while not self._end.is_set():
                 try:
                     line = line or await _Line.open(self._source, timeout_s=self._source.timeout_s)
-                    hand_over(sink, self.source_id, self._tally, *await self._asked(line))
+                    self._hand_over(sink, *await self._asked(line))
                 except WorldFault as fault:
                     self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
                     self._tally.gaps(missing=1)

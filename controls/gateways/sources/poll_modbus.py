@@ -4,7 +4,6 @@ A poll without an answer is a gap and is counted; the beat goes on. A device tha
 behind a serial bridge each question to it costs the others a timeout.
 """
 
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,19 +11,18 @@ from collections.abc import Callable, Mapping
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.modbus import ModbusReader
 from controls.gateways.sources.adapter import Sink
-from controls.gateways.sources.hand_over import hand_over
-from controls.gateways.sources.tally import Pauses, Tally
+from controls.gateways.sources.hand_over import Threaded
+from controls.gateways.sources.tally import Pauses
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.live_source import ModbusSource
 from data_quality.contracts.text import one_line
 from data_quality.contracts.time import Clock
 from data_quality.contracts.units import unit_of
 
 
-class ModbusPoller:
+class ModbusPoller(Threaded):
     """One Modbus source. figures: of the site's asset, which narrow what the template says."""
 
     def __init__(
@@ -37,37 +35,21 @@ class ModbusPoller:
         monotonic: Callable[[], float] = time.monotonic,
         figures: Mapping[str, float] | None = None,
     ) -> None:
-        self.source_id = source.source_id
-        self._source, self._clock, self._monotonic = source, clock, monotonic
+        super().__init__(source, clock=clock)
+        self._source, self._monotonic = source, monotonic
         self._units = {
             point.value_name: _unit(source, template, point.value_name, point.told_unit) for point in source.points
         }
         host, port, unit_id = address
-        self._where = f"Modbus device {host}:{port}/{unit_id}"
         self._device = ModbusReader(
             template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=source.timeout_s, figures=figures
         )
-        self._tally, self._pauses = Tally(source, clock=clock), Pauses(source.source_id)
-        self._end = threading.Event()
-        self._sink: Sink | None = None
-        self._thread = threading.Thread(target=self._run, name=f"source-{source.source_id}", daemon=True)
-
-    def start(self, sink: Sink) -> None:
-        """Begin to ask."""
-        self._sink = sink
-        self._thread.start()
+        self._pauses = Pauses(source.source_id)
 
     def stop(self) -> None:
         """End, after the question that is on its way. Safe to call twice."""
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         self._device.close()
-        self._tally.say("stopped", "")
-
-    def state(self) -> SourceState:
-        """How it is doing."""
-        return self._tally.state()
 
     def test(self, within_s: float) -> list[Sample]:
         """A value of each point, asked once. Raises BadInput, DeviceSilent, DeviceRefused.
@@ -96,19 +78,19 @@ class ModbusPoller:
                 samples.append(Sample(point.point, at_utc, value, self._units[point.value_name], at_utc))
         return samples, refusals
 
-    def _run(self) -> None:
+    def _run(self, sink: Sink) -> None:
         every_s = self._source.every_s
         # Sources that start together do not ask together.
         due_s = self._monotonic() + every_s * (zlib.crc32(self.source_id.encode()) % 1000) / 1000
         while not self._end.wait(max(0.0, due_s - self._monotonic())):
-            pause_s = self._poll()
+            pause_s = self._poll(sink)
             # In the beat, whatever an answer took; beats that passed meanwhile are gaps.
             beats = 1 + max(0, int((self._monotonic() + pause_s - due_s) // every_s))
             due_s += beats * every_s
             if beats > 1:
                 self._tally.gaps(missing=beats - 1)
 
-    def _poll(self) -> float:
+    def _poll(self, sink: Sink) -> float:
         """Ask once and hand over; how long to leave the device alone, s."""
         try:
             samples, refusals = self._ask()
@@ -117,8 +99,7 @@ class ModbusPoller:
             self._tally.gaps(missing=1)
             return self._pauses.next_s()
         self._pauses.reset()
-        if self._sink is not None:
-            hand_over(self._sink, self.source_id, self._tally, samples, refusals)
+        self._hand_over(sink, samples, refusals)
         return 0.0
 
 

@@ -148,7 +148,7 @@ class GrowingLp:
         self._engine = engine_of(arrays, gap=0.0, time_limit_s=60.0, is_relaxed=True)
         # From the last basis on; an interior point would begin anew with every column.
         self._engine.setOptionValue("solver", "simplex")
-        self._own_columns, self._own_rows, self._more = arrays.column_count, arrays.row_lower.size, more_rows
+        self._own_columns, self._more = arrays.column_count, more_rows
         self._has_more = False
         self.name = f"HiGHS {self._engine.version()}"
 

@@ -19,7 +19,6 @@ from controls.optimiser.devices.device import (
     Numbers,
     Values,
     clean,
-    params_of,
 )
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, ClockText
@@ -54,6 +53,7 @@ class Appliance(Device):
     """
 
     kind = "appliance"
+    params = ApplianceParams
     limits: ClassVar = {"runs": "runs", "one_at_a_time": "runs"}
     means: ClassVar = {"runs": "runs {part.run_count} times", "one_at_a_time": "runs once at a time"}
     says: ClassVar = {f"run{n}": "must run once in its window" for n in range(_MOST_RUNS)} | {"alone": "runs already"}
@@ -112,14 +112,10 @@ class Appliance(Device):
         return "programme_kw" in asset.params
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> ApplianceParams:
-        """Programme and windows."""
-        return params_of(ApplianceParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """As many runs as are waiting (given.state), each in the next window that holds one."""
-        params, name = cls.figures(asset, given.site_id), asset.asset_id
+        params: ApplianceParams = cls.figures(asset, given.site_id)
+        name = asset.asset_id
         figures = params.model_dump(exclude={"windows"}) | {"device_id": name}
         waiting = round(given.state or 0)
         # A start is all or nothing, and the guards of a partial mode let none of it through.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
+    Again,
     Around,
     Device,
     Forced,
@@ -93,6 +94,7 @@ class Battery(Device):
     """Energies in kWh at the cells and powers in kW at the AC terminals. `capacity_kwh` is the scale of its charge."""
 
     kind = "battery"
+    params = BatteryParams
     limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
     means: ClassVar = {
         "charge_limit": "charges with at most {part.max_charge_kw:g} kW",
@@ -155,14 +157,10 @@ class Battery(Device):
         return self
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> BatteryParams:
-        """Limits of the asset, energies as shares of its capacity."""
-        return params_of(BatteryParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """It ends with at least the charge it begins with, so that a saving is never charge borrowed from tomorrow."""
-        params, soc_kwh = cls.figures(asset, given.site_id), given.state or 0.0
+        params: BatteryParams = cls.figures(asset, given.site_id)
+        soc_kwh = given.state or 0.0
         full = params.capacity_kwh
         floor_kwh, ceiling_kwh = max(params.soc_min, params.reserve or 0.0) * full, params.soc_max * full
         charge_kw, discharge_kw = given.share * params.max_charge_kw, given.share * params.max_discharge_kw
@@ -200,12 +198,7 @@ class Battery(Device):
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float:
         """Its capacity, kWh."""
-        return cls.figures(asset, site_id).capacity_kwh
-
-    @classmethod
-    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Charge in kWh of a battery that says percent."""
-        return cls.figures(asset, site_id).capacity_kwh * reading / 100
+        return params_of(cls.params, asset, site_id).capacity_kwh
 
     @property
     def state(self) -> State:
@@ -378,18 +371,12 @@ class Battery(Device):
         """Charge positive, discharge negative."""
         return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> Self:
+    def relived(self, **known: Unpack[Again]) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 
         Where it is asked to end as it begins, what is left over is worth nothing: equal charge says all.
         """
+        start, end = known.get("start"), known.get("end")
         begun = self.soc_init_kwh if start is None else start
         is_free = self.end_value_per_kwh is not None or self.mode == "discharge"
         leaves_as_much = not is_free and self.soc_end_min_kwh == self._within(self.soc_init_kwh)

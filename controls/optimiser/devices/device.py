@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -186,6 +186,18 @@ class Given:
     import_max_kw: float = INF
 
 
+class Again(TypedDict, total=False):
+    """What a replay knows of a device: another amount to begin with and at least to leave (None: as its own figures
+    ask), and what came instead of its forecast, one value a step. What cannot be had in its steps (step_h: hours of
+    each) is not asked for.
+    """
+
+    start: float | None
+    end: float | None
+    forecast_kw: Floats | None
+    step_h: Floats | None
+
+
 _PHASES = (1, 2, 3)
 
 
@@ -202,13 +214,15 @@ class OnPhases(Model):
 class Device(Part, OnPhases):
     """A part that a site file names.
 
-    makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
-    measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
-    verb. metered: registers of its meter, and the decision that each shows afterwards. is_taken_away: what it stores
-    leaves with its owner, who wants a certain amount of it. is_slow: what it does is the same in every scenario.
-    wants_outdoor: a forecast of the outdoor temperature makes its plan better.
+    params: what a site file says of it. makes_a_plan: False for a kind that alone gives nothing to plan. forecast:
+    which forecast it needs, if any. measure: which state, if any. columns: its decisions, which are powers. moves:
+    columns worth a sentence, with the verb. metered: registers of its meter, and the decision that each shows
+    afterwards. is_taken_away: what it stores leaves with its owner, who wants a certain amount of it. is_slow: what
+    it does is the same in every scenario. wants_outdoor: a forecast of the outdoor temperature makes its plan
+    better.
     """
 
+    params: ClassVar[type[Model]]
     makes_a_plan: ClassVar[bool] = True
     forecast: ClassVar[str] = ""
     measure: ClassVar[Measure | None] = None
@@ -225,9 +239,9 @@ class Device(Part, OnPhases):
         return True
 
     @classmethod
-    @abstractmethod
     def figures(cls, asset: Asset, site_id: str) -> Any:
-        """The asset's own figures, checked. Raises BadInput naming site, asset and key."""
+        """The asset's own figures, checked: `params`. Raises BadInput naming site, asset and key."""
+        return params_of(cls.params, asset, site_id)
 
     @classmethod
     @abstractmethod
@@ -235,9 +249,10 @@ class Device(Part, OnPhases):
         """The device as a plan needs it. Raises BadInput as `figures`."""
 
     @classmethod
-    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:  # noqa: ARG003 - most take it as it is
-        """The state of which `from_asset` speaks, from what the device itself says."""
-        return reading
+    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
+        """The state of which `from_asset` speaks, from what the device says of it; percent are of `full`."""
+        full = cls.full(asset, site_id)
+        return reading if full is None else full * reading / 100
 
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
@@ -299,20 +314,8 @@ class Device(Part, OnPhases):
         """What it does where nobody plans it, for the counterfactual of a saving; None: it is not there."""
         return None
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> "Device | None":
-        """Itself for a replay: with another amount to begin with and at least to leave (None: as its own figures ask),
-        and with what came instead of its forecast, one value a step. What cannot be had in its steps (step_h: hours of
-        each) is not asked for.
-
-        None: a replay keeps it as it was planned.
-        """
+    def relived(self, **known: Unpack[Again]) -> "Device | None":
+        """Itself for a replay, with what is known of it; None: a replay keeps it as it was planned."""
         return None
 
     def freed(self) -> "Device":

@@ -1,7 +1,7 @@
 """A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,7 @@ from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
+    Again,
     Around,
     Columns,
     Device,
@@ -35,6 +36,7 @@ class EvCharger(Device):
     """The stays of cars at one charger, in the order of time. `notes`: what was assumed, in sentences."""
 
     kind = "ev_charger"
+    params = EvParams
     limits: ClassVar = {
         "ev_power": "kw",
         "ev_ceiling": "kwh",
@@ -107,14 +109,9 @@ class EvCharger(Device):
         return "capacity_kwh" in asset.params
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> EvParams:
-        """Charger, car and wishes."""
-        return params_of(EvParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """A stay from now to the next departure, where a car is plugged in; see ev_params."""
-        params = cls.figures(asset, given.site_id)
+        params: EvParams = cls.figures(asset, given.site_id)
         sessions, notes = sessions_of(params, asset.asset_id, given)
         return cls(
             device_id=asset.asset_id,
@@ -126,14 +123,9 @@ class EvCharger(Device):
         )
 
     @classmethod
-    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Charge in kWh of a car that says percent."""
-        return cls.figures(asset, site_id).capacity_kwh * reading / 100
-
-    @classmethod
     def full(cls, asset: Asset, site_id: str) -> float:
         """A car holds no more than its battery."""
-        return cls.figures(asset, site_id).capacity_kwh
+        return params_of(cls.params, asset, site_id).capacity_kwh
 
     @property
     def is_absent(self) -> bool:
@@ -388,21 +380,14 @@ class EvCharger(Device):
             goes_on = t + 1 < now.to_step
         return self.model_copy(update={"sessions": tuple(stay for stay, _ in stays)})
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> Self:
+    def relived(self, **known: Unpack[Again]) -> Self:
         """The first car begins with that charge, where it is there from the start; the last leaves with that."""
-        stays = list(self.sessions)
+        stays, start, end = list(self.sessions), known.get("start"), known.get("end")
         if stays and start is not None and not stays[0].from_step:
             stays[0] = stays[0].holding(start, stays[0].target_kwh)
         if stays and end is not None:
             stays[-1] = stays[-1].holding(stays[-1].start_kwh, end)
-        if step_h is not None:
+        if (step_h := known.get("step_h")) is not None:
             stays = [one.reachable(step_h[one.steps]) for one in stays]
         return self.model_copy(update={"sessions": tuple(stays)})
 

@@ -14,19 +14,16 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values, params_of
+from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values
 from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.pieces.switching import Bank, is_short, recent, shortest
 from data_quality.contracts.site_file.site import Asset
 
 STATES = ("blocked", "normal", "recommended", "forced")
-_NORMAL = 2
 _DAY_H = 24.0
 # Best efficiencies of Carnot's that machines reach are about half of it; above six none is promised.
 _COP_MOST = 6.0
 _ZERO_K = 273.15
-# Heat that sums of rounded steps may be off by.
-_HAIR_KWH = 1e-6
 
 
 class HeatPumpParams(StoreParams):
@@ -72,6 +69,7 @@ class HeatPump(HeatStore):
     """
 
     kind = "heat_pump"
+    params = HeatPumpParams
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "states", "blocked_hours": "h"}
     means: ClassVar = {
         **HeatStore.means,
@@ -80,19 +78,9 @@ class HeatPump(HeatStore):
     }
     case_key = "heat_pump"
     case_names: ClassVar = {
-        "cop": "cop",
-        "loss_kw": "loss_kw",
-        "draw_kw": "draw_kw",
-        "min": "min_kwh",
-        "max": "max_kwh",
-        "init": "init_kwh",
-        "end_min": "end_min_kwh",
+        **HeatStore.case_names,
         "normal": "normal_kwh",
-        "normal_kw": "normal_kw",
-        "recommended_kw": "recommended_kw",
-        "forced_kw": "forced_kw",
-        "min_state_h": "min_state_h",
-        "blocked_max_h": "blocked_max_h",
+        **{name: name for name in ("normal_kw", "recommended_kw", "forced_kw", "min_state_h", "blocked_max_h")},
     }
     measure = Measure(reading="read_store_degc", code="store", words="the temperature of the store")
     wants_outdoor = True
@@ -125,14 +113,9 @@ class HeatPump(HeatStore):
         return self
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> HeatPumpParams:
-        """Its heat, its powers and its COP."""
-        return params_of(HeatPumpParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """It ends with at least the heat it begins with, as far as its states can; it has been normal for long."""
-        params = cls.figures(asset, given.site_id)
+        params: HeatPumpParams = cls.figures(asset, given.site_id)
         steps = len(given.import_price_per_kwh)
         known = given.outdoor_degc
         basis = "forecast of the outdoor temperature" if known else f"no forecast: as at {params.design_degc:g} °C"
@@ -150,11 +133,6 @@ class HeatPump(HeatStore):
             }
         )
         return made.ending(given, least_kw=min(made.recommended_kw, made.forced_kw), least_h=made.min_state_h)
-
-    @classmethod
-    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Heat in kWh of a store that says its temperature."""
-        return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
     @property
     def band_kwh(self) -> tuple[float, float]:

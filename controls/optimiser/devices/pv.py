@@ -1,7 +1,7 @@
 """A PV system: it gives what the sun gives, less what is curtailed (formulas 5.18)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, clean, watts_up
+from controls.optimiser.devices.device import Again, Around, Device, Forced, Given, Numbers, Values, clean, watts_up
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 
@@ -112,16 +112,10 @@ class Pv(Device):
         """It is curtailed all the same where that pays: that is its own merit, not that of the others."""
         return self
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> Self:
+    def relived(self, **known: Unpack[Again]) -> Self:
         """With the sun that shone."""
-        return self if forecast_kw is None else self.model_copy(update={"pv_kw": tuple(forecast_kw.tolist())})
+        sun_kw = known.get("forecast_kw")
+        return self if sun_kw is None else self.model_copy(update={"pv_kw": tuple(sun_kw.tolist())})
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
         """What the sun gives above the limit is curtailed; nothing without one."""

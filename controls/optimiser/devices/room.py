@@ -7,7 +7,7 @@ below or above it costs a price per kelvin and hour. Heat that is left at the en
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,7 @@ from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
+    Again,
     Around,
     Device,
     Forced,
@@ -25,7 +26,6 @@ from controls.optimiser.devices.device import (
     Numbers,
     State,
     Values,
-    params_of,
 )
 from controls.optimiser.devices.pieces.switching import InShares
 from data_quality.contracts.errors import BadInput
@@ -70,6 +70,7 @@ class Room(InShares, Device, _Figures):
     """
 
     kind = "room"
+    params = RoomParams
     means: ClassVar = {}
     per_step = ("outdoor_degc", "gain_kw", "low_degc", "high_degc")
     or_per_step = ("r_k_per_kw",)
@@ -101,14 +102,10 @@ class Room(InShares, Device, _Figures):
         return self
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> RoomParams:
-        """Its heater, its heat and its band."""
-        return params_of(RoomParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """Its band by the local clock; where it may use but a share of its heater, its own thermostat heats."""
-        params, steps = cls.figures(asset, given.site_id), len(given.import_price_per_kwh)
+        params: RoomParams = cls.figures(asset, given.site_id)
+        steps = len(given.import_price_per_kwh)
         if given.state is None or not -60 <= given.state <= 80:
             message = (
                 f"site {given.site_id}, asset {asset.asset_id!r}: its temperature is {given.state}: mend its sensor"
@@ -271,13 +268,7 @@ class Room(InShares, Device, _Figures):
                 is_on[t], now = 1.0, now + heated[t]
         return is_on
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> Self:
+    def relived(self, **known: Unpack[Again]) -> Self:
         """From another temperature."""
+        start = known.get("start")
         return self if start is None else self.model_copy(update={"init_degc": start})

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, params_of, watts_up
+from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, watts_up
 from controls.optimiser.devices.pieces.switching import Bank
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -47,6 +47,7 @@ class SheddableLoad(Device):
     """`own_kw`: what it takes in each step where nobody sheds it; that is part of the site's load already."""
 
     kind = "sheddable_load"
+    params = SheddableParams
     limits: ClassVar = {"shed_power": "kw", "shed_duration": "steps", "shed_rest": "steps", "shed_hours": "h"}
     means: ClassVar = {
         "shed_power": "sheds no more than it takes, and as was agreed",
@@ -78,11 +79,6 @@ class SheddableLoad(Device):
     rating_kw: float | None = Field(default=None, description="None: a case file's load, which nobody commands")
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> SheddableParams:
-        """Load and terms."""
-        return params_of(SheddableParams, asset, site_id)
-
-    @classmethod
     def takes(cls, asset: Asset) -> bool:
         """One without a price to shed is part of the load."""
         return "price_per_kwh" in asset.params
@@ -90,7 +86,7 @@ class SheddableLoad(Device):
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """Its power by the local clock, never more than the site's whole load is expected to be."""
-        params = cls.figures(asset, given.site_id)
+        params: SheddableParams = cls.figures(asset, given.site_id)
         by_hour = params.load_kw if isinstance(params.load_kw, tuple) else (params.load_kw,)
         start, here = given.start_utc or datetime(1970, 1, 1, tzinfo=UTC), zone(given.time_zone)
         at = [start + t * timedelta(hours=given.step_h) for t in range(len(given.load_kw))]

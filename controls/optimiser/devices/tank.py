@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
+    Again,
     Around,
     Forced,
     Given,
@@ -19,7 +20,6 @@ from controls.optimiser.devices.device import (
     Numbers,
     Values,
     clean,
-    params_of,
 )
 from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.pieces.switching import Bank, InShares, is_short, shared_out, shortest
@@ -66,6 +66,7 @@ class Tank(InShares, HeatStore):
     """
 
     kind = "tank"
+    params = TankParams
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "relays", "minimum_off": "relays", "hysteresis": "kwh"}
     means: ClassVar = {
         **HeatStore.means,
@@ -76,17 +77,8 @@ class Tank(InShares, HeatStore):
     implied = frozenset({"whole_heat"})
     case_key = "tank"
     case_names: ClassVar = {
-        "relays_kw": "relays_kw",
-        "cop": "cop",
-        "loss_kw": "loss_kw",
-        "draw_kw": "draw_kw",
-        "min": "min_kwh",
-        "max": "max_kwh",
-        "init": "init_kwh",
-        "end_min": "end_min_kwh",
-        "min_on_h": "min_on_h",
-        "min_off_h": "min_off_h",
-        "switch_price": "switch_price",
+        **HeatStore.case_names,
+        **{name: name for name in ("relays_kw", "min_on_h", "min_off_h", "switch_price")},
     }
     measure = Measure(reading="read_tank_degc", code="tank", words="the temperature of the tank")
     columns = ("relays_kw",)
@@ -126,18 +118,13 @@ class Tank(InShares, HeatStore):
         return self
 
     @classmethod
-    def figures(cls, asset: Asset, site_id: str) -> TankParams:
-        """Its heat and its relays."""
-        return params_of(TankParams, asset, site_id)
-
-    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """It ends with at least the heat it begins with, as far as whole relays can; its relays have rested.
 
         Where it may use but a share of its rating, that is so many of its first relays; where not even one, its own
         thermostat heats.
         """
-        params = cls.figures(asset, given.site_id)
+        params: TankParams = cls.figures(asset, given.site_id)
         own = params.model_dump(include=set(TankParams.model_fields) - set(StoreParams.model_fields))
         allowed_kw = given.share * sum(params.relays_kw) + _HAIR_KWH
         sums_kw = accumulate(params.relays_kw)
@@ -145,11 +132,6 @@ class Tank(InShares, HeatStore):
         usable = {"relays_kw": first, "is_planned": True} if first else {}
         made = cls.model_validate(own | params.store(asset, given) | usable)
         return made.ending(given, least_kw=min(made.relays_kw), least_h=made.min_on_h)
-
-    @classmethod
-    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Heat in kWh of a tank that says its temperature."""
-        return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
     @property
     def own_max_kw(self) -> float:
@@ -315,15 +297,9 @@ class Tank(InShares, HeatStore):
         before = {} if known[0][1] == 0 else {"was_on": (), "since_h": (), "was_reheating": False}
         return super().over(known).model_copy(update={"relays_kw": most.relays_kw} | before)
 
-    def relived(
-        self,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        forecast_kw: Floats | None = None,
-        step_h: Floats | None = None,
-    ) -> Self | None:
+    def relived(self, **known: Unpack[Again]) -> Self | None:
         """Where it is to leave as much as there was, that follows the start. Only one that was planned."""
+        start, end = known.get("start"), known.get("end")
         begun = self.init_kwh if start is None else start
         wanted = end if end is not None else begun if self.end_min_kwh == self.init_kwh else self.end_min_kwh
         ends = min(max(wanted, self.min_kwh), self.max_kwh)

@@ -148,8 +148,8 @@ class PastDay:
             [(self.planned[slot.plan.plan_id].connection, slot.step) for slot in self.slots]
         ).model_copy(
             update={
-                "import_price_per_kwh": self._actual(self.readings.import_price, _import_price),
-                "export_price_per_kwh": self._actual(self.readings.export_price, _export_price),
+                "import_price_per_kwh": self._actual(self.readings.import_price, "import_price_per_kwh"),
+                "export_price_per_kwh": self._actual(self.readings.export_price, "export_price_per_kwh"),
                 # Those of a plan are about its own steps.
                 "bills": (),
             }
@@ -169,7 +169,7 @@ class PastDay:
             currency=first.currency,
             start_utc=self.slots[0].start_utc,
             step_h=tuple(self.step_h.tolist()),
-            load_kw=tuple((np.array(self._actual(self.readings.load_kw, _load)) + self._held_kw).tolist()),
+            load_kw=tuple((np.array(self._actual(self.readings.load_kw, "load_kw")) + self._held_kw).tolist()),
             connection=connection,
             devices=tuple(devices),
         )
@@ -214,8 +214,9 @@ class PastDay:
         """The devices with a forecast of their own."""
         return [name for name in self.replayed if _device(self._governing[0], name).forecast]
 
-    def _actual(self, known: By, foreseen: Callable[[Slot], float]) -> tuple[float, ...]:
-        return tuple(known.get(slot.start_utc, foreseen(slot)) for slot in self.slots)
+    def _actual(self, known: By, foreseen: str) -> tuple[float, ...]:
+        """By the readings; else that field of the request of the plan that governed the quarter hour."""
+        return tuple(known.get(each.start_utc, getattr(each.plan.request, foreseen)[each.step]) for each in self.slots)
 
     def _left_there(self, name: str) -> float | None:
         """What the last plan has a store hold at the end of the day; None where it leaves before, or is not there."""
@@ -337,18 +338,6 @@ def _undisturbed(device: Device) -> Floats:
     """What a device with a forecast gives where nothing is decided."""
     given: Floats = -np.asarray(device.drawn_kw(dict.fromkeys(device.columns, 0.0)), np.float64)
     return given
-
-
-def _load(slot: Slot) -> float:
-    return slot.plan.request.load_kw[slot.step]
-
-
-def _import_price(slot: Slot) -> float:
-    return slot.plan.request.import_price_per_kwh[slot.step]
-
-
-def _export_price(slot: Slot) -> float:
-    return slot.plan.request.export_price_per_kwh[slot.step]
 
 
 def _at(at_utc: datetime) -> str:

@@ -1,7 +1,8 @@
 """The house itself: it goes on by the minute, as it is told or by itself, and shows what its instruments show."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,9 +14,9 @@ from controls.simulator.house.heat_step import MINUTE_H, heat_step
 from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.market import Market, Prices
 from controls.simulator.house.nominal import nominal_of
-from controls.simulator.house.services import ErringService, Service
+from controls.simulator.house.services import ErringService, KnowingService, Service
 from controls.simulator.house.stores import BatteryCells, ParkedCar, WaterTank
-from controls.simulator.house.truth import Truth, truth_of
+from controls.simulator.house.truth import truth_of
 from controls.simulator.house.understood import Told, understood
 from controls.simulator.physics.noise import Series
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
@@ -42,21 +43,27 @@ class House:
     def __init__(
         self,
         site: Site,
-        parts: "Parts",
         *,
         start_utc: datetime,
-        service: Service,
+        seed: int,
+        prices: pl.DataFrame | None,
         faults: Faults | None,
+        foretold_by: Callable[[Days, Market], Service],
     ) -> None:
-        self._now_utc, self._service, self._faults = start_utc, service, dict(faults or {})
-        self._nominal, self._truth, self._days, self._market = parts.nominal, parts.truth, parts.days, parts.market
+        self._now_utc, self._faults = on_a_quarter(start_utc), dict(faults or {})
+        self._nominal = nominal_of(site)
+        self._truth = truth_of(self._nominal, seed=seed)
+        step, courses = heat_step(self._truth), Courses(site, seed=seed)
+        self._days = Days(courses, self._nominal, self._truth, step, time_zone=site.time_zone, seed=seed)
+        self._market = Market(site, courses, prices)
+        self._service = foretold_by(self._days, self._market)
         figures = self._nominal.rooms.values()
         self._low, self._high = (
             np.array([np.broadcast_to(value, 24) for value in values]).T
             for values in ([each.low_degc for each in figures], [each.high_degc for each in figures])
         )
         self._heated, rooms = len(self._nominal.rooms), self._truth.rooms
-        self._kept = parts.kept
+        self._kept = step.kept
         # Nodes, heaters (0 or 1), heat through windows: what one product with `kept` takes.
         self._z = np.concatenate([np.full(2 * rooms, 19.0), np.zeros(self._heated + rooms)])
         self._tilted: Series | None = None
@@ -218,18 +225,6 @@ class House:
         return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
 
 
-class Parts:
-    """What a house of a seed is put together from; the same for every service that foretells at it."""
-
-    def __init__(self, site: Site, *, seed: int, prices: pl.DataFrame | None) -> None:
-        self.nominal = nominal_of(site)
-        self.truth: Truth = truth_of(self.nominal, seed=seed)
-        step, courses = heat_step(self.truth), Courses(site, seed=seed)
-        self.kept = step.kept
-        self.days = Days(courses, self.nominal, self.truth, step, time_zone=site.time_zone, seed=seed)
-        self.market = Market(site, courses, prices)
-
-
 def closed_house(
     site: Site,
     *,
@@ -243,9 +238,13 @@ def closed_house(
     prices: interval_start_utc, import_price_per_kwh, export_price_per_kwh for every quarter hour lived and foretold;
     without, those of the site's simulated market. faults: thermometers that are stuck or silent, by asset id.
     """
-    parts = Parts(site, seed=seed, prices=prices)
-    service = ErringService(parts.days, parts.market, seed=seed)
-    return House(site, parts, start_utc=on_a_quarter(start_utc), service=service, faults=faults)
+    service = partial(ErringService, seed=seed)
+    return House(site, start_utc=start_utc, seed=seed, prices=prices, faults=faults, foretold_by=service)
+
+
+def foreseen_house(site: Site, *, start_utc: datetime, seed: int, prices: pl.DataFrame | None = None) -> ClosedSite:
+    """As closed_house of the same seed, minute for minute; one course is foretold, hourly means of the truth."""
+    return House(site, start_utc=start_utc, seed=seed, prices=prices, faults=None, foretold_by=KnowingService)
 
 
 def on_a_quarter(start_utc: datetime) -> datetime:

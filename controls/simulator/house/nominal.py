@@ -1,7 +1,7 @@
 """What a site file says of its house: figures that anybody may know, and that the house itself does not keep to."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from controls.optimiser.devices.device import params_of
 from controls.optimiser.devices.room import RoomParams
@@ -11,8 +11,6 @@ from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, Site
-
-M = TypeVar("M", bound=Model)
 
 
 class _HeatedRoom(Model):

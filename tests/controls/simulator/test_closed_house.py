@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from controls.optimiser.devices.kinds import KINDS
 from controls.simulator.house.courses import Courses, epoch_quarter
-from controls.simulator.house.foreseen import foreseen_house
-from controls.simulator.house.house import House, closed_house
+from controls.simulator.house.house import House, closed_house, foreseen_house
 from controls.simulator.house.nominal import nominal_of
 from controls.simulator.house.truth import truth_of
 from data_quality.contracts.control.closed_loop import ClosedSite, Seen, SetPoints

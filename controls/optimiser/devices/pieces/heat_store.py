@@ -101,6 +101,13 @@ class HeatStore(Device):
     }
     per_step = ("draw_kw",)
     or_per_step = ("cop", "loss_kw")
+    case_names: ClassVar = {
+        **{name: name for name in ("cop", "loss_kw", "draw_kw")},
+        "min": "min_kwh",
+        "max": "max_kwh",
+        "init": "init_kwh",
+        "end_min": "end_min_kwh",
+    }
     # Decided before anybody knows which scenario comes.
     is_slow = True
     power_column: ClassVar[str]
@@ -138,6 +145,11 @@ class HeatStore(Device):
         if np.min(self.cop) <= 0:
             raise ValueError("cop must be above 0")
         return self
+
+    @classmethod
+    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
+        """Heat in kWh of a store that says its temperature."""
+        return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
     def ending(self, given: Given, *, least_kw: float, least_h: float) -> Self:
         """The same at planning time, where power comes in whole portions: the smallest lasts least_h, whole steps.
