@@ -1,5 +1,6 @@
 """Numbers as a locale writes them: the only place where a figure is rounded, and only for display."""
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
 from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
@@ -31,6 +32,17 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     if rounded < 0:
         return f"-{text}"
     return f"+{text}" if signed and rounded > 0 else text
+
+
+def in_runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Rising numbers as (first, last) of those that follow each other."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
 
 
 def currency_unit(code: str) -> str:
