@@ -266,9 +266,7 @@ def enpi_for(
     `expected_kwh` comes from, None where there is none. is_static_factor_changed: a static factor changed since the
     baseline and no adjustment answers it. Raises BadInput for a baseline of another type than enb.
     """
-    if version is not None:
-        require_type(version, "enpi")
-    used = rule or EnpiRule()
+    used = _rule_for(version, rule)
     inside = [pair for pair in pairs if period.start <= pair.local_date < period.end]
     both = compared(inside, rule=used, start=period.start, end=period.end)
     actual, expected = sum_kwh(p.actual_kwh for p in both), sum_kwh(p.expected_kwh for p in both)
@@ -296,13 +294,7 @@ def enpi_for(
         performance=performance(judged, warn=used.warn_percent),
         # Strictly above: a saving as large as its own uncertainty is not significant.
         significant=None if reason or uncertainty is None else float(abs(delta)) > uncertainty,
-        review_flags=review_flags(
-            deviation,
-            is_extrapolated=any(pair.is_extrapolated for pair in both),
-            coverage=coverage,
-            is_static_factor_changed=is_static_factor_changed,
-            rule=used,
-        ),
+        review_flags=_flags(deviation, both, coverage, used, is_static_factor_changed=is_static_factor_changed),
         days=period.days,
         compared_days=len(both),
         extrapolated_days=sum(pair.is_extrapolated for pair in both),
@@ -314,6 +306,29 @@ def enpi_for(
         metered_kwh=sum_kwh(pair.actual_kwh for pair in inside),
         adjustment_kwh=sum_kwh(pair.adjustment_kwh for pair in both),
         months=tuple(_month(inside, month, version, used) for month in months_of(period)),
+    )
+
+
+def _rule_for(version: BaselineVersion | None, rule: EnpiRule | None) -> EnpiRule:
+    if version is not None:
+        require_type(version, "enpi")
+    return rule or EnpiRule()
+
+
+def _flags(
+    deviation: Decimal | None,
+    both: Sequence[DayPair],
+    coverage: float,
+    rule: EnpiRule,
+    *,
+    is_static_factor_changed: bool,
+) -> tuple[str, ...]:
+    return review_flags(
+        deviation,
+        is_extrapolated=any(pair.is_extrapolated for pair in both),
+        coverage=coverage,
+        is_static_factor_changed=is_static_factor_changed,
+        rule=rule,
     )
 
 

@@ -59,7 +59,6 @@ def enpi_inputs(
     whole, *by_month = _site_spans(site, spans, rows, sources, as_of_utc)
     days = UseDays(site, period, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir)
     simulated = _synthetic_rows(site, period, sources, as_of_utc)
-    priced = sources.site_streams(site, period.start, period.end, as_of_utc)
     return EnpiInputs(
         site=site,
         period=period,
@@ -78,11 +77,8 @@ def enpi_inputs(
         synthetic_rows=simulated,
         rule=used,
         confidence=confidence,
-        findings=tuple(price_gaps(site, period, priced, factors=sources.factors(site, as_of_utc))),
-        adjustments={
-            seu_id: sources.adjustments_input(each.baseline_id, each.version, as_of_utc)
-            for seu_id, each in versions.items()
-        },
+        findings=_gaps(site, period, sources, as_of_utc),
+        adjustments=_adjustments(versions, sources, as_of_utc),
         against_savings=_against_savings(days, spans, used),
         load_kw=load_by_hour(sources, site, period, as_of_utc),
         review_due=frozenset(
@@ -121,6 +117,20 @@ def _factors(
         (span.start, span.end): sources.factor_inputs(site, FACTORED[0], scope, span.start, span.end, as_of_utc)
         for span in spans
     }
+
+
+def _adjustments(
+    versions: Mapping[str, BaselineVersion], sources: Sources, as_of_utc: datetime
+) -> dict[str, TraceInput]:
+    return {
+        seu_id: sources.adjustments_input(each.baseline_id, each.version, as_of_utc)
+        for seu_id, each in versions.items()
+    }
+
+
+def _gaps(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> tuple[Finding, ...]:
+    readings = sources.site_streams(site, period.start, period.end, as_of_utc)
+    return tuple(price_gaps(site, period, readings, factors=sources.factors(site, as_of_utc)))
 
 
 def _synthetic_rows(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> dict[str, int]:
