@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, Val
 from data_quality.contracts.time import local_midnight_utc, zone
 from data_quality.reading_grid import Flags, Floats, Grid
 from data_quality.rules.rule_table import BALANCE_RULES, EXPLAINED_BY, MILD, RULES
-from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance, DailySums
+from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance, DailySums, excesses
 from data_quality.rules.shared.grid_days import Days
 from data_quality.rules.shared.hits import Hits
 from data_quality.rules.shared.norms import LEAD_DAYS, Block
@@ -219,7 +219,7 @@ def _balance_findings(
         action = action_of(declared, balance.name, balance.rule)
         found += [
             excess_finding(excess, sums, limit, action, grids[0].time_zone)
-            for excess in rule.find(sums, balance, tolerance=tolerance, first=first, end=len(sums.dates))
+            for excess in excesses(sums, balance, tolerance=tolerance, first=first, end=len(sums.dates))
         ]
     return found
 

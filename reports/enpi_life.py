@@ -1,12 +1,12 @@
 """EnPIs over time: quarters by every approved version, alerts, and what speaks for a review of a baseline."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label, quarters_of
 from assets.kpi.enpi_of_use.enpi_result import EnpiRule, rule_of
-from assets.kpi.enpi_of_use.review_triggers import ReviewRule, last_year, review_findings
+from assets.kpi.enpi_of_use.review_triggers import ReviewRule, review_findings
 from assets.kpi.enpi_of_use.static_factors import unanswered_changes
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.finding import Finding
@@ -74,7 +74,6 @@ def trend(
     sources: Sources,
     as_of_utc: datetime,
     years: int = TREND_YEARS,
-    rule: EnpiRule | None = None,
 ) -> list[QuarterStatus]:
     """Quarters of the `years` up to the quarter that ends by `end`, by every version that was ever approved.
 
@@ -86,7 +85,7 @@ def trend(
     return [
         row
         for version in approved
-        for row in quarter_statuses(site, version, period, sources=sources, as_of_utc=as_of_utc, rule=rule)
+        for row in quarter_statuses(site, version, period, sources=sources, as_of_utc=as_of_utc)
     ]
 
 
@@ -97,14 +96,13 @@ def alerts_for(
     *,
     sources: Sources,
     as_of_utc: datetime,
-    rule: EnpiRule | None = None,
 ) -> tuple[EnpiAlert, ...]:
     """Alerts of the period's whole quarters; those before it count towards an escalation and are not told again."""
-    used = rule or rule_of(seu_of(site, version.baseline.seu_id))
+    rule = rule_of(seu_of(site, version.baseline.seu_id))
     asked = {each.label for each in quarters_of(period)}
 
     def judged(span: Period) -> list[QuarterStatus]:
-        return quarter_statuses(site, version, span, sources=sources, as_of_utc=as_of_utc, rule=used)
+        return quarter_statuses(site, version, span, sources=sources, as_of_utc=as_of_utc, rule=rule)
 
     found = judged(period)
     # Quarters before are read only as long as they lengthen a run.
@@ -113,7 +111,7 @@ def alerts_for(
         if not before:
             break
         found = [*before, *found]
-    every = alerts_of(version.baseline.seu_id, found, limit_percent=used.crit_percent)
+    every = alerts_of(version.baseline.seu_id, found, limit_percent=rule.crit_percent)
     return tuple(each for each in every if each.quarter in asked)
 
 
@@ -128,7 +126,7 @@ def review_of(
 ) -> tuple[Finding, ...]:
     """What speaks for a review of an energy baseline, as known then (clause 6.5)."""
     today = as_of_utc.astimezone(ZoneInfo(site.time_zone)).date()
-    start, end = last_year(today)
+    start, end = today - timedelta(days=365), today
     given = sources.adjustments(version.baseline_id, version.version, as_of_utc)
     seu = seu_of(site, version.baseline.seu_id)
     pinned = (version.baseline_id, version.version)

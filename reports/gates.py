@@ -85,7 +85,8 @@ def against_publication(
     still make the publication one of its own kind, and every page of it carries the watermark.
     """
     against = publishable(content)
-    if allow_synthetic and has_watermark(content):
+    # Only where every page says it: figures that know it under pages that do not are no state to publish in.
+    if allow_synthetic and content.is_synthetic:
         against = [each for each in against if each.code != SYNTHETIC]
     if broken is not None:
         against.append(_blocking("chain_broken", f"The chain of figures breaks at {broken}.", figure_id=broken))
@@ -95,13 +96,6 @@ def against_publication(
         named = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
         against.append(_blocking("stale", f"It no longer holds: {named} changed since.", inputs=len(stale)))
     return against
-
-
-def has_watermark(content: ReportContent) -> bool:
-    """True where every page will say that readings are simulated; a figure that knows it and a page that does not
-    is no state to publish in.
-    """
-    return content.is_synthetic
 
 
 def is_synthetic(content: ReportContent) -> bool:

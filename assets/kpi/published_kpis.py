@@ -36,12 +36,8 @@ class PublishedKpis:
         # Scope by scope: of the hundreds of a large site a report prints few.
         if asked.scope not in self._rows:
             frame = self._frames.get((asked.scope,))
-            self._rows[asked.scope] = {} if frame is None else _by_question(frame)
+            rows = [] if frame is None else frame.iter_rows(named=True)
+            self._rows[asked.scope] = {
+                AskedKpi(row["kpi"], row["scope"], row["period_start"], row["period_end"]): row_of(row) for row in rows
+            }
         return self._rows[asked.scope].get(asked)
-
-
-def _by_question(rows: pl.DataFrame) -> dict[AskedKpi, KpiRow]:
-    return {
-        AskedKpi(row["kpi"], row["scope"], row["period_start"], row["period_end"]): row_of(row)
-        for row in rows.iter_rows(named=True)
-    }

@@ -12,7 +12,7 @@ from assets.tariffs.compiled import Grid, compile_tariff
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import QUARTER_MINUTES, DayType
 from data_quality.contracts.billing.tariff_charges import TouPeriod
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_midnight_utc
 
 # A long weekend with holidays at both ends has passed by then.
 LOOK_DAYS = 9
@@ -43,7 +43,7 @@ def holding_at(
     seconds = int(now_utc.timestamp()) // (QUARTER_MINUTES * 60) * QUARTER_MINUTES * 60
     start_utc = datetime.fromtimestamp(seconds, UTC)
     # Behind the tariff's end another holds: what this one would say there is nobody's price.
-    last = min(start_utc + timedelta(days=LOOK_DAYS), _end_of(tariff, time_zone))
+    last = min(start_utc + timedelta(days=LOOK_DAYS), local_midnight_utc(tariff.valid_to, time_zone))
     size = max(1, int((last - start_utc) / _STEP))
     zone_name = tariff.time_zone or time_zone
     compiled = compile_tariff(tariff, Grid(start_utc, QUARTER_MINUTES, size, zone_name), day_types=dict(day_types))
@@ -60,7 +60,3 @@ def holding_at(
             until = last
         found.append(Holding(charge.charge_id, charge.all_periods[int(slots[0])], until, following))
     return found
-
-
-def _end_of(tariff: Tariff, time_zone: str) -> datetime:
-    return datetime.combine(tariff.valid_to, datetime.min.time(), tzinfo=zone(time_zone)).astimezone(UTC)

@@ -119,7 +119,10 @@ class _Slots:
         first = int(days.min(initial=0)) if not days.size else int(days.min())
         count = (int(days.max()) - first + 1) if days.size else 0
         dates = [_EPOCH + timedelta(days=first + n) for n in range(count)]
-        given = [_site_type(day_types, day) for day in dates] if day_types is not None else None
+        given = None
+        if day_types is not None:
+            # A tariff's clock (UTC, standard time) may show days that lie beside those the site was asked for.
+            given = [day_types.get(day, "weekend" if day.weekday() >= 5 else "weekday") for day in dates]
         types = tariff_day_types(tariff, dates, given=given)
         # A year has a few dozen kinds of day: periods are laid out once a kind, not once a day.
         kinds: dict[DayKind, int] = {}
@@ -148,8 +151,3 @@ class _Slots:
             )
         # A view of every n-th slot would keep the fine array alive, and slow down the sums of every meter.
         return np.ascontiguousarray(parts[:, 0])
-
-
-def _site_type(day_types: dict[date, DayType], day: date) -> DayType:
-    # A tariff's clock (UTC, standard time) may show days that lie beside those the site was asked for.
-    return day_types.get(day, "weekend" if day.weekday() >= 5 else "weekday")

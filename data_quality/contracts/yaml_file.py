@@ -292,13 +292,11 @@ def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, 
     elif fault["type"] == "missing":
         message = f"key {name!r} is missing"
     elif name:
-        is_shown = _is_short(fault.get("input")) and not name.endswith(SECRET_ENDINGS)
+        given = fault.get("input")
+        is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80
+        is_shown = is_short and not name.endswith(SECRET_ENDINGS)
         message = f"{name}: {message}, got {fault['input']!r}" if is_shown else f"{name}: {message}"
     return Problem(file=file, line=line, column=column, message=message, mend=mend)
-
-
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and len(repr(value)) < 80
 
 
 def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

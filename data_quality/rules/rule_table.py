@@ -50,12 +50,11 @@ class MildRule(StreamRule, Protocol):
         ...
 
 
-def _rules(*modules: ModuleType) -> dict[str, StreamRule]:
-    return {module.NAME: cast("StreamRule", module) for module in modules}
-
-
 # The order is that of trust: an event that an earlier rule has explained is not told again by a later one.
-RULES: dict[str, StreamRule] = _rules(dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
+RULES: dict[str, StreamRule] = {
+    module.NAME: cast("StreamRule", module)
+    for module in (dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
+}
 BALANCE_RULES: dict[str, ModuleType] = {module.NAME: module for module in (sum_check, plant_balance)}
 # rule: rules whose events at the same place, or right beside it, explain what it sees.
 EXPLAINED_BY: dict[str, tuple[str, ...]] = {

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_quality.contracts.site_file.vee import Action
 from data_quality.contracts.units import Behaviour
-from data_quality.reading_grid import Flags, Floats
+from data_quality.reading_grid import Floats
 from data_quality.rules.shared.hits import Hits, hits, stretches
 from data_quality.rules.shared.norms import Block
 
@@ -30,7 +30,8 @@ def limits(block: Block) -> Floats:
     norms = block.norms
     low = norms.usual_peak_low(block.days.highest)
     limit = norms.highest + _RISE * (norms.highest - norms.mean) + (norms.highest - low)
-    return np.where(_is_active(norms.highest, norms.lowest), limit, np.nan)
+    # A meter at rest has no ordinary peak: its first use of the season would be a spike.
+    return np.where((norms.highest != 0) | (norms.lowest != 0), limit, np.nan)
 
 
 def find(block: Block, limits: Floats) -> Hits:
@@ -45,11 +46,6 @@ def find(block: Block, limits: Floats) -> Hits:
         down = _leaps(block, -grid.values, mirrored, -days.lowest, norms.step)
         found += [(row, first, end, -value) for row, first, end, value in down]
     return hits(found)
-
-
-def _is_active(highest: Floats, lowest: Floats) -> Flags:
-    # A meter at rest has no ordinary peak: its first use of the season would be a spike.
-    return np.asarray((highest != 0) | (lowest != 0))
 
 
 def _leaps(

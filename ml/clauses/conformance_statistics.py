@@ -17,7 +17,7 @@ STATISTICS = Register("Regression statistics")
 _case = STATISTICS.case
 
 _X, _Y = np.arange(1.0, 6.0), np.array([2.0, 4.0, 5.0, 4.0, 5.0])
-_N, _P, _SSE, _SST, _MEAN = 5, 2, 2.4, 6.0, 4.0
+_N, _P, _SSE, _MEAN = 5, 2, 2.4, 4.0
 
 
 def _design() -> Vector:

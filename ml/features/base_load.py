@@ -31,10 +31,9 @@ class Part:
 
 @dataclass(frozen=True)
 class BaseLoadParts:
-    """The terms of a site's base load. untold: what the site file says nothing about, and so is taken as none."""
+    """The terms of a site's base load."""
 
     parts: tuple[Part, ...]
-    untold: tuple[str, ...] = ()
 
 
 def base_load_parts(site: Site) -> BaseLoadParts | Finding:
@@ -53,14 +52,12 @@ def base_load_parts(site: Site) -> BaseLoadParts | Finding:
         for asset in site.assets
         if asset.kind in metered and asset.meter is None
     ]
-    devices = [*_generated(site), *_stored(site, missing), *_used(site, missing)]
+    generated = [Part(Stream(meter_id, register), "generation", 1) for meter_id, register in generation(site)]
+    devices = [*generated, *_stored(site, missing), *_used(site, missing)]
     if missing:
         return _finding("; ".join(missing))
-    makes = [part.what for part in devices if part.sign > 0]
-    untold = (
-        [] if exported or not makes else ["export: the grid meter has no such register, so none is taken as fed in"]
-    )
-    return BaseLoadParts((*found, *exported, *devices), tuple(untold))
+    # A grid meter without a register of export: none is taken as fed in.
+    return BaseLoadParts((*found, *exported, *devices))
 
 
 def base_load_series(parts: Sequence[Part], series: Sequence[Series]) -> Series | Finding:
@@ -83,11 +80,6 @@ def base_load_series(parts: Sequence[Part], series: Sequence[Series]) -> Series 
 def _is_connection(meter: Meter) -> bool:
     is_bought = meter.carrier is Carrier.ELECTRICITY and not meter.is_made_on_site
     return is_bought and not meter.is_virtual and meter.parent_on() is None
-
-
-def _generated(site: Site) -> Iterator[Part]:
-    for meter_id, register in generation(site):
-        yield Part(Stream(meter_id, register), "generation", 1)
 
 
 def _stored(site: Site, missing: list[str]) -> Iterator[Part]:

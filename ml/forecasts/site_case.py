@@ -30,11 +30,10 @@ def target_case(
     site: Site,
     target: Target,
     end_utc: datetime,
-    horizon: int | None = None,
     as_of_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
 ) -> Case | Finding:
-    """The series of a target up to `end_utc`, with the calendar of `horizon` steps more (None: its longest).
+    """The series of a target up to `end_utc`, with the calendar of its longest horizon more.
 
     readings: LAKE_SCHEMA, unique by key; only rows that had ended by `end_utc` and were recorded by `as_of_utc`
     (None: all given) are looked at, of published drivers those to the end of the local day after. weather: issues of
@@ -44,9 +43,8 @@ def target_case(
     series = _series(readings, site=site, target=target, end_utc=end_utc, as_of_utc=as_of_utc)
     if isinstance(series, Finding):
         return series
-    steps = target.steps if horizon is None else horizon
     # A month of days begins with the one in progress; a step in progress at the end is ahead too.
-    civil = civil_of(site, series.start_utc, len(series.values) + steps + 2, series.step)
+    civil = civil_of(site, series.start_utc, len(series.values) + target.steps + 2, series.step)
     measured = _measured(readings, site, series, as_of_utc)
     known = [issue for issue in weather if issue.available_at_utc <= end_utc]
     told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured

@@ -83,7 +83,6 @@ def try_target(
     site: Site,
     target: Target,
     known_until_utc: datetime,
-    as_of_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
@@ -93,14 +92,12 @@ def try_target(
     """Backtest every kind of model on the last `backtest_days` days in `folds` folds, and refit the best on all hours.
     No registry is asked: any process can do it; `settle` does the rest.
 
-    readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
-    (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
-    nothing can be scored. tune_within_s: how long parameters of gradient boosting are searched on days before the
-    folds, and then the slow kinds of model are tried too; 0 takes the usual ones.
+    readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` are used. weather: issues of
+    forecasts. Returns a Finding under four weeks of hours or where nothing can be scored. tune_within_s: how long
+    parameters of gradient boosting are searched on days before the folds, and then the slow kinds of model are tried
+    too; 0 takes the usual ones.
     """
-    case = target_case(
-        readings, site=site, target=target, end_utc=known_until_utc, as_of_utc=as_of_utc, weather=weather
-    )
+    case = target_case(readings, site=site, target=target, end_utc=known_until_utc, weather=weather)
     if isinstance(case, Finding):
         return case
     refusal = short_history(case.series, target.name)
@@ -123,20 +120,16 @@ def try_case(
     site: Site,
     target: Target,
     fitters: Sequence[Fitter] | None = None,
-    horizon: int | None = None,
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     tune_within_s: float = 0.0,
     seed: int = 0,
 ) -> Tried | Finding:
-    """`try_target` of a case that is made already. horizon: in steps; as the target is scored if None.
-
-    fitters: None for those that suit the target.
-    """
+    """`try_target` of a case that is made already. fitters: None for those that suit the target."""
     fitters = fitters_of(site, target, is_patient=tune_within_s > 0) if fitters is None else fitters
     parts = recent_folds(case, count=folds, days=backtest_days)
     fitters, tuned = _tuned(case, fitters, parts, within_s=tune_within_s, seed=seed)
-    trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
+    trial = hold_trial(case, fitters, parts, horizon=target.scored_steps)
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
     best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)

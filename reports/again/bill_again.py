@@ -20,16 +20,14 @@ FIELDS = ("billed", "recomputed", "energy_kwh")
 def stored_bill(sources: Sources, bill_id: str) -> SupplierBill:
     """The bill as it was read. Raises BadInput for an unknown id."""
     # Without a folder of files: a bill's rows are read here, its paper never.
-    made: SupplierBill = sources.keep(("bill", bill_id), lambda: BillStore(Path(), sources.lake.store).bill(bill_id))
-    return made
+    return sources.keep(("bill", bill_id), lambda: BillStore(Path(), sources.lake.store).bill(bill_id))
 
 
 def reconciled(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) -> Reconciliation | BadInput:
     """The bill's audit against the site's readings and tariffs as known at T; a BadInput says why there is none."""
-    made: Reconciliation | BadInput = sources.keep(
+    return sources.keep(
         ("reconciled", site.site_id, bill_id, as_of_utc), lambda: _reconcile(sources, site, bill_id, as_of_utc)
     )
-    return made
 
 
 def number(

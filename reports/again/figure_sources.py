@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import polars as pl
 
@@ -63,6 +63,9 @@ class KpiBasis(NamedTuple):
     baseline: tuple[str, int] | None = None
 
 
+_Made = TypeVar("_Made")
+
+
 class Sources:
     """Reads on behalf of computations, as known at the instant that each trace names."""
 
@@ -84,24 +87,17 @@ class Sources:
         """These sources with the site file as it was; themselves where it is still the same, or was never kept."""
         if site_id in self.sites and site_sha256(self.sites[site_id]) == sha256:
             return self
-        key = ("site version", sha256)
-        if key not in self._kept:
-            kept = site_version(self.lake.store, sha256)
-            # A version from before site files were kept: today's is all there is.
-            sites = self.sites if kept is None else {**self.sites, site_id: kept}
-            self._kept[key] = Sources(
-                lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions
-            )
-        found: Sources = self._kept[key]
-        return found
+        return self.keep(("site version", sha256), lambda: self._as_of_version(site_id, sha256))
+
+    def _as_of_version(self, site_id: str, sha256: str) -> "Sources":
+        kept = site_version(self.lake.store, sha256)
+        # A version from before site files were kept: today's is all there is.
+        sites = self.sites if kept is None else {**self.sites, site_id: kept}
+        return Sources(lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions)
 
     def baseline(self, baseline_id: str, version: int) -> BaselineVersion:
         """A registered baseline version. Raises BadInput."""
-        key = ("baseline", baseline_id, version)
-        if key not in self._kept:
-            self._kept[key] = self.baselines.get(baseline_id, version)
-        kept: BaselineVersion = self._kept[key]
-        return kept
+        return self.keep(("baseline", baseline_id, version), lambda: self.baselines.get(baseline_id, version))
 
     def know(self, versions: Iterable[BaselineVersion]) -> None:
         """Baseline versions that were read already, and need not be asked for one by one."""
@@ -111,18 +107,22 @@ class Sources:
     def readings(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
         """The lake's view at T over local days [start, end): LAKE_SCHEMA, all streams of the site."""
         key = ("readings", site.site_id, start, end, as_of_utc)
-        if key not in self._kept:
-            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-            whole = self._covering(site.site_id, start, end, as_of_utc)
-            if whole is None:
-                self._kept[key] = site_readings(
-                    self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
-                )
-            else:
-                instant = pl.col("interval_start_utc")
-                self._kept[key] = whole.filter((instant >= start_utc) & (instant < end_utc))
-        kept: pl.DataFrame = self._kept[key]
-        return kept
+        return self.keep(key, lambda: self._read(site, start, end, as_of_utc))
+
+    def _read(
+        self, site: Site, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """All streams of the site, or these and what virtual ones among them are made of."""
+        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+        wanted = None if streams is None else list(dict.fromkeys([*streams, *streams_for(site, streams)]))
+        whole = self._covering(site.site_id, start, end, as_of_utc, streams or ())
+        if whole is None:
+            return site_readings(
+                self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted
+            )
+        instant = pl.col("interval_start_utc")
+        rows = whole.filter((instant >= start_utc) & (instant < end_utc))
+        return rows if wanted is None else rows.filter(pl.col("meter_id").is_in(wanted))
 
     def _covering(
         self, site_id: str, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] = ()
@@ -142,25 +142,11 @@ class Sources:
     ) -> pl.DataFrame:
         """As `readings`, of these streams and what virtual ones among them are made of: a part of a large site."""
         key = ("streams", site.site_id, tuple(streams), start, end, as_of_utc)
-        if key not in self._kept:
-            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-            whole = self._covering(site.site_id, start, end, as_of_utc, streams)
-            wanted = list(dict.fromkeys([*streams, *streams_for(site, streams)]))
-            if whole is None:
-                rows = site_readings(
-                    self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted
-                )
-            else:
-                instant = pl.col("interval_start_utc")
-                rows = whole.filter((instant >= start_utc) & (instant < end_utc) & pl.col("meter_id").is_in(wanted))
-            self._kept[key] = rows
-        kept: pl.DataFrame = self._kept[key]
-        return kept
+        return self.keep(key, lambda: self._read(site, start, end, as_of_utc, streams))
 
     def meters(self, site: Site, scope: str) -> tuple[str, ...]:
         """The meters that are ever a member of the scope. Raises BadInput for a scope that the site does not have."""
-        made: tuple[str, ...] = self.keep(("meters", site.site_id, scope), lambda: scope_meters(site, scope))
-        return made
+        return self.keep(("meters", site.site_id, scope), lambda: scope_meters(site, scope))
 
     def site_streams(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
         """Readings of the site's electricity total and of its price stream, to be summed (`summed_readings`)."""
@@ -168,13 +154,12 @@ class Sources:
         if len(streams) < _MANY:
             return self.stream_readings(site, streams, start, end, as_of_utc)
         start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-        rows: pl.DataFrame = self.keep(
+        return self.keep(
             ("summed", site.site_id, start, end, as_of_utc),
             lambda: summed_readings(
                 self.lake, site, streams, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
             ),
         )
-        return rows
 
     def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
         """Quarter hours of consumption that were read, and how many of them are estimated, over these meters."""
@@ -193,10 +178,6 @@ class Sources:
             mates = {each for each in self._wanted.get(basis, ()) if each.start.year == asked.start.year} - set(known)
             known.update(self._run_sql(basis, mates | {asked}))
         return known[asked]
-
-    def kpi_of(self, site: Site, scope: str, kpi: str, period: Period, as_of_utc: datetime) -> KpiRow | None:
-        """`kpi_row` of a span, by today's SQL."""
-        return self.kpi_row(KpiBasis(site.site_id, as_of_utc), AskedKpi(kpi, scope, period.start, period.end))
 
     def _run_sql(self, basis: "KpiBasis", asked: Collection[AskedKpi]) -> dict[AskedKpi, KpiRow | None]:
         site = self.site(basis.site_id)
@@ -243,24 +224,24 @@ class Sources:
 
     def definition_input(self) -> TraceInput:
         """The SQL that KPIs are made by, as an input."""
-        made: TraceInput = self.keep(
+        return self.keep(
             ("definition input",),
             lambda: TraceInput(
                 kind="version", id=DEFINITION_ID, role="definition", sha256=self.definitions.pinned().sha256
             ),
         )
-        return made
 
     def has_synthetic(self, site: Site, period: Period, as_of_utc: datetime) -> bool:
         """True where a batch behind the span brought simulated readings."""
         entries = self._entries(site.site_id, period.start_utc, period.end_utc, as_of_utc)
         return any(bool(entry["is_synthetic"]) for entry in entries)
 
-    def keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    def keep(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
         """What `make` gives, made once for these sources."""
         if key not in self._kept:
             self._kept[key] = make()
-        return self._kept[key]
+        kept: _Made = self._kept[key]
+        return kept
 
     def pairs(
         self, site: Site, seu_id: str, pinned: tuple[str, int] | None, period: Period, as_of_utc: datetime
@@ -270,41 +251,37 @@ class Sources:
         Adjustments that were approved by then are in the expectation.
         """
         key = ("pairs", site.site_id, seu_id, pinned, period.start, period.end, as_of_utc)
-        if key not in self._kept:
-            days = self.days(site, seu_id, period, as_of_utc)
-            if pinned is None:
-                self._kept[key] = day_pairs(days, pl.DataFrame(schema=NO_EXPECTATION))
-            else:
-                baseline = self.baseline(*pinned).baseline
-                expected = adjusted_days(expected_days(baseline, days), self.adjustments(*pinned, as_of_utc))
-                self._kept[key] = day_pairs(days, expected, features_by_day(baseline, days))
-        kept: list[DayPair] = self._kept[key]
-        return kept
+        return self.keep(key, lambda: self._pairs(self.days(site, seu_id, period, as_of_utc), pinned, as_of_utc))
+
+    def _pairs(self, days: pl.DataFrame, pinned: tuple[str, int] | None, as_of_utc: datetime) -> list[DayPair]:
+        if pinned is None:
+            return day_pairs(days, pl.DataFrame(schema=NO_EXPECTATION))
+        baseline = self.baseline(*pinned).baseline
+        expected = adjusted_days(expected_days(baseline, days), self.adjustments(*pinned, as_of_utc))
+        return day_pairs(days, expected, features_by_day(baseline, days))
 
     def adjustments(self, baseline_id: str, version: int, as_of_utc: datetime | None) -> tuple[Adjustment, ...]:
         """Adjustments of a version's expected energy, as approved by then."""
-        key = ("adjustments", baseline_id, version, as_of_utc)
-        if key not in self._kept:
-            baseline = self.baseline(baseline_id, version).baseline
-            ledger = AdjustmentStore(self.lake.store)
-            self._kept[key] = ledger.in_force(baseline_id, baseline, as_of_utc=as_of_utc)
-        kept: tuple[Adjustment, ...] = self._kept[key]
-        return kept
+        return self.keep(
+            ("adjustments", baseline_id, version, as_of_utc),
+            lambda: AdjustmentStore(self.lake.store).in_force(
+                baseline_id, self.baseline(baseline_id, version).baseline, as_of_utc=as_of_utc
+            ),
+        )
 
     def adjustments_input(self, baseline_id: str, version: int, as_of_utc: datetime) -> TraceInput:
         """The adjustments behind a version's expected energy, as an input; one of an empty ledger too."""
-        key = ("adjustments input", baseline_id, version, as_of_utc)
-        if key not in self._kept:
-            given = self.adjustments(baseline_id, version, as_of_utc)
-            self._kept[key] = TraceInput(
+        given = self.adjustments(baseline_id, version, as_of_utc)
+        return self.keep(
+            ("adjustments input", baseline_id, version, as_of_utc),
+            lambda: TraceInput(
                 kind="version",
                 id=f"{baseline_id}@{version}",
                 role="adjustments",
                 sha256=adjustments_sha256(given),
                 value=", ".join(each.adjustment_id for each in given) or "none",
-            )
-        kept: TraceInput = self._kept[key]
-        return kept
+            ),
+        )
 
     def days(self, site: Site, seu_id: str, period: Period, as_of_utc: datetime) -> pl.DataFrame:
         """The daily table of one SEU (assets/kpi/enpi_of_use/daily.py) as known at T."""
@@ -325,11 +302,10 @@ class Sources:
                     return longer
         span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
         files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
-        made: SiteDays = self.keep(
+        return self.keep(
             ("site days", site.site_id, period.start, period.end, as_of_utc),
             lambda: days_in(files, site, site.seus, start=period.start, end=period.end),
         )
-        return made
 
     def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
         """Share 0–1 of the quarter hours of the site's electricity total that were read."""
@@ -340,12 +316,11 @@ class Sources:
 
     def batch_count(self, site: Site, period: Period, as_of_utc: datetime, field: str) -> Decimal:
         """A count over the batches behind the span: files, rejected_rows, accepted_rows."""
-        key = ("batches", site.site_id, period.start, period.end, as_of_utc)
-        if key not in self._kept:
-            self._kept[key] = self.lake.batches(
-                site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
-            )
-        rows: list[dict[str, Any]] = self._kept[key]
+        span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+        rows = self.keep(
+            ("batches", site.site_id, period.start, period.end, as_of_utc),
+            lambda: self.lake.batches(site.site_id, **span, as_of_utc=as_of_utc),
+        )
         return Decimal(len(rows)) if field == "files" else Decimal(sum(int(row[field]) for row in rows))
 
     def _entries(
@@ -362,30 +337,25 @@ class Sources:
 
     def _entries_of_year(self, site_id: str, year: int, as_of_utc: datetime) -> list[dict[str, Any]]:
         start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-        made: list[dict[str, Any]] = self.keep(
+        return self.keep(
             ("manifest", site_id, year, as_of_utc),
             lambda: self.lake.manifest(site_id, start_utc=start, end_utc=end, as_of_utc=as_of_utc),
         )
-        return made
 
     def lake_input(self, site: Site, start: date, end: date, as_of_utc: datetime) -> TraceInput:
         """The lake's partitions behind local days [start, end), as an input with their digest at T."""
-        key = ("digest", site.site_id, start, end, as_of_utc)
-        if key not in self._kept:
-            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-            digest = digest_of(self._entries(site.site_id, start_utc, end_utc, as_of_utc))
-            span = f"{site.site_id}/{start_utc:%Y-%m-%dT%H:%MZ}/{end_utc:%Y-%m-%dT%H:%MZ}"
-            self._kept[key] = TraceInput(kind="lake", id=span, role="readings", sha256=digest)
-        kept: TraceInput = self._kept[key]
-        return kept
+        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+        span = f"{site.site_id}/{start_utc:%Y-%m-%dT%H:%MZ}/{end_utc:%Y-%m-%dT%H:%MZ}"
+        digest = self.keep(
+            ("digest", site.site_id, start, end, as_of_utc),
+            lambda: digest_of(self._entries(site.site_id, start_utc, end_utc, as_of_utc)),
+        )
+        return TraceInput(kind="lake", id=span, role="readings", sha256=digest)
 
     def factors(self, site: Site, as_of_utc: datetime | None) -> FactorView:
         """The site's emission factors as known then (None: now): of its file and of the recorded sets."""
         key = ("factors", site.site_id, as_of_utc)
-        if key not in self._kept:
-            self._kept[key] = known_factors(site, self.lake.store, as_of_utc=as_of_utc)
-        kept: FactorView = self._kept[key]
-        return kept
+        return self.keep(key, lambda: known_factors(site, self.lake.store, as_of_utc=as_of_utc))
 
     def factor_inputs(
         self, site: Site, kpi: str, scope: str, start: date, end: date, as_of_utc: datetime | None
@@ -405,35 +375,28 @@ class Sources:
         """The emission factors that hold for a scope's meters on local days of [start, end), as known then."""
         key = ("factor versions", site.site_id, scope, start, end, as_of_utc)
         meters = self.meters(site, scope)
-        made: tuple[DayFactor, ...] = self.keep(
-            key, lambda: versions_behind(site, self.factors(site, as_of_utc), meters, start, end)
-        )
-        return made
+        return self.keep(key, lambda: versions_behind(site, self.factors(site, as_of_utc), meters, start, end))
 
     def site_input(self, site: Site) -> TraceInput:
         """The site file as an input: meters, calendar, tariff and factors stand in it."""
-        key = ("site", site.site_id)
-        if key not in self._kept:
-            self._kept[key] = TraceInput(kind="version", id=site.site_id, role="site", sha256=site_sha256(site))
-        kept: TraceInput = self._kept[key]
-        return kept
+        digest = self.keep(("site", site.site_id), lambda: site_sha256(site))
+        return TraceInput(kind="version", id=site.site_id, role="site", sha256=digest)
 
     def calendar_inputs(self, site: Site, start: date, end: date) -> list[TraceInput]:
         """The calendar of each year that [start, end) touches, as inputs `site/year`; value names the versions."""
         return [self._calendar_input(site, year) for year in range(start.year, (end - timedelta(days=1)).year + 1)]
 
     def _calendar_input(self, site: Site, year: int) -> TraceInput:
-        key = ("calendar", site.site_id, year)
-        if key not in self._kept:
-            self._kept[key] = TraceInput(
+        return self.keep(
+            ("calendar", site.site_id, year),
+            lambda: TraceInput(
                 kind="version",
                 id=f"{site.site_id}/{year}",
                 role="calendar",
                 sha256=calendar_sha256(site, date(year, 1, 1), date(year + 1, 1, 1)),
                 value=", ".join(f"{name} {number}" for name, number in calendar_versions().items()),
-            )
-        kept: TraceInput = self._kept[key]
-        return kept
+            ),
+        )
 
 
 def seu_of(site: Site, seu_id: str) -> Seu:

@@ -123,18 +123,16 @@ def _months_together(findings: Sequence[Finding]) -> list[Finding]:
 
 def footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
     """Scope 1 and 2 of the span as known at T; a BadInput says why there is none (two factors of one day, say)."""
-    made: Footprint | BadInput = sources.keep(
+    return sources.keep(
         ("footprint", site.site_id, period.start, period.end, as_of_utc),
         lambda: _footprint(sources, site, period, as_of_utc),
     )
-    return made
 
 
 def energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> tuple[SiteEnergy, ...]:
     """What the site bought, by carrier and local day."""
     key = ("site energies", site.site_id, period.start, period.end, as_of_utc)
-    made: tuple[SiteEnergy, ...] = sources.keep(key, lambda: _energies(sources, site, period, as_of_utc))
-    return made
+    return sources.keep(key, lambda: _energies(sources, site, period, as_of_utc))
 
 
 def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> str:
@@ -147,13 +145,12 @@ def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> 
 
 def factor_input(sources: Sources, site: Site, as_of_utc: datetime) -> TraceInput:
     """The factors as an input: those of the site file and of the recorded sets."""
-    made: TraceInput = sources.keep(
+    return sources.keep(
         ("factor input", site.site_id, as_of_utc),
         lambda: TraceInput(
             kind="version", id=site.site_id, role="factors", sha256=factors_sha256(sources, site, as_of_utc)
         ),
     )
-    return made
 
 
 def _bought(site: Site) -> set[str]:

@@ -70,8 +70,7 @@ def matched(sources: Sources, site: Site, period: Period, account: Period, as_of
         except BadInput as fault:
             return fault
 
-    made: SiteMatch | BadInput = sources.keep(key, make)
-    return made
+    return sources.keep(key, make)
 
 
 def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[Finding]:
@@ -131,5 +130,4 @@ def _hours(
         hours = site_hours(rows, site=site, period=account)
         return (hours, *certificates_of(site, sources.factors(site, as_of_utc), hours))
 
-    made: tuple[SiteHours, list[HourlyCertificate], list[Finding]] = sources.keep(key, make)
-    return made
+    return sources.keep(key, make)

@@ -83,11 +83,10 @@ def result(
         span.end,
         as_of_utc,
     )
-    made: ProjectSavings | Finding = sources.keep(
+    return sources.keep(
         key,
         lambda: savings_of(project, version, _pairs(sources, site, project, version, span, as_of_utc), period=span),
     )
-    return made
 
 
 def days(
@@ -141,8 +140,7 @@ def known_pairs(
         )
 
     key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
-    known: list[DayPair] = sources.keep(key, made)
-    return known
+    return sources.keep(key, made)
 
 
 def _planned(project: MvProject, baseline: Baseline, field: str) -> Decimal | None:

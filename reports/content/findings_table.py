@@ -18,6 +18,7 @@ IN_FRONT = frozenset({
 })  # fmt: skip
 # Codes of how a model was found: of no figure, and told with the method.
 OF_METHOD = frozenset({"temperature_form", "day_type_terms", "collinear", "coefficient_sign", "extreme_values"})
+_TONES: Mapping[str, Tone] = {"blocking": "bad", "warning": "caution"}
 
 
 def in_front(findings: Iterable[Finding], most: int | None) -> list[Finding]:
@@ -42,7 +43,7 @@ def findings_table(
     rows = [
         Row(
             cells=(
-                plain(word(each.severity, locale), tone_of(each.severity)),
+                plain(word(each.severity, locale), _TONES.get(each.severity, "muted")),
                 plain(finding_sentence(each, IN_FRONT if is_front else None)),
             )
         )
@@ -76,9 +77,3 @@ def finding_sentence(finding: Finding, shown: Collection[str] | None = None) -> 
 def _fact(value: str | float | int | bool) -> str:
     # A finding is an English sentence, and so is the number in it.
     return format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)
-
-
-def tone_of(severity: str) -> Tone:
-    """How grave a finding looks."""
-    tones: Mapping[str, Tone] = {"blocking": "bad", "warning": "caution"}
-    return tones.get(severity, "muted")

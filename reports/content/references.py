@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from reports.report_content import Column, Row, Section, Table
+from reports.texts.numbers import in_runs
 from reports.writer import plain
 
 
@@ -31,10 +32,5 @@ def _table(table: Table, numbers: Mapping[str, int]) -> Table:
 
 def ranges(numbers: list[int]) -> str:
     """Numbers as short ranges: 3, 4, 5, 9 -> 3–5, 9."""
-    parts: list[tuple[int, int]] = []
-    for number in sorted(set(numbers)):
-        if parts and parts[-1][1] == number - 1:
-            parts[-1] = (parts[-1][0], number)
-        else:
-            parts.append((number, number))
+    parts = in_runs(sorted(set(numbers)))
     return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in parts)

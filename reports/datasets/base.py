@@ -52,8 +52,7 @@ class Given:
     def behind(self, period: Period) -> list[TraceInput]:
         """What everything that is read of a span rests on: readings, site file, calendars."""
         key = ("behind", self.site.site_id, period.start, period.end, self.as_of_utc)
-        made: list[TraceInput] = self.sources.keep(key, lambda: self._behind(period))
-        return made
+        return self.sources.keep(key, lambda: self._behind(period))
 
     def _behind(self, period: Period) -> list[TraceInput]:
         return [
@@ -201,6 +200,21 @@ class Dataset(Protocol):
     def findings(self, period: Period) -> list[Finding]:
         """What a reader must know before its numbers."""
         ...
+
+
+class OfSite:
+    """A dataset without an axis of its own, which can say of an item its name alone; others say more."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """None: the axis is not its own."""
+        return None
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """The item's name."""
+        return item.label, "plain"
 
 
 def shifted(period: Period, shift: str) -> Period:

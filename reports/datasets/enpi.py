@@ -231,27 +231,23 @@ class EnpiData:
 
     def result(self, seu: Seu, period: Period, *, with_band: bool = False) -> EnpiResult:
         """The use's assessment over a span. with_band: its uncertainty is asked, of a span before the report too."""
-        given = self.given
+        given, version = self.given, self.given.versions.get(seu.seu_id)
         # Days of the report's own span know it anyway: one assessment of them is enough.
         with_band = with_band and not (given.period.start <= period.start and period.end <= given.period.end)
         key = ("template result", seu.seu_id, period.start, period.end, given.as_of_utc, given.confidence, with_band)
-        made: EnpiResult = given.sources.keep(
+        return given.sources.keep(
             key,
             lambda: enpi_for(
                 self.use_days.pairs(seu, period, with_band=with_band),
                 seu_id=seu.seu_id,
-                version=given.versions.get(seu.seu_id),
+                version=version,
                 period=period,
                 rule=rule_of(seu),
                 confidence=given.confidence,
-                is_static_factor_changed=self._is_review_due(seu, period),
+                is_static_factor_changed=version is not None
+                and is_review_due(given.sources, seu, version, period, given.as_of_utc),
             ),
         )
-        return made
-
-    def _is_review_due(self, seu: Seu, period: Period) -> bool:
-        given, version = self.given, self.given.versions.get(seu.seu_id)
-        return version is not None and is_review_due(given.sources, seu, version, period, given.as_of_utc)
 
     def _assessed(self, measure: str, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
         given, result = self.given, self.result(seu, period, with_band=measure in {"uncertainty_kwh", "claimed_kwh"})

@@ -18,7 +18,7 @@ from reports.again.footprint_again import (
     meters_of,
     number,
 )
-from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.texts.locales import word
 
 NAME = "footprint"
@@ -49,13 +49,10 @@ MEASURES: Mapping[str, Measure] = {
 FACTS = ("name", "factors", "meters", "scope")
 
 
-class FootprintData:
+class FootprintData(OfSite):
     """The dataset `footprint`. Scopes: site:<id> for all carriers, carrier:<name> for one."""
 
     measures = MEASURES
-
-    def __init__(self, given: Given) -> None:
-        self.given = given
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Carriers that the site buys."""

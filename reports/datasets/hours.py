@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period
 from reports.again.footprint_again import account_of, factor_input
 from reports.again.hours_again import findings_of, number
-from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.base import Item, Leaf, Measure, OfSite
 
 NAME = "hours"
 MEASURES: Mapping[str, Measure] = {
@@ -25,17 +24,10 @@ MEASURES: Mapping[str, Measure] = {
 FACTS = ("name",)
 
 
-class HourData:
+class HourData(OfSite):
     """The dataset `hours`. Scope: the site."""
 
     measures = MEASURES
-
-    def __init__(self, given: Given) -> None:
-        self.given = given
-
-    def items(self, axis: str, period: Period) -> list[Item] | None:
-        """It has no axis of its own."""
-        return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number of the hours of the item's span."""
@@ -61,10 +53,6 @@ class HourData:
             inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
             status="" if value is not None else "hours_not_known",
         )
-
-    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """The item's name."""
-        return item.label, "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """What is not known by the hour, and what was not matched."""

@@ -15,7 +15,7 @@ from data_quality.contracts.time import Period
 from reports.again.claims import against_project_at
 from reports.again.computations import baseline_input, number_of
 from reports.again.project_again import PLANNED, days, number, result
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
@@ -71,13 +71,10 @@ _ADJUSTMENT_FACTS = ("kind", "days_adjusted", "amount", "reason", "method", "evi
 FACTS = ("name", "verdict", "agreed", "term", *_BASELINE_FACTS, *_ADJUSTMENT_FACTS)
 
 
-class ProjectData:
+class ProjectData(OfSite):
     """The dataset `project`. Scopes: project:<id>, project:<id>/<coefficient or adjustment or field of the plan>."""
 
     measures = MEASURES
-
-    def __init__(self, given: Given) -> None:
-        self.given = given
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Projects; and of each, what was agreed, its adjustments and the coefficients of its baseline."""

@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
 from reports.again.computations import counted
-from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.base import Given, Item, Leaf, Measure, OfSite
 
 NAME = "quality"
 _BATCHES = ("files", "accepted_rows", "rejected_rows")
@@ -34,21 +33,17 @@ GAP_SHARE = Decimal("0.9")
 FACTS = ("name",)
 
 
-class QualityData:
+class QualityData(OfSite):
     """The dataset `quality`. Scopes: site:<id>, meter:<id>, seu:<id>; batches are counted for the site."""
 
     measures = MEASURES
 
     def __init__(self, given: Given) -> None:
-        self.given = given
+        super().__init__(given)
         self._rows: dict[tuple[str, date], dict[str, Any]] = {}
         if given.marts_dir is not None:
             rows = given.mart("mart_scope__month_kpi")
             self._rows = {(row["scope"], row["period_start"]): row for row in rows}
-
-    def items(self, axis: str, period: Period) -> list[Item] | None:
-        """It has no axis of its own."""
-        return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A count over the item's span."""
@@ -63,10 +58,6 @@ class QualityData:
         return Leaf(
             value_of, "reading_count", {**given.span(period), "scope": item.scope, "kind": kind}, given.behind(period)
         )
-
-    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """The item's name."""
-        return item.label, "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """Rejected rows, gaps, and months of which less than nine tenths were read."""

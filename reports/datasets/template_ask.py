@@ -136,7 +136,9 @@ class Asker:
         label = f"{item.label}: {measure.label}" if item.label else measure.label
         # Who has savings has the gate.
         if measure.is_claim and (code := self._claims[dataset].barred(item)):
-            return self._unsaid(path, label, name, measure, item, code)
+            # A saving that must not be claimed: no number, and why.
+            unit = self.given.site.currency if measure.unit == "currency" else measure.unit
+            return self._without(path, label, name, unit, item, code, findings=(code,))
         if measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
@@ -203,11 +205,6 @@ class Asker:
             return self.book.derive(path, combination, parts, label=label, kpi=kpi, unit=used, scope=item.scope)
         # A sum of nothing is unknown: it must not read as zero.
         return self._without(path, label, kpi, used, item, "missing")
-
-    def _unsaid(self, path: str, label: str, kpi: str, measure: Measure, item: Item, code: str) -> Figure:
-        """A saving that must not be claimed: no number, and why."""
-        unit = self.given.site.currency if measure.unit == "currency" else measure.unit
-        return self._without(path, label, kpi, unit, item, code, findings=(code,))
 
     def _without(
         self, path: str, label: str, kpi: str, unit: str, item: Item, status: str, findings: tuple[str, ...] = ()

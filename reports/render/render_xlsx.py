@@ -14,6 +14,7 @@ from data_quality.contracts.reporting.figure import Figure
 from reports.render.render_xlsx_charts import ROWS as CHART_ROWS
 from reports.render.render_xlsx_charts import ChartBook
 from reports.report_content import Cell, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
+from reports.texts.numbers import in_runs
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -284,12 +285,7 @@ def spans_of(cells: Sequence[str]) -> str:
     # Older readers take thirty arguments of a function at most.
     if len(cells) <= 30:
         return ",".join(cells)
-    parts: list[tuple[int, int]] = []
-    for row in (int(cell.rpartition("$")[2]) for cell in cells):
-        if parts and parts[-1][1] == row - 1:
-            parts[-1] = (parts[-1][0], row)
-        else:
-            parts.append((row, row))
+    parts = in_runs(int(cell.rpartition("$")[2]) for cell in cells)
     return ",".join(f"$D${low}" if low == high else f"$D${low}:$D${high}" for low, high in parts)
 
 

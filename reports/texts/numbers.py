@@ -1,6 +1,7 @@
 """Numbers as a locale writes them: the only place where a figure is rounded, and only for display."""
 
 import re
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
 from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
@@ -40,6 +41,17 @@ def written(english: str, locale: str) -> str:
     """
     marks = dict(zip(",.", separators(locale), strict=True))
     return re.sub(r"(?<=\d)[,.](?=\d)", lambda found: marks[found[0]], english)
+
+
+def in_runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Rising numbers as (first, last) of those that follow each other."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
 
 
 def currency_unit(code: str) -> str:

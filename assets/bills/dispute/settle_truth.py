@@ -60,7 +60,7 @@ def make_case(
         truth = replace(truth, start=first, end=last, uses=uses, load=None)
     return Case(
         bill=bill, tariffs=tuple(tariffs), truth=truth, multiplier=multiplier, reads=reads,
-        is_registered=mine is not None, notes=tuple(notes), units=_units(bill, reads, chosen),
+        notes=tuple(notes), units=_units(bill, reads, chosen),
     )  # fmt: skip
 
 

@@ -43,7 +43,6 @@ class Case:
     truth: Scenario
     multiplier: Decimal
     reads: MeterReads | None = None
-    is_registered: bool = False
     notes: tuple[str, ...] = ()
     units: Mapping[str, Unit] = field(default_factory=dict)
 

@@ -67,7 +67,8 @@ def _of_bill(plan: Plan, number: int, span: Span, bill: RawBill, load: Load) -> 
     for line in bill.lines:
         if line.component == "carried":
             continue
-        weights = np.concatenate([piece.weights(line) for piece in pieces]) if _is_caused(line) else None
+        is_caused = line.component in ("energy", "export")
+        weights = np.concatenate([piece.weights(line) for piece in pieces]) if is_caused else None
         # No kWh in the period, or prices that cancel out: there is no share to go by, so the line runs evenly.
         if weights is not None and weights.sum():
             energy += _shared(line.amount, weights)
@@ -133,10 +134,6 @@ class _Piece:
             return energy.astype(object)
         wanted = next(n for n, period in enumerate(names) if period.period_id == line.period_id)
         return np.where(periods[self._slots] == wanted, energy, 0).astype(object)
-
-
-def _is_caused(line: Line) -> bool:
-    return line.component in ("energy", "export")
 
 
 def _shared(amount: Decimal, weights: np.ndarray) -> np.ndarray:

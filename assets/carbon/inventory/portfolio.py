@@ -54,7 +54,14 @@ def portfolio_footprint(footprints: Sequence[Footprint]) -> PortfolioFootprint:
             factor_coverage=sum((each.factor_coverage * bought[each.site_id] for each in footprints), ZERO) / total
             if total
             else ZERO,
-            findings=(*_claimed_twice(footprints), *_of_sites(footprints)),
+            findings=(
+                *_claimed_twice(footprints),
+                *(
+                    finding.model_copy(update={"message": f"{each.site_id}: {finding.message}", "scope": each.site_id})
+                    for each in footprints
+                    for finding in each.findings
+                ),
+            ),
         )
 
 
@@ -95,14 +102,6 @@ def _claimed_twice(footprints: Sequence[Footprint]) -> list[Finding]:
         )
         for name, sites in sorted(users.items())
         if len(sites) > 1
-    ]
-
-
-def _of_sites(footprints: Sequence[Footprint]) -> list[Finding]:
-    return [
-        finding.model_copy(update={"message": f"{each.site_id}: {finding.message}", "scope": each.site_id})
-        for each in footprints
-        for finding in each.findings
     ]
 
 

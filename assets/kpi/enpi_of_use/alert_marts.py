@@ -18,9 +18,7 @@ MART = "mart_seu__month_enpi"
 _MONTHS = 3
 
 
-def mart_alerts(
-    site: Site, *, marts_dir: Path, baselines: BaselineStore, rule: EnpiRule | None = None
-) -> dict[str, tuple[EnpiAlert, ...]]:
+def mart_alerts(site: Site, *, marts_dir: Path, baselines: BaselineStore) -> dict[str, tuple[EnpiAlert, ...]]:
     """SEU -> alerts of its newest complete quarter; empty where there is none. Raises BadInput without marts.
 
     A quarter counts where its three months are there, are of one approved version, and where enough of its days are
@@ -30,7 +28,7 @@ def mart_alerts(
     versions = {(each.baseline_id, each.version): each for each in baselines.versions(site.site_id)}
     found = {}
     for seu in (each for each in site.seus if each.is_active):
-        used = rule or rule_of(seu)
+        used = rule_of(seu)
         quarters = mart_quarters(rows.filter(pl.col("seu_id") == seu.seu_id), versions, used)
         newest = quarters[-1].label if quarters else ""
         every = alerts_of(seu.seu_id, quarters, limit_percent=used.crit_percent)

@@ -1,7 +1,7 @@
 """When an energy baseline is to be reviewed or fitted anew: typed findings, never an act (formulas 5.7, clause 6.5)."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from pydantic import Field
 
@@ -86,8 +86,3 @@ def years_after(day: date, years: int) -> date:
         return day.replace(year=day.year + years)
     except ValueError:
         return date(day.year + years, 3, 1)
-
-
-def last_year(today: date) -> tuple[date, date]:
-    """The 365 local days before today: [start, end)."""
-    return today - timedelta(days=365), today

@@ -98,7 +98,6 @@ def caltrack_fsu(
     months: float,
     confidence: float,
     n_params: int,
-    frequency: Frequency = "daily",
 ) -> float:
     """CalTRACK 4.3.2.4: FSU = t·(aM² + bM + d)·CV(RMSE)·sqrt((P/P′)(1 + 2/P′)(1/Q)) / F, with P = n and Q = m.
 
@@ -116,7 +115,6 @@ def caltrack_fsu(
         months=months,
         confidence=confidence,
         n_params=n_params,
-        frequency=frequency,
     )
     return share / savings_fraction
 

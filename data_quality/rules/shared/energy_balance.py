@@ -9,6 +9,7 @@ import numpy as np
 
 from data_quality.reading_grid import Flags, Floats
 from data_quality.rules.shared.grid_days import Days
+from data_quality.rules.shared.hits import stretches
 
 # Meters of class 1 or 2 on both sides, and clocks some minutes apart: up to this share nothing is wrong.
 DEFAULT_TOLERANCE = 0.05
@@ -93,15 +94,12 @@ def excesses(sums: DailySums, balance: Balance, *, tolerance: float, first: int,
     is_due = np.array([balance.valid_from <= day < balance.valid_to for day in sums.dates[span]], bool)
     # Where both sides feed in, -4 is above -5 and means nothing: parts must be positive.
     is_more = is_due & is_whole & (of_parts > of_whole * (1 + tolerance)) & (of_parts > 0)
-    bounds = np.flatnonzero(np.diff(np.concatenate([[False], is_more, [False]]).astype(np.int8)))
     found = []
-    for start, stop in zip(bounds[::2], bounds[1::2], strict=True):
+    for start, stop in stretches(is_more):
         worst = int(start + np.argmax((of_parts - of_whole)[start:stop]))
         # A whole of zero is exceeded beyond any share.
         share = float((of_parts[worst] - of_whole[worst]) / of_whole[worst]) if of_whole[worst] > 0 else np.inf
         found.append(
-            Excess(
-                balance, first + int(start), first + int(stop), float(of_parts[worst]), float(of_whole[worst]), share
-            )
+            Excess(balance, first + start, first + stop, float(of_parts[worst]), float(of_whole[worst]), share)
         )
     return found

@@ -24,6 +24,7 @@ from data_quality.contracts.time import Clock, Period
 from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.baselines.life.uses_task import STREAMS_A_BLOCK, UsesTask, UsesWork, answers_of, blocks_of, tasks_of
 from ml.baselines.models.ols import fit_daily
+from ml.baselines.models.sufficiency import refused
 from ml.tracker import Tracker, log_baselines
 
 
@@ -43,7 +44,6 @@ def fit_site(
     clock: Clock,
     fitted_by: str,
     seu_id: str | None = None,
-    confidence: float = 0.9,
     fan_out: FanOut = in_order,
 ) -> FitReport:
     """Fit and register the energy baseline of every active SEU that names a baseline period, or of one SEU.
@@ -57,16 +57,20 @@ def fit_site(
         if seu.baseline is not None:
             periods.setdefault((seu.baseline.start, seu.baseline.end), []).append(seu)
     fitted: dict[str, BaselineVersion] = {}
-    refused = {seu.seu_id: _no_period(seu) for seu in wanted if seu.baseline is None}
-    tasks = list(tasks_of(site, periods, lake=lake, clock=clock, confidence=confidence))
+    others = {
+        seu.seu_id: refused("no_baseline_period", f"SEU {seu.seu_id} names no baseline period in the site file", seu)
+        for seu in wanted
+        if seu.baseline is None
+    }
+    tasks = list(tasks_of(site, periods, lake=lake, clock=clock))
     for answers in answers_of(fit_uses, tasks, fan_out, what="fits"):
-        kept, others = registered(answers, store=store, tracker=tracker, clock=clock, fitted_by=fitted_by)
+        kept, turned_down = registered(answers, store=store, tracker=tracker, clock=clock, fitted_by=fitted_by)
         fitted |= kept
-        refused |= others
+        others |= turned_down
     names = [seu.seu_id for seu in wanted]
     return FitReport(
         fitted=tuple(fitted[name] for name in names if name in fitted),
-        refused={name: refused[name] for name in names if name in refused},
+        refused={name: others[name] for name in names if name in others},
     )
 
 
@@ -83,7 +87,6 @@ def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
             end=task.end,
             today=task.today,
             lake_digest=task.lake_digest,
-            confidence=task.confidence,
         )
         for seu in task.seus
     }
@@ -217,13 +220,4 @@ def _expected(days: pl.DataFrame, site: Site, version: BaselineVersion, given: S
             baseline_version=pl.lit(version.version, dtype=pl.Int64),
         )
         .select(list(ExpectedDay.model_fields))
-    )
-
-
-def _no_period(seu: Seu) -> Finding:
-    return Finding(
-        code="no_baseline_period",
-        message=f"SEU {seu.seu_id} names no baseline period in the site file",
-        severity="blocking",
-        scope=f"seu:{seu.seu_id}",
     )

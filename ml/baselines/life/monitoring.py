@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from assets.kpi.enpi_of_use.baseline_use import require_type
-from assets.kpi.enpi_of_use.expected_energy import INTERCEPT, degree_day_feature, driver_of, feature_expression
+from assets.kpi.enpi_of_use.expected_energy import INTERCEPT, degree_day_feature, feature_expression
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion, Coefficient
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
+from ml.baselines.models.ols import ranges_of
 from ml.baselines.models.statistics import Vector, held_out_predictions, month_folds, sample_statistics
+from ml.baselines.models.sufficiency import refused
 
 MODEL_NAME = "monitoring_power"
 TRAIN_DAYS, VIEW_DAYS, REFIT_DAYS = 90, 7, 7
@@ -53,10 +55,10 @@ def fit_monitoring(
     used = rows.drop_nulls(["actual_kw", *drivers])
     days = used["local_date"].n_unique()
     if days < MIN_DAYS:
-        return _refuse("too_few_days", f"{days} days with readings and drivers; monitoring needs {MIN_DAYS}.", seu)
+        return refused("too_few_days", f"{days} days with readings and drivers; monitoring needs {MIN_DAYS}.", seu)
     y = used["actual_kw"].to_numpy().astype(np.float64)
     if float(y.mean()) <= 0 or float(np.ptp(y)) == 0:
-        return _refuse("flat_load", "The power does not vary: there is nothing to expect.", seu)
+        return refused("flat_load", "The power does not vary: there is nothing to expect.", seu)
     features = _independent(used, [*_levels(used), *_driver_features(used, drivers, site)])
     design = _design(used, features)
     follows = np.diff(used["interval_start_utc"].dt.epoch("s").to_numpy()) == int(used["hours"][0] * 3600)
@@ -70,7 +72,6 @@ def fit_monitoring(
         follows=follows,
         weights=np.ones(len(y)),
     )
-    ranges = {name: _range(used, name) for name in drivers}
     text = f"{lake_digest}\n{used.select('interval_start_utc', 'actual_kw', *drivers).write_csv()}"
     return Baseline(
         seu_id=seu.seu_id,
@@ -80,7 +81,7 @@ def fit_monitoring(
         target_unit="kw",
         feature_order=tuple(features),
         coefficients=_coefficients(design, y, solved, predicted, features, confidence),
-        driver_ranges=ranges,
+        driver_ranges=ranges_of(used, drivers),
         train_start=start,
         train_end=end,
         confidence=confidence,
@@ -178,12 +179,3 @@ def _coefficients(
         )
         for name, value, error in zip((INTERCEPT, *features), solved, errors, strict=True)
     )
-
-
-def _range(used: pl.DataFrame, name: str) -> tuple[float, float]:
-    values = used[driver_of(name)].to_numpy().astype(np.float64)
-    return float(values.min()), float(values.max())
-
-
-def _refuse(code: str, message: str, seu: Seu) -> Finding:
-    return Finding(code=code, message=message, severity="blocking", scope=f"seu:{seu.seu_id}")

@@ -43,7 +43,6 @@ class UsesTask(UsesWork):
 
     today: date
     lake_digest: str
-    confidence: float = 0.9
 
 
 def tasks_of(
@@ -53,7 +52,6 @@ def tasks_of(
     lake: Lake,
     clock: Clock,
     streams: int = STREAMS_A_BLOCK,
-    confidence: float = 0.9,
 ) -> Iterator[UsesTask]:
     """The uses of each period in blocks of so many streams; the manifest is asked once a period. Raises Unreachable."""
     for (start, end), seus in periods.items():
@@ -74,7 +72,6 @@ def tasks_of(
                 today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
                 files=files,
                 lake_digest=digest,
-                confidence=confidence,
             )
 
 

@@ -11,7 +11,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -87,14 +87,7 @@ _CALTRACK = Rules(tuple(_CALTRACK_NAMES), CALTRACK_BASES_DEGC, "r2_adj", True, F
 
 
 def _only(rules: Rules, *shapes: str) -> Rules:
-    return Rules(
-        shapes,
-        rules.bases_degc,
-        rules.criterion,
-        rules.needs_positive_intercept,
-        rules.offers_terms,
-        rules.names,
-    )
+    return replace(rules, shapes=shapes)
 
 
 MODELS: dict[str, Rules] = {

@@ -140,25 +140,6 @@ class Fit:
             return self.form.expected(coefficients, usage)
         return _scaled(coefficients @ self.form.design(usage).T, usage)
 
-    def refit(self, rows: Rows) -> "Fit":
-        """The same form fitted on other of the used rows, repeats allowed; findings and selection stay.
-
-        Nothing is held out again: the statistics out of sample are those in sample.
-        """
-        y, weights = self.y[rows], self.weights[rows]
-        # Levels exclude each other: eliminating them is a hundred times faster than the whole matrix.
-        is_hourly = isinstance(self.form, HourlyForm | SegmentedForm)
-        values = self.refit_many(rows[None, :])[0] if is_hourly else solve(self.design[rows], y, weights)
-        fitted = self._at(values)[rows]
-        # Drawn rows follow each other only inside of a drawn block.
-        statistics = sample_statistics(
-            y=y, predicted=fitted, held_out=fitted, p=len(values), follows=np.diff(rows) == 1, weights=weights
-        )
-        training = self.training.with_frame(self.training.frame[rows])
-        return replace(
-            self, training=training, values=values, y=y, fitted=fitted, weights=weights, statistics=statistics
-        )
-
     def refit_many(self, rows: Rows) -> Vector:
         """Coefficients (B, p) of the same form fitted on each row set of (B, k) places of used rows."""
         if isinstance(self.form, SegmentedForm):
@@ -166,13 +147,6 @@ class Fit:
             return np.concatenate(parts, axis=1)
         levels = self.form.n_levels if isinstance(self.form, HourlyForm) else 0
         return solve_many(self.design, self.y, self.weights, rows, levels=levels)
-
-    def _at(self, values: Vector) -> Vector:
-        """What other coefficients say of the used rows, as y."""
-        if isinstance(self.form, SegmentedForm):
-            expected: Vector = self.form.expected(values[None, :], self.training)[0]
-            return expected
-        return self.design @ values
 
     def _segments(self, form: SegmentedForm, *, is_whole: bool = False) -> Iterator[tuple[int, "Fit", slice]]:
         """Each month's model as a fit: of its rows, or of all rows, those of other months with weight 0."""

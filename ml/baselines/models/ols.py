@@ -14,7 +14,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from ml.baselines.models.savings_uncertainty import band_terms
 from ml.baselines.models.statistics import Vector, fit_statistics, held_out_predictions, variance_inflation
-from ml.baselines.models.sufficiency import SUM_NOISE, data_findings, fit_findings, usable_days
+from ml.baselines.models.sufficiency import SUM_NOISE, data_findings, fit_findings, refused, usable_days
 from ml.baselines.models.term_choice import Trial, choose_features
 
 MODEL_NAME = "ols_daily"
@@ -66,7 +66,7 @@ def fit_daily(
         model=MODEL_NAME,
         feature_order=choice.features,
         coefficients=coefficients,
-        driver_ranges=_ranges(used, choice.features),
+        driver_ranges=ranges_of(used, choice.features),
         train_start=start,
         train_end=end,
         confidence=confidence,
@@ -93,31 +93,27 @@ def _refusal(period: pl.DataFrame, used: pl.DataFrame, drivers: Sequence[str], s
     """Why no regression is possible at all, or None."""
     for name in drivers:
         if period[name].null_count() == period.height:
-            return _refuse("driver_missing", f"Driver {name} is not known on any day.", seu, days=period.height)
+            return refused("driver_missing", f"Driver {name} is not known on any day.", seu, days=period.height)
     # Intercept and drivers, and at least two days more: else residuals say nothing of the noise.
     if used.height <= len(drivers) + 2:
         return _too_few(used.height, len(drivers) + 1, seu)
     energy = used["energy_kwh"]
     if float(energy.sum()) <= 0:
-        return _refuse("no_energy", "The SEU's meters show no consumption.", seu, days=used.height)
+        return refused("no_energy", "The SEU's meters show no consumption.", seu, days=used.height)
     # PNRMSE divides by this range.
     low, high = (energy.quantile(share, "linear") or 0.0 for share in (0.25, 0.75))
     if high - low <= SUM_NOISE * high:
         message = "At least half of the days have the same energy: a stuck meter, or a load without drivers."
-        return _refuse("flat_load", message, seu, days=used.height)
+        return refused("flat_load", message, seu, days=used.height)
     for name in drivers:
         if used[name].n_unique() == 1:
-            return _refuse("driver_constant", f"Driver {name} never changes in the period.", seu, days=used.height)
+            return refused("driver_constant", f"Driver {name} never changes in the period.", seu, days=used.height)
     return None
 
 
 def _too_few(n: int, p: int, seu: Seu) -> Finding:
     message = f"{n} usable days do not determine {p} coefficients."
-    return _refuse("too_few_days", message, seu, days=n, coefficients=p)
-
-
-def _refuse(code: str, message: str, seu: Seu, **facts: int) -> Finding:
-    return Finding(code=code, message=message, severity="blocking", scope=f"seu:{seu.seu_id}", facts={**facts})
+    return refused("too_few_days", message, seu, days=n, coefficients=p)
 
 
 def _temperature(site: Site, drivers: Sequence[str]) -> str | None:
@@ -133,7 +129,8 @@ def _growing(site: Site, features: Sequence[str]) -> list[str]:
     return [name for name in features if name in amounts or driver_of(name) != name]
 
 
-def _ranges(used: pl.DataFrame, features: Sequence[str]) -> dict[str, tuple[float, float]]:
+def ranges_of(used: pl.DataFrame, features: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value of each driver that the features are made of."""
     names = list(dict.fromkeys(driver_of(name) for name in features))
     ranges = used.select(names).cast(pl.Float64)
     return {name: (float(ranges[name].to_numpy().min()), float(ranges[name].to_numpy().max())) for name in names}

@@ -91,10 +91,6 @@ def _g14_simulation(fit: "Fit", _months: float) -> list[Check]:
     ]
 
 
-def _caltrack(fit: "Fit", _months: float) -> list[Check]:
-    return [_at_most("cvrmse_caltrack", fit.statistics.cvrmse_caltrack, 1.0)]
-
-
 def _sep(fit: "Fit", _months: float) -> list[Check]:
     stats = fit.statistics
     found = [
@@ -121,7 +117,7 @@ def _cvrmse_10(fit: "Fit", _months: float) -> list[Check]:
 _JUDGES: Mapping[str, Callable[["Fit", float], list[Check]]] = {
     "g14_prescriptive": _g14_prescriptive,
     "g14_simulation": _g14_simulation,
-    "caltrack_portfolio": _caltrack,
+    "caltrack_portfolio": lambda fit, _: [_at_most("cvrmse_caltrack", fit.statistics.cvrmse_caltrack, 1.0)],
     "sep": _sep,
     "enpi_r2": _enpi_r2,
     "cvrmse_10": _cvrmse_10,

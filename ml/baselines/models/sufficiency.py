@@ -11,6 +11,7 @@ import polars as pl
 
 from data_quality.contracts.baselines.baseline import Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Seu
 
 YEAR_DAYS = 365
 DAY_MIN_COVERAGE = 0.9
@@ -24,6 +25,11 @@ MAX_VIF = 10.0
 MAX_RHO1 = 0.5
 # A bias of the size of a usual saving would pass for one.
 MAX_HELD_OUT_BIAS = 0.05
+
+
+def refused(code: str, message: str, seu: Seu, **facts: int) -> Finding:
+    """Why a use has no baseline."""
+    return Finding(code=code, message=message, severity="blocking", scope=f"seu:{seu.seu_id}", facts={**facts})
 
 
 def most_missing(days: int) -> int:

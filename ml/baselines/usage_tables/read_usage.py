@@ -54,7 +54,6 @@ def read_usage(
     subdivision: str | None = None,
     zero_is_missing: bool | None = None,
     kwh_per_m3: float | None = None,
-    span: tuple[date, date] | None = None,
 ) -> Usage:
     """The usage of one meter from its files.
 
@@ -88,17 +87,8 @@ def read_usage(
         holidays=_holidays(readings, temperatures, calendar.country if country is None else country, subdivision),
         zero_is_missing=False if zero_is_missing is None and is_gas else zero_is_missing,
         unit=unit,
-        span=span,
     )
-    return Usage(
-        frequency=usage.frequency,
-        zone=usage.zone,
-        frame=usage.frame,
-        drivers=usage.drivers,
-        daily_temps=usage.daily_temps,
-        unit=usage.unit,
-        findings=(*findings, *usage.findings),
-    )
+    return replace(usage, findings=(*findings, *usage.findings))
 
 
 def _expect_common_days(readings: pl.DataFrame, temperatures: pl.DataFrame, path: Path) -> None:

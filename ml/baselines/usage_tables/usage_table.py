@@ -5,7 +5,7 @@ read in read_usage.py; models stand in fit.py.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -64,15 +64,7 @@ class Usage:
 
     def with_frame(self, frame: pl.DataFrame) -> "Usage":
         """The same meter with other rows."""
-        return Usage(
-            frequency=self.frequency,
-            zone=self.zone,
-            frame=frame,
-            drivers=self.drivers,
-            daily_temps=self.daily_temps,
-            unit=self.unit,
-            findings=self.findings,
-        )
+        return replace(self, frame=frame)
 
 
 def usage_of(

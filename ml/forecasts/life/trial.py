@@ -1,6 +1,6 @@
 """The trial of a training: every kind of model on the same recent days, by fold, lead and season, against the floor."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -125,7 +125,10 @@ class Trial:
             title=f"{self.best}: forecast at each midnight, last {PICTURE_DAYS} days of the backtest",
             unit=unit,
             at=tuple(series.time(int(step)) for step in run.step),
-            series={name: tuple(_or_none(float(value)) for value in values) for name, values in lines.items()},
+            series={
+                name: tuple(None if np.isnan(value) else float(value) for value in values)
+                for name, values in lines.items()
+            },
         )
 
     def _daily(self, unit: str) -> Chart:
@@ -165,10 +168,9 @@ def hold_trial(
     folds: Sequence[Fold],
     *,
     horizon: int,
-    doing: Callable[[str], None] = lambda _: None,
 ) -> Trial | None:
     """Fit each kind before each fold, ask it at each midnight for `horizon` steps; None where nothing can be scored."""
-    runs = run_folds(case, fitters, folds, horizon=horizon, doing=doing) if folds else {}
+    runs = run_folds(case, fitters, folds, horizon=horizon) if folds else {}
     if not runs:
         return None
     scale = week_scale(case.series.values[: folds[0].start], case.series.per_day)
@@ -209,7 +211,3 @@ def skill(own: BacktestScore, floor: BacktestScore | None) -> float | None:
     if floor is None or own.crps is None or not floor.crps:
         return None
     return 1 - own.crps / floor.crps
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value

@@ -95,10 +95,9 @@ class UseDays:
             return None
         if version is not None and self.sources.adjustments(version.baseline_id, version.version, self.as_of_utc):
             return None
-        days: list[DayPair] = self.sources.keep(
+        return self.sources.keep(
             ("mart days", self.site.site_id, seu_id), lambda: [_pair(*row) for row in rows.iter_rows()]
         )
-        return days
 
 
 def _published(marts_dir: Path, site_id: str) -> dict[str, tuple[set[tuple[str, int]], pl.DataFrame]]:

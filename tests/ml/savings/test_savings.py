@@ -13,6 +13,7 @@ from ml.baselines.savings_of.minimum_detectable import minimum_detectable
 from ml.baselines.savings_of.savings import IpmvpOption, Savings, option_of, portfolio, savings
 from ml.baselines.savings_of.savings_typical import normalised_savings
 from ml.baselines.usage_tables.usage_table import Usage
+from tests.ml.refitted import refit
 from tests.ml.savings.simulated import SPLIT, START, building, daily_usage, monthly_usage
 
 END = date(2024, 1, 1)
@@ -186,7 +187,7 @@ def test_more_numbers_than_half_the_points_block_the_claim() -> None:
     fit = fit_usage(usage, start=START, end=SPLIT, model="hdd_cdd")
     assert not isinstance(fit, Finding), fit
     # Nine of the twelve bills: three coefficients and two balance points want ten.
-    found = savings(fit.refit(np.arange(9)), usage, report_start=SPLIT, report_end=END, resamples=0)
+    found = savings(refit(fit, np.arange(9)), usage, report_start=SPLIT, report_end=END, resamples=0)
     assert isinstance(found, Savings)
     assert "too_few_points_for_model" in codes(found)
     assert found.claimed_kwh is None
