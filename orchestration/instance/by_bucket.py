@@ -5,7 +5,7 @@ Dagster's pages list every key of an asset: 5,000 sites times ten years are 600,
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -30,12 +30,22 @@ def is_by_bucket(environ: Mapping[str, str] = os.environ) -> bool:
     return (project.data_dir / FILE).exists()
 
 
-def decide(project: Project, sites: int, *, now_utc: datetime, most: int = MOST_SITES) -> bool:
+def decide(
+    project: Project,
+    sites: int,
+    *,
+    now_utc: datetime,
+    most: int = MOST_SITES,
+    at_turn: Callable[[], object] | None = None,
+) -> bool:
     """From now on by bucket where the project has more than `most` sites; it stays so with fewer. Returns which.
 
+    at_turn: called once, before it is so; where it fails, or this process ends within it, the turn is another time's.
     Asked while no process of Dagster's serves the project: runs and sensors must read one and the same answer.
     """
     path = project.data_dir / FILE
     if sites > most and not path.exists():
+        if at_turn is not None:
+            at_turn()
         write_whole(path, f"since {now_utc:%Y-%m-%dT%H:%MZ}, with {sites} sites\n".encode())
     return path.exists()

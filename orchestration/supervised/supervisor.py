@@ -25,6 +25,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.environment import SMALL
+from orchestration.instance.at_the_turn import tell_what_stands
 from orchestration.instance.by_bucket import decide
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
@@ -158,7 +159,8 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: int
     try:
         free(project, "daemon")
         # While nobody reads it: every process that is started from here on goes by the same keys.
-        if decide(project, len(sites), now_utc=SystemClock().now_utc()):
+        now_utc = SystemClock().now_utc()
+        if decide(project, len(sites), now_utc=now_utc, at_turn=lambda: tell_what_stands(project, sites)):
             say("months stand by bucket of sites: this project has or had more than a thousand")
         _serve(project, sites=sites, say=say, workers=workers)
     finally:

@@ -1,7 +1,7 @@
 """Validation of a site's month: raw readings stay, estimates stand beside them, and asking again changes nothing."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
+from data_quality.rules.shared.told import merged
 from data_quality.score import evaluate_months
 from data_quality.validate import Validation
 from tests.data_quality.meters import office, quarter_rows
@@ -26,6 +28,7 @@ from tests.data_quality.meters import office, quarter_rows
 ZONE = "Africa/Lagos"
 START = datetime(2023, 12, 31, 23, tzinfo=UTC)
 APRIL = slice(96 * 91, 96 * 121)
+APRIL_UTC = START + timedelta(days=91)
 SITE = Site.model_validate(
     {
         "site_id": "s",
@@ -281,3 +284,32 @@ def test_months_that_are_judged_apart_say_what_they_say_together(plant: Plant, m
     assert apart.findings == whole.findings
     assert apart.scores.equals(whole.scores.sort("meter_id", "register", "local_date"))
     assert (apart.score, apart.coverage) == pytest.approx((whole.score, whole.coverage))
+
+
+def test_an_excess_over_the_end_of_what_is_judged_apart_is_told_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = load(1)
+    part = values * 0.98
+    # The worst day lies behind the month's end, which is the end of a span as well.
+    part[96 * 85 : 96 * 97] = values[96 * 85 : 96 * 97] * 1.1
+    part[96 * 94 : 96 * 95] *= 1.1
+    plant.deliver("a", values)
+    plant.deliver("b", part)
+    span = {"start_utc": START, "end_utc": datetime(2024, 4, 30, 23, tzinfo=UTC)}
+
+    def told() -> list[RuleFinding]:
+        return [each for each in judge_site(plant.lake, SITE, **span).findings if each.rule == "sum_check"]
+
+    whole = told()
+    assert [(each.start_utc, (each.end_utc - each.start_utc).days) for each in whole] == [
+        (START + timedelta(days=85), 12)
+    ]
+    monkeypatch.setattr(judging, "ROWS_AT_ONCE", 10)
+    assert told() == whole
+    # Where another meter is compared from then on it is another finding.
+    first, then = (
+        whole[0].model_copy(update={"end_utc": APRIL_UTC}),
+        whole[0].model_copy(update={"start_utc": APRIL_UTC, "message": whole[0].message.replace("b show", "c show")}),
+    )
+    assert merged([first, then]) == [first, then]

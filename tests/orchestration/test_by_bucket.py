@@ -14,7 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from typer.testing import CliRunner
 
 from data_quality.contracts.errors import BadInput, RunFailed
@@ -22,6 +24,7 @@ from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration import partitions
 from orchestration.cli.main import build_app
+from orchestration.instance.at_the_turn import tell_what_stands
 from orchestration.instance.by_bucket import decide, is_by_bucket
 from orchestration.instance.write import instance_environment
 from orchestration.month_keys import BUCKETS, bucket_of
@@ -163,6 +166,46 @@ def test_a_project_outgrows_keys_by_site_once(tmp_path: Path) -> None:
     # With fewer again it stays: what was recorded would be lost from view a second time.
     assert decide(project, 3, now_utc=NOW)
     assert (project.data_dir / "months_by_bucket").read_text() == "since 2025-06-01T00:00Z, with 1001 sites\n"
+
+
+def test_what_was_made_by_site_shows_as_made_by_bucket_after_the_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, mart = load_project(tmp_path, {}), dg.AssetKey("mart_energy__day")
+    shared, own = bucket_of(TRIO[0]), bucket_of(ALONE)
+    for name, value in instance_environment(project).items():
+        monkeypatch.setenv(name, value)
+    # February of one of three is not made; a site that is gone counts for nothing.
+    of_sites = {f"2025-01-01|{name}" for name in [*SITES, "gone"]} | {
+        f"2025-02-01|{name}" for name in [ALONE, *TRIO[1:]]
+    }
+    with dg.DagsterInstance.get() as instance:
+        for key in sorted(of_sites):
+            instance.report_runless_asset_event(dg.AssetMaterialization(mart, partition=key))
+        instance.report_runless_asset_event(dg.AssetMaterialization("site_baseline", partition=TRIO[0]))
+        instance.report_runless_asset_event(dg.AssetMaterialization("registers"))
+
+    whole = {f"2025-01-01|{shared}", f"2025-01-01|{own}", f"2025-02-01|{own}"}
+    told: list[int] = []
+    for _ in range(2):
+        assert decide(project, 4, now_utc=NOW, most=3, at_turn=lambda: told.append(tell_what_stands(project, SITES)))
+    assert told == [3]
+    # Cut off before the file was left: the next start tells what is missing, here nothing.
+    assert tell_what_stands(project, SITES) == 0
+
+    months = dg.MonthlyPartitionsDefinition("2025-01-01", end_date="2025-04-01")
+    graph = dg.MultiPartitionsDefinition({"month": months, "site_bucket": dg.StaticPartitionsDefinition(BUCKETS)})
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_materialized_partitions(mart) == of_sites | whole
+        # What the pages show.
+        shown = get_and_update_asset_status_cache_value(instance, mart, graph)
+        assert shown is not None
+        assert set(shown.deserialize_materialized_partition_subsets(graph).get_partition_keys()) == whole
+        newest = instance.get_latest_materialization_event(mart)
+        assert newest is not None
+        assert newest.asset_materialization is not None
+        assert newest.asset_materialization.metadata["made"].value == "made before the turn to buckets, by site"
+        assert not instance.get_materialized_partitions(dg.AssetKey("site_baseline")) - {TRIO[0]}
 
 
 @pytest.mark.slow

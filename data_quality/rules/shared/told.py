@@ -1,5 +1,6 @@
 """Events become findings: who, when, how much, against which limit, and what becomes of the readings."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,10 +11,12 @@ from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, Val
 from data_quality.contracts.time import local_midnight_utc
 from data_quality.rules.clock_shift import clock_steps
 from data_quality.rules.out_of_range import plate
-from data_quality.rules.rule_table import ACTIONS, RULES
+from data_quality.rules.rule_table import ACTIONS, BALANCE_RULES, RULES
 from data_quality.rules.shared.energy_balance import DailySums, Excess
 from data_quality.rules.shared.norms import Block
 from data_quality.rules.unit_scale import CHANGE_DAYS, is_carried_over, named_factor
+
+_FIGURE = re.compile(r"[-\d,.]+ kWh")
 
 
 def action_of(declared: ValidationRules, meter_id: str, rule: str, *, is_mild: bool = False) -> Action:
@@ -156,11 +159,19 @@ def merged(findings: Sequence[RuleFinding]) -> list[RuleFinding]:
     rows: dict[tuple[str, str, str, Action], list[RuleFinding]] = {}
     for finding in sorted(findings, key=lambda each: each.start_utc):
         row = rows.setdefault((finding.rule, finding.meter, finding.register_id, finding.action), [])
-        # Findings without slots are sums of days or the other side of a change: each is whole as it stands.
-        if row and finding.slots and row[-1].slots and row[-1].end_utc == finding.start_utc:
+        if row and row[-1].end_utc == finding.start_utc and _goes_on(row[-1], finding):
             worse = max(row[-1], finding, key=lambda each: abs(each.value))
             both = {"start_utc": row[-1].start_utc, "end_utc": finding.end_utc, "slots": row[-1].slots + finding.slots}
             row[-1] = worse.model_copy(update=both)
         else:
             row.append(finding)
     return [finding for row in rows.values() for finding in row]
+
+
+def _goes_on(before: RuleFinding, after: RuleFinding) -> bool:
+    """Of two findings of a rule that touch: whether they are one event."""
+    if before.rule in BALANCE_RULES:
+        # Told by spans that were judged apart. Where a meter was exchanged meanwhile, other ones are compared.
+        return _FIGURE.sub("", before.message) == _FIGURE.sub("", after.message)
+    # Else findings without slots are the other side of a change: each is whole as it stands.
+    return bool(before.slots and after.slots)
