@@ -20,6 +20,7 @@ def assess_seu(
     versions: Mapping[str, BaselineVersion],
     as_of_utc: datetime,
     rule: EnpiRule | None = None,
+    confidence: float = 0.9,
 ) -> EnpiResult:
     """The SEU's assessment over the period. versions: SEU -> baseline, as make.baselines_in_force gives them.
 
@@ -34,6 +35,7 @@ def assess_seu(
         version=version,
         period=period,
         rule=rule or rule_of(seu),
+        confidence=confidence,
         is_static_factor_changed=version is not None and is_review_due(sources, seu, version, period, as_of_utc),
     )
 
