@@ -124,7 +124,7 @@ def load_sites(folder: Path) -> dict[str, Site]:
     if not folder.is_dir():
         raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
     # Every look of a sensor asks for thousands of sites several times, and hardly ever is one another.
-    marks, known = _marks(folder), _folders.get(folder)
+    marks, known = site_marks(folder), _folders.get(folder)
     if known is not None and marks and known[0] == marks:
         return dict(known[1])
     sites: dict[str, Site] = {}
@@ -140,8 +140,10 @@ def load_sites(folder: Path) -> dict[str, Site]:
     return sites
 
 
-def _marks(folder: Path) -> list[tuple[str, int, int, int, int]]:
-    """Of each file in the folder, as `_content_sha256` tells them apart; empty where one goes meanwhile."""
+def site_marks(folder: Path) -> list[tuple[str, int, int, int, int]]:
+    """Name, size, times and inode of each file in the folder, by which a change of any shows without reading them;
+    empty where one goes meanwhile.
+    """
     with os.scandir(folder) as entries, suppress(OSError):
         found = [(each.name, each.stat()) for each in entries]
         return sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in found)

@@ -37,12 +37,12 @@ class FileHashes:
     def sha256(self, path: Path) -> str:
         """Of one file's bytes."""
         name = str(path.relative_to(self._folder))
-        mark = _mark(path)
+        mark = mark_of(path)
         known = self._before.get(name)
         # Looked at before the reading: a file that is written meanwhile is another one at the second look.
         if known is None or known[0] != mark:
             known = (mark, file_sha256(path))
-            if _mark(path) != mark:
+            if mark_of(path) != mark:
                 # Written while it was read: nothing to remember.
                 return known[1]
         self._now[name] = known
@@ -59,7 +59,7 @@ class FileHashes:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         try:
-            return _memory_of(self._memory, _mark(self._memory))
+            return _memory_of(self._memory, mark_of(self._memory))
         except (OSError, ValidationError):
             return {}
 
@@ -98,6 +98,7 @@ def unseen_files(project: Project, site_id: str, known: Sequence[Collection[str]
     return fresh
 
 
-def _mark(path: Path) -> str:
+def mark_of(path: Path) -> str:
+    """Size and times of a file: another text where its content may be another. Raises FileNotFoundError."""
     stat = path.stat()
     return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"

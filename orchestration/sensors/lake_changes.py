@@ -12,7 +12,7 @@ from orchestration.jobs import enpi, kpi
 from orchestration.partitions import SITES, Asked, asked_months, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.asked_again import has_failed, key_of_try
-from orchestration.sensors.sensor_standing import UNMOVED, has_moved
+from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.tell_dagster import tell
 
@@ -55,7 +55,7 @@ def enpi_changes(
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage = project.stage("enpi")
-    now = stage.now()
+    now = stage.now(expecting(project))
     stale = stage.stale(now)
     waiting = project.stage("kpi").stale() if stale else {}
     yield from requests(context, "enpi", {name: stale[name] for name in stale if name not in waiting}, now)

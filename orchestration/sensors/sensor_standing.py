@@ -11,7 +11,10 @@ from uuid import uuid4
 
 import dagster as dg
 
+from assets.kpi.windows_of_marts.stage import versions_texts
+from assets.sites.load_sites import site_marks
 from assets.stores.schema import tables_control
+from assets.stores.schema.tables_baselines import adjustments, baseline_approvals, baseline_versions
 from assets.stores.schema.tables_push import api_keys
 from assets.stores.schema.tables_readings import lake_merges
 from assets.stores.schema.tables_reports import signatures
@@ -27,6 +30,10 @@ _BESIDE = (*vars(tables_control).values(), api_keys, signatures, lake_merges)
 RESTS_ON = tuple(table for table in PROTECTED if table not in _BESIDE)
 # Another process may be of another version of the code, which may judge otherwise: it asks in full once.
 _PROCESS = uuid4().hex
+# What an expected day is of; a signature may come behind the act that it proves.
+_EXPECTS = (baseline_versions, baseline_approvals, adjustments, signatures)
+# Address of a store -> what it stood at, and what that said.
+_expecting: dict[str, tuple[str, dict[str, str]]] = {}
 UNMOVED = dg.SkipReason("nothing has changed since the last look")
 
 
@@ -49,9 +56,23 @@ def standing(project: ProjectResource) -> str:
         warehouse = repr(sorted(built_with(target).items()))
     else:
         warehouse, files = "", [*files, target.duckdb_file]
-    marks = [*_marks(files), *_marks(sorted(settings.sites_dir.rglob("*")))]
+    marks = [*_marks(files), *site_marks(settings.sites_dir)]
     seen = [newest_seals(project.store, RESTS_ON), fingerprint(), warehouse, marks]
     return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+def expecting(project: ProjectResource) -> dict[str, str]:
+    """What each site's uses are expected by (`versions_texts`), proven once: as long as no baseline, act of a person,
+    site file or people file moved, thousands of approvals are not proven again because a reading came.
+    """
+    settings = project.project
+    files = [*_marks([settings.people_file]), *site_marks(settings.sites_dir)]
+    basis = repr((newest_seals(project.store, _EXPECTS), files))
+    known = _expecting.get(settings.store_url)
+    if known is None or known[0] != basis:
+        sites = [site for site in project.sites.values() if site.seus]
+        known = _expecting[settings.store_url] = (basis, versions_texts(sites, project.baselines))
+    return known[1]
 
 
 def _marks(paths: list[Path]) -> Iterator[tuple[str, int, int, int]]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+from assets.kpi.windows_of_marts.stage import versions_texts
 from assets.readings.ingest.ingest_file import ingest_file
 from assets.sites.load_sites import load_sites
 from assets.stores.seals import seal
@@ -29,7 +30,7 @@ from orchestration.resources import ProjectResource
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
-from orchestration.sensors.sensor_standing import RESTS_ON, standing
+from orchestration.sensors.sensor_standing import RESTS_ON, expecting, standing
 from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.bench.scale_world import site_text
 from tests.bench.ticks_bench import world, write
@@ -305,3 +306,30 @@ def test_stale_baselines_of_many_sites_are_as_few_questions_as_of_two(tmp_path: 
     found, counts = _asked_of_baselines(many, 20)
     assert found == [{}, {}, {"s00001": "use_m00000"}]
     assert counts == _asked_of_baselines(few, 2)[1]
+
+
+def test_what_uses_are_expected_by_is_proven_again_only_where_a_baseline_or_an_act_moved(tmp_path: Path) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}\n")
+    project = world(tmp_path, 3)
+
+    def proofs() -> int:
+        # Of rows: a look at the newest seals names the table too, and is asked each time.
+        with asked_of(project.store) as questions:
+            found = expecting(project)
+        assert found == versions_texts(list(project.sites.values()), project.baselines)
+        return sum("FROM baseline_versions" in each for each in questions)
+
+    assert expecting(project)["s00001"] == "use_m00000@1"
+    (tmp_path / "late.csv").write_text("late")
+    write(project, "s00001", tmp_path / "late.csv", 1)
+    assert proofs() == 0
+    known = project.baselines.get("s00002/use_m00000/enb", 1)
+    project.baselines.add(known.baseline, "run", "another", "anna", SystemClock())
+    assert proofs() > 0
+    assert proofs() == 0
+    (tmp_path / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
+    assert proofs() > 0
+    path = tmp_path / "sites" / "s00001.yaml"
+    path.write_text(path.read_text().replace("use_m00000", "another"))
+    assert expecting(project)["s00001"] == ""
+    project.close()

@@ -77,10 +77,13 @@ class Stage:
         self.name, self.sites, self.lake, self.baselines = name, dict(sites), lake, baselines
         self.marts_dir, self.fingerprint = marts_dir, fingerprint
 
-    def now(self) -> dict[str, BuiltSite]:
-        """What each site would be built with today. EnPIs are built of sites that have SEUs."""
+    def now(self, versions: Mapping[str, str] | None = None) -> dict[str, BuiltSite]:
+        """What each site would be built with today. EnPIs are built of sites that have SEUs.
+
+        versions: what `versions_texts` says of them, where that was asked already.
+        """
         asked = [site_id for site_id, site in self.sites.items() if self.name == "kpi" or site.seus]
-        return self._now_of(asked)
+        return self._now_of(asked, versions)
 
     def stale(self, now: Mapping[str, BuiltSite] | None = None) -> dict[str, int]:
         """`SITE|YYYY-MM` whose published marts are older than readings, site file, factors, baseline or SQL.
@@ -178,20 +181,27 @@ class Stage:
         after_ids = {site_id: read_from(built, site_id, each) for site_id, each in now.items()}
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 
-    def _now_of(self, site_ids: Iterable[str]) -> dict[str, BuiltSite]:
-        is_kpi, stored, found = self.name == "kpi", FactorStore(self.lake.store).reader(), {}
+    def _now_of(self, site_ids: Iterable[str], versions: Mapping[str, str] | None = None) -> dict[str, BuiltSite]:
         asked = [self.sites[site_id] for site_id in site_ids]
         # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
-        versions = {} if is_kpi else versions_texts([site for site in asked if site.seus], self.baselines)
-        for site in asked:
-            site_id, given = site.site_id, stored(site.site_id) if is_kpi else ()
-            found[site_id] = BuiltSite(
+        if self.name == "kpi":
+            stored, factors, versions = FactorStore(self.lake.store).reader(), {}, {}
+            for site in asked:
+                given = stored(site.site_id)
+                factors[site.site_id] = factors_text(site, factor_view(site, given)) if given else _own_factors(site)
+        else:
+            factors = {}
+            if versions is None:
+                versions = versions_texts([site for site in asked if site.seus], self.baselines)
+        return {
+            site.site_id: BuiltSite(
                 sha256=site_sha256(site),
-                baselines=versions.get(site_id, ""),
-                factors=(factors_text(site, factor_view(site, given)) if given else _own_factors(site)) * is_kpi,
+                baselines=versions.get(site.site_id, ""),
+                factors=factors.get(site.site_id, ""),
                 project=self.fingerprint,
             )
-        return found
+            for site in asked
+        }
 
 
 def _built_with(now: BuiltSite, known: BuiltSite | None, window: Window, entry: int) -> BuiltSite:
