@@ -145,7 +145,7 @@ class Stage:
 
     def finish(self, prepared: Prepared, *, target: WarehouseTarget) -> BuildNote:
         """After dbt succeeded: the warehouse says what it holds, and the note what is to be published."""
-        spans, windows = energy_spans(target), {each.site_id: each for each in prepared.windows}
+        spans, windows = energy_spans(target, prepared.sites), {each.site_id: each for each in prepared.windows}
         sites = {}
         for site_id, site in prepared.sites.items():
             first, last = span_after(prepared.known.get(site_id), windows[site_id], spans.get(site_id))
