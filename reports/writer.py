@@ -32,6 +32,12 @@ WORDS = {
     "implausible_saving": "implausibly large saving",
     "extrapolation": "drivers outside the baseline's range",
     "baseline_review_due": "baseline review due",
+    "enpi_quarter": "EnPI quarter",
+    "enpi_year": "EnPI year",
+    "ghg_inventory": "GHG inventory",
+    "mv_project": "M&V project",
+    "eui_partial_year": "EUI of a part of a year",
+    "kpi_sql": "SQL of the KPIs",
 }
 
 

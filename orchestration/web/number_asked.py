@@ -20,6 +20,8 @@ from reports.again.computations import COMBINATIONS
 from reports.again.figure_sources import Sources
 from reports.asked.why_asked import NAME, Asking, InHand, figures_of
 from reports.content.lists.figure_list import figure_list
+from reports.content.lists.kpi_list import add_rows, kpi_rows
+from reports.figures import FigureBook
 from reports.life.figure_trace import (
     Figures,
     as_read,
@@ -32,6 +34,7 @@ from reports.life.figure_trace import (
 from reports.life.revise import store_revision
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
 from reports.pages.why_links import TAKES, Made, WhyAsked, read_why, terms_of
+from reports.pages.why_parts import ENERGY, grain_of
 from reports.report_content import ReportContent
 
 WHY_TAKES = (*TAKES, "page", "point")
@@ -175,8 +178,22 @@ def explained(ask: Ask) -> Explained:
         kept=number.kept,
         of=_scope_name(number),
         is_past=ask.address.as_of_utc is not None and not number.kept,
+        parts=_parts(ask, number),
         is_open=number.is_open,
     )
+
+
+def _parts(ask: Ask, number: Number) -> list[Figure]:
+    """The months or days of a sum over time, as the marts have them; of a kept number the marts may say otherwise."""
+    figure, grain = number.figure, grain_of(number.figure)
+    if number.kept or not grain:
+        return []
+    given = asking(ask, number.sources)
+    span = Period(label="", start=figure.start, end=figure.end, time_zone=given.site.time_zone)
+    rows = kpi_rows(given.site, span, "month" if grain == "month" else "day", given.read, scope=figure.scope)
+    rows = rows.filter(pl.col("grain") == grain, pl.col("kpi").is_in([figure.kpi, ENERGY]))
+    book = FigureBook(report_id="why/parts", revision=0, as_of_utc=given.as_of_utc, is_synthetic=figure.is_synthetic)
+    return add_rows(book, given.site, rows, sources=given.sources, is_traced=False)
 
 
 def readings_csv(ask: Ask) -> str:

@@ -12,11 +12,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.time import zone
+from reports.again.figure_sources import DEFINITION_ID
 from reports.life.figure_trace import TraceReport, VersionChange
 from reports.pages.address import Address
 from reports.pages.energy import defused
 from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Picture, Steps
 from reports.pages.why_links import TAKES, WHY, why_of
+from reports.pages.why_parts import parts_of
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.svg.lineage import Node, lineage_svg
 from reports.texts.locales import named, page_word, period_text, rules_of
@@ -55,7 +57,7 @@ FORMULAS: Mapping[str, str] = {
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
     `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored. of:
-    what its scope is called by people.
+    what its scope is called by people. parts: of a sum over time, its months or days (why_parts.py).
 
     is_open: whether who looks may see more of a figure that it is made of than its value.
     """
@@ -71,6 +73,7 @@ class Explained:
     kept: bool
     of: str
     is_past: bool = False
+    parts: Sequence[Figure] = ()
     is_open: Callable[[Figure], bool] = lambda _: True
 
     @property
@@ -95,8 +98,10 @@ class Explained:
 def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Page:
     """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
+    arose, whys = parts_of(figure, told.parts, address.model_copy(update={"more": ()}), told.titles)
     parts = [
         Part(key="value", blocks=(_headline(told, address), _verdict(told, address), _facts(told, address))),
+        *([arose] if arose else []),
         Part(key="formula", title="Formula", blocks=_formula(told)),
         Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
         Part(key="readings", title="Readings behind it", blocks=_readings(told, address)),
@@ -112,6 +117,7 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
         age=f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z",
         findings=told.findings,
         links=_links(told, address),
+        whys=whys,
         is_synthetic=figure.is_synthetic,
     )
 
@@ -219,7 +225,9 @@ def _lineage(told: Explained, address: Address) -> Picture:
     ]
     sources = {_node_key(each): each for each in told.found.inputs if each.kind != "figure"}
     nodes += [
-        Node(key=key, kind=page_word(words(each.role), address.locale), text=each.id or each.value, is_source=True)
+        Node(
+            key=key, kind=page_word(words(each.role), address.locale), text=_called(each) or each.value, is_source=True
+        )
         for key, each in sources.items()
     ]
     title = page_word("What it is made of", address.locale)
@@ -255,7 +263,12 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
 
 
 def _input_text(each: TraceInput) -> str:
-    return named(" ".join(part for part in (each.id, each.sha256[:16], each.value) if part))
+    return named(" ".join(part for part in (_called(each), each.sha256[:16], each.value) if part))
+
+
+def _called(each: TraceInput) -> str:
+    # The one id that the program gave; all others people did.
+    return words(each.id) if each.id == DEFINITION_ID else each.id
 
 
 def _readings(told: Explained, address: Address) -> tuple[PageBlock, ...]:
