@@ -191,7 +191,9 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
     given = asking(ask, number.sources)
     span = Period(label="", start=figure.start, end=figure.end, time_zone=given.site.time_zone)
     rows = kpi_rows(given.site, span, "month" if grain == "month" else "day", given.read, scope=figure.scope)
-    rows = rows.filter(pl.col("grain") == grain, pl.col("kpi").is_in([figure.kpi, ENERGY]))
+    # A scope is read with its parts, as water of the site.
+    is_own = (pl.col("grain") == grain) & (pl.col("scope") == figure.scope)
+    rows = rows.filter(is_own & pl.col("kpi").is_in([figure.kpi, ENERGY]))
     book = FigureBook(report_id="why/parts", revision=0, as_of_utc=given.as_of_utc, is_synthetic=figure.is_synthetic)
     return add_rows(book, given.site, rows, sources=given.sources, is_traced=False)
 

@@ -100,8 +100,9 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     figure = told.figure
     arose, whys = parts_of(figure, told.parts, address.model_copy(update={"more": ()}), told.titles)
     parts = [
-        Part(key="value", blocks=(_headline(told, address), _verdict(told, address), _facts(told, address))),
+        Part(key="value", blocks=(_headline(told, address), _verdict(told, address))),
         *([arose] if arose else []),
+        Part(key="facts", blocks=(_facts(told, address),)),
         Part(key="formula", title="Formula", blocks=_formula(told)),
         Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
         Part(key="readings", title="Readings behind it", blocks=_readings(told, address)),

@@ -1,6 +1,7 @@
 """Every number's reason: the address explains the same number, made again equal; and whose it is."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -311,3 +312,36 @@ def test_pages_write_nothing(seen: Asking, plant_folder: Path) -> None:
     seen.get("/why", [("accept", "text/html")], **MONTH)
     seen.get("/enpi/plant/hvac", [("accept", "text/html")])
     assert (plant_folder / "var" / "store.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "labels", "columns"),
+    [
+        ({"kpi": "cost", "period": "2025-02"}, [f"2025-02-{day:02}" for day in range(1, 29)], 3),
+        ({"kpi": "consumption_kwh", "period": "2025-02"}, [f"2025-02-{day:02}" for day in range(1, 29)], 1),
+    ],
+)
+def test_a_sum_over_time_shows_its_days_and_each_leads_to_its_reason(
+    seen: Asking, asked: dict[str, str], labels: list[str], columns: int
+) -> None:
+    page = seen.get("/why", **(MONTH | asked)).text
+    [table] = re.findall(r"<table[^>]*>(?:(?!</table>).)*?By day.*?</table>|By day.*?</table>", page, re.S)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)[1:]
+    cells = [re.findall(r'<a class="num"[^>]* href="([^"]+)">([^<]*)</a>', row) for row in rows]
+    assert [next(label for label in labels if label in row) for row in rows] == labels
+    assert {len(each) for each in cells} == {columns}
+    for href, shown in cells[13]:
+        # Words of the headline: what a cell shows is what its reason says.
+        assert shown in seen.get(html.unescape(href)).text
+    days = sum(float(shown.replace(",", "")) for ((_, shown), *_) in cells)
+    [whole] = re.findall(r"Recomputed EQUAL from the readings: ([0-9,.]+)", page)
+    assert days == pytest.approx(float(whole.replace(",", "")), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"kpi": "peak_15min_kw"}, {"period": "2025-02-03"}, {"period": "2025-02-03", "at": "2025-02-03T11:00Z"}]
+)
+def test_what_is_no_sum_over_time_shows_no_parts(seen: Asking, asked: dict[str, str]) -> None:
+    page = seen.get("/why", **(MONTH | asked)).text
+    assert "Recomputed EQUAL" in page
+    assert "By day" not in page

@@ -5,7 +5,7 @@ leave nothing to exclude, the raw reading is put back in force.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -54,15 +54,19 @@ def validate_months(
     # Four months before them are read beside them: what judging takes, and the references of estimates.
     size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // (2 * a_month)))
     for at in range(0, len(months), size):
-        chunk = months[at : at + size]
-        start, end = _references_start(chunk[0]), chunk[-1].end_utc
-        rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
-        validation = judge_rows(rows, site, start_utc=start, end_utc=end)
-        read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
-        # What is needed of single meters is read again: the whole of a large site is not kept beside it.
-        del rows
-        results += [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
+        results += _months(lake, site, months[at : at + size], clock=clock, run_id=run_id)
     return results
+
+
+def _months(lake: Lake, site: Site, chunk: Sequence[Period], *, clock: Clock, run_id: str | None) -> list[MonthResult]:
+    """Neighbouring months; apart, so that nothing of them is left in memory where the next are read."""
+    start, end = _references_start(chunk[0]), chunk[-1].end_utc
+    rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
+    validation = judge_rows(rows, site, start_utc=start, end_utc=end)
+    read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
+    # What is needed of single meters is read again: the whole of a large site is not kept beside it.
+    del rows
+    return [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
 
 
 def _references_start(month: Period) -> datetime:

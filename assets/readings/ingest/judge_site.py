@@ -1,6 +1,7 @@
 """A site's readings judged as they were delivered: what validation itself wrote is no evidence of anything."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, cast
@@ -91,14 +92,18 @@ def judge_site(
     Of a span with more than ROWS_AT_ONCE readings some months are read at a time.
     """
     given: Any = {"as_of_utc": as_of_utc}
-    known, parts = lake.span(site.site_id, **given), []
-    for since, until in _months_at_once(lake, site, start_utc, end_utc, **given):
+    known, spans = lake.span(site.site_id, **given), _months_at_once(lake, site, start_utc, end_utc, **given)
+
+    def judged(since: datetime, until: datetime) -> Validation:
         rows = delivered_in_blocks(lake, site, start_utc=history_start(since, site.time_zone), end_utc=until, **given)
         # Between months that are read apart nothing begins or ends.
         first = since > start_utc and known is not None and known[0] < since.date()
         last = until < end_utc and known is not None and known[1] > until.date()
-        parts.append(judge_rows(rows, site, start_utc=since, end_utc=until, goes_on=(first, last)))
-    return together(parts)
+        found = judge_rows(rows, site, start_utc=since, end_utc=until, goes_on=(first, last))
+        # Of several nobody asks for the grids, and those of all would not fit into memory.
+        return found if len(spans) == 1 else replace(found, judged=())
+
+    return together([judged(since, until) for since, until in spans])
 
 
 def _months_at_once(
