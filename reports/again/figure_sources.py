@@ -49,6 +49,10 @@ class Baselines(Protocol):
         """The version. Raises BadInput where there is none."""
         ...
 
+    def named(self, wanted: Collection[tuple[str, int]]) -> list[BaselineVersion]:
+        """Those of these versions that there are."""
+        ...
+
 
 class KpiBasis(NamedTuple):
     """What KPI rows are made again from, beside the question: a site as known then, and by which SQL.
@@ -98,6 +102,12 @@ class Sources:
     def baseline(self, baseline_id: str, version: int) -> BaselineVersion:
         """A registered baseline version. Raises BadInput."""
         return self.keep(("baseline", baseline_id, version), lambda: self.baselines.get(baseline_id, version))
+
+    def expect_baselines(self, wanted: Collection[tuple[str, int]]) -> None:
+        """Read versions that are going to be asked for at once: each for itself would be proven against all others."""
+        missing = {each for each in wanted if ("baseline", *each) not in self._kept}
+        if len(missing) > 1:
+            self.know(self.baselines.named(missing))
 
     def know(self, versions: Iterable[BaselineVersion]) -> None:
         """Baseline versions that were read already, and need not be asked for one by one."""

@@ -125,6 +125,12 @@ class BaselineStore:
             f"unknown version {version} of baseline {baseline_id!r}; registered are {have}", reason="unknown_baseline"
         )
 
+    def named(self, wanted: Collection[tuple[str, int]]) -> list[BaselineVersion]:
+        """Those of these versions (baseline id, number) that are registered; one question, however many they are."""
+        site_ids = {baseline_id.partition("/")[0] for baseline_id, _ in wanted}
+        rows = _VERSIONS.rows(self.store, site_id=site_ids, version={version for _, version in wanted})
+        return self._judged([row for row in rows if _line(row) in wanted])
+
     def latest(
         self,
         site_id: str,

@@ -88,6 +88,8 @@ def add_rows(
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
     are of, and their inputs are looked up when somebody asks why.
     """
+    if is_traced and "baseline_id" in rows.columns:
+        sources.expect_baselines(set(rows.select(*BASELINE).drop_nulls().iter_rows()))
     return [
         book.at(path)
         if book.has(path := _path(site, row))
