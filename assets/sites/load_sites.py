@@ -144,7 +144,7 @@ def site_marks(folder: Path) -> list[tuple[str, int, int, int, int]]:
     """Name, size, times and inode of each file in the folder, by which a change of any shows without reading them;
     empty where one goes meanwhile.
     """
-    with os.scandir(folder) as entries, suppress(OSError):
+    with suppress(OSError), os.scandir(folder) as entries:
         found = [(each.name, each.stat()) for each in entries]
         return sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in found)
     return []
