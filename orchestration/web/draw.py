@@ -92,7 +92,7 @@ def _scripts(page: Page) -> list[str]:
     """Scripts that the page has work for; without any it is sent none."""
     blocks = [block for part in page.parts for block in part.blocks]
     names = ["uplot.js", "chart.js"] if any(isinstance(block, Plot) for block in blocks) else []
-    return names + (["live.js"] if any(each.live for each in _widgets(blocks)) else [])
+    return names + (["live.js"] if page.awaits or any(each.live for each in _widgets(blocks)) else [])
 
 
 def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:

@@ -55,6 +55,7 @@ def live_page(
     return Page(
         title=f"Live: {site.name}", address=address, parts=(*parts, note), age=f"at {now_utc:%H:%M:%S} UTC",
         is_synthetic=any(each.is_synthetic for each in values),
+        awaits=site.site_id if has_sources and not values else "",
         hints={_key(each): f"{each.source_id}/{each.point}" for each in values},
     )  # fmt: skip
 

@@ -196,6 +196,7 @@ class Page(Model):
     that names something (a report, a use) has there its key. links: text and address of what is done with the page
     (CSV, the same as of now, the report). hints: of names in tables and over tiles the id, told to whom points at one.
     told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
+    awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
     """
 
     title: str
@@ -207,4 +208,5 @@ class Page(Model):
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
     told_in: str = ""
+    awaits: str = ""
     is_synthetic: bool = False

@@ -331,7 +331,9 @@ def why_csv(readings: Iterable[Mapping[str, Any]], time_zone: str) -> str:
 
 def _versions(told: Explained) -> Table:
     shown = {name: value[:16] if len(value) == _SHA256 else value for name, value in told.found.versions.items()}
-    rows = [Row(cells=(Cell(text=name), Cell(text=value))) for name, value in sorted(shown.items())]
+    # The one that the program named; all others people did.
+    names = {f"definition/{DEFINITION_ID}": words(DEFINITION_ID)}
+    rows = [Row(cells=(Cell(text=names.get(name, name)), Cell(text=value))) for name, value in sorted(shown.items())]
     columns = (Column(title="Version", weight=3), Column(title="Digest or number", weight=2))
     return Table(key="versions", title="Versions", sheet="versions", columns=columns, rows=tuple(rows))
 

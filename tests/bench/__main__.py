@@ -62,7 +62,7 @@ def main() -> int:
         _live_and_pages()
         agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
-    fan_out(40)
+    fan_out()
     if chosen.bills:
         bills(chosen.bills, 20)
     if not chosen.no_reports:

@@ -27,21 +27,22 @@ def names_of(meters: int) -> list[str]:
     return [f"m{number:05d}" for number in range(meters)]
 
 
-def site_text(meters: int, months: int) -> str:
-    """The site file."""
-    end = months_after(FIRST, months)
+def site_text(meters: int, months: int, targets: int = 0) -> str:
+    """The site file. targets: how many meters have a forecast of their own; 0: one in METERS_A_FORECAST."""
+    end, names = months_after(FIRST, months), names_of(meters)
+    forecast = names[:targets] or names[::METERS_A_FORECAST]
     period = f"{{start: {FIRST}, end: {end}}}"
     lines = [
         f"site_id: {SITE}\nname: Scale {meters}\ntime_zone: {ZONE}\ncurrency: EUR\ncountry: DE\nis_simulated: true",
         "floor_area_m2: 1500\nfloor_area_definition: GIA\nmeters:",
-        *(f"  - {{meter_id: {name}}}" for name in names_of(meters)),
+        *(f"  - {{meter_id: {name}}}" for name in names),
         "drivers:\n  - {driver_id: outdoor_degc, unit: degc, aggregation: mean}\nseus:",
         *(
             f"  - {{seu_id: use_{name}, name: Use {name}, meters: [{name}], baseline: {period}, "
             "drivers: [{driver_id: outdoor_degc, justification: the hall is heated by it}]}"
-            for name in names_of(meters)
+            for name in names
         ),
-        f"forecast_targets: [{', '.join(names_of(meters)[::METERS_A_FORECAST])}]",
+        f"forecast_targets: [{', '.join(forecast)}]",
         "tariffs:\n  - {tariff_id: flat, valid_from: 2020-01-01, valid_to: 2030-01-01, "
         "periods: [{period_id: all, price_per_kwh: 0.21}]}",
         f"factors:\n  - {{factor_id: grid, kgco2e_per_kwh: 0.38, valid_from: {FIRST}, valid_to: 2027-01-01, "

@@ -24,7 +24,7 @@ from ml.baselines.life.monitoring import training_window
 from ml.baselines.life.uses_task import STREAMS_A_BLOCK, UsesTask, tasks_of
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.training_task import TrainTask
-from tests.bench.scale_world import FIRST, month_files, names_of, site_text
+from tests.bench.scale_world import FIRST, month_files, site_text
 
 MONTHS = 12
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -70,9 +70,7 @@ class World:
 @contextmanager
 def made_world(folder: Path, *, meters: int, targets: int) -> Iterator[World]:
     """In a folder: files as a meter operator sends them, read through the usual door."""
-    wanted = f"forecast_targets: [{', '.join(names_of(meters)[:targets])}]"
-    text = site_text(meters, MONTHS).replace("forecast_targets: [m00000]", wanted)
-    (folder / "site.yaml").write_text(text)
+    (folder / "site.yaml").write_text(site_text(meters, MONTHS, targets))
     site = load_site(folder / "site.yaml")
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     found = World(site, Lake(folder / "lake", store))

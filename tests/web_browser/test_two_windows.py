@@ -3,7 +3,7 @@
 import itertools
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -106,7 +106,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def plant(tmp_path: Path, broker: Broker) -> Iterator[Path]:
-    """A project whose one meter tells its register over the broker twenty times a second, and its collector."""
+    """A project whose one meter is heard over the broker, and its collector; nothing is told yet."""
     folder, site, stop = tmp_path / "project", mqtt_site_of(1, port=broker.port), threading.Event()
     folder.mkdir()
     project_of(folder, site)
@@ -114,25 +114,49 @@ def plant(tmp_path: Path, broker: Broker) -> Iterator[Path]:
     project = load_project(folder, {})
     collecting = threading.Thread(target=run_collector, args=(project, [site]), kwargs={"stop": stop}, daemon=True)
     collecting.start()
-    meters = Meters(1, per_s=20, port=broker.port)
     yield folder
-    meters.rest()
     stop.set()
     collecting.join(20)
 
 
-def test_a_tile_greys_when_the_broker_dies_and_comes_back_with_it_each_value_once(
-    chromium: Browser, plant: Path, broker: Broker
+@pytest.fixture
+def telling(broker: Broker) -> Iterator[Callable[[], None]]:
+    """Has the plant's meter tell its register twenty times a second."""
+    begun: list[Meters] = []
+    yield lambda: begun.append(Meters(1, per_s=20, port=broker.port))
+    for each in begun:
+        each.rest()
+
+
+def test_a_page_that_is_open_before_anything_is_told_shows_the_first_value_by_itself(
+    chromium: Browser, plant: Path, telling: Callable[[], None]
 ) -> None:
+    with serving(plant, None, VERA) as site:
+        context = chromium.new_context(base_url=site.url)
+        watched = Watched(context)
+        tile = watched.page.locator("[data-live]")
+        watched.page.goto("/live?site=plant")
+        expect(tile).to_have_count(0)
+        telling()
+        expect(tile).to_have_count(1, timeout=30_000)
+        assert watched.complaints == []
+        context.close()
+
+
+def test_a_tile_greys_when_the_broker_dies_and_comes_back_with_it_each_value_once(
+    chromium: Browser, plant: Path, broker: Broker, telling: Callable[[], None]
+) -> None:
+    telling()
     with serving(plant, None, VERA) as site:
         context = chromium.new_context(base_url=site.url)
         watched = Watched(context)
         page = watched.page
         page.goto("/live?site=plant")
+        tile, value = page.locator("[data-live]"), page.locator("[data-live-value]")
+        # Whether or not the first value came before the page did.
+        expect(tile).to_have_count(1, timeout=30_000)
         page.evaluate(LISTEN)
         page.wait_for_function(LATER, arg=[MORE])
-        tile, value = page.locator("[data-live]"), page.locator("[data-live-value]")
-        expect(tile).to_have_count(1)
         expect(tile).not_to_have_class(re.compile("live-(old|gone)"))
         limit_s = float(str(tile.get_attribute("data-live-limits")).split()[0])
         broker.kill()

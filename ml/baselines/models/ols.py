@@ -146,10 +146,11 @@ def _infer(
     y: Vector, trial: Trial, features: Sequence[str], confidence: float
 ) -> tuple[tuple[Coefficient, ...], FitStatistics, BandTerms]:
     """Coefficients with their intervals, the statistics of the fit in and out of sample, and what its band needs."""
-    import statsmodels.api as sm
+    # Not statsmodels.api, which loads every model there is: most of a second of each process.
+    from statsmodels.regression.linear_model import OLS
 
     design = trial.design(features)
-    fit = sm.OLS(y, design).fit()
+    fit = OLS(y, design).fit()
     bounds = np.asarray(fit.conf_int(alpha=1.0 - confidence))
     vif = variance_inflation(design, np.ones(len(y)))
     terms = tuple(

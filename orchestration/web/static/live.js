@@ -43,7 +43,7 @@
   const listen = (site, named) => {
     const asked = new URLSearchParams({ site });
     const points = [...named.keys()].join(",");
-    if (named.size <= NAMED && points.length <= LONGEST) asked.set("points", points);
+    if (points && named.size <= NAMED && points.length <= LONGEST) asked.set("points", points);
     const source = new EventSource(`/api/v1/ems/live/stream?${asked}`);
     const of = (event) => {
       const told = JSON.parse(event.data);
@@ -51,6 +51,7 @@
     };
     source.addEventListener("value", (event) => {
       const [told, mine] = of(event);
+      if (named.size === 0) location.reload();
       for (const tile of mine) {
         tile.text = number(told);
         tile.told = since(told.age_s);
@@ -74,6 +75,9 @@
     addEventListener("pagehide", () => source.close(), { once: true });
   };
 
+  // Of a site that has told nothing yet there is no tile to write into: its first value asks for the page again.
+  const first = document.querySelector("main[data-live-first]");
+  if (first) tiles.set(first.dataset.liveFirst, new Map());
   if (tiles.size === 0) return;
   for (const [site, named] of tiles) listen(site, named);
   setInterval(() => all().forEach(draw), 1000);
@@ -83,8 +87,8 @@
   summary.setAttribute("aria-live", "polite");
   document.querySelector("main").append(summary);
   setInterval(() => {
-    const first = all()[0];
-    const unit = first.card.querySelector(".unit");
-    if (first.told) say(summary, `${first.shown.textContent} ${unit ? unit.textContent : ""}`);
+    const [shown] = all();
+    const unit = shown && shown.card.querySelector(".unit");
+    if (shown && shown.told) say(summary, `${shown.shown.textContent} ${unit ? unit.textContent : ""}`);
   }, SUMMARY_MS);
 })();
