@@ -6,7 +6,7 @@ import pytest
 
 from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.warehouse import warehouse
-from assets.stores.warehouse.full_build import build_anew
+from assets.stores.warehouse.full_build import PlannedNode, build_anew
 from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, held_open, load_sources
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
@@ -14,6 +14,7 @@ from orchestration.warehouse.dbt import full_build
 from orchestration.warehouse.dbt_compiled import full_build_of
 from tests.dbt.conftest import World
 
+MANY_ROWS = "create table rows as select i, i % 7 as k, repeat('x', 20) || i as s from range(30000) as made (i)"
 RELATIONS = """
     select table_schema, table_name, table_type from information_schema.tables
     where table_schema in ('staging', 'intermediate', 'marts') order by all
@@ -63,6 +64,34 @@ def test_every_table_view_and_verdict_is_the_one_of_dbt(
                         f"select count(*) from (from {left} except all from {right})"
                     ).fetchall()
                     assert rows == (0,), name
+
+
+def test_a_table_is_made_wherever_in_its_making_the_memory_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
+    with held_open(target):
+        with duckdb_session(target.duckdb_file) as connection:
+            connection.execute(MANY_ROWS)
+        for kib in range(560, 960, 8):
+            monkeypatch.setattr(warehouse, "_MEMORY", f"{kib}KiB")
+            node = PlannedNode(
+                unique_id=f"model.meterloom.m{kib}",
+                name=f"m{kib}",
+                resource_type="model",
+                stages=("kpi",),
+                layer="marts",
+                kind="table",
+                tested_model="",
+                sql="select a.k, b.s from rows a, (from rows where i < 5000 order by s) b where a.i < 3",
+            )
+            # The second is made in place of the first.
+            for _ in range(2):
+                outcome = build_anew(target, [node])
+                assert outcome.is_success, outcome.nodes[-1].message
+    with duckdb_session(target.duckdb_file) as connection:
+        for layer, name, _ in connection.execute(RELATIONS).fetchall():
+            assert connection.execute(f"select count(*) from {layer}.{name}").fetchall() == [(15_000,)]
 
 
 def test_what_dbt_makes_with_more_than_one_statement_is_refused_by_name() -> None:

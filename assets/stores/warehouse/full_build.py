@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, let_go, within_memory
+from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, fill_within_memory, let_go, within_memory
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 
@@ -76,8 +76,10 @@ def _outcomes(connection: "duckdb.DuckDBPyConnection", nodes: list[PlannedNode])
                 former = kinds.get((node.layer, node.name), node.kind)
                 if former != node.kind:
                     connection.execute(f"drop {former} {node.layer}.{node.name}")
-                made = f"create or replace {node.kind} {node.layer}.{node.name} as ({node.sql}\n)"
-                within_memory(connection, made)
+                if node.kind == "table":
+                    fill_within_memory(connection, f"{node.layer}.{node.name}", node.sql)
+                else:
+                    connection.execute(f"create or replace view {node.layer}.{node.name} as ({node.sql}\n)")
             status = "success" if node.kind != "test" else "fail" if wrong else "pass"
             message = f"{wrong} rows are wrong" if wrong else ""
         except duckdb.Error as error:

@@ -126,15 +126,46 @@ def _stream(target: WarehouseTarget, folder: Path, name: str, site_id: str, year
 
 
 def within_memory(connection: "duckdb.DuckDBPyConnection", statement: str) -> list[tuple[Any, ...]]:
-    """The statement's rows, in little memory where DuckDB can spill all that it holds; else in what it needs."""
+    """The rows that a statement asks for, in little memory where DuckDB can spill all that it holds; else in what it
+    needs.
+
+    Only for what makes no entry in the catalog: see `fill_within_memory`.
+    """
     import duckdb
 
     try:
         connection.execute(f"set memory_limit = '{_MEMORY}'")
-        return connection.execute(statement).fetchall()
+        rows = connection.execute(statement).fetchall()
     except duckdb.OutOfMemoryException:
         connection.execute("reset memory_limit")
         return connection.execute(statement).fetchall()
+    connection.execute("reset memory_limit")
+    return rows
+
+
+def fill_within_memory(connection: "duckdb.DuckDBPyConnection", table: str, select: str) -> None:
+    """Make a table anew of a SELECT's rows, in memory as `within_memory`; until it stands whole the former does.
+
+    Only the rows are made in little memory. Where DuckDB finds none to note how an entry of its catalog is undone, the
+    entry stays behind, half made, and the table can be made by nobody until the file is closed.
+    """
+    import duckdb
+
+    made = f"create or replace table {table} as ({select}\n)"
+    connection.begin()
+    try:
+        connection.execute(f"{made} with no data")
+        connection.execute(f"set memory_limit = '{_MEMORY}'")
+        connection.execute(f"insert into {table} ({select}\n)")
+    except duckdb.Error as error:
+        connection.rollback()
+        connection.execute("reset memory_limit")
+        if not isinstance(error, duckdb.OutOfMemoryException):
+            raise
+        connection.execute(made)
+    else:
+        connection.execute("reset memory_limit")
+        connection.commit()
 
 
 def let_go(connection: "duckdb.DuckDBPyConnection") -> None:
