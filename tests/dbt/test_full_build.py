@@ -66,6 +66,20 @@ def test_every_table_view_and_verdict_is_the_one_of_dbt(
                     assert rows == (0,), name
 
 
+def node_of(name: str, sql: str) -> PlannedNode:
+    """A table of marts."""
+    return PlannedNode(
+        unique_id=f"model.meterloom.{name}",
+        name=name,
+        resource_type="model",
+        stages=("kpi",),
+        layer="marts",
+        kind="table",
+        tested_model="",
+        sql=sql,
+    )
+
+
 def test_a_table_is_made_wherever_in_its_making_the_memory_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,23 +89,31 @@ def test_a_table_is_made_wherever_in_its_making_the_memory_ends(
             connection.execute(MANY_ROWS)
         for kib in range(560, 960, 8):
             monkeypatch.setattr(warehouse, "_MEMORY", f"{kib}KiB")
-            node = PlannedNode(
-                unique_id=f"model.meterloom.m{kib}",
-                name=f"m{kib}",
-                resource_type="model",
-                stages=("kpi",),
-                layer="marts",
-                kind="table",
-                tested_model="",
-                sql="select a.k, b.s from rows a, (from rows where i < 5000 order by s) b where a.i < 3",
+            made = node_of(
+                f"m{kib}", "select a.k, b.s from rows a, (from rows where i < 5000 order by s) b where a.i < 3"
             )
             # The second is made in place of the first.
             for _ in range(2):
-                outcome = build_anew(target, [node])
+                outcome = build_anew(target, [made])
                 assert outcome.is_success, outcome.nodes[-1].message
     with duckdb_session(target.duckdb_file) as connection:
-        for layer, name, _ in connection.execute(RELATIONS).fetchall():
-            assert connection.execute(f"select count(*) from {layer}.{name}").fetchall() == [(15_000,)]
+        there = [name for _, name, _ in connection.execute(RELATIONS).fetchall()]
+        assert there == [f"m{kib}" for kib in range(560, 960, 8)]
+        for name in there:
+            assert connection.execute(f"select count(k) from marts.{name}").fetchall() == [(15_000,)]
+
+
+def test_all_rows_are_seen_of_a_table_that_several_threads_made(tmp_path: Path) -> None:
+    # More than one block of rows, and of no order that would keep one thread behind another.
+    target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
+    with held_open(target), duckdb_session(target.duckdb_file) as connection:
+        connection.execute("create table rows as select i // 4 as hour, i % 200 as k from range(600000) as made (i)")
+        for _ in range(2):
+            made = node_of("many", "select hour, k, count(*) as n from rows group by all")
+            assert build_anew(target, [made]).is_success
+            # By the connection that made it too: whoever opens the file anew sees all.
+            (found,) = connection.execute("select count(*), count(k), sum(n) from marts.many").fetchall()
+            assert found == (600_000, 600_000, 600_000)
 
 
 def test_what_dbt_makes_with_more_than_one_statement_is_refused_by_name() -> None:

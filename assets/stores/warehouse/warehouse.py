@@ -151,21 +151,27 @@ def fill_within_memory(connection: "duckdb.DuckDBPyConnection", table: str, sele
     """
     import duckdb
 
-    made = f"create or replace table {table} as ({select}\n)"
-    connection.begin()
+    made = f"as ({select}\n)"
+    # A transaction of its own: rows that several threads put into a table of the same transaction are seen by nobody.
+    connection.execute(f"create or replace table {table}__made {made} with no data")
     try:
-        connection.execute(f"{made} with no data")
         connection.execute(f"set memory_limit = '{_MEMORY}'")
-        connection.execute(f"insert into {table} ({select}\n)")
+        connection.execute(f"insert into {table}__made ({select}\n)")
     except duckdb.Error as error:
-        connection.rollback()
         connection.execute("reset memory_limit")
+        connection.execute(f"drop table {table}__made")
         if not isinstance(error, duckdb.OutOfMemoryException):
             raise
-        connection.execute(made)
-    else:
-        connection.execute("reset memory_limit")
-        connection.commit()
+        connection.execute(f"create or replace table {table} {made}")
+        return
+    connection.execute("reset memory_limit")
+    for statement in (
+        "begin",
+        f"drop table if exists {table}",
+        f"alter table {table}__made rename to {table.rpartition('.')[2]}",
+        "commit",
+    ):
+        connection.execute(statement)
 
 
 def let_go(connection: "duckdb.DuckDBPyConnection") -> None:
