@@ -37,7 +37,7 @@ check: setup
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m pytest -q tests/test_layers.py tests/test_sizes.py
 
-# How heavy the house is: lines, folders, names, imports, circles, and the slowest tests.
+# How heavy the house is: lines, imports, circles, and the slowest tests.
 house: setup
 	@$(PYTHON) -m tests.house
 

@@ -1,4 +1,4 @@
-"""Lines, folders, names, imports and circles of the code outside tests, read from the files themselves."""
+"""Lines, imports and circles of the code outside tests, read from the files themselves."""
 
 import ast
 import subprocess
@@ -11,8 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")
 # What is read as code; pages in place of pictures will be counted when there are some.
 COUNTED = (".py", ".sql", ".css", ".js", ".html")
-# One idea at several ranks has one name: the shell of a room, and where a process begins.
-SHARED_BY_DESIGN = ("__init__", "defs", "main")
 
 
 @cache
@@ -47,20 +45,6 @@ def modules() -> Mapping[str, Path]:
         for place in rooms
         if place.parts[0] in ROOMS and place.name != "__init__.py"
     }
-
-
-def crowded(limit: int = 15) -> dict[str, int]:
-    """Folders with more modules than the limit, subfolders left out."""
-    found = Counter(name.rpartition(".")[0] for name in modules())
-    return {folder: count for folder, count in sorted(found.items()) if count > limit}
-
-
-def shared_names() -> dict[str, list[str]]:
-    """Module names that more than one folder has."""
-    found = defaultdict(list)
-    for name in modules():
-        found[name.rpartition(".")[2]].append(name)
-    return {name: each for name, each in sorted(found.items()) if len(each) > 1 and name not in SHARED_BY_DESIGN}
 
 
 @cache

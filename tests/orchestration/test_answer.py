@@ -170,8 +170,3 @@ def test_nothing_below_the_command_line_knows_it() -> None:
     assert len(files) > 400
     texts = {path.name: path.read_text() for path in files}
     assert [name for name, text in texts.items() if "orchestration.cli" in text or '/ "cli"' in text] == []
-
-
-def test_no_folder_of_the_command_line_holds_more_than_fifteen_modules() -> None:
-    folders = {path.parent for path in CLI.rglob("*.py")}
-    assert {folder.name: n for folder in folders if (n := len(list(folder.glob("[!_]*.py")))) > 15} == {}
