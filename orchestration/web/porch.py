@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from anyio import to_thread
 from starlette.datastructures import MutableHeaders
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
 from orchestration.web.live_socket import over_socket
+from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
 
@@ -37,14 +38,6 @@ HEADERS = {
 }
 EXPORTS = ("text/csv", "application/vnd.", "application/pdf", "application/zip", "application/octet-stream")
 logger = logging.getLogger("meterloom.web")
-
-
-class _Refused(Exception):
-    """Refused before anybody was asked who it is."""
-
-    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        self.problem = Problem(status=status, code=code, detail=detail, headers=headers)
 
 
 class Porch:
@@ -79,8 +72,6 @@ class Porch:
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.
             return
-        except _Refused as refused:
-            await _say(request, refused.problem, outward)
         except Exception as fault:
             await _say(request, _problem(fault), outward)
         await self._note(request, outward)
@@ -111,53 +102,41 @@ class Porch:
             logger.warning("a request that was given up ended with %r", task.exception())
 
     def _check_heads(self, request: Request) -> None:
-        """Raises _Refused for what no handler need see."""
+        """Raises Refused for what no handler need see."""
         scope, headers = request.scope, request.headers
         raw = scope.get("raw_path") or scope["path"].encode()
         query = scope["query_string"]
-        if self._hosts is not None and headers.get("host", "").lower() not in self._hosts:
-            raise _Refused(421, "foreign_host", "this server does not go by that name")
+        if self._hosts is not None:
+            check_host(request, self._hosts)
         if request.method not in METHODS or any(name in headers for name in OVERRIDES):
-            raise _Refused(405, "wrong_method", "this method is not answered here", Allow=", ".join(METHODS))
+            raise Refused(405, "wrong_method", "this method is not answered here", Allow=", ".join(METHODS))
         if len(raw) + len(query) > LONGEST_ADDRESS:
-            raise _Refused(414, "address_too_long", f"an address has at most {LONGEST_ADDRESS} bytes")
+            raise Refused(414, "address_too_long", f"an address has at most {LONGEST_ADDRESS} bytes")
         if b"mlk_" in raw + query or "mlk_" in scope["path"]:
             said = "a key in an address ends in logs: revoke it, and send another as a header"
-            raise _Refused(400, "key_in_address", said)
+            raise Refused(400, "key_in_address", said)
         if not scope["path"].isprintable() or "\\" in scope["path"] or "//" in scope["path"]:
-            raise _Refused(404, "no_such_page", "there is nothing at this address")
+            raise Refused(404, "no_such_page", "there is nothing at this address")
         if any(part in ("..", ".") for part in scope["path"].split("/")):
-            raise _Refused(404, "no_such_page", "there is nothing at this address")
+            raise Refused(404, "no_such_page", "there is nothing at this address")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length[:12]) > LARGEST_BODY or len(length) > 12:
-            raise _Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
+            raise Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
         if request.method not in SAFE or "is_socket" in scope:
-            self._check_origin(request)
-
-    def _check_origin(self, request: Request) -> None:
-        """Raises _Refused for an act that another page sends by somebody's browser."""
-        fetched, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        own = (f"{request.url.scheme}://{request.headers.get('host', '')}".lower(), *self._origins)
-        # To say no-referrer makes a browser send a form's origin as null; Sec-Fetch-Site no page can write itself.
-        is_hidden = origin == "null" and fetched == "same-origin"
-        is_foreign = origin is not None and origin.lower() not in own and not is_hidden
-        # A form without either comes from no browser of today; a machine has its key.
-        is_nowhere = fetched is None and origin is None and "authorization" not in request.headers
-        if is_foreign or is_nowhere or fetched not in (None, "same-origin", "none"):
-            raise _Refused(403, "foreign_origin", "this was sent from another page than ours")
+            check_origin(request, self._origins)
 
     async def _read(self, request: Request, receive: Receive) -> Receive:
-        """Take in the whole body, look whether it is what it says, and hand it on. Raises _Refused."""
+        """Take in the whole body, look whether it is what it says, and hand it on. Raises Refused."""
         try:
             body = await asyncio.wait_for(_body(request), REQUEST_S)
         except TimeoutError:
             said = f"the body was not complete after {REQUEST_S:g} s"
-            raise _Refused(408, "too_slow", said, Connection="close") from None
+            raise Refused(408, "too_slow", said, Connection="close") from None
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise _Refused(415, "packed", "expected a body that is not packed")
+            raise Refused(415, "packed", "expected a body that is not packed")
         if body and kind not in (FORM, JSON):
-            raise _Refused(415, "wrong_format", f"expected {JSON} or {FORM}")
+            raise Refused(415, "wrong_format", f"expected {JSON} or {FORM}")
         request.state.body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         form = _form(body) if kind == FORM else {}
         if body and kind == JSON:
@@ -259,31 +238,31 @@ async def _body(request: Request) -> bytes:
         size += len(part)
         # A sender that names no length is stopped here.
         if size > LARGEST_BODY:
-            raise _Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
+            raise Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
         parts.append(part)
     return b"".join(parts)
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """The fields of a form. Raises _Refused."""
+    """The fields of a form. Raises Refused."""
     try:
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=200, errors="strict"
         )
     except ValueError as error:
-        raise _Refused(400, "bad_form", "this cannot be read as a form of at most 200 fields") from error
+        raise Refused(400, "bad_form", "this cannot be read as a form of at most 200 fields") from error
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _Refused(400, "bad_form", "a field stands twice in the form")
+        raise Refused(400, "bad_form", "a field stands twice in the form")
     return found
 
 
 def _check_json(body: bytes) -> None:
-    """Raises _Refused for what a careful reader would not take for JSON."""
+    """Raises Refused for what a careful reader would not take for JSON."""
     try:
         json.loads(body, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise _Refused(422, "not_json", f"this cannot be read as JSON: {_why(error)}") from error
+        raise Refused(422, "not_json", f"this cannot be read as JSON: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:
@@ -306,15 +285,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
     return found
-
-
-def own_hosts(*urls: str) -> frozenset[str]:
-    """What a browser names in Host for these addresses; for a loopback one, all its names."""
-    found = set()
-    for url in urls:
-        parts = urlsplit(url)
-        usual = {"https": 443, "http": 80}.get(parts.scheme)
-        port = "" if parts.port in (None, usual) else f":{parts.port}"
-        names = ["localhost", "127.0.0.1", "[::1]"] if parts.hostname in ("127.0.0.1", "localhost", "::1") else []
-        found |= {f"{name}{port}" for name in [parts.netloc.rpartition(":")[0] if port else parts.netloc, *names]}
-    return frozenset(each.lower() for each in found)

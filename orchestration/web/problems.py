@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.web.ask import Ask
+from orchestration.web.own_origin import Refused
 from orchestration.web.people.allowances import TooMany
 from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn
 from orchestration.web.work import JOBS, BeingBuilt
@@ -66,6 +67,8 @@ class Problem(Model):
 
 def problem_of(fault: Exception) -> Problem:
     """What is told of a fault. A bug tells an incident number alone, under which the log holds the rest."""
+    if isinstance(fault, Refused):
+        return Problem(status=fault.status, code=fault.code, detail=fault.detail, headers=fault.headers)
     if isinstance(fault, NotSignedIn):
         return Problem(status=401, code="not_signed_in", detail="sign in first, or send a key that holds today")
     if isinstance(fault, NotAllowed):

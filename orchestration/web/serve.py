@@ -33,8 +33,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     # Many ask it, and it stays as small as it began: DuckDB, SciPy, dbt and all countries' calendars run beside it.
     give_away(apart)
     from orchestration.web.app import make_app
+    from orchestration.web.own_origin import own_hosts
     from orchestration.web.people.sign_in import SignIn
-    from orchestration.web.porch import own_hosts
 
     scheme = "https" if server.certificate_file else "http"
     bound = f"{scheme}://{server.web_host}:{server.web_port}"

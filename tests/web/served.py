@@ -11,8 +11,8 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
+from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.sign_in import SignIn
-from orchestration.web.porch import own_hosts
 from tests.web.asking import HOST, Browser
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)

@@ -26,8 +26,8 @@ from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
 from orchestration.supervised import supervisor
 from orchestration.supervised.children import Children
+from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.invite import first_invited, invitation_link
-from orchestration.web.porch import own_hosts
 from orchestration.web.serve import check_server
 from tests.web.served import NOW, PASSWORD, SITE, Served, people_text
 

@@ -18,8 +18,8 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
+from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.sign_in import SignIn
-from orchestration.web.porch import own_hosts
 from tests.conftest import MUST_NOT_SKIP
 from tests.web_browser.small_project import NOW, make_small_project
 
