@@ -9,6 +9,7 @@ import polars as pl
 
 from data_quality.contracts import text as text_of
 from data_quality.contracts.errors import BadRow
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import ColumnMap, Site
 
@@ -97,7 +98,8 @@ class Parsed:
     channels: what the file states and what cannot be a reading (a register's state, amounts without unit or time);
     channels_are_all: they tell of every row too, so that none is to be counted from the accepted rows;
     commodities: per meter id, where the format says it; values: all fields of a file of named fields; reading: how
-    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which register_intervals.py makes rows of.
+    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which register_intervals.py makes rows of;
+    findings: what a person should know of single rows that were taken.
     """
 
     rows: pl.DataFrame
@@ -110,6 +112,7 @@ class Parsed:
     values: tuple[FieldValue, ...] = ()
     reading: dict[str, str] = field(default_factory=dict)
     states: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATE_SCHEMA))
+    findings: tuple[Finding, ...] = ()
 
 
 class Reader(Protocol):
@@ -166,6 +169,7 @@ def joined(parts: list[Parsed]) -> Parsed:
         values=parts[0].values,
         reading=parts[0].reading,
         states=pl.concat([part.states for part in parts]).unique(maintain_order=True),
+        findings=tuple(one for part in parts for one in part.findings),
     )
 
 

@@ -48,7 +48,8 @@ class SniffReport(Model):
     """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty.
 
     reading: how a table was read (separator, decimal mark, dates, zone, columns), so that it can be seen before use;
-    findings: what cumulative registers did (rollover, exchange, a fall that nobody explains);
+    findings: what cumulative registers did (rollover, exchange, a fall that nobody explains), and bills whose hour of
+    a clock change was put right;
     proposal: a column map for a table that needs one, as far as the content and the site say it; proposal_yaml: the
     same for a person to complete; questions: what is open in it; confidence: 0..1 with its reasons, 1 for a file that
     needs no map. A proposal is for a person to accept, never applied here.
@@ -197,7 +198,7 @@ def read_file(
         channels=(() if parsed.channels_are_all else _channels(rows, site, parsed.commodities)) + parsed.channels,
         values=parsed.values,
         reading=parsed.reading,
-        findings=counted.findings,
+        findings=parsed.findings + counted.findings,
     )
     # Formats without columns cannot say so themselves: their map does.
     is_synthetic = parsed.is_synthetic or any(each.is_synthetic for each in maps)

@@ -4,14 +4,10 @@ import csv
 import gzip
 import time
 import xml.etree.ElementTree as Tree
-from datetime import date, datetime, timedelta
-from datetime import time as clock
+from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -397,47 +393,3 @@ def test_sums_are_those_of_a_plain_second_count(tmp_path: Path, values: list[int
     assert report.accepted_rows + report.rejected_rows == len(numbers) or report.verdict == "reject"
     if report.verdict == "accept":
         assert Decimal(str(only(report).sum)) == sum(wanted)
-
-
-def bills(zone: str, days: list[str], value: int = 100) -> str:
-    """Billing periods from local midnight to local midnight, each as long as its dates have days of 24 hours."""
-    starts = [datetime.combine(date.fromisoformat(day), clock(), ZoneInfo(zone)) for day in days]
-    lengths = [(date.fromisoformat(b) - date.fromisoformat(a)).days * 86_400 for a, b in pairwise(days)]
-    return "".join(reading(int(at.timestamp()), value, length) for at, length in zip(starts, lengths, strict=False))
-
-
-def test_bills_that_overlap_by_the_hour_of_a_clock_change_are_the_same_instants_in_local_time(tmp_path: Path) -> None:
-    days = ["2025-01-10", "2025-02-10", "2025-03-12", "2025-04-11", "2025-10-10", "2025-11-10", "2025-12-10"]
-    path = tmp_path / "bills.xml"
-    path.write_text(document(bills("America/New_York", days), "<uom>169</uom>", service="1"))
-    held = sniff_file(path)
-    assert (held.reasons, only(held).sum) == ({"overlapping_interval": 2}, 400.0)
-    found = read_file(path, tz="America/New_York")
-    assert (found.report.verdict, found.report.reasons) == ("accept_with_warning", {})
-    assert (only(found.report).intervals, only(found.report).sum) == (6, 600.0)
-    assert found.report.warnings == {"clock_change_mended": 2}
-    ends = found.rows.select(end=pl.col("interval_start_utc") + pl.duration(minutes="source_minutes"))["end"]
-    assert [end.astimezone(ZoneInfo("America/New_York")).date().isoformat() for end in ends] == days[1:]
-
-
-@pytest.mark.parametrize(
-    ("zone", "begins", "warnings", "rejected"),
-    [
-        ("America/New_York", "2025-03-12T04:00Z", {"clock_change_mended": 1}, False),
-        ("America/New_York", "2025-03-12T04:30Z", {}, True),
-        ("America/New_York", "2025-03-12T03:00Z", {}, True),
-        ("America/New_York", "2025-03-13T04:00Z", {}, False),
-        ("Etc/GMT+5", "2025-03-12T04:00Z", {}, True),
-    ],
-    ids=["the change", "half of it", "twice it", "a day later", "a clock without summer time"],
-)
-def test_an_overlap_that_no_clock_change_explains_stays_a_reject(
-    tmp_path: Path, zone: str, begins: str, warnings: dict[str, int], rejected: bool
-) -> None:
-    month = 30 * 86_400
-    path = tmp_path / "bills.xml"
-    second = int(datetime.fromisoformat(begins).timestamp())
-    rows = reading(int(datetime.fromisoformat("2025-02-10T05:00Z").timestamp()), 1, month) + reading(second, 1, month)
-    path.write_text(document(rows, "<uom>169</uom>", service="1"))
-    report = sniff_file(path, tz=zone)
-    assert (report.warnings, "overlapping_interval" in report.reasons) == (warnings, rejected)

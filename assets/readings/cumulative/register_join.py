@@ -108,7 +108,7 @@ def _with(read: FileRead, counted: Intervals) -> FileRead:
             "rejected_rows": rejects.height,
             "reasons": counts,
             "warnings": kept,
-            "findings": counted.findings,
+            "findings": (*(one for one in read.report.findings if one not in read.counted.findings), *counted.findings),
         }
     )
     return replace(read, report=report, rows=rows, rejects=rejects, counted=counted)

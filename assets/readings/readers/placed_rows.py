@@ -4,7 +4,9 @@ The same promises as judged_table.py makes for tables of columns: nothing is los
 one or the site's meters is rejected with its line.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -17,11 +19,12 @@ from assets.readings.parsed import (
     UNSEEN,
     ReadRequest,
 )
+from assets.readings.readers.clock_changes import SIZES_S, Join, clock_of, hour_finding, unknown_clock
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.values import IMPLAUSIBLE
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import WORST_FIRST
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
 # What a reader hands over: its foreign meter id and a second name of the same meter (or null), the instant at which
@@ -45,15 +48,19 @@ STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
-_DAY_MINUTES = 24 * 60
+# The day on which summer time begins has 23 hours.
+_SHORTEST_DAY_MINUTES = 23 * 60
+# Fifty years of bills; a hostile file has more.
+MAX_FINDINGS = 100
 _KEY = ["meter", "register"]
 
 
 class Sieve:
-    """Rows still good (PLACED_SCHEMA), what was taken out, and what was noticed."""
+    """Rows still good (PLACED_SCHEMA), what was taken out, and what was noticed: counts, and findings."""
 
     def __init__(self, frame: pl.DataFrame, warnings: dict[str, int] | None = None) -> None:
         self.frame, self.warnings = frame, dict(warnings or {})
+        self.findings: tuple[Finding, ...] = ()
         self._rejects: list[pl.DataFrame] = []
         self._single: list[tuple[int, str, str, str]] = []
 
@@ -79,6 +86,10 @@ class Sieve:
         if count:
             self.warnings[code] = self.warnings.get(code, 0) + count
 
+    def find(self, finding: Finding) -> None:
+        """Keep a finding, of the first MAX_FINDINGS."""
+        self.findings = (*self.findings, finding)[:MAX_FINDINGS]
+
     def join(self, other: "Sieve") -> None:
         """Take over what another sieve took out and noticed."""
         self._rejects += other._rejects
@@ -92,8 +103,8 @@ class Sieve:
         return pl.concat([pl.DataFrame(self._single, schema=REJECT_SCHEMA, orient="row"), *parts])
 
 
-def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
-    """The good rows as PARSED_SCHEMA; the others are in the sieve's rejects."""
+def place_rows(sieve: Sieve, request: ReadRequest, own_clock: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """The good rows as PARSED_SCHEMA; the others are in the sieve's rejects. own_clock: LocalTimeParameters' leaves."""
     _check_values(sieve)
     _name_meters(sieve, request)
     if request.site is not None:
@@ -106,7 +117,7 @@ def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
     sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
     _check_times(sieve, request.now_utc)
     _drop_duplicates(sieve)
-    _mend_days(sieve, request)
+    _mend_clock_changes(sieve, request, own_clock)
     _drop_overlaps(sieve)
     _drop_zeros(sieve, request)
     return sieve.frame.select(
@@ -228,24 +239,42 @@ def _drop_duplicates(sieve: Sieve) -> None:
     sieve.warn("duplicate_rows", height - sieve.frame.height)
 
 
-def _mend_days(sieve: Sieve, request: ReadRequest) -> None:
-    """Periods of whole days of 24 h whose next begins by the same local clock that many dates later, as those of bills
-    do: where a clock change lies between, they last until that next one, an hour less or more than they state.
+def _mend_clock_changes(sieve: Sieve, request: ReadRequest, own_clock: Mapping[str, str] | None) -> None:
+    """Periods of days, as those of bills, that overlap the next or leave a gap by the hour of a clock change: they
+    last until that next one, an hour less or more than they state, and a finding names the hour.
     """
     mapping, site = request.mapping, request.site
-    time_zone = (mapping.zone if mapping else None) or request.tz or (site.time_zone if site else None)
-    minutes = pl.col("minutes")
-    if time_zone is None or not sieve.frame.select((minutes % _DAY_MINUTES == 0).any()).item():
+    stated = (mapping.zone if mapping else None) or request.tz or (site.time_zone if site else None)
+    is_long = pl.col("minutes") >= _SHORTEST_DAY_MINUTES
+    if not sieve.frame.select(is_long.any()).item():
         return
-    zone(time_zone)
-    local = pl.col("start").dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
-    stated = pl.duration(minutes="minutes")
-    elapsed = (pl.col("start").shift(-1) - pl.col("start")).over(_KEY)
-    is_same_clock = (local.shift(-1) - local).over(_KEY) == stated
-    is_odd = ((minutes % _DAY_MINUTES == 0) & is_same_clock & (elapsed != stated)).fill_null(value=False)
-    sieve.warn("clock_change_mended", int(sieve.frame.select(is_odd.sum()).item()))
-    whole = elapsed.dt.total_minutes().cast(pl.Int32)
-    sieve.frame = sieve.frame.with_columns(minutes=pl.when(is_odd).then(whole).otherwise(minutes))
+    joins = _joins(sieve.frame.with_row_index("_row").filter(is_long))
+    odd = [row for row in joins if row[0].off_s]
+    if not odd:
+        return
+    clock = clock_of([join for join, _ in joins], stated=stated, own=own_clock)
+    mended: dict[int, int] = {}
+    for join, row in odd:
+        if clock is not None and (change := clock.change_of(join)) is not None:
+            mended[row["_row"]] = (join.next_s - join.start_s) // 60
+            sieve.find(hour_finding(join, change, clock, f"{row['meter']}.{row['register']}", row["line"]))
+    if clock is None:
+        sieve.find(unknown_clock(len(odd)))
+    sieve.warn("clock_change_mended", len(mended))
+    rows = pl.int_range(pl.len(), dtype=pl.UInt32)
+    minutes = rows.replace_strict(mended, default=pl.col("minutes"), return_dtype=pl.Int32) if mended else "minutes"
+    sieve.frame = sieve.frame.with_columns(minutes=minutes)
+
+
+def _joins(long: pl.DataFrame) -> list[tuple[Join, dict[str, Any]]]:
+    """Periods whose next begins where they end, give or take a clock change, with their rows."""
+    start = pl.col("start").dt.epoch("s")
+    following = start.shift(-1).over(_KEY)
+    end = start + pl.col("minutes").cast(pl.Int64) * 60
+    near = long.with_columns(_start=start, _end=end, _next=following).filter(
+        (pl.col("_next") - pl.col("_end")).abs().is_in([0, *SIZES_S])
+    )
+    return [(Join(row["_start"], row["_end"], row["_next"]), row) for row in near.iter_rows(named=True)]
 
 
 def _drop_zeros(sieve: Sieve, request: ReadRequest) -> None:

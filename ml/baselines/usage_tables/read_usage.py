@@ -290,7 +290,7 @@ def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> l
     rejects = found.rejects.filter(~is_end) if last is not None else found.rejects
     doubles = found.report.warnings.get("duplicate_rows", 0)
     same = count_finding("duplicate_rows", doubles, f"rows of {path.name} stand there twice: counted once")
-    findings = [] if same is None else [same]
+    findings = [*found.report.findings, *([] if same is None else [same])]
     if rejects.is_empty():
         return findings
     reasons = {str(reason): int(count) for reason, count in rejects["reason"].value_counts().sort("reason").rows()}

@@ -19,7 +19,7 @@ from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
-from orchestration.cli.answer import BAD_INPUT, DONE, Answer
+from orchestration.cli.answer import BAD_INPUT, DONE, Answer, finding_lines
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import MapOption, column_map
 
@@ -140,6 +140,7 @@ def report_lines(report: SniffReport) -> str:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())
         lines.append(f"  {report.rejected_rows} rows refused: {reasons}")
     lines += [f"  note: {name} {count}" for name, count in report.warnings.items()]
+    lines += [one_line(line, 300) for line in finding_lines(report.findings)]
     if report.reading:
         lines.append("  read as: " + "; ".join(f"{name} {text}" for name, text in report.reading.items()))
     for channel in report.channels:

@@ -43,7 +43,7 @@ class Espi:
     """Reader of Green Button files."""
 
     name = "espi"
-    version = "2"
+    version = "3"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Any markup: what is none of ours is refused with its reason when it is read."""
@@ -64,7 +64,7 @@ class Espi:
         if feed.rows.is_empty():
             raise BadInput("a Green Button document without any IntervalReading", line=1, reason="no_rows")
         channels = _channels(feed, request)
-        return _parsed(_rows(feed, channels), channels, request)
+        return _parsed(_rows(feed, channels), channels, request, feed.local_time)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,9 @@ def _worst(text: str) -> int:
     return int(next((code for code in WORST_FIRST if code in codes), QualityCode.QUESTIONABLE))
 
 
-def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest) -> Parsed:
+def _parsed(
+    frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest, local_time: dict[str, str] | None
+) -> Parsed:
     sieve = Sieve(frame)
     sieve.warn("non_integer_epoch", int(frame["_is_decimal"].sum()))
     _take_meaningless(sieve)
@@ -182,7 +184,7 @@ def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest)
     registers, stated = _registers(sieve)
     sieve.take("unknown_interval", pl.col("minutes").is_null(), "a duration of whole minutes", pl.col("_duration"))
     sieve.frame = sieve.frame.select(pl.col(name).cast(dtype) for name, dtype in PLACED_SCHEMA.items())
-    rows = place_rows(sieve, request)
+    rows = place_rows(sieve, request, local_time)
     states = place_states(registers, sieve, request)
     names = meter_names(request)
     commodities = {
@@ -197,6 +199,7 @@ def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest)
         channels=held + stated,
         commodities=commodities,
         states=states,
+        findings=sieve.findings,
     )
 
 

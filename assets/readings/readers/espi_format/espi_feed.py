@@ -61,12 +61,19 @@ class Feed:
     meter_readings: list[Part] = field(default_factory=list)
     reading_types: list[Part] = field(default_factory=list)
     blocks: list[Part] = field(default_factory=list)
+    local_times: list[Part] = field(default_factory=list)
     rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROW_SCHEMA))
 
     @property
     def is_green_button(self) -> bool:
         """True where at least one part of a Green Button document was found."""
         return bool(self.usage_points or self.meter_readings or self.reading_types or self.blocks)
+
+    @property
+    def local_time(self) -> dict[str, str] | None:
+        """The leaves of the document's LocalTimeParameters; None where it has none, or several that differ."""
+        distinct = [part.fields for part in self.local_times if part.fields != self.local_times[0].fields]
+        return None if distinct or not self.local_times else self.local_times[0].fields
 
 
 class FeedVisitor:
@@ -79,6 +86,7 @@ class FeedVisitor:
             "MeterReading": self.feed.meter_readings,
             "ReadingType": self.feed.reading_types,
             "IntervalBlock": self.feed.blocks,
+            "LocalTimeParameters": self.feed.local_times,
         }
         self._entry = Entry()
         self._path: list[str] = []

@@ -106,6 +106,7 @@ def read_found(found: Found, request: ReadRequest) -> Parsed:
         warnings=sieve.warnings,
         channels=_channels(found, named, request.site),
         channels_are_all=True,
+        findings=sieve.findings,
     )
 
 

@@ -81,6 +81,7 @@ class JsonRows:
             rejects=sieve.rejects(),
             warnings=sieve.warnings,
             is_synthetic=is_synthetic or any(each.is_synthetic for each in sources),
+            findings=sieve.findings,
         )
 
 
