@@ -9,6 +9,7 @@ from data_quality.contracts.settings import Project
 BETA_NOTICES = ("Parameter `backfill_policy`", "Class `MultiPartitionMapping`")
 POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
 TEMPLATES = Path(__file__).parent
+WORKSPACE = TEMPLATES / "workspace.yaml"
 
 
 def write_instance(project: Project) -> Path:

@@ -30,7 +30,7 @@ from orchestration.instance.by_bucket import decide
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
-from orchestration.instance.write import instance_environment
+from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
@@ -178,12 +178,11 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
         raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
-    workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
     with live_sites(project, sites, say=say, allow_fallback=True) as live:
         children, behind = live.children, len(live.children)
         if workers:
             live.environment |= _workers(project, workers, children, say, environment=live.environment)
-        parts = [("dagster", _dagster(dagster_port, workspace)), ("mlflow", _mlflow(project, mlflow_port))]
+        parts = [("dagster", _dagster(dagster_port)), ("mlflow", _mlflow(project, mlflow_port))]
         if is_pushed:
             module = "controls.collector.receive_main"
             parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
@@ -268,12 +267,12 @@ def _watch(project: Project, sites: Mapping[str, Site], children: Children, stop
         children.keep_up(say, time.monotonic())
 
 
-def _dagster(port: int, workspace: Path) -> list[str]:
+def _dagster(port: int) -> list[str]:
     return [
         str(Path(sys.executable).parent / "dagster"),
         "dev",
         "--workspace",
-        str(workspace),
+        str(WORKSPACE),
         "--host",
         "127.0.0.1",
         "--port",

@@ -26,11 +26,12 @@ from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from data_quality.contracts.work.beside import call
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
+from orchestration.warehouse.dbt_folder import state_folder
 
 T = TypeVar("T")
 
 PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
-STATE_DIR = PROJECT_DIR / "target"
+STATE_DIR = state_folder(PROJECT_DIR)
 # dbt's adapters and the environment are one per process.
 _ONE_AT_A_TIME = threading.Lock()
 # What was parsed -> the parsed project: later runs of this process parse nothing.
@@ -113,8 +114,11 @@ def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
     """What is read of a kept file; dbt compiles where there is none of this project."""
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}{suffix}"
+    # Never made, or of another form: made anew. Without the lock: it appears whole, and may lie where nobody writes.
+    with suppress(FileNotFoundError, BadInput, ValidationError):
+        return read(kept)
     with _locked(folder):
-        # Never made, or of another form: made anew.
+        # Another process may have made it meanwhile.
         with suppress(FileNotFoundError, BadInput, ValidationError):
             return read(kept)
         # It takes 130 MB and gives nothing back.

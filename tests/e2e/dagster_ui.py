@@ -62,11 +62,13 @@ class Dagster:
 
 
 @contextmanager
-def everything_up(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Dagster]:
-    """`meterloom up` in that project, on free ports, until the block ends."""
+def everything_up(
+    folder: Path, environment: Mapping[str, str] | None = None, *, programs: Path = Path(sys.executable).parent
+) -> Iterator[Dagster]:
+    """`meterloom up` in that project, on free ports, until the block ends. programs: where `meterloom` is installed."""
     (folder / "meterloom.yaml").write_text("server: {dagster_port: 0, mlflow_port: 0, modbus_port: 0}\n")
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "meterloom"), "up", "--project", str(folder)],
+        [str(programs / "meterloom"), "up", "--project", str(folder)],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
