@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from assets.stores.revisions import migrate
 from assets.stores.schema import tables_seals
 from assets.stores.unreachable import reaching
+from data_quality.contracts.database import address_of
 
 DatabaseError = sa.exc.SQLAlchemyError
 # Before a second and a third try to connect to a server, where nothing was said yet; half of it is left to chance.
@@ -87,6 +88,11 @@ class Store:
             return
         with reaching(self._url), self._connect().execution_options(meterloom_read=True) as connection:
             yield connection
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a file, or host:port/name, never with a password."""
+        return address_of(self._url).removeprefix("sqlite:///")
 
     def close(self) -> None:
         """Give back every connection."""

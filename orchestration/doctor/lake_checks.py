@@ -1,7 +1,8 @@
-"""What the doctor says of the lake's files: each against the digest of the manifest, and what no manifest row names."""
+"""What the doctor says of the lake: whose it is, each file against the manifest's digest, and what nobody names."""
 
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import orphans
+from assets.stores.lake.lake_ledger import refusal
 from assets.stores.lake.merges import known_paths
 from orchestration.doctor.reachable import item
 
@@ -10,7 +11,11 @@ SHOWN = 3
 
 
 def check(lake: Lake, site_ids: list[str]) -> list[dict[str, str]]:
-    """A line for the readings, with each damaged file and its source by name, and one for files of stopped writers."""
+    """A line for the readings, with each damaged file and its source by name, and one for files of stopped writers;
+    where the lake is not this store's, that alone: every file of it would be told.
+    """
+    if said := refusal(lake.store, lake.kept):
+        return [item(f"{NAME} ledger", "fail", *said.rsplit("; ", 1))]
     damaged = [fault for site_id in site_ids for fault in lake.damage(site_id)]
     if damaged:
         more = f" and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
@@ -22,5 +27,5 @@ def check(lake: Lake, site_ids: list[str]) -> list[dict[str, str]]:
     left = orphans(lake.root, known_paths(lake.store))
     if left:
         said = f"{len(left)} file(s) of a writer that was stopped, {left[0].relative_to(lake.root)} among them"
-        found.append(item(f"{NAME} leftovers", "warn", said, "the next 'meterloom ingest' removes them"))
+        found.append(item(f"{NAME} leftovers", "warn", said, "the next 'meterloom ingest' sets them aside"))
     return found

@@ -21,7 +21,7 @@ from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
 from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
-from assets.stores.lake.lake import Lake, digest_of
+from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.site_versions import site_version
 from assets.stores.warehouse.kpi_definitions import Definitions
@@ -358,7 +358,7 @@ class Sources:
         span = f"{site.site_id}/{start_utc:%Y-%m-%dT%H:%MZ}/{end_utc:%Y-%m-%dT%H:%MZ}"
         digest = self.keep(
             ("digest", site.site_id, start, end, as_of_utc),
-            lambda: digest_of(self._entries(site.site_id, start_utc, end_utc, as_of_utc)),
+            lambda: self.lake.digest_of(self._entries(site.site_id, start_utc, end_utc, as_of_utc)),
         )
         return TraceInput(kind="lake", id=span, role="readings", sha256=digest)
 

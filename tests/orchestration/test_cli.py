@@ -195,7 +195,8 @@ def test_a_stateless_command_starts_without_dagster() -> None:
     assert answer.stdout.strip() == "False"
 
 
-def test_a_sweep_lists_or_deletes_what_no_batch_names(project: Path) -> None:
+def test_a_sweep_lists_or_sets_aside_what_no_batch_names(project: Path) -> None:
+    assert run("lake", "adopt", folder=project)[0] == 0
     left = project / "var" / "lake" / "readings" / "site=my_site" / "m=2025-01" / "part-left.parquet"
     left.parent.mkdir(parents=True, exist_ok=True)
     left.write_bytes(b"half")
@@ -206,3 +207,5 @@ def test_a_sweep_lists_or_deletes_what_no_batch_names(project: Path) -> None:
         assert code == 0, error
         assert json.loads(out)["bytes"] == 4 * before
         assert left.exists() == stands
+    [kept] = (project / "var" / "lake" / "set-aside").rglob("part-left.parquet")
+    assert kept.read_bytes() == b"half"

@@ -165,7 +165,7 @@ def test_the_doctor_names_damaged_files_and_leftovers(bench: Bench) -> None:
     assert (leftover["status"], ".tmp-0123" in leftover["detail"]) == ("warn", True)
 
 
-def test_what_a_stopped_writer_left_goes_with_the_next_one_that_is_alone(bench: Bench) -> None:
+def test_what_a_stopped_writer_left_is_set_aside_by_the_next_one_that_is_alone(bench: Bench) -> None:
     january, _, _ = two_batches(bench)
     left = [january.parent / ".tmp-0123", january.parent / "part-ffff.parquet"]
     for path in left:
@@ -180,5 +180,8 @@ def test_what_a_stopped_writer_left_goes_with_the_next_one_that_is_alone(bench: 
     os.close(other)
     bench.ingest(HEADER + quarter_rows("main", [4, 4], "2025-01-03T00:00"), name="fourth.csv")
     assert not any(path.exists() for path in left)
+    assert sorted(path.name for path in (bench.lake.root / "set-aside").rglob("*") if path.is_file()) == [
+        ".tmp-0123", "part-ffff.parquet", "why.json",
+    ]  # fmt: skip
     assert lake_files.orphans(bench.lake.root, known_paths(bench.lake.store)) == []
     assert bench.values() == [1, 9, 3, 3, 3, 4, 4, 7]

@@ -75,7 +75,7 @@ def storm(folder: Path, line: Faulty, *, puts: int, seed: int) -> Storm:
         found.counts = line.counts
     line.begin(seed, 0.0)
     found.swept = len(sweep(lake, now_utc=datetime.now(UTC) + timedelta(days=2)))
-    found.left = len({each.key for each in files.list("")} ^ set(known_paths(store)))
+    found.left = len({each.key for each in files.list("readings/")} ^ set(known_paths(store)))
     # As a machine reads that has no copy yet, through the failing line.
     line.begin(seed + 1, RATE / 3)
     there = BucketFiles(folder / "elsewhere", address, pause_s=0.002, timeout_s=20)

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.stores.lake import compact as compaction
+from assets.stores.lake.batches import manifest_of_batch
 from assets.stores.lake.bucket_files import BucketFiles
 from assets.stores.lake.compact import Merged, compact
 from assets.stores.lake.files import FileStore
-from assets.stores.lake.lake import Lake, manifest_of_batch
+from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import MERGES, known_paths
 from assets.stores.lake.sweep import leftovers, sweep
 from assets.stores.transactions import open_store
@@ -269,5 +270,5 @@ def test_no_row_is_lost_or_doubled_when_merges_go_through_a_line_that_fails(
         assert answers(lake) == before
     list(compact(lake, clock=clock))
     sweep(lake, now_utc=late(clock))
-    assert {each.key for each in files.list("")} <= set(known_paths(opened))
+    assert {each.key for each in files.list("readings/")} <= set(known_paths(opened))
     opened.close()

@@ -129,7 +129,7 @@ def test_a_copy_that_is_altered_here_is_fetched_again_and_a_file_that_is_lost_th
     assert lake.damage("plant") == []
 
 
-def test_what_a_stopped_writer_left_is_swept_after_a_day_and_nothing_else(
+def test_what_a_stopped_writer_left_is_set_aside_after_a_day_and_nothing_else(
     kept: FileStore, store: Store, clock: FixedClock
 ) -> None:
     lake = Lake(kept.root, store, kept=kept)
@@ -143,6 +143,8 @@ def test_what_a_stopped_writer_left_is_swept_after_a_day_and_nothing_else(
     assert kept.size_bytes(left) == 4
     assert [each.key for each in sweep(lake, now_utc=late)] == [left]
     assert kept.size_bytes(left) is None
+    [aside] = (each.key for each in kept.list("set-aside/") if each.key.endswith(left))
+    assert kept.fetch(aside, kept.root / "looked at") == hashlib.sha256(b"left").hexdigest()
     assert lake.current("plant")["value"].to_list() == [1]
 
 

@@ -11,6 +11,7 @@ from assets.stores.schema.tables_readings import batches, lake_manifest
 from assets.stores.transactions import Store
 
 _BATCHES = AppendOnly(batches, dict, order=("recorded_at_utc", "batch_id"))
+_MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 
 
 def batches_of_source(store: Store, *, site_id: str, source_sha256: str) -> list[dict[str, Any]]:
@@ -26,6 +27,11 @@ def batches_of_reader(store: Store, site_id: str, reader: str) -> list[str]:
 def named_batches(store: Store, batch_ids: Iterable[str]) -> list[dict[str, Any]]:
     """The batches of these ids."""
     return _BATCHES.rows(store, batch_id=sorted(set(batch_ids)))
+
+
+def manifest_of_batch(store: Store, batch_id: str) -> list[dict[str, Any]]:
+    """The manifest rows of one batch, in order."""
+    return _MANIFEST.rows(store, batch_id=batch_id)
 
 
 def days_recorded_after(

@@ -142,6 +142,28 @@ class BucketFiles(FileStore):
         super().delete(key)
         self._asked(lambda: obstore.delete(self._bucket, key))
 
+    def move(self, key: str, to: str) -> None:
+        """As on a disk, in the bucket; a copy stays here. What is taken away stands under its other key first."""
+        self._send(to, self.fetch(key, self.root / to))
+        self.delete(key)
+
+    def note(self, key: str, content: bytes) -> None:
+        """As on a disk, and read back."""
+
+        def put() -> None:
+            obstore.put(self._bucket, key, content, use_multipart=False)
+            if bytes(obstore.get(self._bucket, key).bytes()) != content:
+                raise _AgainError
+
+        self._asked(put)
+
+    def noted(self, key: str) -> bytes | None:
+        """As on a disk."""
+        try:
+            return self._asked(lambda: bytes(obstore.get(self._bucket, key).bytes()))
+        except FileNotFoundError:
+            return None
+
     def put_again(self, key: str) -> None:
         """Put the copy in place of what stands in the bucket."""
         self._asked(lambda: obstore.delete(self._bucket, key))

@@ -97,7 +97,8 @@ def _merge(lake: Lake, entries: list[Entry], *, clock: Clock, is_dry_run: bool) 
                 expect_in_time(began_utc, clock.now_utc())
                 if taken is None:
                     append(connection, lake_merges, [{"path": path, **stated} for path in paths])
-            is_recorded = taken is None
+                    # Whether a commit that fails from here on was taken, nobody knows: the file stays.
+                    is_recorded = True
         finally:
             if not is_recorded:
                 # What a bucket does not give back now is swept later.

@@ -1,10 +1,11 @@
-"""Digests of many spans of the lake at once: what staleness asks about every stored report."""
+"""Digests of spans of the lake: of one, and of many at once, which staleness asks about every stored report."""
 
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,13 @@ from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.transactions import Store
 
 Span = tuple[str, datetime, datetime]
+
+
+def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Digest of the partitions that these manifest rows name."""
+    # Sorted as below: both ways must give one digest, in whatever order batches were recorded.
+    hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | None = None) -> dict[Span, str]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.stores.whole_file import appear_whole
+from assets.stores.whole_file import appear_whole, sync_folder, write_whole
 from data_quality.contracts.errors import OurFault
 
 
@@ -72,6 +72,24 @@ class FileStore:
     def delete(self, key: str) -> None:
         """Let nothing stand there; nothing may stand there already. Raises OSError, Unreachable."""
         (self.root / key).unlink(missing_ok=True)
+
+    def move(self, key: str, to: str) -> None:
+        """Let a file stand under another key, under which nothing stands. Raises OurFault, OSError, Unreachable."""
+        path, target = self.root / key, self.root / to
+        if target.exists():
+            raise self.taken(to)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.rename(target)
+        sync_folder(target.parent)
+
+    def note(self, key: str, content: bytes) -> None:
+        """Write a small file in place of what stands there. Raises OSError, Unreachable."""
+        write_whole(self.root / key, content)
+
+    def noted(self, key: str) -> bytes | None:
+        """What `note` wrote last; None where nothing stands there. Raises OSError, Unreachable."""
+        path = self.root / key
+        return path.read_bytes() if path.is_file() else None
 
     def put_again(self, key: str) -> None:
         """Put the file that stands here, where it is kept elsewhere too and is lost or altered there."""

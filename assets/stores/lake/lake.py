@@ -1,9 +1,8 @@
 """The readings lake: immutable Parquet files, made visible by one manifest transaction (trace.md, ADR 0001)."""
 
-import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
@@ -16,11 +15,14 @@ from pydantic import Field
 
 from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.digests import digest_of
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
+from assets.stores.lake.lake_ledger import expect_own, note_progress
 from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
-from assets.stores.lake.merges import Places, as_written, known_paths, merged_entry, take_out
+from assets.stores.lake.merges import Places, as_written, merged_entry, take_out
+from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.seals import append, append_row
@@ -109,6 +111,7 @@ class Lake:
     ) -> None:
         self.root, self.store, self.known_at_utc = root, store, known_at_utc
         self.kept = kept or FileStore(root)
+        self.digest_of = digest_of
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
         """The batch that brought this very file for this site, if any did."""
@@ -147,12 +150,18 @@ class Lake:
         with self.writing():
             return self._write_batch(info, plan, clock=clock)
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Hold the place of a writer, whose files no manifest row names yet."""
-        return writing(self.root, lambda: known_paths(self.store))
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the place of a writer, whose files no manifest row names yet. Raises Unreachable where the lake is not
+        this store's: nothing has changed then.
+        """
+        expect_own(self.store, self.kept)
+        with writing(self.root, lambda: tidy(self.store, self.kept)):
+            yield
+            note_progress(self.store, self.kept)
 
     def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
-        began_utc, written = clock.now_utc(), _Written()
+        began_utc, written, is_named = clock.now_utc(), _Written(), False
         try:
             for left in reversed(range(self.kept.rounds)):
                 # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
@@ -172,9 +181,12 @@ class Lake:
                     if not (is_overtaken and left):
                         expect_in_time(began_utc, clock.now_utc())
                         _record(connection, info, stamp, written)
+                        # Whether a commit that fails from here on was taken, nobody knows: the files stay.
+                        is_named = True
                         break
         except BaseException:
-            self._discard(written)
+            if not is_named:
+                self._discard(written)
             raise
         days = tuple(sorted({entry["day"] for entry in written.entries}))
         return BatchResult(batch_id=stamp.batch_id, recorded_at_utc=recorded_at, days=days, **written.counts)
@@ -282,8 +294,8 @@ class Lake:
         whole = set(into.values()) - set(self.faults([merged_entry(each) for each in merges.values()]))
         for merged in whole:
             rows = {path: _MANIFEST.rows(self.store, path=path) for path in into if into[path] == merged}
-            # A writer too: another who is alone would take what is half written for a leftover.
-            with self.writing():
+            # Named files alone, so it is no matter whose lake it is; another who is alone sees a writer.
+            with writing(self.root):
                 take_out(self.root, merged, rows)
         return entries, self.faults(entries) if whole else wrong
 
@@ -433,13 +445,6 @@ class Lake:
         }
 
 
-def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
-    """Digest of the partitions that these manifest rows name."""
-    # Sorted as digests.py sorts: both ways must give one digest, in whatever order batches were recorded.
-    hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
 def path_of(site_id: str, day: date, batch_id: str) -> str:
     """Where under the lake's root a batch keeps the month of a day."""
     return f"{READINGS}/site={site_id}/m={day:%Y-%m}/part-{batch_id}.parquet"
@@ -462,11 +467,6 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
         "unchanged_rows": decided.unchanged_rows,
     }
     return BlockPlan(blocks=blocks_of(rows), counts=counts)
-
-
-def manifest_of_batch(store: Store, batch_id: str) -> list[dict[str, Any]]:
-    """The manifest rows of one batch, in order."""
-    return _MANIFEST.rows(store, batch_id=batch_id)
 
 
 def _record(connection: sa.Connection, info: BatchInfo, stamp: Stamp, written: "_Written") -> None:

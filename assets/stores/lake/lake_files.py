@@ -1,5 +1,5 @@
 """Are the lake's files still what was written? Compared with the manifest's digests before a file is read, once a file
-and process; what is left of a writer that was stopped goes with the next writer that is alone.
+and process. And the place of a writer, which others of this machine see.
 """
 
 import fcntl
@@ -97,19 +97,25 @@ def orphans(root: Path, known: Iterable[str]) -> list[Path]:
 
 
 @contextmanager
-def writing(root: Path, known: Callable[[], Iterable[str]]) -> Iterator[None]:
-    """Hold the place of a writer. The first time in a process, where no other writes: what nobody names is removed.
-
-    known: the paths that manifest rows name; asked only then.
-    """
+def writing(root: Path, tidy: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the place of a writer. tidy: called the first time in a process that no other writes."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (root / LOCK).open("a") as lock:
         if root not in _tidied and _is_alone(lock.fileno()):
-            for path in orphans(root, known()):
-                path.unlink(missing_ok=True)
+            tidy()
             _tidied.add(root)
         # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.
         fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Keep every writer of this machine away. Raises Unreachable where one is at work."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / LOCK).open("a") as lock:
+        if not _is_alone(lock.fileno()):
+            raise Unreachable(f"{root}: another process writes to the lake: wait for it or stop it, and run this again")
         yield
 
 

@@ -22,6 +22,7 @@ from assets.stores.whole_file import appear_whole
 
 Entry = Mapping[str, Any]
 MERGES = AppendOnly(lake_merges, dict, order=("recorded_at_utc", "path"))
+_MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 # The manifest row of a file that stands in another, as it was written.
 OWN = "own"
 
@@ -37,7 +38,7 @@ class Places:
             query = query.where(month >= months[0].replace(day=1))
         if months[1] is not None:
             query = query.where(month <= months[1])
-        self._into = {str(row["path"]): row for row in store.rows(query)}
+        self._store, self._into = store, {str(row["path"]): row for row in store.rows(query)}
 
     def last(self, path: str, as_of_utc: datetime | None = None) -> dict[str, Any] | None:
         """The merge whose file holds the rows of that path; None where they stand there, or more than was known then.
@@ -48,6 +49,11 @@ class Places:
         while (each := self._into.get(path)) is not None:
             found, path = each, str(each["merged_path"])
         return None if found is None or (as_of_utc is not None and found["newest_utc"] > as_of_utc) else found
+
+    def now(self) -> set[str]:
+        """Every file that holds rows now: those of the store's manifest, and the merged ones in place of theirs."""
+        paths = {str(row["path"]) for row in self._store.rows(sa.select(lake_manifest.c.path).distinct())}
+        return {str(found["merged_path"]) if (found := self.last(path)) else path for path in paths}
 
     def placed(self, entries: Iterable[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
         """Manifest rows with path and digest of the file that holds their rows now."""
@@ -64,6 +70,19 @@ def known_paths(store: Store) -> list[str]:
     """Every file that a manifest row or a merge names, of all sites."""
     columns = lake_manifest.c.path, lake_merges.c.merged_path
     return [str(value) for each in columns for row in store.rows(sa.select(each).distinct()) for value in row.values()]
+
+
+def entries_of(store: Store, paths: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Path -> its manifest rows, or what stands for them of a merged file; paths that nobody names are left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    names = list(paths)
+    # A statement carries so many names.
+    for some in (names[start : start + 500] for start in range(0, len(names), 500)):
+        for row in _MANIFEST.rows(store, path=some):
+            found.setdefault(str(row["path"]), []).append(row)
+        for row in MERGES.rows(store, merged_path=some):
+            found.setdefault(str(row["merged_path"]), []).append(merged_entry(row))
+    return found
 
 
 def merged_entry(merge: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,29 +5,32 @@ from typing import Annotated
 import typer
 
 from assets.stores.lake.compact import compact
+from assets.stores.lake.lake_ledger import Adopted, adopt, restore
 from assets.stores.lake.sweep import leftovers, sweep
-from orchestration.cli.answer import Answer, Table
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
 
 MERGED = "site_id | month | files | bytes before: {bytes_before:,} | bytes after: {bytes_after:,}"
-FILES = "key | bytes: {size_bytes:,} | since: {changed_utc}"
+FILES = "key | bytes: {size_bytes:,} | since: {changed_utc} | rows in a merged file: {is_merged}"
+SHOWN = 5
 
 
 @command("lake sweep", takes=PROJECT, example="--dry-run")
 def sweep_lake(
     call: Call,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and move or delete nothing.")] = False,
 ) -> Answer:
-    """Delete the files that stopped writers left in the lake more than a day ago: no batch names them."""
+    """Set aside what stopped writers left in the lake a day ago; delete files whose rows stand in a merged one."""
     lake, now_utc = call.project.lake, call.clock.now_utc()
     call.doing(f"looking through {lake.kept.address}")
     found = leftovers(lake, now_utc=now_utc) if dry_run else sweep(lake, now_utc=now_utc)
-    total = sum(each.size_bytes for each in found)
-    done = "would be deleted" if dry_run else "deleted"
+    total, merged = sum(each.size_bytes for each in found), sum(each.is_merged for each in found)
+    would = "would be " if dry_run else ""
+    said = f"{len(found) - merged} file(s) that no batch names {would}set aside, {merged} merged file(s) {would}deleted"
     return Answer(
-        {"files": [each._asdict() for each in found], "bytes": total, "is_deleted": not dry_run},
+        {"files": [each._asdict() for each in found], "bytes": total, "is_swept": not dry_run},
         Table("files", FILES),
-        text=f"{len(found)} file(s) that no batch names, {total:,} bytes, {done}" if found else "nothing is left over",
+        text=f"{said}; {total:,} bytes" if found else "nothing is left over",
     )
 
 
@@ -52,3 +55,28 @@ def compact_lake(
         if found
         else "no month of a site has files to merge",
     )
+
+
+@command("lake adopt", takes=PROJECT)
+def adopt_lake(call: Call) -> Answer:
+    """Make lake and store one again: what the store names comes back, what it does not name is set aside."""
+    lake = call.project.lake
+    call.doing(f"looking through {lake.kept.address}")
+    return _adopted(adopt(lake.store, lake.kept))
+
+
+@command("lake restore", takes=PROJECT)
+def restore_lake(call: Call) -> Answer:
+    """Give files that were set aside their place back, where the store names them and they are as written."""
+    lake = call.project.lake
+    call.doing(f"looking through {lake.kept.address}")
+    return _adopted(restore(lake.store, lake.kept))
+
+
+def _adopted(found: Adopted) -> Answer:
+    said = f"{len(found.returned)} file(s) are back in their place, {len(found.set_aside)} set aside"
+    if found.missing:
+        more = f" and {len(found.missing) - SHOWN} more" if len(found.missing) > SHOWN else ""
+        said += f"; {len(found.missing)} that the store names are missing: {', '.join(found.missing[:SHOWN])}{more}"
+        said += "; ingest their sources again, or restore them from a backup"
+    return Answer(found._asdict(), text=said, exit_code=CHECK_FAILED if found.missing else DONE)
