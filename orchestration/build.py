@@ -1,10 +1,12 @@
 """Put the graph together. Tests swap a resource or an asset here and nowhere else."""
 
+import os
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
 
 import assets.bills.defs
 import assets.feeds.defs
@@ -37,6 +39,8 @@ SHELLS: Sequence[ModuleType] = (
     controls.defs,
     reports.defs,
 )
+# Steps to be nicer by: they get a tenth of a processor that others want, and all of one that nobody wants.
+BACKGROUND = 10
 SENSORS = [landing, lake_changes, enpi_changes, baseline_changes, report_changes, plan_changes, dispatch_slots]
 
 
@@ -67,8 +71,19 @@ def build_defs(
     )
 
 
+def _in_the_background(context: dg.InitExecutorContext) -> dg.Executor:
+    """Dagster's multiprocess executor at low priority: its steps leave the processor to releases and plans."""
+    os.nice(BACKGROUND)
+    return dg.multiprocess_executor.executor_creation_fn(context)  # type: ignore[misc]  # It has one.
+
+
 # Two steps at once: a factory PC has two cores to spare. The fork server keeps the imports.
-EXECUTOR = dg.multiprocess_executor.configured(
+EXECUTOR = dg.ExecutorDefinition(
+    name="multiprocess",
+    config_schema=dg.multiprocess_executor.config_schema.as_field(),
+    requirements=multiple_process_executor_requirements(),
+    executor_creation_fn=_in_the_background,
+).configured(
     {
         "max_concurrent": 2,
         "start_method": {"forkserver": {"preload_modules": ["orchestration.definitions"]}},

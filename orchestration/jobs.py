@@ -103,6 +103,8 @@ plan = dg.define_asset_job(
     ),
     # The solver stops after 30 s; this ends what hangs, before the next quarter hours pile up behind it.
     tags={"dagster/max_runtime": "300"},
+    # One step: a process of its own would first load everything once more.
+    executor_def=dg.in_process_executor,
 )
 dispatch = dg.define_asset_job(
     "dispatch",
@@ -112,6 +114,8 @@ dispatch = dg.define_asset_job(
         "mode allows. Asked for by the sensor dispatch_slots; never repeated by itself."
     ),
     tags=ACTS_ON_HARDWARE,
+    # Between its queue and the release lies the start of one process, not of two.
+    executor_def=dg.in_process_executor,
 )
 execution = dg.define_asset_job(
     "execution",
