@@ -75,6 +75,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
+        now_utc=None if ask is None else ask.now_utc,
         ours=lambda text: page_word(text, locale),
         # A report reads as it was published, whoever looks.
         word=lambda text: page_word(text, "en" if page.told_in else locale),
@@ -92,7 +93,11 @@ def _scripts(page: Page) -> list[str]:
     """Scripts that the page has work for; without any it is sent none."""
     blocks = [block for part in page.parts for block in part.blocks]
     names = ["uplot.js", "chart.js"] if any(isinstance(block, Plot) for block in blocks) else []
-    return names + (["live.js"] if page.awaits or any(each.live for each in _widgets(blocks)) else [])
+    return names + (
+        ["live.js"]
+        if page.awaits or any(each.value is not None and each.value.live for each in _widgets(blocks))
+        else []
+    )
 
 
 def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:

@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from data_quality.contracts.live.live_value import LiveValue
+from data_quality.contracts.live.live_value import GONE_S, LiveValue
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Picture, Steps, Widget
-from reports.pages.why_links import WHY
-from reports.pages.widgets.live_kw import GONE_S, age_words, beat_words, decimals_of, limits_s
+from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph, Tone
 from reports.svg.spark import spark_svg
 from reports.texts.locales import named
-from reports.texts.numbers import MISSING, format_number, unit_text
+from reports.texts.numbers import format_number, unit_text
 
 NOT_EVIDENCE = "A live value is for looking and for guards. No report, bill or figure rests on it."
 Told = Sequence[tuple[datetime, SourceState]]
@@ -39,7 +38,7 @@ def live_page(
     states = {state.source_id: (at_utc, state) for at_utc, state in told}
     for source_id in sorted({each.source_id for each in values} | set(states)):
         tiles = [
-            point_tile(each, address, site=site, now_utc=now_utc, minutes=minutes, every_s=every_s.get(source_id, 0.0))
+            point_tile(each, address, site=site, now_utc=now_utc, minutes=minutes, every_s=every_s)
             for each in values
             if each.source_id == source_id
         ]
@@ -70,32 +69,17 @@ def _key(value: LiveValue) -> str:
 
 def point_tile(
     value: LiveValue, address: Address, *, site: Site, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]],
-    every_s: float,
+    every_s: Mapping[str, float],
 ) -> Widget:  # fmt: skip
-    """One point, grey and gone by `limits_s`."""
-    name, age_s = f"{value.source_id}/{value.point}", value.age_s(now_utc)
-    decimals = decimals_of(value.value, value.unit)
-    old_s, gone_s = limits_s(every_s)
-    is_gone = age_s > gone_s
+    """One point with its age and the means of its last minutes."""
+    name, decimals = f"{value.source_id}/{value.point}", decimals_of(value.value, value.unit)
     past = minutes.get(name, ())
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
-    number = Number(
-        label=named(name),
-        text=MISSING if is_gone else format_number(value.value, decimals=decimals, locale=address.locale),
-        unit=unit_text(value.unit),
-        note=value.quality,
-        why=address.href(WHY, site=site.site_id, scope=None, period=None, point=name),
-        tone="muted" if age_s > old_s else "plain",
-    )
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
-    return Widget(
-        key=_key(value), title=named(_in_words(site.stream_name(value.stream))), state="none" if is_gone else "value",
-        value=number,
-        reason=f"no value for {age_words(age_s)}" if is_gone else "",
-        numbers=(before,) if len(texts) > 1 else (), picture=_minutes(name, past, texts), live=f"{site.site_id}/{name}",
-        age=f"told {age_words(age_s)} ago{beat_words(every_s)}", live_limits_s=(old_s, gone_s),
-        live_beat=beat_words(every_s), is_synthetic=value.is_synthetic,
-    )  # fmt: skip
+    number = live_number(value, address, now_utc=now_utc, every_s=every_s).model_copy(update={"note": value.quality})
+    title = named(_in_words(site.stream_name(value.stream)))
+    tile = live_tile(_key(value), title, number, numbers=(before,) if len(texts) > 1 else ())
+    return tile.model_copy(update={"picture": _minutes(name, past, texts), "is_synthetic": value.is_synthetic})
 
 
 def _minutes(name: str, past: tuple[float, ...], texts: Sequence[str]) -> Picture | None:
@@ -113,7 +97,7 @@ def point_page(
     site: Site,
     told_by: Sequence[tuple[str, str]],
     now_utc: datetime,
-    every_s: float,
+    every_s: Mapping[str, float],
 ) -> Page:
     """Why a live number is what it is: who told it, how old it is, and which quarter hour will replace it.
 
@@ -131,7 +115,7 @@ def point_page(
     steps = [
         *told_by,
         ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})"),
-        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}, {age_words(value.age_s(now_utc))} ago"),
+        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
         ("Received", f"{value.received_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
         ("Quality", value.quality + (", simulated: nothing was measured" if value.is_synthetic else "")),
         ("Its minute", f"{value.minute_count} values, {value.minute_min:g} to {value.minute_max:g} "

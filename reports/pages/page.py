@@ -5,16 +5,38 @@ blocks of pages too; what only a page has stands here. Markup is made by the dra
 but for `Picture.svg`, which reports/svg makes.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
 from reports.pages.address import Address
 from reports.report_content import Chart, Paragraph, Table, Tone
 
 State = Literal["value", "finding", "none", "not_installed"]
+
+
+class Live(Model):
+    """What makes a number a live one, which the browser goes on showing as values come.
+
+    point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
+    band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
+    """
+
+    point: str
+    at_utc: datetime
+    limits_s: tuple[float, float]
+    band: Band
+    told: str
+    age: str
+
+    @property
+    def why_gone(self) -> str:
+        """Why it is not shown; no second age, for this does not go on."""
+        return f"no value for more than {self.limits_s[1]:g} s"
 
 
 class Number(Model):
@@ -31,6 +53,7 @@ class Number(Model):
     why: str = ""
     tone: Tone = "plain"
     figure_id: str = ""
+    live: Live | None = None
 
 
 class Picture(Model):
@@ -86,8 +109,7 @@ class Plot(Model):
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
 
-    live: the point whose newest value the browser shows here as it comes, `site/source/point`; live_limits_s: ages from
-    which it is grey, and from which there is none; live_beat: what is said of its source behind the age.
+    age: of what it shows; where its value is live, of that value.
     """
 
     key: str
@@ -101,9 +123,6 @@ class Widget(Model):
     picture: Picture | None = None
     table: Table | None = None
     link: str = ""
-    live: str = ""
-    live_limits_s: tuple[float, float] = (5.0, 60.0)
-    live_beat: str = ""
     is_synthetic: bool = False
 
     @model_validator(mode="after")

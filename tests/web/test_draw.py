@@ -19,6 +19,7 @@ from reports.pages.page import (
     Form,
     Input,
     Line,
+    Live,
     Number,
     Numbers,
     Option,
@@ -54,6 +55,8 @@ def table(text: str, key: str = "t") -> Table:
 def every_block(text: str) -> tuple[PageBlock, ...]:
     """One block of each kind with the text wherever one may stand."""
     number = Number(label=text, text=text, unit=text, note=text, why="/why?a=1&b=2")
+    live = Live(point=text, at_utc=NOW, limits_s=(5, 60), band="fresh", told=text, age=text)
+    told = number.model_copy(update={"live": live})
     series = (Series(name=text, role="actual", values=(1.0, None)),)
     finding = Finding(code="x", message=text)
     picture = Picture(key="k", title=text, svg=treemap_svg(text, [Tile(text, 1.0, text)]), caption=text)
@@ -71,8 +74,8 @@ def every_block(text: str) -> tuple[PageBlock, ...]:
         ),
         Cards(
             widgets=(
-                Widget(key="w", title=text, state="finding", value=number, age=text, numbers=(number,), link="/z",
-                       findings=(finding,), picture=picture, table=table(text, "tw"), live=text),
+                Widget(key="w", title=text, state="finding", value=told, age=text, numbers=(number, told), link="/z",
+                       findings=(finding,), picture=picture, table=table(text, "tw")),
                 Widget(key="n", title=text, state="none", reason=text),
                 Widget(key="i", title=text, state="not_installed", reason=text),
             )
@@ -101,7 +104,7 @@ def test_words_stay_words_in_every_block() -> None:
 def test_numbers_in_tables_and_tiles_open_their_why() -> None:
     leads = [each.get("href") for each in Seen(html_of(None, page("plain"))).of("a")]
     assert leads.count("/why?f=1&g=2") == 3
-    assert leads.count("/why?a=1&b=2") == 3
+    assert leads.count("/why?a=1&b=2") == 4
 
 
 def test_a_plot_says_its_values_in_json_and_in_a_table() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from assets.stores.live.live_store import LiveReader, LiveStore
-from data_quality.contracts.live.live_value import LiveValue
+from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards import live_feed
-from orchestration.web.boards.live_feed import LiveFeed, band_of
+from orchestration.web.boards.live_feed import LiveFeed
 from tests.web.live_told import SITE, Told, events, put, read_until
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from assets.stores.live.live_store import LiveReader, LiveStore
+from data_quality.contracts.live.live_value import band_of, limits_s
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
-from orchestration.web.boards.live_feed import LiveFeed, band_of
-from reports.pages.widgets.live_kw import limits_s
+from orchestration.web.boards.live_feed import LiveFeed
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.live_told import read_until, row
@@ -41,23 +41,25 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
     store.put([(*row("kw", 412.0, plant.NOON, site="plant")[:3], "main", *row("kw", 412.0, plant.NOON)[4:])])
     store.close()
 
-    def tile(path: str, age_s: int) -> tuple[str, str, str]:
+    def tile(path: str, age_s: int) -> tuple[str, str]:
         clock = FixedClock(plant.NOON + timedelta(seconds=age_s))
         page = Asking(project, clock, OLLI).get(path, [PAGE], site="plant").text
         card = re.search(r'<article[^>]*data-live="plant/line/kw".*?</article>', page, re.DOTALL)
         assert card
         assert 'data-live-limits="60.0 120.0"' in card[0]
-        tone = re.search(r'class="main tone-(\w+)"', card[0])
-        said = re.search(r"(?<=>)told [^<]*", card[0])
-        assert tone
-        assert said
-        return tone[1], said[0], "none" if "no value for" in card[0] else "value"
+        band = re.search(r'class="card live-(\w+)"', card[0])
+        told = re.findall(r"(?<=>)told [^<]*", card[0])
+        assert band
+        # One age, and a reason that names none.
+        assert len(told) == 1, told
+        assert "no value for more than 120 s" in card[0]
+        return band[1], told[0]
 
     try:
         for path in ("/board/ops", "/live"):
-            assert tile(path, 31) == ("plain", "told 31 s ago, asked every 30 s", "value")
-            assert tile(path, 61) == ("muted", "told 61 s ago, asked every 30 s", "value")
-            assert tile(path, 121)[2] == "none"
+            assert tile(path, 31) == ("fresh", "told 31 s ago, asked every 30 s")
+            assert tile(path, 61) == ("old", "told 61 s ago, asked every 30 s")
+            assert tile(path, 121) == ("gone", "told 2 min ago, asked every 30 s")
         page = Asking(project, FixedClock(plant.NOON), OLLI).get("/live", [PAGE], site="plant").text
         assert re.search(r"<h2[^>]*>\s*(<bdi>)?Filling line<", page)
     finally:

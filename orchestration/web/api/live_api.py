@@ -36,12 +36,14 @@ def feed_of(app: FastAPI) -> LiveFeed:
 @router.get("/live")
 def live(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
     """The newest value of every live point of a site, and the state of its sources."""
-    site_id, reader = ask.site().site_id, LiveReader(ask.project.project.live_dir)
+    site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
+    site_id, every_s = site.site_id, asked_every_s(site)
     return {
         "site": site_id,
         "now": ask.now_utc,
         "points": [
-            {"point": f"{each.source_id}/{each.point}", "stream": each.stream} | value_document(each, ask.now_utc)
+            {"point": f"{each.source_id}/{each.point}", "stream": each.stream}
+            | value_document(each, ask.now_utc, every_s.get(each.source_id, 0.0))
             for each in reader.values(site_id)
         ],
         "sources": [
@@ -56,13 +58,18 @@ def flow(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
     """Powers told live, by meter and the meter above it; a sum of them is nobody's measurement and stands nowhere."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     mains = set(total_meters(site, Carrier.ELECTRICITY))
-    powers = {each.stream: each for each in reader.values(site.site_id) if unit_of(each.unit).is_power}
+    every_s = asked_every_s(site)
+    powers = {
+        each.stream: value_document(each, ask.now_utc, every_s.get(each.source_id, 0.0))
+        for each in reader.values(site.site_id)
+        if unit_of(each.unit).is_power
+    }
     return {
         "site": site.site_id,
         "now": ask.now_utc,
         "meters": [
             {"meter": meter.meter_id, "parent": meter.parent_on(), "is_main": meter.meter_id in mains}
-            | (value_document(powers[meter.meter_id], ask.now_utc) if meter.meter_id in powers else {"value": None})
+            | powers.get(meter.meter_id, {"value": None})
             for meter in site.meters
         ],
         "is_evidence": False,

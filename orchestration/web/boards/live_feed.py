@@ -1,7 +1,8 @@
 """The live board as a stream of events: one thread asks the live store, whatever the number of viewers.
 
 Every event has a number that grows, also over a restart of the process. A viewer who reads slowly is given the newest
-value of each point and loses those between; never is an older value given after a newer one.
+value of each point and loses those between; never is an older value given after a newer one. The age of a value is
+counted when its event is sent, so that one that is sent anew is as old as it is.
 """
 
 import asyncio
@@ -10,16 +11,16 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from assets.stores.live.live_store import LiveReader
 from data_quality.contracts.errors import Unreachable
-from data_quality.contracts.live.live_value import LiveValue
+from data_quality.contracts.live.live_value import Band, LiveValue, band_of
 from data_quality.contracts.time import Clock
-from reports.pages.widgets.live_kw import decimals_of, limits_s
+from reports.pages.widgets.live_kw import decimals_of
 
 POLL_S = 0.25
 # Without a viewer nobody waits, but each minute's mean is to be in the picture of the last quarter hour.
@@ -33,12 +34,25 @@ _STATES_EVERY = 4
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as it is sent. name: `source/point`; of a finding the source alone."""
+    """One event. name: `source/point`; of a finding the source alone. at_s: moment of its value, seconds since 1970,
+    and every_s: the beat of its source; both None where it is about no value.
+    """
 
     number: int
     site_id: str
     name: str
-    frame: bytes
+    kind: str
+    told: Mapping[str, Any]
+    at_s: float | None = None
+    every_s: float | None = None
+
+    def frame(self, now_utc: datetime) -> bytes:
+        """As it is sent now."""
+        aged = {}
+        if self.at_s is not None:
+            age_s = max(0.0, now_utc.timestamp() - self.at_s)
+            aged = {"age_s": round(age_s, 1), "band": band_of(age_s, self.every_s or 0.0)}
+        return _frame(self.kind, {**self.told, **aged}, self.number)
 
 
 class _Told(NamedTuple):
@@ -49,8 +63,7 @@ class _Told(NamedTuple):
     packed: bytes
 
     def events(self) -> Iterator[Event]:
-        for number, site_id, name, frame in json.loads(zlib.decompress(self.packed)):
-            yield Event(number, site_id, name, frame.encode())
+        yield from (Event(*fields) for fields in json.loads(zlib.decompress(self.packed)))
 
 
 class LiveFeed:
@@ -132,15 +145,16 @@ class LiveFeed:
 
     def _first(self, site_id: str, names: Collection[str], last: int | None) -> tuple[int, bytes]:
         """What a stream begins with: what came since its last event, or the newest of each point."""
+        now_utc = self._clock.now_utc()
         with self._lock:
-            self._forget(self._clock.now_utc())
+            self._forget(now_utc)
             oldest = self._past[0].first if self._past else self._number + 1
             if last is None or not oldest - 1 <= last <= self._number:
                 chosen = [each for each in self._newest.values() if _is_wanted(each, site_id, names)]
             else:
                 every = (*(event for told in self._past for event in told.events()), *self._fresh)
                 chosen = [each for each in every if each.number > last and _is_wanted(each, site_id, names)]
-            return self._number, b"".join(each.frame for each in chosen)
+            return self._number, b"".join(each.frame(now_utc) for each in chosen)
 
     def _since(self, number: int, site_id: str, names: Collection[str]) -> tuple[int, bytes]:
         with self._lock:
@@ -148,7 +162,8 @@ class LiveFeed:
             asked = (number, self._number, site_id, names)
             if self._joined[0] != asked:
                 fresh = list(takewhile(lambda each: each.number > number, reversed(self._newest.values())))
-                frames = [each.frame for each in reversed(fresh) if _is_wanted(each, site_id, names)]
+                now_utc = self._clock.now_utc()
+                frames = [each.frame(now_utc) for each in reversed(fresh) if _is_wanted(each, site_id, names)]
                 self._joined = (asked, b"".join(frames))
             return self._number, self._joined[1]
 
@@ -171,19 +186,19 @@ class LiveFeed:
                 states = self._reader.states(site_id) if self._ticks % _STATES_EVERY == 1 else None
             except Unreachable as fault:
                 with self._lock:
-                    self._tell_state(site_id, "", "unreachable", str(fault), now_utc)
+                    self._tell_state(site_id, "", "unreachable", str(fault))
                 continue
             with self._lock:
-                self._tell_state(site_id, "", "live", "", now_utc)
+                self._tell_state(site_id, "", "live", "")
                 for value in values:
                     self._tell_value(site_id, value, now_utc)
                 self._tell_ages(site_id, now_utc)
                 for _, state in states or ():
-                    self._tell_state(site_id, state.source_id, state.state, state.sentence, now_utc)
+                    self._tell_state(site_id, state.source_id, state.state, state.sentence)
         with self._lock:
             self._forget(now_utc)
             if fresh := self._fresh:
-                told = json.dumps([(each.number, each.site_id, each.name, each.frame.decode()) for each in fresh])
+                told = json.dumps([astuple(each) for each in fresh])
                 self._past.append(_Told(fresh[0].number, now_utc.timestamp(), zlib.compress(told.encode(), 1)))
                 self._fresh = []
         return self._number > before
@@ -201,29 +216,30 @@ class LiveFeed:
         while len(means) > MINUTES_KEPT:
             del means[min(means)]
         self._bands[site_id, name] = self._band(site_id, value, now_utc)
-        self._tell("value", site_id, name, value_document(value, now_utc), now_utc)
+        self._tell("value", site_id, name, value_document(value, now_utc), value)
 
     def _tell_ages(self, site_id: str, now_utc: datetime) -> None:
         for (site, name), value in self._values.items():
             if site == site_id and (band := self._band(site, value, now_utc)) != self._bands[site, name]:
                 self._bands[site, name] = band
-                told = {"age_s": round(value.age_s(now_utc), 1), "band": band}
-                self._tell("age", site_id, name, told, now_utc)
+                self._tell("age", site_id, name, {}, value)
 
-    def _band(self, site_id: str, value: LiveValue, now_utc: datetime) -> str:
-        return band_of(value.age_s(now_utc), self._every_s.get((site_id, value.source_id), 0.0))
+    def _band(self, site_id: str, value: LiveValue, now_utc: datetime) -> Band:
+        return value.band(now_utc, self._every_s.get((site_id, value.source_id), 0.0))
 
-    def _tell_state(self, site_id: str, source_id: str, state: str, sentence: str, now_utc: datetime) -> None:
+    def _tell_state(self, site_id: str, source_id: str, state: str, sentence: str) -> None:
         # That all is well needs no saying, as long as nothing else was said.
         if self._states.get((site_id, source_id), "live") != state:
             self._states[site_id, source_id] = state
-            self._tell("finding", site_id, source_id, {"state": state, "sentence": sentence}, now_utc)
+            self._tell("finding", site_id, source_id, {"state": state, "sentence": sentence})
 
-    def _tell(self, kind: str, site_id: str, name: str, told: dict[str, Any], now_utc: datetime) -> None:
+    def _tell(self, kind: str, site_id: str, name: str, told: dict[str, Any], value: LiveValue | None = None) -> None:
         self._number += 1
-        what = "source" if kind == "finding" else "point"
-        frame = _frame(kind, {"site": site_id, what: name, **told}, self._number)
-        event = Event(self._number, site_id, name, frame)
+        what = "point" if value else "source"
+        event = Event(self._number, site_id, name, kind, {"site": site_id, what: name, **told})
+        if value:
+            beat_s = self._every_s.get((site_id, value.source_id), 0.0)
+            event = replace(event, at_s=value.at_utc.timestamp(), every_s=beat_s)
         # An age stands beside its value, not in its place: who comes new needs both. A new value has no old age.
         for former in (kind, "age") if kind == "value" else (kind,):
             self._newest.pop((former, site_id, name), None)
@@ -236,20 +252,17 @@ class LiveFeed:
                 loop.call_soon_threadsafe(wake.set)
 
 
-def band_of(age_s: float, every_s: float = 0.0) -> str:
-    """fresh, old (shown grey) or gone (no value), for a source that is asked every so many seconds."""
-    old_s, gone_s = limits_s(every_s)
-    return "fresh" if age_s <= old_s else "old" if age_s <= gone_s else "gone"
-
-
-def value_document(value: LiveValue, now_utc: datetime) -> dict[str, Any]:
-    """A live value as the stream and the endpoint tell it. age_s: when it was told."""
+def value_document(value: LiveValue, now_utc: datetime, every_s: float = 0.0) -> dict[str, Any]:
+    """A live value as the stream and the endpoint tell it. age_s: since it was measured; band: what that makes of it
+    by the beat of its source (every_s).
+    """
     return {
         "value": value.value,
         "unit": value.unit,
         "decimals": decimals_of(value.value, value.unit),
         "at": f"{value.at_utc:%Y-%m-%dT%H:%M:%S.%fZ}",
         "age_s": round(value.age_s(now_utc), 1),
+        "band": value.band(now_utc, every_s),
         "quality": value.quality,
         "minute_mean": value.minute_mean,
         "synthetic": value.is_synthetic,

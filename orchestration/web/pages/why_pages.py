@@ -61,7 +61,7 @@ def _told_live(ask: Ask) -> Page:
     address = ask.address.model_copy(update={"site": site.site_id})
     return point_page(
         address, value, site=site, told_by=tuple(_told_by(site, value.source_id, value.point)),
-        now_utc=ask.now_utc, every_s=asked_every_s(site).get(value.source_id, 0.0),
+        now_utc=ask.now_utc, every_s=asked_every_s(site),
     )  # fmt: skip
 
 

@@ -1,21 +1,31 @@
-// Live tiles: newest values as they are told, grey and gone by the ages that stand in the tile. Draws, computes nothing.
+// Live values: the newest as they are told, and one age of each, counted from its moment by the server's clock.
 "use strict";
 (() => {
   const NAMED = 32, LONGEST = 180, AGAIN_MS = 10000, SUMMARY_MS = 60000;
+  const main = document.querySelector("main");
+  const opened = performance.getEntriesByType("navigation")[0];
+  // By the server's clock, in milliseconds: the browser's own may be wrong.
+  let ahead = Date.parse(main.dataset.liveNow) - (opened ? opened.responseStart : performance.now());
+  const now = () => performance.now() + ahead;
+  const synchronise = (server_ms) => { ahead = server_ms - performance.now(); };
+
   const tiles = new Map();
   for (const card of document.querySelectorAll("[data-live]")) {
     const [site, ...rest] = card.dataset.live.split("/");
     const name = rest.join("/");
     if (!tiles.has(site)) tiles.set(site, new Map());
-    const shown = card.querySelector("[data-live-value] bdi") || card.querySelector("[data-live-value]");
-    const [old, gone] = card.dataset.liveLimits.split(" ").map(Number);
-    const tile = { card, shown, old, gone, age: card.querySelector("[data-live-age]"), reason: card.querySelector(".reason"), told: 0, text: "" };
+    const shown = card.querySelector("[data-live-value] bdi");
+    const limits = card.dataset.liveLimits.split(" ").map(Number);
+    const text = card.classList.contains("live-gone") ? "" : shown.textContent;
+    const tile = { card, shown, limits, text, age: card.querySelector("[data-live-age]"), at: Date.parse(card.dataset.liveAt) };
     tiles.get(site).set(name, (tiles.get(site).get(name) || []).concat(tile));
   }
   const all = () => [...tiles.values()].flatMap((each) => [...each.values()].flat());
 
-  const words = (seconds) =>
-    seconds < 120 ? `${Math.floor(seconds)} s` : seconds < 7200 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+  const words = (seconds, days) =>
+    seconds < 120 ? `${Math.floor(seconds)} s`
+      : seconds < 7200 ? `${Math.floor(seconds / 60)} min`
+        : seconds < 172800 ? `${Math.floor(seconds / 3600)} h` : days.replace("{0}", Math.floor(seconds / 86400));
 
   const say = (element, text) => {
     if (element && element.textContent !== text) element.textContent = text;
@@ -26,18 +36,13 @@
       minimumFractionDigits: told.decimals, maximumFractionDigits: told.decimals,
     }).format(told.value);
 
-  // By when it was measured, as the server counts: the browser's clock may be wrong.
-  const since = (age_s) => performance.now() - age_s * 1000;
-
   const draw = (tile) => {
-    if (!tile.told) return;
-    const age = Math.max(0, (performance.now() - tile.told) / 1000);
-    const isGone = age > tile.gone;
-    tile.card.classList.toggle("live-old", age > tile.old);
-    tile.card.classList.toggle("live-gone", isGone);
-    if (tile.reason) tile.reason.hidden = !isGone;
-    say(tile.shown, isGone ? "–" : tile.text);
-    say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age)));
+    const age = Math.max(0, (now() - tile.at) / 1000);
+    const [old, gone] = tile.limits;
+    const band = age <= old ? "fresh" : age <= gone ? "old" : "gone";
+    for (const each of ["fresh", "old", "gone"]) tile.card.classList.toggle(`live-${each}`, each === band);
+    say(tile.shown, (band !== "gone" && tile.text) || "–");
+    say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age, tile.card.dataset.liveDays)));
   };
 
   const listen = (site, named) => {
@@ -52,12 +57,15 @@
     source.addEventListener("value", (event) => {
       const [told, mine] = of(event);
       if (named.size === 0) location.reload();
+      const at = Date.parse(told.at);
+      synchronise(at + told.age_s * 1000);
       for (const tile of mine) {
         tile.text = number(told);
-        tile.told = since(told.age_s);
+        tile.at = at;
         draw(tile);
       }
     });
+    source.addEventListener("heartbeat", (event) => synchronise(Date.parse(JSON.parse(event.data).now)));
     source.addEventListener("finding", (event) => {
       const told = JSON.parse(event.data);
       for (const [name, mine] of named) {
@@ -76,19 +84,21 @@
   };
 
   // Of a site that has told nothing yet there is no tile to write into: its first value asks for the page again.
-  const first = document.querySelector("main[data-live-first]");
-  if (first) tiles.set(first.dataset.liveFirst, new Map());
+  if (main.dataset.liveFirst) tiles.set(main.dataset.liveFirst, new Map());
   if (tiles.size === 0) return;
   for (const [site, named] of tiles) listen(site, named);
+  all().forEach(draw);
   setInterval(() => all().forEach(draw), 1000);
+  // A page that comes back from the browser's memory has lost its stream.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   // Read out once a minute, and not at every change.
   const summary = document.createElement("p");
   summary.className = "unseen";
   summary.setAttribute("aria-live", "polite");
-  document.querySelector("main").append(summary);
+  main.append(summary);
   setInterval(() => {
     const [shown] = all();
     const unit = shown && shown.card.querySelector(".unit");
-    if (shown && shown.told) say(summary, `${shown.shown.textContent} ${unit ? unit.textContent : ""}`);
+    if (shown) say(summary, `${shown.shown.textContent} ${unit ? unit.textContent : ""}`);
   }, SUMMARY_MS);
 })();

@@ -1,11 +1,12 @@
 """Widget 1: power now and its age, and the mean of the running demand window beside it. A live power is no evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.live.live_value import LiveValue
-from reports.pages.page import Number, Widget
+from data_quality.contracts.live.live_value import OLD_S, LiveValue, limits_s
+from reports.pages.address import Address
+from reports.pages.page import Live, Number, Widget
 from reports.pages.why_links import WHY
 from reports.pages.widgets.tile import Given, Shown, nothing, number
 from reports.texts.locales import named
@@ -13,8 +14,6 @@ from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike
 
 KEY, TITLE = "live_kw", "Power now"
-# Older is shown grey, and older than that not at all: a plant has started or stopped in the meantime.
-OLD_S, GONE_S = 5.0, 60.0
 
 
 class LiveKw(Given):
@@ -32,18 +31,6 @@ class LiveKw(Given):
     every_s: Mapping[str, float] = {}
 
 
-def limits_s(every_s: float = 0.0) -> tuple[float, float]:
-    """Ages from which a value is grey and from which there is none: 5 and 60 s, and for a source that is asked seldom
-    twice and four times the seconds between two questions.
-    """
-    return max(OLD_S, 2 * every_s), max(GONE_S, 4 * every_s)
-
-
-def beat_words(every_s: float = 0.0) -> str:
-    """What is said behind the age where the limits follow the source's own beat."""
-    return f", asked every {every_s:g} s" if 2 * every_s > OLD_S else ""
-
-
 def view(given: LiveKw) -> Widget:
     """The tile; where nothing is told live, the running window of the marts stands alone."""
     beside = number("Mean of the running window", given.demand, given.locale, note=_window(given))
@@ -51,45 +38,46 @@ def view(given: LiveKw) -> Widget:
         told = "no value has come yet" if given.has_source else "no live source tells the power of a main meter"
         widget = nothing(KEY, TITLE, given, given.reason or told)
         return widget.model_copy(update={"numbers": (beside,), "link": ""})
-    numbers = [live_number(each, given) for each in given.points]
+    numbers = [live_number(each, given.address, now_utc=given.now_utc, every_s=given.every_s) for each in given.points]
     first = given.points[0]
-    age_s, name = first.age_s(given.now_utc), f"{first.source_id}/{first.point}"
-    every_s = given.every_s.get(first.source_id, 0.0)
     findings = list(given.findings)
     if first.quality != "measured":
         findings.append(Finding(code=first.quality, message="the meter, or its clock, is doubtful", severity="info"))
-    is_gone = age_s > limits_s(every_s)[1]
-    return Widget(
-        key=KEY,
-        title=TITLE,
-        state="none" if is_gone else "finding" if findings else "value",
-        # Its age stands at the head of the tile, where it goes on.
-        value=numbers[0] if is_gone else numbers[0].model_copy(update={"note": ""}),
-        reason=f"no value for {age_words(age_s)}" if is_gone else "",
-        age=f"told {age_words(age_s)} ago{beat_words(every_s)}",
-        numbers=(*numbers[1:], beside),
-        findings=tuple(findings),
-        link=given.link,
-        live=f"{given.address.site}/{name}",
-        live_limits_s=limits_s(every_s),
-        live_beat=beat_words(every_s),
-        is_synthetic=given.is_synthetic or first.is_synthetic,
-    )
+    tile = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], beside))
+    return tile.model_copy(update={"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic})
 
 
-def live_number(value: LiveValue, given: LiveKw) -> Number:
-    """A live value with its age, grey and gone by `limits_s`."""
-    age_s, name = value.age_s(given.now_utc), f"{value.source_id}/{value.point}"
-    old_s, gone_s = limits_s(given.every_s.get(value.source_id, 0.0))
-    [text] = format_alike([value.value], value.unit, locale=given.locale)
+def live_number(value: LiveValue, address: Address, *, now_utc: datetime, every_s: Mapping[str, float]) -> Number:
+    """A live value with its age: grey where it is old, a dash where it is gone. every_s: as of LiveKw."""
+    name, beat_s = f"{value.source_id}/{value.point}", every_s.get(value.source_id, 0.0)
+    band = value.band(now_utc, beat_s)
+    [text] = format_alike([value.value], value.unit, locale=address.locale)
+    # Where the limits follow the beat of the source, the beat is named.
+    asked = f", asked every {beat_s:g} s" if 2 * beat_s > OLD_S else ""
     return Number(
         label=named(name),
-        text=MISSING if age_s > gone_s else text,
+        text=MISSING if band == "gone" else text,
         unit=unit_text(value.unit),
-        note=f"told {age_words(age_s)} ago",
-        why=given.address.href(WHY, site=given.address.site, scope=None, period=None, point=name),
-        tone="muted" if age_s > old_s else "plain",
-    )
+        why=address.href(WHY, site=address.site, scope=None, period=None, point=name),
+        tone="plain" if band == "fresh" else "muted",
+        live=Live(
+            point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
+            told=f"told {{0}} ago{asked}", age=f"told {age_words(value.age_s(now_utc))} ago{asked}",
+        ),
+    )  # fmt: skip
+
+
+def live_tile(
+    key: str, title: str, number: Number, *, findings: Sequence[Finding] = (), numbers: Sequence[Number] = ()
+) -> Widget:
+    """A tile whose value is a live number: its age at the head, and a reason where the value is gone."""
+    live = number.live
+    is_gone = live is not None and live.band == "gone"
+    return Widget(
+        key=key, title=title, state="none" if is_gone else "finding" if findings else "value", value=number,
+        reason=live.why_gone if live is not None and is_gone else "", age="" if live is None else live.age,
+        findings=tuple(findings), numbers=tuple(numbers),
+    )  # fmt: skip
 
 
 def decimals_of(value: float, unit: str) -> int:
