@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
+from assets.stores.anchors import Anchors
 from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.open_files import open_files
@@ -17,13 +18,11 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.kpi_definitions import Definitions
-from assets.stores.warehouse.scratch import rows_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from data_quality.contracts.work.beside import is_small
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -72,7 +71,9 @@ class OpenProject:
 
     def believing(self, public_keys: Mapping[str, str] | None) -> Store:
         """The store, which from now on judges acts by these keys, by person_id; None: nobody said who may act."""
-        self._store = self._store or open_store(self.project.store_url, public_keys)
+        if self._store is None:
+            self._store = open_store(self.project.store_url, public_keys)
+            self._store.anchors = Anchors(self._store, self.project.anchors_dirs)
         self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 
@@ -81,15 +82,12 @@ class OpenProject:
 
         keeps: the figures may be stored; of a question that nobody stores nothing is written.
         """
+        from assets.kpi.rows_apart import rows_by_process
         from orchestration.warehouse.dbt import kpi_definition
         from reports.again.figure_sources import Sources
 
-        run = rows_of
-        if is_small():
-            from assets.kpi.rows_apart import rows_apart
-
-            run = rows_apart
-        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions", keeps=keeps, run=run)
+        folder = self.project.data_dir / "definitions"
+        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process())
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property

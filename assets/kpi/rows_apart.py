@@ -12,14 +12,20 @@ from pathlib import Path
 import polars as pl
 
 from assets.readings.readers.child import apart
-from assets.stores.warehouse.scratch import rows_of
+from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.work.beside import is_small
 
 # Rows of the questions that came last, by the digest of all that they were made of.
 MOST_KEPT, MOST_KEPT_BYTES = 32, 2**18
 _kept: dict[str, dict[str, pl.DataFrame]] = {}
+
+
+def rows_by_process() -> RunSql:
+    """How this process runs the SQL: by itself, or, where it has to stay small, in another."""
+    return rows_apart if is_small() else rows_of
 
 
 def rows_apart(

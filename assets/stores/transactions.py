@@ -29,7 +29,8 @@ class Store:
     Raises Unreachable where the database does not answer; at a commit that means "unknown".
 
     public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
-    trust: what trust.py has read of the seals so far. pauses_s: before each further try to connect to a server.
+    trust: what trust.py has read of the seals so far. anchors: where what is sealed is noted outside of the store too
+    (anchors.py); None: nowhere. pauses_s: before each further try to connect to a server.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Store:
         self._pauses_s = pauses_s if engine.dialect.name == "postgresql" else ()
         self.public_keys = public_keys
         self.trust: Any = None
+        self.anchors: Any = None
         self._url = str(engine.url)
         # Per thread and task, not per store: two requests that a server answers at once must not share a transaction.
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
@@ -58,6 +60,11 @@ class Store:
             # What this transaction seals, for the signature under it; the driver's connection outlives it.
             connection.info["sealed"] = []
             yield connection
+            sealed = {mark[0] for mark in connection.info["sealed"]}
+            if self.anchors is not None and sealed:
+                self.anchors.check(sealed)
+        if self.anchors is not None and sealed:
+            self.anchors.note(sealed)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -96,6 +103,8 @@ class Store:
 
     def close(self) -> None:
         """Give back every connection."""
+        if self.anchors is not None:
+            self.anchors.close()
         self.engine.dispose()
 
     def _connect(self) -> sa.Connection:

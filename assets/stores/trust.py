@@ -65,6 +65,8 @@ class Trust:
     def __init__(self, public_keys: Mapping[str, str] | None) -> None:
         self.public_keys = public_keys
         self.broken = ""
+        # What the anchors outside of the store say of it: other than a break, it ends when the right store is back.
+        self.off = ""
         self.marks: dict[str, dict[Key, tuple[str, int]]] = {}
         # Threads of one process share a store, and to read on takes several steps.
         self._lock = threading.Lock()
@@ -91,8 +93,10 @@ class Trust:
         return max(self._as_found, self._adopted)
 
     def lost(self, table: sa.Table) -> str:
-        """What is wrong with the whole table: a chain that does not hold, a row that was removed, an act changed."""
-        return self.broken or self._lost.get(table.name, "")
+        """What is wrong with the whole table: a store that was put back, a chain that does not hold, a row that was
+        removed, an act changed.
+        """
+        return self.off or self.broken or self._lost.get(table.name, "")
 
     def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
         """Read on: the chain's links, the marks of these tables, and, where people have keys, what they signed."""
@@ -318,5 +322,6 @@ def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connect
         if store.trust is None or store.trust.public_keys != store.public_keys:
             store.trust = Trust(store.public_keys)
         trust = store.trust
+    trust.off = "" if store.anchors is None else store.anchors.off()
     trust.refresh(store.rows if used is None else partial(select_rows, used), names)
     return trust

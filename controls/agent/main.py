@@ -13,6 +13,7 @@ from http.server import ThreadingHTTPServer
 from typing import Literal
 from uuid import uuid4
 
+from assets.stores.anchors import AnchorsApart
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import connect_store
 from controls.agent.emergency_stop import EmergencyStop, watch
@@ -66,6 +67,7 @@ def run_agent(
     load = cache(load_template)
     within_s = project.settings.database.agent_within_s
     store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
+    store.anchors = AnchorsApart(store, project.anchors_dirs)
     values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
     bench = Bench(
         store=store,

@@ -8,6 +8,7 @@ from functools import partial
 
 import uvicorn
 
+from assets.stores.anchors import Anchors
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import clear_unfinished
 from controls.collector.receive import Door
@@ -30,6 +31,7 @@ def serve_door(project: Project, clock: Clock) -> None:
         logger.info("%d bodies that were not acknowledged are gone", cleared)
     # Who owns a key must be known: the door reads it, and again when it changes.
     store = connect_store(project.store_url, {})
+    store.anchors = Anchors(store, project.anchors_dirs)
     door, port = Door(project, store, clock), project.settings.server.receive_port
     if fault := door.people.told():
         logger.warning("%s", fault)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime, ValidationError
 
 from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.anchors import FILE as LEDGER_FILE
 from assets.stores.event_chain import chain_head
 from assets.stores.schema.tables_control import chain_marks
 from assets.stores.schema.tables_seals import row_seals
@@ -85,6 +86,11 @@ def anchors_of(folder: Path, site_id: str) -> tuple[list[Anchor], list[str]]:
         except ValidationError:
             problems.append(f"{file}, line {number}: it is no anchor; the file was changed, or its disk failed")
     return found, problems
+
+
+def anchored_sites(folder: Path) -> set[str]:
+    """The sites of which there is a file."""
+    return {file.stem for file in folder.glob("*.jsonl")} - {Path(LEDGER_FILE).stem}
 
 
 def off_anchors(

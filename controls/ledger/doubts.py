@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import Connection, select_rows
+from assets.stores.anchors import expect_anchored
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events, device_leases, mode_events
 from assets.stores.transactions import Store
@@ -20,7 +21,10 @@ MAX_CLOCK_ERROR = timedelta(seconds=2)
 
 
 def check_no_doubt(store: Store, connection: Connection, site_id: str, now_utc: datetime) -> None:
-    """Raises BadInput where something stands against raising a mode of the site."""
+    """Raises BadInput where something stands against raising a mode of the site, Unreachable where it could not be
+    noted outside of the store.
+    """
+    expect_anchored(store)
     faults = select_faults(store, connection, site_id)
     if faults:
         names = ", ".join(fault.device_id or site_id for fault in faults)

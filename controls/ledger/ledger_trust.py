@@ -8,6 +8,7 @@ from assets.stores.audit import bad_rows
 from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import Store
 from controls.ledger.chain import verify_chain
+from controls.ledger.chain_marks import anchored_sites
 
 
 def distrusted(store: Store, anchors: Path | None = None) -> list[str]:
@@ -15,10 +16,11 @@ def distrusted(store: Store, anchors: Path | None = None) -> list[str]:
 
     anchors: folder of what was written down outside the database.
     """
-    found = [str(each) for each in bad_rows(store)]
-    sites = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
-    for row in store.rows(sa.select(sites.c.site_id)):
-        site_id = row["site_id"]
+    found = [*([] if store.anchors is None else store.anchors.findings()), *map(str, bad_rows(store))]
+    query = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
+    sites = {row["site_id"] for row in store.rows(sa.select(query.c.site_id))}
+    # A site that the store lacks and that was anchored is one that it lost.
+    for site_id in sorted(sites | (anchored_sites(anchors) if anchors is not None else set())):
         # What the rows' seals say was said above.
         found += [f"site {site_id}: {each}" for each in verify_chain(store, site_id, anchors) if each not in found]
     return found

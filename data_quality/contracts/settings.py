@@ -38,7 +38,8 @@ class PathSettings(Model):
     )
     reports: str = "reports"
     keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
-    anchors: str = Field(default="", description="Where the ledger ended, hour by hour; empty: DATA/anchors")
+    anchors: str = Field(default="", description="What the store holds, noted outside of it; empty: DATA/anchors")
+    anchors_also: str = Field(default="", description="The same once more, on another disk or machine; empty: nowhere")
 
 
 class MqttSettings(Model):
@@ -253,6 +254,12 @@ class Project(Model):
     def anchors_dir(self) -> Path:
         """Where the ledger's chain ended, written down outside the database; best on another disk."""
         return self._at(self.settings.paths.anchors) if self.settings.paths.anchors else self.data_dir / "anchors"
+
+    @property
+    def anchors_dirs(self) -> tuple[Path, ...]:
+        """The same, and the second place where there is one."""
+        also = self.settings.paths.anchors_also
+        return (self.anchors_dir, self._at(also)) if also else (self.anchors_dir,)
 
     @property
     def warehouse_file(self) -> Path:

@@ -29,6 +29,8 @@ class Adopted(NamedTuple):
 
 def refusal(store: Store, kept: FileStore) -> str:
     """Why this store may not write to the lake, as one sentence with the mend; empty where it may."""
+    if store.anchors is not None and (said := store.anchors.off()):
+        return str(said)
     mark = _noted(kept)
     said = _misfit(store, kept) if mark is None else gap(store, mark, f"the lake {kept.address}")
     return f"{said}; {ADOPT}" if said else ""
@@ -58,6 +60,8 @@ def adopt(store: Store, kept: FileStore) -> Adopted:
         # Those of this machine first: of a lake in a bucket they are copies.
         here = set_aside_here(kept, known, why)
         there = set_aside(kept, sorted(_standing(kept) - known), why)
+        if store.anchors is not None:
+            store.anchors.adopt()
         kept.note(KEY, _text(store))
         return Adopted(returned, there or here, tuple(sorted(_named(store) - _standing(kept))))
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.stores.access import site_transaction
+from assets.stores.anchors import expect_anchored
 from controls.ledger.approvals import Kind, Outcome, audited, record
 from controls.ledger.chain import verify_chain
 from controls.ledger.chain_marks import anchors_of
@@ -141,6 +142,8 @@ def _approve(
     call: Call, site: Site, kind: Kind, subject: str, person: Person, reason: str, *, is_revoked: bool
 ) -> None:
     store, clock = call.project.store, call.clock
+    if not is_revoked:
+        expect_anchored(store)
     if kind is not Kind.MODE_REQUEST:
         outcome = Outcome.REVOKED if is_revoked else Outcome.APPROVED
         with site_transaction(store, site.site_id) as connection:

@@ -91,8 +91,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
-        is_whole, said = trust.check(call.project.store, call.project.project.anchors_dir)
-        found.append(item(trust.NAME, "ok" if is_whole else "fail", said, "" if is_whole else trust.MEND))
+        found += trust.check(call.project.store, call.project.project.anchors_dir)
         found += lake.check(call.project.lake, sorted(call.project.sites))
     except (OSError, MeterloomError, _database_error()) as fault:
         from assets.stores.unreachable import world_fault
