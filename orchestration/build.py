@@ -23,6 +23,7 @@ from orchestration.jobs import JOBS
 from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
+from orchestration.sensors.job_outcomes import job_outcomes
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
@@ -41,7 +42,16 @@ SHELLS: Sequence[ModuleType] = (
 )
 # Steps to be nicer by: they get a tenth of a processor that others want, and all of one that nobody wants.
 BACKGROUND = 10
-SENSORS = [landing, lake_changes, enpi_changes, baseline_changes, report_changes, plan_changes, dispatch_slots]
+SENSORS = [
+    landing,
+    lake_changes,
+    enpi_changes,
+    baseline_changes,
+    report_changes,
+    plan_changes,
+    dispatch_slots,
+    job_outcomes,
+]
 
 
 def default_resources() -> dict[str, Any]:

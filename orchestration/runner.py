@@ -12,13 +12,14 @@ from typing import Any
 import dagster as dg
 
 from assets.stores.unreachable import reaching
-from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
+from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import enter
 from orchestration.month_keys import split_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
+from orchestration.run_failure import failure_of
 from orchestration.warehouse.tell_dagster import tell
 
 # Progress is told step by step; the event log keeps everything that a run says.
@@ -110,28 +111,10 @@ class _OursOnly(logging.Filter):
 
 
 def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> MeterloomError:
-    failures = [event for event in result.all_events if event.is_step_failure]
-    for event in failures:
-        error = event.step_failure_data.error
-        # Dagster wraps a step's error in its own; behind the one that was raised stands what led to it.
-        while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
-            error = error.cause
-        name, text = ("", "no error stored") if error is None else (str(error.cls_name), error.message.strip())
-        # By name: the event log keeps errors as text, the class before the sentence.
-        kind, said = _kinds().get(name, OurFault), text.splitlines()[-1]
-        said = said if kind is OurFault else said.partition(f"{name}: ")[2] or said
-        return kind(f"job {job}, step {event.step_key}: {said}")
-    return RunFailed(f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}")
-
-
-def _kinds() -> dict[str, type[MeterloomError]]:
-    """What a step's error is to the caller, by the name of its class."""
-    faults = [WorldFault]
-    # The list grows while it is walked: subclasses of subclasses.
-    for each in faults:
-        faults += each.__subclasses__()
-    kinds: dict[str, type[MeterloomError]] = dict.fromkeys((each.__name__ for each in faults), BadInput)
-    return kinds | {"Unreachable": Unreachable} | dict.fromkeys(("Failure", "DagsterAssetCheckFailedError"), RunFailed)
+    failure = failure_of(result.all_events)
+    if failure is None:
+        return RunFailed(f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}")
+    return failure.kind(f"job {job}, step {failure.step}: {failure.sentence}")
 
 
 @contextmanager

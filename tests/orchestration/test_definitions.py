@@ -115,6 +115,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "report_changes",
         "plan_changes",
         "dispatch_slots",
+        "job_outcomes",
     }
 
 

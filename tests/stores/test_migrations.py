@@ -41,6 +41,7 @@ FROZEN = {
     "0008_pushed_readings.py": "014fa6b304a8b608779a1d6e3620d80e4d410aac30aee9aca4f1f44081183ed8",
     "0009_people_of_the_pages.py": "3263454e042b655d105b02be451758605a6e355b84def507cbd56330ab302b4b",
     "0010_merged_files.py": "428dd51875a9a132600ff5b791209de17e6b5ba83a704633952979f59d9c8bac",
+    "0013_job_outcomes.py": "b06aa1f4cf26c8fe0c8dff6245ab8b0709a6d399441f155f9275765e98ed1780",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
@@ -235,3 +236,22 @@ def test_a_project_without_readings_says_so_on_every_tile(tmp_path: Path) -> Non
         assert tiles(empty, "ops")["cost"].state == "none"
     finally:
         project.close()
+
+
+def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(asking: Asking) -> None:
+    store, at_utc = asking.project.store, plant.NOON - timedelta(hours=1)
+    made = JobOutcome(
+        site_id="plant", job="pull", outcome="failed", sentence="no bucket 'hall'", run_id="r1", ended_utc=at_utc
+    )
+    assert record_outcome(store, made, asking.clock)
+    shown = tiles(asking, "ops")["open_findings"]
+    assert shown.table is not None
+    (line,) = [line for line in shown.table.rows if line.cells[1].text == "jobs and sources"]
+    severity, _, what, since = (cell.text for cell in line.cells)
+    assert (severity, since) == ("Sev2", f"{at_utc:%Y-%m-%d}")
+    assert what.startswith("job pull: no bucket 'hall'; mend what the sentence names")
+    later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
+    assert record_outcome(store, later, asking.clock)
+    after = tiles(asking, "ops")["open_findings"]
+    assert "no bucket" not in str(after)
+    assert "jobs and sources" in str(after)

@@ -6,7 +6,7 @@ It holds nothing that is not told again in a minute, so it waits for no disk, an
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from data_quality.contracts.live.source_state import SourceState
 FILE = "live.db"
 # A reader that copies the file must not stop the collector for longer.
 BUSY_S = 2.0
+# The collector writes the state of its sources every second: what is older is of one that has ended.
+FRESH = timedelta(seconds=10)
 FIELDS = tuple(LiveValue.model_fields)
 _INSTANTS = {"at_utc", "received_utc", "minute_utc"}
 # site_id, then the fields of LiveValue in their order; instants as seconds since 1970.

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
 from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
@@ -18,6 +20,7 @@ from orchestration.doctor import migrations, rights
 from orchestration.doctor import trust_checks as trust
 from orchestration.doctor.database_checks import database_checks
 from orchestration.doctor.reachable import item, standing
+from orchestration.views.not_working import not_working, what_of
 
 CHECKS = Table(
     "checks",
@@ -78,7 +81,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         detail = f"{first.file}{where}: {first.message} ({len(problems)} in all)"
         return [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
     found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
-    data = call.project.project.data_dir
+    data, now = call.project.project.data_dir, call.clock.now_utc()
     found.append(rights.check(call.project.project))
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
@@ -93,12 +96,20 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item("store", "ok", kind))
         found += trust.check(call.project.store, call.project.project.anchors_dir)
         found += lake.check(call.project.lake, sorted(call.project.sites))
+        found += map(_failing, failed_jobs(call.project.store, [OF_NO_SITE]))
+        for site in call.project.sites.values():
+            found += map(_failing, not_working(call.project, site, now))
     except (OSError, MeterloomError, _database_error()) as fault:
         from assets.stores.unreachable import world_fault
 
         told = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
         found.append(item("store", "fail", told, "check database.url in meterloom.yaml"))
     return found + database_checks(call.project.project)
+
+
+def _failing(found: Finding) -> dict[str, str]:
+    part = found.facts.get("job") or found.facts.get("source")
+    return item(f"{found.scope or 'project'}/{part}", "warn", what_of(found), str(found.facts["mend"]))
 
 
 def _one() -> Any:

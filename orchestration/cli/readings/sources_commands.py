@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assets.stores.live.live_store import LiveReader
+from assets.stores.live.live_store import FRESH, LiveReader
 from controls.gateways.access.broker_of_up import broker_of_up
 from controls.gateways.mqtt_line import Version
 from controls.gateways.sources.open_source import open_source
@@ -20,8 +19,6 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
 
-# The collector tells the state of its sources every second: what is older was told by one that has ended.
-FRESH = timedelta(seconds=10)
 LOOK_S = 0.2
 SiteOption = Annotated[str, typer.Option("--site", help="Of this site alone.")]
 LIST = (

@@ -13,6 +13,7 @@ from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.time import months_after
 from orchestration.views.due_reports import MARKS, due_starts
+from orchestration.views.not_working import not_working, since_of
 from orchestration.web.boards.show import Show
 from reports.evidence.life import life_at
 from reports.life.figure_trace import stale_revisions
@@ -119,8 +120,18 @@ def _bills(show: Show) -> Found:
     return found
 
 
+def _failed(show: Show) -> Found:
+    """Jobs whose last run failed, and live sources that deliver nothing."""
+    return [
+        OpenFinding(severity=2, source="jobs and sources", what=f"{each.message}; {each.facts['mend']}",
+                    at_utc=since_of(each))
+        for each in not_working(show.ask.project, show.site, show.ask.clock.now_utc())
+    ]  # fmt: skip
+
+
 SOURCES: dict[str, Callable[[Show], Found]] = {
     "devices": _faults,
+    "jobs and sources": _failed,
     "EnPI alerts": _alerts,
     "quarantine": _refused,
     "validation": _validated,

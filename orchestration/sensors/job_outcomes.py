@@ -1,0 +1,87 @@
+"""What became of every run is kept in the project's store, where pages and commands look for what does not work."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus, RunRecord
+
+from assets.stores.ledgers.job_outcomes import JobOutcome, Outcome, record_outcome
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.time import Clock
+from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_START, SITES_TAG
+from orchestration.resources import ProjectResource
+from orchestration.run_failure import failure_of
+from orchestration.ticks import looking_every
+
+# Runs a look: more than end between two, and a look after a long pause still ends.
+MOST_RUNS = 200
+# What a project that never kept any begins with.
+FIRST_LOOK = timedelta(days=1)
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+
+
+@looking_every(10, job=None)
+def job_outcomes(
+    context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> Iterator[dg.SkipReason]:
+    """Keeps why jobs failed, and that they succeed again: pages, `meterloom next` and `meterloom doctor` say so.
+
+    Looks every 10 s; it starts no run.
+    """
+    since = datetime.fromisoformat(context.cursor) if context.cursor else clock.now_utc() - FIRST_LOOK
+    ended = context.instance.get_run_records(
+        dg.RunsFilter(statuses=ENDED, updated_after=since),
+        limit=MOST_RUNS,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    kept = 0
+    for record in ended:
+        for made in outcomes_of(context.instance, record):
+            kept += record_outcome(project.store, made, clock)
+        # After each: what is kept already is not asked for once more where the next one cannot be kept.
+        context.update_cursor(record.update_timestamp.astimezone(UTC).isoformat())
+    yield dg.SkipReason(f"{len(ended)} runs have ended, {kept} of them changed what is known of a job")
+
+
+def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutcome]:
+    """How a run of one of our jobs ended, for each of its sites; none of what the UI materialised without a job."""
+    run = record.dagster_run
+    if run.job_name.startswith("__"):
+        return []
+    outcome, sentence = ("succeeded", "") if run.is_success else _failure(instance, run.run_id)
+    ended_utc = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+    return [
+        JobOutcome(
+            site_id=site_id,
+            job=run.job_name,
+            outcome=outcome,
+            sentence=sentence,
+            run_id=run.run_id,
+            ended_utc=ended_utc,
+        )
+        for site_id in sites_of_run(run.tags)
+    ]
+
+
+def _failure(instance: dg.DagsterInstance, run_id: str) -> tuple[Outcome, str]:
+    kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+    events = [each.dagster_event for each in instance.all_logs(run_id, of_type=kinds) if each.dagster_event]
+    failure = failure_of(events)
+    if failure is None:
+        # Its process died, or it took too long: Dagster's own words.
+        return "failed", next((each.message for each in events if each.message), "it ended without a reason")
+    if failure.kind is OurFault:
+        return "fault", f"a fault of the program, see run {run_id[:8]} in Dagster ({failure.sentence})"
+    return "failed", failure.sentence
+
+
+def sites_of_run(tags: Mapping[str, str]) -> list[str]:
+    """The sites that a run is about, by its tags; one empty name where it is of no single site."""
+    if SITES_TAG in tags:
+        return tags[SITES_TAG].split(",")
+    key = tags.get(PARTITION_TAG) or tags.get(RANGE_START) or ""
+    _, of_month, place = key.rpartition("|")
+    # A bucket without names is of all of its sites.
+    return ["" if BY_BUCKET and of_month else place]

@@ -1,0 +1,61 @@
+"""What does not work at a site now: jobs whose last run failed, and live sources that deliver nothing."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from assets.stores.ledgers.job_outcomes import failed_jobs
+from assets.stores.live.live_store import FRESH, LiveReader
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.site_file.live_source import Streaming
+from data_quality.contracts.site_file.site import Site
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+DEAD = {"silent", "refused", "disk_full", "behind"}
+
+
+def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[Finding]:
+    """Findings with what fails, since when (facts: since_utc, where it is known) and what to do (mend).
+
+    Raises Unreachable.
+    """
+    return [*failed_jobs(project.store, [site.site_id]), *dead_sources(project, site, now_utc)]
+
+
+def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:
+    """A finding for each live source of the site that delivered once, or should, and does not now."""
+    states = LiveReader(project.project.live_dir).states(site.site_id)
+    told = {state.source_id: (at_utc, state) for at_utc, state in states}
+    for source in site.sources:
+        at_utc, state = told.get(source.source_id, (now_utc, None))
+        if state is None or not isinstance(source, Streaming):
+            continue
+        if now_utc - at_utc > FRESH:
+            yield _finding(site, state, "no collector runs", "start it: meterloom up", at_utc)
+        elif state.state in DEAD:
+            mend = f"meterloom sources test {source.source_id} --site {site.site_id} shows what it answers"
+            yield _finding(site, state, state.sentence or "no data received", mend, state.last_utc)
+
+
+def _finding(site: Site, state: SourceState, sentence: str, mend: str, since_utc: datetime | None) -> Finding:
+    return Finding(
+        code="source_dead",
+        message=f"source {state.source_id}: {sentence}",
+        scope=site.site_id,
+        facts={"source": state.source_id, "since_utc": since_utc and since_utc.isoformat(), "mend": mend},
+    )
+
+
+def since_of(finding: Finding) -> datetime | None:
+    """Since when it does not work, where that is known."""
+    since_utc = finding.facts.get("since_utc")
+    return datetime.fromisoformat(str(since_utc)) if since_utc else None
+
+
+def what_of(finding: Finding) -> str:
+    """What does not work, and since when, for people."""
+    since_utc = since_of(finding)
+    return finding.message + (f" (since {since_utc:%Y-%m-%d %H:%M}Z)" if since_utc else "")

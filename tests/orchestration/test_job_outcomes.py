@@ -1,0 +1,185 @@
+"""What fails inside of jobs and live sources is a finding for people, until it works again."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+import assets.sites
+from assets.stores.ledgers.job_outcomes import JobOutcome, failed_jobs, record_outcome
+from assets.stores.live.live_store import LiveStore
+from assets.stores.schema.tables_jobs import job_outcomes as rows
+from assets.stores.transactions import Store, open_store
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.site_file.live_source import Streaming
+from data_quality.contracts.time import FixedClock, SystemClock
+from orchestration.cli.main import build_app
+from orchestration.partitions import RANGE_END, RANGE_START, SITES, SITES_TAG
+from orchestration.resources import ProjectResource
+from orchestration.sensors.job_outcomes import job_outcomes, sites_of_run
+from orchestration.views.not_working import dead_sources, what_of
+from tests.controls.planning.examples import NOW
+from tests.orchestration.test_plan_sensor import Bed
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+FACTORY = Path(assets.sites.__file__).parent / "demo" / "factory.yaml"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's own, whose runs outlive the process that made them."""
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as made:
+        made.add_dynamic_partitions(SITES.name or "", ["home"])
+        yield made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own."""
+    opened = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+def look(project: ProjectResource, instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:
+    """A look of the sensor; what it goes on from at the next."""
+    resources: dict[str, Any] = {"project": ProjectResource(root=project.root), "clock": SystemClock()}
+    with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+        (skipped,) = list(job_outcomes(context))  # type: ignore[arg-type]
+        assert isinstance(skipped, dg.SkipReason)
+        return context.cursor
+
+
+def run_plan(project: ProjectResource, instance: dg.DagsterInstance, minutes: int) -> dg.ExecuteInProcessResult:
+    """The job plan as the daemon runs it."""
+    from orchestration.build import build_defs
+
+    resources = {"project": ProjectResource(root=project.root), "clock": FixedClock(NOW + timedelta(minutes=minutes))}
+    job = build_defs(resources).resolve_job_def("plan")
+    return job.execute_in_process(instance=instance, partition_key="home", raise_on_error=False)
+
+
+def said(project: ProjectResource, *words: str) -> Any:
+    """The JSON of a command."""
+    done = CliRunner().invoke(build_app((words[0],)), [*words, "--project", project.root, "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    return json.loads(done.stdout)
+
+
+def test_a_plan_that_fails_is_a_finding_in_the_shell_until_the_job_succeeds_again(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    bed = Bed(tmp_path / "p")
+    bed.server.stop()
+    assert not run_plan(bed.project, instance, 20).success
+    cursor = look(bed.project, instance)
+    (found,) = failed_jobs(bed.project.store, ["home"])
+    assert found.message.startswith("job plan: Modbus device 127.0.0.1")
+    assert "Traceback" not in found.message
+    assert datetime.fromisoformat(str(found.facts["since_utc"])) <= SystemClock().now_utc()
+    told = said(bed.project, "next", "--site", "home")
+    assert Finding.model_validate(told["findings"][0]) == found
+    (line,) = [each for each in said(bed.project, "doctor")["checks"] if each["name"] == "home/plan"]
+    assert (line["status"], line["detail"], line["mend"]) == ("warn", what_of(found), found.facts["mend"])
+    words = CliRunner().invoke(build_app(("next",)), ["next", "--project", bed.project.root]).stdout
+    assert f"not working:\n    home: {what_of(found)}\n" in words
+    # The device is back, and so is the plan.
+    again = Bed(tmp_path / "q")
+    (Path(bed.project.root) / "meterloom.yaml").write_text((Path(again.project.root) / "meterloom.yaml").read_text())
+    assert run_plan(bed.project, instance, 35).success
+    look(bed.project, instance, cursor)
+    assert failed_jobs(bed.project.store, ["home"]) == []
+    assert said(bed.project, "next", "--site", "home")["findings"] == []
+    bed.close()
+    again.close()
+
+
+def test_a_bug_of_ours_is_told_as_one_with_its_run_and_a_run_that_took_too_long_in_dagsters_words(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    @dg.op
+    def divide() -> None:
+        """A bug."""
+        _ = 1 / 0
+
+    @dg.job(tags={"dagster/partition": "2025-01-01|plant"})
+    def kpi() -> None:
+        """A job with one."""
+        divide()
+
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    project = ProjectResource(root=str(tmp_path))
+    run_id = kpi.execute_in_process(instance=instance, raise_on_error=False).run_id
+    late = dg.DagsterRun(job_name="pull", status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "plant"})
+    instance.add_run(late)
+    instance.report_run_failed(late, "Exceeded maximum runtime of 3600 seconds.")
+    look(project, instance)
+    messages = [each.message for each in failed_jobs(project.store, ["plant"])]
+    assert messages == [
+        f"job kpi: a fault of the program, see run {run_id[:8]} in Dagster (ZeroDivisionError: division by zero)",
+        "job pull: Exceeded maximum runtime of 3600 seconds.",
+    ]
+    project.close()
+
+
+def outcome(minute: int, sentence: str = "", **fields: Any) -> JobOutcome:
+    """One of job pull at site plant."""
+    ended_utc, kind = NOW + timedelta(minutes=minute), "failed" if sentence else "succeeded"
+    made: dict[str, Any] = {"site_id": "plant", "job": "pull", "outcome": kind, "sentence": sentence}
+    return JobOutcome.model_validate({**made, "run_id": f"r{minute}", "ended_utc": ended_utc, **fields})
+
+
+def test_a_failure_is_kept_once_with_when_it_began_and_an_older_run_changes_nothing(store: Store) -> None:
+    clock = FixedClock(NOW)
+    kept = [outcome(1), outcome(2, "no answer"), outcome(3, "no answer"), outcome(5, "no such bucket"), outcome(4)]
+    kept += [outcome(6, "other", site_id="hall"), outcome(6, "other", job="weather")]
+    assert [record_outcome(store, each, clock) for each in kept] == [False, True, False, True, False, True, True]
+    pull, weather = failed_jobs(store, ["plant"])
+    assert (pull.message, pull.facts["run_id"]) == ("job pull: no such bucket", "r5")
+    assert pull.facts["since_utc"] == (NOW + timedelta(minutes=2)).isoformat()
+    assert weather.message == "job weather: other"
+    assert record_outcome(store, outcome(7), clock)
+    assert [each.facts["job"] for each in failed_jobs(store, ["plant", "hall"])] == ["pull", "weather"]
+    assert len(store.rows(rows.select())) == 5
+
+
+def test_the_sites_of_a_run_are_those_of_its_key_or_those_that_it_names() -> None:
+    assert sites_of_run({"dagster/partition": "home"}) == ["home"]
+    assert sites_of_run({"dagster/partition": "2025-01-01|plant"}) == ["plant"]
+    assert sites_of_run({RANGE_START: "2025-01-01|plant", RANGE_END: "2025-03-01|plant"}) == ["plant"]
+    assert sites_of_run({"dagster/partition": "2025-01-01|017", SITES_TAG: "a,b"}) == ["a", "b"]
+    assert sites_of_run({}) == [""]
+
+
+def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tmp_path: Path) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    (tmp_path / "sites").mkdir()
+    shutil.copy(FACTORY, tmp_path / "sites")
+    project = ProjectResource(root=str(tmp_path))
+    site, board = project.site("factory"), LiveStore(project.project.live_dir)
+    source = next(each.source_id for each in site.sources if isinstance(each, Streaming))
+
+    def found(state: Any, sentence: str = "", seconds: int = 0) -> list[Finding]:
+        """Findings so many seconds after the collector wrote that state."""
+        told = SourceState(source_id=source, kind="mqtt", state=state, sentence=sentence, last_utc=NOW)
+        board.tell("factory", [told], now_utc=NOW)
+        return list(dead_sources(project, site, NOW + timedelta(seconds=seconds)))
+
+    assert list(dead_sources(project, site, NOW)) == []
+    assert found("live") == []
+    (dead,) = found("silent", "broker 127.0.0.1:1883 does not answer")
+    assert what_of(dead) == f"source {source}: broker 127.0.0.1:1883 does not answer (since {NOW:%Y-%m-%d %H:%M}Z)"
+    assert dead.facts["mend"] == f"meterloom sources test {source} --site factory shows what it answers"
+    (ended,) = found("live", seconds=60)
+    assert ended.message == f"source {source}: no collector runs"
+    assert found("live") == []
+    board.close()
+    project.close()
