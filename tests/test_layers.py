@@ -60,7 +60,7 @@ HOME = {
     "bacpypes3": ("controls.gateways",),
     "ocpp": ("controls.gateways",),
     "starlette": ("controls.collector", "orchestration.web"),
-    "uvicorn": ("controls.collector", "orchestration.web"),
+    "uvicorn": ("controls.gateways.access.http_server",),
     "fastapi": ("orchestration.web",),
     "jinja2": ("orchestration.web",),
     "argon2": ("orchestration.web",),

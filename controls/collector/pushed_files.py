@@ -3,7 +3,10 @@
 It is named by its content: sent again after any interruption it is the same file, and the lake takes it once.
 """
 
+import fcntl
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -104,9 +107,20 @@ def _newest(found: FileRead, bad: set[int]) -> tuple[NewestRow, ...]:
     )
 
 
-def clear_unfinished(landing: Path) -> int:
-    """Remove what a process that was killed was writing; nobody was told that it is kept. Returns how many."""
-    found = list(landing.glob(f"*/{UNFINISHED}*.json"))
-    for path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
+@contextmanager
+def cleared_before(landing: Path, lock: Path) -> Iterator[int]:
+    """Remove what processes that were killed were writing, and be known as a door of the project until the block ends.
+
+    Gives how many; none while another door runs, whose bodies they may be. lock: a file, of this machine alone.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with lock.open("a") as held:
+        found: list[Path] = []
+        with suppress(BlockingIOError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Nobody was told that they are kept.
+            found = list(landing.glob(f"*/{UNFINISHED}*.json"))
+            for path in found:
+                path.unlink(missing_ok=True)
+        fcntl.flock(held, fcntl.LOCK_SH)
+        yield len(found)

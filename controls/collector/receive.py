@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +31,7 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from controls.collector.pushed_board import PushedBoard
 from controls.collector.pushed_files import KeptBody, keep_body
+from controls.gateways.access.http_server import recognised
 from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.access.api_key import ApiKey
 from data_quality.contracts.access.bucket import Bucket
@@ -45,8 +46,9 @@ MAX_BYTES = 16 * 2**20
 BODY_S = 30.0
 # Pushes of one key, and wrong keys of one address: so many at once, and so many a second after that.
 PUSHES, WRONG_KEYS = (20, 5.0), (20, 1 / 3)
-# Bodies that are in memory at once, and those that are judged at once.
-AT_ONCE, JUDGED_AT_ONCE = 8, 2
+# Bodies that are in memory at once, of one key so many; those that are judged at once; and keys that are looked up, of
+# known ones and of texts that may be one.
+AT_ONCE, OF_ONE_KEY, JUDGED_AT_ONCE, KNOWN_AT_ONCE, STRANGE_AT_ONCE = 8, 2, 2, 4, 1
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}")
 logger = logging.getLogger("meterloom.push")
 
@@ -76,6 +78,10 @@ class Door:
         self.keys, self.board = ApiKeyStore(self.store), PushedBoard(self.project.live_dir)
         self.people = PeopleNow(self.project.people_file, partial(setattr, self.store, "public_keys"))
         self._bodies, self._judges = asyncio.Semaphore(AT_ONCE), CapacityLimiter(JUDGED_AT_ONCE)
+        self._of_key = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(OF_ONE_KEY))
+        # Digests of texts that have been keys: whoever sends others waits in another line than these.
+        self._seen: set[str] = set()
+        self._known, self._strange = CapacityLimiter(KNOWN_AT_ONCE), CapacityLimiter(STRANGE_AT_ONCE)
 
     def app(self) -> Starlette:
         """The application: three addresses, and a sentence for every other."""
@@ -136,7 +142,8 @@ class Door:
         if self._pushes.is_empty(key.key_id, self.monotonic()):
             raise _Problem(429, "too_many", f"more than {PUSHES[1]:g} bodies a second; send more rows in one")
         _check_heads(request)
-        async with self._bodies:
+        # A sender whose bodies trickle in keeps its own waiting alone.
+        async with self._of_key[key.key_id], self._bodies:
             try:
                 body = await asyncio.wait_for(_body(request), BODY_S)
             except TimeoutError:
@@ -161,12 +168,16 @@ class Door:
                 400, "key_in_address", "a key in an address ends in logs: revoke it, send another as a header"
             )
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        found = await to_thread.run_sync(self._opened, text.strip()) if scheme.lower() == "bearer" else None
+        text, digest = text.strip(), _sha256(text.strip().encode())
+        line = self._known if digest in self._seen else self._strange
+        found = await to_thread.run_sync(self._opened, text, limiter=line) if scheme.lower() == "bearer" else None
         if found is None:
             # Who has a good key at the same address is not kept out by others.
             if self._wrong.is_empty(address, now_s):
                 raise _Problem(429, "too_many", "too many wrong keys from this address")
             raise _Problem(401, "no_key", "expected 'Authorization: Bearer KEY' with a key that holds today")
+        self._seen.add(digest)
+        recognised(request.scope, found.key_id)
         return found
 
     def _opened(self, text: str) -> ApiKey | None:

@@ -5,10 +5,10 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
@@ -22,6 +22,17 @@ READINGS_PATH = "/api/v1/readings"
 OTHER_VARIABLES = frozenset(
     {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS"}
 )
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+TrustedProxies = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...],
+    Field(description="Addresses and networks whose X-Forwarded-For is believed; empty: nobody's"),
+]
 
 
 class PathSettings(Model):
@@ -74,7 +85,13 @@ class ServerSettings(Model):
     key_file: str = Field(default="", description="Of the pages: its private key (PEM, absolute path)")
     public_url: str = Field(default="", description="Where people reach the pages, where a proxy stands before them")
     as_of_mb: int = Field(default=5120, ge=1, le=1_000_000, description="Disk for marts of past instants, newest kept")
-    trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses whose X-Forwarded-For is believed")
+    trusted_proxies: TrustedProxies = ()
+    patience_s: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="Seconds for the head of a request, and for a pause in its body; also where readings are pushed to",
+    )
 
     @property
     def web_url(self) -> str:
@@ -90,6 +107,7 @@ class PushSettings(Model):
     port: int = Field(default=8610, ge=0, le=65535)
     certificate_file: str = Field(default="", description="Chain of the server's certificate (PEM, absolute path)")
     key_file: str = Field(default="", description="Its private key (PEM, absolute path)")
+    trusted_proxies: TrustedProxies = ()
 
     @property
     def url(self) -> str:

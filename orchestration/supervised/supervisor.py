@@ -16,6 +16,7 @@ from assets.sites.load_sites import NOBODY
 from controls.gateways.access.broker_of_up import listener_of, told_to_others
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
+from controls.gateways.access.http_server import PortTaken
 from controls.gateways.broker import Broker, free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -177,7 +178,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
     is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
-        raise _port_taken(push_port, "push", "METERLOOM_PUSH__PORT")
+        raise PortTaken(push_port, "push", "METERLOOM_PUSH__PORT", str(Listener(push_port)))
     with live_sites(project, sites, say=say, allow_fallback=True) as live:
         children, behind = live.children, len(live.children)
         if workers:
@@ -299,22 +300,16 @@ def _mlflow(project: Project, port: int) -> list[str]:
 def port_of(server: ServerSettings, name: str, say: Say) -> int:
     """The port of a part, or a free one where nobody named one and another program holds the usual one.
 
-    Raises BadInput where a port that somebody named is held: whoever named it looks for the part there.
+    Raises Unreachable where a port that somebody named is held: whoever named it looks for the part there.
     """
     port: int = getattr(server, f"{name}_port")
     if not port or _is_free(port):
         return port or free_port()
-    taken = _port_taken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT")
+    taken = PortTaken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT", str(Listener(port)))
     if f"{name}_port" in server.model_fields_set:
         raise taken
-    say(f"{taken.message}: a free one is used")
+    say(f"{taken.taken}: a free one is used")
     return free_port()
-
-
-def _port_taken(port: int, name: str, variable: str) -> BadInput:
-    who = str(Listener(port))
-    said = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
-    return BadInput(said, reason="port_taken", mend=f"end that program, or name another port with {variable}")
 
 
 def _is_free(port: int) -> bool:

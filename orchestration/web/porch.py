@@ -7,6 +7,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,8 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
+from controls.gateways.access.http_server import connection_state
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
+from orchestration.web.people.turns import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
 
@@ -25,7 +28,7 @@ METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
 REQUEST_S = 30.0
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-# As long as a viewer looks: the stream of live values has no end of its own.
+# The stream of live values has no end of its own.
 ENDLESS = "/live/stream"
 OVERRIDES = ("x-http-method-override", "x-method-override", "x-http-method")
 HEADERS = {
@@ -50,6 +53,7 @@ class Porch:
     ) -> None:
         self._app, self._state, self._hosts, self._origins = app, state, hosts, origins
         self._late: set[asyncio.Task[None]] = set()
+        self._turns, self._cookie = Turns(), state.sign_in.cookie if state.sign_in else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the beginning and end of the process."""
@@ -60,7 +64,7 @@ class Porch:
             await self._app(scope, receive, send)
             return
         # A copy: the server must still see that it was HEAD, which has no body; and nothing of the last request.
-        scope = {**scope, "state": {}}
+        scope = {**scope, "state": connection_state(scope)}
         request = Request(scope, receive)
         outward = _Outward(send, self._state.counts)
         try:
@@ -68,7 +72,10 @@ class Porch:
             scope["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
             if request.method not in SAFE:
                 receive = await self._read(request, receive)
-            await self._within(scope, receive, outward, request)
+            # As long as a viewer looks: the stream of live values has places of its own.
+            is_endless = scope["path"].endswith(ENDLESS)
+            async with nullcontext() if is_endless else self._turns.turn(asker_of(request, self._cookie)):
+                await self._within(scope, receive, outward, request, None if is_endless else REQUEST_S)
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.
             return
@@ -76,13 +83,14 @@ class Porch:
             await _say(request, _problem(fault), outward)
         await self._note(request, outward)
 
-    async def _within(self, scope: Scope, receive: Receive, outward: "_Outward", request: Request) -> None:
+    async def _within(
+        self, scope: Scope, receive: Receive, outward: "_Outward", request: Request, within_s: float | None
+    ) -> None:
         """Let the application answer, within its time."""
         # A thread that works cannot be stopped, only no longer waited for.
         task = asyncio.ensure_future(_app(self._app, scope, receive, outward))
-        endless = scope["path"].endswith(ENDLESS)
         try:
-            await asyncio.wait({task}, timeout=None if endless else REQUEST_S)
+            await asyncio.wait({task}, timeout=within_s)
         except asyncio.CancelledError:
             task.cancel()
             raise

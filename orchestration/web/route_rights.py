@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Depends, Request
 
+from controls.gateways.access.http_server import recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
@@ -46,6 +47,9 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
         if found is None:
             raise NotSignedIn
         person, csrf = found
+        if not hasattr(told, "key_id"):
+            told.headers = state.allowances.take("requests of a person", person.person_id)
+        recognised(request.scope, told.key_id if hasattr(told, "key_id") else person.person_id)
         told.person, told.csrf, told.permission = person, csrf, permission.value if permission else ""
         scopes = getattr(told, "scopes", None)
         if permission is not None and not (may(person, permission) and (scopes is None or permission in scopes)):

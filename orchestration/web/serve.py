@@ -5,19 +5,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import uvicorn
 
 from assets.readings.readers.child import apart
+from controls.gateways.access.http_server import HttpServer, Limits, bound
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.work.beside import give_away
 from orchestration.open_project import PROJECT_VARIABLE, OpenProject
 
-# Connections at once: a hundred streams, and people beside them.
-CONNECTIONS = 256
 logger = logging.getLogger("meterloom.web")
 
 
@@ -32,27 +28,36 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # Many ask it, and it stays as small as it began: DuckDB, SciPy, dbt and all countries' calendars run beside it.
     give_away(apart)
+    from orchestration.doctor.ports import Listener
+
+    sockets = bound(
+        server.web_host,
+        server.web_port,
+        what="the pages",
+        setting="METERLOOM_SERVER__WEB_PORT",
+        who=lambda port: str(Listener(port)),
+    )
+    from orchestration.web.api.live_api import feed_of
     from orchestration.web.app import make_app
     from orchestration.web.own_origin import own_hosts
     from orchestration.web.people.sign_in import SignIn
 
     scheme = "https" if server.certificate_file else "http"
-    bound = f"{scheme}://{server.web_host}:{server.web_port}"
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
     app = make_app(
         project,
         clock=clock,
         sign_in=sign_in,
-        hosts=own_hosts(bound, server.web_url),
+        hosts=own_hosts(f"{scheme}://{server.web_host}:{server.web_port}", server.web_url),
         origins=(server.public_url.rstrip("/").lower(),) if server.public_url else (),
     )
-    config = uvicorn.Config(
+    HttpServer(
         app,
-        host=server.web_host,
-        port=server.web_port,
-        log_config=None,
-        # An address may hold what somebody put there by mistake.
-        access_log=False,
+        sockets,
+        Limits(patience_s=server.patience_s, trusted=server.trusted_proxies),
+        on_ready=lambda: say(f"pages  {server.web_url}"),
+        # The streams have no end of their own.
+        on_end=lambda: feed_of(app).close(),
         # Only the live stream is told over it, and nothing is read (live_socket.py). Who takes nothing for so long is
         # gone: what waits for them waits in this process.
         ws="websockets-sansio",
@@ -60,29 +65,9 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         ws_per_message_deflate=False,
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=15,
-        h11_max_incomplete_event_size=32 * 2**10,
-        proxy_headers=bool(server.trusted_proxies),
-        forwarded_allow_ips=list(server.trusted_proxies),
         ssl_certfile=server.certificate_file or None,
         ssl_keyfile=server.key_file or None,
-    )
-    say(f"pages  {server.web_url}")
-    _Server(config).run()
-
-
-class _Server(uvicorn.Server):
-    """Says goodbye to the streams before it waits for the requests that are on their way."""
-
-    async def shutdown(self, sockets: Any = None) -> None:
-        """As uvicorn does it, and without waiting for streams that have no end."""
-        from orchestration.web.api.live_api import feed_of
-
-        feed_of(self.config.app).close()  # type: ignore[arg-type]
-        await super().shutdown(sockets)
+    ).run()
 
 
 def check_server(server: ServerSettings) -> None:

@@ -34,7 +34,14 @@ class Answer(NamedTuple):
 
 
 async def send(
-    app: ASGIApp, method: str, target: str | bytes, headers: Headers = (), body: bytes = b"", *, is_cut: bool = False
+    app: ASGIApp,
+    method: str,
+    target: str | bytes,
+    headers: Headers = (),
+    body: bytes = b"",
+    *,
+    is_cut: bool = False,
+    address: str = "192.0.2.7",
 ) -> Answer:
     """One request. target: path and query as they stand in the first line. is_cut: the connection ends in the body."""
     raw = target if isinstance(target, bytes) else target.encode()
@@ -51,7 +58,7 @@ async def send(
         "method": method,
         "scheme": "http",
         "server": ("127.0.0.1", 8600),
-        "client": ("192.0.2.7", 50000),
+        "client": (address, 50000),
         "root_path": "",
         # As uvicorn decodes it.
         "path": unquote_to_bytes(path).decode("utf-8", errors="replace"),
@@ -77,21 +84,27 @@ async def send(
 
 
 class Browser:
-    """A browser of one person: it keeps its cookie and says where a form comes from."""
+    """A browser of one person: it keeps its cookies and says where a form comes from. cookie: of the sign-in; kept: of
+    the browser.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app, self.cookie = app, ""
+        self.app, self.cookie, self.kept = app, "", ""
+        self.address = "192.0.2.7"
 
     def ask(self, target: str | bytes, method: str = "GET", headers: Headers = (), body: bytes = b"") -> Answer:
         """One request with what the browser has."""
-        own = [("cookie", self.cookie)] if self.cookie else []
+        sent = "; ".join(filter(None, (self.cookie, self.kept)))
+        own = [("cookie", sent)] if sent else []
         known = {name.lower() for name, _ in headers}
-        answer = asyncio.run(
-            send(self.app, method, target, [*(each for each in own if "cookie" not in known), *headers], body)
-        )
+        given = [*(each for each in own if "cookie" not in known), *headers]
+        answer = asyncio.run(send(self.app, method, target, given, body, address=self.address))
         for each in answer.cookies:
             pair, _, rest = each.partition(";")
-            self.cookie = "" if "Max-Age=0" in rest else pair
+            if pair.partition("=")[0].endswith("-browser"):
+                self.kept = pair
+            else:
+                self.cookie = "" if "Max-Age=0" in rest else pair
         return answer
 
     def act(self, target: str, headers: Headers = (), **form: str) -> Answer:

@@ -147,6 +147,27 @@ def test_without_a_project_it_ends_with_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_on_a_taken_port_web_and_door_say_so_end_with_3_and_name_no_address(folder: Path) -> None:
+    web = [str(Path(sys.executable).with_name("meterloom")), "web"]
+    pushed = [sys.executable, "-m", "controls.collector.receive_main"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for words, variable in ((web, "METERLOOM_SERVER__WEB_PORT"), (pushed, "METERLOOM_PUSH__PORT")):
+            done = subprocess.run(
+                [*words, "--project", str(folder)],
+                env={**os.environ, variable: str(port)},
+                capture_output=True,
+                text=True,
+                timeout=WITHIN_S,
+                check=False,
+            )
+            said = " ".join((done.stdout + done.stderr).split())
+            assert done.returncode == 3, said
+            assert re.search(rf"port {port}, for .*, is taken.*: end that program, or name another", said)
+            assert variable in said
+            assert "http://" not in said
+
+
 def test_pages_that_die_come_back_and_take_nothing_with_them(folder: Path, port: int) -> None:
     project, said = OpenProject(str(folder)).project, list[str]()
     with Children(folder / "logs") as children:

@@ -48,6 +48,11 @@ class LoginStore:
         rows = self.store.rows(sa.select(logins).where(logins.c.token_sha256 == sha256(token)))
         return Login.model_validate(rows[0]) if rows else None
 
+    def person_of(self, token_sha256: str) -> str:
+        """Whose sign-in that is or was; empty for none that is kept."""
+        rows = self.store.rows(sa.select(logins.c.person_id).where(logins.c.token_sha256 == token_sha256))
+        return str(rows[0]["person_id"]) if rows else ""
+
     def of_person(self, person_id: str) -> list[Login]:
         """The person's sign-ins that have not ended, the newest first."""
         query = sa.select(logins).where(logins.c.person_id == person_id, logins.c.ended_utc.is_(None))

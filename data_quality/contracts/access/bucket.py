@@ -17,6 +17,10 @@ class Bucket:
             self._forget(now_s)
         return left < 1
 
+    def give_back(self, name: str, now_s: float) -> None:
+        """One that was taken was not used."""
+        self._left[name] = (min(float(self.size), self.left(name, now_s) + 1), now_s)
+
     def left(self, name: str, now_s: float) -> float:
         """What is left for that name."""
         left, at_s = self._left.get(name, (float(self.size), now_s))

@@ -1,11 +1,13 @@
 """Sign in, take up an invitation, sign out."""
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.web.logins import KEPT
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
-from orchestration.web.people.sign_in import LONGEST, SignIn
+from orchestration.web.people.sign_in import LONGEST, SignIn, browser_of
 from orchestration.web.problems import banner_of
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Address
@@ -13,6 +15,8 @@ from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Paragraph
 
 router = APIRouter(include_in_schema=False)
+# Threads of their own: strangers who try passwords keep nobody's page waiting.
+_PASSWORDS = CapacityLimiter(2)
 WRONG = "This person and this password do not belong together."
 
 
@@ -23,14 +27,19 @@ def login(request: Request) -> Response:
 
 
 @router.post("/login")
-def log_in(request: Request) -> Response:
+async def log_in(request: Request) -> Response:
     """Sign in, and go where one wanted to."""
+    return await to_thread.run_sync(_log_in, request, limiter=_PASSWORDS)
+
+
+def _log_in(request: Request) -> Response:
     sign_in: SignIn = request.app.state.sign_in
     form = request.state.form
     person_id, wanted = form.get("person", "").strip(), form.get("next", "/")
     # A stranger's text never stands in the ledger.
     request.state.who = request.state.subject = person_id if sign_in.people.known(person_id) else ""
-    token = sign_in.open(person_id, form.get("password", ""), _address(request))
+    browser = request.cookies.get(sign_in.browser_cookie, "")
+    token = sign_in.open(person_id, form.get("password", ""), _address(request), browser[:64])
     if token is None:
         request.state.code = "wrong_password"
         return _drawn(request, _login_page(wanted, said=WRONG), status=401)
@@ -48,8 +57,12 @@ def invitation(request: Request, token: str) -> Response:
 
 
 @router.post("/invitation/{token}")
-def accept(request: Request, token: str) -> Response:
+async def accept(request: Request, token: str) -> Response:
     """Set the password and sign in."""
+    return await to_thread.run_sync(_accept, request, token, limiter=_PASSWORDS)
+
+
+def _accept(request: Request, token: str) -> Response:
     sign_in: SignIn = request.app.state.sign_in
     form, state = request.state.form, request.app.state
     person_id = sign_in.credentials.invited(token[:MOST_TEXT], state.clock)
@@ -57,7 +70,7 @@ def accept(request: Request, token: str) -> Response:
     try:
         if form.get("password") != form.get("again"):
             raise BadInput("the two passwords differ", reason="bad_password")
-        opened = sign_in.accept(token[:MOST_TEXT], form.get("password", ""), _address(request))
+        opened = sign_in.accept(token[:MOST_TEXT], form.get("password", ""))
     except BadInput as fault:
         if fault.reason != "bad_password":
             raise
@@ -90,15 +103,10 @@ def _drawn(request: Request, page: Page, status: int = 200) -> Response:
 
 def _gone_in(sign_in: SignIn, token: str, to: str) -> Response:
     gone = RedirectResponse(to, 303)
-    gone.set_cookie(
-        sign_in.cookie,
-        token,
-        max_age=int(LONGEST.total_seconds()),
-        path="/",
-        secure=sign_in.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    kept = {sign_in.cookie: (token, LONGEST), sign_in.browser_cookie: (browser_of(token), KEPT)}
+    for name, (value, lasts) in kept.items():
+        seconds = int(lasts.total_seconds())
+        gone.set_cookie(name, value, max_age=seconds, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
     return gone
 
 

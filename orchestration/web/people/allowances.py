@@ -1,4 +1,4 @@
-"""How often somebody may ask: sign-ins by person and address, requests by key, exports and streams at once."""
+"""How often somebody may ask: wrong passwords, requests by person and key, exports and streams at once."""
 
 import math
 import threading
@@ -11,8 +11,12 @@ from data_quality.contracts.access.bucket import Bucket
 QUARTER_S = 900
 # Per name: so many at once, and so many a second after that.
 BUCKETS = {
-    "sign-ins of a person": (5, 5 / QUARTER_S),
-    "sign-ins of an address": (20, 20 / QUARTER_S),
+    # Of one person from one address; from a browser in which they were signed in before; from everywhere else.
+    "wrong passwords": (5, 5 / QUARTER_S),
+    "wrong passwords of a browser": (5, 5 / QUARTER_S),
+    "wrong passwords of a person": (100, 100 / 3600),
+    "wrong passwords of an address": (20, 20 / QUARTER_S),
+    "requests of a person": (600, 20.0),
     "requests of a key": (60, 20.0),
     "wrong keys of an address": (20, 1 / 3),
     "refusals kept": (60, 1.0),
@@ -51,6 +55,11 @@ class Allowances:
         if is_empty:
             raise TooMany(kind, wait_s, told)
         return told
+
+    def give_back(self, kind: str, name: str) -> None:
+        """Give back one that was taken."""
+        with self._lock:
+            self._buckets[kind].give_back(name, self._monotonic())
 
     def is_left(self, kind: str, name: str) -> bool:
         """Take one, if there is one."""

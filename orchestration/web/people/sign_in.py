@@ -56,6 +56,7 @@ class SignIn:
         self.credentials, self.logins = CredentialStore(project.store), LoginStore(project.store)
         self._keys = ApiKeyStore(project.store)
         self.is_https, self.cookie = is_https, "__Host-meterloom" if is_https else "meterloom"
+        self.browser_cookie = f"{self.cookie}-browser"
         self._watched: dict[str, _Watched] = {}
         self._lock = threading.Lock()
 
@@ -70,10 +71,20 @@ class SignIn:
         machine = self._machine(request, header)
         return None if machine is None else (machine, "")
 
-    def open(self, person_id: str, password: str, address: str) -> str | None:
-        """Sign in; the new cookie's token, or None. It takes as long for somebody unknown. Raises TooMany."""
-        self.allowances.take("sign-ins of an address", address)
-        self.allowances.take("sign-ins of a person", person_id[:64])
+    def open(self, person_id: str, password: str, address: str, browser: str = "") -> str | None:
+        """Sign in; the new cookie's token, or None. It takes as long for somebody unknown. Raises TooMany.
+
+        browser: what it kept of an earlier sign-in (`browser_of`): strangers' wrong passwords are not counted there.
+        """
+        if browser and self.logins.person_of(browser) == person_id:
+            counted = {"wrong passwords of a browser": browser}
+        else:
+            who = person_id[:64]
+            counted = {"wrong passwords": f"{address} {who}", "wrong passwords of a person": who}
+            counted |= {"wrong passwords of an address": address}
+        # Before it is looked at: many that come at once are not all looked at.
+        for kind, name in counted.items():
+            self.allowances.take(kind, name)
         person = self.people.known(person_id)
         stored = self.credentials.password_of(person_id) if person else ""
         if not stored:
@@ -81,11 +92,12 @@ class SignIn:
             self.credentials.password_of(self.credentials.anybody())
         if not is_right(stored, password) or person is None:
             return None
+        for kind, name in counted.items():
+            self.allowances.give_back(kind, name)
         return self._opened(person)
 
-    def accept(self, invitation: str, password: str, address: str) -> str:
-        """Set the invited person's password, end their other sign-ins and sign them in. Raises BadInput, TooMany."""
-        self.allowances.take("sign-ins of an address", address)
+    def accept(self, invitation: str, password: str) -> str:
+        """Set the invited person's password, end their other sign-ins and sign them in. Raises BadInput."""
         person = self.people.known(self.credentials.invited(invitation, self.clock))
         if person is None:
             raise BadInput("the people file does not name you any more", reason="unknown_person")
@@ -164,6 +176,11 @@ class SignIn:
         sites = tuple(each for each in key.sites if not owner.sites or each in owner.sites)
         # No sites would mean all of them.
         return owner.model_copy(update={"sites": sites}) if sites else None
+
+
+def browser_of(token: str) -> str:
+    """What a browser keeps of a sign-in when that has ended: it opens nothing, and tells whose browser it is."""
+    return sha256(token)
 
 
 def csrf_of(token: str) -> str:

@@ -1,0 +1,54 @@
+"""Whose turn it is: so many requests of one asker are in work at once, the next wait in line, and more are refused.
+
+Who asks is told by what they bring, not by who they are: to look that up is work already, in threads that are few.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from anyio import Semaphore
+from starlette.requests import Request
+
+from orchestration.web.people.allowances import TooMany
+
+# Of one asker; the threads are four (app.py), so that no asker alone has them all.
+AT_ONCE, IN_LINE = 3, 24
+WAIT_S = 5.0
+
+
+@dataclass
+class _Line:
+    semaphore: Semaphore = field(default_factory=lambda: Semaphore(AT_ONCE))
+    length: int = 0
+
+
+class Turns:
+    """The lines of one server, by asker."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+
+    @asynccontextmanager
+    async def turn(self, asker: str) -> AsyncIterator[None]:
+        """Wait for a turn, and have it until the block ends. Raises TooMany."""
+        line = self._lines.setdefault(asker, _Line())
+        if line.length >= AT_ONCE + IN_LINE:
+            raise TooMany("requests at once", WAIT_S)
+        line.length += 1
+        try:
+            async with line.semaphore:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[asker]
+
+
+def asker_of(request: Request, cookie: str) -> str:
+    """A sign-in, a key, or of a stranger the address. cookie: the name of that of a sign-in."""
+    brought = request.headers.get("authorization") or request.cookies.get(cookie)
+    if brought:
+        return hashlib.sha256(brought.encode()).hexdigest()
+    return request.client.host if request.client else ""
