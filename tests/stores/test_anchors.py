@@ -30,8 +30,8 @@ from data_quality.contracts.time import FixedClock
 from orchestration.doctor import trust_checks as doctor
 from tests.contracts.test_lake import changes, write
 from tests.controls.ledger.rows_of import CARLA
+from tests.stores.combinations import copied
 from tests.stores.everything import ALL, any_row
-from tests.stores.test_lake_ledger import copied
 
 
 @pytest.fixture

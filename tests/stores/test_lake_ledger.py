@@ -2,9 +2,8 @@
 
 import hashlib
 import shutil
-import sqlite3
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
 from orchestration.doctor import lake_checks as doctor
 from tests.contracts.test_lake import changes, write
+from tests.stores.combinations import copied
 
 LATE = datetime.now(UTC) + timedelta(days=2)
 
@@ -28,13 +28,6 @@ LATE = datetime.now(UTC) + timedelta(days=2)
 def contents(folder: Path) -> Counter[str]:
     """Every file of readings below the folder, by its content."""
     return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.parquet"))
-
-
-def copied(store: Path, to: Path) -> Path:
-    """The store as it is now."""
-    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(to)) as copy:
-        source.backup(copy)
-    return to
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffRepor
 from assets.readings.streams import streams
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
+from assets.stores.lake.lake_ledger import expect_own
 from assets.stores.lake.restore_batch import restore_batch
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.closed_periods import closed_periods
@@ -159,8 +160,11 @@ def ingest_file(
     A file that cannot be used is kept in quarantine and reported with the verdict `reject`; nothing is raised.
     The same file read the same way again changes nothing. With dry_run nothing is written anywhere. A regular table
     of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result. accepted: what is held
-    for its size alone is taken. tz: zone of times without offset where no column map names one.
+    for its size alone is taken. tz: zone of times without offset where no column map names one. Raises Unreachable
+    where the lake is not the store's: then nothing was looked at.
     """
+    if not dry_run:
+        expect_own(lake.store, lake.kept)
     given = _Given(path, site, lake, quarantine, clock, run_id, dry_run, accepted, tz)
     with in_blocks(
         path, site=site, mapping=mapping, now_utc=clock.now_utc(), tz=tz, from_bytes=regular_from_bytes
