@@ -12,6 +12,7 @@ from dagster._core.instance.ref import InstanceRef
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import load_project
 from orchestration.instance.start_lock import Release, take
+from orchestration.instance.warm_launcher import warm_up
 
 
 class OneScheduler(dg.DagsterInstance):
@@ -38,6 +39,7 @@ class OneScheduler(dg.DagsterInstance):
                 self._held = take(load_project(root, os.environ), "daemon")
             except MeterloomError as fault:
                 raise SystemExit(f"meterloom: {fault}") from None
+            warm_up()
         return super().get_required_daemon_types()
 
 
