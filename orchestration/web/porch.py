@@ -268,12 +268,16 @@ def _form(body: bytes) -> dict[str, str]:
 def _check_json(body: bytes) -> None:
     """Raises Refused for what a careful reader would not take for JSON."""
     try:
-        json.loads(body, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_once)
+        found = json.loads(body, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_once)
+        if b"\\u" in body:
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refused(422, "not_json", f"this cannot be read as JSON: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half of a character (\\ud800 to \\udfff), which is no text"
     return "it is too deep" if isinstance(error, RecursionError) else str(error)[:200]
 
 

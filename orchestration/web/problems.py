@@ -36,6 +36,7 @@ REASONS: dict[int, frozenset[str]] = {
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",
         428: "no_if_match",
+        429: "busy",
         501: "not_installed not_built",
         503: "bad_configuration people_file no_such_folder row_not_proven",
     }.items()
@@ -84,7 +85,7 @@ def problem_of(fault: Exception) -> Problem:
         return Problem(status=202, code="being_built", detail=said, headers=headers)
     if isinstance(fault, BadInput):
         status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
-        headers = {"Retry-After": "60"} if status == 503 else {}
+        headers = {"Retry-After": "60"} if status in (429, 503) else {}
         return Problem(
             status=status, code=fault.reason, detail=_told(fault.message), mend=_told(fault.mend), headers=headers
         )

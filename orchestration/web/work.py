@@ -29,8 +29,8 @@ State = Literal["queued", "running", "done", "failed"]
 JOBS = "/api/v1/ems/jobs"
 WAIT_S = 25.0
 LONGEST_S = 600.0
-# Answers of so many jobs are kept, and no more than so many wait.
-MOST_KEPT, MOST_WAITING = 100, 8
+# Answers of so many jobs are kept, and no more than so many wait, of one person so many.
+MOST_KEPT, MOST_WAITING, MOST_OF_ONE = 100, 8, 4
 _HOME = Path(__file__).resolve().parents[2]
 # Beside this Python, as Dagster's and MLflow's are.
 _METERLOOM = str(Path(sys.executable).with_name("meterloom"))
@@ -115,8 +115,10 @@ class Work:
                 is_held = each in open_jobs or (each.state == "failed" and now_utc < each.asked_at_utc + again_after)
                 if is_held and (each.person_id, each.words) == (person_id, tuple(words)):
                     return each
-            if len(open_jobs) >= MOST_WAITING:
-                raise BadInput(f"{MOST_WAITING} jobs wait already: ask again when one is done", reason="busy")
+            of_person = sum(each.person_id == person_id for each in open_jobs)
+            if of_person >= MOST_OF_ONE or len(open_jobs) >= MOST_WAITING:
+                whose = f"{of_person} jobs of yours" if of_person >= MOST_OF_ONE else f"{MOST_WAITING} jobs"
+                raise BadInput(f"{whose} wait already: ask again when one is done", reason="busy")
             job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc, key)
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_KEPT:

@@ -82,6 +82,9 @@ BAD: dict[str, tuple[bytes, str, int, str]] = {
     "a list": (b"[]", "application/json", 422, "wrong_shape"),
     "nothing": (b"", "application/json", 422, "wrong_shape"),
     "no UTF-8": (b'{"name": "\xff", "value": 1}', "application/json", 422, "not_json"),
+    "half a character": (b'{"name": "a\\ud800", "value": 1}', "application/json", 422, "not_json"),
+    "half a character in a list": (b'{"name": ["\\uDFFF"], "value": 1}', "application/json", 422, "not_json"),
+    "half a character as a key": (b'{"\\ud83d": 1}', "application/json", 422, "not_json"),
     "a form": (b"name=a&value=1", "application/x-www-form-urlencoded", 422, "wrong_shape"),
     "a doubled field": (b"name=a&name=b", "application/x-www-form-urlencoded", 400, "bad_form"),
     "half an escape": (b"name=%ff", "application/x-www-form-urlencoded", 400, "bad_form"),
@@ -92,6 +95,7 @@ BAD: dict[str, tuple[bytes, str, int, str]] = {
 
 def test_a_good_body_is_taken(app: FastAPI) -> None:
     assert post(app, GOOD).said == {"name": "a", "value": 1.5, "person": "anna"}
+    assert post(app, b'{"name": "\\ud83d\\ude00", "value": 1.5}').said["name"] == "\N{GRINNING FACE}"
 
 
 @pytest.mark.parametrize("what", BAD)

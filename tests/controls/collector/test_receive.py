@@ -1,12 +1,15 @@
 """The door for machines, as its own process: what it acknowledges is in the landing folder, what it refuses is not."""
 
 import json
+import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +24,7 @@ from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import open_store
 from controls.gateways.broker import free_port
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import FixedClock
 from tests.controls.collector.pushing import PEOPLE, call, door, make_project, new_key, push, reading, send
 
@@ -82,6 +86,7 @@ def test_every_row_is_accepted_or_refused_with_its_reason(url: str, key: str) ->
         "not_of_source": reading(30, meter="m3"),
         "unknown_register": reading(30, register="export"),
         "unit_mismatch": reading(30, unit="kW"),
+        "not_text": reading(30, meter="m\ud800"),
         "unknown_unit": reading(30, unit="kwhh"),
         "no_zone": reading(30, start="2026-01-01T00:30:00"),
         "bad_timestamp": reading(30, start="yesterday"),
@@ -125,6 +130,64 @@ def test_a_body_that_is_none_is_refused_in_one_sentence(project: Path, url: str,
         assert answer.headers["content-type"] == "application/problem+json"
         assert "\n" not in answer.json()["detail"]
     assert landed(project) == before
+
+
+@pytest.mark.parametrize("name", ["meter", "register", "start", "value", "unit", "quality", "\udfff"])
+def test_half_a_character_is_a_refused_row_wherever_it_stands(url: str, key: str, name: str) -> None:
+    answer = push(url, key, [reading(45), reading(60, **{name: "m1\ud800"})])
+    assert answer.status_code == 202, answer.text
+    (refused,) = answer.json()["rejects"]
+    assert refused["row"] == 2
+    assert refused["expected"]
+
+
+def test_half_a_character_in_the_site_or_beside_the_rows_is_no_fault_of_ours(url: str, key: str) -> None:
+    assert push(url, key, [reading(45)], site="works\ud800").json()["reason"] == "another_site"
+    body = b'{"site": "works", "note": "\\ud800", "readings": [{"meter": "\\ud800"}]}'
+    assert send(url, key, body).json()["reason"] == "no_good_row"
+
+
+def test_who_forwards_for_whom_is_believed_of_trusted_proxies_alone(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    new_key(project)
+
+    def asked(url: str, count: int) -> list[int]:
+        where = f"{url}/api/v1/readings"
+        told = [{"Authorization": "Bearer mlk_x_y", "X-Forwarded-For": f"203.0.113.{n}"} for n in range(count)]
+        return [httpx.post(where, content=b"{}", headers=each, trust_env=False).status_code for each in told]
+
+    with pytest.MonkeyPatch.context() as patch:
+        # uvicorn's own: nobody of ours named it.
+        patch.setenv("FORWARDED_ALLOW_IPS", "*")
+        with door(project) as opened:
+            assert asked(opened.url, 25)[-1] == 429
+    (project / "meterloom.yaml").write_text("push: {trusted_proxies: [127.0.0.0/8]}\n")
+    with door(project) as opened:
+        assert asked(opened.url, 25) == [401] * 25
+    (project / "meterloom.yaml").write_text("push:\n  trusted_proxies: ['*']\n")
+    with pytest.raises(BadInput, match=r"line 2.*trusted_proxies.*IPv4 or IPv6 network"):
+        load_project(project, {})
+
+
+def test_a_second_door_leaves_the_bodies_of_the_first_alone(tmp_path: Path) -> None:
+    """Also one that finds its port taken; and once nobody runs any more, what was left behind is gone."""
+    project = make_project(tmp_path)
+    new_key(project)
+    written = project / "landing" / "works" / ".push-of-the-first.json"
+    written.parent.mkdir(parents=True)
+    with door(project) as first:
+        written.write_text("{")
+        with door(project):
+            assert written.exists()
+        port = first.url.rpartition(":")[2]
+        words = [sys.executable, "-m", "controls.collector.receive_main", "--project", str(project)]
+        taken = subprocess.run(
+            words, env={**os.environ, "METERLOOM_PUSH__PORT": port}, check=False, capture_output=True, timeout=60
+        )
+        assert taken.returncode == 3
+        assert written.exists()
+    with door(project):
+        assert not written.exists()
 
 
 def test_an_idempotency_key_answers_for_its_body_alone(project: Path, url: str, key: str) -> None:
@@ -241,7 +304,8 @@ def test_what_is_cut_or_packed_or_of_another_kind_does_not_land(project: Path, u
 
 def test_too_many_bodies_are_told_to_wait(project: Path, url: str) -> None:
     mine = new_key(project)
-    answers = [push(url, mine, [reading(150)]) for _ in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: push(url, mine, [reading(150)]), range(60)))
     found = {each.status_code for each in answers}
     assert found >= {202, 200, 429}
     assert next(each for each in answers if each.status_code == 429).headers["retry-after"] == "1"

@@ -155,6 +155,8 @@ def _text(row: Mapping[str, Any], name: str, default: str = "") -> str:
     found = row.get(name, default)
     if not isinstance(found, str) or not found:
         raise _Refused("missing_field", f"{name} as a text", row.get(name))
+    if any("\ud800" <= each <= "\udfff" for each in found):
+        raise _Refused("not_text", f"{name} of whole characters: half of one (\\ud800 to \\udfff) is none", found)
     return found
 
 
