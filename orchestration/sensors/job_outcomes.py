@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord
 
-from assets.stores.ledgers.job_outcomes import JobOutcome, Outcome, record_outcome
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, Outcome, record_outcome
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.time import Clock
 from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_START, SITES_TAG
@@ -61,7 +62,7 @@ def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutc
             run_id=run.run_id,
             ended_utc=ended_utc,
         )
-        for site_id in sites_of_run(run.tags)
+        for site_id in sites_of_run(run)
     ]
 
 
@@ -77,11 +78,16 @@ def _failure(instance: dg.DagsterInstance, run_id: str) -> tuple[Outcome, str]:
     return "failed", failure.sentence
 
 
-def sites_of_run(tags: Mapping[str, str]) -> list[str]:
-    """The sites that a run is about, by its tags; one empty name where it is of no single site."""
-    if SITES_TAG in tags:
-        return tags[SITES_TAG].split(",")
-    key = tags.get(PARTITION_TAG) or tags.get(RANGE_START) or ""
+def sites_of_run(run: dg.DagsterRun) -> list[str]:
+    """The sites that a run is about, by its tags or its config; one empty name where it is of no single site."""
+    if SITES_TAG in run.tags:
+        return run.tags[SITES_TAG].split(",")
+    key = run.tags.get(PARTITION_TAG) or run.tags.get(RANGE_START)
+    if key is None:
+        # As of ingest, whose files are of any site.
+        ops = cast("Mapping[str, Any]", run.run_config.get("ops", {}))
+        given = [each.get("config", {}) for each in ops.values()]
+        return sorted({str(config["site"]) for config in given if config.get("site")}) or [OF_NO_SITE]
     _, of_month, place = key.rpartition("|")
     # A bucket without names is of all of its sites.
-    return ["" if BY_BUCKET and of_month else place]
+    return [OF_NO_SITE if BY_BUCKET and of_month else place]

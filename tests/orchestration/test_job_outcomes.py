@@ -151,12 +151,18 @@ def test_a_failure_is_kept_once_with_when_it_began_and_an_older_run_changes_noth
     assert len(store.rows(rows.select())) == 5
 
 
-def test_the_sites_of_a_run_are_those_of_its_key_or_those_that_it_names() -> None:
-    assert sites_of_run({"dagster/partition": "home"}) == ["home"]
-    assert sites_of_run({"dagster/partition": "2025-01-01|plant"}) == ["plant"]
-    assert sites_of_run({RANGE_START: "2025-01-01|plant", RANGE_END: "2025-03-01|plant"}) == ["plant"]
-    assert sites_of_run({"dagster/partition": "2025-01-01|017", SITES_TAG: "a,b"}) == ["a", "b"]
-    assert sites_of_run({}) == [""]
+def test_the_sites_of_a_run_are_those_of_its_key_or_its_config_or_those_that_it_names() -> None:
+    def sites(config: dict[str, Any] | None = None, **tags: str) -> list[str]:
+        """Of a run with that config and those tags."""
+        run_config = {"ops": {"raw_landing__15min_readings": {"config": config}}} if config else {}
+        return sites_of_run(dg.DagsterRun(job_name="j", tags=tags, run_config=run_config))
+
+    assert sites(**{"dagster/partition": "home"}) == ["home"]
+    assert sites(**{"dagster/partition": "2025-01-01|plant"}) == ["plant"]
+    assert sites(**{RANGE_START: "2025-01-01|plant", RANGE_END: "2025-03-01|plant"}) == ["plant"]
+    assert sites(**{"dagster/partition": "2025-01-01|017", SITES_TAG: "a,b"}) == ["a", "b"]
+    assert sites({"site": "hall", "files": ["a.csv"]}) == ["hall"]
+    assert sites() == [""]
 
 
 def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tmp_path: Path) -> None:
