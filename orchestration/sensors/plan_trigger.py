@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.make import plan_trigger
-from data_quality.contracts.errors import WorldFault
+from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
 from orchestration.partitions import on_its_way
@@ -33,6 +34,10 @@ def plan_changes(
         # What is wrong with one site is no reason for the others to wait.
         except WorldFault as fault:
             reasons.append(f"{site_id}: {fault}")
+            if isinstance(fault, BadInput):
+                # No run would fail of it, as none is asked for; a plan that is made takes it back.
+                refused = JobOutcome.of_no_run(plan.name, site_id, str(fault), clock.now_utc())
+                record_outcome(project.store, refused, clock)
             continue
         if not decision.should_plan:
             reasons.append(f"{site_id}: {decision.reason}")

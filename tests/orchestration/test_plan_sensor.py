@@ -15,6 +15,7 @@ import pytest
 import assets.sites
 from assets.stores.access import site_transaction
 from assets.stores.lake.lake import BatchInfo, Lake
+from assets.stores.ledgers.job_outcomes import failed_jobs
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.device_holds import set_hold
@@ -282,3 +283,13 @@ def test_a_second_battery_without_a_template_is_named_as_the_one_whose_charge_is
     (held,) = bed.tick(NOW + timedelta(minutes=6))
     assert isinstance(held, dg.SkipReason)
     assert "the state of charge of 'spare' is not known: it has no template" in str(held.skip_message)
+
+
+def test_a_site_that_cannot_be_planned_at_all_is_a_finding_though_no_run_is_asked_for(bed: Bed) -> None:
+    bed.add_home("cabin", "sim_battery_10kwh", "sim_battery_9kwh")
+    for minutes in (6, 7):
+        list(bed.tick(NOW + timedelta(minutes=minutes)))
+    [found] = failed_jobs(bed.project.store, ["home", "cabin"])
+    assert found.message.startswith("job plan: ")
+    assert "sim_battery_9kwh" in found.message
+    assert (found.scope, found.facts["since_utc"]) == ("cabin", (NOW + timedelta(minutes=6)).isoformat())

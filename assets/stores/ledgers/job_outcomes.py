@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
 from assets.stores.schema.tables_jobs import job_outcomes
@@ -30,6 +30,11 @@ class JobOutcome(Model):
     sentence: str = ""
     run_id: str
     ended_utc: datetime
+
+    @classmethod
+    def of_no_run(cls, job: str, site_id: str, sentence: str, at_utc: datetime) -> Self:
+        """A job that cannot even be asked for at a site."""
+        return cls(site_id=site_id, job=job, outcome="failed", sentence=sentence, run_id="", ended_utc=at_utc)
 
 
 _OUTCOMES = AppendOnly(job_outcomes, fields_of(JobOutcome), order=("ended_utc", "id"))
