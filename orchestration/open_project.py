@@ -129,7 +129,7 @@ class OpenProject:
     @property
     def reports(self) -> ReportStore:
         """Report revisions, figures and traces."""
-        return ReportStore(self.store)
+        return ReportStore(self.store, self.project.reports_dir)
 
     @property
     def sites(self) -> dict[str, Site]:

@@ -1,6 +1,7 @@
 """One report from start to files: inputs, content, stored revision, rendered formats."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def make_report(
 
     # Stored first, rendered then: a file whose revision is not kept could not be traced.
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
-    shown, files = render_now(content, reports, out_dir, formats)
+    shown, files = render_now(content, reports, out_dir, formats, clock)
     return MadeReport(content=shown, is_new=is_new, files=files)
 
 
@@ -157,22 +158,36 @@ def project_baselines(
 
 
 def render_now(
-    content: ReportContent, reports: ReportStore, out_dir: Path, formats: Sequence[str]
+    content: ReportContent, reports: ReportStore, out_dir: Path, formats: Sequence[str], clock: Clock
 ) -> tuple[ReportContent, dict[str, Path]]:
-    """Write the formats as the revision stands now. Returns the content with its life, and format to path."""
+    """Write the formats as the revision stands now. Returns the content with its life, and format to path.
+
+    The digests of files in the project's reports folder are kept, so that an edit of one shows.
+    """
     shown = with_life(content, PublicationStore(reports.store))
-    return shown, render(shown, out_dir, formats)
+
+    def keep(path: Path, data: bytes) -> None:
+        reports.files.record(path, shown.report_id, shown.revision, hashlib.sha256(data).hexdigest(), clock)
+
+    return shown, render(shown, out_dir, formats, keep)
 
 
-def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dict[str, Path]:
-    """Write the formats by atomic rename. Returns format to path."""
+def render(
+    content: ReportContent,
+    out_dir: Path,
+    formats: Sequence[str],
+    keep: Callable[[Path, bytes], None] = lambda _path, _data: None,
+) -> dict[str, Path]:
+    """Write the formats by atomic rename, each after `keep` was given its path and bytes. Returns format to path."""
     out_dir.mkdir(parents=True, exist_ok=True)
     stem = f"{content.report_id}_r{content.revision}".replace("/", "_")
     files = {}
     for name in formats:
         path = out_dir / f"{stem}{_SUFFIXES.get(name, f'.{name}')}"
         unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_bytes(FORMATS[name](content))
+        data = FORMATS[name](content)
+        unfinished.write_bytes(data)
+        keep(path, data)
         unfinished.replace(path)
         files[name] = path
     return files

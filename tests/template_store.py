@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from assets.stores import transactions
 from assets.stores.schema.tables_control import ledger_identity
-from assets.stores.schema.tables_seals import row_seals
-from assets.stores.seals import AS_FOUND, seal
+from assets.stores.schema.tables_seals import row_seals, store_revisions
+from assets.stores.seals import AS_FOUND, append_row, seal
 
-# What no two stores share: the ledger's name and the seal over it. The triggers that guard them wait outside.
-OWN = (ledger_identity, row_seals)
+# What no two stores share: the ledger's name and the seals. The triggers that guard them wait outside.
+OWN = (ledger_identity, store_revisions, row_seals)
 
 
 class Template:
@@ -31,8 +31,9 @@ class Template:
         migrate(store.engine)
         store.close()
         self._store = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        (self._revision,) = self._store.execute("SELECT version_num FROM alembic_version").fetchone()
         names = [table.name for table in OWN]
-        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (?, ?) ORDER BY rowid"
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (?, ?, ?) ORDER BY rowid"
         self._triggers = self._store.execute(query, names).fetchall()
         for name, _ in self._triggers:
             self._store.execute(f"DROP TRIGGER {name}")
@@ -54,6 +55,7 @@ class Template:
             own = {"id": 1, "ledger_id": uuid4().hex}
             connection.execute(ledger_identity.insert().values(own))
             seal(connection, ledger_identity, [own], note=AS_FOUND)
+            append_row(connection, store_revisions, revision=self._revision)
             for _, statement in self._triggers:
                 connection.exec_driver_sql(statement)
 

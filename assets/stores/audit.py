@@ -10,8 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.actions import Signature, is_signed
-from assets.stores.schema.tables_reports import signatures
-from assets.stores.schema.tables_seals import row_seals
+from assets.stores.layout import off_layout
+from assets.stores.schema.tables_factors import emission_factors
+from assets.stores.schema.tables_readings import batches, lake_merges, meter_events, quarantine, register_reads
+from assets.stores.schema.tables_reports import report_decisions, report_revisions, signatures
+from assets.stores.schema.tables_seals import recorded_clock, row_seals
 from assets.stores.seals import GENESIS, Key, as_raw, key_of, link_hash, raw_columns, raw_select, row_sha256
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store
@@ -19,6 +22,17 @@ from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_mar
 from data_quality.contracts.model import Model
 
 Raw = Mapping[str, Any]
+Marks = dict[Key, tuple[str, int]]
+# As the database holds them, so that a bent one is named and not stumbled over.
+_LINKS = [
+    sa.type_coerce(row_seals.c[name], sa.types.NullType()).label(name)
+    for name in ("position", "table_name", "note", "rows_sha256", "hash")
+]
+# Tables whose rows are recorded at the time that the store's clock gives.
+_CLOCKED = (
+    batches, lake_merges, meter_events, quarantine, register_reads, emission_factors, report_revisions,
+    report_decisions, signatures,
+)  # fmt: skip
 
 
 class BadRow(Model):
@@ -34,13 +48,13 @@ class BadRow(Model):
 
 def bad_rows(store: Store) -> list[BadRow]:
     """Every protected row that is not as it was sealed or not signed as it must be, and every seal that is bent."""
-    seals, marks, found = _content(store)
+    seals, signed, found = _content(store)
     trust = Trust(store.public_keys)
     # Before signatures are judged: it says up to which seal acts need none of their own (`vouched`).
     trust.refresh(store.rows, ACTS)
     heads = {each["position"]: each["hash"] for each in seals}
     # People get new keys over the years: what was found by a migration, or adopted since, may be by a former one.
-    old = {key for key, (_, position) in marks[signatures.name].items() if position <= trust.vouched}
+    old = {key for key, (_, position) in signed.items() if position <= trust.vouched}
     # In a broken chain no act is proven: each would be named beside the one cause.
     return [*found, *_bad_signatures(store, heads, old), *([] if trust.broken else _bad_acts(store, trust))]
 
@@ -50,13 +64,23 @@ def bad_content(store: Store) -> list[BadRow]:
     return _content(store)[2]
 
 
-def _content(store: Store) -> tuple[list[dict[str, Any]], dict[str, dict[Key, tuple[str, int]]], list[BadRow]]:
-    seals = store.rows(raw_select(row_seals).order_by(row_seals.c.position))
-    marks: dict[str, dict[Key, tuple[str, int]]] = {table.name: {} for table in PROTECTED}
-    found = [*_bad_links(seals), *_bad_marks(seals, marks)]
-    for table in PROTECTED:
-        found += _bad_content(store, table, marks[table.name])
-    return seals, marks, found
+def _content(store: Store) -> tuple[list[dict[str, Any]], Marks, list[BadRow]]:
+    """The seals without their marks, the marks of signatures, and everything that is not as it was written."""
+    # One view: a row that somebody writes meanwhile must not be seen without its seal.
+    with store.reading(is_one_view=True) as connection:
+        seals = [dict(row) for row in connection.execute(sa.select(*_LINKS).order_by(_LINKS[0])).mappings()]
+        found, signed = [*_bad_links(seals), *_bad_clock(connection)], Marks()
+        for table in PROTECTED:
+            # One table's at a time: of reads and rejected rows there may be millions.
+            marks, problems = _marks_of(connection, table)
+            found += [*problems, *_bad_content(connection, table, marks)]
+            signed = marks if table is signatures else signed
+    names = {table.name for table in PROTECTED}
+    for link in seals:
+        if link["table_name"] not in names:
+            found.append(_bad(row_seals, (link["position"],), "it names a table that is not sealed"))
+    off = [BadRow(table=table, key=name, what=what) for table, name, what in off_layout(store)]
+    return seals, signed, found + off
 
 
 def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
@@ -74,22 +98,22 @@ def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
     return found
 
 
-def _bad_marks(seals: list[dict[str, Any]], marks: dict[str, dict[Key, tuple[str, int]]]) -> list[BadRow]:
-    found = []
-    for link in seals:
-        known = marks.get(link["table_name"])
-        if known is None:
-            what = "it names a table that is not sealed"
-        else:
-            what = add_marks(known, link["table_name"], link["position"], link["rows"], link["rows_sha256"])
+def _marks_of(connection: sa.Connection, table: sa.Table) -> tuple[Marks, list[BadRow]]:
+    """What the seals say of a table's rows, and which of these seals are bent."""
+    marks, found = Marks(), []
+    query = raw_select(row_seals).where(row_seals.c.table_name == table.name).order_by(row_seals.c.position)
+    for link in connection.execute(query).yield_per(100).mappings():
+        position, rows = link["position"], link["rows"]
+        what = add_marks(marks, table.name, position, rows, link["rows_sha256"], note=link["note"])
         if what:
-            found.append(BadRow(table="row_seals", key=str(link["position"]), what=what))
-    return found
+            found.append(_bad(row_seals, (position,), what))
+    return marks, found
 
 
-def _bad_content(store: Store, table: sa.Table, marks: dict[Key, tuple[str, int]]) -> list[BadRow]:
+def _bad_content(connection: sa.Connection, table: sa.Table, marks: Marks) -> list[BadRow]:
     found, left = [], dict(marks)
-    for row in store.rows(sa.select(*raw_columns(table))):
+    for each in connection.execute(sa.select(*raw_columns(table))).yield_per(5_000).mappings():
+        row = dict(each)
         key = key_of(table, row)
         mark = left.pop(key, None)
         if mark is None:
@@ -97,6 +121,23 @@ def _bad_content(store: Store, table: sa.Table, marks: dict[Key, tuple[str, int]
         elif mark[0] != row_sha256(table, row):
             found.append(_bad(table, key, CHANGED))
     return [*found, *(_bad(table, key, REMOVED) for key in left)]
+
+
+def _bad_clock(connection: sa.Connection) -> list[BadRow]:
+    """The clock of recorded times, where a row was recorded later than it says: the next would be as old as that one.
+
+    Put forward, it gives later times than it should, each of which its row states under seal.
+    """
+    newest = [sa.select(sa.func.max(_raw_time(table))).scalar_subquery() for table in _CLOCKED]
+    last = max((each for each in connection.execute(sa.select(*newest)).one() if each is not None), default="")
+    clock = connection.execute(sa.select(sa.type_coerce(recorded_clock.c.last_utc, sa.Text))).scalar()
+    if str(clock or "") >= str(last):
+        return []
+    return [_bad(recorded_clock, (1,), f"it says {clock or 'nothing'}, and a row was recorded at {last}")]
+
+
+def _raw_time(table: sa.Table) -> sa.ColumnElement[Any]:
+    return sa.type_coerce(table.c.recorded_at_utc, sa.Text)
 
 
 def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> list[BadRow]:

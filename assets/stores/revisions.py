@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from assets.stores.schema.tables_seals import store_revisions
 from data_quality.contracts.errors import OurFault, Unreachable
 
 if TYPE_CHECKING:
@@ -170,6 +171,14 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
             "open the project with the version that wrote it, or a newer one"
         )
         return Standing(present, refusal=said)
+    noted = _noted(connection)
+    if noted is not None and noted != present:
+        said = (
+            f"alembic_version says revision {present or 'nothing'} and the store notes that it was brought to "
+            f"{noted or 'one that was removed'}; one of them was changed behind the program's back, and nothing is "
+            f"migrated: restore the store from a backup, or put alembic_version right if you changed it yourself"
+        )
+        return Standing(present, refusal=said)
     # Every store of before the freeze says 0001, whatever its layout was (docs/adr/0014).
     if present == names[0] and (missing := _not_of_first(connection, known[0].module.columns())):
         said = (
@@ -179,6 +188,14 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
         return Standing(present, refusal=said)
     done = names.index(present) + 1 if present is not None else 0
     return Standing(present, tuple(Step(each.revision, _sentence(each.doc)) for each in known[done:]))
+
+
+def _noted(connection: sa.Connection) -> str | None:
+    """The revision that the store itself notes under seal; empty where the note is gone, None of before 0014."""
+    if not sa.inspect(connection).has_table(store_revisions.name):
+        return None
+    query = sa.select(store_revisions.c.revision).order_by(store_revisions.c.id.desc()).limit(1)
+    return str(connection.execute(query).scalar() or "")
 
 
 def _sentence(text: str) -> str:

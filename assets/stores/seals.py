@@ -6,6 +6,7 @@ afterwards that the row is the one that was written. Imports nothing heavier tha
 
 import functools
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -21,14 +22,22 @@ from assets.stores.transactions import Store, lock_recorded
 GENESIS = "0" * 64
 # Over rows of before there were seals: it says what stood there, not that this program wrote it.
 AS_FOUND = "as found by a migration"
+# Over rows of an erasable table that are gone from then on: a row with that key is none of this program.
+ERASED = "erased"
 # How far a command came: its chained events say it (controls/ledger/chain.py), so its seal does not.
 MOVING = ("state", "facts", "mode_at_issue", "evidence_grade", "seq", "epoch")
 Key = tuple[Any, ...]
 
 
-def sealed_columns(table: sa.Table) -> list[sa.Column[Any]]:
-    """The columns that a seal covers, in the order of the table."""
-    return [column for column in table.c if table.name != commands.name or column.name not in MOVING]
+@functools.cache
+def sealed_columns(table: sa.Table) -> tuple[sa.Column[Any], ...]:
+    """The columns that a seal covers, in the order of the table. Kept: they are asked for with every row."""
+    return tuple(column for column in table.c if table.name != commands.name or column.name not in MOVING)
+
+
+@functools.cache
+def _key_columns(table: sa.Table) -> tuple[sa.Column[Any], ...]:
+    return tuple(table.primary_key.columns)
 
 
 def raw_columns(table: sa.Table) -> list[sa.ColumnElement[Any]]:
@@ -49,13 +58,17 @@ def row_sha256(table: sa.Table, raw: Mapping[str, Any]) -> str:
     What is null is left out, so that a column which a later migration adds leaves the digests of old rows as they are.
     """
     # The table's name is hashed with them: a row is no proof of one in another table with the same columns.
-    values = {column.name: _plain(raw[column.name], column.type) for column in sealed_columns(table)}
-    return text_sha256(canonical_json([table.name, {name: each for name, each in values.items() if each is not None}]))
+    values = {}
+    for column in sealed_columns(table):
+        value = raw[column.name]
+        if value is not None:
+            values[column.name] = value if isinstance(value, str) else _plain(value, column.type)
+    return text_sha256(canonical_json([table.name, values]))
 
 
 def key_of(table: sa.Table, row: Mapping[str, Any]) -> Key:
     """The row's primary key, as a seal names it."""
-    return tuple(_plain(row[column.name], column.type) for column in table.primary_key.columns)
+    return tuple(_plain(row[column.name], column.type) for column in _key_columns(table))
 
 
 def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,10 +103,10 @@ def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[st
         connection.execute(table.insert(), given)
         rows = [as_raw(table, nothing | row) for row in given]
     else:
-        # With the numbers that the database gave.
-        written = connection.execute(table.insert().returning(*table.c), given).mappings()
+        # With the numbers that the database gave, and as it holds them.
+        written = connection.execute(table.insert().returning(*raw_columns(table)), given).mappings()
         # RETURNING promises no order, and the list under the seal must follow from the rows.
-        rows = sorted((as_raw(table, dict(row)) for row in written), key=lambda row: str(key_of(table, row)))
+        rows = sorted((dict(row) for row in written), key=lambda row: str(key_of(table, row)))
     seal(connection, table, rows)
 
 
@@ -119,16 +132,27 @@ def seal(
         for row in rows
     ]
     position, head = head_of(connection)
+    text = canonical_json(marks)
     link = {
         "position": position + 1,
         "table_name": table.name,
         "note": note,
-        "rows": marks,
-        "rows_sha256": text_sha256(canonical_json(marks)),
+        # Of a bulk of readings it is long: it is encoded once, and as text it stays small until somebody signs.
+        "rows": sa.literal(text, sa.Text),
+        "rows_sha256": text_sha256(text),
     }
     connection.execute(row_seals.insert().values(**link, hash=link_hash(head, link)))
     # For the signature over this act, which is written later in the same transaction (`bound_facts`).
-    connection.info.setdefault("sealed", []).extend([table.name, *mark] for mark in marks)
+    connection.info.setdefault("sealed", []).append((table.name, text))
+
+
+def erase(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]) -> None:
+    """Delete rows of an erasable table in the caller's transaction, with a seal that says so."""
+    lock_recorded(connection)
+    rows = [dict(row) for row in connection.execute(raw_select(table).where(where)).mappings()]
+    if rows:
+        seal(connection, table, rows, note=ERASED)
+        connection.execute(table.delete().where(where))
 
 
 def found_beside(store: Store, table: sa.Table) -> dict[Key, dict[str, Any]]:
@@ -172,7 +196,8 @@ def text_sha256(text: str) -> str:
 
 def bound_facts(connection: sa.Connection) -> dict[str, Any]:
     """What an act's signature says beside its own facts: the rows sealed in this transaction, and the chain's head."""
-    return {"rows": list(connection.info.get("sealed", ())), "seals": list(head_of(connection))}
+    rows = [[name, *mark] for name, text in connection.info.get("sealed", ()) for mark in json.loads(text)]
+    return {"rows": rows, "seals": list(head_of(connection))}
 
 
 def _plain(value: Any, kind: Any) -> Any:

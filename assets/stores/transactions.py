@@ -87,13 +87,19 @@ class Store:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A read transaction, or that of `together`: for those to whom a dict for each row would cost too much."""
+    def reading(self, *, is_one_view: bool = False) -> Iterator[sa.Connection]:
+        """A read transaction, or that of `together`: for those to whom a dict for each row would cost too much.
+
+        is_one_view: every statement sees the store as the first one did, as on SQLite it always does.
+        """
         shared = self._shared.get()
         if shared is not None:
             yield shared
             return
-        with reaching(self._url), self._connect().execution_options(meterloom_read=True) as connection:
+        options: dict[str, Any] = {"meterloom_read": True}
+        if is_one_view and self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
+        with reaching(self._url), self._connect().execution_options(**options) as connection:
             yield connection
 
     @property

@@ -18,7 +18,18 @@ from assets.stores.actions import Signature, is_signed
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
-from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, raw_select, row_sha256, text_sha256
+from assets.stores.seals import (
+    AS_FOUND,
+    ERASED,
+    GENESIS,
+    Key,
+    as_raw,
+    key_of,
+    link_hash,
+    raw_select,
+    row_sha256,
+    text_sha256,
+)
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
@@ -71,7 +82,7 @@ class Trust:
         # Threads of one process share a store, and to read on takes several steps.
         self._lock = threading.Lock()
         self._position, self._head = 0, GENESIS
-        self._seals: dict[int, tuple[str, str, str]] = {}
+        self._seals: dict[int, tuple[str, str, str, str]] = {}
         self._as_found = self._adopted = 0
         self._read: dict[str, int] = {}
         self._newest: dict[str, int] = {}
@@ -106,8 +117,7 @@ class Trust:
             wanted = {*tables, *([signatures.name] if self.needs_signatures else [])}
             for name in sorted(wanted):
                 self.broken = self.broken or self._marks(ask, name)
-                # Commands are too many to be counted each time; one that is gone is not sent.
-                if not self.broken and name != commands.name:
+                if not self.broken and _is_counted(name):
                     self._present(ask, name)
             if self.needs_signatures and not self.broken:
                 self.broken = self._signatures(ask)
@@ -177,7 +187,7 @@ class Trust:
             if link["note"] == AS_FOUND and self._as_found == position - 1:
                 self._as_found = position
             self._position, self._head = position, link["hash"]
-            self._seals[position] = (link["table_name"], link["rows_sha256"], link["hash"])
+            self._seals[position] = (link["table_name"], link["note"], link["rows_sha256"], link["hash"])
             self._newest[link["table_name"]] = position
         return ""
 
@@ -193,9 +203,12 @@ class Trust:
             row_seals.c.table_name == name, row_seals.c.position > done, row_seals.c.position <= self._position
         )
         for each in ask(query.order_by(row_seals.c.position)):
-            problem = add_marks(known, name, each["position"], each["rows"], self._seals[each["position"]][1])
+            _, note, rows_sha256, _ = self._seals[each["position"]]
+            problem = add_marks(known, name, each["position"], each["rows"], rows_sha256, note=note)
             if problem:
                 return problem
+            if note == ERASED:
+                self._believed.pop(name, None)
         self._read[name] = self._position
         return ""
 
@@ -246,7 +259,7 @@ class Trust:
             return ""
         position, head = facts["seals"]
         # Position 0: signed before the first seal.
-        if position and self._seals.get(position, ("", "", ""))[2] != head:
+        if position and self._seals.get(position, ("", "", "", ""))[3] != head:
             return (
                 f"seal {position} is not the one on which {signed.person_id!r} signed {signed.kind!r} of "
                 f"{signed.subject}: the chain was rewritten"
@@ -258,13 +271,27 @@ class Trust:
         return ""
 
 
-def add_marks(known: dict[Key, tuple[str, int]], name: str, position: int, rows: str, rows_sha256: str) -> str:
+def _is_counted(name: str) -> bool:
+    """Whether a removed row of the table puts it in doubt. Commands are too many to be counted each time, and one that
+    is gone is not sent; a sign-in that is gone signs nobody in.
+    """
+    return name != commands.name and not row_seals.metadata.tables[name].info.get("is_erasable")
+
+
+def add_marks(
+    known: dict[Key, tuple[str, int]], name: str, position: int, rows: str, rows_sha256: str, *, note: str = ""
+) -> str:
     """Put what a seal says of its rows beside what is known; answers what is wrong with it, or nothing."""
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
-    size = key_size(name)
+    size, table = key_size(name), row_seals.metadata.tables[name]
+    if note == ERASED and not table.info.get("is_erasable"):
+        return f"seal {position} (of {name}): it says that rows were erased, and none of this table ever is"
     try:
         for mark in json.loads(rows):
+            if note == ERASED:
+                known.pop(tuple(mark[:size]), None)
+                continue
             # A row is sealed once: by a second seal over its key a changed row would pass for the sealed one.
             if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
                 return f"seal {position} (of {name}): it seals {mark[0]} a second time"

@@ -98,6 +98,7 @@ class PackMaker:
             # On record before it appears: otherwise a break would let the next pack take the same place in the chain.
             if is_new:
                 self.publications.add_pack(link)
+            self.reports.files.record(out, revision.report_id, revision.revision, digest, clock)
             unfinished.replace(out)
         finally:
             unfinished.unlink(missing_ok=True)

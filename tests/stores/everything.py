@@ -13,10 +13,11 @@ from assets.stores.published.publications import sign_act
 from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_control import commands, ledger_identity, mode_events, plans
 from assets.stores.schema.tables_reports import signatures
+from assets.stores.schema.tables_seals import store_revisions
 from assets.stores.seals import append
 from assets.stores.sign import Signer, new_key
 from assets.stores.tables import APPEND_ONLY, PROTECTED
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, next_recorded_at
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import select_commands, transition
@@ -27,7 +28,7 @@ from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command
 
 ROWS = 8
 CLOCK = FixedClock(NOW)
-_OWN = {commands, ledger_identity, signatures, mode_events, plans}
+_OWN = {commands, ledger_identity, signatures, mode_events, plans, store_revisions}
 
 
 def give_keys(store: Store, folder: Path) -> Signer:
@@ -60,6 +61,7 @@ def fill(store: Store, signer: Signer | None) -> None:
         latch_fault(connection, "home", "pv", reason="test", command_id="c2", at_utc=NOW)
     with store.together():
         with store.begin() as connection:
+            next_recorded_at(connection, NOW)
             for table in (each for each in PROTECTED if each not in _OWN):
                 append(connection, table, [any_row(table, number) for number in range(ROWS)])
         sign_act(store, signer, CARLA, kind="test", subject="everything", facts={}, clock=CLOCK)
@@ -68,7 +70,9 @@ def fill(store: Store, signer: Signer | None) -> None:
 def any_row(table: sa.Table, number: int) -> dict[str, Any]:
     """Values of the right types, by Carla."""
     made = {column.name: _value(column, number) for column in table.c if column.autoincrement is not True}
-    return made | {name: CARLA.person_id for name in ("person_id",) if name in made}
+    # Never later than the store's clock says.
+    own = {"person_id": CARLA.person_id, "recorded_at_utc": NOW}
+    return made | {name: value for name, value in own.items() if name in made}
 
 
 def _value(column: sa.Column[Any], number: int) -> Any:
@@ -110,15 +114,19 @@ def _length(column: sa.Column[Any]) -> int:
 
 @contextmanager
 def attacked(store: Store) -> Iterator[sa.Connection]:
-    """A connection on which no trigger stands in the way."""
+    """A connection on which no trigger stands in the way; whoever attacks with care puts them back."""
     with store.begin() as connection:
         if store.engine.dialect.name == "postgresql":
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        else:
-            names: Any = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-            for name in list(names):
-                connection.execute(sa.text(f"DROP TRIGGER {name}"))
+            yield connection
+            return
+        query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
+        triggers = connection.execute(query).all()
+        for name, _ in triggers:
+            connection.execute(sa.text(f"DROP TRIGGER {name}"))
         yield connection
+        for _, statement in triggers:
+            connection.exec_driver_sql(statement)
 
 
 def change(store: Store, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:

@@ -20,10 +20,13 @@ from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 from assets.stores import revisions
+from assets.stores.audit import bad_rows
 from assets.stores.revisions import FOLDER, copy_path, standing
 from assets.stores.schema import tables_seals
 from assets.stores.schema.tables_metadata import metadata
+from assets.stores.schema.tables_web import logins
 from assets.stores.transactions import Store, connect_store, open_store
+from assets.stores.web.logins import LoginStore, sha256
 from data_quality.contracts.errors import OurFault, Unreachable
 from orchestration.cli.main import build_app
 from tests.stores.steps import NEXT, WHOLE, contents, with_step
@@ -42,6 +45,7 @@ FROZEN = {
     "0009_people_of_the_pages.py": "3263454e042b655d105b02be451758605a6e355b84def507cbd56330ab302b4b",
     "0010_merged_files.py": "428dd51875a9a132600ff5b791209de17e6b5ba83a704633952979f59d9c8bac",
     "0013_job_outcomes.py": "b06aa1f4cf26c8fe0c8dff6245ab8b0709a6d399441f155f9275765e98ed1780",
+    "0014_more_seals.py": "7193af15d5c58b75b7c37a63dcc8ae09c384f64bec975d4d4230e947f74e50f1",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -227,6 +231,36 @@ def test_a_store_newer_than_the_code_is_refused_in_one_sentence(any_store: Store
     with pytest.raises(Unreachable, match=r"^the store is of revision 9999 and this version of Meterloom knows none"):
         open_store(any_store.engine.url.render_as_string(hide_password=False))
     assert contents(any_store.engine) == before
+
+
+@pytest.mark.parametrize("said", ["0001", "0009", ""])
+def test_a_revision_that_was_put_back_is_named_and_nothing_is_migrated(any_store: Store, said: str) -> None:
+    with any_store.begin() as connection:
+        connection.execute(sa.text("DELETE FROM alembic_version"))
+        if said:
+            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:said)"), {"said": said})
+    before = contents(any_store.engine)
+    with pytest.raises(Unreachable, match=f"^alembic_version says revision {said or 'nothing'} and the store notes"):
+        open_store(any_store.engine.url.render_as_string(hide_password=False))
+    assert contents(any_store.engine) == before
+
+
+def test_rows_of_before_their_seals_are_sealed_as_found_and_people_stay_signed_in(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "migrations"
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "__pycache__"))
+    monkeypatch.setattr(revisions, "FOLDER", older)
+    store = open_store(url)
+    row = {"person_id": "anna", "rights_sha256": "r", "opened_utc": NOW, "seen_utc": NOW}
+    with store.begin() as connection:
+        connection.execute(logins.insert().values(token_sha256=sha256("cookie"), **row))
+    monkeypatch.undo()
+    revisions.migrate(store.engine)
+    found = LoginStore(store).found("cookie")
+    assert found is not None
+    assert (found.person_id, found.ended_utc, bad_rows(store)) == ("anna", None, [])
+    store.close()
 
 
 def test_a_store_of_before_the_first_revision_was_fixed_is_refused_and_not_touched(tmp_path: Path) -> None:

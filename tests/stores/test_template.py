@@ -30,7 +30,7 @@ def test_a_copied_store_is_what_the_steps_make_and_a_ledger_of_its_own(tmp_path:
     assert all(
         {name: each[name] for name in each.keys() - own} == {n: rows[0][n] for n in each.keys() - own} for each in rows
     )
-    assert [[len(each[name]) for name in sorted(own)] for each in rows] == [[2, 2]] * 3
+    assert [[len(each[name]) for name in sorted(own)] for each in rows] == [[2, 3]] * 3
     for store in (made, *copies):
         assert not any(trust_of(store, PROTECTED).lost(table) for table in PROTECTED)
         store.close()

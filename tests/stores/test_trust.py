@@ -245,10 +245,10 @@ def test_nothing_is_computed_on_an_override_an_audit_an_adjustment_or_a_decision
 
 def test_an_edited_seal_is_named_and_nothing_is_believed(store: Store) -> None:
     raise_mode(store, None)
-    change(store, row_seals, row_seals.c.position == 2, rows=[[1, "0" * 64]])
+    change(store, row_seals, row_seals.c.position == 3, rows=[[1, "0" * 64]])
     again = _fresh(store)
     assert current_mode(again, "home") is Mode.SIMULATION
-    assert distrusted(again)[0].startswith("row_seals 2:")
+    assert distrusted(again)[0].startswith("row_seals 3:")
     again.close()
 
 
@@ -307,14 +307,14 @@ def test_a_changed_signature_is_named(store: Store, tmp_path: Path) -> None:
 def test_a_seal_that_cannot_be_read_is_named(store: Store, rows: str) -> None:
     raise_mode(store, None)
     with attacked(store) as connection:
-        link = {"position": 3, "table_name": "mode_events", "note": "", "rows_sha256": text_sha256(rows)}
-        head = connection.execute(sa.select(row_seals.c.hash).where(row_seals.c.position == 2)).scalar_one()
+        link = {"position": 4, "table_name": "mode_events", "note": "", "rows_sha256": text_sha256(rows)}
+        head = connection.execute(sa.select(row_seals.c.hash).where(row_seals.c.position == 3)).scalar_one()
         values = link | {"rows": rows, "hash": link_hash(head, link)}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         connection.execute(sa.text(f"INSERT INTO row_seals ({names}) VALUES ({marks})"), values)
     assert current_mode(store, "home") is Mode.SIMULATION
-    assert distrusted(store) == ["row_seals 3: seal 3 (of mode_events): its rows cannot be read"]
+    assert distrusted(store) == ["row_seals 4: seal 4 (of mode_events): its rows cannot be read"]
 
 
 def test_a_cell_of_another_form_is_one_sentence(store: Store) -> None:
@@ -358,8 +358,7 @@ def test_no_code_inserts_into_a_protected_table_but_the_seals(store: Store) -> N
         "assets/stores/event_chain.py",
         "assets/stores/transactions.py",
         "controls/ledger/device_lease.py",
-        # Sign-ins and preferences prove nothing: they are forgotten, and leave with their person.
-        "assets/stores/web/logins.py",
+        # What a person likes to see proves nothing, and leaves with the person.
         "assets/stores/web/preferences.py",
     }
     rooms = ("assets", "controls", "reports", "ml", "orchestration", "data_quality")

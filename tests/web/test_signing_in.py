@@ -6,8 +6,11 @@ import time
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from assets.stores.audit import bad_rows
 from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.trust import UNSEALED
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import sha256
 from data_quality.contracts.access.permissions import Permission
@@ -110,13 +113,59 @@ def test_a_clock_that_is_set_back_makes_no_sign_in_longer(served: Served) -> Non
     assert browser.ask(DOCS).status == 401
 
 
+def _sql(served: Served, statement: str, **values: str) -> None:
+    """What somebody does who can write to the store behind the program's back."""
+    with served.project.store.begin() as connection:
+        assert connection.execute(sa.text(statement), values).rowcount
+
+
+def test_a_sign_in_that_was_written_into_the_store_signs_nobody_in(served: Served) -> None:
+    browser, other = served.browser("viewer"), served.browser("analyst")
+    real = rows_of(served, "logins")[0]
+    token = "a token that nobody was given"
+    names = ("token", "person", "rights", "opened", "seen")
+    _sql(
+        served, "INSERT INTO logins VALUES (:token, :person, :rights, :opened, :seen, NULL)",
+        **dict(zip(names, map(str, (sha256(token), *real[1:5])), strict=True)),
+    )  # fmt: skip
+    forged = Browser(served.app)
+    forged.cookie = f"meterloom={token}"
+    assert (forged.ask(DOCS).status, browser.ask(DOCS).status) == (401, 200)
+    assert [str(each) for each in bad_rows(served.project.store)] == [f"logins {sha256(token)}: {UNSEALED}"]
+    _sql(served, "UPDATE logins SET person_id = 'viewer', rights_sha256 = :rights WHERE person_id = 'analyst'",
+         rights=str(real[2]))  # fmt: skip
+    assert (other.ask(DOCS).status, browser.ask(DOCS).status) == (401, 200)
+
+
+def test_a_sign_in_that_has_ended_stays_ended_whatever_becomes_of_its_row(served: Served) -> None:
+    browser = served.browser("viewer")
+    served.sign_in.logins.end(served.clock.now_utc(), person_id="viewer")
+    _sql(served, "DELETE FROM login_ends")
+    assert browser.ask(DOCS).status == 401
+    assert {each.table for each in bad_rows(served.project.store)} == {"login_ends"}
+
+
+def test_sign_ins_of_90_days_ago_are_erased_and_every_row_is_as_it_was_written(served: Served) -> None:
+    served.browser("viewer")
+    served.clock.advance(timedelta(hours=1))
+    opened = served.sign_in.logins.of_person("viewer")
+    served.sign_in.logins.seen({each.token_sha256: served.clock.now_utc() for each in opened})
+    served.sign_in.logins.end(served.clock.now_utc(), person_id="viewer")
+    assert all(rows_of(served, table) for table in ("logins", "login_ends", "login_uses"))
+    served.clock.advance(timedelta(days=91))
+    served.browser("analyst")
+    kept = {row[0]: row[1] for row in rows_of(served, "logins")}
+    assert set(kept.values()) == {"analyst"}
+    assert {row[0] for table in ("login_ends", "login_uses") for row in rows_of(served, table)} <= set(kept)
+    assert bad_rows(served.project.store) == []
+
+
 def test_a_sign_in_outlives_the_process_and_keeps_when_it_was_used(served: Served) -> None:
     browser = served.browser("viewer")
     served.clock.advance(timedelta(hours=11))
     assert browser.ask(DOCS).status == 200
-    before = rows_of(served, "logins")
     served.sign_in.rest()
-    assert rows_of(served, "logins") != before
+    assert len(rows_of(served, "login_uses")) == 1
     served.clock.advance(timedelta(hours=11))
     browser.app = make_app(served.project, clock=served.clock, sign_in=SignIn(served.project, served.clock))
     assert browser.ask(DOCS).status == 200

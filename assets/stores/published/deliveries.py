@@ -26,7 +26,7 @@ class Delivery(Model):
     reason: str = ""
 
 
-_EVENTS = AppendOnly(delivery_events, fields_of(Delivery), order=("recorded_at_utc", "attempt"))
+_EVENTS = AppendOnly(delivery_events, fields_of(Delivery), order=("recorded_at_utc", "attempt"), is_proven=True)
 
 
 class DeliveryStore:

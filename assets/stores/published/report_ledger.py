@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from assets.stores.access import site_transaction
 from assets.stores.event_chain import canonical_json, sha256_of
 from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
 from assets.stores.schema.tables_reports import figures as figure_table
 from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs
@@ -59,10 +61,11 @@ _WHOLE: dict[str, str] = {}
 
 
 class ReportStore:
-    """Revisions and figures in the transactional store."""
+    """Revisions and figures in the transactional store. folder: where the project's reports are rendered to."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, folder: Path | None = None) -> None:
         self.store = store
+        self.files = RenderedFiles(store, folder)
 
     def known_at(self, clock: Clock) -> datetime:
         """The instant whose view is "now": the clock, or the newest recorded time where that is later."""

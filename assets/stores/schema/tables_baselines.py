@@ -68,7 +68,6 @@ forecasts = append_only(
     sa.Column("issued_at_utc", UtcDateTime, nullable=False),
     sa.Column("forecast", JsonText, nullable=False),
     sa.Index("ix_forecasts_site", "site_id", "target", "issued_at_utc"),
-    sealed=False,
 )
 
 promotions = append_only(
@@ -89,8 +88,6 @@ forecast_scores = append_only(
     sa.Column("is_shadow", sa.Boolean, nullable=False),
     sa.Column("score", JsonText, nullable=False, comment="ForecastScore"),
     sa.Index("ix_forecast_scores_day", "site_id", "target", "local_day"),
-    # Nothing is paid or switched by it, and it can be computed again.
-    sealed=False,
 )
 
 forecast_drifts = append_only(
@@ -100,5 +97,4 @@ forecast_drifts = append_only(
     # One a day: a new training is asked for once a day at most.
     sa.Column("local_day", sa.Date, primary_key=True),
     sa.Column("drift", JsonText, nullable=False, comment="ForecastDrift"),
-    sealed=False,
 )

@@ -71,5 +71,4 @@ notifications = append_only(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("facts", JsonText, nullable=False),
     sa.Index("ix_notifications_site", "site_id", "recorded_at_utc"),
-    sealed=False,
 )

@@ -85,8 +85,7 @@ command_events = append_only(
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     recorded=False,
-    # They hold a chain of their own, one a site (event_chain.py).
-    sealed=False,
+    unsealed="they hold a chain of their own, one a site (event_chain.py), whose length is sealed in chain_marks",
 )
 
 device_leases = sa.Table(
@@ -96,6 +95,10 @@ device_leases = sa.Table(
     sa.Column("holder", sa.String(64), nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("expires_utc", UtcDateTime, nullable=False),
+    info={
+        "unsealed": "a lock that its holder renews every few seconds: it says which agent may send, "
+        "what is sent is a sealed command whose epoch its events state"
+    },
 )
 
 fault_events = append_only(

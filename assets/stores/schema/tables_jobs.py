@@ -5,7 +5,6 @@ import sqlalchemy as sa
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_metadata import append_only
 
-# Not sealed: no figure, no right and no act rests on it.
 job_outcomes = append_only(
     "job_outcomes",
     sa.Column("site_id", sa.String(64), nullable=False, comment="Empty: the job is of no single site"),
@@ -15,5 +14,5 @@ job_outcomes = append_only(
     sa.Column("run_id", sa.String(64), nullable=False),
     sa.Column("ended_utc", UtcDateTime, nullable=False),
     sa.Index("ix_job_outcomes_site", "site_id", "job"),
-    sealed=False,
+    unsealed="what became of a job, for people to read: no figure, no right and no act rests on it",
 )

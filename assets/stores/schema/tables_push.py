@@ -30,6 +30,4 @@ push_receipts = append_only(
     sa.Column("answer", JsonText, nullable=False),
     sa.Index("ix_push_receipts_idempotency", "key_id", "idempotency_key"),
     sa.Index("ix_push_receipts_receipt", "receipt_id"),
-    # What was sent stands in the lake's batches, by the same digest: a receipt is a note for the sender.
-    sealed=False,
 )

@@ -69,7 +69,6 @@ quarantine = append_only(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("row_count", sa.Integer, nullable=False, server_default="1", comment="Rows that the item stands for"),
     sa.Index("ix_quarantine_site", "site_id", "recorded_at_utc"),
-    sealed=False,
 )
 
 quarantine_resolutions = append_only(
@@ -107,7 +106,6 @@ month_validations = append_only(
     # Null where nothing had to be estimated.
     sa.Column("batch_id", sa.String(32), comment="Estimates in place of excluded readings"),
     sa.Index("ix_month_validations_site", "site_id", "month"),
-    sealed=False,
 )
 
 register_reads = append_only(
@@ -125,7 +123,6 @@ register_reads = append_only(
     sa.Column("source_sha256", sa.String(64), nullable=False),
     sa.Column("source_line", sa.Integer, nullable=False),
     sa.Index("ix_register_reads_stream", "site_id", "meter_id", "register", "series", "at_utc"),
-    sealed=False,
 )
 
 meter_events = append_only(

@@ -114,5 +114,14 @@ delivery_events = append_only(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, comment="Why it failed; empty otherwise"),
     sa.Index("ix_delivery_events_report", "report_id", "revision"),
-    sealed=False,
+)
+
+# Of one path the last row counts.
+rendered_files = append_only(
+    "rendered_files",
+    sa.Column("path", sa.Text, nullable=False, comment="In the project's reports folder"),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, comment="Of the file's bytes as they were written"),
+    sa.Index("ix_rendered_files_path", "path"),
 )

@@ -11,7 +11,11 @@ recorded_clock = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("last_utc", UtcDateTime, nullable=False),
+    info={"unsealed": "moves with every row that is recorded; the audit compares it with the newest of them"},
 )
+
+# Which revisions the store was brought to, so that an alembic_version that is put back or forward shows (revisions.py).
+store_revisions = append_only("store_revisions", sa.Column("revision", sa.String(32), nullable=False), recorded=False)
 
 row_seals = append_only(
     "row_seals",
@@ -25,5 +29,5 @@ row_seals = append_only(
     sa.Column("hash", sa.String(64), nullable=False, comment="Over this seal and the hash before it"),
     sa.Index("ix_row_seals_table", "table_name", "position"),
     recorded=False,
-    sealed=False,
+    unsealed="it is the chain of seals",
 )

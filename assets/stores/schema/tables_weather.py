@@ -20,6 +20,4 @@ weather_issues = append_only(
     sa.Column("labels", JsonText, nullable=False),
     sa.Column("weather", JsonText, nullable=False, comment="Name of WEATHER_UNITS -> a value a step, null unknown"),
     sa.Index("ix_weather_issues_span", "site_id", "end_utc"),
-    # Nothing is paid, approved or switched by it alone: a forecast keeps the digest of what it was made from.
-    sealed=False,
 )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only, metadata
+from assets.stores.schema.tables_metadata import ERASABLE, SEALED, append_only, metadata
 
 credentials = append_only(
     "credentials",
@@ -15,7 +15,7 @@ credentials = append_only(
     sa.Index("ix_credentials_secret", "secret"),
 )
 
-# Not append-only: nothing rests on a sign-in that has ended, and after 90 days it goes (face.md, section 7).
+# Of these three no row ever changes; they are not append-only, since a sign-in goes after 90 days (face.md, section 7).
 logins = sa.Table(
     "logins",
     metadata,
@@ -23,9 +23,27 @@ logins = sa.Table(
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Column("rights_sha256", sa.String(64), nullable=False, comment="Of roles, sites and tenants at sign-in"),
     sa.Column("opened_utc", UtcDateTime, nullable=False),
-    sa.Column("seen_utc", UtcDateTime, nullable=False),
-    sa.Column("ended_utc", UtcDateTime),
+    sa.Column("seen_utc", UtcDateTime, nullable=False, comment="At sign-in; later uses stand in login_uses"),
+    sa.Column("ended_utc", UtcDateTime, comment="Of before login_ends"),
     sa.Index("ix_logins_person", "person_id"),
+    info=SEALED | ERASABLE,
+)
+
+login_ends = sa.Table(
+    "login_ends",
+    metadata,
+    # The key, so that the seal alone says that the sign-in has ended, whatever becomes of the row.
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("ended_utc", UtcDateTime, nullable=False),
+    info=SEALED | ERASABLE,
+)
+
+login_uses = sa.Table(
+    "login_uses",
+    metadata,
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("seen_utc", UtcDateTime, primary_key=True, comment="Of its last request that a web process noted"),
+    info=SEALED | ERASABLE,
 )
 
 # Not append-only: what a person likes is theirs to erase.
@@ -35,6 +53,7 @@ preferences = sa.Table(
     sa.Column("person_id", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", JsonText, nullable=False),
+    info={"unsealed": "what a person likes to see: no figure, right or act follows from it"},
 )
 
 audit_events = append_only(

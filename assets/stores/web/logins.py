@@ -1,16 +1,26 @@
-"""Sign-ins: of the token in a cookie only the SHA-256 is kept, and nobody can be signed in from what stands here."""
+"""Sign-ins: of the token in a cookie only the SHA-256 is kept, and nobody can be signed in from what stands here.
+
+Every row is sealed: one that was not written by this program, or was changed since, signs nobody in.
+"""
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.tables_web import logins
+from assets.stores.schema.tables_web import login_ends, login_uses, logins
+from assets.stores.seals import append, erase
 from assets.stores.transactions import Store
+from assets.stores.trust import proven, trust_of
 from data_quality.contracts.model import Model
 
+logger = logging.getLogger("meterloom.stores")
 KEPT = timedelta(days=90)
+# When a sign-in ended whose row is gone.
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Login(Model):
@@ -31,7 +41,7 @@ class LoginStore:
         self.store = store
 
     def open(self, token: str, person_id: str, rights_sha256: str, now_utc: datetime) -> None:
-        """Keep a new sign-in, and forget those that ended long ago."""
+        """Keep a new sign-in, and erase those of long ago."""
         login = Login(
             token_sha256=sha256(token),
             person_id=person_id,
@@ -40,13 +50,16 @@ class LoginStore:
             seen_utc=now_utc,
         )
         with self.store.begin() as connection:
-            connection.execute(logins.delete().where(logins.c.seen_utc < now_utc - KEPT))
-            connection.execute(logins.insert().values(**login.model_dump()))
+            # No sign-in lasts that long: those that were opened before then ended long ago.
+            old = sa.select(logins.c.token_sha256).where(logins.c.opened_utc < now_utc - KEPT)
+            for table in (login_uses, login_ends, logins):
+                erase(connection, table, table.c.token_sha256.in_(old))
+            append(connection, logins, [login.model_dump()])
 
     def found(self, token: str) -> Login | None:
-        """The sign-in of that token, ended or not."""
+        """The sign-in of that token, ended or not; None where its row is not believed."""
         rows = self.store.rows(sa.select(logins).where(logins.c.token_sha256 == sha256(token)))
-        return Login.model_validate(rows[0]) if rows else None
+        return next(iter(self._believed(rows)), None)
 
     def person_of(self, token_sha256: str) -> str:
         """Whose sign-in that is or was; empty for none that is kept."""
@@ -55,22 +68,42 @@ class LoginStore:
 
     def of_person(self, person_id: str) -> list[Login]:
         """The person's sign-ins that have not ended, the newest first."""
-        query = sa.select(logins).where(logins.c.person_id == person_id, logins.c.ended_utc.is_(None))
-        return [Login.model_validate(row) for row in self.store.rows(query.order_by(logins.c.opened_utc.desc()))]
+        query = sa.select(logins).where(logins.c.person_id == person_id).order_by(logins.c.opened_utc.desc())
+        return [each for each in self._believed(self.store.rows(query)) if each.ended_utc is None]
 
     def end(self, now_utc: datetime, *, token_sha256: str = "", person_id: str = "") -> int:
         """End one sign-in, or all of a person. Returns how many."""
         which = logins.c.token_sha256 == token_sha256 if token_sha256 else logins.c.person_id == person_id
-        query = logins.update().where(which, logins.c.ended_utc.is_(None)).values(ended_utc=now_utc)
-        with self.store.begin() as connection:
-            return int(connection.execute(query).rowcount)
+        with self.store.together(), self.store.begin() as connection:
+            known = self._believed(self.store.rows(sa.select(logins).where(which)))
+            ends = [{"token_sha256": each.token_sha256, "ended_utc": now_utc} for each in known if not each.ended_utc]
+            append(connection, login_ends, ends)
+        return len(ends)
 
     def seen(self, last: Mapping[str, datetime]) -> None:
         """Note when sign-ins were last used, by their token's SHA-256."""
-        with self.store.begin() as connection:
-            for token_sha256, at_utc in last.items():
-                query = logins.update().where(logins.c.token_sha256 == token_sha256, logins.c.seen_utc < at_utc)
-                connection.execute(query.values(seen_utc=at_utc))
+        with self.store.together(), self.store.begin() as connection:
+            known = self._believed(self.store.rows(sa.select(logins).where(logins.c.token_sha256.in_(last))))
+            later = [each.token_sha256 for each in known if each.seen_utc < last[each.token_sha256]]
+            append(connection, login_uses, [{"token_sha256": each, "seen_utc": last[each]} for each in later])
+
+    def _believed(self, rows: Sequence[dict[str, Any]]) -> list[Login]:
+        good, problems = proven(self.store, logins, rows)
+        for problem in problems:
+            logger.warning("a sign-in is not believed: %s", problem)
+        tokens = [row["token_sha256"] for row in good]
+        uses = sa.select(login_uses).where(login_uses.c.token_sha256.in_(tokens)).order_by(login_uses.c.seen_utc)
+        noted = proven(self.store, login_uses, self.store.rows(uses))[0]
+        seen = {row["token_sha256"]: {"seen_utc": row["seen_utc"]} for row in noted}
+        ended = self._ended(tokens)
+        return [Login(**row | seen.get(name, {}) | ended.get(name, {})) for name, row in zip(tokens, good, strict=True)]
+
+    def _ended(self, tokens: Sequence[str]) -> dict[str, dict[str, datetime]]:
+        """When sign-ins ended, by the rows and by the seals: to remove a row opens none of them again."""
+        rows = self.store.rows(sa.select(login_ends).where(login_ends.c.token_sha256.in_(tokens)))
+        sealed = trust_of(self.store, [login_ends]).marks[login_ends.name]
+        gone = {each: {"ended_utc": _UNKNOWN} for each in tokens if (each,) in sealed}
+        return gone | {row["token_sha256"]: {"ended_utc": row["ended_utc"]} for row in rows}
 
 
 def sha256(token: str) -> str:

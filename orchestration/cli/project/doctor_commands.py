@@ -15,8 +15,8 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.project.check_commands import configuration_problems
+from orchestration.doctor import file_checks, migrations, rights
 from orchestration.doctor import lake_checks as lake
-from orchestration.doctor import migrations, rights
 from orchestration.doctor import trust_checks as trust
 from orchestration.doctor.database_checks import database_checks
 from orchestration.doctor.reachable import item, standing
@@ -95,6 +95,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
         found += trust.check(call.project.store, call.project.project.anchors_dir)
+        found += file_checks.check(call.project.reports.files)
         found += lake.check(call.project.lake, sorted(call.project.sites))
         found += map(_failing, failed_jobs(call.project.store, [OF_NO_SITE]))
         for site in call.project.sites.values():

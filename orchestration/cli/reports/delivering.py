@@ -71,7 +71,7 @@ def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
         raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
     stored = stored_content(project.reports, revision.report_id, revision.revision)
     folder = project.project.reports_dir / PUBLISHED_FOLDER
-    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"))
+    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"), call.clock)
     title = f"{content.title}, {content.site_name}, {content.period}"
     mark = " (simulated readings)" if life.status == PUBLISHED_SYNTHETIC else ""
     return Parcel(revision.report_id, revision.revision, title + mark, tuple(files.values()))

@@ -98,7 +98,7 @@ def publish(
     if outcome.status is None:
         return told(chosen, outcome)
     out_dir = call.project.project.reports_dir / "published"
-    _, files = render_now(outcome.content, call.project.reports, out_dir, tuple(RENDERERS))
+    _, files = render_now(outcome.content, call.project.reports, out_dir, tuple(RENDERERS), call.clock)
     return told(chosen, outcome, files=[*files.values()])
 
 

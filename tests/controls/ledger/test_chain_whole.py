@@ -157,7 +157,7 @@ def _made_again(worked: Store, item: Command, *states: S) -> Iterator[Store]:
 
 ANEW = "it, or one before it, was written anew; an anchor outside the database says otherwise"
 GONE = "it is missing; an anchor outside the database says that it was there"
-OFF_SEAL = "seal 5: it, or one before it, was removed or written anew; an anchor outside the database says otherwise"
+OFF_SEAL = "seal 6: it, or one before it, was removed or written anew; an anchor outside the database says otherwise"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def assert_forms(used: Desk, status: str, sentence: str, is_signed: bool | None)
     store = store_of(used)
     reports = ReportStore(store)
     content = stored_content(reports, REVISION[:-2], 1)
-    shown, files = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"))
+    shown, files = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"), SystemClock())
     store.close()
     assert (shown.life.status, shown.life.sentence) == (status, sentence)
     pages = [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["pdf"]).pages]
