@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Finding(BaseModel):
     """One named reason why a figure is missing, provisional or to be read with care.
 
     `blocking` findings stop approval and publication unless waived in writing; others are printed.
-    `facts` holds the numbers behind the sentence, e.g. {"days_found": 212, "days_wanted": 365}.
+    `facts` holds the numbers behind the sentence, e.g. {"days_found": 212, "days_wanted": 365}. `measures` names the
+    figures of its scope that it touches, by KPI or field; none named: all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -18,6 +19,12 @@ class Finding(BaseModel):
     severity: Literal["info", "warning", "blocking"] = "warning"
     scope: str = ""
     facts: dict[str, str | float | int | bool | None] = {}
+    # Left out where none is named, so that what was stored before it existed reads and digests as it did.
+    measures: tuple[str, ...] = Field(default=(), exclude_if=lambda named: not named)
+
+    def touches(self, measure: str) -> bool:
+        """Whether it belongs to a figure of that KPI or field."""
+        return not self.measures or measure in self.measures
 
     @property
     def is_blocking(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from assets.kpi.scope_streams import FACTORED, carriers_of
-from assets.tariffs.periods import tariffs_of
+from assets.tariffs.price_in_force import price_sources
 from data_quality.contracts.reporting.figure import Figure
 from reports.again.figure_sources import Sources
 
@@ -52,12 +52,11 @@ def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
 
 
 def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
-    """Ids of the tariffs that hold on a day of the figure for one of the scope's carriers."""
+    """Ids of the tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers."""
     found = [
-        each.tariff_id
+        name
         for site_id, scope in behind
         for carrier in carriers_of(sources.site(site_id), scope)
-        for each in tariffs_of(sources.site(site_id), carrier)
-        if each.valid_from < figure.end and each.valid_to > figure.start
+        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
     ]
     return list(dict.fromkeys(found))

@@ -116,9 +116,12 @@ def _local_days(first: datetime, last: datetime, time_zone: str) -> Span:
 
 def _unpriced(site: Site, spans: dict[str, Span]) -> dict[str, Span]:
     from assets.tariffs.periods import COMMODITIES, tariffs_of
+    from assets.tariffs.price_in_force import price_stream_of
 
     found = {}
     for carrier in dict.fromkeys(meter.carrier for meter in site.meters if meter.carrier in COMMODITIES):
+        if price_stream_of(site, carrier):
+            continue
         read = [spans[m.meter_id] for m in site.meters if m.carrier is carrier and m.meter_id in spans]
         held = [(tariff.valid_from, tariff.valid_to) for tariff in tariffs_of(site, carrier)]
         if gap := _first_gap(read, held):

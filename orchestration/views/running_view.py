@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from assets.kpi.coarse import COARSE, is_coarse
+from assets.kpi.coarse import is_coarse
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
 from assets.stores.warehouse.marts import ReadMart
-from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import Sources
@@ -30,9 +29,7 @@ def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_o
     scope = f"site:{site.site_id}"
     if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
         return found
-    message = f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
-    finding = Finding(code=COARSE, message=message, scope=scope, facts={"window_minutes": found.window_minutes})
-    return found.model_copy(update={"findings": (*found.findings, finding)})
+    return found.with_coarse_source()
 
 
 def running_result(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> dict[str, Any]:

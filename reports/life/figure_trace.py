@@ -1,7 +1,7 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.again.computations import COMBINATIONS, code_sha256
 from reports.again.figure_again import recompute
@@ -151,7 +151,7 @@ def readings_behind(
         streams = streams_of(leaf, site)
         # Sorted, as whoever made the value again asked for them: they were read already.
         rows = sources.stream_readings(site, sorted(set(streams)), start, end, leaf.trace.as_of_utc)
-        frames.append(rows.filter(pl.col("meter_id").is_in(streams)))
+        frames.append(rows.filter(pl.col("meter_id").is_in(streams) & _is_of_hour(leaf)))
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
     # A month and the year around it read the same quarter hours: each is listed once.
@@ -164,6 +164,15 @@ def readings_behind(
     )
     joined = rows.join(names, on="batch_id", how="left", validate="m:1", maintain_order="left")
     return joined.select(ROW_COLUMNS).sort("meter_id", "register", "interval_start_utc")
+
+
+def _is_of_hour(leaf: Figure) -> pl.Expr:
+    """The quarter hours of the hour that a leaf is of; all of its days where it is of no hour."""
+    named = leaf.trace.parameters.get("hour_start_utc")
+    if named is None:
+        return pl.lit(value=True)
+    start_utc = parse_instant(named)
+    return pl.col("interval_start_utc").is_between(start_utc, start_utc + timedelta(hours=1), closed="left")
 
 
 def as_read(rows: pl.DataFrame) -> pl.DataFrame:

@@ -76,7 +76,8 @@ def point_tile(
     past = minutes.get(name, ())
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
-    number = live_number(value, address, now_utc=now_utc, every_s=every_s).model_copy(update={"note": value.quality})
+    number = live_number(value, address, now_utc=now_utc, every_s=every_s)
+    number = number.model_copy(update={"note": number.note or value.quality})
     title = named(_in_words(site.stream_name(value.stream)))
     tile = live_tile(_key(value), title, number, numbers=(before,) if len(texts) > 1 else ())
     return tile.model_copy(update={"picture": _minutes(name, past, texts), "is_synthetic": value.is_synthetic})

@@ -24,12 +24,12 @@ def no_readings(site_id: str) -> State:
     )
 
 
-def no_marts() -> State:
+def no_marts(site_id: str) -> State:
     """There are readings, and no numbers made of them."""
     return _state(
         "There are readings, and no mart is published yet.",
-        "The job kpi makes them by itself after readings came in while 'meterloom up' runs; 'meterloom refresh' makes "
-        "them now.",
+        "The job kpi makes them by itself after readings came in while 'meterloom up' runs; "
+        f"'meterloom kpis --site {site_id} --period PERIOD' makes those of a period now.",
     )
 
 

@@ -17,6 +17,7 @@ from assets.bills.engine.bill_load import Load
 from assets.bills.engine.book import calendar_months
 from assets.bills.engine.compute import make_bill
 from assets.carbon.factor_choice.factor_view import factor_view
+from assets.kpi.coarse import COARSE
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as interval_module
 from assets.kpi.running_cost.demand_window import running_block
@@ -30,11 +31,13 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.marts import read_mart, write_mart
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.cli.answer import Table
 from orchestration.cli.reports.running_commands import _answer
 from orchestration.views.running_view import running_now
+from reports.again.computations import RUNNING
 from tests.kpi.seeded import filled_lake, plant
 
 D = Decimal
@@ -337,6 +340,22 @@ def test_running_figures_are_those_of_the_last_quarter_hour_that_is_over() -> No
     assert (now.import_kwh, now.energy_cost, now.other_cost, now.peak_kw) == (30, 1, D("0.5"), 60)
     assert (now.projected_import_kwh, now.projected_cost, now.projected_on) == (310, None, date(2025, 3, 1))
     assert [finding.code for finding in now.findings] == [NO_TARIFF, "no_factor", "cost_unknown"]
+
+
+def test_a_finding_stands_at_the_figures_that_it_touches_and_at_no_other() -> None:
+    quarters, ahead = marts()
+    found = running_figures("s", quarters, ahead).with_coarse_source()
+    codes = {field: [each.code for each in found.touching(field)] for field in RUNNING}
+    assert codes["cost"] == codes["energy_cost"] == codes["other_cost"] == [NO_TARIFF]
+    assert codes["projected_cost"] == [NO_TARIFF, "cost_unknown"]
+    assert codes["emission_kgco2e"] == codes["projected_emission_kgco2e"] == ["no_factor"]
+    assert codes["peak_kw"] == codes["block_demand_kw"] == codes["projected_peak_kw"] == [COARSE]
+    assert codes["import_kwh"] == codes["projected_import_kwh"] == []
+    gap = running_figures("s", *marts(is_present=False), at_utc=datetime(2025, 3, 1, 0, 30, tzinfo=UTC))
+    assert {each.code for each in gap.touching("import_kwh")} == {"gap"}
+    assert {each.code for each in gap.touching("peak_kw")} == {"gap"}
+    # Nothing that was stored before a finding named its figures reads or digests otherwise.
+    assert "measures" not in Finding(code="gap", message="").model_dump_json()
 
 
 def test_a_gap_is_a_coverage_and_an_instant_outside_of_the_marts_is_refused() -> None:

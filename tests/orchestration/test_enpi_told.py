@@ -6,6 +6,7 @@ import pytest
 
 from orchestration.cli.answer import Answer, show
 from orchestration.cli.baselines.enpi_told import enpi_parts
+from reports.writer import words
 from tests.kpi_enpi.test_assessment import assess, pairs
 
 
@@ -37,6 +38,23 @@ def test_the_answer_stands_first_then_the_saving_and_the_months(capsys: pytest.C
         "compared",
     ]
     assert lines[6].split() == ["2025-01", "3,007", "3,100", "0.970", "-3.0", "on", "target", "31", "of", "31"]
+
+
+def test_a_quarter_that_improved_is_called_so_in_every_table_as_on_the_pages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judged: list[tuple[Any, ...]] = [(0.969, "compliant", -3.1), (0.975, "compliant", -2.5), (1.06, "critical", 6.0)]
+    judged.append((None, "not_assessable", None))
+    names = ("enpi", "status", "deviation_percent")
+    quarters = [
+        {"label": f"2025-Q{number}", "baseline_version": 1, **dict(zip(names, each, strict=True))}
+        for number, each in enumerate(judged, start=1)
+    ]
+    lines = printed(capsys, pairs("94"), trend=quarters)
+    assert lines[0].endswith(", improved")
+    assert lines[6].split()[-4:] == ["improved", "31", "of", "31"]
+    tail = [" ".join(line.split()[3:]) for line in lines[-4:]]
+    assert tail == ["improved", "on target", words("critical").lower(), "not assessable"]
 
 
 def test_a_saving_that_may_not_be_claimed_says_why(capsys: pytest.CaptureFixture[str]) -> None:

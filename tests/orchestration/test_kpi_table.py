@@ -47,7 +47,7 @@ def test_months_are_columns_and_codes_are_footnotes_in_words(capsys: pytest.Capt
         "  Consumption  kWh       5.50",
         "",
         "a  not all of the period was read; the value is of what was",
-        "b  some or all of the energy has no price: no tariff of this carrier holds then",
+        "b  some or all of the energy has no price: the site's price stream, or else its tariffs, have none then",
     ]
 
 

@@ -2,7 +2,9 @@
 
 import dis
 import importlib
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -13,6 +15,9 @@ from orchestration.cli import frame
 from orchestration.cli.main import MODULES, PANELS, build_app
 
 RUNNER = CliRunner()
+ROOT = Path(__file__).resolve().parents[2]
+# A command as a text names it: quoted, in a block of its own, or behind another; `meterloom rows` heads a file.
+NAMED = re.compile(r"(?:['`(]|^ *(?:\$ )?|&& )meterloom (?!rows\b)([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", re.MULTILINE)
 # What a command asks its call for, and the shared option that this comes from.
 ASKED = {
     "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_",
@@ -131,6 +136,39 @@ def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]
         return [each for each in vars(found).values() if isinstance(each, FunctionType)]
     is_ours = isinstance(found, FunctionType) and found.__module__.startswith("orchestration.cli")
     return [found] if is_ours and not found.__module__.endswith((".frame", ".answer")) else []
+
+
+def test_every_command_that_a_text_names_is_there() -> None:
+    build_app()
+    names = {each.name for found in frame.COMMANDS.values() for each in found}
+    groups = {each.partition(" ")[0] for each in names if " " in each}
+    wrong, seen = [], 0
+    for path in texts():
+        for first, second in NAMED.findall(path.read_text(encoding="utf-8")):
+            seen += 1
+            if f"{first} {second}" not in names and first not in names and not (first in groups and not second):
+                wrong.append(f"{path.relative_to(ROOT)}: meterloom {first} {second}")
+    assert wrong == []
+    assert seen > 400
+
+
+def texts() -> Iterator[Path]:
+    """Everything that people are told things by: sources with their messages, pages, catalogues, documents."""
+    yield from ROOT.glob("*.md")
+    for folder in (
+        "assets",
+        "controls",
+        "data_quality",
+        "dbt_project/models",
+        "deploy",
+        "docs",
+        "ml",
+        "orchestration",
+        "reports",
+    ):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".yaml", ".yml", ".html", ".csv", ".js") and path.name != "CHANGELOG.md":
+                yield path
 
 
 def test_a_command_offers_the_shared_options_that_it_heeds_and_no_others() -> None:

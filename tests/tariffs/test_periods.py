@@ -1,7 +1,7 @@
 """Prices by local wall time: total, disjoint, dated."""
 
 import itertools
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.tariffs.periods import check_tariff, known_prices, quarter_hour_prices, stream_prices
+from assets.tariffs.periods import PRICE, check_tariff, known_prices, quarter_hour_prices, stream_prices
+from assets.tariffs.price_in_force import price_sources, stream_price_at
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from tests.kpi.seeded import PLANT, plant
 
@@ -153,6 +155,22 @@ def test_a_price_stream_takes_the_place_of_the_tariff() -> None:
     assert prices.height == 96
     assert prices.drop_nulls().rows() == [(at, Decimal("0.050000"))]
     assert stream_prices(plant(), readings) is None
+    assert price_sources(site, Carrier.ELECTRICITY, date(2025, 4, 1), date(2025, 4, 2)) == ["spot"]
+    assert price_sources(plant(), Carrier.ELECTRICITY, date(2025, 4, 1), date(2025, 4, 2)) == ["tou"]
+
+
+def test_a_price_holds_until_another_begins_or_the_stream_ends() -> None:
+    at = datetime(2025, 4, 1, tzinfo=UTC)
+    rows = [(at + timedelta(minutes=15 * each), price) for each, price in enumerate([1, 1, 2, 2, None])]
+    prices = pl.DataFrame(
+        rows, schema={"interval_start_utc": pl.Datetime("us", "UTC"), "price_per_kwh": PRICE}, orient="row"
+    )
+    change, end = at + timedelta(minutes=30), at + timedelta(minutes=60)
+    assert stream_price_at(prices, at + timedelta(minutes=20)) == (1, change, 2)
+    assert stream_price_at(prices, change) == (2, end, None)
+    assert stream_price_at(prices.head(4), change) == (2, end, None)
+    for instant in (at - timedelta(seconds=1), end, end + timedelta(hours=1)):
+        assert stream_price_at(prices, instant) == (None, None, None)
 
 
 def site_with(**parts: object) -> Site:

@@ -4,27 +4,31 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.site_file.site import Driver
+from data_quality.contracts.time import FixedClock, Period, zone
 from orchestration.views.running_view import running_now
 from orchestration.web.ask import Ask
 from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
-from orchestration.web.boards.span_tiles import newest_month
+from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from reports.pages.address import Address
 from reports.pages.board import home_board, orders
 from reports.pages.page import Widget
-from reports.texts.locales import page_word
+from reports.pages.widgets import submeters
+from reports.texts.locales import named, page_word
 from reports.texts.numbers import MISSING
 from reports.writer import format_alike
 from tests.reports import plant
@@ -221,6 +225,57 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
             told.get("/why", [PAGE], site="plant", point="line/kw").text
         )
         assert told.get("/why", [PAGE], site="plant", point="line/none").status == 404
+    finally:
+        project.close()
+
+
+def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    # As the marts have it where a factor ends and a price lacks.
+    now.quarters = now.quarters.with_columns(month_unfactored_minutes=pl.lit(15), cost_finding=pl.lit("price_gap"))
+    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    codes = {key: {each.code for each in widget.findings} for key, widget in found.items()}
+    assert "price_gap" in codes["cost"]
+    assert "no_factor" in codes["emission_kgco2e"]
+    for key in found:
+        assert "price_gap" not in codes[key] or key == "cost", key
+        assert "no_factor" not in codes[key] or key == "emission_kgco2e", key
+
+
+def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    before = Period(label="", start=date(2023, 1, 2), end=date(2023, 1, 9), time_zone=plant.ZONE)
+    reason = submeters.view(where_it_goes(now, before)).reason
+    assert reason == "nothing is published of the meters below the main one from 2023-01-02 to 2023-01-08"
+    alone = plant.plant_site(meters=(Meter(meter_id="main"),), seus=())
+    now = SiteNow(Show(ask, alone, asking.project.sources()))
+    assert submeters.view(where_it_goes(now, before)).reason == "the site has no meter below its main one"
+
+
+def test_the_price_now_is_that_of_the_price_stream_and_never_the_tariff_beside_it(tmp_path: Path) -> None:
+    spot = Driver(driver_id="spot", name="Day-ahead price", unit="per_kwh", aggregation="mean")
+    site = plant_of_the_web(price_stream="spot", drivers=(*plant.plant_site().drivers, spot))
+    project = make_project(tmp_path / "spot", site, has_marts=False, has_readings=False)
+    hour = plant.NOON.replace(minute=0, second=0, microsecond=0)
+    day = plant.plant_rows(plant.NOON.date(), plant.NOON.date() + timedelta(days=1))
+    rows = day.filter(pl.col("meter_id") == "outdoor_degc").with_columns(
+        meter_id=pl.lit("spot"), unit=pl.lit("per_kwh")
+    )
+    price = pl.when(pl.col("interval_start_utc") < hour + timedelta(hours=1)).then(0.3112).otherwise(-0.0521)
+    plant.write(project.lake, rows.with_columns(value=price), FixedClock(plant.NOON), "spot.csv")
+    try:
+        block = tiles(Asking(project, FixedClock(hour + timedelta(minutes=20)), ALL), "ops")["tariff_block"]
+        assert block.value is not None
+        ends = (hour + timedelta(hours=1)).astimezone(zone(plant.ZONE))
+        assert (block.value.text, block.value.unit) == ("0.311", "€/kWh")
+        assert block.value.note == f"until {ends:%H:%M}, by the price stream"
+        assert [each.text for each in block.numbers] == ["-0.0521"]
+        # Where the stream has no price there is none: what the tariff says is nobody's price.
+        later = tiles(Asking(project, FixedClock(hour + timedelta(days=2)), ALL), "ops")["tariff_block"]
+        assert (later.state, later.value) == ("none", None)
+        assert later.reason.startswith(f"the price stream {named('Day-ahead price')} has no price for ")
     finally:
         project.close()
 

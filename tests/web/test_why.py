@@ -298,6 +298,23 @@ def test_a_wrong_question_is_told_what_is_wrong(seen: Asking, changes: dict[str,
     assert "<script>" not in page.text
 
 
+@pytest.mark.parametrize("kpi", ["consumption_kwh", "cost"])
+@pytest.mark.parametrize("period", ["2025-02", "2025-02-03"])
+def test_the_reason_of_an_hour_lists_the_readings_of_that_hour(seen: Asking, kpi: str, period: str) -> None:
+    # A day of the site begins at 23:00 of the day before.
+    for at in ("2025-02-03T11:00Z", "2025-02-02T23:00Z"):
+        asked = {"site": "plant", "scope": "site:plant", "kpi": kpi, "period": period, "at": at}
+        rows = list(csv.DictReader(io.StringIO(seen.get("/why/readings.csv", **asked).text)))
+        assert {row["meter"] for row in rows} == {"main"}
+        hour = at.removesuffix(":00Z")
+        assert [row["start_utc"][:16] for row in rows] == [f"{hour}:{minute:02}" for minute in (0, 15, 30, 45)]
+        page = seen.get("/why", [("accept", "text/html")], **asked).text
+        assert re.search(r"\b4 readings\b", page)
+        figure = seen.json("/why", **asked)["figure"]
+        if kpi == "consumption_kwh":
+            assert sum(float(row["value"]) for row in rows) == pytest.approx(figure["value"])
+
+
 def test_the_running_month_is_explained(seen: Asking) -> None:
     at = f"{datetime(2025, 3, 17, 14, 30, tzinfo=UTC):%Y-%m-%dT%H:%MZ}"
     data = seen.json("/why", site="plant", of="running", kpi="cost", at=at)

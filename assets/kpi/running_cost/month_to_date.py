@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from assets.kpi.coarse import COARSE
 from assets.kpi.mart_windows import LOOK_BACK_DAYS, month_after, month_start
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -25,6 +26,14 @@ _REASONS = {
     "emission_unknown": "the emission of a day of the month, or of a weekday to come, is not known",
     "gap_in_month_to_date": "the month to date has gaps: what was not read is not in the projection",
 }
+
+
+_COSTS = ("cost", "energy_cost", "other_cost", "projected_cost")
+_EMISSIONS = ("emission_kgco2e", "projected_emission_kgco2e")
+_DEMANDS = ("peak_kw", "block_demand_kw", "projected_peak_kw")
+# Of the projection's finding the fields that it is about: without enough history, or with a gap, each of them.
+_AHEAD = {"cost_unknown": ("projected_cost",), "emission_unknown": ("projected_emission_kgco2e",)}
+_ALL_AHEAD = ("projected_import_kwh", "projected_cost", "projected_emission_kgco2e", "projected_peak_kw")
 
 
 class RunningFigures(Model):
@@ -58,6 +67,20 @@ class RunningFigures(Model):
     projected_on: date | None = None
     method: str = ""
     findings: tuple[Finding, ...] = ()
+
+    def touching(self, *measures: str) -> tuple[Finding, ...]:
+        """The findings that belong to at least one of those fields."""
+        return tuple(each for each in self.findings if any(each.touches(measure) for measure in measures))
+
+    def with_coarse_source(self) -> Self:
+        """With the finding of main meters that are read less often than the demand's window is long."""
+        minutes = self.window_minutes
+        message = f"the main meters are read less often than every {minutes} minutes: the peak may be higher"
+        finding = Finding(
+            code=COARSE, message=message, scope=f"site:{self.site_id}", measures=_DEMANDS,
+            facts={"window_minutes": minutes},
+        )  # fmt: skip
+        return self.model_copy(update={"findings": (*self.findings, finding)})
 
 
 def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
@@ -139,19 +162,27 @@ def _findings(site_id: str, now: Mapping[str, Any], month: pl.DataFrame, ahead: 
     reasons = month.drop_nulls("cost_finding").group_by("cost_finding").len().sort("cost_finding")
     found = [
         Finding(code=code, message=_REASONS.get(code, f"the tariff cannot be billed from quarter hours: {code}"),
-                scope=scope, facts={"minutes": count * CANONICAL_MINUTES, "elapsed_minutes": elapsed})
+                scope=scope, measures=_COSTS,
+                facts={"minutes": count * CANONICAL_MINUTES, "elapsed_minutes": elapsed})
         for code, count in reasons.iter_rows()
     ]  # fmt: skip
     facts: dict[str, str | float | int | bool | None]
     if now["month_unfactored_minutes"]:
         facts = {"minutes": now["month_unfactored_minutes"], "elapsed_minutes": elapsed}
         message = "no emission factor is in force for a part of the month to date"
-        found.append(Finding(code="no_factor", message=message, scope=scope, facts=facts))
+        found.append(Finding(code="no_factor", message=message, scope=scope, facts=facts, measures=_EMISSIONS))
     covered = now["month_covered_minutes"]
     if covered < elapsed:
         facts = {"minutes": elapsed - covered, "elapsed_minutes": elapsed, "coverage": covered / elapsed}
         message = f"main meters were read in {covered / elapsed:.2%} of the month to date"
         found.append(Finding(code="gap", message=message, scope=scope, facts=facts))
     if ahead.get("finding"):
-        found.append(Finding(code=ahead["finding"], message=_REASONS[ahead["finding"]], scope=scope))
+        codes = [ahead["finding"]]
+        # The projection names one finding: an unknown cost hides that the emission is unknown as well.
+        if codes == ["cost_unknown"] and ahead.get("projected_emission_kgco2e") is None:
+            codes.append("emission_unknown")
+        found += [
+            Finding(code=code, message=_REASONS[code], scope=scope, measures=_AHEAD.get(code, _ALL_AHEAD))
+            for code in codes
+        ]
     return found

@@ -30,7 +30,11 @@ scopes as (
         kpi.site_id, kpi.scope, kpi.carrier, kpi.grain, kpi.period_start, kpi.period_end, kpi.estimated_share,
         kpi.is_synthetic, lines.energy_kwh,
         lines.days / cast(kpi.period_days as double precision) as coverage,
-        case when lines.days is null then 'no_temperature' when lines.days < 20 then 'too_few_days' end as too_little,
+        case
+            when rules.site_id is null then 'degree_days_undeclared'
+            when lines.days is null then 'no_temperature'
+            when lines.days < 20 then 'too_few_days'
+        end as too_little,
         case when lines.days < kpi.period_days then 'gap' end as warnings
         {% for side in ['hdd', 'cdd'] %}
         , lines.{{ side }}
@@ -43,6 +47,7 @@ scopes as (
             and kpi.scope = lines.scope
             and kpi.grain = lines.grain
             and kpi.period_start = lines.period_start
+    left join {{ ref('stg_lake__degree_rules') }} as rules on kpi.site_id = rules.site_id
     where kpi.grain <> 'day' and kpi.kind in ('site', 'seu', 'building')
 ),
 kpis as (

@@ -71,7 +71,7 @@ def enpi(
         data["what_if"] = _what_if(asked, what_if)
     if mix is not None:
         data["mix"] = _mix(asked, mix)
-    return Answer(data, enpi_parts(data, use=asked.use.name, site=asked.site.site_id))
+    return Answer(data, enpi_parts(data, use=asked.use.name, site=asked.site.site_id, rule=asked.use.status_rule))
 
 
 def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _Asked:

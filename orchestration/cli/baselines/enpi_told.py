@@ -4,18 +4,24 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from assets.kpi.enpi_of_use.enpi_result import performance
+from data_quality.contracts.baselines.status_rule import StatusRule
 from orchestration.cli.answer import Table
 from reports.writer import format_alike, standing_of, words
 
 KWH = "kwh"
+_USUAL = StatusRule()
 
 
-def enpi_parts(data: Mapping[str, Any], *, use: str, site: str) -> list[Table | str]:
-    """Headline, the saving, the baseline behind it, a table of months, then findings, alerts and what was asked for."""
-    parts: list[Table | str] = [_headline(data, use, site), *_energy(data), _behind(data), "", _months(data)]
+def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule = _USUAL) -> list[Table | str]:
+    """Headline, the saving, the baseline behind it, a table of months, then findings, alerts and what was asked for.
+
+    rule: by which the use is judged.
+    """
+    parts: list[Table | str] = [_headline(data, use, site), *_energy(data), _behind(data), "", _months(data, rule)]
     parts += _looked_at(data)
     if "trend" in data:
-        parts += ["", "Quarters by every approved version", _trend(data["trend"])]
+        parts += ["", "Quarters by every approved version", _trend(data["trend"], rule)]
     if "what_if" in data:
         parts += ["", *_what_if(data["what_if"])]
     if "mix" in data:
@@ -63,7 +69,7 @@ def _behind(data: Mapping[str, Any]) -> str:
     return f"{by}{days}{estimated}{beyond}{made}"
 
 
-def _months(data: Mapping[str, Any]) -> Table:
+def _months(data: Mapping[str, Any], rule: StatusRule) -> Table:
     # Sums over the days that were compared: where there was none they are no energies.
     months = [
         month if month["compared_days"] else {**month, "actual_kwh": None, "expected_kwh": None}
@@ -71,7 +77,7 @@ def _months(data: Mapping[str, Any]) -> Table:
     ]
     actual, expected = (format_alike([each[key] for each in months], KWH) for key in ("actual_kwh", "expected_kwh"))
     rows = [
-        {**month, "actual": a, "expected": b, "said": words(month["status"]).lower()}
+        {**month, "actual": a, "expected": b, "said": _standing(month, rule)}
         for month, a, b in zip(months, actual, expected, strict=True)
     ]
     return Table(
@@ -81,6 +87,12 @@ def _months(data: Mapping[str, Any]) -> Table:
     )
 
 
+def _standing(judged: Mapping[str, Any], rule: StatusRule) -> str:
+    """The word that pages and reports have for a span too: its alert level, or that it improved."""
+    found = performance(judged["deviation_percent"], warn=rule.warn_percent)
+    return words(standing_of(judged["status"], found)).lower()
+
+
 def _looked_at(data: Mapping[str, Any]) -> list[str]:
     flags = [f"look again: {words(flag)}" for flag in data["review_flags"]]
     findings = [f"{each['severity']}: {each['message']}" for each in data["findings"]]
@@ -88,10 +100,8 @@ def _looked_at(data: Mapping[str, Any]) -> list[str]:
     return [*flags, *findings, *alerts]
 
 
-def _trend(trend: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        {**each, "version": f"v{each['baseline_version']}", "said": words(each["status"]).lower()} for each in trend
-    ]
+def _trend(trend: Sequence[Mapping[str, Any]], rule: StatusRule) -> Table:
+    rows = [{**each, "version": f"v{each['baseline_version']}", "said": _standing(each, rule)} for each in trend]
     return Table(
         rows,
         "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {said}",

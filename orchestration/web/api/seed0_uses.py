@@ -16,6 +16,7 @@ from assets.kpi.enpi_of_use.use_register import SeuLine, seu_lines, sources_of
 from assets.sites.load_sites import rewritten, site_file
 from assets.sites.patch import with_seu
 from assets.tariffs.periods import tariffs_of
+from assets.tariffs.price_in_force import price_stream_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
@@ -174,7 +175,7 @@ def _factors(carrier: Carrier, site: Site, sources: Sources, ask: Ask) -> list[D
 
 def _flat_price(carrier: Carrier, site: Site, ask: Ask) -> tuple[Decimal | None, str | None]:
     """The tariff's one price of all hours and amounts, with its currency; nothing where it has several."""
-    if carrier is Carrier.ELECTRICITY and site.price_stream is not None:
+    if price_stream_of(site, carrier):
         return None, None
     today = _today(site, ask)
     tariff = next((each for each in tariffs_of(site, carrier) if each.valid_from <= today < each.valid_to), None)

@@ -8,6 +8,7 @@ import polars as pl
 from assets.sites.calendar import types_around
 from assets.stores.live.live_store import LiveReader
 from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
+from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
@@ -15,13 +16,14 @@ from data_quality.contracts.units import unit_of
 from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
 from reports.pages.widgets import live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
+from reports.texts.locales import named
 from reports.writer import words
 
 
 def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     """Widget 1: what the live board holds of the main meters' powers."""
     mains = set(main_meters(now))
-    named = {
+    powers = {
         (source.source_id, each.point)
         for source in now.site.sources
         for each in source.points
@@ -32,7 +34,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     try:
         is_told = may_live and not reason
         held = LiveReader(ask.project.project.live_dir).values(now.site.site_id) if is_told else []
-        points = [each for each in held if (each.source_id, each.point) in named]
+        points = [each for each in held if (each.source_id, each.point) in powers]
     except Unreachable as fault:
         reason = str(fault)
     # Of two that tell one meter's power, the one told last.
@@ -42,7 +44,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
         now_utc=ask.now_utc,
         points=tuple(newest.values()),
-        has_source=bool(named),
+        has_source=bool(powers),
         every_s=asked_every_s(now.site),
         demand=now.figures.get("block_demand_kw"),
         window_minutes=0 if running is None else running.window_minutes,
@@ -56,7 +58,7 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
     running, figures = now.running, now.figures
     parts = (("Energy", "energy_cost"), ("Other", "other_cost")) if what == "cost" else ()
     return month_so_far.MonthSoFar(
-        **now.common(running=True),
+        **now.common(what, f"projected_{what}", *(field for _, field in parts)),
         what=what,
         month=figures.get(what),
         today=now.show.shown(whole),
@@ -88,7 +90,7 @@ def peak(now: SiteNow) -> peak_demand.PeakDemand:
         highest = max(known, key=lambda each: each.value or 0, default=None)
     contracted = None if charge is None else charge.contracted_kw
     return peak_demand.PeakDemand(
-        **now.common(running=True),
+        **now.common("peak_kw", "block_demand_kw", "projected_peak_kw"),
         peak=figures.get("peak_kw"),
         at=_peak_at(now),
         running=figures.get("block_demand_kw"),
@@ -130,7 +132,7 @@ def against_expected(now: SiteNow) -> today.Today:
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     return today.Today(
-        **now.common(running=True) | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
+        **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else str(now.day),
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
@@ -163,8 +165,10 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     """Widget 7: of this very instant, whatever the readings' age."""
     at_utc = now.show.as_of_utc
     local = at_utc.astimezone(zone(now.site.time_zone))
-    tariff = tariff_on(now, local.date())
     common = now.common() | {"reason": "", "age": f"at {local:%H:%M}"}
+    if stream := price_stream_of(now.site):
+        return _stream_block(now, stream, common)
+    tariff = tariff_on(now, local.date())
     if tariff is None:
         return tariff_block.TariffBlock(
             **common | {"reason": f"no tariff of the site file is in force on {local.date()}"}
@@ -180,16 +184,47 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     )
 
 
+def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> tariff_block.TariffBlock:
+    """The price of the site's price stream, which rules whatever its tariffs say."""
+    at_utc, name = now.show.as_of_utc, now.site.stream_name(stream)
+    prices = prices_in_force(
+        now.site, now.show.sources.lake, start_utc=at_utc - STEP, end_utc=at_utc + timedelta(days=LOOK_DAYS),
+        as_of_utc=now.show.ask.address.as_of_utc,
+    )  # fmt: skip
+    held = stream_price_at(prices, at_utc)
+    local = at_utc.astimezone(zone(now.site.time_zone))
+    if held.price is None:
+        reason = f"the price stream {named(name)} has no price for {local:%Y-%m-%d %H:%M}"
+        return tariff_block.TariffBlock(**common | {"reason": reason})
+    return tariff_block.TariffBlock(
+        **common,
+        blocks=(
+            tariff_block.Block(
+                charge_id=name, period_id="", price=held.price, until_utc=held.until_utc,
+                until_local=_until(held.until_utc, now), next_price=held.following,
+            ),
+        ),
+        currency=now.site.currency,
+        stream=name,
+    )  # fmt: skip
+
+
+def _until(until_utc: datetime | None, now: SiteNow) -> str:
+    if until_utc is None:
+        return ""
+    local = until_utc.astimezone(zone(now.site.time_zone))
+    same_day = local.date() == now.show.as_of_utc.astimezone(local.tzinfo).date()
+    return f"{local:%H:%M}" if same_day else f"{local:%Y-%m-%d %H:%M}"
+
+
 def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
-    local = None if held.until_utc is None else held.until_utc.astimezone(zone(now.site.time_zone))
-    same_day = local is not None and local.date() == now.show.as_of_utc.astimezone(local.tzinfo).date()
     return tariff_block.Block(
         charge_id=held.charge_id,
         period_id=held.period.period_id,
         price=held.price,
         why_no_price="" if held.price is not None else "the price depends on how much is used (tiers)",
         until_utc=held.until_utc,
-        until_local="" if local is None else f"{local:%H:%M}" if same_day else f"{local:%Y-%m-%d %H:%M}",
+        until_local=_until(held.until_utc, now),
         next_period="" if held.following is None else held.following.period_id,
         next_price=None if held.following is None else held.following.price,
     )

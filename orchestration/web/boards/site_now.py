@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.kpi.coarse import COARSE
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
 from assets.sites.meter_tree import total_meters
 from data_quality.contracts.billing.tariff import Tariff
@@ -97,13 +96,13 @@ class SiteNow:
         is_late = late_s > LATE_H * 3600
         return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
 
-    def common(self, *, running: bool = False) -> dict[str, Any]:
-        """What every tile of the site is given. running: with the findings of the running figures."""
+    def common(self, *measures: str) -> dict[str, Any]:
+        """What every tile of the site is given. measures: the running figures that it shows, whose findings it has."""
         return {
             "address": self.show.address,
             "age": self.age,
             "is_synthetic": self.site.is_simulated,
-            "findings": self.running.findings if running and self.running is not None else (),
+            "findings": self.running.touching(*measures) if self.running is not None else (),
             "reason": "" if self.running is not None else self.why_not,
         }
 
@@ -113,13 +112,7 @@ class SiteNow:
         coarsest: Any = days["max_source_minutes"].max() if days.height else None
         if coarsest is None or coarsest <= found.window_minutes:
             return found
-        message = (
-            f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
-        )
-        finding = Finding(
-            code=COARSE, message=message, scope=self.scope, facts={"window_minutes": found.window_minutes}
-        )
-        return found.model_copy(update={"findings": (*found.findings, finding)})
+        return found.with_coarse_source()
 
 
 def main_meters(now: SiteNow) -> list[str]:

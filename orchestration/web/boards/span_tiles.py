@@ -114,13 +114,22 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     if whole is not None and metered and not is_fed:
         seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
+    if not parts and (named or every):
+        # There are such meters: why there is nothing of them is another sentence.
+        span = f"from {asked.start} to {_last(asked)}"
+        unread = f"nothing is published of the meters below the main one {span}"
+        common["reason"] = unread if named else "the meters below the main one measure no consumption"
     link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": link},
         whole=whole, parts=tuple(parts), rest=rest,
         is_fed=is_fed,
-        span=f"{asked.start} to {asked.end - timedelta(days=1)}, against the {asked.days} days before",
+        span=f"{asked.start} to {_last(asked)}, against the {asked.days} days before",
     )  # fmt: skip
+
+
+def _last(period: Period) -> date:
+    return period.end - timedelta(days=1)
 
 
 def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:

@@ -95,7 +95,8 @@ def _said(question: Asked, fault: BadInput) -> State:
         return _no_hours(question)
     if fault.reason != "mart_missing":
         raise fault
-    return no_marts() if _has_readings(question) else no_readings(question.site.site_id)
+    site_id = question.site.site_id
+    return no_marts(site_id) if _has_readings(question) else no_readings(site_id)
 
 
 def _nothing(question: Asked) -> State:

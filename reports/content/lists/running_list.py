@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 
-from assets.kpi.coarse import COARSE
 from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
 from assets.kpi.scope_streams import FACTORED
 from data_quality.contracts.site_file.site import Site
@@ -46,12 +45,11 @@ def running_book(
         sources.definition_input(),
         *sources.calendar_inputs(site, start, end),
     ]
-    codes = [finding.code for finding in found.findings]
-    demands = ("peak_kw", "projected_peak_kw", "block_demand_kw")
     for field, unit in RUNNING.items():
         # Any KPI with an emission in it names the same factors.
         emission = sources.factor_inputs(site, FACTORED[0], scope, start, end, as_of_utc) if "emission" in field else []
         value: Decimal | float | None = getattr(found, field)
+        codes = [finding.code for finding in found.findings if finding.touches(field)]
         parameters = {"site": site.site_id, "scope": scope, "field": field, "at_utc": place}
         book.add(
             f"{site.site_id}/{place}/{field}",
@@ -67,7 +65,6 @@ def running_book(
             inputs=[*inputs, *emission],
             status=(codes or ["unknown"])[0] if value is None else "",
             coverage=found.coverage,
-            # An hourly meter's energy is exact: only its highest quarter hour is not known.
-            findings=[code for code in codes if code != COARSE or field in demands],
+            findings=codes,
         )
     return book

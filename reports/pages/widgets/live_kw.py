@@ -54,17 +54,19 @@ def live_number(value: LiveValue, address: Address, *, now_utc: datetime, every_
     [text] = format_alike([value.value], value.unit, locale=address.locale)
     # Where the limits follow the beat of the source, the beat is named.
     asked = f", asked every {beat_s:g} s" if 2 * beat_s > OLD_S else ""
+    live = Live(
+        point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
+        told=f"told {{0}} ago{asked}", age=f"told {age_words(value.age_s(now_utc))} ago{asked}",
+    )  # fmt: skip
     return Number(
         label=named(name),
         text=MISSING if band == "gone" else text,
         unit=unit_text(value.unit),
+        note=live.why_gone if band == "gone" else "",
         why=address.href(WHY, site=address.site, scope=None, period=None, point=name),
         tone="plain" if band == "fresh" else "muted",
-        live=Live(
-            point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-            told=f"told {{0}} ago{asked}", age=f"told {age_words(value.age_s(now_utc))} ago{asked}",
-        ),
-    )  # fmt: skip
+        live=live,
+    )
 
 
 def live_tile(

@@ -16,6 +16,7 @@ class Block(Model):
     """A period of a charge, and the span of quarter hours around an instant in which it holds.
 
     price: of a kWh; None where it has tiers or comes from a series. until_utc: None beyond the days looked at.
+    period_id: empty where a price stream says the price.
     """
 
     charge_id: str
@@ -33,12 +34,15 @@ _OF_FILE = "by the site file"
 
 
 class TariffBlock(Given):
-    """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is."""
+    """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is. stream: the name
+    of the price stream by which the site buys; its price is then the one block.
+    """
 
     blocks: tuple[Block, ...] = ()
     currency: str = ""
     tariff: str = ""
     day: str = ""
+    stream: str = ""
 
 
 def view(given: TariffBlock) -> Widget:
@@ -57,8 +61,10 @@ def view(given: TariffBlock) -> Widget:
 def _number(block: Block, given: TariffBlock) -> Number:
     until = f"until {block.until_local}" if block.until_local else "for more than a week"
     note = ", ".join(each for each in (until, given.day, given.tariff and named(given.tariff), _OF_FILE) if each)
+    if given.stream:
+        note = f"until {block.until_local}, by the price stream"
     return Number(
-        label=named(f"{words(block.charge_id)}: {words(block.period_id)}"),
+        label=named(given.stream or f"{words(block.charge_id)}: {words(block.period_id)}"),
         text=_price(block.price, given.locale),
         unit=f"{currency_unit(given.currency)}/kWh",
         note=note if block.price is not None else f"{block.why_no_price}; {note}",
@@ -67,10 +73,12 @@ def _number(block: Block, given: TariffBlock) -> Number:
 
 def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
     return [
-        Number(label="Then", note=named(words(each.next_period)), text=_price(each.next_price, given.locale),
-               unit=f"{currency_unit(given.currency)}/kWh")
+        Number(
+            label="Then", note=named(words(each.next_period)) if each.next_period else "",
+            text=_price(each.next_price, given.locale), unit=f"{currency_unit(given.currency)}/kWh",
+        )
         for each in blocks
-        if each.next_period
+        if each.next_period or each.next_price is not None
     ]  # fmt: skip
 
 
