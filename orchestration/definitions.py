@@ -1,5 +1,9 @@
 """What Dagster loads. Everything is put together in build.py."""
 
-from orchestration.build import build_defs
+import sys
 
+from orchestration.build import build_defs
+from orchestration.instance.one_scheduler import need_gate
+
+need_gate(sys.argv)
 defs = build_defs()

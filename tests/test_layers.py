@@ -49,7 +49,7 @@ HOME = {
     "httpx": ("assets.feeds", "reports.delivery"),
     "sktime": ("ml.forecasts",),
     "holidays": ("assets.sites.calendar",),
-    "mlflow": ("ml.tracking",),
+    "mlflow": ("ml.tracking", "orchestration.web.tools.mlflow_app"),
     "great_expectations": ("data_quality.suites",),
     "psutil": ("orchestration.doctor",),
     "pulp": ("controls.optimiser",),

@@ -20,8 +20,9 @@ from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.site_values import SiteValues, store_clock
-from controls.agent.status_port import serve_status, token_in
+from controls.agent.status_port import serve_status
 from controls.agent.watchdog import heartbeat
+from controls.gateways.access.loopback_port import token_in
 from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import Unreachable

@@ -3,11 +3,8 @@
 Nothing but the stop can be asked of it.
 """
 
-import os
-import secrets
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 from controls.agent.loop import Agent
 from controls.gateways.access.loopback_port import Metrics, serve_loopback
@@ -63,15 +60,6 @@ def metrics(agent: Agent) -> str:
     tell("lease_age_seconds", "gauge", [("", age_s)], "Since the lease was renewed; NaN without one")
     tell("stopped", "gauge", [("", bool(bench.stop_reason))], "1 while the emergency stop is pulled")
     return page.text()
-
-
-def token_in(file: Path) -> str:
-    """The secret of POST /stop, made at the first start and readable by the owner alone. Raises OSError."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-            made.write(secrets.token_urlsafe(24))
-    return file.read_text().strip()
 
 
 def serve_status(

@@ -70,7 +70,7 @@ class MqttSettings(Model):
 
 
 class ServerSettings(Model):
-    """Addresses that `meterloom up` serves on; the Dagster webserver has no login, so loopback only."""
+    """Addresses that `meterloom up` serves on. Dagster and MLflow: on this machine alone, behind a sign-in."""
 
     dagster_port: int = Field(default=3000, ge=0, le=65535)
     mlflow_port: int = Field(default=5000, ge=0, le=65535)

@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from assets.sites.load_sites import NOBODY
@@ -35,6 +38,7 @@ from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
+from orchestration.web.tools.passes import Passes
 
 # The pages start in three seconds; nothing else waits for them.
 PAGES_S = 20.0
@@ -175,6 +179,9 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
     dagster_port, mlflow_port, web_port = (
         port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
     )
+    passes = Passes(project)
+    # Before there are two that would make it.
+    passes.token()
     is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
@@ -197,10 +204,14 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         children.wait_for_url(f"{dagster_url}/server_info", stopped)
         children.wait_for_url(f"{mlflow_url}/health", stopped)
         if not stopped.is_set():
+            for url in (dagster_url, mlflow_url):
+                need_sign_in(url)
             say_pages(project, web_port, pages.log, say)
-            say(f"Dagster  {dagster_url}")
+            passes.note_dagster_url(dagster_url)
+            say(f"Dagster  {passes.link(SystemClock().now_utc())}")
             # Its own first page is about language models.
             say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
+            say("  Dagster's link signs in to both, once and within 15 minutes; another one: meterloom web tools")
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
@@ -208,6 +219,18 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
+
+
+def need_sign_in(url: str) -> None:
+    """Raises Unreachable where a page answers somebody who has not signed in: then another version has no gate."""
+    try:
+        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback address
+            status = answer.status
+    except HTTPError as refused:
+        with refused:
+            status = refused.code
+    if status != HTTPStatus.UNAUTHORIZED:
+        raise Unreachable(f"{url} answers {status} without a sign-in: it is not served (docs/adr/0034)")
 
 
 def _workers(
@@ -289,6 +312,9 @@ def _mlflow(project: Project, port: int) -> list[str]:
         "127.0.0.1",
         "--port",
         str(port),
+        # Its own application behind the gate.
+        "--app-name",
+        "meterloom",
         # MLflow starts several by default, each with all its libraries in memory.
         "--workers",
         "1",

@@ -23,8 +23,10 @@ def check_host(request: HTTPConnection, hosts: Collection[str]) -> None:
         raise Refused(421, "foreign_host", "this server does not go by that name")
 
 
-def check_origin(request: HTTPConnection, origins: Collection[str] = ()) -> None:
-    """Raises Refused for an act that another page sends by somebody's browser. origins: pages of ours elsewhere."""
+def check_origin(request: HTTPConnection, origins: Collection[str] = (), *, is_read: bool = False) -> None:
+    """Raises Refused for what another page sends by somebody's browser. origins: pages of ours elsewhere. is_read: it
+    changes nothing, so that programs which name no page may ask it.
+    """
     fetched, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
     own = (f"{scheme}://{request.headers.get('host', '')}".lower(), *origins)
@@ -32,7 +34,7 @@ def check_origin(request: HTTPConnection, origins: Collection[str] = ()) -> None
     is_hidden = origin == "null" and fetched == "same-origin"
     is_foreign = origin is not None and origin.lower() not in own and not is_hidden
     # A form without either comes from no browser of today; a machine has its key.
-    is_nowhere = fetched is None and origin is None and "authorization" not in request.headers
+    is_nowhere = not is_read and fetched is None and origin is None and "authorization" not in request.headers
     if is_foreign or is_nowhere or fetched not in (None, "same-origin", "none"):
         raise Refused(403, "foreign_origin", "this was sent from another page than ours")
 

@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 
 from controls.gateways.access.broker_of_up import broker_of_up, listener_of, told_to_others
 from controls.gateways.broker import find_mosquitto, free_port, start_broker
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
 from orchestration.doctor.ports import Port, broker, look
+from orchestration.supervised.supervisor import need_sign_in
 
 needs_broker = pytest.mark.skipif(find_mosquitto() is None, reason="no Mosquitto on this machine")
 # A server of its own process that answers GET by path, and says nothing else.
@@ -161,3 +163,8 @@ def test_doctor_warns_of_a_strangers_port_and_not_of_a_free_one(
     assert "METERLOOM_SERVER__DAGSTER_PORT" in checks["dagster"]["mend"]
     assert {checks[name]["status"] for name in ("broker", "mlflow", "modbus")} == {"ok"}
     assert "not running" in checks["broker"]["detail"]
+
+
+def test_a_page_that_answers_without_a_sign_in_stops_the_start() -> None:
+    with serving({"/": "everything"}) as (port, _), pytest.raises(Unreachable, match="answers 200 without a sign-in"):
+        need_sign_in(f"http://127.0.0.1:{port}/")

@@ -18,6 +18,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
+import orchestration
 from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
@@ -29,7 +30,8 @@ from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import FixedClock
 from orchestration import jobs
 from orchestration.cli.main import build_app
-from orchestration.instance.one_scheduler import OneScheduler, is_daemon
+from orchestration.environment import environment as variables
+from orchestration.instance.one_scheduler import OneScheduler, is_daemon, need_gate
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.resources import ProjectResource
@@ -131,6 +133,20 @@ def test_fault_f43_dagsters_own_daemon_refuses_to_be_the_second(tmp_path: Path) 
     (said,) = [line for line in done.stderr.splitlines() if "meterloom:" in line]
     assert f"Dagster's daemon, process {first.pid} on " in said
     assert "Traceback" not in done.stderr
+
+
+def test_a_code_server_of_another_instance_loads_no_graph_since_its_webserver_has_no_gate(tmp_path: Path) -> None:
+    project, words = load_project(tmp_path, {}), [sys.executable, "-m", "dagster", "api", "grpc"]
+    words += ["--python-file", str(Path(orchestration.__file__).with_name("definitions.py")), "--socket", "s"]
+    given = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    given |= {"METERLOOM_PROJECT": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "DAGSTER_HOME is not set" in done.stdout + done.stderr
+    # Every other process loads it, and so does the code server of the project's own instance.
+    with variables(instance_environment(project)):
+        need_gate(["/lib/dagster/__main__.py", "api", "grpc"])
+        need_gate(["/lib/dagster/__main__.py", "api", "execute_run"])
 
 
 def test_only_the_daemon_asks_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

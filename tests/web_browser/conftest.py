@@ -96,9 +96,10 @@ def chromium() -> Iterator[Browser]:
     path = chromium_path()
     with sync_playwright() as playwright:
         # As root it has no sandbox of its own.
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [], timeout=60_000
-        )
+        args = ["--no-sandbox"] if os.geteuid() == 0 else []
+        # Names of strangers lead to this machine, as those of a page that means harm do.
+        args += ["--host-resolver-rules=MAP *.test 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=path, args=args, timeout=60_000)
         yield browser
         browser.close()
 

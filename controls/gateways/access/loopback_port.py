@@ -5,9 +5,12 @@ A thread of its own reads what the process left behind and waits for nobody.
 
 import hmac
 import ipaddress
+import os
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from data_quality.contracts.errors import BadInput
 
@@ -28,6 +31,15 @@ class Metrics:
     def text(self) -> str:
         """The page."""
         return "\n".join(self._lines) + "\n"
+
+
+def token_in(file: Path) -> str:
+    """The secret of POSTs, made at the first start and readable by the owner alone. Raises OSError."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(secrets.token_urlsafe(24))
+    return file.read_text().strip()
 
 
 def serve_loopback(
@@ -54,7 +66,9 @@ def serve_loopback(
         timeout = 5
 
         def do_GET(self) -> None:
-            if self.path == "/healthz":
+            if not self._is_ours():
+                self._answer(421, f"the {who} does not go by that name\n")
+            elif self.path == "/healthz":
                 is_well, said = health()
                 self._answer(200 if is_well else 503, f"{said}\n")
             elif self.path == "/metrics":
@@ -64,7 +78,9 @@ def serve_loopback(
 
         def do_POST(self) -> None:
             given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-            if self.path not in posts:
+            if not self._is_ours():
+                self._answer(421, f"the {who} does not go by that name\n")
+            elif self.path not in posts:
                 self._answer(404, f"only {', '.join(posts) or 'nothing'} takes a POST\n")
             elif not (token and hmac.compare_digest(given, token.encode())):
                 self._answer(403, f"the token of the {who}'s token file is missing or another\n")
@@ -72,6 +88,11 @@ def serve_loopback(
                 act, said = posts[self.path]
                 act(f"POST {self.path}")
                 self._answer(202, f"{said}\n")
+
+        def _is_ours(self) -> bool:
+            # A page whose name was made to lead here would read what it asks for.
+            name, _, port = self.headers.get("Host", "").rpartition(":")
+            return (name or port).lower() in ("127.0.0.1", "localhost", "[::1]", host)
 
         def _answer(self, status: int, text: str) -> None:
             body = text.encode()

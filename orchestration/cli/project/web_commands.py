@@ -39,6 +39,20 @@ def web_invite(
     return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=said)
 
 
+@command("web tools", takes=PROJECT)
+def web_tools(call: Call) -> Answer:
+    """Make a link, good once and for 15 minutes, that signs in to Dagster and MLflow of 'meterloom up'."""
+    from orchestration.web.tools.passes import LINK_FOR, Passes
+
+    passes, now_utc = Passes(call.project.project), call.clock.now_utc()
+    passes.token()
+    link, until_utc = passes.link(now_utc), now_utc + LINK_FOR
+    said = (
+        f"once, until {until_utc:%H:%M:%S} UTC: {link}\nprograms send 'Authorization: Bearer' with {passes.token_file}"
+    )
+    return Answer({"link": link, "expires_utc": until_utc, "token_file": passes.token_file}, text=said)
+
+
 @command("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z")
 def web_past(
     call: Call, site: Annotated[list[str], typer.Option("--site", help="Which site; several are one view.")]

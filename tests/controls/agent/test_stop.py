@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from assets.stores.transactions import open_store
 from controls.agent.emergency_stop import EmergencyStop
-from controls.agent.status_port import health, metrics, serve_status, token_in
+from controls.agent.status_port import health, metrics, serve_status
+from controls.gateways.access.loopback_port import token_in
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput

@@ -1,0 +1,1 @@
+"""The gate before Dagster's and MLflow's own pages, which have no sign-in."""
