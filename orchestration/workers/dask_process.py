@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Nobody else is told how we stand: no dashboard, and its server on the loopback.
 _QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+# Left alone it shows tasks, logs and call stacks to whoever finds its port.
+_ROUTES = {f"distributed.{part}.http.routes": ["distributed.http.health"] for part in ("scheduler", "worker")}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,10 +68,12 @@ async def _serve(part: str, settings: WorkSettings, scratch: Path | None) -> Non
 
 
 def _server(part: str, settings: WorkSettings, scratch: Path | None) -> "Scheduler | Nanny":
+    import dask
     from distributed import Nanny, Scheduler
 
     from orchestration.workers.on_dask import resource_of, security_of
 
+    dask.config.set(_ROUTES)
     security = security_of(settings)
     scheme, _, rest = settings.address.rpartition("://")
     host, _, port = rest.rpartition(":")

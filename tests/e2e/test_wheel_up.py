@@ -22,7 +22,7 @@ def test_up_of_an_installed_wheel_answers_everywhere_and_stops(tmp_path: Path) -
     with everything_up(tmp_path / "demo", environment, programs=installed.folder / "bin") as dagster:
         nodes = dagster.ask(JOBS)["repositoriesOrError"]["nodes"]
         assert {"kpi", "ingest"} <= {job["name"] for each in nodes for job in each["pipelines"]}
-        for address in (f"http://127.0.0.1:{pages}/login", f"http://127.0.0.1:{mlflow}/"):
+        for address in (f"http://127.0.0.1:{pages}/login", f"http://127.0.0.1:{mlflow}/health"):
             with urlopen(address, timeout=20) as answer:
                 assert answer.status == 200
     assert installed.written() == set()

@@ -4,8 +4,11 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
 import pytest
 
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
@@ -34,6 +37,23 @@ def test_tasks_run_in_processes_of_the_cluster(cluster: Cluster) -> None:
     found = {each.answer for each in fan_out(given.pid, jobs(6, for_s=0.2), settings=cluster.work)}
     assert found <= set(cluster.worker_pids())
     assert len(found) == 2
+
+
+def test_the_cluster_shows_no_task_and_no_log_to_whoever_finds_a_port_of_it(cluster: Cluster) -> None:
+    pids = [cluster.children[0].process.pid, *cluster.worker_pids()]
+    listening = [each for pid in pids for each in psutil.Process(pid).net_connections(kind="tcp")]
+    answers = []
+    for each in listening:
+        if each.status == psutil.CONN_LISTEN:
+            with (
+                closing(HTTPConnection("127.0.0.1", each.laddr.port, timeout=10)) as line,
+                suppress(OSError, HTTPException),
+            ):
+                line.request("GET", "/info/main/workers.html")
+                answers.append(line.getresponse().status)
+    # The ports of TLS do not answer at all.
+    assert answers
+    assert set(answers) == {404}
 
 
 def test_two_callers_with_one_list_of_tasks_do_not_disturb_each_other(cluster: Cluster, tmp_path: Path) -> None:
