@@ -36,7 +36,7 @@ from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.open_project import OpenProject
-from orchestration.supervised.children import Child, Children, Say, wait_for_port
+from orchestration.supervised.children import READY_S, Child, Children, Say, wait_for_port
 from orchestration.web.people.invite import first_invited, invitation_link
 from orchestration.web.tools.passes import Passes
 
@@ -224,11 +224,13 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
 def need_sign_in(url: str) -> None:
     """Raises Unreachable where a page answers somebody who has not signed in: then another version has no gate."""
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback address
+        with urlopen(url, timeout=READY_S) as answer:  # noqa: S310 - our own loopback address
             status = answer.status
     except HTTPError as refused:
         with refused:
             status = refused.code
+    except OSError as fault:
+        raise Unreachable(f"{url} does not say whether it needs a sign-in: {fault}") from fault
     if status != HTTPStatus.UNAUTHORIZED:
         raise Unreachable(f"{url} answers {status} without a sign-in: it is not served (docs/adr/0034)")
 

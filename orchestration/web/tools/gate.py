@@ -80,6 +80,9 @@ class Gate:
             return scheme.lower() == "bearer" and self._passes.is_token(text.strip())
         if self._passes.is_signed_in(request.cookies.get(COOKIE, ""), self._clock.now_utc()):
             return True
+        if not request.cookies:
+            # Nobody: what reads people and store is not loaded for them.
+            return False
         self._engineer = self._engineer or _engineers(self._project, self._clock)
         return self._engineer(request)
 
