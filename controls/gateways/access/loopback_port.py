@@ -42,6 +42,34 @@ def token_in(file: Path) -> str:
     return file.read_text().strip()
 
 
+class _Near(BaseHTTPRequestHandler):
+    """Answers by the names of this machine alone: a page whose name was made to lead here reads nothing."""
+
+    # A client that says nothing must not keep its thread.
+    timeout = 5
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        name, _, port = self.headers.get("Host", "").rpartition(":")
+        # Every browser names a host; who names none is none.
+        if (name or port).lower() in ("", "127.0.0.1", "localhost", "[::1]", self.connection.getsockname()[0]):
+            return True
+        self._answer(421, "this port does not go by that name\n")
+        return False
+
+    def _answer(self, status: int, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing: a scrape every few seconds is no news."""
+
+
 def serve_loopback(
     who: str,
     *,
@@ -61,14 +89,9 @@ def serve_loopback(
         raise BadInput(f"the {who}'s port is for this machine alone, not for {host}", reason="not_loopback")
     there_are = " and ".join(filter(None, ["/healthz, /metrics", *(f"POST {path}" for path in posts)]))
 
-    class Handler(BaseHTTPRequestHandler):
-        # A client that says nothing must not keep its thread.
-        timeout = 5
-
+    class Handler(_Near):
         def do_GET(self) -> None:
-            if not self._is_ours():
-                self._answer(421, f"the {who} does not go by that name\n")
-            elif self.path == "/healthz":
+            if self.path == "/healthz":
                 is_well, said = health()
                 self._answer(200 if is_well else 503, f"{said}\n")
             elif self.path == "/metrics":
@@ -78,9 +101,7 @@ def serve_loopback(
 
         def do_POST(self) -> None:
             given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-            if not self._is_ours():
-                self._answer(421, f"the {who} does not go by that name\n")
-            elif self.path not in posts:
+            if self.path not in posts:
                 self._answer(404, f"only {', '.join(posts) or 'nothing'} takes a POST\n")
             elif not (token and hmac.compare_digest(given, token.encode())):
                 self._answer(403, f"the token of the {who}'s token file is missing or another\n")
@@ -88,22 +109,6 @@ def serve_loopback(
                 act, said = posts[self.path]
                 act(f"POST {self.path}")
                 self._answer(202, f"{said}\n")
-
-        def _is_ours(self) -> bool:
-            # A page whose name was made to lead here would read what it asks for.
-            name, _, port = self.headers.get("Host", "").rpartition(":")
-            return (name or port).lower() in ("127.0.0.1", "localhost", "[::1]", host)
-
-        def _answer(self, status: int, text: str) -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing: a scrape every few seconds is no news."""
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
