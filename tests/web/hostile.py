@@ -37,6 +37,7 @@ BODIES = (
     b"", b"{}", b"[]", b"null", b'{"site": "other"}', b"[" * 20_000, b'{"a":1,"a":2}', b'{"a":1e999}', b"\xff\xfe",
     b"csrf=x", b"person=admin&password=x", b"person=%00&password=%ff", b"a=1&a=2", b"<!DOCTYPE x>", b"x" * 70_000,
     b'{"seu_id":"other/compressors"}', b"person=viewer&password=" + b"p" * 5000, b"csrf=" + b"0" * 64,
+    b'{"seu_id":"\\ud800"}',
 )  # fmt: skip
 KINDS = ("application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "", "é")
 # Name, how often, and what it says.
