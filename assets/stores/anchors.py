@@ -166,10 +166,14 @@ class Anchors:
         """Write a line for each seal that has none. Raises Unreachable, OSError."""
         for place in self.places:
             with reaching(""), place.appending() as (file, last):
-                if last is not None and (said := gap(self.store, last.mark, str(place.file))):
+                is_known = self._fits.get(place) == _state(os.fstat(file.fileno()))
+                if last is not None and not is_known and (said := gap(self.store, last.mark, str(place.file))):
                     raise Unreachable(f"{said}; {ADOPT}")
                 for line in _chained(last, _made(self.store, 0 if last is None else last.seal)):
                     file.write(_text(line))
+                file.flush()
+                # Our own lines are of this store.
+                self._fits[place] = _state(os.fstat(file.fileno()))
 
     def off(self) -> str:
         """Why the store is not the one that the anchors know, or has not come as far: one sentence, empty where it is.
@@ -178,8 +182,7 @@ class Anchors:
         """
         for place in self.places:
             try:
-                stat = place.file.stat()
-                known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+                known = _state(place.file.stat())
                 if self._fits.get(place) == known:
                     continue
                 last = place.last()
@@ -369,6 +372,10 @@ def _line(text: bytes) -> Line | None:
         return Line.model_validate_json(text)
     except ValidationError:
         return None
+
+
+def _state(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _whole_bytes(file: BinaryIO) -> int:

@@ -3,6 +3,7 @@ as far. Imports nothing heavier than SQLAlchemy: the agent asks too.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 
 ADOPT = "put the right store back, or go on with this one with 'meterloom lake adopt', which deletes no file"
+_UNTIL = sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1)
 
 
 class Mark(Model):
@@ -29,15 +31,20 @@ class Mark(Model):
 
 def ledger_of(store: Store) -> str:
     """The name of the store's ledger, which no other store shares; empty where it has none (damaged)."""
-    found = store.rows(sa.select(ledger_identity.c.ledger_id))
-    return str(found[0]["ledger_id"]) if found else ""
+    # Asked with every batch, and the same as long as the store is open.
+    if not store.ledger:
+        found = store.rows(sa.select(ledger_identity.c.ledger_id))
+        store.ledger = str(found[0]["ledger_id"]) if found else ""
+    return store.ledger
 
 
 def mark_now(store: Store) -> Mark:
     """How far the store has come."""
-    newest = sa.select(row_seals.c.position, row_seals.c.hash).order_by(row_seals.c.position.desc()).limit(1)
-    found: Mapping[str, Any] = next(iter(store.rows(newest)), {"position": 0, "hash": ""})
-    return Mark(ledger=ledger_of(store), seal=found["position"], seal_hash=found["hash"], until_utc=_until(store))
+    until = _UNTIL.scalar_subquery().label("last_utc")
+    newest = sa.select(row_seals.c.position, row_seals.c.hash, until).order_by(row_seals.c.position.desc()).limit(1)
+    found: Mapping[str, Any] = next(iter(store.rows(newest)), {"position": 0, "hash": "", "last_utc": None})
+    until_utc = _written(found["last_utc"])
+    return Mark(ledger=ledger_of(store), seal=found["position"], seal_hash=found["hash"], until_utc=until_utc)
 
 
 def gap(store: Store, mark: Mark, holder: str) -> str:
@@ -60,8 +67,12 @@ def gap(store: Store, mark: Mark, holder: str) -> str:
 
 
 def _until(store: Store) -> str:
-    found = store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
-    return f"{found[0]['last_utc']:%Y-%m-%dT%H:%M:%SZ}" if found else ""
+    found = store.rows(_UNTIL)
+    return _written(found[0]["last_utc"] if found else None)
+
+
+def _written(last_utc: datetime | None) -> str:
+    return "" if last_utc is None else f"{last_utc:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _shown(until_utc: str) -> str:

@@ -30,7 +30,8 @@ class Store:
 
     public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
     trust: what trust.py has read of the seals so far. anchors: where what is sealed is noted outside of the store too
-    (anchors.py); None: nowhere. pauses_s: before each further try to connect to a server.
+    (anchors.py); None: nowhere. ledger: its name, once it was asked for. pauses_s: before each further try to connect
+    to a server.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Store:
         self.public_keys = public_keys
         self.trust: Any = None
         self.anchors: Any = None
+        self.ledger = ""
         self._url = str(engine.url)
         # Per thread and task, not per store: two requests that a server answers at once must not share a transaction.
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)

@@ -29,18 +29,15 @@ class Adopted(NamedTuple):
 
 def refusal(store: Store, kept: FileStore) -> str:
     """Why this store may not write to the lake, as one sentence with the mend; empty where it may."""
-    if store.anchors is not None and (said := store.anchors.off()):
-        return str(said)
-    mark = _noted(kept)
-    said = _misfit(store, kept) if mark is None else gap(store, mark, f"the lake {kept.address}")
-    return f"{said}; {ADOPT}" if said else ""
+    return _refusal(store, kept, _noted(kept))
 
 
 def expect_own(store: Store, kept: FileStore) -> None:
     """Raises Unreachable where the store may not write to the lake. A lake that names no ledger, and fits, gets one."""
-    if said := refusal(store, kept):
+    mark = _noted(kept)
+    if said := _refusal(store, kept, mark):
         raise Unreachable(said)
-    if _noted(kept) is None:
+    if mark is None:
         kept.note(KEY, _text(store))
 
 
@@ -72,6 +69,13 @@ def restore(store: Store, kept: FileStore) -> Adopted:
     with alone(kept.root):
         returned = bring_back(store, kept)
         return Adopted(returned, (), tuple(sorted(_named(store) - _standing(kept))))
+
+
+def _refusal(store: Store, kept: FileStore, mark: Mark | None) -> str:
+    if store.anchors is not None and (said := store.anchors.off()):
+        return str(said)
+    said = _misfit(store, kept) if mark is None else gap(store, mark, f"the lake {kept.address}")
+    return f"{said}; {ADOPT}" if said else ""
 
 
 def _noted(kept: FileStore) -> Mark | None:
