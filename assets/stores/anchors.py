@@ -113,11 +113,13 @@ class Place(NamedTuple):
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         is_new = not self.file.exists()
         with self.file.open("a+b") as file:
-            self.file.chmod(0o600) if is_new else None
+            if is_new:
+                self.file.chmod(0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             last = _last(file, self.file)
             # The half of a line whose writer was killed: what it said is still to be written.
-            file.truncate(_whole_bytes(file))
+            if (end := _whole_bytes(file)) < file.seek(0, os.SEEK_END):
+                file.truncate(end)
             yield file, last
             file.flush()
             os.fsync(file.fileno())

@@ -28,7 +28,8 @@ from orchestration.open_project import OpenProject
 from tests.controls.ledger.rows_of import CARLA
 from tests.e2e.conftest import call_here
 
-SITE = "site_id: home\nname: Home\ntime_zone: UTC\ncurrency: EUR\ncountry: DE\nmeters: [{meter_id: m1}]\n"
+SITE = "site_id: home\nname: Home\ntime_zone: {zone}\ncurrency: EUR\ncountry: DE\nmeters: [{{meter_id: {meter}}}]\n"
+SITES = {"a": SITE.format(zone="UTC", meter="m1"), "b": SITE.format(zone="Europe/Berlin", meter="m2")}
 PEOPLE = "people:\n  - {person_id: carla, name: Carla, roles: [engineer, operator]}\n"
 ADOPT = "'meterloom lake adopt'"
 
@@ -49,13 +50,16 @@ class Taken(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """What stands together. also: the second place of anchors; is_left: a stopped writer left a file."""
+    """What stands together. also: the second place of anchors; is_left: a stopped writer left a file; settings: whose
+    site file and folders, which say nothing of whose the readings are.
+    """
 
     store: Taken
     lake: Taken
     anchors: Taken
     also: Taken
     is_left: bool
+    settings: str
 
     @property
     def is_known(self) -> bool:
@@ -74,8 +78,13 @@ class Combination(NamedTuple):
         return self.is_known and lake.project == store.project and lake.time >= store.time
 
     def __str__(self) -> str:
-        left = ", a leftover" if self.is_left else ""
-        return f"store {self.store}, lake {self.lake}, anchors {self.anchors} and {self.also}{left}"
+        rest = f"settings of {self.settings}{', a leftover' if self.is_left else ''}"
+        return f"store {self.store}, lake {self.lake}, anchors {self.anchors} and {self.also}, {rest}"
+
+    @property
+    def data(self) -> str:
+        """The folder of its data, by its settings."""
+        return "var" if self.settings == "a" else "data/of b"
 
 
 @dataclass
@@ -92,7 +101,7 @@ def make_parts(folder: Path) -> dict[str, int]:
     times = {"a": 5, "b": 3}
     for name, last in times.items():
         project = folder / name
-        (site := folder / "home.yaml").write_text(SITE)
+        (site := folder / "home.yaml").write_text(SITES[name])
         _do("init", str(project), "--site", str(site))
         for number in range(1, last + 1):
             if number == 4:
@@ -152,17 +161,18 @@ def draw(dice: random.Random, times: dict[str, int]) -> Combination:
         number = 0 if dice.random() < none else dice.randint(1, times[name])
         return Taken(name, number, is_old=bool(number) and dice.random() < old)
 
-    return Combination(part(0.15), part(0.1, old=0.3), part(0.4), part(0.7), dice.random() < 0.3)
+    parts = part(0.15), part(0.1, old=0.3), part(0.4), part(0.7)
+    return Combination(*parts, dice.random() < 0.3, dice.choice(names))
 
 
 def put_together(folder: Path, kept: Path, given: Combination) -> Path:
     """The project folder of a combination."""
-    var = folder / "var"
+    var = folder / given.data
     var.mkdir(parents=True)
     (folder / "sites").mkdir()
-    (folder / "sites" / "home.yaml").write_text(SITE)
+    (folder / "sites" / "home.yaml").write_text(SITES[given.settings])
     (folder / "people.yaml").write_text(PEOPLE)
-    (folder / "meterloom.yaml").write_text("paths: {anchors_also: elsewhere}\n")
+    (folder / "meterloom.yaml").write_text(f"paths: {{data: {given.data}, anchors_also: elsewhere}}\n")
 
     def taken(each: Taken, name: str, to: Path) -> None:
         source = kept / each.project / str(each.time) / name
@@ -187,7 +197,7 @@ def put_together(folder: Path, kept: Path, given: Combination) -> Path:
 
 def contents(folder: Path) -> Counter[str]:
     """Every file of readings by its content, wherever it is kept."""
-    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "var").rglob("*.parquet"))
+    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.parquet"))
 
 
 def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
@@ -231,9 +241,9 @@ def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
         return
     # The lake's own store comes back, and each of its files gets its place back.
     if given.lake.time:
-        for old in (project / "var").glob("store.db*"):
+        for old in (project / given.data).glob("store.db*"):
             old.unlink()
-        shutil.copy(kept / given.lake.project / str(given.lake.time) / "store.db", project / "var" / "store.db")
+        shutil.copy(kept / given.lake.project / str(given.lake.time) / "store.db", project / given.data / "store.db")
         code, answer, said = _do("lake", "adopt", *words, is_any=True)
         expect(code == 0 and answer["missing"] == [], f"files did not come back: {said} {answer}")
         found.outcomes["given back"] += code == 0

@@ -128,6 +128,24 @@ def test_an_older_store_that_is_adopted_loses_no_file_and_the_newer_one_gets_the
     assert len(list((lake.root / FOLDER).rglob("*.parquet"))) == 1
 
 
+def test_an_older_store_gets_files_out_of_a_merged_one_where_they_were_swept_since(
+    lake_of, clock: FixedClock, tmp_path: Path
+) -> None:
+    lake = lake_of("now")
+    before = lake.current("plant").drop("batch_id")
+    copied(tmp_path / "now.db", tmp_path / "before.db")
+    list(compact(lake, clock=FixedClock(datetime.now(UTC))))
+    assert [each.is_merged for each in sweep(lake, now_utc=LATE)] == [True] * 9
+    assert len(contents(lake.root)) == 1
+    older = lake_of("before")
+    with pytest.raises(Unreachable, match="as after a restore"):
+        write(older, clock, changes((50, 1)), "f")
+    found = adopt(older.store, older.kept)
+    assert (len(found.returned), len(found.set_aside), found.missing) == (9, 1, ())
+    assert older.current("plant").drop("batch_id").equals(before)
+    assert older.damage("plant") == []
+
+
 def test_the_next_batch_of_the_right_store_gives_files_their_place_back(lake_of, clock: FixedClock) -> None:
     older = lake_of("older")
     adopt(older.store, older.kept)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_files import READINGS, alone
 from assets.stores.lake.merges import Places, known_paths
-from assets.stores.lake.set_aside import bring_back, set_aside, set_aside_here
+from assets.stores.lake.set_aside import bring_back, set_aside, set_aside_here, take_out_of_others
 from assets.stores.ledger_mark import ADOPT, Mark, gap, mark_now
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import Unreachable
@@ -57,6 +57,7 @@ def adopt(store: Store, kept: FileStore) -> Adopted:
         # Those of this machine first: of a lake in a bucket they are copies.
         here = set_aside_here(kept, known, why)
         there = set_aside(kept, sorted(_standing(kept) - known), why)
+        returned += take_out_of_others(store, kept, _named(store) - _standing(kept))
         if store.anchors is not None:
             store.anchors.adopt()
         kept.note(KEY, _text(store))

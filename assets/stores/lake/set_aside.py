@@ -6,12 +6,15 @@ import json
 import os
 import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
+
 from assets.stores.lake.files import FileStore
-from assets.stores.lake.lake_files import fault_of, orphans
-from assets.stores.lake.merges import entries_of, known_paths
+from assets.stores.lake.lake_files import READINGS, fault_of, orphans
+from assets.stores.lake.merges import entries_of, known_paths, take_out
 from assets.stores.transactions import Store
 from data_quality.contracts.time import SystemClock
 
@@ -59,6 +62,30 @@ def _whole(kept: FileStore, keys: Sequence[str], entries: Sequence[Mapping[str, 
         if not fault_of(kept.root / key, entries):
             return key
     return ""
+
+
+def take_out_of_others(store: Store, kept: FileStore, missing: Collection[str]) -> tuple[str, ...]:
+    """Files that the store names and that are gone, out of files which hold their rows beside others: what was merged
+    and swept since, of which an older store knows nothing. Only what the manifest names appears. Returns their keys.
+    """
+    months: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for key, entries in entries_of(store, missing).items():
+        # Of a merged file there is no manifest row to go by.
+        if "batch_id" in entries[0]:
+            months.setdefault(key.rpartition("/")[0], {})[key] = entries
+    standing = [each.key for prefix in (f"{FOLDER}/", f"{READINGS}/") for each in kept.list(prefix)]
+    for key in (each for each in standing if each.endswith(".parquet")) if months else ():
+        own = key.split("/", 2)[2] if key.startswith(f"{FOLDER}/") else key
+        if wanted := {path: rows for path, rows in months.get(own.rpartition("/")[0], {}).items() if path != own}:
+            if not (kept.root / key).exists():
+                kept.fetch(key, kept.root / key)
+            # One that is damaged gives nothing.
+            with suppress(pl.exceptions.PolarsError):
+                take_out(kept.root, key, wanted)
+    found = sorted(path for rows in months.values() for path in rows if (kept.root / path).exists())
+    for path in found:
+        kept.put_again(path)
+    return tuple(found)
 
 
 def tidy(store: Store, kept: FileStore) -> None:
