@@ -84,6 +84,8 @@ class FileStore:
 
     def note(self, key: str, content: bytes) -> None:
         """Write a small file in place of what stands there. Raises OSError, Unreachable."""
+        # Readings are their owner's alone.
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(self.root / key, content)
 
     def noted(self, key: str) -> bytes | None:
