@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
-from controls.gateways.access.http_server import connection_state
+from controls.gateways.access.http_server import connection_state, is_gone
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.people.turns import Turns, asker_of
@@ -74,7 +75,11 @@ class Porch:
                 receive = await self._read(request, receive)
             # As long as a viewer looks: the stream of live values has places of its own.
             is_endless = scope["path"].endswith(ENDLESS)
-            async with nullcontext() if is_endless else self._turns.turn(asker_of(request, self._cookie)):
+            async with (
+                nullcontext()
+                if is_endless
+                else self._turns.turn(asker_of(request, self._cookie), partial(is_gone, scope))
+            ):
                 await self._within(scope, receive, outward, request, None if is_endless else REQUEST_S)
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from orchestration.web.people.allowances import TooMany
 from orchestration.web.people.turns import AT_ONCE, IN_LINE, Turns
@@ -81,7 +82,7 @@ def test_of_one_asker_three_are_in_work_and_more_wait_in_line_or_later(served: S
         async with AsyncExitStack() as stack:
             turns = Turns()
             for _ in range(AT_ONCE):
-                await stack.enter_async_context(turns.turn("viewer"))
+                await stack.enter_async_context(turns.turn("viewer", lambda: False))
             waiting = [asyncio.ensure_future(one(turns, number)) for number in range(IN_LINE)]
             await asyncio.sleep(0)
             with pytest.raises(TooMany, match="too many requests at once; there is room again in 5 s"):
@@ -92,8 +93,32 @@ def test_of_one_asker_three_are_in_work_and_more_wait_in_line_or_later(served: S
         return before
 
     async def one(turns: Turns, number: int, asker: str = "viewer") -> None:
-        async with turns.turn(asker):
+        async with turns.turn(asker, lambda: False):
             begun.append(number)
 
     assert asyncio.run(many()) == [100]
     assert begun == [100, *range(IN_LINE)]
+
+
+def test_who_is_gone_holds_no_place_in_the_line_and_is_not_worked_for() -> None:
+    worked: list[str] = []
+
+    async def many() -> None:
+        turns, gone = Turns(), set[str]()
+        async with AsyncExitStack() as stack:
+            for _ in range(AT_ONCE):
+                await stack.enter_async_context(turns.turn("viewer", lambda: False))
+            waiting = [asyncio.ensure_future(one(turns, f"{number}", gone)) for number in range(IN_LINE)]
+            await asyncio.sleep(0)
+            gone |= {"0", "1"}
+            last = asyncio.ensure_future(one(turns, "last", gone))
+            await asyncio.sleep(0)
+        ended = await asyncio.gather(*waiting, last, return_exceptions=True)
+        assert [type(each) for each in ended[:3]] == [ClientDisconnect, ClientDisconnect, type(None)]
+
+    async def one(turns: Turns, name: str, gone: set[str]) -> None:
+        async with turns.turn("viewer", lambda: name in gone):
+            worked.append(name)
+
+    asyncio.run(many())
+    assert worked == [*(f"{number}" for number in range(2, IN_LINE)), "last"]

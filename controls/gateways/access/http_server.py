@@ -65,7 +65,7 @@ class Connection(H11Protocol):
         super().__init__(**given)
         # The application tells by it who asks (`recognised`).
         self.app_state = {**self.app_state, _STATE: self}
-        self.places, self.owner, self.is_known = places, "", False
+        self.places, self.owner, self.is_known, self.is_gone = places, "", False, False
         self.waits_since_s: float | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._unsent = 0
@@ -81,6 +81,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Gives the place back."""
         self._leave()
+        self.is_gone = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -217,6 +218,12 @@ def recognised(scope: Mapping[str, Any], who: str) -> None:
     connection = scope.get("state", {}).get(_STATE)
     if connection is not None:
         connection.loop.call_soon_threadsafe(connection.places.know, connection, who)
+
+
+def is_gone(scope: Mapping[str, Any]) -> bool:
+    """Whether nobody is there any more who could be answered."""
+    connection = scope.get("state", {}).get(_STATE)
+    return connection is not None and bool(connection.is_gone)
 
 
 def connection_state(scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,24 +4,28 @@ Who asks is told by what they bring, not by who they are: to look that up is wor
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from anyio import Semaphore
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from controls.gateways.access.http_server import SHARE
 from orchestration.web.people.allowances import TooMany
 
-# Of one asker; the threads are four (app.py), so that no asker alone has them all.
-AT_ONCE, IN_LINE = 3, 24
+# Of one asker; the threads are four (app.py), so that no asker alone has them all. Together as many as an address has
+# connections: where others of it wait, there is room for one more.
+AT_ONCE = 3
+IN_LINE = SHARE - AT_ONCE
 WAIT_S = 5.0
 
 
 @dataclass
 class _Line:
     semaphore: Semaphore = field(default_factory=lambda: Semaphore(AT_ONCE))
-    length: int = 0
+    # Of each that is in it: whether whoever asked is gone.
+    gone: list[Callable[[], bool]] = field(default_factory=list)
 
 
 class Turns:
@@ -31,18 +35,20 @@ class Turns:
         self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
-    async def turn(self, asker: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it until the block ends. Raises TooMany."""
+    async def turn(self, asker: str, is_gone: Callable[[], bool]) -> AsyncIterator[None]:
+        """Wait for a turn, and have it until the block ends. Raises TooMany, and ClientDisconnect for who is gone."""
         line = self._lines.setdefault(asker, _Line())
-        if line.length >= AT_ONCE + IN_LINE:
+        if sum(not each() for each in line.gone) >= AT_ONCE + IN_LINE:
             raise TooMany("requests at once", WAIT_S)
-        line.length += 1
+        line.gone.append(is_gone)
         try:
             async with line.semaphore:
+                if is_gone():
+                    raise ClientDisconnect
                 yield
         finally:
-            line.length -= 1
-            if not line.length:
+            line.gone.remove(is_gone)
+            if not line.gone:
                 del self._lines[asker]
 
 
