@@ -16,6 +16,8 @@ STUCK_DAYS = 28
 FORTNIGHT_DAYS = 14
 # How far outside of every fortnight of the training the last one may lie.
 REGIME_MARGIN = 0.25
+# An answer may reach this many times the largest amount that was ever seen, on either side of what was seen.
+MAX_REACH = 2.0
 # Sums of trees and of levels end a hair beside the bound that they learnt.
 HAIR = 1e-6
 
@@ -49,19 +51,29 @@ def implausible(answer: Quantiles, case: Case, origin: int) -> str | None:
         return f"no number for {int((~np.isfinite(three).all(axis=0)).sum())} of {three.shape[1]} steps"
     if (np.diff(three, axis=0) < 0).any():
         return "quantiles that cross"
-    known = case.series.values[:origin]
+    return out_of_reach(answer, case.series, origin) or _flat(answer.p50, case, origin)
+
+
+def out_of_reach(answer: Quantiles, series: Series, origin: int) -> str | None:
+    """What of the answer lies beyond MAX_REACH times all that was known before the origin; None where nothing does.
+
+    Steps without an answer (NaN) are left out.
+    """
+    known = series.values[:origin]
     known = known[~np.isnan(known)]
-    if not len(known):
+    three = np.stack([answer.p10, answer.p50, answer.p90])
+    three = three[np.isfinite(three)]
+    if not len(known) or not len(three):
         return None
     low, high = float(known.min()), float(known.max())
-    # As much again as all that was seen: what never changed may still double.
-    room = max(high - low, abs(high), abs(low))
-    if case.series.floor == 0 and three.min() < -HAIR * room:
-        return f"{three.min():.4g} {case.series.unit} of what never was below zero"
+    # What never changed may still double.
+    room = (MAX_REACH - 1) * max(abs(high), abs(low))
+    if series.floor == 0 and three.min() < -HAIR * room:
+        return f"{three.min():.4g} {series.unit} of what never was below zero"
     if room and (three.max() > high + room or three.min() < low - room):
         worst = three.max() if three.max() > high + room else three.min()
-        return f"{worst:.4g} {case.series.unit} where {low:.4g} to {high:.4g} were ever seen"
-    return _flat(answer.p50, case, origin)
+        return f"{worst:.4g} {series.unit} where {low:.4g} to {high:.4g} were ever seen"
+    return None
 
 
 def _flat(p50: Vector, case: Case, origin: int) -> str | None:

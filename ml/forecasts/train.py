@@ -1,7 +1,7 @@
 """Train, compare and register: where models, trial, promotion and registry meet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,9 +26,19 @@ from ml.forecasts.life.forecast_registry import (
     register,
 )
 from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
-from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
+from ml.forecasts.life.trial import (
+    Chart,
+    Slice,
+    Trial,
+    answered_by_both,
+    daily_losses,
+    hold_trial,
+    recent_folds,
+    straying,
+)
 from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.ensemble import EnsembleFitter
+from ml.forecasts.plausible import MAX_REACH, out_of_reach
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target
 from ml.forecasts.who_answers import finding
@@ -132,10 +142,38 @@ def try_case(
     trial = hold_trial(case, fitters, parts, horizon=target.scored_steps)
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
-    best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)
-    of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
+    trial, model = _soundest(trial, {fitter.algorithm: fitter for fitter in fitters}, target)
+    if model is None:
+        return finding("implausible_forecast", f"No model may lead: {_refusals(trial)}.", target.name)
+    of_best = tuned if trial.best == EnsembleFitter.algorithm else None
     told = _told(tuned) if tune_within_s else ""
-    return Tried(trial, best.fit(case), of_best, told)
+    return Tried(trial, model, of_best, told)
+
+
+def _soundest(trial: Trial, fitters: Mapping[str, Fitter], target: Target) -> tuple[Trial, Forecaster | None]:
+    """The best model that stays within reach of its history, fitted on all of it; None where none does.
+
+    The trial comes back with those that were refused before it: a model that would have won on the days of the trial
+    and answers three times the highest peak of all must not lead a plan.
+    """
+    case, refused = trial.case, dict[str, str]()
+    for name in trial.ranking:
+        model = fitters[name].fit(case)
+        why = straying(trial.runs[name], case) or _strays(model, case, target)
+        if why is None:
+            return replace(trial, refused=refused), model
+        refused[name] = why
+    return replace(trial, refused=refused), None
+
+
+def _strays(model: Forecaster, case: Case, target: Target) -> str | None:
+    """What a model answers of the steps behind the newest one that lies beyond the reach of the series."""
+    end = len(case.series.values)
+    return out_of_reach(model.predict(case, end, target.steps), case.series, end)
+
+
+def _refusals(trial: Trial) -> str:
+    return "; ".join(f"{name} answers {why}, beyond {MAX_REACH:g} times" for name, why in trial.refused.items())
 
 
 def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: int = 0) -> Training:
@@ -143,7 +181,10 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
     trial, series = tried.trial, tried.trial.case.series
     champion = load_champion(tracker, site, target.name)
     leading = holders(tracker, target.family, CHAMPION)
-    decision = _decide(trial, champion, leading, seed=seed)
+    decision = _decide(trial, target, champion, leading, seed=seed)
+    if trial.refused:
+        reason = f"{decision.reason} Refused: {_refusals(trial)}."
+        decision = decision.model_copy(update={"reason": reason})
     # Registered whether it leads or not: what was tried can be looked at later.
     logged = register(site, target, trial, tried.model, tracker, tuned=tried.tuned)
     _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
@@ -209,11 +250,11 @@ def _told(tuned: Tuned | None) -> str:
     return f"{found}, {tuned.default_loss:.4g} with the usual parameters, which {what}."
 
 
-def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:
+def _decide(trial: Trial, target: Target, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:
     """The best of the trial against the champion, on the folds' days that the champion was not trained on."""
     own = trial.scores[trial.best]
+    said = f"{trial.best} has NRMSE {own.nrmse:.4f} in the backtest"
     if champion is None:
-        said = f"{trial.best} has NRMSE {own.nrmse:.4f} in the backtest"
         if leading:
             # Nothing to compare with: this release cannot ask it.
             reason = f"The champion {', '.join(leading)} is of an earlier release and cannot be asked any more; {said}."
@@ -221,6 +262,10 @@ def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, 
             reason = f"No model leads yet; {said}."
         return Decision(is_promoted=True, reason=reason)
     case = trial.case
+    why = _strays(champion.forecaster, case, target)
+    if why is not None:
+        reason = f"The champion {called(champion.logged)} answers {why} and leads no longer; {said}."
+        return Decision(is_promoted=True, reason=reason)
     horizon = len(trial.runs[trial.best].step) // len(trial.origins)
     asked = forecast_origins(champion.forecaster, case, trial.origins, horizon)
     runs = answered_by_both(asked, trial.runs[trial.best])

@@ -1,7 +1,7 @@
 """The trial of a training: every kind of model on the same recent days, by fold, lead and season, against the floor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Literal
@@ -26,6 +26,7 @@ from ml.forecasts.backtest import (
 )
 from ml.forecasts.forecast_model import Fitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.plausible import out_of_reach
 from ml.forecasts.uncertainty.scores import mean_pinball
 
 FLOOR = SameHourLastWeekFitter.algorithm
@@ -63,7 +64,8 @@ class Chart(Model):
 class Trial:
     """What every model said on the folds, and its scores on the steps of the first day that all of them answered.
 
-    scale: of MASE. left_out: steps of the first day that cannot be scored for gaps.
+    scale: of MASE. left_out: steps of the first day that cannot be scored for gaps. refused: kinds that may not lead,
+    with why.
     """
 
     case: Case
@@ -72,11 +74,18 @@ class Trial:
     scores: dict[str, BacktestScore]
     scale: float
     left_out: int
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
-        """The model with the least CRPS: what plans use are all three quantiles."""
-        return min(self.scores, key=lambda name: (self.scores[name].crps or 0.0, self.scores[name].nrmse))
+        """The model with the least CRPS: what plans use are all three quantiles. Of those that may lead."""
+        return self.ranking[0]
+
+    @property
+    def ranking(self) -> list[str]:
+        """Models that may lead, the best first."""
+        allowed = [name for name in self.scores if name not in self.refused]
+        return sorted(allowed, key=lambda name: (self.scores[name].crps or 0.0, self.scores[name].nrmse))
 
     @property
     def origins(self) -> tuple[int, ...]:
@@ -204,6 +213,13 @@ def answered_by_both(one: Forecasts, other: Forecasts) -> tuple[Forecasts, Forec
     """Two runs over the same origins without the steps that either left out: none looks better for its gaps."""
     common = one.counts & other.counts
     return one.where(common), other.where(common)
+
+
+def straying(run: Forecasts, case: Case) -> str | None:
+    """What a model answered in the trial that lies beyond the reach of all that was known then; None where nothing."""
+    parts = (run.where(run.origin == origin) for origin in np.unique(run.origin))
+    found = (out_of_reach(part.quantiles, case.series, int(part.origin[0])) for part in parts)
+    return next((why for why in found if why is not None), None)
 
 
 def skill(own: BacktestScore, floor: BacktestScore | None) -> float | None:

@@ -1,10 +1,15 @@
 """Training on a real registry: who leads, who runs in its shadow, and what is kept of why."""
 
-import numpy as np
+from datetime import timedelta
 
-from ml.forecasts.life.forecast_registry import called, load_champion, move_alias
+import numpy as np
+import polars as pl
+
+from data_quality.contracts.site_file.site import Site
+from ml.forecasts.life.forecast_registry import FITTERS, called, load_champion, move_alias
 from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
 from ml.tracking import MlflowTracker
+from tests.ml.forecasts import issuing
 from tests.ml.life.training import load, site, train_floor
 
 
@@ -101,3 +106,35 @@ def test_pictures_are_kept_beside_the_files_of_a_run_and_are_none_of_the_model(t
     tracker.add_files(found.run_id, "plots", {"daily_loss.png": b"\x89PNG"})
     assert set(tracker.load_files(found.name, found.version)) == {"model.json", "error_days.json"}
     assert [each.path for each in tracker._client.list_artifacts(found.run_id, "plots")] == ["plots/daily_loss.png"]
+
+
+def rising(works: Site) -> pl.DataFrame:
+    """64 days of a load that rises from 1 to 10 kW: what goes on with the trend answers 34 where 15 was the most."""
+    values = issuing.load(64) / 10 * np.repeat(1 + 9 * np.arange(64) / 64, 24)
+    return issuing.readings(works, values, start=issuing.NOW - timedelta(days=64))
+
+
+def test_a_model_that_answers_twice_what_was_ever_seen_does_not_lead_though_it_scored_best(
+    tracker: MlflowTracker,
+) -> None:
+    works = issuing.works("reach1")
+    found = issuing.trained(tracker, works, rising(works), target="a@daily_peak", fitters=FITTERS)
+    assert (min(found.scores, key=lambda name: found.scores[name].crps or 0), found.best) == (
+        "ensemble",
+        "same_hour_last_week",
+    )
+    assert "Refused: ensemble answers 34.09 kw where 1.512 to 15.43 were ever seen, beyond 2 times" in (
+        found.decision.reason
+    )
+    leader = load_champion(tracker, works, "a@daily_peak")
+    assert leader is not None
+    assert leader.logged == found.registered
+
+
+def test_a_champion_that_answers_so_leads_no_longer_after_the_next_training(tracker: MlflowTracker) -> None:
+    works = issuing.works("reach2")
+    wild = issuing.lead(tracker, works, issuing.naive(high=40.0), target="a@daily_peak")
+    found = issuing.trained(tracker, works, rising(works), target="a@daily_peak")
+    assert found.decision.is_promoted
+    assert found.decision.reason.startswith(f"The champion {called(wild)} answers 55.43 kw where 1.512 to 15.43")
+    assert found.decision.former == called(wild)
