@@ -12,7 +12,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
 from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
-from orchestration.previews import Preview, bars_png, embedded, lines, lines_png, table
+from orchestration.previews import FINDINGS, Preview, bars_png, embedded, findings_metadata, lines, lines_png, table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
 
@@ -295,6 +295,7 @@ def core_site__day_ahead_forecast(
             "moved": table(["target", "what moved it"], [[f.target, line] for f in issued.forecasts for line in f.why]),
             "said": table(["what", "severity", "why"], [[w.code, w.severity, w.message] for w in issued.warnings]),
             "refused": refusals(issued.refused),
+            FINDINGS: findings_metadata(issued.refused.values()),
             **pictures,
         }
     )

@@ -141,6 +141,14 @@ class OpenProject:
         """Who may do what."""
         return load_people(self.project.people_file)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of people by person_id; none where the people file is missing or broken: ids are shown then."""
+        try:
+            return self.people.names
+        except BadInput:
+            return {}
+
     def site(self, site_id: str) -> Site:
         """One site. Raises BadInput naming those there are."""
         sites = self.sites

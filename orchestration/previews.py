@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from assets.tariffs.formats.tariff_text import PriceWeek
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.text import markdown
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 STYLES = ("-", "--", ":", "-.")
 # Of a series, before a forecast of it.
 DAYS_BEFORE = 7
+# Metadata under which an asset attaches its findings, for whoever asked for the run.
+FINDINGS = "findings"
 Preview = dg.MarkdownMetadataValue
 Metadata = dict[str, Any]
 
@@ -33,6 +36,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int =
     if len(rows) > limit:
         lines.append(f"\n… and {len(rows) - limit} more rows")
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def findings_metadata(found: Iterable[Finding]) -> dg.JsonMetadataValue:
+    """Findings as data, beside the tables that people look at."""
+    return dg.MetadataValue.json([each.model_dump(mode="json") for each in found])
 
 
 def by_site(shown: Mapping[str, Metadata]) -> Metadata:

@@ -13,12 +13,14 @@ import dagster as dg
 
 from assets.stores.unreachable import reaching
 from data_quality.contracts.errors import MeterloomError, RunFailed
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import enter
 from orchestration.month_keys import split_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
+from orchestration.previews import FINDINGS
 from orchestration.run_failure import failure_of
 from orchestration.warehouse.tell_dagster import tell
 
@@ -28,13 +30,14 @@ QUIET = {"console": {"config": {"log_level": "ERROR"}}}
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What one run did."""
+    """What one run did. findings: what its assets attached to themselves (metadata `findings`), each once."""
 
     job: str
     run_id: str
     seconds: float
     partition: str
     failed_checks: list[str] = field(default_factory=list)
+    findings: tuple[Finding, ...] = ()
 
 
 class Runner:
@@ -83,7 +86,9 @@ class Runner:
         if not result.success:
             raise _why(result, job, failed)
         shown = " to ".join(dict.fromkeys(partition_range or ([partition] if partition else [])))
-        outcome = RunOutcome(job, result.run_id, time.perf_counter() - started, shown, failed)
+        outcome = RunOutcome(
+            job, result.run_id, time.perf_counter() - started, shown, failed, findings=_findings(result)
+        )
         self.outcomes.append(outcome)
         return outcome
 
@@ -108,6 +113,15 @@ class _OursOnly(logging.Filter):
         """See the class."""
         text = record.getMessage()
         return not any(f"contracts.errors.{name}:" in text for name in ("Unreachable", "BadInput"))
+
+
+def _findings(result: dg.ExecuteInProcessResult) -> tuple[Finding, ...]:
+    made = [
+        event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
+    ]
+    told = [each.metadata[FINDINGS].value for each in made if FINDINGS in each.metadata]
+    parsed = [Finding.model_validate(one) for each in told if isinstance(each, list) for one in each]
+    return tuple(one for place, one in enumerate(parsed) if one not in parsed[:place])
 
 
 def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> MeterloomError:

@@ -70,6 +70,7 @@ def out_site__enpi_quarter(
             marts_dir=project.fresh_marts(site.site_id, until=period.end),
             run_versions={"dagster": context.run_id},
             maker=actor_of(context.run.tags),
+            names=project.names,
         )
         against = publishable(made.content)
         report_id, number = made.content.report_id, made.content.revision
@@ -126,6 +127,7 @@ def out_site__month_reports(
             marts_dir=project.fresh_marts(site.site_id, until=month.end),
             run_versions={"dagster": context.run_id},
             maker=actor_of(context.run.tags),
+            names=project.names,
         )
         return {
             "dagster/row_count": sum(len(each.content.figures) for each in made),

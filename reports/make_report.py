@@ -61,11 +61,13 @@ def make_report(
     templates_dir: Path | None = None,
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> MadeReport:
     """Build, store and render the report of that name, any template of the package or the project.
 
     The same content again is the same revision.
 
+    names: of people by person_id, as the people file has them; without it their ids are printed alone.
     templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
     unknown name with those there are, a period or subject that the template is not for, a bad template by line.
     """
@@ -85,6 +87,7 @@ def make_report(
         seu=seu,
         project=project,
         project_versions=project_baselines(site, baselines, as_of_utc=known_at),
+        names=names or {},
     )
     check_period(template, period, project)
     refuse_future(period, known_at, name=f"report {template.template!r}")
@@ -95,7 +98,7 @@ def make_report(
 
     # Stored first, rendered then: a file whose revision is not kept could not be traced.
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
-    shown, files = render_now(content, reports, out_dir, formats, clock)
+    shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
     return MadeReport(content=shown, is_new=is_new, files=files)
 
 
@@ -158,13 +161,18 @@ def project_baselines(
 
 
 def render_now(
-    content: ReportContent, reports: ReportStore, out_dir: Path, formats: Sequence[str], clock: Clock
+    content: ReportContent,
+    reports: ReportStore,
+    out_dir: Path,
+    formats: Sequence[str],
+    clock: Clock,
+    names: Mapping[str, str],
 ) -> tuple[ReportContent, dict[str, Path]]:
     """Write the formats as the revision stands now. Returns the content with its life, and format to path.
 
     The digests of files in the project's reports folder are kept, so that an edit of one shows.
     """
-    shown = with_life(content, PublicationStore(reports.store))
+    shown = with_life(content, PublicationStore(reports.store), names)
 
     def keep(path: Path, data: bytes) -> None:
         reports.files.record(path, shown.report_id, shown.revision, hashlib.sha256(data).hexdigest(), clock)

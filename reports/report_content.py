@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
+from reports.texts.locales import page_word
 
 Tone = Literal["plain", "good", "caution", "bad", "muted"]
 
@@ -149,23 +151,35 @@ class Section(Model):
     starts_page: bool = False
 
 
-class LifeStep(Model):
-    """A review or a publication: who, when, and whether their signature over this content is kept and holds."""
+class Participant(Model):
+    """Somebody who had a part in a report. name: as the people file had it then; empty where it had none."""
 
     person_id: str
+    name: str = ""
+
+    @property
+    def who(self) -> str:
+        """Name and id."""
+        return person_text(self.person_id, self.name)
+
+
+class LifeStep(Participant):
+    """A review or a publication: who, when, and whether their signature over this content is kept and holds."""
+
     at_utc: datetime
     is_signed: bool
 
-    def sentence(self, verb: str) -> str:
+    def sentence(self, verb: str, locale: str = "en") -> str:
         """Who did it and when; an act without a key is told as one."""
         signed = "signed" if self.is_signed else "without a signature"
-        return f"{verb} by {self.person_id} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})"
+        return page_word(f"{verb} by {self.who} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})", locale)
 
 
 class ReportLife(Model):
     """Where a revision stands: beside the content, in no revision and no hash of it."""
 
     status: Literal["draft", "reviewed", "published", "published (synthetic)"] = "draft"
+    prepared: Participant | None = None
     reviewed: LifeStep | None = None
     published: LifeStep | None = None
 
@@ -175,12 +189,14 @@ class ReportLife(Model):
         is_unsigned = self.published is not None and not self.published.is_signed
         return f"{self.status} without a signature" if is_unsigned else self.status
 
-    @property
-    def sentence(self) -> str:
-        """The status with who reviewed and who published, when and with what."""
+    def sentence(self, locale: str = "en") -> str:
+        """The status with who prepared, who reviewed and who published, when and with what."""
         steps = (("reviewed", self.reviewed), ("published", self.published))
-        told = [step.sentence(verb) for verb, step in steps if step is not None]
-        return f"{self.text}: {', '.join(told) or 'nobody has reviewed it'}"
+        told = [step.sentence(verb, locale) for verb, step in steps if step is not None]
+        told = told or [page_word("nobody has reviewed it", locale)]
+        if self.prepared is not None:
+            told.insert(0, page_word(f"prepared by {self.prepared.who}", locale))
+        return f"{page_word(self.text, locale)}: {', '.join(told)}"
 
 
 class ReportContent(Model):

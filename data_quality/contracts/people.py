@@ -25,6 +25,11 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+def person_text(person_id: str, name: str | None) -> str:
+    """A person as papers and pages print them: "Anna Berger (a.berger)"; the id alone where nobody knows the name."""
+    return f"{name} ({person_id})" if name and name != person_id else person_id
+
+
 Board = Literal["ops", "site", "exec", "audit"]
 
 
@@ -69,6 +74,11 @@ class People(Model):
     def public_keys(self) -> dict[str, str]:
         """Public keys by person_id; empty for a person without one."""
         return {person.person_id: person.public_key for person in self.people}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names by person_id."""
+        return {person.person_id: person.name for person in self.people}
 
     def acting(self, person_id: str, role: Role) -> Person:
         """The person, if they hold the role. Raises BadInput."""

@@ -121,7 +121,7 @@ def _register(meter: Meter, wanted: Sequence[str]) -> str | None:
 def _finding(what: str) -> Finding:
     return Finding(
         code="base_load_part_missing",
-        message=f"The base load cannot be told from the meters: {what}.",
+        message=f"The base load cannot be computed from the meters: {what}.",
         severity="blocking",
         scope="base_load",
     )

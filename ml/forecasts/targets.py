@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.forecast_target import DAY_MINUTES, ForecastTarget, What
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import unit_of
+from ml.features.base_load import base_load_parts
 from ml.features.series import DAY, HOUR, QUARTER, Series, Stream, stream_of
 
 BASE_LOAD = "base_load"
@@ -108,6 +110,12 @@ def targets_of(site: Site) -> list[Target]:
         made = _asked(site, asked)
         found[made.name] = made
     return list(found.values())
+
+
+def unmeasured(site: Site) -> list[Finding]:
+    """What a forecast that the site asks for lacks in its meters: no reading to come can mend it. Raises BadInput."""
+    parts = base_load_parts(site) if any(one.stream is None for one in targets_of(site)) else None
+    return [parts] if isinstance(parts, Finding) else []
 
 
 def target_of(site: Site, name: str) -> Target:

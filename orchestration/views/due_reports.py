@@ -1,11 +1,12 @@
 """Which reports of a site are due, asked of its lake and its revisions; the schedules and the pages go by the same."""
 
-from datetime import date, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, parse_period
-from reports.life.due import due_periods
+from data_quality.contracts.time import months_after, parse_period, zone
+from reports.life.due import due_periods, first_of_period
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -22,6 +23,25 @@ def due_starts(project: "OpenProject", site: Site, now_utc: datetime, *, report:
         now_utc=now_utc,
         time_zone=site.time_zone,
         months=months,
-        known=project.lake.span(site.site_id),
+        known=_local_days(project, site, months),
         made={each.start for each in starts if each.end == months_after(each.start, months)},
     )
+
+
+def _local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, date] | None:
+    """First and last local day with readings: the lake files them by UTC days, which lie in two local ones."""
+    known = project.lake.span(site.site_id)
+    if known is None:
+        return None
+    return _local(project, site, known[0], months, min), _local(project, site, known[1], months, max)
+
+
+def _local(project: "OpenProject", site: Site, day: date, months: int, edge: Callable[[Iterable[date]], date]) -> date:
+    """The first or last local day of a UTC day's readings; read only where its local days are of two periods."""
+    start = datetime.combine(day, time(), UTC)
+    end, here = start + timedelta(days=1), zone(site.time_zone)
+    local = [at.astimezone(here).date() for at in (start, end - timedelta.resolution)]
+    if len({first_of_period(each, months) for each in local}) == 1:
+        return edge(local)
+    times = project.lake.current(site.site_id, start_utc=start, end_utc=end)["interval_start_utc"]
+    return edge([at.astimezone(here).date() for at in (times.min(), times.max()) if isinstance(at, datetime)] or local)

@@ -192,7 +192,7 @@ def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
         each = newest[period]
         key = (each.report_id, each.revision)
         stale = stale_revisions(project.reports, project.sources(), only=[key])[key]
-        life = life_at(publications, *key)
+        life = life_at(publications, *key, {})
         against = {f["code"]: f["message"] for f in each.content["findings"] if f["severity"] == "blocking"}
         found[period] = Printed(
             status=life.status,

@@ -90,7 +90,7 @@ def _planned(plan: dict[str, Any]) -> str:
     if plan["finding"] is not None:
         return str(plan["finding"].message)
     because = f", because {plan['asked_because']}" if plan["asked_because"] else ""
-    made, until = f"{plan['created_at_utc']:%Y-%m-%d %H:%M}Z", f"{plan['sets_until_utc']:%H:%M}Z"
+    made, until = f"{plan['created_at_utc']:%Y-%m-%d %H:%M}Z", f"{plan['sets_until_utc']:%Y-%m-%d %H:%M}Z"
     return f"plan {plan['version']} of {made}{because}, sets devices until {until}"
 
 

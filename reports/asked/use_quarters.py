@@ -1,6 +1,6 @@
 """Quarters of an energy use as figures: what the EnPI pages and the endpoints of the EnPI guide show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from assets.kpi.enpi_of_use.alerts import quarters_of
@@ -87,8 +87,12 @@ def newest_assessable(given: Asking, seu: Seu, version: BaselineVersion | None) 
     return None
 
 
-def use_told(given: Asking, seu: Seu, span: Period, *, baseline: str = "") -> UseTold:
-    """Everything that the page of one use shows. baseline: number of a version; the one in force without."""
+def use_told(
+    given: Asking, seu: Seu, span: Period, *, baseline: str = "", names: Mapping[str, str] | None = None
+) -> UseTold:
+    """Everything that the page of one use shows. baseline: number of a version; the one in force without. names: of
+    people by person_id.
+    """
     name = baseline_id_of(given.site.site_id, seu.seu_id, BaselineType.ENB)
     version = version_of(f"{name}@{baseline}" if baseline else "", given, seu.seu_id)
     every = versions_of(given, seu)
@@ -99,6 +103,7 @@ def use_told(given: Asking, seu: Seu, span: Period, *, baseline: str = "") -> Us
     # First the longest span: what is asked below is a part of what it read.
     trend = {each.version: quarters(given, seu, each, quarters_of(years)) for each in approved}
     return UseTold(
+        names=names or {},
         site=given.site,
         seu=seu,
         version=version,

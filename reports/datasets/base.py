@@ -11,6 +11,7 @@ from assets.kpi.enpi_of_use.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
@@ -25,7 +26,7 @@ class Given:
     """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
 
     versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project
-    likewise. project_versions: project -> its own baseline.
+    likewise. project_versions: project -> its own baseline. names: of people by person_id.
     """
 
     site: Site
@@ -39,6 +40,7 @@ class Given:
     confidence: float = 0.9
     project: MvProject | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     # Filled while the report is made: it is no part of what was asked.
     read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -48,6 +50,10 @@ class Given:
         if self.project is not None:
             return f"project:{self.project.project_id}"
         return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
+
+    def person(self, person_id: str) -> str:
+        """Somebody as papers print them."""
+        return person_text(person_id, self.names.get(person_id))
 
     def behind(self, period: Period) -> list[TraceInput]:
         """What everything that is read of a span rests on: readings, site file, calendars."""

@@ -173,7 +173,7 @@ class EnpiData:
             return term, "plain"
         if name == "drivers":
             return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or "none", "plain"
-        return version_fact(name, version), "plain"
+        return version_fact(name, version, self.given), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Days of the use; no running saving where none may be claimed."""
@@ -315,7 +315,7 @@ def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
     return ("–" if result.significant is None else word("yes" if result.significant else "no", locale)), "plain"
 
 
-def version_fact(name: str, version: BaselineVersion | None) -> str:
+def version_fact(name: str, version: BaselineVersion | None, given: Given) -> str:
     """What the baseline is: baseline, model, trained, digest, approval."""
     if version is None:
         return "none"
@@ -330,4 +330,4 @@ def version_fact(name: str, version: BaselineVersion | None) -> str:
         return baseline.dataset_digest[:12]
     if version.approved_by is None or version.approved_at_utc is None:
         return "not approved"
-    return f"{version.approved_by}, {version.approved_at_utc:%Y-%m-%d}"
+    return f"{given.person(version.approved_by)}, {version.approved_at_utc:%Y-%m-%d}"

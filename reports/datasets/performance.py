@@ -68,6 +68,7 @@ class PerformanceData:
     measures = MEASURES
 
     def __init__(self, given: Given, inputs: EnpiInputs | None = None) -> None:
+        self.given = given
         self.inputs = inputs or enpi_inputs(
             given.site,
             given.period,
@@ -169,7 +170,8 @@ class PerformanceData:
             version = self.inputs.versions[seu_id]
             # The column's head says "baseline" already.
             registered = words(version.status.value).replace("baseline is ", "")
-            return {"term": term, "registered": registered}.get(name) or version_fact(name, version), "plain"
+            own = {"term": term, "registered": registered}.get(name)
+            return own or version_fact(name, version, self.given), "plain"
         seu = self._seu(item)
         if name == "left_out":
             return days_left_out(self.inputs, seu), "plain"

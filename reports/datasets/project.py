@@ -15,7 +15,7 @@ from data_quality.contracts.time import Period
 from reports.again.claims import against_project_at
 from reports.again.computations import baseline_input, number_of
 from reports.again.project_again import PLANNED, days, number, result
-from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
@@ -132,11 +132,11 @@ class ProjectData(OfSite):
         if name == "term":
             return part, "plain"
         if name in _BASELINE_FACTS:
-            return version_fact(name, version), "plain"
+            return version_fact(name, version, self.given), "plain"
         if name == "verdict":
             return self._verdict(project, version, item.period)
         record = next((each for each in self._records(project) if each.adjustment_id == part), None)
-        return ("" if record is None else _told(name, record)), "plain"
+        return ("" if record is None else _told(name, record, self.given)), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Compared days of the project; no running saving where none may be claimed."""
@@ -241,7 +241,9 @@ class ProjectData(OfSite):
 
     def _plan(self, project: MvProject) -> list[tuple[str, str, str]]:
         version = self.given.project_versions.get(project.project_id)
-        return plan_rows(project, project_use(self.given.site, project), version, self.given.site.locale)
+        return plan_rows(
+            project, project_use(self.given.site, project), version, self.given.site.locale, self.given.names
+        )
 
     def _records(self, project: MvProject) -> list[AdjustmentRecord]:
         """Adjustments that stand in the expectation, with who proposed and who approved them."""
@@ -267,15 +269,15 @@ class ProjectData(OfSite):
         return project_of(self.given.site, name), part
 
 
-def _told(name: str, record: AdjustmentRecord) -> str:
+def _told(name: str, record: AdjustmentRecord, given: Given) -> str:
     each = record.adjustment
     if name == "amount":
         return f"{each.kwh_per_day:+f} kWh/day" if each.kwh_per_day is not None else f"{each.percent:+f} %"
     if name == "days_adjusted":
         return f"{each.start} to {each.end}"
     if name == "proposed":
-        return f"{record.proposed_by}, {record.proposed_at_utc:%Y-%m-%d}"
+        return f"{given.person(record.proposed_by)}, {record.proposed_at_utc:%Y-%m-%d}"
     if name == "approved":
         at = record.approved_at_utc
-        return "" if at is None else f"{record.approved_by}, {at:%Y-%m-%d}"
+        return "" if at is None else f"{given.person(record.approved_by or '')}, {at:%Y-%m-%d}"
     return str(getattr(each, name)).replace("_", " ") if name == "kind" else str(getattr(each, name))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +17,7 @@ from data_quality.contracts.time import Clock
 from reports.content.draft import at_its_stage
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.life.revise import stored_content
-from reports.report_content import LifeStep, ReportContent, ReportLife
+from reports.report_content import LifeStep, Participant, ReportContent, ReportLife
 
 Step = Literal["reviewed", "published"]
 VERBS: Mapping[str, str] = {"reviewed": "review", "published": "publish"}
@@ -42,12 +42,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Life:
-    """Steps in the life of revisions. stale: names of a revision's inputs that differ today, from its traces."""
+    """Steps in the life of revisions. stale: names of a revision's inputs that differ today, from its traces. names:
+    of people by person_id, as the people file has them: a decision keeps those of who had a part.
+    """
 
     reports: ReportStore
     publications: PublicationStore
     stale: Callable[[Revision], Sequence[str]]
     clock: Clock
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def review(self, revision: Revision, person: Person, *, signer: Signer | None, reason: str) -> Outcome:
         """Record that a reviewer looked at it and lets it go on.
@@ -96,6 +99,13 @@ class Life:
         allowed = {each.code: each.message for each in content.findings if each.is_blocking and each.code == SYNTHETIC}
         return self._decide(revision, content, "published", person, signer, reason, allowed=allowed)
 
+    def _names_of(self, revision: Revision, person: Person) -> dict[str, str]:
+        key = (revision.report_id, revision.revision)
+        before = self.publications.decisions(*key)
+        parts = [self.publications.maker(*key), *(each.person_id for each in before)]
+        known = names_then(before, self.names)
+        return {each: known[each] for each in parts if each in known} | {person.person_id: person.name}
+
     def _refuse_own(self, revision: Revision, person: Person) -> None:
         if self.publications.maker(revision.report_id, revision.revision) == person.person_id:
             raise BadInput(f"{person.name} made this report and cannot approve it", reason="own_work")
@@ -124,9 +134,10 @@ class Life:
             reason=reason.strip(),
             content_sha256=revision.content_sha256,
             allowed=allowed,
+            names=self._names_of(revision, person),
             recorded_at_utc=self.clock.now_utc(),
         )
-        said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
+        said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed", "names"}
         # Decision and signature in one transaction: a signature over nothing would be as bad as none.
         with self.publications.store.together():
             decided = self.publications.decide(decision, self.clock)
@@ -142,31 +153,51 @@ class Life:
         return Outcome(decided, [], content, is_signed=is_kept)
 
 
-def with_life(content: ReportContent, publications: PublicationStore) -> ReportContent:
-    """The content as its files show it now: with who reviewed and who published it, and no draft once it is out."""
-    life = life_at(publications, content.report_id, content.revision)
+def with_life(content: ReportContent, publications: PublicationStore, names: Mapping[str, str]) -> ReportContent:
+    """The content as its files show it now: with who prepared, reviewed and published it, and no draft once it is out.
+
+    names: of people by person_id, as the people file has them now.
+    """
+    life = life_at(publications, content.report_id, content.revision, names)
     return at_its_stage(content.model_copy(update={"life": life}))
 
 
 def life_at(
-    publications: PublicationStore, report_id: str, revision: int, *, as_of_utc: datetime | None = None
+    publications: PublicationStore,
+    report_id: str,
+    revision: int,
+    names: Mapping[str, str],
+    *,
+    as_of_utc: datetime | None = None,
 ) -> ReportLife:
     """Where a revision stood at that time (None: now). A signature counts where it holds and is over this content."""
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
-    return stage_of(decisions, publications.signatures(f"{report_id}@{revision}") if decisions else ())
+    kept = publications.signatures(f"{report_id}@{revision}") if decisions else ()
+    return stage_of(decisions, kept, maker=publications.maker(report_id, revision), names=names)
 
 
-def stage_of(decisions: Sequence[Decision], kept: Sequence[Signature]) -> ReportLife:
+def stage_of(
+    decisions: Sequence[Decision], kept: Sequence[Signature], *, maker: str | None, names: Mapping[str, str]
+) -> ReportLife:
     """Where these decisions, oldest first, leave a revision. kept: signatures over acts on it."""
+    known = names_then(decisions, names)
+    prepared = Participant(person_id=maker, name=known.get(maker, "")) if maker else None
     if not decisions:
-        return ReportLife()
-    steps = {each.step: step_of(each, kept) for each in decisions}
+        return ReportLife(prepared=prepared)
+    steps = {each.step: step_of(each, kept, known) for each in decisions}
     last = decisions[-1]
     status = status_of(last.step, is_synthetic=last.is_synthetic)
-    return ReportLife.model_validate({"status": status, **steps})
+    return ReportLife.model_validate({"status": status, "prepared": prepared, **steps})
 
 
-def step_of(decision: Decision, kept: Sequence[Signature]) -> LifeStep:
+def names_then(decisions: Sequence[Decision], names: Mapping[str, str]) -> dict[str, str]:
+    """Names of who had a part: as of the publication once it is out, whatever the people file says since."""
+    if decisions and decisions[-1].step == "published":
+        return decisions[-1].names
+    return {**names, **{each: name for decision in decisions for each, name in decision.names.items()}}
+
+
+def step_of(decision: Decision, kept: Sequence[Signature], names: Mapping[str, str]) -> LifeStep:
     """The step as reports print it. kept: signatures over acts on the revision."""
     kind, person = f"reports {VERBS[decision.step]}", decision.person_id
     is_kept = any(
@@ -176,7 +207,8 @@ def step_of(decision: Decision, kept: Sequence[Signature]) -> LifeStep:
         and json.loads(each.action)["facts"].get("content_sha256") == decision.content_sha256
         for each in kept
     )
-    return LifeStep(person_id=person, at_utc=decision.recorded_at_utc, is_signed=is_kept)
+    name = names.get(person, "")
+    return LifeStep(person_id=person, name=name, at_utc=decision.recorded_at_utc, is_signed=is_kept)
 
 
 def name_of(revision: Revision | Decision) -> str:

@@ -7,8 +7,8 @@ import hashlib
 import importlib.metadata
 import os
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from reports.evidence import manifest as names
 from reports.evidence.archive import ArchiveWriter
-from reports.evidence.life import with_life
+from reports.evidence.life import names_then, with_life
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
 from reports.evidence.pack_inputs import Inputs, gather
 from reports.life.revise import stored_content
@@ -51,13 +51,16 @@ class MadePack(Model):
 
 @dataclass(frozen=True)
 class PackMaker:
-    """Where packs of a project are made from. bills_dir: kept copies of suppliers' bills, None for none."""
+    """Where packs of a project are made from. bills_dir: kept copies of suppliers' bills, None for none. people:
+    names by person_id, as the people file has them: a pack of what is not published yet shows and holds them.
+    """
 
     reports: ReportStore
     publications: PublicationStore
     lake: Lake
     definitions: Definitions
     bills_dir: Path | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
 
     def make(
         self, revision: Revision, out: Path, *, signer: Signer, signer_name: str, policy: names.Policy, clock: Clock
@@ -119,11 +122,11 @@ class PackMaker:
     ) -> Iterator[tuple[str, Source]]:
         """Every member but manifest and signature, in the order of their names."""
         content = stored_content(self.reports, revision.report_id, revision.revision)
-        shown = with_life(content, self.publications)
+        shown = with_life(content, self.publications, self.people)
         stem = names.rendered_stem(revision.name, revision.site_id, revision.period, revision.revision)
         found: dict[str, Source] = {f"{stem}.{kind}": render(shown) for kind, render in RENDERERS.items()}
         found[names.CONTENT] = canonical(revision.content)
-        found[names.LIFE] = canonical(life_of(self.publications, revision))
+        found[names.LIFE] = canonical(life_of(self.publications, revision, self.people))
         found[names.FIGURES] = _lines(rows)
         found[names.OTHERS] = _lines(inputs.other_figures)
         found |= inputs.files
@@ -171,12 +174,15 @@ class PackMaker:
         return link, known is None, sealed
 
 
-def life_of(publications: PublicationStore, revision: Revision) -> dict[str, Any]:
-    """Who made, reviewed and published a revision, with their signatures; as JSON."""
+def life_of(publications: PublicationStore, revision: Revision, people: Mapping[str, str]) -> dict[str, Any]:
+    """Who made, reviewed and published a revision, by id and name, with their signatures; as JSON."""
     key = (revision.report_id, revision.revision)
+    maker, decisions = publications.maker(*key), publications.decisions(*key)
+    known, parts = names_then(decisions, people), {maker, *(each.person_id for each in decisions)}
     return {
-        "maker": publications.maker(*key),
-        "decisions": [each.model_dump(mode="json") for each in publications.decisions(*key)],
+        "maker": maker,
+        "names": {each: name for each, name in known.items() if each in parts},
+        "decisions": [each.model_dump(mode="json") for each in decisions],
         "signatures": [each.model_dump(mode="json") for each in publications.signatures(f"{key[0]}@{key[1]}")],
     }
 

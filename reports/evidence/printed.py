@@ -57,6 +57,9 @@ def printed_problems(
         stage = stage_of(
             [Decision.model_validate(each) for each in life["decisions"]],
             [Signature.model_validate(each) for each in life["signatures"]],
+            maker=life.get("maker"),
+            # Earlier releases packed ids alone.
+            names=life.get("names", {}),
         )
     except (ValidationError, ValueError, LookupError, TypeError):
         yield PackProblem(file=names.CONTENT, problem="cannot be read")

@@ -172,11 +172,15 @@ def _check_life(archive: Archive, manifest: Manifest, people: People | None, pla
         said = {(one.kind, one.person_id, one.subject) for one in signed}
         acts = {each.step: (f"reports {VERBS[each.step]}", each.person_id, name_of(each)) for each in decisions}
         unsigned = [step for step, act in acts.items() if act not in said]
+        signed_names = {one.kind: json.loads(one.action)["facts"].get("names", {}) for one in signed}
+        renamed = [each for each in decisions if signed_names.get(acts[each.step][0], each.names) != each.names]
     except MALFORMED:
         played.wrong(names.LIFE, "cannot be read")
         return
     if bad is not None:
         played.wrong(names.LIFE, f"the signature of {bad.person_id} is not over what stands there")
+    for decision in renamed:
+        played.wrong(names.LIFE, f"names other people as {decision.step} than {decision.person_id} signed")
     if {each.content_sha256 for each in decisions} - {manifest.report.content_sha256}:
         played.wrong(names.LIFE, "somebody decided on other content")
     keys = {each.person_id: each.public_key for each in people.people} if people is not None else None

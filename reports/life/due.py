@@ -26,9 +26,9 @@ def due_periods(
 ) -> list[date]:
     """First local days of the periods of so many months whose report is due, newest first.
 
-    A period is due from 06:00 local time of the fifth day after it. known: first and last day with readings; a period
-    without any is not asked for. made: first days of periods that have a report; the period whose due day is today is
-    asked for even so, since its late readings came after an earlier report.
+    A period is due from 06:00 local time of the fifth day after it. known: first and last local day with readings;
+    a period without any is not asked for. made: first days of periods that have a report; the period whose due day is
+    today is asked for even so, since its late readings came after an earlier report.
     """
     if known is None:
         return []
@@ -56,7 +56,7 @@ def due_since_utc(now_utc: datetime, time_zone: str) -> datetime:
 
 def _ended(local: datetime, months: int) -> Iterator[date]:
     """Periods whose due time has come, newest first, at most MAX_BACK."""
-    start = _first(local.date(), months)
+    start = first_of_period(local.date(), months)
     count = 0
     while count < MAX_BACK:
         start = months_after(start, -months)
@@ -66,5 +66,6 @@ def _ended(local: datetime, months: int) -> Iterator[date]:
             count += 1
 
 
-def _first(day: date, months: int) -> date:
+def first_of_period(day: date, months: int) -> date:
+    """First day of the period of so many months that the day lies in."""
     return date(day.year, (day.month - 1) // months * months + 1, 1)

@@ -67,6 +67,7 @@ def make_reports_ending(
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> list[MadeReport]:
     """Make, store and render them, as known now."""
     known_at = reports.known_at(clock)
@@ -76,7 +77,7 @@ def make_reports_ending(
         make_report(
             name, site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
             marts_dir=marts_dir, formats=formats, templates_dir=out_dir, run_versions=run_versions,
-            maker=maker,
+            maker=maker, names=names,
         )
         for name, period in wanted
     ]  # fmt: skip

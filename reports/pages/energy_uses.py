@@ -1,7 +1,7 @@
 """The EnPI pages: all energy uses in one list, and one use in six panels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert
@@ -10,6 +10,7 @@ from assets.kpi.enpi_of_use.use_register import SeuLine
 from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
@@ -50,6 +51,7 @@ class Quarter:
 class UseTold:
     """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
     all that was read. before: actual energy of the training year's quarters, by their number. trend: by version.
+    names: of people by person_id.
     """
 
     site: Site
@@ -65,6 +67,11 @@ class UseTold:
     alerts: Sequence[EnpiAlert]
     reviews: Sequence[Finding]
     findings: Sequence[Finding] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def person(self, person_id: str) -> str:
+        """Somebody as pages show them."""
+        return person_text(person_id, self.names.get(person_id))
 
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
@@ -337,14 +344,14 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     fit, stats = version.baseline, version.baseline.statistics
     approved = "nobody: it is provisional, and no report claims by it"
     if version.approved_by and version.approved_at_utc:
-        approved = f"{version.approved_by} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+        approved = f"{told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
     facts = (
         ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
         ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
         ("R²", written(f"{stats.r2:.4f}", locale), ""),
         ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
         ("CV(RMSE)", written(f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", locale), ""),
-        ("Fitted by", f"{version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}", ""),
+        ("Fitted by", f"{told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}", ""),
         ("Approved by", approved, ""),
     )
     drivers = tuple(
@@ -354,14 +361,16 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     blocks: tuple[PageBlock, ...] = (formula, Steps(title="What it is", steps=facts))
     if drivers:
         blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))
-    return (*blocks, Steps(title="Its versions", steps=tuple(_step(each, address) for each in told.versions)))
+    return (*blocks, Steps(title="Its versions", steps=tuple(_step(told, each, address) for each in told.versions)))
 
 
-def _step(version: BaselineVersion, address: Address) -> tuple[str, str, str]:
+def _step(told: UseTold, version: BaselineVersion, address: Address) -> tuple[str, str, str]:
     """A version in the life of the baseline: what it was trained on, and whose word it rests on."""
-    fit, note = version.baseline, f"fitted by {version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}"
+    fit, note = version.baseline, f"fitted by {told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
     if version.approved_by and version.approved_at_utc:
-        note += f", approved by {version.approved_by} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+        note += (
+            f", approved by {told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+        )
     text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), {note}"
     return f"v{version.version}", text, address.href(baseline=str(version.version))
 
@@ -382,7 +391,7 @@ def _care(told: UseTold) -> tuple[PageBlock, ...]:
             f"{each.adjustment.start} to {each.adjustment.end}: "
             + (f"{each.adjustment.kwh_per_day} kWh a day" if each.adjustment.percent is None else "")
             + (f"{each.adjustment.percent} %" if each.adjustment.percent is not None else "")
-            + f", {each.adjustment.reason} (proposed by {each.proposed_by})",
+            + f", {each.adjustment.reason} (proposed by {told.person(each.proposed_by)})",
             "",
         )
         for each in told.adjustments

@@ -101,7 +101,7 @@ def _stage(line: ReportLine) -> str:
 def _step(step: LifeStep | None) -> Cell:
     if step is None:
         return Cell(text="–", tone="muted")
-    return Cell(text=f"{step.person_id}, {step.at_utc:%Y-%m-%d}{'' if step.is_signed else ', unsigned'}")
+    return Cell(text=f"{step.who}, {step.at_utc:%Y-%m-%d}{'' if step.is_signed else ', unsigned'}")
 
 
 def _holds(line: ReportLine) -> Cell:

@@ -23,5 +23,5 @@ def facts_text(content: ReportContent) -> str:
     return (
         f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
         f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
-        f"Revision {content.revision}, {content.life.sentence}."
+        f"Revision {content.revision}, {content.life.sentence(content.locale)}."
     )

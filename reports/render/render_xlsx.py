@@ -154,7 +154,8 @@ class _Writer:
     def _head(self, page: "Worksheet", name: str) -> int:
         content = self.content
         mark = " · SYNTHETIC DATA" if content.is_synthetic else ""
-        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {content.life.sentence}"
+        life = content.life.sentence(content.locale)
+        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {life}"
         page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
         page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
         _paper(page, f"{content.report_id} r{content.revision}", head=(0, 1))

@@ -1,6 +1,9 @@
 """The M&V plan in words: every field of formulas 5.2 with its heading; what is not agreed says so."""
 
+from collections.abc import Mapping
+
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.people import person_text
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from reports.texts.locales import word
@@ -12,7 +15,9 @@ OPTIONS = {
 NOT_AGREED, NOT_FITTED = "not agreed", "none is fitted yet"
 
 
-def plan_rows(project: MvProject, use: Seu, version: BaselineVersion | None, locale: str) -> list[tuple[str, str, str]]:
+def plan_rows(
+    project: MvProject, use: Seu, version: BaselineVersion | None, locale: str, names: Mapping[str, str]
+) -> list[tuple[str, str, str]]:
     """(key, heading, text) of each field, in the order in which a plan is read. Dates are local, ends exclusive."""
     plan = project.plan
     start, end = project.baseline_period
@@ -26,7 +31,7 @@ def plan_rows(project: MvProject, use: Seu, version: BaselineVersion | None, loc
         ("installation", "Installation", f"{project.installation_start} to {project.installation_end}"),
         ("reporting_period", "Reporting period", f"{first} to {after}"),
         ("model", "Model", _model(version)),
-        ("baseline", "Baseline version", _baseline(version)),
+        ("baseline", "Baseline version", _baseline(version, names)),
         ("drivers", "Drivers and why", "; ".join(f"{each.driver_id}: {each.justification}" for each in use.drivers)),
         ("static_factors", "Static factors", "; ".join(static)),
         ("accuracy_profile", "Accuracy profile", plan.accuracy_profile),
@@ -47,8 +52,11 @@ def _model(version: BaselineVersion | None) -> str:
     return f"{baseline.model}: kWh of a local day on {', '.join(baseline.feature_order) or 'a constant'}"
 
 
-def _baseline(version: BaselineVersion | None) -> str:
+def _baseline(version: BaselineVersion | None, names: Mapping[str, str]) -> str:
     if version is None:
         return NOT_FITTED
-    who = f"approved by {version.approved_by}" if version.approved_by else "not approved"
-    return f"{version.baseline_id} v{version.version}, fitted by {version.fitted_by}, {who}"
+    fitted, approved = (
+        each and person_text(each, names.get(each)) for each in (version.fitted_by, version.approved_by)
+    )
+    who = f"approved by {approved}" if approved else "not approved"
+    return f"{version.baseline_id} v{version.version}, fitted by {fitted}, {who}"

@@ -159,7 +159,7 @@ def test_uses_are_listed_by_source_with_baseline_and_last_report(works: Works) -
     assert found[1].static_factors == {"shifts": "3"}
     assert seu_lines({"works": works.site}, source=Carrier.NATURAL_GAS, **known) == []  # type: ignore[arg-type]
     idle = works_site(seus=(works.site.seus[0].model_copy(update={"is_active": False}),), projects=())
-    assert seu_lines({"works": idle}, is_active_only=True, **known) == []  # type: ignore[arg-type]
+    assert seu_lines({"works": idle}, is_active=True, **known) == []  # type: ignore[arg-type]
     assert sources_of([works.site]) == ["electricity"]
 
 

@@ -163,7 +163,9 @@ def test_status_tells_which_plan_sets_devices_and_that_nobody_renewed_one(run: R
     ahead = young.model_copy(update={"steps": tuple(moved), "plan_id": "p2", "version": 2})
     PlanStore(store).add_with_commands(ahead, [], SystemClock())
     shown, told = run("status", text=True)[1], run("status")[1]["plan"]
-    assert f"plan 2 of {young.created_at_utc:%Y-%m-%d %H:%M}Z, because the prices changed, sets devices until" in shown
+    made = f"plan 2 of {young.created_at_utc:%Y-%m-%d %H:%M}Z"
+    until = f"{told['sets_until_utc'][:10]} {told['sets_until_utc'][11:16]}Z"
+    assert f"{made}, because the prices changed, sets devices until {until}" in shown
     assert (told["version"], told["finding"]) == (2, None)
 
 

@@ -46,6 +46,7 @@ FROZEN = {
     "0010_merged_files.py": "428dd51875a9a132600ff5b791209de17e6b5ba83a704633952979f59d9c8bac",
     "0013_job_outcomes.py": "b06aa1f4cf26c8fe0c8dff6245ab8b0709a6d399441f155f9275765e98ed1780",
     "0014_more_seals.py": "7193af15d5c58b75b7c37a63dcc8ae09c384f64bec975d4d4230e947f74e50f1",
+    "0015_names_of_deciders.py": "560c4b5ad447679db57430d3768cf4afbf41fc2d1221ec59e122f249ae8e82fd",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -10,16 +10,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import FixedClock, Period, zone
 from orchestration.views.running_view import running_now
 from orchestration.web.ask import Ask
+from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, where_it_goes
@@ -310,3 +313,14 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     after = tiles(asking, "ops")["open_findings"]
     assert "no bucket" not in str(after)
     assert "jobs and sources" in str(after)
+
+
+def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Asking, tmp_path: Path) -> None:
+    demo = load_site(Path(__file__).resolve().parents[2] / "assets/sites/demo/home.yaml")
+    wanted = demo.model_copy(update={"forecasts": (ForecastTarget(what="base_load"),)})
+    show = Show(Ask(asking.project, ALL, Address(path="/board/energy"), asking.clock), wanted, asking.project.sources())
+    widget = findings_of([show])
+    assert widget.table is not None
+    rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
+    message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
+    assert ["Sev2", "forecasts", message, "–"] in rows

@@ -1,10 +1,13 @@
 """The EnPI guide's six endpoints: field for field, by the same functions as the command line."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.stores.published.report_ledger import RevisionDraft
+from data_quality.contracts.reporting.figure import Figure, Trace
 from data_quality.contracts.yaml_file import load_yaml, yaml_text
 from tests.e2e.conftest import call_here
 from tests.web.asking import Answer
@@ -47,6 +50,35 @@ def test_uses_have_the_guides_fields(seen: Asking) -> None:
     assert get(seen, "/seus", energy_source="water")["data"] == []
     for wrong in ({"energy_source": "coal"}, {"is_active": "1"}, {"unknown": "1"}):
         refused(seen.get("/api/v1/seus", **wrong), 400, "bad_address")
+
+
+def test_uses_are_asked_for_by_being_active_or_not(acted: Asking) -> None:
+    path = written_by_hand(acted)
+    assert get(acted, "/seus", is_active="false")["data"] == []
+    plant = acted.project.site("plant")
+    uses = tuple(each.model_copy(update={"is_active": each.seu_id != "hvac"}) for each in plant.seus)
+    idle = plant.model_copy(update={"seus": uses})
+    path.write_text(yaml_text(idle.model_dump(mode="json", exclude_defaults=True)))
+    off, on = ({each["id"] for each in get(acted, "/seus", is_active=word)["data"]} for word in ("false", "true"))
+    assert off == {"plant/hvac"}
+    assert off | on == {each["id"] for each in get(acted, "/seus")["data"]}
+    assert not off & on
+
+
+def test_the_last_report_of_a_use_is_one_that_tells_of_it(acted: Asking) -> None:
+    def last() -> dict[str, str | None]:
+        return {each["id"]: each["last_report"] for each in get(acted, "/seus")["data"]}
+
+    before, now = last(), acted.clock.now_utc()
+    trace = Trace(computation="none", code_sha256="0" * 64, as_of_utc=now, inputs=())
+    figure = Figure(
+        figure_id="f" * 16, path="p", label="HVAC", kpi="actual_kwh", scope="seu:hvac", start=date(2099, 1, 1),
+        end=date(2099, 4, 1), value=None, unit="kwh", trace=trace,
+    )  # fmt: skip
+    named = {"report_id": "enpi_quarter/plant/2099-Q1", "name": "enpi_quarter", "site_id": "plant", "period": "2099-Q1"}
+    draft = RevisionDraft(**named, status="final", content_sha256="1" * 64, as_of_utc=now)
+    acted.project.reports.add_revision(draft, lambda _: ({}, [figure]), acted.clock)
+    assert last() == before | {"plant/hvac": "2099-Q1"}
 
 
 def test_sources_have_a_value_only_where_one_holds(seen: Asking) -> None:

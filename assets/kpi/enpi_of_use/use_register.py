@@ -38,25 +38,26 @@ def seu_lines(
     baselines: BaselineStore,
     reports: ReportStore,
     source: Carrier | None = None,
-    is_active_only: bool = False,
+    is_active: bool | None = None,
     as_of_utc: datetime | None = None,
 ) -> list[SeuLine]:
-    """Every use of the site files in order of site, filtered by energy source and by being active.
+    """Every use of the site files in order of site, filtered by energy source and by being active or not.
 
-    Baselines of other types (monitoring, M&V projects …) are not a use's baseline. last_report: the newest quarter that
-    an EnPI report was made for; static_factors: the values that hold last.
+    Baselines of other types (monitoring, M&V projects …) are not a use's baseline. last_report: the newest quarter of
+    which an EnPI report holds a figure of the use; static_factors: the values that hold last.
     """
     found = []
     for site_id, site in sorted(sites.items()):
         # The approved one first: a newer draft must not stand in the register as the use's baseline.
         versions = baselines.in_force(site_id, as_of_utc=as_of_utc)
-        periods = [each.period for each in reports.revisions(site_id, name=REPORT, as_of_utc=as_of_utc)]
+        reported = _reported(reports, site, as_of_utc=as_of_utc)
         for seu in site.seus:
-            if (source is not None and seu.carrier != source) or (is_active_only and not seu.is_active):
+            if source not in (None, seu.carrier) or is_active not in (None, seu.is_active):
                 continue
             version = versions.get(seu.seu_id)
             is_approved = version is not None and version.status is BaselineStatus.APPROVED
-            found.append(_line(site_id, seu, version, is_approved=is_approved, periods=periods))
+            last = reported.get(f"seu:{seu.seu_id}")
+            found.append(_line(site_id, seu, version, is_approved=is_approved, last_report=last))
     return found
 
 
@@ -66,7 +67,22 @@ def sources_of(sites: Iterable[Site]) -> list[str]:
     return [carrier.value for carrier in Carrier if carrier in carried]
 
 
-def _line(site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approved: bool, periods: list[str]) -> SeuLine:
+def _reported(reports: ReportStore, site: Site, *, as_of_utc: datetime | None) -> dict[str, str]:
+    """Scope of each use -> the newest period of which a report has a figure of it."""
+    wanted, found = {f"seu:{seu.seu_id}" for seu in site.seus}, dict[str, str]()
+    revisions = reports.revisions(site.site_id, name=REPORT, as_of_utc=as_of_utc, with_content=False)
+    for each in sorted(revisions, key=lambda one: one.period, reverse=True):
+        # Mostly the newest report tells of all uses: the older ones need not be read.
+        if wanted <= found.keys():
+            break
+        for figure in reports.figures(each.report_id, each.revision):
+            found.setdefault(figure.scope, each.period)
+    return found
+
+
+def _line(
+    site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approved: bool, last_report: str | None
+) -> SeuLine:
     ordered = sorted(seu.static_factors, key=lambda each: each.valid_from)
     shown, trained = None, None
     if version is not None:
@@ -87,5 +103,5 @@ def _line(site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approve
         baseline=shown,
         baseline_period=trained,
         has_approved_baseline=is_approved,
-        last_report=max(periods, default=None),
+        last_report=last_report,
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from assets.stores.access import site_transaction
 from assets.stores.actions import Signature, sign_action
 from assets.stores.journal import AppendOnly, fields_of
@@ -39,7 +41,14 @@ class Decision(Model):
     reason: str
     content_sha256: str
     allowed: dict[str, str]
+    # Who had a part, by person_id, as the people file named them then; empty in decisions of earlier releases.
+    names: dict[str, str] = {}
     recorded_at_utc: datetime
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _of_earlier_releases(cls, given: Any) -> Any:
+        return {} if given is None else given
 
 
 class PackLink(Model):

@@ -25,7 +25,7 @@ def seu_list(
         baselines=call.project.baselines,
         reports=call.project.reports,
         source=source,
-        is_active_only=active,
+        is_active=active or None,
         as_of_utc=call.as_of_utc,
     )
     return Answer({"seus": found, "sources": sources_of(sites.values())}, SEUS)

@@ -21,7 +21,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
     call.doing(f"backtesting and issuing the forecasts of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
-        runner.run("forecast", partition=known.site_id)
+        refused = runner.run("forecast", partition=known.site_id).findings
     found = [project.forecasts.latest(known.site_id, target.name) for target in targets_of(known)]
     forecasts = [forecast for forecast in found if forecast is not None]
     result = {
@@ -41,9 +41,11 @@ def issue(call: Call, site: SiteOption) -> Answer:
             for forecast in forecasts
         ],
         "scores": project.forecasts.promotions(),
+        "findings": refused,
     }
     steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
     said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
+    said += [f"no forecast of {finding.scope}: {finding.message}" for finding in refused]
     for forecast in forecasts:
         if forecast.why:
             said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]

@@ -66,12 +66,12 @@ def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
 
     project = call.project
     name = f"{revision.report_id}@{revision.revision}"
-    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision)
+    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
     if life.published is None:
         raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
     stored = stored_content(project.reports, revision.report_id, revision.revision)
     folder = project.project.reports_dir / PUBLISHED_FOLDER
-    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"), call.clock)
+    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"), call.clock, project.names)
     title = f"{content.title}, {content.site_name}, {content.period}"
     mark = " (simulated readings)" if life.status == PUBLISHED_SYNTHETIC else ""
     return Parcel(revision.report_id, revision.revision, title + mark, tuple(files.values()))

@@ -35,6 +35,7 @@ def pack(
         lake=project.lake,
         definitions=call.sources.definitions,
         bills_dir=project.project.data_dir / "bills",
+        people=project.names,
     )
     made = maker.make(
         revision,

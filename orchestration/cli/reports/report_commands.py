@@ -70,7 +70,7 @@ def report(
     if call.as_of_utc is None:
         call.doing(f"{site}: looking for what changed", is_brief=True)
         freshen_marts(project, clock=call.clock, doing=call.doing)
-    call.doing(f"making the report {name} of {site}, {span.label or period}")
+    call.doing(f"making the report {name} of {site}, {span.label or f'{span.start}/{span.end}'}")
     made = make_report(
         name,
         known,
@@ -87,6 +87,7 @@ def report(
         as_of_utc=call.as_of_utc,
         templates_dir=project.project.reports_dir,
         maker=maker,
+        names=project.names,
     )
     return _answer(made, call.then(known.site_id))
 
@@ -111,7 +112,7 @@ def _incomplete(what: str) -> BadInput:
 def _answer(made: MadeReport, then: str) -> Answer:
     content = made.content
     lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
-    lines.append(f"  {content.life.sentence}")
+    lines.append(f"  {content.life.sentence()}")
     lines += [f"  {path}" for path in made.files.values()]
     lines += [f"  {finding.severity}: {finding.message}" for finding in content.findings]
     result = {

@@ -8,7 +8,7 @@ import typer
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import Revision
-from data_quality.contracts.people import Role
+from data_quality.contracts.people import Role, person_text
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor
@@ -52,7 +52,7 @@ def reports_list(call: Call) -> Answer:
     stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
     publications = PublicationStore(project.store)
     decided = publications.statuses(as_of_utc=call.as_of_utc)
-    lives = {key: life_at(publications, *key, as_of_utc=call.as_of_utc) for key in decided}
+    lives = {key: life_at(publications, *key, call.project.names, as_of_utc=call.as_of_utc) for key in decided}
     found = [
         {
             "name": r.name,
@@ -98,7 +98,8 @@ def publish(
     if outcome.status is None:
         return told(chosen, outcome)
     out_dir = call.project.project.reports_dir / "published"
-    _, files = render_now(outcome.content, call.project.reports, out_dir, tuple(RENDERERS), call.clock)
+    reports, names = call.project.reports, call.project.names
+    _, files = render_now(outcome.content, reports, out_dir, tuple(RENDERERS), call.clock, names)
     return told(chosen, outcome, files=[*files.values()])
 
 
@@ -153,7 +154,8 @@ def life_of(call: Call) -> Life:
         changes = stale_revisions(project.reports, call.sources)[revision.report_id, revision.revision]
         return [f"{change.kind} {change.id}" for change in changes]
 
-    return Life(reports=project.reports, publications=PublicationStore(project.store), stale=stale, clock=call.clock)
+    publications = PublicationStore(project.store)
+    return Life(project.reports, publications, stale=stale, clock=call.clock, names=project.names)
 
 
 def told(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:
@@ -180,5 +182,6 @@ def told(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> An
         lines = [f"{name} is not published:", *(f"  {each.code}: {each.message}" for each in outcome.against)]
         return Answer(result, text="\n".join(lines), exit_code=CHECK_FAILED)
     signed = "" if outcome.is_signed else ", without a signature: no person of this project has a key"
-    lines = [f"{name} is {status}, by {decision.person_id}{signed}", *(f"  {path}" for path in files)]
+    who = person_text(decision.person_id, decision.names.get(decision.person_id))
+    lines = [f"{name} is {status}, by {who}{signed}", *(f"  {path}" for path in files)]
     return Answer(result, text="\n".join([*lines, *filter(None, [next_step(status)])]))

@@ -53,7 +53,7 @@ def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=("energy_source",
         baselines=project.baselines,
         reports=project.reports,
         source=_carrier(ask.address.part("energy_source")),
-        is_active_only=_is_true(ask.address.part("is_active")),
+        is_active=_is_true(ask.address.part("is_active")),
         as_of_utc=ask.address.as_of_utc,
     )
     headers = {"ETag": _tag(_file(ask, ask.address.site))} if ask.address.site else None
@@ -79,10 +79,10 @@ def _carrier(text: str) -> Carrier | None:
     return Carrier(text) if text else None
 
 
-def _is_true(text: str) -> bool:
+def _is_true(text: str) -> bool | None:
     if text not in ("", "true", "false"):
         raise BadInput(f"is_active is true or false, got {text[:20]!r}", reason="bad_address")
-    return text == "true"
+    return text == "true" if text else None
 
 
 @router.post("/seus", status_code=201)

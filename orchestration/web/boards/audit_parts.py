@@ -2,14 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.errors import BadInput, MeterloomError
+from data_quality.contracts.people import person_text
 from orchestration.web.boards.show import Show
 from reports.again.figure_again import announce, recompute
+from reports.evidence.life import names_then
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, PageBlock, Part, Steps
 from reports.pages.widgets.tile import table
@@ -39,6 +41,10 @@ def packs_again(address: Address) -> Part:
     return Part(key="verify", title="Are the last packs as they were sealed?", blocks=(form,))
 
 
+def _who(person_id: str, names: Mapping[str, str]) -> str:
+    return named(person_text(person_id, names.get(person_id)))
+
+
 def decisions(shows: Sequence[Show]) -> Part:
     """Who reviewed and published what, the newest first."""
     sites = {show.site.site_id for show in shows}
@@ -46,8 +52,10 @@ def decisions(shows: Sequence[Show]) -> Part:
     keys = [key for key in store.statuses(as_of_utc=as_of_utc) if key[0].split("/")[1] in sites]
     every = (each for key in keys for each in store.decisions(*key, as_of_utc=as_of_utc))
     found = sorted(every, key=lambda each: each.recorded_at_utc, reverse=True)
+    names = shows[0].ask.project.names
     rows = [
-        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=named(each.person_id)),
+        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
+         Cell(text=_who(each.person_id, names_then([each], names))),
          Cell(text=each.step), Cell(text=f"{each.report_id}@{each.revision}"), Cell(text=named(each.reason))]
         for each in found[:MOST_LINES]
     ]  # fmt: skip
@@ -69,9 +77,10 @@ def events(shows: Sequence[Show], address: Address) -> Part:
         ask.project.store, most=MOST_LINES + 1, sites=sites, before=int(before) if before else None,
         as_of_utc=ask.address.as_of_utc,
     )  # fmt: skip
+    names = ask.project.names
     rows = [
         [Cell(text=f"{each['recorded_at_utc']:%Y-%m-%d %H:%M:%S} UTC"),
-         Cell(text=named(each["person_id"]) + (f" by key {each['key_id']}" if each["key_id"] else "")),
+         Cell(text=_who(each["person_id"], names) + (f" by key {each['key_id']}" if each["key_id"] else "")),
          Cell(text=f"{each['method']} {each['route']}"), Cell(text=named(each["subject"])), Cell(text=each["outcome"])]
         for each in found[:MOST_LINES]
     ]  # fmt: skip

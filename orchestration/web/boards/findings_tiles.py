@@ -12,6 +12,7 @@ from assets.stores.published.publications import PublicationStore
 from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.time import months_after
+from ml.forecasts.targets import unmeasured
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.not_working import not_working, since_of
 from orchestration.web.boards.show import Show
@@ -104,6 +105,14 @@ def _faults(show: Show) -> Found:
     ]  # fmt: skip
 
 
+def _forecasts(show: Show) -> Found:
+    """Forecasts that the site file asks for and its meters cannot give."""
+    return [
+        OpenFinding(severity=open_findings.OF_FINDING[each.severity], source="forecasts", what=each.message)
+        for each in unmeasured(show.site)
+    ]
+
+
 def _bills(show: Show) -> Found:
     """Bills that differ from what they come to when billed again."""
     project = show.ask.project
@@ -136,6 +145,7 @@ SOURCES: dict[str, Callable[[Show], Found]] = {
     "quarantine": _refused,
     "validation": _validated,
     "bill audits": _bills,
+    "forecasts": _forecasts,
 }
 
 
@@ -154,7 +164,7 @@ def reports_of(shows: Sequence[Show]) -> Widget:
     lines = [
         ReportLine(
             name=each.name, site=each.site_id, period=each.period, revision=each.revision,
-            status=life_at(publications, each.report_id, each.revision, as_of_utc=as_of).status,
+            status=life_at(publications, each.report_id, each.revision, {}, as_of_utc=as_of).status,
             stale=tuple(sorted({f"{it.kind} {it.id}" for it in stale.get((each.report_id, each.revision), ())})),
             href=shows[0].address.href(f"/reports/{each.name}/{each.site_id}/{each.period}@{each.revision}", site=None),
         )

@@ -31,7 +31,7 @@ TAKES = ("baseline",)
 def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     """Every use of the sites that the person sees, or of the one that is named."""
     project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
-    lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active_only=True)
+    lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active=True)
 
     def page() -> Page:
         sources = project.sources(keeps=False)
@@ -68,4 +68,6 @@ def _told(ask: Ask, site: str, seu: str) -> UseTold:
     known = known_days(given)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    return use_told(given, seu_of(given.site, seu), period, baseline=ask.address.part("baseline"))
+    return use_told(
+        given, seu_of(given.site, seu), period, baseline=ask.address.part("baseline"), names=ask.project.names
+    )

@@ -27,7 +27,9 @@ def twin(report_id: str, revision: int, ask: Ask = asked(Permission.REPORT_READ)
     reports = ask.project.reports
     if not sees_site(ask.person, reports.get(report_id, revision).site_id):
         raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
-    content = with_life(stored_content(reports, report_id, revision), PublicationStore(reports.store))
+    content = with_life(
+        stored_content(reports, report_id, revision), PublicationStore(reports.store), ask.project.names
+    )
     links = ((f"All reports of {content.site_name}", ask.address.href("/reports", site=content.site_id)),)
     return draw(ask, report_twin_page(content, ask.address, links))
 
@@ -52,7 +54,7 @@ def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all"))) ->
 def report_lines(ask: Ask) -> list[ReportLine]:
     """Every revision of a report with its life and what changed under it, newest first."""
     project, as_of = ask.project, ask.address.as_of_utc
-    publications = PublicationStore(project.store)
+    publications, names = PublicationStore(project.store), project.names
     found = [
         each for each in project.reports.revisions(as_of_utc=as_of, with_content=False) if each.name not in NO_REPORTS
     ]
@@ -64,7 +66,7 @@ def report_lines(ask: Ask) -> list[ReportLine]:
     return [
         ReportLine(
             revision=each,
-            life=life_at(publications, *key, as_of_utc=as_of) if key in decided else ReportLife(),
+            life=life_at(publications, *key, names, as_of_utc=as_of) if key in decided else ReportLife(),
             changes=changed.get(key, ()),
             title=words(each.name),
             is_newest=newest[each.report_id] == each.revision,

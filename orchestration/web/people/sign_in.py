@@ -18,14 +18,16 @@ from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
 from data_quality.contracts.access.api_key import ApiKey
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.passwords import hashed, is_right
+from orchestration.web.route_rights import SAFE
 
 logger = logging.getLogger("meterloom.web")
+READ_NOTED_S = 60.0
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
 
 
@@ -58,6 +60,7 @@ class SignIn:
         self.is_https, self.cookie = is_https, "__Host-meterloom" if is_https else "meterloom"
         self.browser_cookie = f"{self.cookie}-browser"
         self._watched: dict[str, _Watched] = {}
+        self._read_s: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def signed_in(self, request: Request) -> tuple[Person, str] | None:
@@ -173,9 +176,23 @@ class SignIn:
             return None
         request.state.key_id, request.state.scopes = key.key_id, key.lets(owner)
         request.state.headers = self.allowances.take("requests of a key", key.key_id)
+        if request.method in SAFE:
+            self._note_read(key.key_id, now_utc)
         sites = tuple(each for each in key.sites if not owner.sites or each in owner.sites)
         # No sites would mean all of them.
         return owner.model_copy(update={"sites": sites}) if sites else None
+
+    def _note_read(self, key_id: str, now_utc: datetime) -> None:
+        """Once a minute and key, so that reading stays cheap; a store that cannot be written hinders no reader."""
+        now_s = self.monotonic()
+        with self._lock:
+            if now_s - self._read_s.get(key_id, -READ_NOTED_S) < READ_NOTED_S:
+                return
+            self._read_s[key_id] = now_s
+        try:
+            self._keys.note_read(key_id, now_utc)
+        except Unreachable as fault:
+            logger.warning("when key %s read is not noted: %s", key_id, fault)
 
 
 def browser_of(token: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
+from tests.e2e.conftest import call_here
 from tests.ml.forecasts.test_file_case import table
 
 # Eighteen weeks that end within a month: the last whole ones are November and December.
@@ -174,3 +175,16 @@ def test_a_forecast_is_drawn_where_it_was_asked_for(tmp_path: Path) -> None:
     code, _, err = run(*asked, tmp_path)
     assert code == 2
     assert "cannot be written" in err
+
+
+def test_a_forecast_that_the_meters_of_a_site_cannot_give_is_named_by_forecast_issue(tmp_path: Path) -> None:
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").touch()
+    demo = (Path(__file__).resolve().parents[3] / "assets/sites/demo/home.yaml").read_text()
+    (tmp_path / "sites" / "home.yaml").write_text(demo + "forecasts: [{what: base_load}]\n")
+    # No readings: no target is forecast, and each says why.
+    code, out, _ = call_here("forecast", "issue", "--site", "home", "--project", str(tmp_path))
+    assert code == 1
+    [found] = [each for each in out["findings"] if each["scope"] == "base_load"]
+    message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
+    assert (found["code"], found["message"], found["severity"]) == ("base_load_part_missing", message, "blocking")

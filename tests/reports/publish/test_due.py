@@ -1,13 +1,17 @@
 """Which reports are due: in local time, on days of 23 and 25 hours, after outages, never twice."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.open_project import OpenProject
+from orchestration.views.due_reports import due_starts
 from reports.life.due import MAX_BACK, due_day, due_periods, due_since_utc
+from tests.e2e.conftest import call_here
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Auckland", "UTC")
 FIRST = datetime(2023, 1, 1, tzinfo=UTC)
@@ -100,3 +104,31 @@ def test_a_local_day_of_requests_never_begins_after_now(zone: str, hour: int) ->
     now = FIRST + timedelta(hours=hour)
     since = due_since_utc(now, zone)
     assert timedelta(0) <= now - since < timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    ("zone", "last", "due"),
+    [
+        # 31 December ends at 05:00Z in New York: the lake files its last five hours under 1 January.
+        ("America/New_York", "2026-01-01T04:45", []),
+        ("America/New_York", "2026-01-01T05:00", [date(2026, 1, 1)]),
+        ("Europe/Berlin", "2025-12-31T22:45", []),
+        ("Europe/Berlin", "2025-12-31T23:00", [date(2026, 1, 1)]),
+    ],
+)
+def test_a_quarter_into_which_no_local_reading_falls_is_not_due(
+    tmp_path: Path, zone: str, last: str, due: list[date]
+) -> None:
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").touch()
+    site = "site_id: s\nname: S\ntime_zone: {zone}\ncurrency: EUR\ncountry: DE\nmeters: [{{meter_id: m1}}]\n"
+    (tmp_path / "sites" / "s.yaml").write_text(site.format(zone=zone))
+    end = datetime.fromisoformat(last).replace(tzinfo=UTC)
+    rows = [f"{end - timedelta(minutes=15 * back):%Y-%m-%dT%H:%MZ},m1,1" for back in (2, 1, 0)]
+    (tmp_path / "m1.csv").write_text("\n".join(["timestamp,meter,kwh", *rows, ""]))
+    code, _, error = call_here("ingest", str(tmp_path / "m1.csv"), "--site", "s", "--project", str(tmp_path))
+    assert code == 0, error
+    project = OpenProject(str(tmp_path))
+    made = due_starts(project, project.site("s"), datetime(2026, 4, 6, tzinfo=UTC), report="enpi_quarter", months=3)
+    assert [start for start in made if start >= date(2026, 1, 1)] == due
+    project.close()

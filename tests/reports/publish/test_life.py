@@ -16,7 +16,7 @@ from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
 from assets.stores.sign import new_key
 from data_quality.contracts.time import SystemClock
-from reports.evidence.life import step_of
+from reports.evidence.life import stage_of, step_of, with_life
 from reports.gates import against_publication
 from reports.life.revise import content_sha256, stored_content
 from reports.make_report import render_now
@@ -61,10 +61,10 @@ def test_every_form_prints_the_true_status_and_who_reviewed_and_published(desk: 
     assert_forms(used, "draft", draft, None)
     assert used.run(*REVIEW, "--as", "anna")[0] == 0
     today = SystemClock().now_utc()
-    reviewed = f"reviewed by anna on {today:%Y-%m-%d} (signed)"
+    reviewed = f"reviewed by Anna (anna) on {today:%Y-%m-%d} (signed)"
     assert_forms(used, "reviewed", f"reviewed: {reviewed}", None)
     assert used.run(*PUBLISH, "--as", "dirk")[0] == 0
-    said = f"published: {reviewed}, published by dirk on {today:%Y-%m-%d} (signed)"
+    said = f"published: {reviewed}, published by Dirk (dirk) on {today:%Y-%m-%d} (signed)"
     assert_forms(used, "published", said, True)
     assert stored_hash(used) == before
 
@@ -77,9 +77,34 @@ def test_a_publication_without_keys_says_so_in_every_form(desk: MakeDesk) -> Non
     today = SystemClock().now_utc()
     steps = ", ".join(
         f"{verb} by {who} on {today:%Y-%m-%d} (without a signature)"
-        for verb, who in (("reviewed", "anna"), ("published", "dirk"))
+        for verb, who in (("reviewed", "Anna (anna)"), ("published", "Dirk (dirk)"))
     )
     assert_forms(used, "published", f"published without a signature: {steps}", False)
+
+
+def test_a_published_revision_keeps_the_names_of_its_publication(desk: MakeDesk) -> None:
+    used = desk()
+    assert (used.run(*REVIEW, "--as", "anna")[0], used.run(*PUBLISH, "--as", "dirk")[0]) == (0, 0)
+    store = store_of(used)
+    reports, publications = ReportStore(store), PublicationStore(store)
+    content = stored_content(reports, REVISION[:-2], 1)
+    # Dirk has left and Anna has another name: what is out stays byte for byte, what comes after shows what is known.
+    later = {"anna": "Anna Neumann", "ben": "Ben"}
+    _, out = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"), SystemClock(), later)
+    kept = used.folder / "reports" / "published"
+    assert [path.read_bytes() for path in out.values()] == [(kept / path.name).read_bytes() for path in out.values()]
+    today = SystemClock().now_utc()
+    shown = with_life(content.model_copy(update={"locale": "de"}), publications, later).life.sentence("de")
+    assert f"geprüft von Anna (anna) am {today:%Y-%m-%d} (unterzeichnet)" in shown
+    assert f"veröffentlicht von Dirk (dirk) am {today:%Y-%m-%d} (unterzeichnet)" in shown
+    # As earlier releases wrote it: ids alone, whatever the people file says now.
+    nameless = [each.model_copy(update={"names": {}}) for each in publications.decisions(REVISION[:-2], 1)]
+    assert "reviewed by anna on" in stage_of(nameless, (), maker="ben", names=later).sentence()
+    assert (
+        stage_of([], (), maker="ben", names=later).sentence() == "draft: prepared by Ben (ben), nobody has reviewed it"
+    )
+    assert stage_of([], (), maker="gone", names=later).sentence() == "draft: prepared by gone, nobody has reviewed it"
+    store.close()
 
 
 def test_a_signature_over_another_content_is_no_signature(desk: MakeDesk) -> None:
@@ -88,7 +113,7 @@ def test_a_signature_over_another_content_is_no_signature(desk: MakeDesk) -> Non
     store = store_of(used)
     publications = PublicationStore(store)
     (decision,), (signed,) = publications.decisions(REVISION[:-2], 1), publications.signatures(REVISION)
-    assert [step_of(decision.model_copy(update=change), [signed]).is_signed for change in (
+    assert [step_of(decision.model_copy(update=change), [signed], {}).is_signed for change in (
         {}, {"content_sha256": "0" * 64}, {"person_id": "dirk"}, {"step": "published"}
     )] == [True, False, False, False]  # fmt: skip
     store.close()
@@ -109,9 +134,10 @@ def assert_forms(used: Desk, status: str, sentence: str, is_signed: bool | None)
     store = store_of(used)
     reports = ReportStore(store)
     content = stored_content(reports, REVISION[:-2], 1)
-    shown, files = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"), SystemClock())
+    formats = ("pdf", "xlsx", "json")
+    shown, files = render_now(content, reports, used.folder / "out", formats, SystemClock(), {})
     store.close()
-    assert (shown.life.status, shown.life.sentence) == (status, sentence)
+    assert (shown.life.status, shown.life.sentence()) == (status, sentence)
     pages = [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["pdf"]).pages]
     assert sentence in pages[0]
     assert all(shown.life.text.upper() in page for page in pages)

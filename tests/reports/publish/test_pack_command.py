@@ -1,8 +1,11 @@
 """`meterloom keys`, `pack` and `verify` as people use them."""
 
+import json
 from pathlib import Path
 
-from assets.stores.sign import load_key
+from assets.stores.sign import canonical, load_key, new_key
+from reports.evidence import manifest as names
+from tests.reports.evidence.test_pack import members_of, resealed, written
 from tests.reports.publish.conftest import REVISION, MakeDesk
 
 
@@ -18,6 +21,25 @@ def test_a_pack_by_a_person_verifies_against_the_people_file(desk: MakeDesk, tmp
     used.people()
     code, said, _ = used.run("verify", str(tmp_path / "p.zip"), "--people", people)
     assert (code, [each["file"] for each in said["problems"]]) == (1, ["signature.json"])
+
+
+def test_a_pack_holds_the_names_of_who_had_a_part_and_one_that_was_changed_is_found(
+    desk: MakeDesk, tmp_path: Path
+) -> None:
+    used = desk()
+    assert used.run("reports", "review", REVISION, "--as", "anna")[0] == 0
+    assert used.run("reports", "publish", REVISION, "--as", "dirk")[0] == 0
+    path = Path(used.run("pack", REVISION)[1]["path"])
+    # Nobody looks them up later: without a people file they are the pack's own, and under its signature.
+    (used.folder / "people.yaml").unlink()
+    members = members_of(path)
+    life = json.loads(members[names.LIFE])
+    assert life["names"] == {"anna": "Anna", "dirk": "Dirk"}
+    assert used.run("verify", str(path), "--sample", "0")[1]["problems"] == []
+    life["decisions"][-1]["names"]["dirk"] = "Somebody Else"
+    forged = resealed(members | {names.LIFE: canonical(life)}, new_key(tmp_path / "keys", "forger"))
+    said = used.run("verify", str(written(tmp_path / "forged.zip", forged)), "--sample", "0")[1]
+    assert {"file": names.LIFE, "problem": "names other people as published than dirk signed"} in said["problems"]
 
 
 def test_a_decision_that_nobody_signed_is_told(desk: MakeDesk) -> None:
