@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
-from tests.e2e.conftest import call_here
+from tests.e2e.conftest import call
 from tests.ml.forecasts.test_file_case import table
 
 # Eighteen weeks that end within a month: the last whole ones are November and December.
@@ -183,7 +183,7 @@ def test_a_forecast_that_the_meters_of_a_site_cannot_give_is_named_by_forecast_i
     demo = (Path(__file__).resolve().parents[3] / "assets/sites/demo/home.yaml").read_text()
     (tmp_path / "sites" / "home.yaml").write_text(demo + "forecasts: [{what: base_load}]\n")
     # No readings: no target is forecast, and each says why.
-    code, out, _ = call_here("forecast", "issue", "--site", "home", "--project", str(tmp_path))
+    code, out, _ = call("forecast", "issue", "--site", "home", "--project", str(tmp_path))
     assert code == 1
     [found] = [each for each in out["findings"] if each["scope"] == "base_load"]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
