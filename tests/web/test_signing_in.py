@@ -17,7 +17,6 @@ from data_quality.contracts.access.permissions import Permission
 from orchestration.web.app import make_app
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.people.sign_in import SignIn
-from tests.e2e.conftest import call_here
 from tests.web.asking import HOST, PAGE, Browser, send
 from tests.web.served import PASSWORD, Served, people_text
 
@@ -337,22 +336,6 @@ def test_a_key_ends_nobodys_sign_ins_and_keeps_no_page_of_theirs(served: Served,
     assert "people who are signed in" in answer.text
     assert {table: rows_of(served, table) for table in before} == before
     assert person.ask("/profile").status == 200
-
-
-def test_the_list_of_keys_tells_when_a_key_last_read_to_the_minute(served: Served) -> None:
-    text = key_of(served, "viewer")
-    bearer, browser = [("authorization", f"Bearer {text}")], served.browser()
-    keys, first = ApiKeyStore(served.project.store), served.clock.now_utc()
-    assert keys.last_used() == {}
-    # Within a minute nothing more is written: a machine that reads every second costs no more than one that rests.
-    for seconds, noted in ((0, 0), (30, 0), (29, 0), (1, 60)):
-        served.clock.advance(timedelta(seconds=seconds))
-        served.ticks.now_s += seconds
-        assert browser.ask(DOCS, headers=bearer).status == 200
-        assert keys.last_used() == {text.split("_")[1]: first + timedelta(seconds=noted)}
-    code, told, _ = call_here("keys", "list", "--project", str(served.folder))
-    assert code == 0
-    assert [each["last_used_utc"] for each in told["machine_keys"]] == ["2026-03-10T09:01:00Z"]
 
 
 def test_a_key_is_nothing_without_its_owner_or_after_it_was_revoked(served: Served) -> None:
