@@ -115,10 +115,13 @@ def test_a_tail_that_is_cut_with_all_that_proves_it_is_named_row_by_row(
     whole = distrusted(anchored)
     anchored.close()
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as file:
-        for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        triggers = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
             file.execute(f"DROP TRIGGER {name}")
         for name, count in counts.items():
             file.execute(f"DELETE FROM {name} WHERE rowid > {count}")
+        for _, statement in triggers:
+            file.execute(statement)
     cut = opened(tmp_path)
     assert (whole, bad_rows(cut)) == ([], [])
     kinds = ["report_revisions", "report_decisions", "evidence_packs", "batches"]
