@@ -217,9 +217,9 @@ def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
     checks = {each["name"]: each for each in _do("doctor", *words, is_any=True)[1]["checks"]}
     failed = {name for name, each in checks.items() if each["status"] == "fail"}
     # A project without a store has none to look at; the first command makes it.
-    lacks = {"lake"} if given.lake.time < given.store.time else set()
-    wanted = lacks if given.fits else {"lake ledger"} | ({"ledger/trust"} if not given.is_known else set())
-    expect(failed <= lacks if given.fits else wanted == failed, f"doctor fails at {failed}, not {wanted}")
+    damaged = {"lake"} if given.lake.time < given.store.time else set()
+    wanted = damaged if given.fits else {"lake ledger"} | ({"ledger/trust"} if not given.is_known else set())
+    expect(failed <= damaged if given.fits else wanted == failed, f"doctor fails at {failed}, not {wanted}")
     acts = [lambda: _do("lake", "sweep", *words, is_any=True), lambda: _ingest(project, "new")]
     for act in acts:
         code, _, said = act()
