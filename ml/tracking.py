@@ -221,7 +221,7 @@ class MlflowTracker:
                 folder.mkdir(parents=True)
                 for file, content in files.items():
                     (folder / file).write_bytes(content)
-            (Path(here) / TABLE).write_text(json.dumps(table, indent=1))
+            (Path(here) / TABLE).write_text(json.dumps(table, indent=1), encoding="utf-8")
             self._client.log_artifacts(run.info.run_id, here)
         self._client.set_terminated(run.info.run_id)
         return run

@@ -72,7 +72,7 @@ class Runner:
             all_tags |= {RANGE_START: first, RANGE_END: last}
         started = time.perf_counter()
         # dbt prints its progress; the caller's standard output belongs to the answer.
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             result = self._defs.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
                 partition_key=first if first == last else None,

@@ -115,7 +115,7 @@ def behind(file: Path, folder: Path) -> tuple[str, str] | None:
             present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
     except sqlite3.Error:
         present = {"unknown"}
-    texts = [path.read_text() for path in folder.glob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     # With and without annotations, in either quote: Dagster's files, MLflow's and ours differ in that.
     named, before = (
         {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}

@@ -154,15 +154,15 @@ def _start_mosquitto(
     # Made private before anything is in it: the password is in plain text until it is hashed.
     passwords.touch(mode=0o600)
     names = [(address.username, address.password), *((each.username, each.password) for each in clients)]
-    passwords.write_text("".join(f"{username}:{password}\n" for username, password in names))
+    passwords.write_text("".join(f"{username}:{password}\n" for username, password in names), encoding="utf-8")
     # Hashed in place by its own tool: the format differs between releases of Mosquitto.
     subprocess.run([str(hasher), "-U", str(passwords)], check=True, capture_output=True)
     configuration = folder / "mosquitto.conf"
     rights = folder / "rights" if clients else None
     if rights is not None:
-        rights.write_text("\n".join(rights_lines(clients, everything=address.username)) + "\n")
+        rights.write_text("\n".join(rights_lines(clients, everything=address.username)) + "\n", encoding="utf-8")
     lines = mosquitto_lines(address, passwords, is_root=os.geteuid() == 0, rights=rights, certificate=certificate)
-    configuration.write_text("\n".join(lines) + "\n")
+    configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
     log = folder / "mosquitto.log"
 
     def begin() -> subprocess.Popen[bytes]:

@@ -1,6 +1,7 @@
 """Words from outside (names, notes, messages) where people read them: a terminal, a log, a Markdown page. Pure."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
@@ -9,6 +10,31 @@ from collections.abc import Iterable
 _REFERENCES = {mark: f"&#{ord(mark)};" for mark in "&<>|\\`*_~[]!"}
 # GitHub's Markdown makes links of bare addresses too.
 _ADDRESS = re.compile(r"(?i)(://|www\.|@|mailto:|javascript:|data:)")
+
+# What people read as the same where a terminal has no better: as written in a mail of plain characters.
+_SPELLED = {
+    **dict.fromkeys("−–—‐‑‒⁻", "-"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’‚′", "'"),
+    **dict.fromkeys("─━═┄┈", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝", "+"),
+    **dict.fromkeys("█▓▒░■▪", "#"), **dict.fromkeys("•·∙●", "*"), **dict.fromkeys("✓✔", "ok"),
+    **dict.fromkeys("✗✘", "x"),
+    "Σ": "Sum", "√": "sqrt", "Δ": "Delta", "σ": "sigma", "ρ": "rho", "β": "beta", "μ": "u", "µ": "u", "→": "->",
+    "←": "<-", "↔": "<->", "⇒": "=>", "↑": "^", "↓": "v", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+/-",
+    "×": "x", "÷": "/", "…": "...", "°": "deg ", "€": "EUR", "£": "GBP", "¥": "JPY", "§": "section ", "½": "1/2",
+    "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "þ": "th", "ı": "i",
+}  # fmt: skip
+
+
+def spelled(text: str) -> str:
+    """The text in plain characters (ASCII), for a terminal that lacks those it has: `Σ ≤ 5 €` is `Sum <= 5 EUR`."""
+    return "".join(mark if mark.isascii() else _spelled_mark(mark) for mark in text)
+
+
+def _spelled_mark(mark: str) -> str:
+    if mark in _SPELLED:
+        return _SPELLED[mark]
+    # An accent goes and its letter stays, a raised digit comes down; of another script its code, which is unique.
+    plain = "".join(part for part in unicodedata.normalize("NFKD", mark) if part.isascii())
+    return plain or ("" if unicodedata.combining(mark) else mark.encode("unicode_escape").decode())
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.text import one_line, printable
+from orchestration.cli.terminal import as_shown, is_unicode
 from orchestration.views.plain_answer import EXIT_CODES, plain
 
 # Rich wants some number for a file: wide enough that no ordinary row wraps.
@@ -137,8 +138,10 @@ def finding_lines(findings: Iterable[Finding], indent: str = "  ") -> list[str]:
 def show(answer: Answer, *, is_json: bool) -> None:
     """Print an answer on standard output: one JSON document, or table and text."""
     if is_json:
-        # No NaN: JSON has none, and a reader of another language would refuse the whole document.
-        sys.stdout.write(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=False) + "\n")
+        # No NaN: JSON has none, and a reader of another language would refuse the whole document. What a stream lacks
+        # is escaped as JSON does it: a program gets the text itself, not how a person would read it.
+        is_ascii = not is_unicode(sys.stdout)
+        sys.stdout.write(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=is_ascii) + "\n")
         return
     sys.stdout.write(
         "".join(_tabular(part, answer) if isinstance(part, Table) else f"{printable(part)}\n" for part in answer.parts)
@@ -149,7 +152,7 @@ def show(answer: Answer, *, is_json: bool) -> None:
 
 def _tabular(table: Table, answer: Answer) -> str:
     """A table as text: columns aligned, those of numbers to the right, as wide as the terminal or as it needs."""
-    cells = [[one_line(cell) for cell in row] for row in table.cells(answer.result)]
+    cells = [[as_shown(one_line(cell), sys.stdout) for cell in row] for row in table.cells(answer.result)]
     if not cells:
         empty = table.empty or ("" if answer.text else "nothing to show")
         return f"{printable(empty)}\n" if empty else ""
@@ -165,11 +168,11 @@ def _tabular(table: Table, answer: Answer) -> str:
     if not is_terminal:
         # A file has no width: nothing may be cut, least of all a figure's id.
         console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
-    are_numbers = _are_numbers(cells)
-    widths = _widths(table.columns, cells, are_numbers, console.width)
+    are_numbers, titles = _are_numbers(cells), [as_shown(title, sys.stdout) for title in table.columns]
+    widths = _widths(titles, cells, are_numbers, console.width)
     columns = [
         Column(Text(title, justify="right" if is_number else "left"), overflow="fold", width=width)
-        for title, is_number, width in zip(table.columns, are_numbers, widths, strict=True)
+        for title, is_number, width in zip(titles, are_numbers, widths, strict=True)
     ]
     printed = RichTable(*columns, box=None, pad_edge=False)
     for row in cells:

@@ -14,6 +14,7 @@ import typer
 from orchestration.cli.answer import BUG, CHECK_FAILED, DONE, written
 from orchestration.cli.frame import COMMANDS, Command, explain
 from orchestration.cli.glance import glanced
+from orchestration.cli.terminal import spell_for_terminals
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
@@ -173,6 +174,7 @@ def _commands(name: str) -> list[Command]:
 
 def main() -> None:
     """Entry point of `meterloom`."""
+    spell_for_terminals()
     try:
         _run()
         leave(DONE)

@@ -2,6 +2,7 @@
 goes to the project's log file.
 """
 
+import codecs
 import io
 import logging
 import os
@@ -15,7 +16,7 @@ import typer
 
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
-from data_quality.contracts.text import printable
+from data_quality.contracts.text import printable, spelled
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -24,6 +25,48 @@ LOG = "logs/commands.log"
 # Begun anew then; the one before is kept.
 MOST_BYTES = 5_000_000
 A_SECOND = 4
+# How a stream spells what its encoding lacks; and ASCII by a name under which Typer does not take it for a mistake that
+# UTF-8 mends.
+READABLE, PLAIN = "meterloom-readable", "meterloom_plain"
+
+
+def spell_for_terminals() -> None:
+    """From now on no print fails for its characters: those that a terminal lacks are spelled in others."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not is_unicode(stream):
+            is_plain = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=PLAIN if is_plain else stream.encoding, errors=READABLE)
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """It has every character there is."""
+    return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
+
+
+def as_shown(text: str, stream: TextIO) -> str:
+    """The text as the stream will show it: as wide as that, where columns are to stand below each other."""
+    encoding = stream.encoding or "utf-8"
+    return text if is_unicode(stream) else text.encode(encoding, READABLE).decode(encoding)
+
+
+def _readable(fault: UnicodeError) -> tuple[str, int]:
+    if not isinstance(fault, UnicodeEncodeError):
+        raise fault
+    return spelled(fault.object[fault.start : fault.end]), fault.end
+
+
+_ASCII = codecs.lookup("ascii")
+_PLAIN_CODEC = codecs.CodecInfo(
+    _ASCII.encode,
+    _ASCII.decode,
+    _ASCII.streamreader,
+    _ASCII.streamwriter,
+    _ASCII.incrementalencoder,
+    _ASCII.incrementaldecoder,
+    name=PLAIN,
+)
+codecs.register_error(READABLE, _readable)
+codecs.register(lambda name: _PLAIN_CODEC if name == PLAIN else None)
 
 
 class Terminal:
@@ -138,7 +181,7 @@ class _LogFile(io.TextIOBase):
 
     def _opened(self) -> TextIO:
         if not (self._folder / SETTINGS_FILE).is_file():
-            return Path(os.devnull).open("w")
+            return Path(os.devnull).open("w", encoding="utf-8")
         try:
             path = load_project(self._folder, os.environ).data_dir / LOG
             # As everything of a project: nobody else's.
@@ -149,4 +192,4 @@ class _LogFile(io.TextIOBase):
             return path.open("a", encoding="utf-8", buffering=1)
         except (MeterloomError, OSError):
             # A mistake in the settings, or a folder that cannot be written: the command has its own sentence for it.
-            return Path(os.devnull).open("w")
+            return Path(os.devnull).open("w", encoding="utf-8")

@@ -181,7 +181,7 @@ def summary(
     plan = project.plans.latest("home")
     if plan is not None:
         path = project.project.reports_dir / f"plan_{plan.plan_id}.json"
-        path.write_text(plan.model_dump_json(indent=1))
+        path.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
         artifacts.append({"kind": "plan", "path": str(path)})
     return {
         "artifacts": artifacts,

@@ -17,13 +17,13 @@ def write_instance(project: Project) -> Path:
     home = project.data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     name = "postgres" if project.settings.database.of("dagster") else "sqlite"
-    text = (TEMPLATES / f"{name}.yaml").read_text() + (TEMPLATES / "common.yaml").read_text()
+    text = "".join((TEMPLATES / each).read_text(encoding="utf-8") for each in (f"{name}.yaml", "common.yaml"))
     text = text.replace("HOME", str(home))
     target = home / "dagster.yaml"
     # Untouched where nothing changed: processes that run may be reading it.
-    if not target.exists() or target.read_text() != text:
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
         temporary = home / ".dagster.yaml.tmp"
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
     return home
 

@@ -89,7 +89,7 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
                 # First of all: a parse that breaks off must not leave the mark of the one before.
                 mark.unlink(missing_ok=True)
                 _write_manifest(target, state_dir=state_dir, folder=folder)
-                mark.write_text(wanted)
+                mark.write_text(wanted, encoding="utf-8")
     return manifest
 
 
@@ -142,7 +142,7 @@ def compiled_texts(folder: str) -> dict[str, str]:
     target = WarehouseTarget(duckdb_file=state_dir / "definition.duckdb")
     words = ["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"]
     _invoke(words, target=target, state_dir=state_dir, manifest=None)
-    nodes = json.loads((state_dir / target.name / "manifest.json").read_text())["nodes"]
+    nodes = json.loads((state_dir / target.name / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     target.duckdb_file.unlink(missing_ok=True)
     database = target.duckdb_file.stem
     return {".sql": definition_of(nodes, database).text, ".json": full_build_of(nodes, database).model_dump_json()}
@@ -261,7 +261,7 @@ def _write_manifest(target: WarehouseTarget, *, state_dir: Path, folder: Path) -
 
 
 def _is_current(manifest: Path, mark: Path, wanted: str) -> bool:
-    return manifest.exists() and mark.exists() and mark.read_text() == wanted
+    return manifest.exists() and mark.exists() and mark.read_text(encoding="utf-8") == wanted
 
 
 def _outcome(row: Any) -> NodeOutcome:

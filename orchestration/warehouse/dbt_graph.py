@@ -30,7 +30,7 @@ def dbt_graph(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> DbtGra
     made = translated(manifest, made_of=made_of)
     # Other processes read it at any time: the rename shows them the old or the new one, never half of it.
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(made.model_dump_json())
+    temporary.write_text(made.model_dump_json(), encoding="utf-8")
     temporary.replace(path)
     return made
 

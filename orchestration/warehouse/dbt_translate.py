@@ -62,7 +62,7 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
 
 def translated(manifest: Path, *, made_of: str) -> DbtGraph:
     """Assets and checks of every stage; a stage is a dbt tag, and a test belongs to the stage of its model."""
-    nodes = json.loads(manifest.read_text())
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))
     promises = {each["name"]: promised(each["test_metadata"]["kwargs"]) for each in _tests(nodes)}
     stages = {}
     for name in STAGES:

@@ -37,7 +37,7 @@ def keep(data_dir: Path, made: MadeMarts) -> None:
     path = data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    unfinished.write_text(made.model_dump_json())
+    unfinished.write_text(made.model_dump_json(), encoding="utf-8")
     unfinished.replace(path)
 
 

@@ -78,7 +78,7 @@ def is_built(folder: Path) -> bool:
 def seconds_to_build(project: OpenProject) -> float:
     """What a build takes: as long as the last one, where there was one."""
     last = sorted(project.project.as_of_dir.glob(f"*/{SECONDS}"), key=lambda path: path.stat().st_mtime)
-    return float(last[-1].read_text()) if last else 20.0
+    return float(last[-1].read_text(encoding="utf-8")) if last else 20.0
 
 
 def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, folder: Path) -> None:
@@ -105,7 +105,7 @@ def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, fol
             raise OurFault(outcome.why)
         made = Path(unfinished) / "marts"
         publish_marts(target, made, tuple(MARTS))
-        (made / SECONDS).write_text(f"{time.perf_counter() - began_s:.1f}")
+        (made / SECONDS).write_text(f"{time.perf_counter() - began_s:.1f}", encoding="utf-8")
         # Somebody else may have been as far before us, and theirs are the same.
         with suppress(OSError):
             made.rename(folder)

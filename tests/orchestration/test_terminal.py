@@ -1,16 +1,22 @@
 """While a command works a person sees our lines alone, and on a terminal how far it is."""
 
+import ast
 import io
+import json
 import logging
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from data_quality.contracts.text import spelled
 from orchestration.cli.frame import Call, Shared
 from orchestration.cli.main import build_app
 from orchestration.cli.terminal import LOG, Terminal
+from tests.conftest import ROOT
 
 
 class Screen(io.StringIO):
@@ -83,3 +89,63 @@ def test_a_terminal_shows_one_line_with_the_part_and_the_time_and_elsewhere_each
     assert "a warning [that] stays" in said
     # The line itself is taken away.
     assert said.rstrip("\n").endswith("\x1b[2K") or "\x1b[2K" in said[-40:]
+
+
+ROOMS = ("assets", "controls", "data_quality", "ml", "orchestration", "reports")
+# Latin-1 has ä and no Σ; the C locale of a bare machine has neither.
+POOR = {
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "ascii": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+def modules() -> list[Path]:
+    """Every module of ours."""
+    return [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+
+
+def test_every_sign_of_our_own_texts_is_spelled_readably_and_of_a_name_nothing_is_lost() -> None:
+    signs = {sign for path in modules() for sign in path.read_text(encoding="utf-8") if not sign.isascii()}
+    unreadable = {sign for sign in signs if "\\" in spelled(sign) or not spelled(sign).isascii()}
+    assert unreadable == set()
+    assert spelled("Σ ≤ 5 − 3 → ½ € … Zähler №1") == "Sum <= 5 - 3 -> 1/2 EUR ... Zahler No1"
+    assert spelled("計") == "\\u8a08"
+
+
+@pytest.mark.parametrize("encoding", POOR)
+def test_a_terminal_that_lacks_our_signs_is_shown_readable_ones_and_a_program_the_text_itself(
+    encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "m.csv").write_text(
+        "timestamp,Σ → Ä [kWh]\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,1\n", encoding="utf-8"
+    )
+
+    def said(*words: str) -> tuple[int, str, str]:
+        script = [str(Path(sys.executable).with_name("meterloom")), *words]
+        done = subprocess.run(
+            script, cwd=tmp_path, env={**os.environ, **POOR[encoding]}, capture_output=True, check=False
+        )
+        return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+    code, text, error = said("sniff", "m.csv")
+    assert (code, error) == (0, "")
+    assert {"latin-1": "Sum -> Ä", "ascii": "Sum -> A"}[encoding] in text
+    code, text, _ = said("sniff", "m.csv", "--json")
+    assert "Σ → Ä" in json.dumps(json.loads(text), ensure_ascii=False)
+    for words in (("--help",), ("sniff", "--help")):
+        code, text, error = said(*words)
+        assert (code, error, "\\u" in text) == (0, "", False)
+
+
+def test_no_file_is_read_or_written_in_whatever_encoding_the_machine_prefers() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("read_text", "write_text")
+        and len(node.args) <= (node.func.attr == "write_text")
+        and not any(each.arg == "encoding" for each in node.keywords)
+    ]
+    assert found == []

@@ -64,7 +64,7 @@ def read_built(marts_dir: Path, stage: str) -> Built:
 @lru_cache(maxsize=4)
 def _built(path: Path, _mark: str) -> Built:
     """What the file says as long as it is the same: it names thousands of sites, and every look asks for it."""
-    return Built.model_validate_json(path.read_text())
+    return Built.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def write_built(marts_dir: Path, stage: str, built: Built) -> None:
@@ -80,7 +80,7 @@ def write_note(folder: Path, run_id: str, stage: str, note: BuildNote) -> None:
 def take_note(folder: Path, run_id: str, stage: str) -> BuildNote | None:
     """The word that this run's build left; None where it built nothing."""
     path = folder / f"{run_id}_{stage}.json"
-    return BuildNote.model_validate_json(path.read_text()) if path.exists() else None
+    return BuildNote.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def drop_note(folder: Path, run_id: str, stage: str) -> None:
@@ -92,5 +92,5 @@ def _write(path: Path, content: Model) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Half a mark would count as none, and everything would be built again.
     unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(content.model_dump_json())
+    unfinished.write_text(content.model_dump_json(), encoding="utf-8")
     unfinished.replace(path)

@@ -47,7 +47,7 @@ def told_to_others(project: Project, address: BrokerAddress, listener: Client) -
 def broker_of_up(project: Project) -> BrokerAddress | None:
     """The address for a listener; None where `meterloom up` does not run, or was killed with its broker."""
     try:
-        address = BrokerAddress.model_validate_json(_file(project).read_text())
+        address = BrokerAddress.model_validate_json(_file(project).read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None
     return address if is_listening(address.port) else None

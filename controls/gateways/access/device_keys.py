@@ -92,7 +92,7 @@ def find_device_key(folder: Path, device_id: str) -> DeviceKey | None:
             mend=f"chmod 600 {path}",
         )
     try:
-        return DeviceKey(bytes.fromhex(path.read_text().strip()))
+        return DeviceKey(bytes.fromhex(path.read_text(encoding="utf-8").strip()))
     # Without its cause, which quotes the digits.
     except (ValueError, BadInput):
         raise BadInput(

@@ -56,7 +56,7 @@ def _packages() -> dict[str, str]:
         return item("packages", "ok", "installed without a lock file")
     wrong = []
     for name, wanted, marker in re.findall(
-        r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)( ;[^\\]*)?", LOCK.read_text(), re.M
+        r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)( ;[^\\]*)?", LOCK.read_text(encoding="utf-8"), re.M
     ):
         # For other systems or Pythons: not installed here, and not missed.
         if marker:
