@@ -87,6 +87,7 @@ class OpenProject:
         from reports.again.figure_sources import Sources
 
         folder = self.project.data_dir / "definitions"
+        keeps = keeps and self.store.read_only is None
         definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process())
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 

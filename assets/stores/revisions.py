@@ -82,6 +82,14 @@ def migrate(engine: sa.Engine) -> None:
         logger.warning("the store of revision %s was migrated to %s%s", found.present, steps, kept)
 
 
+def expect_newest(engine: sa.Engine) -> None:
+    """Raises Unreachable for a store that must be migrated first, where it cannot be written."""
+    if not _is_newest(engine) and ((found := standing(engine)).steps or found.refusal):
+        said = f"the store {engine.url.database} is of revision {found.present} and cannot be written, so it cannot be "
+        said += "migrated to be read: run any command where it can be written first"
+        raise Unreachable(found.refusal or said)
+
+
 def _is_newest(engine: sa.Engine) -> bool:
     """Whether the store says that it is of the newest revision. Without Alembic, which is 12 MB in every process that
     opens a store, for most of which there is nothing to do.

@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.revisions import migrate
+from assets.stores.read_only import ReadOnlyFile, cannot_be_written, cannot_write
+from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
 from assets.stores.unreachable import reaching
 from data_quality.contracts.database import address_of
@@ -32,6 +33,7 @@ class Store:
     trust: what trust.py has read of the seals so far. anchors: where what is sealed is noted outside of the store too
     (anchors.py); None: nowhere. ledger: its name, once it was asked for. pauses_s: before each further try to connect
     to a server.
+    read_only: the file, where it cannot be written: then every transaction that might is refused by the folder's name.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Store:
         public_keys: Mapping[str, str] | None = None,
         *,
         pauses_s: tuple[float, ...] = PAUSES_S,
+        read_only: ReadOnlyFile | None = None,
     ) -> None:
         self.engine = engine
+        self.read_only = read_only
         self._pauses_s = pauses_s if engine.dialect.name == "postgresql" else ()
         self.public_keys = public_keys
         self.trust: Any = None
@@ -58,6 +62,8 @@ class Store:
         if shared is not None:
             yield shared
             return
+        if self.read_only is not None:
+            raise cannot_write(self.read_only.path.parent)
         with reaching(self._url), self._connect() as connection, connection.begin():
             # What this transaction seals, for the signature under it; the driver's connection outlives it.
             connection.info["sealed"] = []
@@ -103,6 +109,8 @@ class Store:
             options["isolation_level"] = "REPEATABLE READ"
         with reaching(self._url), self._connect().execution_options(**options) as connection:
             yield connection
+            if self.read_only is not None:
+                self.read_only.expect_unchanged()
 
     @property
     def place(self) -> str:
@@ -114,6 +122,8 @@ class Store:
         if self.anchors is not None:
             self.anchors.close()
         self.engine.dispose()
+        if self.read_only is not None:
+            self.read_only.close()
 
     def _connect(self) -> sa.Connection:
         # Only the connection is tried again, never a statement: nobody knows how far its first try came. SQLite waits
@@ -138,7 +148,10 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     store = connect_store(url, public_keys)
     try:
         with reaching(str(store.engine.url)):
-            migrate(store.engine)
+            if store.read_only is None:
+                migrate(store.engine)
+            else:
+                expect_newest(store.engine)
     # An interrupt among them: an open handle would keep SQLite's locks and its -wal file.
     except BaseException:
         store.close()
@@ -152,7 +165,10 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, wit
     within_s: how long PostgreSQL may take for an answer, seconds; later it is Unreachable, without a second try.
     """
     if url.startswith("sqlite:///") and not url.endswith(":memory:"):
-        _private(Path(url.removeprefix("sqlite:///")))
+        file = Path(url.removeprefix("sqlite:///"))
+        if cannot_be_written(file):
+            return _read_only(ReadOnlyFile(file), public_keys)
+        _private(file)
     # A server that was restarted leaves dead connections in the pool: they are replaced, not handed out.
     # A file leaves none.
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
@@ -164,6 +180,12 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, wit
 
         sa.event.listen(engine, "do_connect", connector(within_s))
     return Store(engine, public_keys, pauses_s=PAUSES_S if within_s is None else ())
+
+
+def _read_only(file: ReadOnlyFile, public_keys: Mapping[str, str] | None) -> Store:
+    engine = sa.create_engine(f"sqlite:///{file.path}", creator=file.connect)
+    sa.event.listen(engine, "begin", _sqlite_begin)
+    return Store(engine, public_keys, pauses_s=(), read_only=file)
 
 
 def _private(file: Path) -> None:

@@ -26,7 +26,7 @@ from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from data_quality.contracts.work.beside import call
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
-from orchestration.warehouse.dbt_folder import state_folder
+from orchestration.warehouse.user_cache import state_folder
 
 T = TypeVar("T")
 

@@ -24,6 +24,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Site
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import fingerprint, full_build
+from orchestration.warehouse.user_cache import user_cache
 
 # Seconds that the build took, beside the marts.
 SECONDS = "seconds.txt"
@@ -51,7 +52,14 @@ def past_folder(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime
         told += [site.site_id, str(entries[site.site_id]), site_sha256(site), factors, versions]
     name = known[0].site_id if len(known) == 1 else f"{len(known)}_sites"
     digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
-    return project.project.as_of_dir / f"{name}-{max(entries.values())}-{digest}"
+    return _home(project) / f"{name}-{max(entries.values())}-{digest}"
+
+
+def _home(project: OpenProject) -> Path:
+    """The folder of all views; of a project that cannot be written one of the user's own."""
+    if project.store.read_only is None:
+        return project.project.as_of_dir
+    return user_cache("marts", project.project.root)
 
 
 def marts_as_of(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime) -> Path:
@@ -77,7 +85,7 @@ def is_built(folder: Path) -> bool:
 
 def seconds_to_build(project: OpenProject) -> float:
     """What a build takes: as long as the last one, where there was one."""
-    last = sorted(project.project.as_of_dir.glob(f"*/{SECONDS}"), key=lambda path: path.stat().st_mtime)
+    last = sorted(_home(project).glob(f"*/{SECONDS}"), key=lambda path: path.stat().st_mtime)
     return float(last[-1].read_text(encoding="utf-8")) if last else 20.0
 
 
@@ -90,7 +98,7 @@ def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, fol
     from ml.baselines.life.fit_site import expected_of_site
 
     began_s = time.perf_counter()
-    folder.parent.mkdir(exist_ok=True)
+    folder.parent.mkdir(exist_ok=True, parents=True, mode=0o700)
     lake, store = project.lake, project.baselines
     known = {site.site_id: site for site in sites if lake.span(site.site_id, as_of_utc=as_of_utc) is not None}
     days = [expected_of_site(site, lake=lake, store=store, as_of_utc=as_of_utc) for site in known.values()]

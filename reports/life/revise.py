@@ -59,15 +59,7 @@ def store_revision(
         keep_site_version(reports.store, site, site_sha256(site), clock)
     # Most revisions are their report's first: that guess is stored as it is, any other number is built again.
     first = build(1)
-    draft = RevisionDraft(
-        report_id=first.report_id,
-        name=first.name,
-        site_id=first.site_id,
-        period=first.period,
-        status=first.status,
-        content_sha256=content_sha256(first),
-        as_of_utc=first.as_of_utc,
-    )
+    draft = _draft(first)
     made = {1: first}
     # One at a time: a list of KPIs may have a hundred thousand figures.
     del first
@@ -83,6 +75,28 @@ def store_revision(
         return made[number], True
     made.clear()
     return stored_content(reports, draft.report_id, number), False
+
+
+def unstored(build: Callable[[int], ReportContent], reports: ReportStore) -> ReportContent:
+    """What `store_revision` would return, of a store that cannot be written: the stored one where it says the same."""
+    first = build(1)
+    draft = _draft(first)
+    number, is_new = reports.next_number(draft)
+    if not is_new:
+        return stored_content(reports, draft.report_id, number)
+    return first if number == 1 else build(number)
+
+
+def _draft(content: ReportContent) -> RevisionDraft:
+    return RevisionDraft(
+        report_id=content.report_id,
+        name=content.name,
+        site_id=content.site_id,
+        period=content.period,
+        status=content.status,
+        content_sha256=content_sha256(content),
+        as_of_utc=content.as_of_utc,
+    )
 
 
 def stored_content(reports: ReportStore, report_id: str, revision: int) -> ReportContent:

@@ -83,10 +83,9 @@ class ReportStore:
         without one; empty: nobody is named. Returns (number, is_new).
         """
         with self.store.together(), site_transaction(self.store, draft.site_id) as connection:
-            last = _REVISIONS.newest(self.store, "revision", "content_sha256", report_id=draft.report_id)
-            if last is not None and last["content_sha256"] == draft.content_sha256:
-                return int(last["revision"]), False
-            number = 1 if last is None else int(last["revision"]) + 1
+            number, is_new = self.next_number(draft)
+            if not is_new:
+                return number, False
             # Inside the transaction: the number is known only here, and ids of figures are made of it.
             content, figures = stamp(number)
             row = draft.model_dump() | {"revision": number, "content": content}
@@ -97,6 +96,13 @@ class ReportStore:
                 made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
                 append_row(connection, report_makers, **made, recorded_at_utc=recorded_at)
         return number, True
+
+    def next_number(self, draft: RevisionDraft) -> tuple[int, bool]:
+        """The number that `add_revision` would give it now, and whether it would be a new one."""
+        last = _REVISIONS.newest(self.store, "revision", "content_sha256", report_id=draft.report_id)
+        if last is not None and last["content_sha256"] == draft.content_sha256:
+            return int(last["revision"]), False
+        return (1 if last is None else int(last["revision"]) + 1), True
 
     def _add_figures(
         self,

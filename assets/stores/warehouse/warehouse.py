@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import Field
 
+from assets.stores.read_only import cannot_be_written
 from assets.stores.unreachable import reaching
 from assets.stores.warehouse import warehouse_postgres
 from assets.stores.warehouse.marts import MARTS, date_column, mart_file, mart_path, write_mart
@@ -292,11 +293,13 @@ def duckdb_session(
 ) -> Iterator["duckdb.DuckDBPyConnection"]:
     """A connection to the warehouse's file, in UTC, that is nobody else's, also where the file is held open.
 
-    may_discard: a damaged file is thrown away. Raises Unreachable.
+    may_discard: a damaged file is thrown away. One that cannot be written is opened to be read. Raises Unreachable.
     """
     import duckdb
 
     config: dict[str, Any] = dict(CLOSED)
+    if cannot_be_written(file):
+        read_only, may_discard = True, False
     try:
         # DuckDB refuses a thread that asks a connection while another's question is on its way.
         with _HOLDING:

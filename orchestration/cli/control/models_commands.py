@@ -27,7 +27,8 @@ def models_list(
 ) -> Answer:
     """List every registered version with its alias, target, scores and digest."""
     tracker = _tracker(call)
-    return Answer({"models": _lines(tracker, [name] if name else tracker.names())}, MODELS)
+    names = ([name] if name else tracker.names()) if tracker.is_begun else []
+    return Answer({"models": _lines(tracker, names)}, MODELS)
 
 
 @command("models promote", takes=ACTS, example='home/main --as anna --reason "a month of shadow"')

@@ -13,13 +13,13 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnySiteOption, PeriodOption, PortfolioOption
+from orchestration.cli.reports.kept_figures import keep_figures
 from orchestration.cli.reports.kpi_table import kpi_tables
 from orchestration.cli.reports.marts_then import marts_then
 from orchestration.views.kpi_row import row_of
 from reports.content.lists.kpi_list import Grain, kpi_list
 from reports.content.lists.kpi_portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_outside
-from reports.life.revise import store_revision
 from reports.report_content import ReportContent
 
 KPIS = Table(
@@ -91,5 +91,4 @@ def stored(
             scope=scope,
         )
 
-    content, _ = store_revision(build, call.project.reports, call.clock, site=site)
-    return content
+    return keep_figures(call, build, site)

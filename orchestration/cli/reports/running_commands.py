@@ -14,10 +14,10 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import SiteOption
+from orchestration.cli.reports.kept_figures import keep_figures
 from orchestration.cli.reports.marts_then import marts_then
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.content.lists.running_list import running_list
-from reports.life.revise import store_revision
 from reports.report_content import ReportContent
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words
@@ -58,7 +58,7 @@ def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) 
             site, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
         )
 
-    content, _ = store_revision(build, call.project.reports, call.clock, site=site)
+    content = keep_figures(call, build, site)
     return {figure.kpi: figure.figure_id for figure in content.figures}
 
 

@@ -1,4 +1,6 @@
-"""Where dbt keeps what it parsed and compiled: beside its models in a checkout, in the user's cache where installed."""
+"""Folders for what can be made anew and may not lie where it belongs: dbt's own files of an installed package, marts of
+a project that cannot be written. They are in the user's cache.
+"""
 
 import hashlib
 import os
@@ -14,10 +16,15 @@ def state_folder(project_dir: Path) -> Path:
     if (project_dir.parent / "pyproject.toml").is_file() and os.access(project_dir, os.W_OK):
         return project_dir / "target"
     # One for each installation: two releases would take each other's files away.
-    name = f"dbt-{hashlib.sha256(str(project_dir).encode()).hexdigest()[:12]}"
+    return user_cache("dbt", project_dir)
+
+
+def user_cache(kind: str, of: Path) -> Path:
+    """A folder of this user for what is made of another folder; nothing is made yet."""
     caches = _caches()
     # Where none can be written, whoever writes says so, by the first one's name.
-    return next(filter(_is_ours, caches), caches[0]) / name
+    home = next(filter(_is_ours, caches), caches[0])
+    return home / f"{kind}-{hashlib.sha256(str(of.resolve()).encode()).hexdigest()[:12]}"
 
 
 def _is_ours(folder: Path) -> bool:
