@@ -1,7 +1,7 @@
 """May this report be published? Pure: content and what is known about it in, reasons against it out; none means yes."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_quality.contracts.errors import BadInput
@@ -21,19 +21,6 @@ def refuse_future(period: Period, known_at_utc: datetime, *, name: str) -> None:
             reason="future_period",
             mend="ask for a period that has begun",
         )
-
-
-def refuse_outside(period: Period, readings: tuple[date, date] | None, *, name: str) -> None:
-    """What is computed of readings needs a period that has some. readings: first and last day; None: there are none,
-    and another sentence says so. Raises BadInput.
-    """
-    if readings is None or (period.start <= readings[1] and readings[0] < period.end):
-        return
-    raise BadInput(
-        f"{name} of {period.label or period.start} has no readings: they run from {readings[0]} to {readings[1]} (UTC)",
-        reason="no_readings",
-        mend="ask for a period within, or ingest files of this one",
-    )
 
 
 def period_not_over(period: Period, known_at_utc: datetime) -> list[Finding]:

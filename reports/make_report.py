@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from assets.kpi.claims.mv_savings import project_of
+from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
@@ -24,6 +25,7 @@ from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.life import with_life
 from reports.gates import refuse_future
 from reports.life.revise import store_revision
+from reports.readings_gate import refuse_without_readings
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
@@ -91,6 +93,7 @@ def make_report(
     )
     check_period(template, period, project)
     refuse_future(period, known_at, name=f"report {template.template!r}")
+    refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
     datasets = make_datasets(given, datasets_of(template))
 
     def build(revision: int) -> ReportContent:
@@ -100,6 +103,17 @@ def make_report(
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
     return MadeReport(content=shown, is_new=is_new, files=files)
+
+
+def refuse_empty(
+    template: ReportTemplate, lake: Lake, site: Site, period: Period, *, as_of_utc: datetime | None = None
+) -> None:
+    """Raises BadInput for a period without readings. Not of bills, which may be older than the first reading; that a
+    month between others was not read is what the report of data quality is about.
+    """
+    if "bills" not in template.needs:
+        name, is_quality = f"report {template.template!r}", template.template == "data_quality"
+        refuse_without_readings(lake, site, period, name=name, as_of_utc=as_of_utc, may_be_gap=is_quality)
 
 
 def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:

@@ -125,6 +125,15 @@ MISTAKES = (
     Mistake("Grams of carbon for kilograms", "init other --site grams.yaml", "kgco2e_per_kwh"),
     Mistake("A key of the site file is misspelt", "init other --site misspelt.yaml", "did you mean"),
     Mistake("A meter below one that there is not", "init other --site parent.yaml", "is not of this site"),
+    Mistake("A report after the last reading", "report enpi_quarter --site plant --period 2025-Q2", "no readings"),
+    Mistake("A draft from a file that is not there", "init other --from metres.csv", "metres.csv: no such file"),
+    Mistake("A project is there already", "init .", "is a project already"),
+    Mistake("A list is not closed", "init other --site unclosed.yaml", "close it with ]"),
+    Mistake("A line is indented with a tab", "init other --site tab.yaml", "indent with blanks"),
+    Mistake("A value with a colon", "init other --site colon.yaml", "in quotes"),
+    Mistake("An id with capitals and blanks", "init other --site capitals.yaml", "did you mean 'my_plant'?"),
+    Mistake("A unit is misspelt", "init other --site unit.yaml", "did you mean 'count'?"),
+    Mistake("A carrier is misspelt", "init other --site carrier.yaml", "did you mean 'electricity'?"),
 )
 
 
@@ -168,6 +177,12 @@ def write_files(folder: Path) -> None:
         "bill.csv": BILL,
         "grams.yaml": yaml.safe_dump(site | {"factors": [site["factors"][0] | {"kgco2e_per_kwh": 363.0}]}),
         "misspelt.yaml": yaml.safe_dump(site, sort_keys=False).replace("currency:", "curency:"),
+        "unclosed.yaml": "site_id: plant\nforecast_targets: [main\nname: Plant\n",
+        "tab.yaml": "site_id: plant\n\tname: Plant\n",
+        "colon.yaml": "site_id: plant\nname: Plant: North\n",
+        "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
+        "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
+        "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
         "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
     }
     for name, text in texts.items():

@@ -15,6 +15,7 @@ from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import ScenarioSet
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import sentence_of
 
 P = TypeVar("P", bound=Part)
 _SAID = {
@@ -110,7 +111,7 @@ def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping
     first = error.errors()[0]
     named = (keys.get(str(part), str(part)) for part in first["loc"])
     key = ".".join([*place, *(part for part in named if part)])
-    said = _SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
+    said = _SAID.get(first["type"], sentence_of(first))
     # A sentence of the problem's own begins with a name that the file may not have.
     name, _, rest = said.partition(" ")
     said = f"{keys.get(name, name)} {rest}" if first["type"] == "value_error" else said

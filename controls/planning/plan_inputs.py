@@ -23,6 +23,7 @@ from data_quality.contracts.control.plan import FORECAST_FROM, DeviceFigures, Pl
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
@@ -232,7 +233,7 @@ def _figures(
             figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
         except ValidationError as error:
             # Each figure may be one, and two of them still contradict.
-            said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            said = sentence_of(error.errors()[0])
             raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))

@@ -4,11 +4,12 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
 
 # The settlement period of Europe's power markets, and a divisor of all longer intervals that meters send.
 CANONICAL_MINUTES = 15
@@ -86,6 +87,7 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
             file=file,
             line=line,
             reason="wrong_zone",
+            mend=did_you_mean(name, sorted(available_timezones())),
         ) from error
 
 

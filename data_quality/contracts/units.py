@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
 
 # One nano-unit: nine decimals survive Float64 and DECIMAL(18,9) alike, so sums are exact in every engine (ADR 0001).
 QUANTUM_DECIMALS = 9
@@ -98,6 +99,9 @@ UNITS: dict[str, Unit] = {
     )
 }
 
+# What people write; these are not taken, only proposed: a code has one spelling.
+_SPELLINGS = {"°c": "degc", "c": "degc", "celsius": "degc", "°f": "degf", "%": "percent", "pcs": "count", "litre": "l"}
+
 # Units that the lake holds; every other is converted on the way in.
 CANONICAL_UNITS = tuple(sorted({unit.canonical for unit in UNITS.values()}))
 
@@ -106,12 +110,9 @@ def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
     """The unit of that name, any letter case. Raises BadInput naming the allowed units."""
     found = UNITS.get(code.strip().lower().replace("³", "3"))
     if found is None:
-        raise BadInput(
-            f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}",
-            file=file,
-            line=line,
-            reason="unknown_unit",
-        )
+        near = did_you_mean(_SPELLINGS.get(code.strip().lower(), code), list(UNITS))
+        said = f"unknown unit {code!r}" if near else f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}"
+        raise BadInput(said, file=file, line=line, reason="unknown_unit", mend=near)
     return found
 
 

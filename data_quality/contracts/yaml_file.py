@@ -10,9 +10,11 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import implicit_resolvers
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import value_in_words, yaml_in_words
 
 M = TypeVar("M", bound=BaseModel)
 # Tag, pattern and first signs of what is no text in YAML 1.2.
@@ -51,6 +53,21 @@ class BadConfiguration(BadInput):
         )
 
 
+def problems_of(fault: BadInput) -> list[Problem]:
+    """Every mistake that a refusal is about."""
+    if isinstance(fault, BadConfiguration):
+        return fault.problems
+    return [Problem(file=fault.file, line=fault.line, column=fault.column, message=fault.message, mend=fault.mend)]
+
+
+def refuse_all(faults: Sequence[BadInput]) -> None:
+    """Raises the fault, or one that lists all of them; nothing where there is none."""
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise BadConfiguration([problem for fault in faults for problem in problems_of(fault)])
+
+
 def text_of(path: Path) -> str:
     """The text of a file that may be a configuration. Raises BadInput."""
     if path.is_dir():
@@ -79,7 +96,13 @@ def load_yaml(path: Path) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        problem = Problem(file=str(path), line=line, column=column, message=f"not valid YAML: {error.problem}")
+        said, mend = yaml_in_words(str(error.problem))
+        problem = Problem(file=str(path), line=line, column=column, message=f"not valid YAML: {said}", mend=mend)
+        raise BadConfiguration([problem]) from error
+    except ReaderError as error:
+        line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
+        said = f"not valid YAML: a control character ({error.character!r})"
+        problem = Problem(file=str(path), line=line, column=column, message=said, mend="delete it")
         raise BadConfiguration([problem]) from error
     except RecursionError as error:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep") from error
@@ -283,19 +306,20 @@ def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, 
     location = tuple(fault["loc"])
     line, column = place_of(document, location)
     name = ".".join(str(part) for part in location)
-    message, mend = fault["msg"].removeprefix("Value error, "), ""
+    message, mend = value_in_words(fault)
     if fault["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
         message = f"unknown key {name!r}"
         close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         mend = f"did you mean {close[0]!r}?" if close else f"allowed here: {', '.join(allowed)}"
     elif fault["type"] == "missing":
-        message = f"key {name!r} is missing"
+        message, mend = f"key {name!r} is missing", ""
     elif name:
         given = fault.get("input")
         is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80
         is_shown = is_short and not name.endswith(SECRET_ENDINGS)
-        message = f"{name}: {message}, got {fault['input']!r}" if is_shown else f"{name}: {message}"
+        is_shown = is_shown and repr(given) not in message
+        message = f"{name}: {message}, got {given!r}" if is_shown else f"{name}: {message}"
     return Problem(file=file, line=line, column=column, message=message, mend=mend)
 
 

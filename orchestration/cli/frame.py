@@ -20,6 +20,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
+from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, show
 from orchestration.cli.terminal import Terminal
 from orchestration.cli.usage import Lines, Page, page_with
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
+# Mistakes of one file that a refusal lists.
+MOST_PROBLEMS = 50
 
 
 # Which of the shared options a command heeds; it offers no others. --json and --debug are everywhere.
@@ -263,6 +266,11 @@ def explain(fault: Exception) -> int:
         code = UNREACHABLE if isinstance(fault, Unreachable) else BAD_INPUT
     elif not isinstance(fault, OurFault):
         text = f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"
+    if isinstance(fault, BadConfiguration) and len(fault.problems) > 1:
+        # All at once: who mends one by one runs as many times.
+        text = "\n".join(str(BadConfiguration([each])) for each in fault.problems[:MOST_PROBLEMS])
+        more = len(fault.problems) - MOST_PROBLEMS
+        text += f"\nand {more} more" if more > 0 else ""
     if isinstance(fault, BadInput) and fault.mend and fault.mend not in text:
         text += f" ({fault.mend})"
     typer.echo(printable(text), err=True)

@@ -98,6 +98,16 @@ class Terminal:
         progress, task = self._line = self._line or self._begun()
         progress.update(task, description=f"{text}, {part}" if part else text, completed=done, total=of)
 
+    def can_ask(self) -> bool:
+        """Whether a person sits there who sees a question and can answer it."""
+        return sys.stdin.isatty() and self.stream.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Yes or no; anything but yes is no."""
+        self.end()
+        typer.echo(f"{printable(question)} [y/N] ", file=self.stream, nl=False)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def end(self) -> None:
         """The work is done: its line goes, what was said stays."""
         if self._line is not None:

@@ -10,15 +10,9 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup
 
+from data_quality.contracts.model_faults import value_in_words
 from data_quality.contracts.text import printable
 
-# Typer passes on what pydantic says of a value; these say what was expected in words of the trade.
-_EXPECTED = {
-    "float_parsing": "a number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_parsing": "true or false",
-}
 # Why a command has not the one or the other of the shared options.
 _WHY_NOT = {
     "--project": "it reads the files that it is given and no project",
@@ -140,9 +134,9 @@ def _no_option(words: str, ctx: Any, option: str) -> str:
 def _expected(fault: typer.TyperException) -> str:
     cause = fault.__cause__
     if isinstance(cause, ValidationError):
-        first = cause.errors()[0]
-        if first["type"] in _EXPECTED:
-            return f"expected {_EXPECTED[first['type']]}, got {first['input']!r}"
+        message, _ = value_in_words(first := cause.errors()[0])
+        if message.startswith("expected "):
+            return f"{message}, got {first['input']!r}"
     # pydantic puts "Value error, " before the sentence of a validator.
     text = str(getattr(fault, "message", fault)).removeprefix("Value error, ").rstrip(".")
     given, of, choices = text.partition(" is not one of ")

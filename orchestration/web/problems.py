@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import sentence_of
 from orchestration.web.ask import Ask
 from orchestration.web.own_origin import Refused
 from orchestration.web.people.allowances import TooMany
@@ -186,6 +187,6 @@ def _plain(fault: HTTPException) -> Problem:
 def _errors(fault: RequestValidationError) -> tuple[dict[str, str], ...]:
     # What was expected and where, never what was sent: it may be a secret at the wrong place.
     return tuple(
-        {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "detail": _told(str(each["msg"]))[:200]}
+        {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "detail": _told(sentence_of(each))[:200]}
         for each in fault.errors()[:20]
     )

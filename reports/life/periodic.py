@@ -6,7 +6,7 @@ from pathlib import Path
 
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import BadInput, OurFault, RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.again.figure_sources import Sources
@@ -69,15 +69,27 @@ def make_reports_ending(
     maker: str = "",
     names: Mapping[str, str] | None = None,
 ) -> list[MadeReport]:
-    """Make, store and render them, as known now."""
+    """Make, store and render them, as known now. Raises RunFailed, once the others are made, naming those of a span
+    without readings.
+    """
     known_at = reports.known_at(clock)
     given = Given(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
     wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)))
-    return [
-        make_report(
-            name, site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
-            marts_dir=marts_dir, formats=formats, templates_dir=out_dir, run_versions=run_versions,
-            maker=maker, names=names,
-        )
-        for name, period in wanted
-    ]  # fmt: skip
+    made, refused = list[MadeReport](), list[BadInput]()
+    for name, period in wanted:
+        try:
+            made.append(
+                make_report(
+                    name, site, period, sources=sources, baselines=baselines, reports=reports, clock=clock,
+                    out_dir=out_dir, marts_dir=marts_dir, formats=formats, templates_dir=out_dir,
+                    run_versions=run_versions, maker=maker, names=names,
+                )
+            )  # fmt: skip
+        except BadInput as fault:
+            if fault.reason != "no_readings":
+                raise
+            refused.append(fault)
+    if refused:
+        # Behind the others: a quarter that nobody read is no reason against its year.
+        raise RunFailed("; ".join(map(str, refused)))
+    return made

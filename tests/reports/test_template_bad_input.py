@@ -256,3 +256,19 @@ def test_two_factors_of_one_day_make_no_inventory(make: MakeYear) -> None:
     year.site = site.model_copy(update={"factors": (*site.factors, twice)})
     with pytest.raises(BadInput, match="both hold on 2025-02-01"):
         year.report("ghg_inventory", "2025-Q1")
+
+
+def test_a_period_without_readings_is_refused_at_every_door_with_what_there_is(make: MakeYear, tmp_path: Path) -> None:
+    meters = [meter.meter_id for meter in year_world.year_site().meters]
+    lost = tuple((name, date(2025, 2, day)) for name in meters for day in range(1, 29))
+    year = make(rows=year_world.year_rows(APRIL, lost=lost))
+    said = r"site 'plant' has no readings of that period; they run from 20\d\d-\d\d-\d\d to 2025-\d\d-\d\d \(Europe"
+    for period in ("2025-02", "2025-Q4"):
+        with pytest.raises(BadInput, match=said) as caught:
+            make_one(year, "executive_summary", period, tmp_path)
+        assert ("with a gap in this period" in str(caught.value)) == (period != "2025-Q4")
+    assert year.world.reports.revisions("plant") == []
+    # That a month between others was not read is what this one says.
+    make_one(year, "data_quality", "2025-02", tmp_path)
+    with pytest.raises(BadInput, match=said):
+        make_one(year, "data_quality", "2025-Q4", tmp_path)

@@ -1,12 +1,15 @@
 """A site file is read whole or refused with the place of every fault."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from assets.sites.load_sites import load_people, load_site, load_sites, site_sha256
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import PATTERNS
 from data_quality.contracts.yaml_file import BadConfiguration
+from tests.conftest import ROOT
 
 PLANT = """\
 site_id: plant
@@ -34,7 +37,7 @@ seus:
 
 def write(folder: Path, text: str, name: str = "plant.yaml") -> Path:
     path = folder / name
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -54,7 +57,7 @@ FAULTS = {
     "unknown SEU driver": (("{driver_id: parts, just", "{driver_id: pats, just"), 20, "it has parts"),
     "duplicate meter": (("meter_id: pump", "meter_id: press"), 11, "stands twice: press"),
     "duplicate of a driver": (("driver_id: parts, unit", "driver_id: pump, unit"), 14, "stands twice: pump"),
-    "bad identifier": (("site_id: plant", "site_id: ../plant"), 1, "should match pattern"),
+    "bad identifier": (("site_id: plant", "site_id: ../plant"), 1, "expected lower-case letters, digits, - and _"),
     "unknown country": (("country: DE", "country: QQ"), 5, "no public-holiday calendar for country 'QQ'"),
     "unknown subdivision": (("subdivision: BW", "subdivision: XY"), 6, "known are Augsburg, BB"),
     "missing key": (("name: Plant\n", ""), 1, "key 'name' is missing"),
@@ -147,3 +150,47 @@ def test_people_have_known_roles_only(tmp_path: Path) -> None:
 def test_the_shipped_demo_sites_are_valid() -> None:
     folder = Path(__file__).parents[2] / "assets" / "sites" / "demo"
     assert set(load_sites(folder)) >= {"factory", "home"}
+
+
+# What a library would say of it, and what a person reads.
+WORDS = {
+    "a list that is not closed": (("[press]", "[press"), "a list that begins with [ is not closed"),
+    "a tab": (("    parent: main\n", "\tparent: main\n"), "a tab at the beginning of a line; indent with blanks"),
+    "a colon in a value": (("name: Plant\n", "name: Plant: North\n"), "a second ': ' in one value"),
+    "a sign that begins no value": (("name: Plant\n", "name: @Plant\n"), "a value cannot begin with @; put it in"),
+    "an alias of nothing": (("name: Plant\n", "name: *Plant\n"), "*Plant stands for a value that nothing names"),
+    "a key twice": (("name: Plant\n", "name: Plant\nname: Hall\n"), "key 'name' stands twice"),
+    "a control character": (("name: Plant\n", "name: Pl\x07ant\n"), "a control character (7); delete it"),
+    "an unclosed quote": (("name: Plant\n", "name: 'Plant\n"), "close"),
+    "a unit that is nearly one": (("unit: count", "unit: kWhh"), "unknown unit 'kWhh'; did you mean 'kwh'?"),
+    "a unit as people write it": (("unit: count", "unit: °C"), "did you mean 'degc'?"),
+    "a currency in small letters": (("currency: EUR", "currency: eur"), "did you mean 'EUR'?"),
+    "an id with blanks": (("site_id: plant", "site_id: My Plant"), "did you mean 'my_plant'?"),
+    "a zone that is nearly one": (("Europe/Berlin", "Europe/Berlim"), "did you mean 'Europe/Berlin'?"),
+    "a text for a list": (("meters: [press]", "meters: press"), "expected a list, as [a, b], got 'press'"),
+    "a list for a text": (("name: Plant\n", "name: [a]\n"), "name: expected a text"),
+}
+THEIRS = ("block end", "scalar", "token", "should", "pattern", "valid string", "valid tuple", "<", "alias '")
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_mistake_is_said_in_our_words_and_not_in_those_of_a_library(tmp_path: Path, name: str) -> None:
+    (old, new), sentence = WORDS[name]
+    assert old in PLANT
+    with pytest.raises(BadConfiguration) as caught:
+        load_site(write(tmp_path, PLANT.replace(old, new, 1)))
+    said = str(caught.value).removeprefix(str(tmp_path))
+    assert sentence in said
+    assert caught.value.problems[0].line > 0
+    assert not [word for word in THEIRS if word in said], said
+
+
+def test_every_pattern_of_a_contract_has_its_description() -> None:
+    found = {
+        pattern
+        for room in ("data_quality", "assets", "controls", "reports")
+        for path in (ROOT / room).rglob("*.py")
+        for pattern in re.findall(r'pattern=r"(.+?)"[,)]', path.read_text(encoding="utf-8"))
+    }
+    assert found - set(PATTERNS) == set()
+    assert len(found) > 10

@@ -10,6 +10,7 @@ from assets.carbon.files.table_rows import Row, read_table
 from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import TRUTHS, Basis, Factor, FactorSet, GwpSet, QualityCriteria
+from data_quality.contracts.model_faults import sentence_of
 
 _OUTSIDE = ("0", "outside", "outside of scopes", "biogenic")
 
@@ -109,8 +110,7 @@ def _factor(row: Row) -> Factor:
     try:
         return Factor(**values)
     except ValidationError as fault:
-        message = str(fault.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise row.bad(message, reason="bad_factor") from fault
+        raise row.bad(sentence_of(fault.errors()[0]), reason="bad_factor") from fault
 
 
 def read_criteria(row: Row) -> QualityCriteria:

@@ -81,7 +81,7 @@ class SiteDraft:
             self._add_stated(path, report.channels)
         else:
             message = report.message or "no readings, no times: expected a meter, weather or tariff file"
-            raise BadInput(message.removeprefix(f"{path}: "), file="" if report.message else str(path))
+            raise BadInput(message, file="" if str(path) in message else str(path))
 
     def add_tariff(self, path: Path, tariff: Tariff) -> None:
         """A tariff that was handed over."""

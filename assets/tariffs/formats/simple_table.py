@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
 
 KEYS = frozenset(
     {
@@ -74,6 +75,4 @@ def _tariff(code: str, row: Mapping[str, Any], file: str) -> Tariff:
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
-        raise BadInput(
-            f"tariff {code}: {where}: {fault['msg'].removeprefix('Value error, ')}", file=file, reason="bad_tariff"
-        ) from error
+        raise BadInput(f"tariff {code}: {where}: {sentence_of(fault)}", file=file, reason="bad_tariff") from error

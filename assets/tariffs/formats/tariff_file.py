@@ -10,6 +10,7 @@ from assets.tariffs.formats.simple_table import is_simple_table, read_simple_tab
 from assets.tariffs.formats.urdb import is_urdb, read_urdb
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.yaml_file import load_yaml, place_of, validate_document
 
 
@@ -56,7 +57,7 @@ def _tariffs(document: Any, path: Path) -> tuple[Tariff, ...]:
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"])
-            message = f"URDB rate: {where}: {fault['msg'].removeprefix('Value error, ')}"
+            message = f"URDB rate: {where}: {sentence_of(fault)}"
             raise BadInput(message, file=file, reason="bad_tariff") from error
     if is_simple_table(document):
         return tuple(read_simple_table(document, file=file).values())

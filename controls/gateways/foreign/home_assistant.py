@@ -16,6 +16,7 @@ from controls.templates.load_templates import Template
 from controls.templates.mqtt_topics import WHOLE
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import sentence_of
 
 PREFIX = "homeassistant"
 _LONG = {
@@ -94,7 +95,7 @@ def template_of(kind: str, object_id: str, config: dict[str, Any], *, safe_defau
         return Template.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(f"{object_id}: {first['msg'].removeprefix('Value error, ')}", reason="bad_discovery") from error
+        raise BadInput(f"{object_id}: {sentence_of(first)}", reason="bad_discovery") from error
 
 
 def discover(address: BrokerAddress, *, prefix: str = PREFIX, wait_s: float = 1.0) -> tuple[Announced, ...]:

@@ -17,6 +17,7 @@ from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.site_file.site import Asset
 
 # By name: the variables of a problem (Linear), or the numbers that they got. Mostly one entry a step.
@@ -375,5 +376,5 @@ def params_of(model: type[M], asset: Asset, site_id: str) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(["params", *(str(part) for part in first["loc"])])
-        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {first['msg'].removeprefix('Value error, ')}"
+        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {sentence_of(first)}"
         raise BadInput(message, reason="bad_asset") from error

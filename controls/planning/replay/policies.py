@@ -25,6 +25,7 @@ from controls.planning.replay.right_inputs import cut_from, governed_by, with_ac
 from data_quality.contracts.control.goals import Objective, Preset
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model_faults import sentence_of
 
 # By how much more is asked for, to see what a kWh at the end of the day would have cost.
 _MORE = 0.1
@@ -231,7 +232,7 @@ def _by_preset(judged: Judged, preset: Preset) -> PolicyRun | Finding:
         try:
             objective = Objective.model_validate({**case.objective.model_dump(), "preset": preset})
         except ValidationError as error:
-            return Finding(code="no_objective", message=error.errors()[0]["msg"].removeprefix("Value error, "))
+            return Finding(code="no_objective", message=sentence_of(error.errors()[0]))
         if "carbon" in measures_wanted(objective) and case.carbon_kgco2e_per_kwh is None:
             return Finding(code="no_objective", message="the plans of the day do not know the carbon of a kWh")
         return case.model_copy(update={"objective": objective})

@@ -19,7 +19,7 @@ def _known_unit(code: str) -> str:
     try:
         return unit_of(code).code
     except BadInput as fault:
-        raise ValueError(str(fault)) from fault
+        raise ValueError(fault.message) from fault
 
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]

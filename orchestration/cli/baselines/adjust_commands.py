@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import Answer, Table, filled
@@ -95,8 +96,7 @@ def proposal(**fields: Any) -> Adjustment:
         first = fault.errors()[0]
         where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
         is_empty = first["type"] == "string_too_short"
-        # pydantic puts "Value error, " before the sentence of a validator of ours.
-        message = "expected a text, got nothing" if is_empty else str(first["msg"]).removeprefix("Value error, ")
+        message = "expected a text, got nothing" if is_empty else sentence_of(first)
         raise BadInput(f"{f'--{where}: ' if where else ''}{message}", reason="bad_adjustment") from fault
 
 

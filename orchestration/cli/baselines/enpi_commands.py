@@ -20,8 +20,9 @@ from reports.again.claims import against_use, claim_of
 from reports.again.figure_sources import Sources, seu_of
 from reports.assess import assess_seu
 from reports.enpi_life import TREND_YEARS, alerts_for, trend
-from reports.gates import refuse_future, refuse_outside
+from reports.gates import refuse_future
 from reports.make_report import baselines_in_force
+from reports.readings_gate import refuse_without_readings
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _A
         version = project.baselines.get(name, number, as_of_utc=as_of)
     span = parse_period(period, known.time_zone)
     refuse_future(span, as_of, name="enpi")
-    refuse_outside(span, project.lake.span(known.site_id, as_of_utc=as_of), name="enpi")
+    refuse_without_readings(project.lake, known, span, name="enpi", as_of_utc=as_of)
     return _Asked(known, use, span, as_of, call.sources, version)
 
 

@@ -1,6 +1,7 @@
 """`meterloom check`: every mistake of the configuration with file, line, column and mend."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,8 +9,10 @@ import typer
 from assets.sites.load_sites import load_people, load_site
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
-from data_quality.contracts.yaml_file import BadConfiguration, Problem
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, problems_of
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import PROJECT, Call, command
 
@@ -28,11 +31,32 @@ def configuration_problems(call: Call) -> list[Problem]:
         found.append(Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here"))
     for path in [*site_files, project.people_file]:
         try:
-            load_people(path) if path == project.people_file else load_site(path)
-        except BadConfiguration as fault:
-            found += fault.problems
+            if path == project.people_file:
+                load_people(path)
+            else:
+                found += _unknown_devices(path, load_site(path))
         except BadInput as fault:
-            found.append(Problem(file=fault.file, line=fault.line, column=fault.column, message=fault.message))
+            found += problems_of(fault)
+    return found
+
+
+def _unknown_devices(path: Path, site: Site) -> list[Problem]:
+    """Assets of a kind that no plan knows, or with a template that there is not: plans and agents would refuse them."""
+    if not site.assets:
+        return []
+    from controls.optimiser.devices.kinds import KINDS, PASSIVE
+    from controls.templates.load_templates import template_names
+
+    document, found = load_yaml(path), []
+    known = {"kind": sorted({*KINDS, *PASSIVE}), "template": sorted(template_names())}
+    for number, asset in enumerate(site.assets):
+        for key, names in known.items():
+            value = getattr(asset, key)
+            if value and value not in names:
+                line, column = place_of(document, ("assets", number, key))
+                message = f"asset {asset.asset_id!r}: unknown {key} {value!r}; expected {', '.join(names)}"
+                mend = did_you_mean(value, names)
+                found.append(Problem(file=str(path), line=line, column=column, message=message, mend=mend))
     return found
 
 

@@ -15,8 +15,10 @@ from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import SystemClock, zone
+from data_quality.contracts.yaml_file import refuse_all
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import STATELESS, Call, command
+from orchestration.cli.terminal import Terminal
 
 STARTER = Path(__file__).parents[2] / "starter"
 # Endings of files that hold a tariff and no readings.
@@ -24,11 +26,19 @@ _TARIFFS = (".yaml", ".yml", ".json")
 
 
 def make_project(folder: Path, site_file: Path | None = None) -> Path:
-    """Write settings, people, one site and a landing folder; existing files stay as they are. Returns the site file."""
+    """Write settings, people, one site and a landing folder; settings and people that are there stay as they are.
+    Returns the site file. Raises BadInput where the site is there already.
+    """
     # Read before anything is made: a wrong file must not leave half a project behind.
     source = site_file or STARTER / "site.yaml"
     site_id = load_site(source).site_id
+    _expect_new(folder / "sites" / f"{site_id}.yaml")
     return _made(folder, site_id, source.read_bytes())
+
+
+def _expect_new(target: Path) -> None:
+    if target.exists():
+        raise BadInput("is there already; take another folder, or move it away", file=str(target), reason="exists")
 
 
 def _made(folder: Path, site_id: str, site_text: bytes) -> Path:
@@ -57,17 +67,21 @@ def draft_project(folder: Path, files: Sequence[Path], *, tz: str | None) -> Pat
 
     site_id = re.sub(r"[^a-z0-9_-]+", "_", folder.resolve().name.lower()).strip("_-")[:60] or "my_site"
     target = folder / "sites" / f"{site_id}.yaml"
-    if target.exists():
-        raise BadInput("is there already; take another folder, or move it away", file=str(target), reason="exists")
+    _expect_new(target)
     if tz is not None:
         zone(tz)
     draft = SiteDraft(time_zone=tz or "", now_utc=SystemClock().now_utc())
+    wrong: list[BadInput] = []
     for path in files:
-        if path.suffix.lower() in _TARIFFS:
-            for tariff in read_tariffs(path):
-                draft.add_tariff(path, tariff)
-        else:
-            draft.add_file(path)
+        try:
+            if path.suffix.lower() in _TARIFFS:
+                for tariff in read_tariffs(path):
+                    draft.add_tariff(path, tariff)
+            else:
+                draft.add_file(path)
+        except BadInput as fault:
+            wrong.append(fault)
+    refuse_all(wrong)
     if not draft.meters:
         raise BadInput("none of these files has a meter's readings; expected at least one that has", reason="no_meter")
     country = country_of(tz) if tz else ""
@@ -96,11 +110,15 @@ def init(
         list[Path] | None, typer.Option("--from", help="Draft the site from these: meters, weather, tariffs.")
     ] = None,
     tz: Annotated[str | None, typer.Option("--tz", help="The site's zone, as Europe/Berlin; no file says it.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Add the site to a project that is there, without asking.")
+    ] = False,
 ) -> Answer:
     """Make a project folder with one commented site file: a template, your own, or one drafted from your files."""
     files = [*(of_files or []), *(more or [])]
     if (more and not of_files) or (files and site is not None):
         raise BadInput("files to draft from follow --from, and --site is given without them", reason="bad_arguments")
+    _expect_consent(call.terminal, folder, is_given=yes)
     if not files:
         target = make_project(folder, site)
         text = f"made {folder}; edit {target}, then: meterloom ingest FILE --site {target.stem} --project {folder}"
@@ -113,6 +131,20 @@ def init(
     then = ["meterloom", "ingest", *readings, "--site", target.stem, "--project", str(folder)]
     lines.append(f"then: {shlex.join(then)}")
     return Answer({"path": folder, "site_file": target, "questions": questions}, text="\n".join(lines))
+
+
+def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None:
+    """A project that is there gets one more site only where somebody says so. Raises BadInput."""
+    if is_given or not (folder / SETTINGS_FILE).exists():
+        return
+    sites = ", ".join(sorted(path.stem for path in (folder / "sites").glob("*.yaml"))) or "no site file"
+    what = f"{folder} is a project already ({sites})"
+    if not terminal.can_ask():
+        raise BadInput(
+            f"{what}; nothing was changed", reason="exists", mend="name another folder, or add a site to it with --yes"
+        )
+    if not terminal.ask(f"{what}. Add a site to it? Its files stay as they are."):
+        raise BadInput("nothing was changed", reason="exists")
 
 
 def _questions(site_file: Path) -> list[dict[str, Any]]:

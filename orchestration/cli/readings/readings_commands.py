@@ -12,6 +12,7 @@ from assets.readings.ingest.edits import EDITOR, edit_reading, stream_named
 from assets.stores.ledgers.meter_events import MeterEventStore
 from assets.stores.ledgers.reading_edits import edits
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.reading_edit import ReadingEdit
 from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.site_file.site import Site
@@ -237,8 +238,7 @@ def _model(kind: Any, body: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        # pydantic puts these words before the sentence of a validator of ours.
-        message = str(first["msg"]).removeprefix("Value error, ")
+        message = sentence_of(first)
         raise BadInput(f"{where}: {message}" if where else message, reason="bad_request") from error
 
 

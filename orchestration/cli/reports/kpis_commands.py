@@ -19,7 +19,8 @@ from orchestration.cli.reports.marts_then import marts_then
 from orchestration.views.kpi_row import row_of
 from reports.content.lists.kpi_list import Grain, kpi_list
 from reports.content.lists.kpi_portfolio import kpi_portfolio
-from reports.gates import refuse_future, refuse_outside
+from reports.gates import refuse_future
+from reports.readings_gate import refuse_without_readings
 from reports.report_content import ReportContent
 
 KPIS = Table(
@@ -54,7 +55,7 @@ def kpis(
     # Told before the marts are made fresh, which may take minutes.
     refuse_future(span, call.project.reports.known_at(call.clock), name="kpis")
     if known is not None:
-        refuse_outside(span, call.project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name="kpis")
+        refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
     marts_dir, as_of_utc = marts_then(call, asked, site or "all sites")
     content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
     figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]

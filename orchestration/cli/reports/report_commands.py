@@ -13,8 +13,8 @@ from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
-from reports.gates import publishable, refuse_future, refuse_outside
-from reports.make_report import MadeReport, make_report, refuse_unknown, subject_project
+from reports.gates import publishable, refuse_future
+from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_project
 from reports.render.render_json import figure_rows
 
 LIST = "templates"
@@ -64,9 +64,8 @@ def report(
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
-    # Bills may be older than the first reading: what they are made again from is told line by line.
-    if "bills" not in load_template(name, project.project.reports_dir).needs:
-        refuse_outside(span, project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name=f"report {name!r}")
+    template = load_template(name, project.project.reports_dir)
+    refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
     if call.as_of_utc is None:
         call.doing(f"{site}: looking for what changed", is_brief=True)
         freshen_marts(project, clock=call.clock, doing=call.doing)
