@@ -1,11 +1,17 @@
 """Was anything read in the period? Who asks for figures of one without readings is told what there is."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+import polars as pl
 
 from assets.stores.lake.lake import Lake
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
+
+# No interval that a meter file brings is longer: two months of a bill.
+LONGEST = timedelta(days=62)
 
 
 def refuse_without_readings(
@@ -16,8 +22,7 @@ def refuse_without_readings(
     name: of what was asked for. as_of_utc: as known then. may_be_gap: a gap between readings is no refusal.
     """
     meters = [meter.meter_id for meter in site.meters if not meter.is_virtual]
-    span = {"start_utc": period.start_utc, "end_utc": period.end_utc, "as_of_utc": as_of_utc}
-    if lake.has_reading(site.site_id, meters, **span):  # type: ignore[arg-type]  # of one kind each
+    if _has_reading(lake, site.site_id, meters, period, as_of_utc):
         return
     known = lake if as_of_utc is None else Lake(lake.root, lake.store, known_at_utc=as_of_utc, kept=lake.kept)
     spans = [each for meter_id, each in known.stream_spans(site.site_id).items() if meter_id in meters]
@@ -42,3 +47,15 @@ def refuse_without_readings(
         reason="no_readings",
         mend="ask for a period within, or ingest files of this one",
     )
+
+
+def _has_reading(lake: Lake, site_id: str, meters: Sequence[str], period: Period, as_of_utc: datetime | None) -> bool:
+    """Whether any of these meters was read within the period, by an interval that may begin before it."""
+    first_utc, after_utc = period.start_utc, period.end_utc
+    entries = lake.manifest(site_id, start_utc=first_utc - LONGEST, end_utc=after_utc, as_of_utc=as_of_utc)
+    if not entries:
+        return False
+    start = pl.col("interval_start_utc")
+    touches = (start < after_utc) & (start + pl.duration(minutes=pl.col("interval_minutes")) > first_utc)
+    rows = pl.scan_parquet(lake.files(entries), hive_partitioning=False)
+    return not rows.filter(touches & pl.col("meter_id").is_in(meters)).select("meter_id").head(1).collect().is_empty()

@@ -33,8 +33,6 @@ from data_quality.contracts.time import Clock
 
 KEY = list(ORDER)
 RULES_VERSION = "1"
-# No interval that a meter file brings is longer: two months of a bill.
-LONGEST = timedelta(days=62)
 _MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 
 
@@ -432,26 +430,6 @@ class Lake:
         first_last = sa.func.min(day).label("first"), sa.func.max(day).label("last")
         [found] = self.store.rows(query.order_by(None).with_only_columns(*first_last, maintain_column_froms=True))
         return None if found["first"] is None else (found["first"], found["last"])
-
-    def has_reading(
-        self,
-        site_id: str,
-        meters: Sequence[str],
-        *,
-        start_utc: datetime,
-        end_utc: datetime,
-        as_of_utc: datetime | None = None,
-    ) -> bool:
-        """Whether any of these meters was read within the span, by an interval that may begin before it."""
-        entries = self.manifest(site_id, start_utc=start_utc - LONGEST, end_utc=end_utc, as_of_utc=as_of_utc)
-        if not entries:
-            return False
-        start = pl.col("interval_start_utc")
-        touches = (start < end_utc) & (start + pl.duration(minutes=pl.col("interval_minutes")) > start_utc)
-        rows = pl.scan_parquet(self.files(entries), hive_partitioning=False)
-        return (
-            not rows.filter(touches & pl.col("meter_id").is_in(meters)).select("meter_id").head(1).collect().is_empty()
-        )
 
     def stream_spans(self, site_id: str) -> dict[str, tuple[datetime, datetime]]:
         """Start of the first and end of the last reading (UTC) of each meter and driver that has any."""
