@@ -25,7 +25,8 @@ YEAR, QUARTER, LAST, END = date(2024, 1, 1), date(2025, 1, 1), date(2025, 3, 1),
 REPORT = "enpi_quarter/works/2025-Q1"
 # Everything else is made again from these: marts, warehouse, the histories of Dagster and MLflow.
 KEPT = (
-    "meterloom.yaml", "people.yaml", "sites", "keys", "known", "var/lake", "var/store.db", "var/definitions", "var/anchors",
+    "meterloom.yaml", "people.yaml", "sites", "keys", "known",
+    "var/lake", "var/store.db", "var/definitions", "var/anchors",
 )  # fmt: skip
 
 SITE = """\
