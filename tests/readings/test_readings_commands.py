@@ -51,7 +51,7 @@ AT = ("--at", "2025-01-01T00:00")
         ((*EDIT, *AT, "--reason", "read again"), "add --as PERSON"),
         ((*EDIT, *AT, "--reason", "read again", "--as", "nobody"), "unknown person 'nobody'"),
         ((*EDIT, *AT, "--reason", "read again", "--as", "me"), "has not the role 'engineer'"),
-        ((*EDIT, *AT, "--reason", " ", "--as", "colleague"), "reason: String should have at least 3 characters"),
+        ((*EDIT, *AT, "--reason", " ", "--as", "colleague"), "reason: expected a text of 3 or more characters"),
         ((*EDIT, "--reason", "read again", "--as", "colleague"), "give --at, or --from and --to"),
         (
             (*EDIT, "--from", "2025-01-01T00:00", "--reason", "read again", "--as", "colleague"),
@@ -115,7 +115,7 @@ def test_an_event_is_recorded_applied_listed_and_withdrawn(project: Path) -> Non
     [
         (("--kind", "multiplier_change", "--at", "2025-01-01T01:30"), "needs multiplier_old and multiplier_new"),
         (("--kind", "exchange", "--at", "2025-03-30T01:30"), "Europe/London has that time not at all"),
-        (("--kind", "exchange", "--at", "2025-01-01T01:30", "--final", "-5"), "greater than or equal to 0"),
+        (("--kind", "exchange", "--at", "2025-01-01T01:30", "--final", "-5"), "final_read: expected 0 or more"),
         (("--kind", "exchange", "--at", "2025-01-01T01:30", "--multiplier", "20"), "expected a number, got ''"),
         (("--kind", "exchange", "--at", "2025-01-01T01:30", "--meter", "outdoor_degc"), "events happen to meters"),
     ],

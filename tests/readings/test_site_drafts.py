@@ -160,5 +160,5 @@ def test_nothing_is_overwritten_and_a_wrong_file_leaves_nothing_behind(files: li
     before = (folder / "sites" / "p.yaml").read_text()
     again = run("init", folder, "--from", files[1])
     assert again.exit_code == 2
-    assert "there already" in again.stderr
+    assert "is a project already" in again.stderr
     assert (folder / "sites" / "p.yaml").read_text() == before

@@ -89,7 +89,7 @@ def test_every_text_of_the_package_has_its_german_or_stays_english() -> None:
             "has no fact 'colour'",
         ),
         ("value: site.consumption_kwh}\n", "value: site.cost, scale: [site.power]}\n", 11, "has no measure 'power'"),
-        ("periods: [quarter]", "periods: [quarter]\nlanguage: english", 6, "pattern"),
+        ("periods: [quarter]", "periods: [quarter]\nlanguage: english", 6, "expected two lower-case letters"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, was: str, now: str, line: int, words: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from assets.stores.audit import bad_content
 from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
 from assets.stores.schema.tables_baselines import promotions
-from assets.stores.schema.tables_bills import notifications, tariff_overrides
+from assets.stores.schema.tables_bills import tariff_overrides
+from assets.stores.schema.tables_jobs import job_outcomes
 from assets.stores.schema.tables_reports import site_versions
 from assets.stores.seals import head_of
 from assets.stores.transactions import Store, open_store, recorded_at_now
@@ -32,7 +33,7 @@ class Override(Model):
 
 
 OVERRIDES = AppendOnly(tariff_overrides, fields_of(Override), order=("id",), is_proven=True)
-TOLD = AppendOnly(notifications, dict)
+TOLD = AppendOnly(job_outcomes, dict)
 DECIDED = AppendOnly(promotions, dict, order=("id",))
 
 
@@ -112,7 +113,7 @@ def test_a_thing_is_added_once_and_a_second_time_moves_no_clock(store: Store) ->
 def test_a_sealed_table_gets_its_seal_and_a_log_none(store: Store) -> None:
     with store.begin() as connection:
         before = head_of(connection)
-    told = {"event_id": "e", "site_id": "home", "kind": "k", "subject": "s", "message": "m", "facts": {}}
+    told = {"site_id": "home", "job": "j", "outcome": "o", "sentence": "s", "run_id": "r", "ended_utc": NOW}
     TOLD.add(store, CLOCK, told)
     with store.begin() as connection:
         assert head_of(connection) == before

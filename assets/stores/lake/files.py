@@ -4,12 +4,13 @@ Whoever reads, reads `root / key`.
 """
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.stores.whole_file import appear_whole, sync_folder, write_whole
+from assets.stores.whole_file import appear_whole, sync_folder, whole_file
 from data_quality.contracts.errors import OurFault
 
 
@@ -86,7 +87,10 @@ class FileStore:
         """Write a small file in place of what stands there. Raises OSError, Unreachable."""
         # Readings are their owner's alone.
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(self.root / key, content)
+        path = self.root / key
+        # Two processes may note at once: each under a name of its own.
+        with whole_file(path, unfinished=path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")) as part:
+            part.write_bytes(content)
 
     def noted(self, key: str) -> bytes | None:
         """What `note` wrote last; None where nothing stands there. Raises OSError, Unreachable."""

@@ -39,7 +39,7 @@ def token_in(file: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
             made.write(secrets.token_urlsafe(24))
-    return file.read_text().strip()
+    return file.read_text(encoding="ascii").strip()
 
 
 class _Near(BaseHTTPRequestHandler):

@@ -60,13 +60,13 @@ class Passes:
     def dagster_url(self) -> str:
         """Where Dagster answers: where the last `meterloom up` put it, else by the settings."""
         with suppress(OSError):
-            return (self._folder / "dagster_url").read_text().strip()
+            return (self._folder / "dagster_url").read_text(encoding="utf-8").strip()
         return f"http://127.0.0.1:{self._server.dagster_port}"
 
     def note_dagster_url(self, url: str) -> None:
         """Note where Dagster answers from now on. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._folder / "dagster_url").write_text(url)
+        (self._folder / "dagster_url").write_text(url, encoding="utf-8")
 
     def _file(self, kind: str, secret: str) -> Path:
         return self._folder / kind / hashlib.sha256(secret.encode()).hexdigest()
@@ -86,4 +86,4 @@ class Passes:
 
 def _until(file: Path) -> datetime:
     """Raises OSError, ValueError."""
-    return datetime.fromisoformat(file.read_text()).astimezone(UTC)
+    return datetime.fromisoformat(file.read_text(encoding="utf-8")).astimezone(UTC)
