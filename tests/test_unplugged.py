@@ -12,6 +12,7 @@ from tests.test_layers import ROOMS, ROOT
 
 EVERYTHING = "*"
 _JOB = re.compile(r"^([a-z_0-9.]+):([a-z_]+)$")
+_CLASS = re.compile(r"\bmodule: (\S+)\s+class: (\w+)")
 _IMPORT = re.compile(r"\bfrom ([a-z_0-9.]+) import (\w+)")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # These change what a function is, not who calls it: every other decorator hands it to somebody (Dagster, typer, …).
@@ -27,8 +28,6 @@ class Place(NamedTuple):
 
 # Reached otherwise, with the reason. It never grows beyond ten.
 KNOWN = {
-    Place("orchestration.instance.event_log", "BatchedSqliteEventLog"): "named in instance/sqlite.yaml",
-    Place("orchestration.instance.one_scheduler", "OneScheduler"): "named in the instance's files",
     Place("controls.gateways.access.broker_rights", "foreign_client"): "for start_broker(clients=), of operations",
     Place("controls.gateways.charge_points.serve_ocpp", "ServedCharger"): "a device, as serve_modbus has",
     Place(
@@ -133,9 +132,12 @@ def product() -> dict[str, str]:
 
 
 def entries() -> set[Place]:
-    """What pyproject.toml makes commands of, and the modules that the command line then imports by name."""
-    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"].values()
-    return {Place(*text.split(":")) for text in found} | device_kinds()
+    """What pyproject.toml makes commands and entry points of, what Dagster's instance names, and kinds of device."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = [text for group in (project["scripts"], *project["entry-points"].values()) for text in group.values()]
+    files = (ROOT / "orchestration" / "instance").glob("*.yaml")
+    named = (Place(*each) for file in files for each in _CLASS.findall(file.read_text()))
+    return {Place(*text.split(":")) for text in found} | set(named) | device_kinds()
 
 
 def device_kinds() -> set[Place]:
