@@ -163,7 +163,7 @@ tariffs:
       - {period_id: all, price_per_kwh: 0.2}
 """
 WRONG = {
-    "negative factor": ("0.363", "-0.363", 14, "greater than or equal to 0"),
+    "negative factor": ("0.363", "-0.363", 14, "expected 0 or more, got -0.363"),
     "factor in grams": ("0.363", "363", 14, "Then write 0.363 (kilograms per kWh)"),
     "factor per MWh": ("kgco2e_per_kwh: 0.363", "kgco2e_per_mwh: 363", 14, "unknown key"),
     "no factor": ("kgco2e_per_kwh: 0.363", "kgco2e_per_kwh:", 14, "number"),
