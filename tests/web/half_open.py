@@ -32,6 +32,8 @@ FORM = (
     "Origin: http://127.0.0.1:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
 )
 PUSHED = "Authorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+# The door takes five bodies a second of one key.
+PAUSE_S = 0.3
 # What is sent, and then nothing; what is answered is not read.
 PAGES = {
     "nothing": "",
@@ -122,6 +124,7 @@ def read_s(port: int, path: str, cookie: str = "") -> float:
 
 def pushed_s(opened: Opened, key: str, minute: int) -> float:
     """How long a machine waits until its reading is kept."""
+    time.sleep(PAUSE_S)
     began_s = time.monotonic()
     answer = push(opened.url, key, [reading(15 * minute)])
     assert answer.status_code in (200, 202), answer.text
