@@ -195,7 +195,9 @@ class ReportLife(Model):
         told = [step.sentence(verb, locale) for verb, step in steps if step is not None]
         told = told or [page_word("nobody has reviewed it", locale)]
         if self.prepared is not None:
-            told.insert(0, page_word(f"prepared by {self.prepared.who}", locale))
+            # The maker of what a run made that neither a schedule nor a sensor asked for (reports/life/periodic.py).
+            who = "a Dagster run" if self.prepared.person_id == "run" else self.prepared.who
+            told.insert(0, page_word(f"prepared by {who}", locale))
         return f"{page_word(self.text, locale)}: {', '.join(told)}"
 
 

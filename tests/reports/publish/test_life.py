@@ -103,6 +103,9 @@ def test_a_published_revision_keeps_the_names_of_its_publication(desk: MakeDesk)
     assert (
         stage_of([], (), maker="ben", names=later).sentence() == "draft: prepared by Ben (ben), nobody has reviewed it"
     )
+    made_by_run = stage_of([], (), maker="run", names=later)
+    assert made_by_run.sentence() == "draft: prepared by a Dagster run, nobody has reviewed it"
+    assert "erstellt von einem Dagster-Lauf" in made_by_run.sentence("de")
     assert stage_of([], (), maker="gone", names=later).sentence() == "draft: prepared by gone, nobody has reviewed it"
     store.close()
 
