@@ -153,11 +153,11 @@ def _record(baseline: Baseline, fitted_by: str) -> ModelRecord:
     )
 
 
-def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion]) -> None:
+def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion], names: Mapping[str, str]) -> None:
     """Let the registry show how each version of one baseline stands; the alias goes to the approved one.
 
     Shown, never asked: the register of approvals is ours (assets/stores/ledgers/baselines.py). The same line twice
-    changes nothing. Raises Unreachable.
+    changes nothing. names: of people by their id. Raises Unreachable.
     """
     for version in line:
         if version.status is BaselineStatus.PROVISIONAL:
@@ -168,7 +168,7 @@ def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion]) -> None:
         if logged is None:
             continue
         tags = {"status": version.status.value, "approved_by": version.approved_by or ""}
-        tracker.describe(logged, approved_card(version), tags)
+        tracker.describe(logged, approved_card(version, names), tags)
         if version.status is BaselineStatus.APPROVED:
             tracker.set_alias(name, APPROVED, logged.version)
             # A model of another form has a name of its own, and only one leads.

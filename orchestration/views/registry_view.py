@@ -18,7 +18,7 @@ def show_in_registry(project: OpenProject, baseline_id: str) -> str:
     tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
     try:
         if tracker.is_begun:
-            show_approvals(tracker, line)
+            show_approvals(tracker, line, project.names)
     except Unreachable as fault:
         return f"it counts, but MLflow does not show it: {fault}"
     return ""

@@ -153,6 +153,9 @@ def version_of(logged: LoggedModel, made: Baseline, number: int, status: Baselin
     return version.model_copy(update=approval)
 
 
+NAMES = {"anna": "Anna Approver"}
+
+
 def test_the_registry_shows_what_a_baseline_models_and_who_approved_which_version(tracker: MlflowTracker) -> None:
     firsts, second = baseline({"intercept": 1.0, "production": 0.5}), baseline({"intercept": 2.0, "production": 0.4})
     firsts, second = (each.model_copy(update={"site_id": "shown"}) for each in (firsts, second))
@@ -160,24 +163,32 @@ def test_the_registry_shows_what_a_baseline_models_and_who_approved_which_versio
     logged = [log_baseline(tracker, each, fitted_by="ben") for each in (firsts, second, other)]
     name = "shown.line.enb.ols_daily"
 
-    show_approvals(tracker, [version_of(logged[0], firsts, 1, BaselineStatus.APPROVED)])
+    show_approvals(tracker, [version_of(logged[0], firsts, 1, BaselineStatus.APPROVED)], NAMES)
     line = [
         version_of(logged[0], firsts, 1, BaselineStatus.SUPERSEDED),
         version_of(logged[1], second, 2, BaselineStatus.APPROVED),
         version_of(logged[2], other, 3, BaselineStatus.PROVISIONAL),
     ]
     for _ in range(2):
-        show_approvals(tracker, line)
+        show_approvals(tracker, line, NAMES)
     assert (tracker.get_alias(name, APPROVED), tracker.get_alias(logged[2].name, APPROVED)) == (2, None)
     was, now = (tracker._client.get_model_version(name, number) for number in ("1", "2"))
-    assert was.description.startswith("**Superseded**: by anna on 2026-01-01 00:00 UTC; fitted by ben.")
-    named = ("**Approved**: by anna", "A whole year", "shown · line · ols_daily · 2024", "CV(RMSE)", "| production |")
+    assert was.description.startswith("**Superseded**: by Anna Approver (anna) on 2026-01-01 00:00 UTC; fitted by ben.")
+    named = (
+        "**Approved**: by Anna Approver (anna)",
+        "A whole year",
+        "shown · line · ols_daily · 2024",
+        "CV(RMSE)",
+        "| production |",
+    )
     assert [words for words in named if words not in now.description] == []
     assert (now.tags["status"], now.tags["approved_by"]) == ("approved", "anna")
     assert tracker._client.get_model_version(logged[2].name, "1").tags["status"] == "provisional"
 
     # An approval of the other form takes the alias along.
-    show_approvals(tracker, [line[1], version_of(logged[2], other, 3, BaselineStatus.APPROVED)][::-1][:1] + line[:1])
+    show_approvals(
+        tracker, [line[1], version_of(logged[2], other, 3, BaselineStatus.APPROVED)][::-1][:1] + line[:1], NAMES
+    )
     assert tracker.get_alias(logged[2].name, APPROVED) == 1
     assert tracker.get_alias(name, APPROVED) is None
 

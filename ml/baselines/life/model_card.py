@@ -1,8 +1,10 @@
 """What the registry shows of a baseline: a title, a card in words, and who approved it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
+from data_quality.contracts.people import person_text
 
 PURPOSES = {
     BaselineType.ENB: "The energy baseline of a use: reports hold its energy against it (ISO 50006).",
@@ -45,12 +47,15 @@ def card(baseline: Baseline) -> str:
     return "\n".join([lines[0], "", lines[1], "", *lines[2:], "", *table])
 
 
-def approved_card(version: BaselineVersion) -> str:
-    """The card of a version below its standing: approved or superseded, by whom, when and why."""
+def approved_card(version: BaselineVersion, names: Mapping[str, str]) -> str:
+    """The card of a version below its status: approved or superseded, by whom, when and why. names: by person id."""
     if version.approved_at_utc is None:
         return card(version.baseline)
-    standing = (
-        f"**{version.status.value.capitalize()}**: by {version.approved_by} on "
-        f"{version.approved_at_utc:%Y-%m-%d %H:%M} UTC; fitted by {version.fitted_by}. Reason: {version.reason}"
+    approver, fitter = (
+        person_text(who or "", names.get(who or "")) for who in (version.approved_by, version.fitted_by)
     )
-    return f"{standing}\n\n{card(version.baseline)}"
+    status = (
+        f"**{version.status.value.capitalize()}**: by {approver} on "
+        f"{version.approved_at_utc:%Y-%m-%d %H:%M} UTC; fitted by {fitter}. Reason: {version.reason}"
+    )
+    return f"{status}\n\n{card(version.baseline)}"
