@@ -135,6 +135,11 @@ class Measure:
     words: str
     presence: str = ""
 
+    @property
+    def unit(self) -> str:
+        """The unit of the reading, which ends its name."""
+        return self.reading.rsplit("_", 1)[1]
+
 
 @dataclass(frozen=True)
 class State:

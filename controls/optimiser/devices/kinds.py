@@ -9,6 +9,7 @@ from controls.optimiser.devices.device import Device
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.units import unit_of
 
 _HERE = __name__.rpartition(".")[0]
 # Importing defines the subclasses that the table below collects.
@@ -45,13 +46,28 @@ def devices_of(request: PlanRequest) -> tuple[Device, ...]:
 def device_assets(site: Site) -> list[tuple[Asset, type[Device]]]:
     """The site's assets that a plan may use, in the order of the site file.
 
-    Raises BadInput for a kind that nobody knows: a battery that is misspelt would be left out in silence.
+    Raises BadInput for a kind that nobody knows: a battery that is misspelt would be left out in silence; and for a
+    stored state that is none of its kind.
     """
     for asset in site.assets:
         if asset.kind not in KINDS and asset.kind not in PASSIVE:
             known = ", ".join(sorted({*KINDS, *PASSIVE}))
             message = f"site {site.site_id}, asset {asset.asset_id!r}: unknown kind {asset.kind!r}; expected {known}"
             raise BadInput(message, reason="bad_asset")
+        if fault := state_fault(asset, site):
+            raise BadInput(f"site {site.site_id}, {fault}", reason="bad_asset")
     return [
         (asset, KINDS[asset.kind]) for asset in site.assets if asset.kind in KINDS and KINDS[asset.kind].takes(asset)
     ]
+
+
+def state_fault(asset: Asset, site: Site) -> str:
+    """Why its `state_meter` cannot be the state of its kind; empty where it can."""
+    stored = next((each for each in site.drivers if each.driver_id == asset.state_meter), None)
+    if stored is None or asset.kind not in KINDS:
+        return ""
+    measure, named = KINDS[asset.kind].measure, f"asset {asset.asset_id!r}: state_meter {asset.state_meter!r}"
+    if measure is None:
+        return f"{named}: a {asset.kind} has no state that a plan begins with"
+    unit = unit_of(stored.unit).canonical
+    return "" if unit == measure.unit else f"{named} is in {unit}; expected {measure.words} in {measure.unit}"

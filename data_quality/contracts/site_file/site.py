@@ -23,6 +23,7 @@ from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, U
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
+from data_quality.contracts.site_file.state_meter import check_state_meters
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.text import each_id_once
@@ -123,6 +124,11 @@ class Asset(Model):
         default="",
         exclude_if=lambda name: not name,
         description="The metering asset that shows what it does; empty: the site's only grid meter",
+    )
+    state_meter: Identifier | None = Field(
+        default=None,
+        exclude_if=lambda name: name is None,
+        description="The driver that holds its state: a charge in percent, a temperature in degc",
     )
     address: str = Field(default="", description="host:port/unit or MQTT topic root; empty: the settings decide")
     params: dict[str, JsonValue] = {}
@@ -348,6 +354,8 @@ class Site(Model):
                 check_named("validation: meter", declared.meter, names)
         for asset in self.assets:
             _check_asset(asset, self.assets, meters)
+        stored = {asset.asset_id: asset.state_meter for asset in self.assets}
+        check_state_meters(stored, {driver.driver_id: driver.unit for driver in self.drivers})
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
         check_premises(self)

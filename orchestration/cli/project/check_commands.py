@@ -44,7 +44,7 @@ def _unknown_devices(path: Path, site: Site) -> list[Problem]:
     """Assets of a kind that no plan knows, or with a template that there is not: plans and agents would refuse them."""
     if not site.assets:
         return []
-    from controls.optimiser.devices.kinds import KINDS, PASSIVE
+    from controls.optimiser.devices.kinds import KINDS, PASSIVE, state_fault
     from controls.templates.load_templates import template_names
 
     document, found = load_yaml(path), []
@@ -57,6 +57,9 @@ def _unknown_devices(path: Path, site: Site) -> list[Problem]:
                 message = f"asset {asset.asset_id!r}: unknown {key} {value!r}; expected {', '.join(names)}"
                 mend = did_you_mean(value, names)
                 found.append(Problem(file=str(path), line=line, column=column, message=message, mend=mend))
+        if fault := state_fault(asset, site):
+            line, column = place_of(document, ("assets", number, "state_meter"))
+            found.append(Problem(file=str(path), line=line, column=column, message=fault))
     return found
 
 
