@@ -89,6 +89,10 @@ class Ask:
             raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
         return sites[self.address.site]
 
+    def asked_sites(self) -> list[Site]:
+        """The site that the address names, or every one that the person sees. Raises BadInput as `site`."""
+        return [self.site()] if self.address.site else list(self.sites().values())
+
     def scope(self) -> str:
         """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.
 

@@ -11,7 +11,7 @@ from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from orchestration.web.ask import THEME, THEMES, Ask
-from reports.pages.address import read_address
+from reports.pages.address import KNOWN, read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.
 SignedIn = Callable[[Request], tuple[Person, str] | None]
@@ -34,9 +34,10 @@ class NotAllowed(Exception):
         super().__init__(f"this needs {permission.value}, which these roles have: {roles}")
 
 
-def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
+def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
     """What a route depends on: its Ask is of somebody who has the permission; with None, of anybody who is signed
-    in. takes: parameters that the route knows beside those of every page.
+    in. takes: parameters that the route knows beside `shared`; shared: those of every page. An endpoint names the ones
+    that change its answer; any other is refused.
 
     Raises NotSignedIn, NotAllowed, and BadInput for an address that cannot be read or a form that is not ours.
     """
@@ -56,7 +57,7 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
             raise NotAllowed(permission)
         if permission is None and scopes is not None and request.method not in SAFE:
             raise NotAllowed(None)
-        address = read_address(request.url.path, list(request.query_params.multi_items()), takes=takes)
+        address = read_address(request.url.path, list(request.query_params.multi_items()), takes=takes, shared=shared)
         told.subject = f"{address.site} {address.scope}".strip()
         fault = state.people_fault()
         if request.method not in SAFE:
@@ -71,5 +72,5 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = ()) -> Any:
         return Ask(state.project, person, address, state.clock, csrf=csrf, form=form, banner=fault, theme=theme)
 
     # What the test of the table of routes, and the description of the API, read.
-    ask.permission, ask.takes = permission, takes  # type: ignore[attr-defined]
+    ask.permission, ask.takes = permission, (*shared, *takes)  # type: ignore[attr-defined]
     return Depends(ask)

@@ -62,15 +62,18 @@ class Address(Model):
 KNOWN = ("site", "scope", "period", "grain", "compare", "as_of", "locale")
 
 
-def read_address(path: str, query: list[tuple[str, str]], *, takes: tuple[str, ...] = ()) -> Address:
-    """The address of a request. takes: what this page knows beside KNOWN.
+def read_address(
+    path: str, query: list[tuple[str, str]], *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN
+) -> Address:
+    """The address of a request. takes: what it knows beside `shared`; shared: of KNOWN what means something there.
 
     Raises BadInput (reason bad_address) for what is doubled, empty, over-long, unknown or no such value.
     """
     found: dict[str, str] = {}
     for name, value in query:
-        if name not in (*KNOWN, *takes):
-            raise _wrong(f"there is no parameter {name[:40]!r} here; there are {', '.join((*KNOWN, *takes))}")
+        if name not in (*shared, *takes):
+            known = ", ".join((*shared, *takes)) or "none"
+            raise _wrong(f"there is no parameter {name[:40]!r} here; there are {known}")
         if name in found:
             raise _wrong(f"{name} stands twice in the address")
         most = MOST_OF.get(name, MOST_TEXT)

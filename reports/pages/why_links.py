@@ -24,6 +24,14 @@ from reports.pages.address import Address
 
 WHY = "/why"
 TAKES = ("figure", "kpi", "at", "of", "baseline", "confidence")
+# What each way to ask for a number reads of the address; what is beside it would change nothing.
+_READ: Mapping[str, tuple[str, ...]] = {
+    "row": ("site", "scope", "period", "kpi", "at", "of"),
+    "running": ("site", "scope", "period", "kpi", "at", "of"),
+    "assessment": ("site", "scope", "period", "kpi", "of", "baseline", "confidence"),
+    "made": ("site", "of"),
+    "figure": ("figure",),
+}
 PAIRS = ("difference", "ratio", "deviation_percent", "percent_of")
 MADE = ("sum", "max", "root_sum_of_squares", *PAIRS)
 # Rows of a grain over the span, hours that were read, or a number that no mart holds; without one: the very span's row.
@@ -218,6 +226,16 @@ def read_why(address: Address, *, site: str, scope: str) -> WhyAsked:
         )
     except ValueError as fault:
         raise _wrong("confidence is a share between 0 and 1") from fault
+
+
+def expect_read(address: Address) -> None:
+    """Raises BadInput (bad_address) for a part of the address that its way to ask for a number does not read."""
+    named = address.part("of") or "row"
+    of = "figure" if address.part("figure") else "made" if "@" in named else named
+    told = {name: getattr(address, name, "") or address.part(name) for name in ("site", "scope", "period", *TAKES)}
+    beside = [name for name, text in told.items() if text and name not in _READ.get(of, told)]
+    if beside:
+        raise _wrong(f"{', '.join(beside)} would change nothing here: {of} reads {', '.join(_READ[of])}")
 
 
 def read_made(text: str) -> Term | Made:

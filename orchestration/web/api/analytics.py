@@ -12,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, range_of
+from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, one_name, range_of
 from orchestration.web.ask import Ask
 from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, whole
@@ -22,6 +22,7 @@ from reports.pages.address import Compare, before
 from reports.pages.slot_times import same_slot, slot_of
 
 router = APIRouter(prefix=BASE)
+SHARED = ("site", "scope", "period", "grain", "as_of", "locale")
 TAKES = ("range", "granularity", "breakdown", "compareWith", *PAGING)
 KPI = {"consumption": "consumption_kwh", "cost": "cost", "carbon": "emission_kgco2e", "savings": "savings_kwh"}
 BREAKDOWNS = ("none", "building", "zone", "tenant", "seu", "asset", "meter")
@@ -30,31 +31,31 @@ GRAINS = ("hour", "day", "month", "year")
 
 
 @router.get("/analytics/consumption")
-def consumption(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def consumption(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """KWh."""
     return _answer(request, ask, "consumption")
 
 
 @router.get("/analytics/cost")
-def cost(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def cost(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Energy cost in the site's currency."""
     return _answer(request, ask, "cost")
 
 
 @router.get("/analytics/carbon")
-def carbon(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def carbon(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Kg CO2e, location-based."""
     return _answer(request, ask, "carbon")
 
 
 @router.get("/analytics/savings")
-def savings(request: Request, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+def savings(request: Request, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """KWh below what the named baseline of each use expects; none where nothing may be claimed, with the reason."""
     return _answer(request, ask, "savings")
 
 
 def _answer(request: Request, ask: Ask, what: str) -> Response:
-    granularity = _one_of("granularity", ask.address.part("granularity") or ask.address.grain or "month", GRAINS)
+    granularity = _one_of("granularity", one_name(ask, "granularity", ask.address.grain) or "month", GRAINS)
     breakdown = _one_of("breakdown", ask.address.part("breakdown") or "none", BREAKDOWNS)
     compared = _one_of("compareWith", ask.address.part("compareWith"), tuple(COMPARED))
     if compared == "baseline" and what != "savings":
@@ -64,6 +65,7 @@ def _answer(request: Request, ask: Ask, what: str) -> Response:
     of_grain = ask.of(grain=granularity)
     site = ask.site()
     scope, period = scope_of(ask, site), range_of(ask, site)
+    _expect_parts(ask, site, what, breakdown)
 
     def make() -> list[dict[str, Any]]:
         rows = _rows(of_grain, site, scope, period, what, breakdown)
@@ -77,6 +79,20 @@ def _answer(request: Request, ask: Ask, what: str) -> Response:
         whole(make),
         more=lambda: {"site": site.site_id, "granularity": granularity},
     )
+
+
+def _expect_parts(ask: Ask, site: Site, what: str, breakdown: str) -> None:
+    """Raises BadInput where the breakdown, or the scope beside it, would change nothing."""
+    scope = ask.address.scope
+    if what == "savings" and breakdown not in ("none", "seu"):
+        raise BadInput("savings are of uses alone: breakdown is none or seu", reason="bad_address")
+    is_parted = breakdown != "none" or (what == "savings" and not scope.startswith("seu:"))
+    if is_parted and scope not in ("", f"site:{site.site_id}"):
+        by = "savings" if what == "savings" else f"breakdown={breakdown}"
+        raise BadInput(
+            f"{by} lists parts of the whole site: scope={scope[:64]} would change nothing", reason="bad_address",
+            mend="leave out one of the two" if breakdown != "none" else "name a use (seu:…), or no scope",
+        )  # fmt: skip
 
 
 def _rows(ask: Ask, site: Site, scope: str, period: Period, what: str, breakdown: str) -> list[dict[str, Any]]:

@@ -12,21 +12,22 @@ from orchestration.web.ask import Ask
 from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.route_rights import asked
 from reports.life.figure_trace import readings_behind, trace_data, trace_figure, versions_today
-from reports.pages.why_links import TAKES
+from reports.pages.why_links import TAKES, expect_read
 
 MOST_ROWS = 1000
+SHARED = ("site", "scope", "period", "as_of")
 BASE = "/api/v1/ems"
 router = APIRouter(prefix=BASE)
 
 
 @router.get("/figures/{figure_id}")
-def figure(figure_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+def figure(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
     """A kept figure with its inputs, made again."""
     return JSONResponse(plain(_traced(stored_number(ask, figure_id))))
 
 
 @router.get("/figures/{figure_id}/rows")
-def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit", "cursor"))) -> Response:
+def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit", "cursor"), shared=())) -> Response:
     """The readings behind it, `limit` of them from `cursor` on; they are of a past instant, so no page shifts."""
     number = stored_number(ask, figure_id)
     limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
@@ -46,7 +47,7 @@ def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit"
 
 
 @router.get("/figures/{figure_id}/versions")
-def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
     """The versions behind it, and what would change it if it were made now."""
     number = stored_number(ask, figure_id)
     found = trace_figure(figure_id, reports=number.figures, sources=number.sources)
@@ -55,8 +56,9 @@ def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ)) -> Respon
 
 
 @router.get("/why")
-def why(ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
+    expect_read(ask.address)
     number = number_asked(ask)
     changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
     return JSONResponse(plain({**_traced(number), "changes": changes}))

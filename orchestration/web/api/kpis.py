@@ -28,13 +28,14 @@ from reports.pages.why_links import why_of
 router = APIRouter(prefix=BASE)
 # Other names for a scope, and for the period.
 SCOPES = ("building", "tenant", "portfolio")
+SHARED = ("site", "scope", "period", "grain", "as_of", "locale")
 TAKES = ("range", "kpi", *SCOPES, *PAGING)
 GRAINS = ("hour", "day", "month", "year")
 PORTFOLIO = "portfolio"
 
 
 @router.get("/kpis")
-def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Every KPI of a scope (`scope`, or `building`, `tenant`, `portfolio`) and its parts over `range`."""
     if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
         stamp = "|".join(stamp_of(ask, each) for each in known_then(ask, ask.sites().values()))
@@ -57,7 +58,7 @@ def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Re
 
 
 @router.get("/kpis/catalogue")
-def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
+def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=())) -> Response:
     """What each KPI is: formula, unit, where it exists, what is said in its place."""
     return listed(request, ask, "catalogue", whole(_catalogue))
 
@@ -98,11 +99,19 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
 
 def range_of(ask: Ask, site: Site) -> Period:
     """`range` or `period`. Raises BadInput (bad_period)."""
-    text = ask.address.part("range") or ask.address.period
+    text = one_name(ask, "range", ask.address.period)
     if not text:
         raise BadInput("range is missing: expected 2025, 2025-Q1, 2025-03 or START/END", reason="bad_period")
     address = ask.address.model_copy(update={"period": text})
     return span(address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual="")
+
+
+def one_name(ask: Ask, name: str, shared: str | None) -> str:
+    """What a parameter says that has two names. Raises BadInput (bad_address) where they say two things."""
+    told = ask.address.part(name)
+    if told and shared and told != shared:
+        raise BadInput(f"{name}={told[:64]} and {shared[:64]!r} are two answers to one question", reason="bad_address")
+    return told or shared or ""
 
 
 def grain_of(ask: Ask) -> Grain:
@@ -125,7 +134,14 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
     # A sum over sites tells of each of them.
     if ask.person.sites or not sees_whole_site(ask.person):
         raise BadInput("there is no scope 'portfolio'", reason="unknown_scope")
-    text = ask.address.part("range") or ask.address.period
+    scope = ask.address.scope
+    named = {"site": ask.address.site, "scope": "" if scope.startswith(PORTFOLIO) else scope}
+    beside = [name for name, told in (named | {each: ask.address.part(each) for each in SCOPES[:2]}).items() if told]
+    if beside:
+        raise BadInput(
+            f"the portfolio is of all sites: {', '.join(beside)} would change nothing beside it", reason="bad_address"
+        )
+    text = one_name(ask, "range", ask.address.period)
     period = span(
         ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.as_known_utc, usual=""
     )
@@ -143,7 +159,7 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
     return [
         {**row_of(figure, sources, by_id), "figure_id": "", "why": why_of(figure, ask.address, by_id.get)}
         for figure in content.figures
-        if figure.scope.startswith(PORTFOLIO)
+        if figure.scope.startswith(scope or PORTFOLIO) and ask.address.part("kpi") in ("", figure.kpi)
     ]
 
 

@@ -34,7 +34,7 @@ def feed_of(app: FastAPI) -> LiveFeed:
 
 
 @router.get("/live")
-def live(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
+def live(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """The newest value of every live point of a site, and the state of its sources."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     site_id, every_s = site.site_id, asked_every_s(site)
@@ -54,7 +54,7 @@ def live(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
 
 
 @router.get("/live/flow")
-def flow(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
+def flow(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """Powers told live, by meter and the meter above it; a sum of them is nobody's measurement and stands nowhere."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     mains = set(total_meters(site, Carrier.ELECTRICITY))
@@ -77,7 +77,7 @@ def flow(ask: Ask = asked(Permission.LIVE_READ)) -> dict[str, Any]:
 
 
 @router.get("/live/stream")
-def stream(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("points",))) -> Response:
+def stream(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("points",), shared=("site",))) -> Response:
     """Server-sent events: value, age, finding, heartbeat, bye. points: `source/point`, parted by commas; none: all."""
     site = ask.site()
     site_id = site.site_id

@@ -13,7 +13,7 @@ from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
 from orchestration.web.route_rights import asked
-from reports.pages.address import KNOWN, Address
+from reports.pages.address import Address
 from reports.pages.page import Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 
@@ -36,7 +36,7 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
 
 
 def gate_of(route: APIRoute) -> tuple[Permission | None, tuple[str, ...]] | None:
-    """Permission and own parameters of a route's gate; None for a route without one."""
+    """Permission and parameters of a route's gate; None for a route without one."""
     for each in route.dependant.dependencies:
         call: Any = each.call
         if hasattr(call, "permission"):
@@ -60,7 +60,7 @@ def described(app: FastAPI) -> dict[str, Any]:
             known = {each["name"] for each in said.setdefault("parameters", [])}
             said["parameters"] += [
                 {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
-                for name in (*KNOWN, *takes)
+                for name in takes
                 if name not in known
             ]
     found["components"] = found.get("components", {}) | {
@@ -108,13 +108,13 @@ _HOW = (
 )
 
 
-@router.get("/api/openapi.json", dependencies=[asked(None)])
+@router.get("/api/openapi.json", dependencies=[asked(None, shared=())])
 def openapi_json(request: Request) -> Response:
     """The whole API, OpenAPI 3.1."""
     return JSONResponse(described(request.app))
 
 
 @router.get("/api/docs", response_class=HTMLResponse)
-def docs(request: Request, ask: Ask = asked(None)) -> Response:
+def docs(request: Request, ask: Ask = asked(None, shared=("locale",))) -> Response:
     """The API as a page: what there is, what it asks and who may."""
     return draw(ask, docs_page(described(request.app), ask.address))

@@ -30,6 +30,7 @@ from reports.asked.why_asked import Asking, version_of
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
+SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
 # It is caused by the load itself: a baseline of it would explain the load by the load.
 BARRED_FEATURE = "machine_temp_c"
@@ -61,7 +62,7 @@ class Performance(Model):
 def train(
     wanted: Training,
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ask: Ask = asked(Permission.BASELINE_CREATE),
+    ask: Ask = asked(Permission.BASELINE_CREATE, shared=()),
 ) -> Response:
     """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
     site, seu = _use(ask, wanted.seu_id)
@@ -126,7 +127,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 
 
 @router.post("/reports/seu-performance")
-def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, shared=SHARED)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
     site, seu = _use(ask, wanted.seu_id)
     given = asking(ask.of(site=site.site_id))
@@ -162,7 +163,7 @@ def _numbers(quarter: Quarter | None, names: tuple[str, ...]) -> dict[str, Any]:
 
 @router.get("/analytics/enpi")
 def enpi(
-    ask: Ask = asked(Permission.BASELINE_READ, takes=("seu_id", "start_year", "end_year", "baseline_version")),
+    ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED),
 ) -> Response:
     """The index of each quarter of some years by one version: that in force, where none is named."""
     part = ask.address.part

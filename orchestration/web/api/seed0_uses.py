@@ -30,6 +30,7 @@ from orchestration.web.route_rights import asked
 from reports.again.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")
+SHARED, TAKES = ("site", "as_of"), ("energy_source", "is_active")
 # Between the look at the file and its change nobody else of this process changes it.
 _ONE_WRITER = threading.Lock()
 
@@ -45,9 +46,9 @@ class NewUse(Model):
 
 
 @router.get("/seus")
-def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=("energy_source", "is_active"))) -> Response:
+def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The uses of the sites that the person sees; of one site with the tag that a change of its file needs."""
-    project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
+    project, sites = ask.project, {each.site_id: each for each in ask.asked_sites()}
     lines = seu_lines(
         sites,
         baselines=project.baselines,
@@ -86,7 +87,9 @@ def _is_true(text: str) -> bool | None:
 
 
 @router.post("/seus", status_code=201)
-def add_use(new: NewUse, if_match: Annotated[str, Header()] = "", ask: Ask = asked(Permission.WRITE)) -> Response:
+def add_use(
+    new: NewUse, if_match: Annotated[str, Header()] = "", ask: Ask = asked(Permission.WRITE, shared=())
+) -> Response:
     """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
     site = ask.of(site=new.site).site()
     path = _file(ask, site.site_id)
@@ -131,9 +134,9 @@ def _tag(path: Path) -> str:
 
 
 @router.get("/energy-sources")
-def energy_sources(ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
-    """Carriers of the sites' meters; price and factor only where one dated value holds today for all of them."""
-    sites, sources = list(ask.sites().values()), ask.project.sources(keeps=False)
+def energy_sources(ask: Ask = asked(Permission.BASELINE_READ, shared=("site",))) -> Response:
+    """Carriers of all meters, or of one site; price and factor only where one dated value holds today for all."""
+    sites, sources = ask.asked_sites(), ask.project.sources(keeps=False)
     data = [_source(Carrier(name), sites, sources, ask) for name in sources_of(sites)]
     return JSONResponse(plain({"success": True, "data": data}))
 

@@ -26,16 +26,21 @@ from reports.pages.energy import UNIT
 router = APIRouter(prefix=BASE)
 # Intervals of a day, by which the points of a period are told before any is read.
 A_DAY = {"quarter": 100, "hour": 25, "day": 1, "month": 1 / 28, "year": 1 / 365}
+SHARED = ("site", "scope", "period", "grain", "compare", "as_of")
 FIELDS = tuple(RUNNING)
 
 
 @router.get("/series")
-def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", "points", *PAGING))) -> Response:
+def series(
+    request: Request, ask: Ask = asked(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
+) -> Response:
     """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null. Of `points`
     that are fewer the lowest and highest of neighbours are kept.
     """
     site = ask.site()
     scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
+    if ask.address.compare == "baseline":
+        raise BadInput("a series has no baseline", reason="bad_address", mend="ask /analytics/savings, or compare=year")
     _refuse_many(period, grain)
     most = whole_number("points", ask.address.part("points") or str(MOST_POINTS), MOST_POINTS)
     return listed(
@@ -50,7 +55,9 @@ def series(request: Request, ask: Ask = asked(Permission.READ, takes=("range", "
 
 
 @router.get("/running")
-def running(request: Request, ask: Ask = asked(Permission.READ, takes=("at",))) -> Response:
+def running(
+    request: Request, ask: Ask = asked(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
+) -> Response:
     """The month to date, the demand window so far and what the month comes to, of the whole site."""
     site = _whole_site(ask)
     at = ask.address.part("at")
@@ -72,11 +79,16 @@ def running(request: Request, ask: Ask = asked(Permission.READ, takes=("at",))) 
 
 
 @router.get("/quality")
-def quality(request: Request, ask: Ask = asked(Permission.METER_READ, takes=("range", "from", "to"))) -> Response:
+def quality(
+    request: Request,
+    ask: Ask = asked(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
+) -> Response:
     """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
     site = _whole_site(ask)
     start, end = ask.address.part("from") or None, ask.address.part("to") or None
     if ask.address.part("range") or ask.address.period:
+        if start or end:
+            raise BadInput("from and to would change nothing beside range: name one of the two", reason="bad_address")
         period = range_of(ask, site)
         start, end = str(period.start), str(period.end)
 

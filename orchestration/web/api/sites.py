@@ -18,16 +18,16 @@ router = APIRouter(prefix=BASE)
 
 
 @router.get("/sites")
-def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
-    """Every site, with how old its numbers are."""
-    known = known_then(ask, ask.sites().values())
+def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=("site", "as_of"))) -> Response:
+    """Every site, or the one that is named, with how old its numbers are."""
+    known = known_then(ask, ask.asked_sites())
     expect_marts(ask, known)
     stamp = "|".join(stamp_of(ask, site) for site in known)
     return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known]))
 
 
 @router.get("/sites/{site_id}")
-def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ)) -> Response:
+def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ, shared=("as_of",))) -> Response:
     """One site with its scopes."""
     of_site = ask.of(site=site_id)
     found = of_site.site()
@@ -37,7 +37,7 @@ def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ)) -> R
 
 
 @router.get("/scopes")
-def scopes(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING)) -> Response:
+def scopes(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=("site",))) -> Response:
     """The scopes of a site."""
     found = ask.site()
     return listed(

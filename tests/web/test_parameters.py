@@ -1,0 +1,139 @@
+"""Every parameter that an endpoint declares changes its answer, or is refused where it would change nothing."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from reports.pages.address import KNOWN
+from tests.web.asking import Answer
+from tests.web.marts_world import Asking
+from tests.web.openapi_golden import present
+from tests.web.why_world import ANNE, LATER, posted
+
+pytestmark = pytest.mark.slow
+EMS, EARLY, MADE = "/api/v1/ems", "2024-12-01T00:00:00Z", "sum(consumption_kwh@site:plant@2025-01-01/2025-03-01@month)"
+MARCH = {"site": "plant", "range": "2025-03"}
+ROW = {"site": "plant", "scope": "site:plant", "kpi": "consumption_kwh", "period": "2025-03"}
+RUNNING = {"site": "plant", "kpi": "projected_cost", "of": "running"}
+USE = {"site": "plant", "scope": "seu:hvac", "kpi": "actual_kwh", "period": "2025-03", "of": "assessment"}
+BASELINE = "plant/hvac@9"
+ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
+OTHER = {
+    "site": "nowhere", "scope": "meter:hvac", "as_of": EARLY, "locale": "de", "compare": "previous", "grain": "day",
+    "limit": "1", "cursor": "", "range": "2025-02", "period": "2025-02", "building": "nothing", "tenant": "hall",
+    "kpi": "cost", "granularity": "day", "breakdown": "seu", "compareWith": "year", "points": "12",
+    "at": "2025-03-17T14:30:00+01:00", "from": "2025-03-20", "to": "2025-02-20", "energy_source": "heat",
+    "is_active": "false", "seu_id": "plant/compressors", "start_year": "2024", "end_year": "2026",
+    "baseline_version": "9", "figure": "nothing", "of": "assessment", "baseline": BASELINE, "confidence": "0.5",
+}  # fmt: skip
+# What is asked without the parameter; where a parameter has a question or value of its own, that.
+BASES: dict[str, dict[str, str]] = {
+    f"{EMS}/kpis": MARCH, f"{EMS}/series": MARCH, f"{EMS}/running": {"site": "plant"}, f"{EMS}/why": ROW,
+    f"{EMS}/quality": {"site": "plant"}, "/api/v1/analytics/enpi": ENPI,
+    **{f"{EMS}/analytics/{what}": MARCH for what in ("consumption", "cost", "carbon", "savings")},
+}  # fmt: skip
+OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
+    (f"{EMS}/kpis", "portfolio"): ({"range": "2025-03"}, "all"),
+    (f"{EMS}/live/stream", "points"): ({}, ",".join(f"line/{each}" for each in range(40))),
+    (f"{EMS}/sites", "limit"): ({}, "0"),
+    **{
+        (f"{EMS}/analytics/{each}", "limit"): ({**MARCH, "breakdown": "seu"}, "1")
+        for each in ("consumption", "cost", "carbon")
+    },
+    ("/api/v1/analytics/enpi", "start_year"): ({**ENPI, "start_year": "2026", "end_year": "2026"}, "2025"),
+    ("/api/v1/analytics/enpi", "end_year"): ({**ENPI, "start_year": "2024", "end_year": "2024"}, "2025"),
+    (f"{EMS}/analytics/savings", "breakdown"): (MARCH, "meter"),
+    (f"{EMS}/analytics/savings", "scope"): (MARCH, "seu:hvac"),
+    (f"{EMS}/why", "at"): (RUNNING, OTHER["at"]),
+    (f"{EMS}/why", "baseline"): (USE, BASELINE),
+    (f"{EMS}/why", "confidence"): (USE, "0.5"),
+    (f"{EMS}/why", "figure"): ({}, "nothing"),
+    (f"{EMS}/why", "of"): ({}, MADE),
+}
+# Each of these would change nothing.
+IDLE = (
+    (f"{EMS}/kpis", {**MARCH, "period": "2025-02"}),
+    (f"{EMS}/kpis", {"portfolio": "all", **MARCH}),
+    (f"{EMS}/kpis", {"portfolio": "all", "range": "2025-03", "tenant": "hall"}),
+    (f"{EMS}/kpis", {"portfolio": "all", "range": "2025-03", "scope": "meter:hvac"}),
+    (f"{EMS}/series", {**MARCH, "compare": "baseline"}),
+    (f"{EMS}/quality", {**MARCH, "from": "2025-03-20"}),
+    (f"{EMS}/analytics/cost", {**MARCH, "grain": "day", "granularity": "month"}),
+    (f"{EMS}/analytics/cost", {**MARCH, "scope": "meter:hvac", "breakdown": "seu"}),
+    (f"{EMS}/analytics/cost", {**MARCH, "scope": "seu:hvac", "breakdown": "seu"}),
+    (f"{EMS}/analytics/cost", {**MARCH, "compareWith": "baseline"}),
+    (f"{EMS}/analytics/savings", {**MARCH, "scope": "meter:hvac"}),
+    (f"{EMS}/analytics/savings", {**MARCH, "breakdown": "meter"}),
+    (f"{EMS}/why", {**ROW, "baseline": BASELINE}),
+    (f"{EMS}/why", {**ROW, "confidence": "0.5"}),
+    (f"{EMS}/why", {**USE, "at": OTHER["at"]}),
+    (f"{EMS}/why", {"of": MADE, "period": "2025-03"}),
+    (f"{EMS}/why", {"figure": "nothing", "kpi": "cost"}),
+)
+
+
+def declared() -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Method, path and query parameters of each operation that the description names."""
+    for path, methods in present()["paths"].items():
+        for method, said in methods.items():
+            known = (each["name"] for each in said.get("parameters", []) if each["in"] == "query")
+            yield method, path, frozenset(known)
+
+
+OPERATIONS = sorted(declared(), key=lambda each: each[:2])
+DECLARED = [(path, name) for method, path, names in OPERATIONS for name in sorted(names) if method == "get"]
+
+
+@pytest.fixture(scope="module")
+def anne(plant_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    folder = tmp_path_factory.mktemp("asked") / "project"
+    shutil.copytree(plant_folder, folder)
+    (folder / "people.yaml").write_text("people: [{person_id: anne, name: Anne, roles: [analyst, engineer]}]\n")
+    project = OpenProject(str(folder))
+    yield Asking(project, FixedClock(LATER), ANNE)
+    project.close()
+
+
+@pytest.fixture(scope="module")
+def figure_id(anne: Asking) -> str:
+    """A number that was kept."""
+    return posted(anne, "/why/keep", form=ROW).headers["location"].removeprefix("/why?figure=")
+
+
+def told(answer: Answer) -> tuple[int, bytes]:
+    return answer.status, answer.body
+
+
+@pytest.mark.parametrize(("path", "name"), DECLARED, ids=lambda each: each.removeprefix(EMS))
+def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, path: str, name: str) -> None:
+    base, value = OWN.get((path, name), (BASES.get(path, {}), OTHER.get(name, "")))
+    real = path.replace("{site_id}", "plant").replace("{figure_id}", figure_id)
+    if name == "cursor":
+        base = {**base, "limit": "1"}
+        first = anne.get(real, **base)
+        value = (first.said.get("next") if first.status == 200 else "") or "x"
+    one, other = anne.get(real, **base), anne.get(real, **{**base, name: value})
+    assert other.status < 500, other.text
+    assert told(one) != told(other), f"{name}={value} changes nothing: {other.text[:200]}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"), OPERATIONS, ids=lambda each: each.removeprefix(EMS) if isinstance(each, str) else ""
+)
+def test_what_is_not_declared_is_refused_by_name(anne: Asking, method: str, path: str, names: frozenset[str]) -> None:
+    real = path.replace("{site_id}", "plant").replace("{figure_id}", "nothing").replace("{job_id}", "nothing")
+    for name in {"nosuch", *KNOWN} - names:
+        answer = anne.get(real, **{name: "x"}) if method == "get" else posted(anne, f"{real}?{name}=x", {})
+        assert answer.status == 400, (name, answer.text)
+        assert f"no parameter {name!r} here" in answer.said["detail"]
+
+
+@pytest.mark.parametrize(("path", "query"), IDLE, ids=lambda each: str(each)[:60])
+def test_what_would_change_nothing_is_refused(anne: Asking, path: str, query: dict[str, str]) -> None:
+    answer = anne.get(path, **query)
+    assert (answer.status, answer.said["code"]) == (400, "bad_address"), answer.text
+    assert answer.said["detail"].count(".") <= 1
