@@ -7,10 +7,11 @@ from typing import Any, cast
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord
 
-from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, Outcome, record_outcome
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, Outcome, record_outcomes
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.time import Clock
-from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_START, SITES_TAG
+from orchestration.month_keys import months_of_range
+from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_END, RANGE_START, SITES_TAG
 from orchestration.resources import ProjectResource
 from orchestration.run_failure import failure_of
 from orchestration.ticks import looking_every
@@ -39,15 +40,14 @@ def job_outcomes(
     )
     kept = 0
     for record in ended:
-        for made in outcomes_of(context.instance, record):
-            kept += record_outcome(project.store, made, clock)
+        kept += record_outcomes(project.store, outcomes_of(context.instance, record), clock)
         # After each: what is kept already is not asked for once more where the next one cannot be kept.
         context.update_cursor(record.update_timestamp.astimezone(UTC).isoformat())
     yield dg.SkipReason(f"{len(ended)} runs have ended, {kept} of them changed what is known of a job")
 
 
 def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutcome]:
-    """How a run of one of our jobs ended, for each of its sites; none of what the UI materialised without a job."""
+    """How a run of one of our jobs ended, by site and month; none of what the UI materialised without a job."""
     run = record.dagster_run
     if run.job_name.startswith("__"):
         return []
@@ -57,12 +57,14 @@ def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutc
         JobOutcome(
             site_id=site_id,
             job=run.job_name,
+            part=part,
             outcome=outcome,
             sentence=sentence,
             run_id=run.run_id,
             ended_utc=ended_utc,
         )
         for site_id in sites_of_run(run)
+        for part in parts_of_run(run)
     ]
 
 
@@ -76,6 +78,14 @@ def _failure(instance: dg.DagsterInstance, run_id: str) -> tuple[Outcome, str]:
     if failure.kind is OurFault:
         return "fault", f"a fault of the program, see run {run_id[:8]} in Dagster ({failure.sentence})"
     return "failed", failure.sentence
+
+
+def parts_of_run(run: dg.DagsterRun) -> list[str | None]:
+    """The months that a run is about, `2025-03`; None where it is of none."""
+    first = run.tags.get(PARTITION_TAG) or run.tags.get(RANGE_START, "")
+    if "|" not in first:
+        return [None]
+    return [name.partition("|")[2] for name in months_of_range(first, run.tags.get(RANGE_END, first))]
 
 
 def sites_of_run(run: dg.DagsterRun) -> list[str]:

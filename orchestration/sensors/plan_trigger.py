@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
+from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.make import plan_trigger
 from data_quality.contracts.errors import BadInput, WorldFault
@@ -37,7 +37,7 @@ def plan_changes(
             if isinstance(fault, BadInput):
                 # No run would fail of it, as none is asked for; a plan that is made takes it back.
                 refused = JobOutcome.of_no_run(plan.name, site_id, str(fault), clock.now_utc())
-                record_outcome(project.store, refused, clock)
+                record_outcomes(project.store, [refused], clock)
             continue
         if not decision.should_plan:
             reasons.append(f"{site_id}: {decision.reason}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assets.stores.ledgers.job_outcomes import failed_jobs
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
 from assets.stores.live.live_store import FRESH, LiveReader
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
@@ -23,6 +23,11 @@ def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[F
     Raises Unreachable.
     """
     return [*failed_jobs(project.store, [site.site_id]), *dead_sources(project, site, now_utc)]
+
+
+def not_working_anywhere(project: "OpenProject") -> list[Finding]:
+    """As not_working, of jobs that are of no single site, such as an ingest."""
+    return failed_jobs(project.store, [OF_NO_SITE])
 
 
 def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import assets.sites
-from assets.stores.ledgers.job_outcomes import JobOutcome, failed_jobs, record_outcome
+from assets.stores.ledgers.job_outcomes import JobOutcome, failed_jobs, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.schema.tables_jobs import job_outcomes as rows
 from assets.stores.transactions import Store, open_store
@@ -23,7 +23,7 @@ from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, SITES_TAG
 from orchestration.resources import ProjectResource
-from orchestration.sensors.job_outcomes import job_outcomes, sites_of_run
+from orchestration.sensors.job_outcomes import job_outcomes, parts_of_run, sites_of_run
 from orchestration.views.not_working import dead_sources, what_of
 from tests.controls.planning.examples import NOW
 from tests.orchestration.test_plan_sensor import Bed
@@ -124,7 +124,8 @@ def test_a_bug_of_ours_is_told_as_one_with_its_run_and_a_run_that_took_too_long_
     look(project, instance)
     messages = [each.message for each in failed_jobs(project.store, ["plant"])]
     assert messages == [
-        f"job kpi: a fault of the program, see run {run_id[:8]} in Dagster (ZeroDivisionError: division by zero)",
+        f"job kpi of 2025-01: a fault of the program, see run {run_id[:8]} in Dagster "
+        "(ZeroDivisionError: division by zero)",
         "job pull: Exceeded maximum runtime of 3600 seconds.",
     ]
     project.close()
@@ -141,14 +142,68 @@ def test_a_failure_is_kept_once_with_when_it_began_and_an_older_run_changes_noth
     clock = FixedClock(NOW)
     kept = [outcome(1), outcome(2, "no answer"), outcome(3, "no answer"), outcome(5, "no such bucket"), outcome(4)]
     kept += [outcome(6, "other", site_id="hall"), outcome(6, "other", job="weather")]
-    assert [record_outcome(store, each, clock) for each in kept] == [False, True, False, True, False, True, True]
+    assert [bool(record_outcomes(store, [each], clock)) for each in kept] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     pull, weather = failed_jobs(store, ["plant"])
     assert (pull.message, pull.facts["run_id"]) == ("job pull: no such bucket", "r5")
     assert pull.facts["since_utc"] == (NOW + timedelta(minutes=2)).isoformat()
     assert weather.message == "job weather: other"
-    assert record_outcome(store, outcome(7), clock)
+    assert record_outcomes(store, [outcome(7)], clock)
     assert [each.facts["job"] for each in failed_jobs(store, ["plant", "hall"])] == ["pull", "weather"]
     assert len(store.rows(rows.select())) == 5
+
+
+def test_a_later_success_of_another_month_hides_no_failure(store: Store) -> None:
+    clock = FixedClock(NOW)
+    months = [outcome(1, "no factor", part=part) for part in ("2025-01", "2025-02", "2025-03")]
+    assert record_outcomes(store, months, clock) == 3
+    assert record_outcomes(store, [outcome(2, part="2025-03"), outcome(2, part="2025-04")], clock) == 1
+    (found,) = failed_jobs(store, ["plant"])
+    assert found.message == "job pull of 2025-01 and 1 more month: no factor"
+    assert record_outcomes(store, [outcome(3, part="2025-01"), outcome(3, part="2025-02")], clock) == 2
+    assert failed_jobs(store, ["plant"]) == []
+
+
+def test_a_failure_from_before_months_were_kept_ends_with_the_next_success(store: Store) -> None:
+    clock = FixedClock(NOW)
+    assert record_outcomes(store, [outcome(1, "no factor")], clock) == 1
+    assert record_outcomes(store, [outcome(2, part="2025-03")], clock) == 1
+    assert failed_jobs(store, ["plant"]) == []
+
+
+def test_the_months_of_a_run_are_those_of_its_key_or_range() -> None:
+    def months(**tags: str) -> list[str | None]:
+        return parts_of_run(dg.DagsterRun(job_name="j", tags=tags))
+
+    assert months(**{"dagster/partition": "2025-01-01|plant"}) == ["2025-01"]
+    assert months(**{RANGE_START: "2025-01-01|plant", RANGE_END: "2025-03-01|plant"}) == [
+        "2025-01",
+        "2025-02",
+        "2025-03",
+    ]
+    assert months(**{"dagster/partition": "home"}) == months() == [None]
+
+
+def test_a_job_of_no_site_that_failed_is_told_by_next(tmp_path: Path) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    (tmp_path / "sites").mkdir()
+    shutil.copy(FACTORY, tmp_path / "sites")
+    shutil.copy(FACTORY.with_name("people.yaml"), tmp_path)
+    project = ProjectResource(root=str(tmp_path))
+    made = outcome(1, "a.csv has no header", site_id="", job="ingest")
+    assert record_outcomes(project.store, [made], FixedClock(NOW)) == 1
+    (found,) = said(project, "next")["findings"]
+    assert found["message"] == "job ingest: a.csv has no header"
+    words = CliRunner().invoke(build_app(("next",)), ["next", "--project", project.root]).stdout
+    assert "    project: job ingest: a.csv has no header" in words
+    project.close()
 
 
 def test_the_sites_of_a_run_are_those_of_its_key_or_its_config_or_those_that_it_names() -> None:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from assets.stores import revisions
 from assets.stores.audit import bad_rows
+from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.revisions import FOLDER, copy_path, standing
 from assets.stores.schema import tables_seals
 from assets.stores.schema.tables_metadata import metadata
@@ -47,6 +48,7 @@ FROZEN = {
     "0013_job_outcomes.py": "b06aa1f4cf26c8fe0c8dff6245ab8b0709a6d399441f155f9275765e98ed1780",
     "0014_more_seals.py": "7193af15d5c58b75b7c37a63dcc8ae09c384f64bec975d4d4230e947f74e50f1",
     "0015_names_of_deciders.py": "560c4b5ad447679db57430d3768cf4afbf41fc2d1221ec59e122f249ae8e82fd",
+    "0016_key_uses.py": "c7a9b8761592a733a8d57b418b6404c98be1ce16b1dbeb6cb0707856d007e89d",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -108,6 +110,25 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
     for name in ("old.db", "new.db"):
         open_store(f"sqlite:///{tmp_path / name}").close()
     assert objects(tmp_path / "old.db") == objects(tmp_path / "new.db")
+
+
+def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(old_store, tmp_path / "old.db"))
+    upto = tmp_path / "migrations"
+    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("0016*", "__pycache__"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revisions, "FOLDER", upto)
+        store = connect_store(f"sqlite:///{path}")
+        revisions.migrate(store.engine)
+    with store.begin() as connection:
+        rows = [("key:ab12", "last_read_utc", '"2025-03-01T10:00:00+01:00"'), ("anne", "theme", '"dark"')]
+        for row in rows:
+            connection.exec_driver_sql("INSERT INTO preferences (person_id, name, value) VALUES (?, ?, ?)", row)
+    store.close()
+    store = open_store(f"sqlite:///{path}")
+    assert ApiKeyStore(store).last_used() == {"ab12": datetime(2025, 3, 1, 9, tzinfo=UTC)}
+    assert [row["person_id"] for row in store.rows(sa.text("SELECT person_id FROM preferences"))] == ["anne"]  # type: ignore[arg-type]
+    store.close()
 
 
 def test_an_old_store_on_postgresql_refuses_truncate_too(

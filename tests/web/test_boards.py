@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from assets.sites.load_sites import load_site
-from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcome
+from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.people import Board, Person, Role
@@ -301,7 +301,7 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     made = JobOutcome(
         site_id="plant", job="pull", outcome="failed", sentence="no bucket 'hall'", run_id="r1", ended_utc=at_utc
     )
-    assert record_outcome(store, made, asking.clock)
+    assert record_outcomes(store, [made], asking.clock)
     shown = tiles(asking, "ops")["open_findings"]
     assert shown.table is not None
     (line,) = [line for line in shown.table.rows if line.cells[1].text == "jobs and sources"]
@@ -309,10 +309,21 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     assert (severity, since) == ("Sev2", f"{at_utc:%Y-%m-%d}")
     assert what.startswith("job pull: no bucket 'hall'; mend what the sentence names")
     later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
-    assert record_outcome(store, later, asking.clock)
+    assert record_outcomes(store, [later], asking.clock)
     after = tiles(asking, "ops")["open_findings"]
     assert "no bucket" not in str(after)
     assert "jobs and sources" in str(after)
+
+
+def test_a_failed_job_of_no_site_is_told_to_who_sees_every_site(asking: Asking) -> None:
+    store, at_utc = asking.project.store, plant.NOON - timedelta(hours=1)
+    made = JobOutcome(site_id="", job="ingest", outcome="failed", sentence="no header", run_id="r1", ended_utc=at_utc)
+    assert record_outcomes(store, [made], asking.clock)
+    assert "job ingest: no header" in str(tiles(asking, "ops")["open_findings"])
+    of_plant = ALL.model_copy(update={"sites": ("plant",)})
+    assert "no header" not in str(tiles(asking, "ops", of_plant)["open_findings"])
+    later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
+    assert record_outcomes(store, [later], asking.clock)
 
 
 def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Asking, tmp_path: Path) -> None:

@@ -12,17 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_push import api_keys, push_receipts
+from assets.stores.schema.tables_push import api_keys, key_uses, push_receipts
 from assets.stores.transactions import Store
-from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
 _KEYS = AppendOnly(api_keys, fields_of(ApiKey), order=("id",), is_proven=True)
 _RECEIPTS = AppendOnly(push_receipts, dict, order=("id",))
-# Where the preferences of people stand; no person_id has a colon.
-_KEY, _LAST_READ = "key:", "last_read_utc"
 # How long the answer to an idempotency key is told again (face.md, section 4).
 REMEMBERED = timedelta(hours=24)
 
@@ -72,14 +69,15 @@ class ApiKeyStore:
         table = push_receipts
         query = sa.select(table.c.key_id, sa.func.max(table.c.recorded_at_utc).label("last")).group_by(table.c.key_id)
         found: dict[str, datetime] = {row["key_id"]: row["last"] for row in self.store.rows(query)}
-        for holder, text in PreferenceStore(self.store).named(_LAST_READ).items():
-            key_id, at = holder.removeprefix(_KEY), datetime.fromisoformat(text)
-            found[key_id] = max(at, found.get(key_id, at))
+        for row in self.store.rows(sa.select(key_uses)):
+            found[row["key_id"]] = max(row["last_read_utc"], found.get(row["key_id"], row["last_read_utc"]))
         return found
 
     def note_read(self, key_id: str, at_utc: datetime) -> None:
         """Keep when the key last read: one row a key, written anew; nothing rests on it."""
-        PreferenceStore(self.store).put(f"{_KEY}{key_id}", _LAST_READ, at_utc.isoformat())
+        with self.store.begin() as connection:
+            connection.execute(key_uses.delete().where(key_uses.c.key_id == key_id))
+            connection.execute(key_uses.insert().values(key_id=key_id, last_read_utc=at_utc))
 
     def opened_by(self, text: str, now_utc: datetime) -> ApiKey | None:
         """The good key that this text is; None for any other text, and for a key that is revoked or has expired."""

@@ -1,6 +1,6 @@
-"""What became of the jobs of a site, append-only: each failure, and the first success after it."""
+"""What became of the jobs of a site and month, append-only: each failure, and the first success after it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Self
 
@@ -19,13 +19,18 @@ MENDS: dict[Outcome, str] = {
 }
 # The site of a job that is of no single one.
 OF_NO_SITE = ""
+# Site, job and part, or what they failed of.
+_Key = tuple[str, str, str | None]
 
 
 class JobOutcome(Model):
-    """How one run of a job ended for one site. site_id: empty where the job is of no single site."""
+    """How one run of a job ended for one site. site_id: empty where the job is of no single site; part: the month
+    (2025-03) of a job that is run by month, else None.
+    """
 
     site_id: str
     job: str
+    part: str | None = None
     outcome: Outcome
     sentence: str = ""
     run_id: str
@@ -40,40 +45,57 @@ class JobOutcome(Model):
 _OUTCOMES = AppendOnly(job_outcomes, fields_of(JobOutcome), order=("ended_utc", "id"))
 
 
-def record_outcome(store: Store, made: JobOutcome, clock: Clock) -> bool:
-    """Keep an outcome where it says something new; the same failure again, and one success after another, do not.
+def record_outcomes(store: Store, made: Sequence[JobOutcome], clock: Clock) -> int:
+    """Keep the outcomes that say something new; the same failure again, and one success after another, do not.
 
-    Returns whether it was kept. Raises Unreachable.
+    Returns how many were kept. Raises Unreachable.
     """
+    sites, jobs = {each.site_id for each in made}, {each.job for each in made}
     with store.together():
-        last = _OUTCOMES.latest(store, site_id=made.site_id, job=made.job)
-        known = ("succeeded", "") if last is None else (last.outcome, last.sentence)
-        is_over = last is not None and made.ended_utc <= last.ended_utc
-        if is_over or known == (made.outcome, made.sentence):
-            return False
-        _OUTCOMES.add(store, clock, row_of(job_outcomes, made))
-    return True
+        last = {(e.site_id, e.job, e.part): e for e in _OUTCOMES.history(store, site_id=sites, job=jobs)}
+        new = [each for each in made if _is_new(each, last)]
+        if new:
+            _OUTCOMES.add(store, clock, *(row_of(job_outcomes, each) for each in new))
+    return len(new)
+
+
+def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
+    # What is of no month was kept before months were: it speaks for each of them.
+    known = [last[key] for part in (made.part, None) if (key := (made.site_id, made.job, part)) in last]
+    if not known:
+        return made.outcome != "succeeded"
+    newest = max(known, key=lambda each: each.ended_utc)
+    return made.ended_utc > newest.ended_utc and (made.outcome, made.sentence) != (newest.outcome, newest.sentence)
 
 
 def failed_jobs(store: Store, site_ids: Collection[str]) -> list[Finding]:
-    """A finding for each job of these sites whose last run failed: what, since when, and what to do.
+    """A finding for each job of these sites whose last run for a month failed: what, since when, and what to do; months
+    that failed of the same are one.
 
     facts: job, since_utc (of the first failure after the last success), run_id (of the newest), mend. Raises
     Unreachable.
     """
-    open_ones: dict[tuple[str, str], list[JobOutcome]] = {}
+    open_ones: dict[_Key, list[JobOutcome]] = {}
     for each in _OUTCOMES.history(store, site_id=site_ids):
-        open_ones.setdefault((each.site_id, each.job), []).append(each)
-        if each.outcome == "succeeded":
-            del open_ones[each.site_id, each.job]
-    return [_finding(failures) for failures in open_ones.values()]
+        if each.outcome != "succeeded":
+            open_ones.setdefault((each.site_id, each.job, each.part), []).append(each)
+            continue
+        for part in (each.part, None):
+            open_ones.pop((each.site_id, each.job, part), None)
+    alike: dict[_Key, list[JobOutcome]] = {}
+    for failures in open_ones.values():
+        last = failures[-1]
+        alike.setdefault((last.site_id, last.job, last.sentence), []).extend(failures)
+    return [_finding(sorted(failures, key=lambda each: each.ended_utc)) for failures in alike.values()]
 
 
 def _finding(failures: list[JobOutcome]) -> Finding:
-    last = failures[-1]
+    last, parts = failures[-1], sorted({each.part for each in failures if each.part})
+    more = f" and {len(parts) - 1} more month{'s' * (len(parts) > 2)}" if len(parts) > 1 else ""
+    of = f" of {parts[0]}{more}" if parts else ""
     return Finding(
         code="job_failed",
-        message=f"job {last.job}: {last.sentence}",
+        message=f"job {last.job}{of}: {last.sentence}",
         scope=last.site_id,
         facts={
             "job": last.job,

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, metadata
 
 api_keys = append_only(
     "api_keys",
@@ -17,6 +17,15 @@ api_keys = append_only(
     sa.Column("is_revoked", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Index("ix_api_keys_key", "key_id"),
+)
+
+# Not append-only: of each key one row, written anew.
+key_uses = sa.Table(
+    "key_uses",
+    metadata,
+    sa.Column("key_id", sa.String(16), primary_key=True),
+    sa.Column("last_read_utc", UtcDateTime, nullable=False, comment="To the minute"),
+    info={"unsealed": "when a key last read, for people to see: it opens and closes nothing"},
 )
 
 push_receipts = append_only(

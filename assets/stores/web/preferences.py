@@ -19,11 +19,6 @@ class PreferenceStore:
         query = sa.select(preferences).where(preferences.c.person_id == person_id)
         return {row["name"]: row["value"] for row in self.store.rows(query)}
 
-    def named(self, name: str) -> dict[str, Any]:
-        """What everybody set under that name, by person."""
-        query = sa.select(preferences).where(preferences.c.name == name)
-        return {row["person_id"]: row["value"] for row in self.store.rows(query)}
-
     def put(self, person_id: str, name: str, value: Any) -> None:
         """Set one; None forgets it."""
         mine = (preferences.c.person_id == person_id, preferences.c.name == name)

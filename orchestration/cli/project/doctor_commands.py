@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -20,7 +19,7 @@ from orchestration.doctor import lake_checks as lake
 from orchestration.doctor import trust_checks as trust
 from orchestration.doctor.database_checks import database_checks
 from orchestration.doctor.reachable import item, standing
-from orchestration.views.not_working import not_working, what_of
+from orchestration.views.not_working import not_working, not_working_anywhere, what_of
 
 CHECKS = Table(
     "checks",
@@ -97,7 +96,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found += trust.check(call.project.store, call.project.project.anchors_dir)
         found += file_checks.check(call.project.reports.files)
         found += lake.check(call.project.lake, sorted(call.project.sites))
-        found += map(_failing, failed_jobs(call.project.store, [OF_NO_SITE]))
+        found += map(_failing, not_working_anywhere(call.project))
         for site in call.project.sites.values():
             found += map(_failing, not_working(call.project, site, now))
     except (OSError, MeterloomError, _database_error()) as fault:

@@ -7,7 +7,7 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption
-from orchestration.views.not_working import not_working, what_of
+from orchestration.views.not_working import not_working, not_working_anywhere, what_of
 from reports.life.next_steps import REPORT, Facts, Step, next_steps, report_period
 
 
@@ -29,14 +29,15 @@ def next_(call: Call, site: OnlySiteOption = None) -> Answer:
         )
         return Answer({"steps": [step], "findings": []}, text=told({"": [step]}, {}))
     steps = {each.site_id: next_steps(each) for each in found}
-    failing = [finding for each in sites for finding in not_working(call.project, each, call.clock.now_utc())]
+    failing = not_working_anywhere(call.project) if site is None else []
+    failing += [finding for each in sites for finding in not_working(call.project, each, call.clock.now_utc())]
     text = "\n".join([*failures(failing), told(steps, {each.site_id: each for each in found})])
     return Answer({"steps": [step for mine in steps.values() for step in mine], "findings": failing}, text=text)
 
 
 def failures(findings: Sequence[Finding]) -> list[str]:
     """What does not work now, for people: what and since when, and what to do."""
-    lines = [f"    {each.scope}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
+    lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
     return ["not working:", *lines] if lines else []
 
 

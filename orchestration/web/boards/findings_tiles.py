@@ -10,11 +10,13 @@ from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.published.publications import PublicationStore
 from controls.ledger.device_faults import open_faults
+from data_quality.contracts.access.permissions import sees_whole_site
 from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import months_after
 from ml.forecasts.targets import unmeasured
 from orchestration.views.due_reports import MARKS, due_starts
-from orchestration.views.not_working import not_working, since_of
+from orchestration.views.not_working import not_working, not_working_anywhere, since_of
 from orchestration.web.boards.show import Show
 from reports.evidence.life import life_at
 from reports.life.figure_trace import stale_revisions
@@ -38,7 +40,9 @@ def findings_of(shows: Sequence[Show]) -> Widget:
     sources = {"quarantine": _refused} if is_past else SOURCES
     silent += [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
     for show in shows:
-        for name, ask in sources.items():
+        asks = list(sources.items())
+        asks += [("jobs and sources", _failed_anywhere)] if show is shows[0] and not is_past else []
+        for name, ask in asks:
             try:
                 found += ask(show)
             except Unreachable as fault:
@@ -131,11 +135,19 @@ def _bills(show: Show) -> Found:
 
 def _failed(show: Show) -> Found:
     """Jobs whose last run failed, and live sources that deliver nothing."""
-    return [
-        OpenFinding(severity=2, source="jobs and sources", what=f"{each.message}; {each.facts['mend']}",
-                    at_utc=since_of(each))
-        for each in not_working(show.ask.project, show.site, show.ask.clock.now_utc())
-    ]  # fmt: skip
+    return [_not_working(each) for each in not_working(show.ask.project, show.site, show.ask.clock.now_utc())]
+
+
+def _failed_anywhere(show: Show) -> Found:
+    """The same of jobs that are of no single site, for who sees every site."""
+    if show.ask.person.sites or not sees_whole_site(show.ask.person):
+        return []
+    return [_not_working(each) for each in not_working_anywhere(show.ask.project)]
+
+
+def _not_working(found: Finding) -> OpenFinding:
+    what = f"{found.message}; {found.facts['mend']}"
+    return OpenFinding(severity=2, source="jobs and sources", what=what, at_utc=since_of(found))
 
 
 SOURCES: dict[str, Callable[[Show], Found]] = {
