@@ -57,8 +57,9 @@ _UNUSUAL = re.compile(
 # A line that says nothing to a reader.
 _REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
-_UNKNOWN = re.compile(r"'([^']+)' is not of this site")
-_TWICE = re.compile(r"id stands twice: ([^,]+)")
+_UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
+_SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff) '([^']+)'")
+_TWICE = re.compile(r"(\w+) id stands twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")
 _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
@@ -100,14 +101,15 @@ def _site(path: Path, _content_sha256: str) -> Site:
     try:
         site = validate_document(document, Site, str(path))
     except BadConfiguration as fault:
-        placed = [_placed(problem, document) for problem in _without_echoes(fault.problems)]
+        used: set[tuple[int, int]] = set()
+        placed = [_placed(problem, document, used) for problem in _without_echoes(fault.problems)]
         raise BadConfiguration(sorted(placed, key=lambda problem: (problem.line, problem.column))) from fault
     try:
         check_factors(site)
     except BadInput as fault:
         line, column = place_of(document, ("factors",))
         problem = Problem(file=str(path), line=line, column=column, message=fault.message)
-        raise BadConfiguration([_placed(problem, document)]) from fault
+        raise BadConfiguration([_placed(problem, document, set())]) from fault
     try:
         check_calendar(site)
     except BadInput as fault:
@@ -222,24 +224,29 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
     return [problem for problem in problems if not ((name := missing.match(problem.message)) and name[1] in meant)]
 
 
-def _placed(problem: Problem, document: Any) -> Problem:
-    """A problem between two places of the file says so by name only: point at the name."""
+def _placed(problem: Problem, document: Any, used: set[tuple[int, int]]) -> Problem:
+    """A problem between two places of the file says so by name only: point at the name. used: places pointed at."""
     if found := _METER_KEY.search(problem.message):
         places = _meter_places(document, found[1], found[2])
     elif found := _UNKNOWN.search(problem.message):
         places = [place for _, place in _scalars(document, found[1])]
     elif found := _TWICE.search(problem.message):
         # The second of the two is the one too many.
-        places = [place for key, place in _scalars(document, found[1].strip()) if key.endswith("_id")][1:]
+        named = [(key, place) for key, place in _scalars(document, found[2].strip()) if key.endswith("_id")]
+        own = [place for key, place in named if key == f"{found[1].lower()}_id"]
+        places = (own if len(own) > 1 else [place for _, place in named])[1:]
     elif found := _BOTH_HOLD.search(problem.message):
         places = [place for key, place in _scalars(document, found[1]) if key == "factor_id"]
     elif found := _LOOP.search(problem.message):
         places = [place for key, place in _scalars(document, found[1]) if key == "meter_id"]
+    elif problem.line == 1 and (found := _SUBJECT.match(problem.message)):
+        places = [place for key, place in _scalars(document, found[1]) if key == "point" or key.endswith("_id")]
     else:
         return problem
     if not places:
         return problem
-    line, column = places[0]
+    line, column = next((place for place in places if place not in used), places[0])
+    used.add((line, column))
     return problem.model_copy(update={"line": line, "column": column})
 
 

@@ -1,6 +1,6 @@
 """The one base of every parameter model: frozen, closed, no NaN."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Self, TypeVar
 
@@ -42,3 +42,25 @@ def once(make: Callable[[M], T]) -> Callable[[M], T]:
         return found
 
     return answer
+
+
+class Mistakes(ValueError):
+    """Several mistakes of one model, found by one look over the whole."""
+
+    def __init__(self, mistakes: list[ValueError]) -> None:
+        self.mistakes = mistakes
+        super().__init__("; ".join(str(each) for each in mistakes))
+
+
+def check_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Run every check, also after one has failed. Raises its ValueError, or Mistakes where several fail."""
+    found: list[ValueError] = []
+    for check in checks:
+        try:
+            check()
+        except ValueError as fault:
+            found += fault.mistakes if isinstance(fault, Mistakes) else [fault]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise Mistakes(found)

@@ -111,9 +111,21 @@ _YAML = (
 
 def did_you_mean(given: Any, known: list[str]) -> str:
     """`did you mean 'kwh'?` where one of the known is near; else empty."""
-    by_case = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(str(given).strip().lower(), list(by_case), n=1, cutoff=0.66)
+    by_case, word = {each.lower(): each for each in known}, str(given).strip().lower()
+    # Of short words letters in another order are nearest: khw is kwh, and no kw.
+    near = [each for each in by_case if sorted(each) == sorted(word)]
+    near = near or difflib.get_close_matches(word, list(by_case), n=1, cutoff=0.66)
     return f"did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+def nearest_key(given: str, known: list[str]) -> str:
+    """The key that was probably meant, empty where none is near: `full_min` is nearest to `full_degc`."""
+    # Of one quantity in another unit first: its letters may have little in common with the right one.
+    stem = given.rpartition("_")[0]
+    of_quantity = [key for key in known if stem and key.rpartition("_")[0] == stem]
+    near = difflib.get_close_matches(given, of_quantity, n=1, cutoff=0.0)
+    near = near or difflib.get_close_matches(given, known, n=1)
+    return near[0] if near else ""
 
 
 def value_in_words(fault: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import implicit_resolvers
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model_faults import value_in_words, yaml_in_words
+from data_quality.contracts.model_faults import nearest_key, value_in_words, yaml_in_words
 
 M = TypeVar("M", bound=BaseModel)
 # Tag, pattern and first signs of what is no text in YAML 1.2.
@@ -23,6 +23,8 @@ SCALAR_RULES = [(tag, pattern, firsts) for versions, tag, pattern, firsts in imp
 MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
 SECRET_ENDINGS = ("password", "secret", "url")
+# A longer list of keys helps nobody beside the one that was probably meant.
+MOST_KEYS = 36
 _SCALAR = re.compile(r"""'[^'\n]*'|"[^"\\\n]*"|[^\s,{}\[\]#'"][^\s,{}\[\]]*""")
 
 
@@ -212,22 +214,70 @@ def load_model(path: Path, model: type[M]) -> M:
 
 def validate_document(document: Any, model: type[M], file: str) -> M:
     """Validate a loaded document; problems carry the place of the offending key."""
+    plain = _plain(document)
     try:
-        return model.model_validate(_plain(document))
+        return model.model_validate(plain)
     except ValidationError as error:
-        faults: list[dict[str, Any]] = [dict(fault) for fault in error.errors()]
-        found = [(fault, _problem(document, model, file, fault)) for fault in faults]
-        meant = {(fault["loc"][:-1], each.mend) for fault, each in found}
-        inside = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
-        # A misspelled key is one mistake: that the right one is missing needs no second sentence, nor that a list of
-        # which an item is wrong has one item less.
-        problems = [
-            each
-            for fault, each in found
-            if (fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant)
-            and not (fault["type"] == "too_short" and fault["loc"] in inside)
-        ]
-        raise BadConfiguration(sorted(problems, key=lambda p: (p.line, p.column))) from error
+        found = _problems(document, model, file, error)
+        # A check over the whole runs only where every key is known: what it finds is told at once too.
+        _rename_unknown(plain, model, error)
+        try:
+            model.model_validate(plain)
+        except ValidationError as again:
+            whole = {str(fault["msg"]) for fault in error.errors()}
+            found += [
+                each
+                for fault in again.errors()
+                if not fault["loc"] and str(fault["msg"]) not in whole
+                for each in _problems_of_fault(document, model, file, dict(fault))
+            ]
+        raise BadConfiguration(sorted(found, key=lambda p: (p.line, p.column))) from error
+
+
+def problems_at(document: Any, location: Sequence[str | int], model: type[BaseModel], file: str) -> list[Problem]:
+    """What is wrong with the part of a document at `location` as that model; empty where nothing is."""
+    part = document
+    for key in location:
+        part = part[key]
+    try:
+        model.model_validate(_plain(part))
+    except ValidationError as error:
+        return _problems(document, model, file, error, below=tuple(location))
+    return []
+
+
+def _problems(
+    document: Any, model: type[BaseModel], file: str, error: ValidationError, below: tuple[str | int, ...] = ()
+) -> list[Problem]:
+    faults: list[dict[str, Any]] = [dict(fault) for fault in error.errors()]
+    found = [(fault, each) for fault in faults for each in _problems_of_fault(document, model, file, fault, below)]
+    meant = {(fault["loc"][:-1], each.mend) for fault, each in found}
+    inside = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    # A misspelled key is one mistake: that the right one is missing needs no second sentence, nor that a list of
+    # which an item is wrong has one item less.
+    return [
+        each
+        for fault, each in found
+        if (fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant)
+        and not (fault["type"] == "too_short" and fault["loc"] in inside)
+    ]
+
+
+def _rename_unknown(plain: Any, model: type[BaseModel], error: ValidationError) -> None:
+    """Each unknown key of a plain document becomes the one that was probably meant; without such a one it goes."""
+    for fault in error.errors():
+        if fault["type"] != "extra_forbidden":
+            continue
+        node, location = plain, fault["loc"]
+        for part in location[:-1]:
+            # Of several kinds of an item, the location names the one that the file chose.
+            is_there = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
+            node = node[part] if is_there else node
+        meant = nearest_key(str(location[-1]), _allowed_keys(model, location[:-1]))
+        if isinstance(node, dict) and location[-1] in node:
+            value = node.pop(str(location[-1]))
+            if meant:
+                node.setdefault(meant, value)
 
 
 def _plain(node: Any) -> Any:
@@ -302,18 +352,37 @@ def _at(document: Any, location: Sequence[str | int]) -> Any:
     return document
 
 
-def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, Any]) -> Problem:
+def _problems_of_fault(
+    document: Any, model: type[BaseModel], file: str, fault: dict[str, Any], below: tuple[str | int, ...] = ()
+) -> list[Problem]:
+    """The problems of one of pydantic's errors: several where a check over the whole found several."""
+    problem = _problem(document, model, file, fault, below)
+    several = getattr(fault.get("ctx", {}).get("error"), "mistakes", ())
+    said = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
+    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in said] or [problem]
+
+
+def _problem(
+    document: Any, model: type[BaseModel], file: str, fault: dict[str, Any], below: tuple[str | int, ...] = ()
+) -> Problem:
+    """below: where the model stands in the document; the fault speaks of places from there on."""
     location = tuple(fault["loc"])
-    line, column = place_of(document, location)
-    name = ".".join(str(part) for part in location)
+    line, column = place_of(document, (*below, *location))
+    name = ".".join(str(part) for part in (*below, *location))
     message, mend = value_in_words(fault)
     if fault["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
-        message = f"unknown key {name!r}"
-        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        mend = f"did you mean {close[0]!r}?" if close else f"allowed here: {', '.join(allowed)}"
+        keys = f"allowed here: {', '.join(allowed)}"
+        meant = nearest_key(str(location[-1]), allowed)
+        message = f"unknown key {name!r}" + (f"; {keys}" if meant and len(allowed) <= MOST_KEYS else "")
+        mend = f"did you mean {meant!r}?" if meant else keys
     elif fault["type"] == "missing":
         message, mend = f"key {name!r} is missing", ""
+    elif fault["type"] == "union_tag_not_found" and isinstance(fault.get("input"), Mapping):
+        kind = str(fault["ctx"]["discriminator"]).strip("'")
+        near = difflib.get_close_matches(kind, [str(key) for key in fault["input"]], n=1)
+        message, mend = f"{name}: {message}", f"did you mean {kind!r} by {near[0]!r}?" if near else ""
+        line, column = place_of(document, (*below, *location, *near))
     elif name:
         given = fault.get("input")
         is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80

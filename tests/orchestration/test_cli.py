@@ -106,7 +106,7 @@ def test_an_unknown_setting_is_refused_with_its_line(project: Path) -> None:
         "file": str(project / "meterloom.yaml"),
         "line": 2,
         "column": 3,
-        "message": "unknown key 'mqtt.prot'",
+        "message": "unknown key 'mqtt.prot'; allowed here: ca_file, host, password, port, tls, username",
         "mend": "",
     }
 

@@ -141,7 +141,9 @@ def test_a_file_of_several_dated_tariffs_gives_all_of_them(tmp_path: Path) -> No
 def test_a_mistake_is_named_with_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "tariff.yaml"
     path.write_text("tariff_id: t\nperiods:\n  - {period_id: all, price_per_kwh: 0.1}\nfixt: []\n")
-    with pytest.raises(BadConfiguration, match="line 4, column 1: unknown key 'fixt'; did you mean 'fixed'"):
+    with pytest.raises(
+        BadConfiguration, match=r"line 4, column 1: unknown key 'fixt'; allowed here: .*; did you mean 'fixed'"
+    ):
         read_tariffs(path)
 
 

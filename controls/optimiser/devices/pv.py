@@ -5,24 +5,54 @@ from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Again, Around, Device, Forced, Given, Numbers, Values, clean, watts_up
-from data_quality.contracts.errors import BadInput
+from controls.optimiser.devices.device import (
+    Again,
+    Around,
+    Device,
+    Forced,
+    Given,
+    Numbers,
+    Values,
+    clean,
+    params_of,
+    watts_up,
+)
+from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
 
-# Two names for one figure are in use: makers print "nameplate", installers "peak".
-_RATING = ("nameplate_kw", "peak_kw")
 # Commands have whole watts: less than one curtailed is no limit that could be sent.
 _WATT = 0.001
+
+
+class PvParams(Model):
+    """What a site file says of a PV system: its rating, and the plane of its modules."""
+
+    nameplate_kw: float | None = Field(default=None, gt=0)
+    peak_kw: float | None = Field(default=None, gt=0)
+    tilt_deg: float | None = Field(default=None, ge=0, le=90, description="0 lies flat")
+    azimuth_deg: float | None = Field(default=None, ge=0, le=360, description="90 is east, 180 south")
+
+    @model_validator(mode="after")
+    def _has_a_rating(self) -> Self:
+        if self.nameplate_kw is None and self.peak_kw is None:
+            raise ValueError("nameplate_kw or peak_kw is needed")
+        return self
+
+    @property
+    def rating_kw(self) -> float:
+        """Two names for one figure are in use: makers print "nameplate", installers "peak"."""
+        return self.nameplate_kw or self.peak_kw or 0.0
 
 
 class Pv(Device):
     """`pv_kw` is what the sun gives, one value a step; standby use at night is below zero and cannot be curtailed."""
 
     kind = "pv"
+    params = PvParams
     limits: ClassVar = {"curtailment_limit": "kw"}
     means: ClassVar = {"curtailment_limit": "is never limited below {part.limit_min_kw:g} kW"}
     per_step = ("pv_kw",)
@@ -40,11 +70,7 @@ class Pv(Device):
     @classmethod
     def figures(cls, asset: Asset, site_id: str) -> float:
         """Its rating, kW."""
-        for name in _RATING:
-            if name in asset.numbers:
-                return asset.numbers[name]
-        message = f"site {site_id}, asset {asset.asset_id!r}: params need {' or '.join(_RATING)}"
-        raise BadInput(message, reason="bad_asset")
+        return params_of(cls.params, asset, site_id).rating_kw
 
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:

@@ -4,9 +4,11 @@ The checks raise ValueError with the meter's name in front, so that the site loa
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 
+from data_quality.contracts.model import check_all
 from data_quality.contracts.site_file.formula import Term, parse_formula
 from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.units import Behaviour, unit_of
@@ -17,13 +19,7 @@ CONSUMPTION_REGISTER = "import"
 def check_hierarchy(meters: Sequence[Meter]) -> None:
     """Raise ValueError where parents, makers or formulas of a site's meters contradict each other."""
     by_id = {meter.meter_id: meter for meter in meters}
-    for meter in meters:
-        for span in meter.parents:
-            _known(f"meter {meter.meter_id!r}: parents", span.parent, by_id)
-        for maker in meter.made_from:
-            _known(f"meter {meter.meter_id!r}: made_from", maker, by_id)
-        if meter.formula is not None:
-            _check_formula(meter, by_id)
+    check_all(check for meter in meters for check in _of_meter(meter, by_id))
     # Between two changes the hierarchy stands still: one look at the first day of each span is enough.
     for first_day in breakpoints(meters):
         parents = {meter.meter_id: meter.parent_on(first_day) for meter in meters}
@@ -32,6 +28,15 @@ def check_hierarchy(meters: Sequence[Meter]) -> None:
     check_no_loop({meter.meter_id: meter.made_from for meter in meters}, "made_from")
     inputs = {m.meter_id: [t.meter_id for t in parse_formula(m.formula)] for m in meters if m.formula is not None}
     check_no_loop(inputs, "virtual meters")
+
+
+def _of_meter(meter: Meter, by_id: Mapping[str, Meter]) -> Iterator[Callable[[], None]]:
+    for span in meter.parents:
+        yield partial(_known, f"meter {meter.meter_id!r}: parents", span.parent, by_id)
+    for maker in meter.made_from:
+        yield partial(_known, f"meter {meter.meter_id!r}: made_from", maker, by_id)
+    if meter.formula is not None:
+        yield partial(_check_formula, meter, by_id)
 
 
 def breakpoints(meters: Iterable[Meter]) -> list[date]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from data_quality.contracts.model import Model
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model, check_all
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.meter import Identifier, Meter, UnitCode
 from data_quality.contracts.text import twice_in
 from data_quality.contracts.units import Behaviour, unit_of
@@ -78,15 +81,17 @@ def check_points(what: str, points: Sequence[Point], site: Streams, filled: dict
     twice = twice_in(names)
     if twice:
         raise ValueError(f"{what}: point stands twice: {', '.join(twice)}")
-    for point in points:
-        mine = f"{what}: point {point.point!r}"
-        register = _check_stream(mine, point, site)
-        # The live board may show a stream that another point, or a file, fills.
-        if point.what == "live":
-            continue
-        other = filled.setdefault((point.stream, register), mine)
-        if other != mine:
-            raise ValueError(f"{mine} fills {point.stream}.{register}, which {other} fills already")
+    check_all(partial(_check_point, f"{what}: point {point.point!r}", point, site, filled) for point in points)
+
+
+def _check_point(mine: str, point: Point, site: Streams, filled: dict[tuple[str, str], str]) -> None:
+    register = _check_stream(mine, point, site)
+    # The live board may show a stream that another point, or a file, fills.
+    if point.what == "live":
+        return
+    other = filled.setdefault((point.stream, register), mine)
+    if other != mine:
+        raise ValueError(f"{mine} fills {point.stream}.{register}, which {other} fills already")
 
 
 def _check_stream(mine: str, point: Point, site: Streams) -> str:
@@ -103,14 +108,16 @@ def _check_stream(mine: str, point: Point, site: Streams) -> str:
         return ""
     meter = next((each for each in site.meters if each.meter_id == point.stream and not each.is_virtual), None)
     if meter is None:
-        raise ValueError(
+        message = (
             f"{mine}: stream {point.stream!r} is no meter or driver of this site that is read; "
             f"it has {', '.join(site.stream_ids())}"
         )
+        raise ValueError(message) from BadInput(message, mend=did_you_mean(point.stream, site.stream_ids()))
     register = next((each for each in meter.registers if each.register_id == point.register_id), None)
     if register is None:
         has = ", ".join(each.register_id for each in meter.registers)
-        raise ValueError(f"{mine}: meter {meter.meter_id!r} has no register {point.register_id!r}; it has {has}")
+        message = f"{mine}: meter {meter.meter_id!r} has no register {point.register_id!r}; it has {has}"
+        raise ValueError(message) from BadInput(message, mend=did_you_mean(point.register_id, has.split(", ")))
     kind = {"register": "cumulative", "pulses": "cumulative", "interval": "interval"}.get(point.what)
     if point.what == "mean":
         raise ValueError(f"{mine}: mean fills drivers; energy of meter {meter.meter_id!r} comes from a register")

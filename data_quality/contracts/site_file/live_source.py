@@ -5,15 +5,18 @@ No secret stands here: `…_env` names the environment variable that holds it.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Annotated, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from data_quality.contracts.model import Model
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model, check_all
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.live_point import Point, Streams, check_points
 from data_quality.contracts.site_file.meter import Identifier
-from data_quality.contracts.text import twice_in
+from data_quality.contracts.text import each_id_once
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 EveryS = Annotated[float, Field(ge=0.1, le=3600, description="Seconds between two questions")]
@@ -195,17 +198,21 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
 
     devices: the site's assets that have a template.
     """
-    names = [source.source_id for source in sources]
-    twice = twice_in(names)
-    if twice:
-        raise ValueError(f"source id stands twice: {', '.join(twice)}")
     filled: dict[tuple[str, str], str] = {}
-    for source in sources:
-        what = f"source {source.source_id!r}"
-        check_points(what, source.points, site, filled)
-        if isinstance(source, ModbusSource) and source.asset is not None and source.asset not in devices:
-            has = ", ".join(devices) or "none"
-            raise ValueError(f"{what}: asset {source.asset!r} is no asset with a template; those are {has}")
+    check_all(
+        [
+            partial(each_id_once, "source", [source.source_id for source in sources]),
+            *(partial(check_points, f"source {source.source_id!r}", source.points, site, filled) for source in sources),
+            *(partial(_check_device, source, devices) for source in sources if isinstance(source, ModbusSource)),
+        ]
+    )
+
+
+def _check_device(source: ModbusSource, devices: Sequence[str]) -> None:
+    if source.asset is not None and source.asset not in devices:
+        has = ", ".join(devices) or "none"
+        message = f"source {source.source_id!r}: asset {source.asset!r} is no asset with a template; those are {has}"
+        raise ValueError(message) from BadInput(message, mend=did_you_mean(source.asset, list(devices)))
 
 
 def asked_every_s(site: Sourced) -> dict[str, float]:

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.hierarchy import breakpoints
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.spans import overlapping
@@ -322,4 +324,5 @@ def _alone(what: str, dated: Sequence[Dated]) -> None:
 def check_named(what: str, name: str, allowed: Sequence[str]) -> None:
     """What a site file names must be of the site. Raises ValueError with the names there are."""
     if name not in allowed:
-        raise ValueError(f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}")
+        message = f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}"
+        raise ValueError(message) from BadInput(message, mend=did_you_mean(name, list(allowed)))

@@ -1,7 +1,8 @@
 """A site as data: one YAML file with meters, drivers, SEUs, assets, tariff, factors, column maps."""
 
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Literal, Self
@@ -14,7 +15,8 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, check_all
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
@@ -28,6 +30,7 @@ from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.text import each_id_once
 from data_quality.contracts.time import zone
+from data_quality.contracts.units import UNITS
 
 
 def _known_zone(name: str) -> str:
@@ -45,6 +48,16 @@ def _kilograms(value: float) -> float:
     return value
 
 
+def _unit_or_column(name: str) -> str:
+    # Nobody knows the columns of a file to come: what is nearly a unit is one that is misspelt.
+    if name.strip().lower() not in (*UNITS, *_UNIT_COLUMNS) and (meant := did_you_mean(name, list(UNITS))):
+        message = f"unknown unit {name!r}, or a column of units that is called nearly like one"
+        raise ValueError(message) from BadInput(message, mend=meant)
+    return name
+
+
+# What exports call their column of units, where that is near to a unit's code.
+_UNIT_COLUMNS = ("unit", "units", "unite", "unità", "unidad", "measure")
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 # What spreadsheets of Europe write beside UTF-8; no byte of the single-byte ones tells which it is.
 Encoding = Literal[
@@ -187,8 +200,10 @@ class ColumnMap(Model):
     )
     where: dict[str, str] = Field(default={}, description="Keep rows whose column equals the value")
     register_id: Identifier = "import"
-    unit: str | None = Field(default=None, description="Unit code, or the name of a column that holds it")
-    zone: str | None = Field(default=None, description="Zone of times without offset")
+    unit: Annotated[str, AfterValidator(_unit_or_column)] | None = Field(
+        default=None, description="Unit code, or the name of a column that holds it"
+    )
+    zone: ZoneName | None = Field(default=None, description="Zone of times without offset")
     label: Literal["start", "end"] = "start"
     interval_minutes: int | None = Field(default=None, gt=0)
     zero_is_missing: bool = False
@@ -220,7 +235,7 @@ class ColumnMap(Model):
     )
     decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark; inferred and shown where open")
     thousands: Literal[".", ",", " ", "'"] | None = Field(default=None, description="What parts thousands: 1.234,5")
-    units: dict[str, str] = Field(default={}, description="Wide table: column -> unit code, before `unit`")
+    units: dict[str, UnitCode] = Field(default={}, description="Wide table: column -> unit code, before `unit`")
     multipliers: dict[str, float] = Field(default={}, description="Value column -> factor (transformer ratio, sign)")
     missing: tuple[str, ...] = Field(default=(), description='Values that mean "no reading"; "" is an empty cell')
     negative: Literal["quarantine", "keep"] = Field(
@@ -324,66 +339,9 @@ class Site(Model):
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
 
     @model_validator(mode="after")
-    def _references_hold(self) -> Self:
-        meters = [meter.meter_id for meter in self.meters]
-        # In the lake a driver is a stream like any meter's: both share one set of names.
-        streams = meters + [driver.driver_id for driver in self.drivers]
-        each_id_once("meter or driver", streams)
-        each_id_once("SEU", [seu.seu_id for seu in self.seus])
-        each_id_once("asset", [asset.asset_id for asset in self.assets])
-        for meter in self.meters:
-            if meter.parent is not None:
-                check_named(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
-        check_hierarchy(self.meters)
-        for seu in self.seus:
-            for name in seu.meters:
-                check_named(f"SEU {seu.seu_id!r}: meter", name, meters)
-            for driver in seu.drivers:
-                check_named(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
-        for target in self.forecast_targets:
-            check_named("forecast target", target, streams)
-        _check_forecasts(self)
-        check_apart(self.school_holidays)
-        _check_hours(self)
-        if self.price_stream is not None:
-            check_named("price stream", self.price_stream, streams)
-        for declared in self.validation.meters:
-            if declared.meter != "*":
-                # The rule plant_balance is declared by its energy use.
-                names = [*streams, *(seu.seu_id for seu in self.seus)]
-                check_named("validation: meter", declared.meter, names)
-        for asset in self.assets:
-            _check_asset(asset, self.assets, meters)
-        stored = {asset.asset_id: asset.state_meter for asset in self.assets}
-        check_state_meters(stored, {driver.driver_id: driver.unit for driver in self.drivers})
-        for meter in self.meters:
-            _check_multipliers(meter, self.time_zone)
-        check_premises(self)
-        return self
-
-    @model_validator(mode="after")
-    def _feed_has_a_place(self) -> Self:
-        if self.weather_feed is not None and self.weather_feed.url and None in (self.latitude_deg, self.longitude_deg):
-            raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
-        return self
-
-    @model_validator(mode="after")
-    def _sources_fill_streams(self) -> Self:
-        check_sources(self.sources, self, [asset.asset_id for asset in self.assets if asset.template])
-        return self
-
-    @model_validator(mode="after")
-    def _projects_are_of_this_site(self) -> Self:
-        each_id_once("SEU or project", [seu.seu_id for seu in self.seus] + [each.project_id for each in self.projects])
-        for project in self.projects:
-            _check_project(project, self)
-        return self
-
-    @model_validator(mode="after")
-    def _tariffs_share_the_currency(self) -> Self:
-        for tariff in self.tariffs:
-            if tariff.currency not in (None, self.currency):
-                raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {self.currency}")
+    def _holds_together(self) -> Self:
+        # All at once: whoever mends a file wants to know every mistake in it.
+        check_all(_references(self))
         return self
 
     def meter(self, meter_id: str) -> Meter | None:
@@ -422,13 +380,59 @@ class Site(Model):
         return read + [driver.driver_id for driver in self.drivers]
 
 
-def _check_asset(asset: Asset, assets: tuple[Asset, ...], meters: list[str]) -> None:
-    if asset.meter is not None:
-        check_named(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
-    if asset.proven_by:
-        # What it says of itself is its claim, and no proof of it.
-        others = [other.asset_id for other in assets if other is not asset]
-        check_named(f"asset {asset.asset_id!r}: proven_by", asset.proven_by, others)
+def _references(site: Site) -> Iterator[Callable[[], object]]:
+    """The checks over a whole site file; each raises ValueError."""
+    meters, drivers = [meter.meter_id for meter in site.meters], [driver.driver_id for driver in site.drivers]
+    # In the lake a driver is a stream like any meter's: both share one set of names.
+    streams, assets = meters + drivers, [asset.asset_id for asset in site.assets]
+    yield partial(each_id_once, "meter or driver", streams)
+    yield partial(each_id_once, "SEU", [seu.seu_id for seu in site.seus])
+    yield partial(each_id_once, "asset", assets)
+    for meter in site.meters:
+        if meter.parent is not None:
+            yield partial(check_named, f"meter {meter.meter_id!r}: parent", meter.parent, meters)
+    yield partial(check_hierarchy, site.meters)
+    for seu in site.seus:
+        for name in seu.meters:
+            yield partial(check_named, f"SEU {seu.seu_id!r}: meter", name, meters)
+        for driver in seu.drivers:
+            yield partial(check_named, f"SEU {seu.seu_id!r}: driver", driver.driver_id, drivers)
+    for target in site.forecast_targets:
+        yield partial(check_named, "forecast target", target, streams)
+    yield from (partial(check, site) for check in (_check_forecasts, _check_hours, check_premises, _check_place))
+    yield partial(check_apart, site.school_holidays)
+    if site.price_stream is not None:
+        yield partial(check_named, "price stream", site.price_stream, streams)
+    # The rule plant_balance is declared by its energy use.
+    validated = ["*", *streams, *(seu.seu_id for seu in site.seus)]
+    for declared in site.validation.meters:
+        yield partial(check_named, "validation: meter", declared.meter, validated)
+    for asset in site.assets:
+        if asset.meter is not None:
+            yield partial(check_named, f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+        if asset.proven_by:
+            # What it says of itself is its claim, and no proof of it.
+            others = [name for name in assets if name != asset.asset_id]
+            yield partial(check_named, f"asset {asset.asset_id!r}: proven_by", asset.proven_by, others)
+    stored = {asset.asset_id: asset.state_meter for asset in site.assets}
+    yield partial(check_state_meters, stored, {driver.driver_id: driver.unit for driver in site.drivers})
+    for meter in site.meters:
+        yield partial(_check_multipliers, meter, site.time_zone)
+    yield partial(check_sources, site.sources, site, [asset.asset_id for asset in site.assets if asset.template])
+    projects = [project.project_id for project in site.projects]
+    yield partial(each_id_once, "SEU or project", list({seu.seu_id: 0 for seu in site.seus}) + projects)
+    yield from (partial(_check_project, project, site) for project in site.projects)
+    yield from (partial(_check_currency, tariff, site) for tariff in site.tariffs)
+
+
+def _check_place(site: Site) -> None:
+    if site.weather_feed is not None and site.weather_feed.url and None in (site.latitude_deg, site.longitude_deg):
+        raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
+
+
+def _check_currency(tariff: Tariff, site: Site) -> None:
+    if tariff.currency not in (None, site.currency):
+        raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {site.currency}")
 
 
 def _check_project(project: MvProject, site: Site) -> None:

@@ -9,10 +9,9 @@ import typer
 from assets.sites.load_sites import load_people, load_site
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, problems_of
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, problems_of
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import PROJECT, Call, command
 
@@ -34,33 +33,18 @@ def configuration_problems(call: Call) -> list[Problem]:
             if path == project.people_file:
                 load_people(path)
             else:
-                found += _unknown_devices(path, load_site(path))
+                site = load_site(path)
+                found += _asset_problems(path, site, call) if site.assets else []
         except BadInput as fault:
             found += problems_of(fault)
     return found
 
 
-def _unknown_devices(path: Path, site: Site) -> list[Problem]:
-    """Assets of a kind that no plan knows, or with a template that there is not: plans and agents would refuse them."""
-    if not site.assets:
-        return []
-    from controls.optimiser.devices.kinds import KINDS, PASSIVE, state_fault
-    from controls.templates.load_templates import template_names
+def _asset_problems(path: Path, site: Site, call: Call) -> list[Problem]:
+    # It knows every kind of device, which a site without one need not load.
+    from controls.planning.asset_params import asset_problems
 
-    document, found = load_yaml(path), []
-    known = {"kind": sorted({*KINDS, *PASSIVE}), "template": sorted(template_names())}
-    for number, asset in enumerate(site.assets):
-        for key, names in known.items():
-            value = getattr(asset, key)
-            if value and value not in names:
-                line, column = place_of(document, ("assets", number, key))
-                message = f"asset {asset.asset_id!r}: unknown {key} {value!r}; expected {', '.join(names)}"
-                mend = did_you_mean(value, names)
-                found.append(Problem(file=str(path), line=line, column=column, message=message, mend=mend))
-        if fault := state_fault(asset, site):
-            line, column = place_of(document, ("assets", number, "state_meter"))
-            found.append(Problem(file=str(path), line=line, column=column, message=fault))
-    return found
+    return asset_problems(load_yaml(path), site, str(path), now_utc=call.clock.now_utc())
 
 
 def configuration_placeholders(call: Call) -> list[Problem]:

@@ -226,7 +226,7 @@ def test_asset_figures_that_make_no_battery_are_refused_with_their_key() -> None
     with pytest.raises(BadInput, match=r"asset 'battery', params\.capacity_kwh"):
         plan_request(site_with(assets=bad), **inputs())
     bad[1]["params"] = {}
-    with pytest.raises(BadInput, match="asset 'pv': params need nameplate_kw or peak_kw"):
+    with pytest.raises(BadInput, match="asset 'pv', params: nameplate_kw or peak_kw is needed"):
         plan_request(site_with(assets=bad[1:]), **inputs())
 
 

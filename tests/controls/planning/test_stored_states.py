@@ -1,5 +1,6 @@
 """A device names the driver that holds its state; one in another unit, or none of its kind, is refused by name."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import yaml
 from pydantic import ValidationError
 
 from controls.optimiser.devices.kinds import device_assets
+from controls.planning.asset_params import asset_problems
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from orchestration.cli.project.check_commands import _unknown_devices
+from data_quality.contracts.yaml_file import load_yaml
 from tests.controls.planning.examples import HOME
 
 DRIVERS = [
@@ -59,8 +61,10 @@ def test_the_unit_is_that_of_the_kind_and_check_says_the_line(
     site = Site.model_validate(content)
     with pytest.raises(BadInput, match=said):
         device_assets(site)
+    # No plan reads it, and the check knows no such key.
+    del content["assets"][0]["params"]["height_cm"]
     path = tmp_path / "home.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    (problem,) = _unknown_devices(path, site)
+    (problem,) = asset_problems(load_yaml(path), site, str(path), now_utc=datetime(2026, 1, 1, tzinfo=UTC))
     assert said in problem.message
     assert "state_meter:" in path.read_text().splitlines()[problem.line - 1]
