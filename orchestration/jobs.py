@@ -11,6 +11,7 @@ ACTS_ON_HARDWARE = {"dagster/max_runtime": "300", "dagster/max_retries": "0"}
 WRITTEN = dg.AssetSelection.checks(
     dg.AssetCheckKey(dg.AssetKey("core_site__released_commands"), "store_is_as_it_was_written"),
     dg.AssetCheckKey(dg.AssetKey("core_site__plan"), "stored_plans_give_their_hash"),
+    dg.AssetCheckKey(dg.AssetKey("core_site__plan"), "optimum_agrees_with_cbc"),
 )
 
 ingest = dg.define_asset_job(
@@ -165,8 +166,8 @@ trust = dg.define_asset_job(
     "trust",
     selection=WRITTEN,
     description=(
-        "Holds every row on which safety, money or approval rests against its seal and its signature, and solves "
-        "the day's plans again. Daily by itself; it only reads."
+        "Holds every row on which safety, money or approval rests against its seal and its signature, solves the "
+        "day's plans again, and each site's newest once more with PuLP and CBC. Daily by itself; it only reads."
     ),
 )
 

@@ -55,10 +55,50 @@ def write_readable(program: Program, path: Path, *, weights: Mapping[str, float]
 
 def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float) -> Outcome:
     """Solve; see solvers.run_solver."""
+    return solved_by_cbc(readable(program, arrays), program.column_names(), arrays, gap=gap, time_limit_s=time_limit_s)
+
+
+def written_apart(arrays: Arrays) -> tuple["pulp.LpProblem", list[str]]:
+    """The problem written from its numbers alone, column by column, and the names of its columns in their order.
+
+    It shares no line with `readable`: a row that one of the two drops or bends, the other has.
+    """
+    import pulp
+
+    lp = pulp.LpProblem("apart", pulp.LpMinimize)
+    rows: list[dict[pulp.LpVariable, float]] = [{} for _ in arrays.row_lower]
+    # From rows to columns: an entry's row is how many rows have begun before it.
+    row_of = np.searchsorted(arrays.start, np.arange(arrays.value.size), side="right") - 1
+    order = np.argsort(arrays.column, kind="stable")
+    first = np.searchsorted(arrays.column[order], np.arange(arrays.column_count + 1))
+    names, price = [], {}
+    for n in range(arrays.column_count):
+        low, high = (None if np.isinf(bound) else float(bound) for bound in (arrays.lower[n], arrays.upper[n]))
+        names.append(f"x{n}")
+        kind = pulp.LpInteger if arrays.is_integer[n] else pulp.LpContinuous
+        price[column := lp.add_variable(names[-1], low, high, kind)] = float(arrays.cost[n])
+        for entry in order[first[n] : first[n + 1]]:
+            rows[row_of[entry]][column] = float(arrays.value[entry])
+    for n, terms in enumerate(rows):
+        total = pulp.LpAffineExpression(terms)
+        # Either side is a row of its own; an equation is both.
+        if np.isfinite(arrays.row_lower[n]):
+            lp.addConstraint(total >= float(arrays.row_lower[n]), f"least{n}")
+        if np.isfinite(arrays.row_upper[n]):
+            lp.addConstraint(total <= float(arrays.row_upper[n]), f"most{n}")
+    lp.setObjective(pulp.LpAffineExpression(price, constant=arrays.offset))
+    return lp, names
+
+
+def solved_by_cbc(
+    lp: "pulp.LpProblem", names: list[str], arrays: Arrays, *, gap: float, time_limit_s: float
+) -> Outcome:
+    """What CBC says of a problem. names: of its columns, in the order of the arrays.
+
+    Raises BadInput where CBC is not installed, OurFault for an unbounded problem.
+    """
     import pulp
     from pulp.apis import coin_api
-
-    lp = readable(program, arrays)
 
     # CBC's own rewriting of integers loses solutions of heat pumps, and calls problems infeasible that are not.
     options = [f"integerTolerance {FEASIBILITY}", f"primalTolerance {FEASIBILITY}", "preprocess off"]
@@ -85,7 +125,7 @@ def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float
         return Outcome(status="stopped", solver="CBC")
     # By name: PuLP has an order of its own. A variable that stands in no row has no value.
     found = {variable.name: float(variable.value() or 0.0) for variable in lp.variables()}
-    values = np.array([found.get(name, 0.0) for name in program.column_names()])
+    values = np.array([found.get(name, 0.0) for name in names])
     objective = float(arrays.cost @ values + arrays.offset)
     if lp.sol_status == pulp.LpSolutionIntegerFeasible:
         # CBC tells its bound to its log alone: what it had when time ran out is not proven, and may not even be whole.
