@@ -92,6 +92,7 @@ FILE_REASONS: dict[str, str] = {
     "unknown_source": "Samples of a live source that the site file does not have",
     "unknown_unit_column": "No column is named with a known unit",
     "unt_count": "Another number of segments than the message states",
+    "written_meanwhile": "A database that its program wrote while it was read",
     "wrong_reference": "A trailer of another message or interchange",
     "wrong_shape": "JSON of another shape than readings have",
     "wrong_zone": "The time zone does not exist",

@@ -30,7 +30,7 @@ from assets.readings.readers.reader_list import reader_for
 from assets.readings.streams import streams
 from assets.readings.tables.column_layout import choose_maps
 from assets.readings.tables.normalise import in_quanta, on_grid
-from assets.stores.file_hashes import file_sha256
+from assets.stores.foreign_database import source_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -189,7 +189,7 @@ def read_file(
     report = SniffReport(
         path=str(path),
         format=reader.name,
-        sha256=file_sha256(path),
+        sha256=source_sha256(path),
         verdict="quarantine" if counts else "accept_with_warning" if warnings else "accept",
         accepted_rows=rows.height,
         rejected_rows=rejects.height,
@@ -223,7 +223,7 @@ def refused(path: Path, fault: BadInput) -> SniffReport:
     return SniffReport(
         path=str(path),
         format=name,
-        sha256=file_sha256(path) if path.is_file() else "",
+        sha256=source_sha256(path) if path.is_file() else "",
         verdict="reject",
         accepted_rows=0,
         rejected_rows=0,

@@ -31,18 +31,21 @@ class ReadOnlyFile:
 
     SQLite needs to write beside a store in WAL mode even to read it, unless it is told that nobody writes. So it is,
     where the last writer left nothing in the log; where it did, the log is read with the store, from a copy if it must.
+    A transaction that was cut short (a rollback journal) is undone in a copy.
     """
 
     def __init__(self, file: Path) -> None:
         self.path = file
         self._copy: tempfile.TemporaryDirectory[str] | None = None
-        log, index = (file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))
-        has_log = log.exists() and log.stat().st_size > 0
-        self._place, self._options = file, "mode=ro" if has_log else "mode=ro&immutable=1"
-        if has_log and not index.exists():
+        log, index, journal = (file.with_name(f"{file.name}-{end}") for end in ("wal", "shm", "journal"))
+        has_log, has_journal = (each.exists() and each.stat().st_size > 0 for each in (log, journal))
+        # The marks of readers in the index are writes too.
+        self.is_held = has_log and index.exists()
+        self._place, self._options = file, f"mode=ro&{'readonly_shm' if self.is_held else 'immutable'}=1"
+        if (has_log and not index.exists()) or has_journal:
             self._copy = tempfile.TemporaryDirectory(prefix="meterloom-store-")
             self._place = Path(self._copy.name, file.name)
-            for each in (file, log):
+            for each in (file, *([log] if has_log else []), *([journal] if has_journal else [])):
                 shutil.copyfile(each, self._place.with_name(each.name))
             self._options = "mode=rw"
         self._mark = self._seen()

@@ -12,6 +12,7 @@ import pytest
 from assets.readings.drafts.table_found import TableReader
 from assets.readings.parsed import Reader
 from assets.readings.readers.reader_list import READERS, reader_for
+from tests.readings.recorder_files import Statistic, recorder
 
 SAMPLES = Path(__file__).parent / "samples"
 ROWS = [("2025-01-01T00:00Z", 1.5), ("2025-01-01T00:15Z", 2.5)]
@@ -35,7 +36,16 @@ def write_xlsx(path: Path) -> None:
     book.save(path)
 
 
-WRITTEN: dict[str, Callable[[Path], None]] = {"csv": write_csv, "parquet": write_parquet, "xlsx": write_xlsx}
+def write_recorder(path: Path) -> None:
+    recorder(path, Statistic("sensor.grid", "kWh", sums=[(1.0, 1.0), (2.0, 2.0)]))
+
+
+WRITTEN: dict[str, Callable[[Path], None]] = {
+    "csv": write_csv,
+    "home_assistant": write_recorder,
+    "parquet": write_parquet,
+    "xlsx": write_xlsx,
+}
 
 
 def sample(name: str, folder: Path) -> Path:

@@ -34,6 +34,10 @@ _CARRIERS = (
     ("water", r"waser|water|eau|agua"),
 )
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
+# Formats whose channels are entities of a home.
+OF_HOMES = ("home_assistant",)
+_EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
+_GENERATED = {"pv", "solar", "photovoltaic", "photovoltaik", "generation", "erzeugung"}
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
 _IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:(?:1|24\.2)\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
@@ -77,6 +81,8 @@ class SiteDraft:
         found = look(path)
         if found is not None:
             self._add_table(path, found)
+        elif report.channels and report.format in OF_HOMES:
+            self._add_entities(path, report.channels)
         elif report.channels:
             self._add_stated(path, report.channels)
         else:
@@ -115,6 +121,32 @@ class SiteDraft:
                 names[channel.meter] = meter.meter_id
         if names:
             self.maps.append(MapDraft(keys={"match": glob_of(path.name), "meters": names}))
+
+    def _add_entities(self, path: Path, channels: Sequence[Channel]) -> None:
+        """Entities of a home that may be meters: those that add up, in a unit that is known."""
+        values: dict[str, str] = {}
+        questions: list[Question] = []
+        for channel in channels:
+            unit = UNITS.get(channel.unit)
+            if channel.channel != "sum" or unit is None:
+                continue
+            # sensor.grid_import is what grid_import counts; other programs' statistics are named with a colon.
+            label = re.split(r"[.:]", channel.meter, maxsplit=1)[-1]
+            if identifier(label) in [target.partition(".")[0] for target in values.values()]:
+                text = f"another entity is called {label} too: which meter is this? Or leave it out"
+                questions.append(Question(key="values", column=channel.meter, text=text))
+                continue
+            carrier, asked = _carrier(label, unit.code)
+            meter = self._meter(label, label.replace("_", " "), carrier)
+            meter.asked = meter.asked or asked
+            words = set(label.lower().split("_"))
+            register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
+            meter.registers.setdefault(register, unit.canonical)
+            values[channel.meter] = f"{meter.meter_id}.{register}"
+        keys = {"match": glob_of(path.name), "values": values, "other_meters": "skip"}
+        notes = {"values": "entity -> meter_id.register; delete what is not wanted"}
+        if values:
+            self.maps.append(MapDraft(keys=keys, questions=tuple(questions), notes=notes))
 
     def _add_table(self, path: Path, found: TableFound) -> None:
         draft = draft_of(found, path.name, said=Said(tz=self._zone or None))

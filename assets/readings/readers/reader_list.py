@@ -6,6 +6,7 @@ from pathlib import Path
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.parsed import Reader
 from assets.readings.readers.espi_format.espi import Espi
+from assets.readings.readers.home_formats.recorder import Recorder
 from assets.readings.readers.live_format.samples import Samples
 from assets.readings.readers.market_formats.mscons import Mscons
 from assets.readings.readers.market_formats.nem12 import Nem12
@@ -24,6 +25,7 @@ READERS: tuple[Reader, ...] = (
     Espi(),
     Dsmr(),
     ParquetTable(),
+    Recorder(),
     XlsxTable(),
     Nem12(),
     Nem13(),
@@ -44,7 +46,6 @@ DOCUMENTS = {
     b"Rar!": "an archive",
     b"\x7fELF": "a program",
     b"MZ\x90\x00": "a program",
-    b"SQLite format 3\x00": "a database",
 }
 MENDS = {
     "a PDF": "export the readings as CSV or XLSX",

@@ -1,0 +1,1 @@
+"""What Home Assistant and evcc keep and export."""

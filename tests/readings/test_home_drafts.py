@@ -1,0 +1,45 @@
+"""`init --from` of what a home keeps: one command from Home Assistant or evcc to a site that reads it."""
+
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from assets.sites.load_sites import load_site
+from orchestration.cli.main import build_app
+from tests.readings.recorder_files import Statistic, recorder
+
+
+def run(*words: object) -> Any:
+    app = build_app(("init", "ingest", "check"))
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_recorder_database_becomes_a_site_that_reads_it(tmp_path: Path) -> None:
+    sums = [(0.0, 1.0 + n) for n in range(5)]
+    path = recorder(
+        tmp_path / "home-assistant_v2.db",
+        Statistic("sensor.grid_import", "kWh", sums=sums),
+        Statistic("sensor.grid_export", "kWh", sums=sums),
+        Statistic("sensor.pv_energy", "Wh", sums=sums),
+        Statistic("sensor.gas_meter", "m³", sums=sums),
+        Statistic("solar:pv_energy", "kWh", sums=sums),
+        Statistic("sensor.cost", "EUR", sums=sums),
+        Statistic("sensor.hall", "°C", means=[20.0]),
+    )
+    folder = tmp_path / "house"
+    made = run("init", folder, "--from", path, "--tz", "Europe/Berlin")
+    assert made.exit_code == 0, made.stderr
+    site = load_site(folder / "sites" / "house.yaml")
+    found = {(each.meter_id, each.registers[0].register_id, each.carrier.value) for each in site.meters}
+    assert found == {
+        ("grid_import", "import", "electricity"),
+        ("grid_export", "export", "electricity"),
+        ("pv_energy", "value", "electricity"),
+        ("gas_meter", "import", "natural_gas"),
+    }
+    # Two entities of one name: asked, and read by none of them until it is answered.
+    assert "PLACEHOLDER: another entity is called pv_energy too" in (folder / "sites" / "house.yaml").read_text()
+    taken = run("ingest", path, "--site", "house", "--project", folder)
+    assert taken.exit_code == 0, taken.stderr
+    assert "accept_with_warning, home_assistant, 16 rows" in taken.stdout
