@@ -1,4 +1,4 @@
-"""The demo's supplier's bills: two months of the factory, one right and one still at last year's prices. Synthetic."""
+"""The demo's supplier's bills: the factory's last two months, one right, one at last year's prices. Synthetic."""
 
 import csv
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc
+from orchestration.demonstration.demo_dates import last_months
 from orchestration.resources import ProjectResource
 
 BILLED = "factory"
-# Month, day after it, and how many of the dated tariffs the supplier is behind.
-MONTHS = ((date(2025, 11, 1), date(2025, 12, 1), 0), (date(2025, 12, 1), date(2026, 1, 1), 1))
 
 
-def store_bills(project: ProjectResource, clock: Clock) -> list[Path]:
+def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[Path]:
     """Write the bills beside the landing folder, as a supplier would send them, and add them to the store."""
     site, books = project.site(BILLED), BillStore(project.project.data_dir / "bills", project.store)
     folder = project.project.root / "bills"
     folder.mkdir(exist_ok=True)
     paths = []
-    for start, end, behind in MONTHS:
+    # How many of the dated tariffs the supplier is behind.
+    for behind, (start, end) in enumerate(last_months(until)):
         made, tariff = _billed(project, site, start, end, behind)
         path = folder / f"{BILLED}_{start:%Y-%m}_synthetic.csv"
         _write(path, site, made, tariff)

@@ -11,12 +11,14 @@ from typing import Any
 from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
+from controls.simulator.worlds.anchor import ANCHOR, anchored
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
 from orchestration.demonstration.demo_bills import BILLED, store_bills
+from orchestration.demonstration.demo_dates import factory_span, last_quarters
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
 from orchestration.demonstration.demo_tower import (
     ingest_files,
@@ -36,13 +38,12 @@ from reports.evidence.people_keys import give_keys
 
 Say = Callable[[str], None]
 DEMO_SITES = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"
+# What a site of later dates has besides.
+LIVE_SOURCES = DEMO_SITES / "live"
 STARTER = Path(__file__).resolve().parents[1] / "starter"
-# A year to train a baseline on, and one to hold against it.
-FACTORY_YEARS = (date(2024, 1, 1), date(2026, 1, 1))
 # A forecast needs four weeks; what is more is held out in turn by its backtest.
 HOME_HISTORY_DAYS = 70
 QUICK_HISTORY_DAYS = 40
-QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1), date(2025, 10, 1))
 
 
 class Steps:
@@ -63,32 +64,38 @@ class Steps:
         self._say(f"[{self._number}/{self._total}] {text}: {self.seconds[text]:.1f} s")
 
 
-def make_demo_project(folder: Path) -> ProjectResource:
-    """A project folder with the demo's sites and people; what is there already stays."""
+def make_demo_project(folder: Path, *, until: date) -> ProjectResource:
+    """A project folder with the demo's sites and people; what is there already stays. until: day after the data."""
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     if not (folder / SETTINGS_FILE).exists():
         copyfile(STARTER / SETTINGS_FILE, folder / SETTINGS_FILE)
     for source in sorted(DEMO_SITES.glob("*.yaml")):
         target = folder / "people.yaml" if source.name == "people.yaml" else folder / "sites" / source.name
         if not target.exists():
-            copyfile(source, target)
+            target.write_text(site_text(source, until), encoding="utf-8")
     project = ProjectResource(root=str(folder))
     # Everybody of the demo signs, so that its approvals and reports can be checked like real ones.
     give_keys(project.project.people_file, project.people, project.project.keys_dir)
     return project
 
 
-def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
-    """Run the whole line.
+def site_text(source: Path, until: date) -> str:
+    """A shipped file of the demo, dated. At ANCHOR it has none of the live sources of LIVE_SOURCES."""
+    text, live = anchored(source.read_text(encoding="utf-8"), until), LIVE_SOURCES / source.name
+    return text if until == ANCHOR or not live.exists() else text + live.read_text(encoding="utf-8")
+
+
+def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
+    """Run the whole line. until: day after the data; the home's go up to now, for its devices are live.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
     """
-    project = make_demo_project(folder)
+    project = make_demo_project(folder, until=until)
     steps = Steps(say, 10)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
-            delivery = simulate(project, clock, quick=quick)
+            delivery = simulate(project, clock, until=until, quick=quick)
         with steps.step("read the landing folder into the lake"):
             ingest(project, runner)
         with steps.step("check the readings and build the KPI marts"):
@@ -96,34 +103,35 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
         with steps.step("fit and register the factory's baselines; Anna approves them"):
             fit_and_approve(project, runner, clock)
         with steps.step("hold two supplier's bills of the factory (synthetic) against its readings"):
-            store_bills(project, clock)
+            store_bills(project, clock, until=until)
             runner.run("bill_audit", partition=BILLED)
         with steps.step("backtest, register and issue forecasts"):
             for site_id in ("factory", "home"):
                 runner.run("forecast", partition=site_id)
         with steps.step("write the quarterly EnPI reports"):
-            report(runner)
-            for first_day in QUARTERS[-1:] if quick else QUARTERS:
+            quarters = last_quarters(until)
+            report(runner, quarters[-1])
+            for first_day in quarters[-1:] if quick else quarters:
                 runner.run("enpi_report", partition=site_quarter_key("factory", first_day))
         with steps.step("start broker, simulated home and agent; plan, release, and wait for the proof"):
             commands = dispatch_live(project, runner, clock, say)
         with steps.step("trace three figures of the last report back to their readings"):
             traced = trace_three(project)
         with steps.step("let the tower's late, corrected and re-sent files arrive, and run their months again"):
-            late = second_wave(project, runner, delivery, say)
+            late = second_wave(project, runner, delivery, say, quarter=quarters[-1])
         answer = summary(project, runner, traced, commands, steps)
-        answer |= {"late": late, "quarantine": quarantined_files(project)}
+        answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project)}
     project.close()
     return answer
 
 
-def simulate(project: ProjectResource, clock: Clock, *, quick: bool) -> Delivery:
+def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool) -> Delivery:
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
-    start, end = FACTORY_YEARS
+    start, end = factory_span(until)
     write_site(project.project.landing_dir / "factory", project.site("factory"), start=start, end=end)
     days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
-    delivery = tower_files(project, quick=quick)
+    delivery = tower_files(project, until=until, quick=quick)
     write_delivery(project.project.landing_dir / "tower", delivery.in_time())
     return delivery
 

@@ -12,6 +12,7 @@ from assets.stores.file_hashes import file_sha256
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.warehouse.marts import read_mart
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
+from orchestration.demonstration.demo_dates import tower_span
 from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
@@ -19,18 +20,14 @@ from orchestration.warehouse.stale import stale_partitions
 from reports.life.figure_trace import stale_revisions, trace_figure
 
 TOWER = "tower"
-# Long enough for faults of every kind, and for a change of clocks.
-HALF_YEAR = (date(2025, 7, 1), date(2026, 1, 1))
-QUICK_SPAN = (date(2025, 11, 1), date(2026, 1, 1))
-QUARTER = date(2025, 10, 1)
 # Monthly KPIs that are told one by one; the others are counted.
 _TOLD = ("consumption_kwh", "cost", "emission_kgco2e")
 _KEY = ["scope", "kpi", "period_start"]
 
 
-def tower_files(project: ProjectResource, *, quick: bool) -> Delivery:
+def tower_files(project: ProjectResource, *, until: date, quick: bool) -> Delivery:
     """The tower's files of the demo's span, in memory, with the truth about their faults."""
-    start, end = QUICK_SPAN if quick else HALF_YEAR
+    start, end = tower_span(until, quick=quick)
     return deliver_tower(project.site(TOWER), start=start, end=end)
 
 
@@ -40,13 +37,13 @@ def ingest_files(runner: Runner, site_id: str, paths: list[Path]) -> None:
     runner.run("ingest", config=config)
 
 
-def report(runner: Runner) -> None:
-    """The tower's report of the last quarter. Half a year is no baseline period: it says so, and assesses nothing."""
-    runner.run("enpi_report", partition=site_quarter_key(TOWER, QUARTER))
+def report(runner: Runner, quarter: date) -> None:
+    """The tower's report of the quarter. Half a year is no baseline period: it says so, and assesses nothing."""
+    runner.run("enpi_report", partition=site_quarter_key(TOWER, quarter))
 
 
 def second_wave(
-    project: ProjectResource, runner: Runner, delivery: Delivery, say: Callable[[str], None]
+    project: ProjectResource, runner: Runner, delivery: Delivery, say: Callable[[str], None], *, quarter: date
 ) -> dict[str, Any]:
     """Let the files arrive that come after the first figures; run the touched months and the report again.
 
@@ -66,7 +63,7 @@ def second_wave(
         "months": sorted(set().union(*stale.values())),
         "figures_changed": changed.height,
         "figures": [row | {"period_start": row["period_start"].isoformat()} for row in of_site.iter_rows(named=True)],
-        "report": _reported_again(project, runner),
+        "report": _reported_again(project, runner, quarter),
     }
     for line in told(found):
         say(line)
@@ -94,12 +91,12 @@ def told(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _reported_again(project: ProjectResource, runner: Runner) -> dict[str, Any]:
+def _reported_again(project: ProjectResource, runner: Runner, quarter: date) -> dict[str, Any]:
     """The report once more, and in how many figures the new revision differs from the first."""
     sources = project.sources()
-    first = next(each for each in project.reports.revisions() if each.site_id == TOWER)
+    first = [each for each in project.reports.revisions() if each.site_id == TOWER][-1]
     is_stale = bool(stale_revisions(project.reports, sources)[first.report_id, first.revision])
-    report(runner)
+    report(runner, quarter)
     last = [each for each in project.reports.revisions() if each.report_id == first.report_id][-1]
     was, now = (
         {figure.path: figure.value for figure in project.reports.figures(first.report_id, revision)}

@@ -22,6 +22,7 @@ def main() -> int:
     """Run the quick demo in this process and print the overhead of each step."""
     from dagster._core.execution.plan import compute_generator
 
+    from controls.simulator.worlds.anchor import ANCHOR
     from data_quality.contracts.time import SystemClock
     from orchestration.demonstration.demo_job import run_demo
 
@@ -38,7 +39,11 @@ def main() -> int:
 
     compute_generator.invoke_compute_fn = timed
     folder = Path(tempfile.mkdtemp()) / "demo"
-    answer = run_demo(folder, say=lambda text: print(text, file=sys.stderr), clock=SystemClock(), quick=True)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    answer = run_demo(folder, until=ANCHOR, say=say, clock=SystemClock(), quick=True)
     steps = _steps(folder, [run["run_id"] for run in answer["runs"]])
     overheads = [(took - within, name, within) for (name, took), within in zip(steps, inside, strict=True)]
     for overhead_s, name, within_s in sorted(overheads, reverse=True)[:8]:

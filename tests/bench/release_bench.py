@@ -164,7 +164,9 @@ def bench(demo: Path | None, tries: int, *, by_hand: bool = False) -> None:
         root = Path(folder) / "project"
         if demo is None:
             program = Path(sys.executable).with_name("meterloom")
-            subprocess.run([program, "demo", "--quick", "--out", root], check=True, capture_output=True)
+            subprocess.run(
+                [program, "demo", "--quick", "--until", "2026-01-01", "--out", root], check=True, capture_output=True
+            )
         else:
             shutil.copytree(demo, root, symlinks=True)
         with everything_up(root) as dagster:

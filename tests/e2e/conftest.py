@@ -53,6 +53,6 @@ def meterloom() -> Meterloom:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A project folder in which the quick demo ran green, and what it answered."""
     folder = tmp_path_factory.mktemp("demo") / "project"
-    code, answer, error = call("demo", "--quick", "--out", str(folder))
+    code, answer, error = call("demo", "--quick", "--until", "2026-01-01", "--out", str(folder))
     assert code == 0, error
     return folder, answer

@@ -15,7 +15,7 @@ JOBS = "{repositoriesOrError {... on RepositoryConnection {nodes {pipelines {nam
 
 def test_up_of_an_installed_wheel_answers_everywhere_and_stops(tmp_path: Path) -> None:
     installed = install(build(tmp_path / "wheel"), tmp_path / "installed" / "venv")
-    installed.run("demo", "--files-only", "--quick", "--out", "demo", folder=tmp_path)
+    installed.run("demo", "--files-only", "--quick", "--until", "2026-01-01", "--out", "demo", folder=tmp_path)
     pages, mlflow = free_port(), free_port()
     ports = {"METERLOOM_SERVER__WEB_PORT": str(pages), "METERLOOM_SERVER__MLFLOW_PORT": str(mlflow)}
     environment = {**installed.environment, **ports, "METERLOOM_MQTT__PORT": "0"}

@@ -74,11 +74,12 @@ PROVEN = {"VERIFIED", "COMPLETED"}
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Iterator[Line]:
     """Run the jobs of the line on both, then `meterloom up` on PostgreSQL as the README says."""
+    from controls.simulator.worlds.anchor import ANCHOR
     from orchestration.demonstration.demo_job import make_demo_project
     from orchestration.supervised.supervisor import deliver_home
 
     root = tmp_path_factory.mktemp("line")
-    files = make_demo_project(root / "files")
+    files = make_demo_project(root / "files", until=ANCHOR)
     for other in ("factory", "tower"):
         (root / "files" / "sites" / f"{other}.yaml").unlink()
     deliver_home(files.project, files.site("home"), now_utc=SystemClock().now_utc(), days=HISTORY_DAYS)

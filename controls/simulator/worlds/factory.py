@@ -57,6 +57,12 @@ class FactoryTruth(Model):
     quarter_noise: float = Field(default=0.03, ge=0, description="The same for a quarter hour")
 
 
+def truth_of(site: Site) -> FactoryTruth:
+    """The plant whose improvement follows the first baseline of the site file, which is dated anew with it."""
+    years = [seu.baseline.start.year for seu in site.seus if seu.baseline is not None]
+    return FactoryTruth(baseline_year=years[0]) if years else FactoryTruth()
+
+
 def improvement_factors(truth: FactoryTruth, *, year: int, seed: int) -> dict[str, Series]:
     """Energy factor of each machine in each month (12 values): 1 up to the baseline year, drawn after it."""
     if year <= truth.baseline_year:
@@ -86,7 +92,7 @@ def production(grid: YearGrid, truth: FactoryTruth, *, seed: int) -> tuple[Count
 
 def generate_factory_year(site: Site, year: int, *, seed: int, truth: FactoryTruth | None = None) -> SimulatedSite:
     """A local calendar year of the plant: eight meters, three drivers. The same seed and year, the same rows."""
-    truth = truth or FactoryTruth()
+    truth = truth or truth_of(site)
     grid = year_grid(site, year)
     sky = weather(grid, latitude_deg=site.latitude_deg or 0.0, longitude_deg=site.longitude_deg or 0.0, seed=seed)
     count, running_h = production(grid, truth, seed=seed)

@@ -7,12 +7,16 @@ import typer
 
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer
 from orchestration.cli.frame import STATELESS, Call, command
+from orchestration.cli.options import day_or_none
 
 
 @command("demo", takes=STATELESS, example="--out demo")
 def demo(
     call: Call,
     out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),
+    until: Annotated[
+        str | None, typer.Option("--until", help="Day after the last readings; 2026-01-01: as shipped.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One quarter and a shorter history.")] = False,
     files_only: Annotated[
         bool, typer.Option("--files-only", help="Make the project and its landing files; run nothing.")
@@ -20,12 +24,15 @@ def demo(
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
     call.doing("loading Dagster and the models")
+    from controls.simulator.worlds.anchor import ANCHOR, check_until
     from controls.simulator.worlds.tower_files import write_delivery
     from orchestration.demonstration.demo_job import make_demo_project, run_demo, simulate
 
+    end = day_or_none(until, "--until") or ANCHOR
+    check_until(end, call.clock.now_utc())
     if files_only:
-        project = make_demo_project(out)
-        delivery = simulate(project, call.clock, quick=quick)
+        project = make_demo_project(out, until=end)
+        delivery = simulate(project, call.clock, until=end, quick=quick)
         write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
         return Answer({"artifacts": [], "runs": [], "path": out}, text=f"made {out}")
 
@@ -33,7 +40,7 @@ def demo(
         call.say(text)
         call.doing("working", is_brief=True)
 
-    found = run_demo(out, say=say, clock=call.clock, quick=quick)
+    found = run_demo(out, until=end, say=say, clock=call.clock, quick=quick)
     # A demo that cannot prove its figures and its commands has failed, whatever files it wrote.
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]

@@ -1,0 +1,36 @@
+"""Which years, quarters and months the demo makes for data that end before a day."""
+
+from datetime import date
+
+from data_quality.contracts.time import months_after
+
+
+def factory_span(until: date) -> tuple[date, date]:
+    """Two full years, one to train a baseline on and one to hold against it, and the running one."""
+    return date(until.year - 2, 1, 1), until
+
+
+def quarter_end(until: date) -> date:
+    """The day after the last finished quarter."""
+    return date(until.year, until.month - (until.month - 1) % 3, 1)
+
+
+def last_quarters(until: date) -> tuple[date, ...]:
+    """First days of the last four finished quarters."""
+    return tuple(months_after(quarter_end(until), -months) for months in (12, 9, 6, 3))
+
+
+def last_months(until: date) -> tuple[tuple[date, date], ...]:
+    """First day and day after of the last two finished months."""
+    end = until.replace(day=1)
+    return tuple((months_after(end, -months), months_after(end, 1 - months)) for months in (2, 1))
+
+
+def tower_span(until: date, *, quick: bool) -> tuple[date, date]:
+    """Finished months of the tower: long enough for faults of every kind, of which some strike the last full quarter.
+
+    What is corrected later is the first month or the last: where the last is of the running quarter, the first is not.
+    """
+    end, quarter = until.replace(day=1), quarter_end(until)
+    months = 2 if quick else 6
+    return months_after(quarter, -months if end == quarter else -months // 2), end
