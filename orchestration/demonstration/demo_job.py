@@ -32,7 +32,7 @@ from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
-from orchestration.supervised.supervisor import deliver_home
+from orchestration.supervised.deliveries import deliver_home
 from orchestration.views.registry_view import show_in_registry
 from reports.evidence.people_keys import give_keys
 
@@ -121,6 +121,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             late = second_wave(project, runner, delivery, say, quarter=quarters[-1])
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project)}
+        answer["pages_url"] = project.project.settings.server.web_url
     project.close()
     return answer
 

@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from http import HTTPStatus
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
-from zoneinfo import ZoneInfo
 
 from assets.sites.load_sites import NOBODY
 from controls.gateways.access.broker_of_up import listener_of, told_to_others
@@ -21,7 +20,6 @@ from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.access.http_server import PortTaken
 from controls.gateways.broker import Broker, free_port, start_broker
-from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.site_file.live_source import MqttSource, is_listened_to
@@ -37,12 +35,13 @@ from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import READY_S, Child, Children, Say, wait_for_port
+from orchestration.supervised.deliveries import deliver, has_devices
 from orchestration.web.people.invite import first_invited, invitation_link
 from orchestration.web.tools.passes import Passes
 
 # The pages start in three seconds; nothing else waits for them.
 PAGES_S = 20.0
-# How often the simulated home sends its meter file while everything is up.
+# How often simulated sites send their meter files while everything is up.
 DELIVERY_S = 900.0
 
 
@@ -54,18 +53,6 @@ class Live:
     broker_kind: str
     broker_note: str
     children: Children
-
-
-def has_devices(site: Site) -> bool:
-    """True where a device of the site can be reached: one of its assets names a control template."""
-    return any(asset.template for asset in site.assets)
-
-
-def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) -> None:
-    """The simulated home's meter files up to now, with tomorrow's prices, as a real meter operator would send them."""
-    today = now_utc.astimezone(ZoneInfo(site.time_zone)).date()
-    folder = project.landing_dir / site.site_id
-    write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
 
 
 @contextmanager
@@ -282,14 +269,12 @@ def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
 
 
 def _watch(project: Project, sites: Mapping[str, Site], children: Children, stopped: threading.Event, say: Say) -> None:
-    """Keep the children up, and deliver the simulated homes' files now and from time to time."""
-    due_s = time.monotonic()
+    """Keep the children up, and deliver the simulated sites' files now and from time to time."""
+    due_s, delivered = time.monotonic(), dict[str, date]()
     while not stopped.wait(1.0):
         if time.monotonic() >= due_s:
             due_s = time.monotonic() + DELIVERY_S
-            for site in sites.values():
-                if site.is_simulated and has_devices(site):
-                    deliver_home(project, site, now_utc=SystemClock().now_utc(), days=2)
+            deliver(project, sites.values(), now_utc=SystemClock().now_utc(), delivered=delivered)
         children.keep_up(say, time.monotonic())
 
 

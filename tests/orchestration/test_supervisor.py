@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import assets.sites
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import load_project
-from orchestration.supervised import supervisor
+from orchestration.supervised import deliveries, supervisor
 from orchestration.supervised.children import Children
 from tests.controls.collector.pushing import SITE
 
@@ -27,7 +28,7 @@ def test_the_first_delivery_waits_for_nothing_on_a_machine_that_has_just_started
         delivered.append(site.site_id)  # type: ignore[attr-defined]
         stopped.set()
 
-    monkeypatch.setattr(supervisor, "deliver_home", deliver)
+    monkeypatch.setattr(deliveries, "deliver_home", deliver)
     # The seconds since its start, as many systems count them.
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: 5.0))
     too_late = threading.Timer(3.0, stopped.set)
@@ -50,3 +51,29 @@ def test_a_door_whose_port_is_taken_is_said_before_anything_starts(tmp_path: Pat
             for number, handler in before.items():
                 signal.signal(number, handler)
     assert not (tmp_path / "var" / "logs").exists()
+
+
+def test_a_plant_whose_files_reach_this_month_or_the_last_gets_them_up_to_now_once_a_day_and_no_older_one(
+    tmp_path: Path,
+) -> None:
+    plant = load_site(Path(assets.sites.__file__).parent / "demo" / "factory.yaml")
+    project, delivered = load_project(tmp_path, {}), dict[str, date]()
+    folder = project.landing_dir / "factory"
+    folder.mkdir(parents=True)
+    now_utc = datetime(2026, 1, 31, 22, 50, tzinfo=UTC)
+    (folder / "factory_2025-11_meters.csv").touch()
+    deliveries.deliver(project, [plant], now_utc=now_utc, delivered={})
+    assert len(list(folder.iterdir())) == 1
+    (folder / "factory_2025-12_meters.csv").touch()
+    deliveries.deliver(project, [plant], now_utc=now_utc, delivered=delivered)
+    names = {f"factory_{month}_{kind}.csv" for month in ("2025-12", "2026-01") for kind in ("meters", "drivers")}
+    assert {path.name for path in folder.iterdir()} == names | {"factory_2025-11_meters.csv"}
+    running = folder / "factory_2026-01_meters.csv"
+    # The quarter hour in progress is not yet metered.
+    assert running.read_text().splitlines()[-1].split(",")[2] == "2026-01-31T22:30:00Z"
+    running.write_text("as it is")
+    deliveries.deliver(project, [plant], now_utc=now_utc + timedelta(minutes=5), delivered=delivered)
+    assert running.read_text() == "as it is"
+    # The next local day, in February.
+    deliveries.deliver(project, [plant], now_utc=now_utc + timedelta(minutes=15), delivered=delivered)
+    assert running.read_text().splitlines()[-1].split(",")[2] == "2026-01-31T22:45:00Z"

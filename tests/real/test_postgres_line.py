@@ -76,7 +76,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Itera
     """Run the jobs of the line on both, then `meterloom up` on PostgreSQL as the README says."""
     from controls.simulator.worlds.anchor import ANCHOR
     from orchestration.demonstration.demo_job import make_demo_project
-    from orchestration.supervised.supervisor import deliver_home
+    from orchestration.supervised.deliveries import deliver_home
 
     root = tmp_path_factory.mktemp("line")
     files = make_demo_project(root / "files", until=ANCHOR)

@@ -15,7 +15,7 @@ def demo(
     call: Call,
     out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),
     until: Annotated[
-        str | None, typer.Option("--until", help="Day after the last readings; 2026-01-01: as shipped.")
+        str | None, typer.Option("--until", help="Day after the last readings (today); 2026-01-01: as shipped.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One quarter and a shorter history.")] = False,
     files_only: Annotated[
@@ -24,17 +24,20 @@ def demo(
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
     call.doing("loading Dagster and the models")
-    from controls.simulator.worlds.anchor import ANCHOR, check_until
+    from controls.simulator.worlds.anchor import check_until, today_of
     from controls.simulator.worlds.tower_files import write_delivery
     from orchestration.demonstration.demo_job import make_demo_project, run_demo, simulate
 
-    end = day_or_none(until, "--until") or ANCHOR
-    check_until(end, call.clock.now_utc())
+    now_utc = call.clock.now_utc()
+    end = day_or_none(until, "--until") or today_of(now_utc)
+    check_until(end, now_utc)
     if files_only:
         project = make_demo_project(out, until=end)
         delivery = simulate(project, call.clock, until=end, quick=quick)
         write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
-        return Answer({"artifacts": [], "runs": [], "path": out}, text=f"made {out}")
+        url = project.project.settings.server.web_url
+        made = {"artifacts": [], "runs": [], "path": out, "until": end.isoformat(), "pages_url": url}
+        return Answer(made, text=f"made {out}\n{signing_in(url, out)}")
 
     def say(text: str) -> None:
         call.say(text)
@@ -75,6 +78,13 @@ def told(found: dict[str, Any], out: Path) -> str:
     lines += [
         "",
         f"Next: meterloom trace {first} --rows --project {out}",
-        f"      meterloom up --project {out}     (Dagster UI, MLflow UI, live home)",
+        f"      meterloom up --project {out}     (Dagster UI, MLflow UI, live home and factory)",
+        signing_in(found["pages_url"], out),
     ]
     return "\n".join(lines)
+
+
+def signing_in(pages_url: str, out: Path) -> str:
+    """Where the pages are, and how somebody gets in."""
+    up, invite = f"meterloom up --project {out}", f"meterloom web invite PERSON --project {out}"
+    return f"Pages: {pages_url} while {up} runs; it prints a link to sign in with, and {invite} another"

@@ -1,0 +1,49 @@
+"""Meter files of the simulated sites while everything is up, as a real meter operator would send them."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from controls.simulator.simulated_files import write_site
+from data_quality.contracts.settings import Project
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
+
+
+def has_devices(site: Site) -> bool:
+    """True where a device of the site can be reached: one of its assets names a control template."""
+    return any(asset.template for asset in site.assets)
+
+
+def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) -> None:
+    """The simulated home's meter files up to now, with tomorrow's prices."""
+    today = _today(site, now_utc)
+    folder = project.landing_dir / site.site_id
+    write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
+
+
+def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> None:
+    """The simulated plant's files of the running month and the one before up to now, where its files reach so far.
+
+    Its live meters tell energy and no drivers, and nothing of the hours before they were started.
+    """
+    today, folder = _today(site, now_utc), project.landing_dir / site.site_id
+    running = today.replace(day=1)
+    before = months_after(running, -1)
+    # A world that ended long ago stays as it was made.
+    if any((folder / f"{site.site_id}_{month:%Y-%m}_meters.csv").exists() for month in (before, running)):
+        write_site(folder, site, start=before, end=today + timedelta(days=1), until_utc=now_utc)
+
+
+def deliver(project: Project, sites: Iterable[Site], *, now_utc: datetime, delivered: dict[str, date]) -> None:
+    """What is due: of homes every time, of plants once a local day. delivered: the plants' last days, kept up here."""
+    for site in sites:
+        if site.is_simulated and has_devices(site):
+            deliver_home(project, site, now_utc=now_utc, days=2)
+        elif site.is_simulated and site.sources and delivered.get(site.site_id) != (today := _today(site, now_utc)):
+            deliver_plant(project, site, now_utc=now_utc)
+            delivered[site.site_id] = today
+
+
+def _today(site: Site, now_utc: datetime) -> date:
+    return now_utc.astimezone(ZoneInfo(site.time_zone)).date()
