@@ -85,7 +85,10 @@ def everything_up(
     found = re.search(r"Dagster\s+(http://\S+)", "".join(said))
     assert found, f"the UI did not come up: {''.join(said)}"
     # The link signs in a browser; programs send the token.
-    yield Dagster(found[1].partition("/enter/")[0], (folder / "var" / "tools" / "token").read_text())
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    process.stderr.close()
+    try:
+        yield Dagster(found[1].partition("/enter/")[0], (folder / "var" / "tools" / "token").read_text())
+    finally:
+        process.send_signal(signal.SIGINT)
+        ended = process.wait(60)
+        process.stderr.close()
+    assert ended == 0

@@ -1,7 +1,10 @@
 """Foreign tables are read through a column map, and nothing about time is guessed."""
 
+from typing import Any
+
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from assets.readings.sniff_files import sniff_file
 from data_quality.contracts.site_file.meter import Meter, Register
@@ -105,7 +108,6 @@ def test_the_sites_maps_are_tried_by_file_name_then_by_columns(bench: Bench) -> 
 @pytest.mark.parametrize(
     ("mapping", "reason"),
     [
-        (ColumnMap(zone="Mars/Base"), "wrong_zone"),
         (ColumnMap(timestamp="nope"), "missing_column"),
         (ColumnMap(zone="UTC", unit="furlong"), "unknown_unit"),
         (ColumnMap(where={"kwh": "nothing"}), "no_rows"),
@@ -115,6 +117,12 @@ def test_the_sites_maps_are_tried_by_file_name_then_by_columns(bench: Bench) -> 
 def test_a_map_that_does_not_fit_refuses_the_file(bench: Bench, mapping: ColumnMap, reason: str) -> None:
     report = bench.ingest(naive("2025-01-01 00:00", "2025-01-01 01:00Z"), site=home(), mapping=mapping)
     assert (report.verdict, report.reasons) == ("reject", {reason: 1})
+
+
+@pytest.mark.parametrize("given", [{"zone": "Mars/Base"}, {"units": {"kwh": "furlong"}}])
+def test_an_unknown_zone_or_unit_makes_no_map(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"unknown time zone|furlong"):
+        ColumnMap.model_validate(given)
 
 
 def test_the_hour_that_summer_time_skips_is_rejected(bench: Bench) -> None:

@@ -35,7 +35,7 @@ class QuarantineStore:
     def keep_file(self, path: Path, fault: BadInput, *, site_id: str, clock: Clock) -> str:
         """Keep a file that was refused whole (a missing one or a directory by name only). Returns the item's id."""
         if path.is_file():
-            sha256, kept_path = self._kept(path, site_id)
+            sha256, kept_path = self._copied(path, site_id)
         else:
             # No content to hash: the name stands for it, so that the same missing file is one item however often it is
             # asked for.
@@ -49,7 +49,7 @@ class QuarantineStore:
         """Keep rejected rows, and the file they came from. `counts` says how many there are per reason: where more
         than `rows` holds, one item per reason states the rest. Returns the items' ids.
         """
-        sha256, kept_path = self._kept(path, site_id)
+        sha256, kept_path = self._copied(path, site_id)
         source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
         items = [_item("row", source, row.line, row.reason, str(row)) for row in rows]
         rest = Counter(counts)
@@ -60,7 +60,7 @@ class QuarantineStore:
                 items.append(_item("row", source, 0, reason, f"{path.name}: {count} more rows", count))
         return self._keep(items, clock)
 
-    def _kept(self, path: Path, site_id: str) -> tuple[str, str]:
+    def _copied(self, path: Path, site_id: str) -> tuple[str, str]:
         """SHA-256 and place of the copy. A database has none: it is another one each day, of gigabytes, and private."""
         sha256 = source_sha256(path)
         return sha256, "" if is_database(path) else keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
