@@ -13,17 +13,17 @@ from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
-from controls.optimiser.devices.kinds import KINDS, devices_of
-from controls.optimiser.why.explain_words import folded
+from controls.optimiser.devices.kinds import KINDS
 from controls.planning.closed_loop.promise import how_kept
 from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
 from controls.planning.make import make_plan_now
+from controls.planning.mends import sentence_of
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
+from controls.planning.plan_told import WHY, told_of, why_rows
 from controls.planning.replay.cross_check import cross_checked
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.suggestions import overrides_of, suggestions
-from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES, beside_sites
@@ -31,7 +31,6 @@ from orchestration.previews import embedded, table
 from orchestration.previews_plan import execution_picture, plan_picture
 from orchestration.resources import ProjectResource
 
-_WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")
 _EXECUTED = ("from", "device", "told", "read back", "states", "evidence", "planned kWh", "executed kWh", "shown by")
 _OPTIMA = ("site", "plan", "planned", "CBC", "CBC's bound", "currency")
 # Long enough for the agent's poll, the write and the template's read-back time.
@@ -59,7 +58,7 @@ def core_site__plan(
     made = make_plan_now(project.desk(site, clock), because=config.because)
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
-        raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
+        raise dg.Failure(description=sentence_of(made, site), metadata=dict(made.facts), allow_retries=False)
     picture = plan_picture(picture_of_plan(made), title=f"Plan of {site.name}", time_zone=site.time_zone)
     # What it promises, and how often the plans before it kept theirs.
     risk = made.risk and {
@@ -68,26 +67,12 @@ def core_site__plan(
         "value_of_scenarios": made.risk.value,
         "promises": how_kept(site, project.lake, project.plans, now_utc=clock.now_utc()),
     }
-    why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
         metadata={
-            "plan_id": made.plan_id,
-            "version": made.version,
-            "cost": made.paid,
-            "objective": made.request.objective.preset,
-            "costs": dict(made.costs),
-            "measures": dict(made.measures),
-            "cost_with_nothing_planned": made.no_battery_cost,
-            "currency": made.currency,
-            "status": made.status,
-            "gap": made.gap,
-            "synthetic": made.request.is_synthetic,
-            "asked_because": made.asked_because,
-            "sentence": summarise(made, time_zone=site.time_zone),
-            "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
+            **told_of(made, time_zone=site.time_zone),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
-            "why": table(_WHY, [list(spell.model_dump().values()) for spell in why]),
+            "why": table(WHY, why_rows(made)),
             **(risk or {}),
         },
     )

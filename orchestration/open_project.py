@@ -27,7 +27,7 @@ from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
     from assets.kpi.windows_of_marts.stage import Stage
-    from controls.planning.make import Desk
+    from controls.planning.desk import Desk
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"

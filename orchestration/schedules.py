@@ -130,7 +130,7 @@ def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectReso
         site_id
         for site_id, site in project.sites.items()
         # Fresh every hour only where devices follow it; others issue theirs by command.
-        if (site.forecast_targets or site.forecasts) and any(asset.template for asset in site.assets)
+        if (site.forecast_targets or site.forecasts) and site.assets
     ]
     hour = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"
     yield from one_run_a_site(

@@ -11,6 +11,7 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP
+from controls.planning.starting_states import not_measured
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest, PlanStep
@@ -102,14 +103,16 @@ def unplanned_cost(request: PlanRequest) -> float:
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
-    """Absolute set-points of every device for every quarter hour, as its kind says: of those with a template.
+    """Absolute set-points of every device for every quarter hour, as its kind says: of those with a template whose
+    state was measured when the plan was made.
 
     A longer step is planned again before it comes; where it is not, safe defaults hold. Ids and keys follow from the
     plan; `seq` counts from 0 per device of this plan.
     """
     devices = {device.device_id: device for device in devices_of(plan.request)}
     # In the order of the site file: sequence numbers follow from it, and must be the same in every retry.
-    commanded = [asset.asset_id for asset in site.assets if asset.template and asset.asset_id in devices]
+    guessed = not_measured(plan.request.inputs)
+    commanded = [one.asset_id for one in site.assets if one.template and one.asset_id in devices.keys() - guessed]
     commands: list[Command] = []
     seq = Counter[str]()
     for t, step in enumerate(plan.steps):

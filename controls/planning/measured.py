@@ -1,24 +1,32 @@
 """The states of a site's devices (a battery's charge) as they say themselves, now: for a plan, and for a new one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.devices.room import Room
 from controls.planning.plan_inputs import Measured, state_findings
 from controls.templates.load_templates import load_template
-from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
-# States by asset id; raises a WorldFault when a device does not answer.
-ReadStates = Callable[[], dict[str, Measured]]
+
+class States(dict[str, Measured]):
+    """Measured states by asset id. faults: why the state of others is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: dict[str, str] = {}
+
+
+# What the devices say; one that does not answer is among the faults and keeps no other waiting.
+ReadStates = Callable[[], Mapping[str, Measured]]
 
 
 def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
-    """A function that asks the devices themselves. Raises BadInput where the site has none that is asked."""
+    """A function that asks the devices themselves: those that have a template to be asked by."""
     # Only here: who plans in a test gives its own reader and needs no wire.
     from controls.gateways.open import Gateways
 
@@ -26,26 +34,19 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     asked = [
         (asset, kind, kind.measure, load_template(asset.template))
         for asset, kind in device_assets(site)
-        # The others say nothing, which a plan that needs their state then tells.
         if kind.measure and asset.template
     ]
-    mute = [asset.asset_id for asset, kind in device_assets(site) if kind.measure and not asset.template]
-    if mute and not asked:
-        message = f"site {site.site_id!r} has no template to ask {', '.join(mute)} by"
-        raise BadInput(message, reason="no_battery")
 
-    def read() -> dict[str, Measured]:
-        states = dict[str, Measured]()
+    def read() -> States:
+        states = States()
         for asset, kind, measure, template in asked:
             try:
                 with closing(gateways.open_reader(asset, template)) as device:
                     # What is not there has no state: a charger without a car.
                     is_there = not measure.presence or device.read(measure.presence) > 0
                     state = kind.measured(asset, site.site_id, device.read(measure.reading)) if is_there else None
-            except WorldFault:
-                # A room's model may stand in for its thermometer (stood_in.py); else what lacks is a finding.
-                if not issubclass(kind, Room):
-                    raise
+            except WorldFault as fault:
+                states.faults[asset.asset_id] = str(fault)
             else:
                 # Asked this moment, hence age 0: a gateway never gives a value from before.
                 states[asset.asset_id] = state, 0.0
@@ -54,18 +55,13 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     return read
 
 
-def measured_states(read_states: ReadStates, site: Site) -> dict[str, float | None] | Finding:
-    """State by asset id (None: nothing is there to have one), or why it is not known.
-
-    That is a device that does not answer, or a value too old for a plan.
+def measured_states(read_states: ReadStates, site: Site) -> tuple[dict[str, float | None], dict[str, Finding]]:
+    """State by asset id (None: nothing is there to have one), and of each other device why it is not known: it does not
+    answer, or its value is too old or impossible.
     """
-    try:
-        states = read_states()
-    except WorldFault as fault:
-        words = dict.fromkeys(kind.measure.words for _, kind in device_assets(site) if kind.measure)
-        said = f"{' or '.join(words)} is not known: {fault}"
-        return Finding(code="no_soc", message=said, severity="warning", scope=site.site_id)
-    findings = state_findings(site, states)
-    if findings:
-        return findings[0].model_copy(update={"severity": "warning", "scope": site.site_id})
-    return {name: state for name, (state, _) in states.items()}
+    states = read_states()
+    found = state_findings(site, states, getattr(states, "faults", {}))
+    unknown = {
+        name: each.model_copy(update={"severity": "warning", "scope": site.site_id}) for name, each in found.items()
+    }
+    return {name: state for name, (state, _) in states.items() if name not in unknown}, unknown

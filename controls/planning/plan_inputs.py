@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,9 @@ def plan_request(
     price_forecast: Forecast | None = None,
     read_bills: ReadBills | None = None,
     weather: Sequence[WeatherIssue] = (),
+    start_utc: datetime | None = None,
 ) -> PlanRequest | Finding:
-    """The frozen request for the quarter hours from the one in progress, or a blocking finding.
+    """The frozen request for the quarter hours from start_utc (None: the one in progress) on, or a blocking finding.
 
     load_forecast, device_forecasts (by asset id, of the kinds that need one): their P50 holds for all quarters of a
     step, and what they say of how they were made stands among the inputs. prices: of the site's price stream as
@@ -74,23 +76,23 @@ def plan_request(
     A finding's code is that of the first thing missing, its message names them all. Raises BadInput for asset
     figures that make no device, and for prices with a quarter hour twice.
     """
-    start_utc, limit_kw = quarter_start(now_utc), connection_kw(site)
+    start_utc, limit_kw = start_utc or quarter_start(now_utc), connection_kw(site)
     forecasts = {"load": load_forecast} | by_role(site, device_forecasts)
     findings = [
         *_device_findings(site, limit_kw),
         *tariff_findings(site),
         *(found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)),
-        *state_findings(site, states),
+        *state_findings(site, states).values(),
     ]
     if findings or limit_kw is None or load_forecast is None:
-        return _joined(findings, site)
+        return joined(findings, site)
     used = {role: made for role, made in forecasts.items() if made is not None}
     ahead = _after(_price_by_start(prices), price_forecast, now_utc)
     series = {role: _quarter_hour_kw(made) for role, made in used.items()}
     series |= _priced(site, _price_by_start(prices) | ahead, start_utc)
     steps = _covered(start_utc, round(horizon_h * _STEPS_PER_HOUR), series)
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
-        return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
+        return joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
     labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
@@ -99,8 +101,7 @@ def plan_request(
     net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
     known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
     frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
-    guessed = [outdoor.is_synthetic, *(made.is_synthetic for made in used.values())]
-    frame["is_synthetic"] = site.is_simulated or any(guessed)
+    frame["is_synthetic"] = site.is_simulated or outdoor.is_synthetic or any(one.is_synthetic for one in used.values())
     labels |= _ages(site, states) | outdoor.labels
     return _request(site, frame, used, labels, partial(tariff_offer, site, net_kw=net_kw, **known), figures)
 
@@ -115,7 +116,7 @@ def _request(
 ) -> PlanRequest | Finding:
     """The request of what is known. offered: what the tariffs say; figures: of the devices at prices of import."""
     if isinstance(offer := offered(most_kw=frame["import_max_kw"]), Finding):
-        return _joined([offer], site)
+        return joined([offer], site)
     request = PlanRequest(
         **frame,
         site_id=site.site_id,
@@ -177,7 +178,7 @@ def _after(published: Mapping[datetime, float], forecast: Forecast | None, now_u
 
 def _sun(site: Site, powers_kw: Mapping[str, tuple[float, ...]]) -> list[tuple[float, ...]]:
     # Systems behind one meter share one forecast: it counts once.
-    meters = {asset.meter or asset.asset_id: _role("pv", asset, site) for asset in site.assets if asset.kind == "pv"}
+    meters = {asset.meter or asset.asset_id: role_of("pv", asset, site) for asset in site.assets if asset.kind == "pv"}
     return [powers_kw[role] for role in meters.values() if role in powers_kw]
 
 
@@ -187,13 +188,13 @@ def by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, F
     for asset, kind in device_assets(site):
         kind.figures(asset, site.site_id)
         if kind.forecast:
-            found[_role(kind.forecast, asset, site)] = forecasts.get(asset.asset_id)
+            found[role_of(kind.forecast, asset, site)] = forecasts.get(asset.asset_id)
     return found
 
 
 def _ages(site: Site, states: Mapping[str, Measured]) -> dict[str, str]:
     return {
-        f"{_role(kind.measure.code, asset, site)}_age_s": f"{states[asset.asset_id][1]:g}"
+        f"{role_of(kind.measure.code, asset, site)}_age_s": f"{states[asset.asset_id][1]:g}"
         for asset, kind in device_assets(site)
         if kind.measure
     }
@@ -216,7 +217,7 @@ def _figures(
         given = Given(
             site_id=site.site_id,
             share=PARTIAL_SHARE if mode == Mode.PARTIAL else 1.0,
-            forecast_kw=powers_kw[_role(kind.forecast, asset, site)] if kind.forecast else (),
+            forecast_kw=powers_kw[role_of(kind.forecast, asset, site)] if kind.forecast else (),
             siblings=tuple(on_its_meter) if asset.meter else (asset,),
             state=states[asset.asset_id][0] if kind.measure else None,
             end=ends.get(asset.asset_id),
@@ -274,8 +275,8 @@ def makes_a_plan(site: Site) -> bool:
     return any(kind.makes_a_plan for _, kind in device_assets(site))
 
 
-def _role(name: str, asset: Asset, site: Site) -> str:
-    """What a device's forecast or state is called: after its kind, after the asset too where there are several."""
+def role_of(name: str, asset: Asset, site: Site) -> str:
+    """What a plan's inputs call a device's forecast or state: after its kind, and its asset where it has several."""
     is_one_of_many = sum(one.kind == asset.kind for one in site.assets) > 1
     return f"{asset.asset_id}_{name}" if is_one_of_many else name
 
@@ -294,27 +295,33 @@ def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime) 
     return []
 
 
-def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
-    """What keeps the measured states of a site's devices out of a plan; empty where nothing does."""
-    found = []
+def state_findings(
+    site: Site, states: Mapping[str, Measured], faults: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Finding]:
+    """What keeps the measured states of a site's devices out of a plan, by asset id; empty where nothing does.
+
+    faults: what came of asking those that said nothing.
+    """
+    found = {}
     for asset, kind in device_assets(site):
         if kind.measure is None:
             continue
-        role, words = _role(kind.measure.code, asset, site), kind.measure.words
+        name, role, words = asset.asset_id, role_of(kind.measure.code, asset, site), kind.measure.words
         if role != kind.measure.code:
             words = f"{words} of {asset.asset_id!r}"
         if asset.asset_id not in states:
             why = ", or its age, is not known" if asset.template else " is not known: it has no template to ask it by"
-            found.append(_finding(f"no_{role}", f"{words}{why}", {}))
+            why = f" is not known: {faults[name]}" if name in faults else why
+            found[name] = _finding(f"no_{role}", f"{words}{why}", {})
         # A negative age is a clock that is wrong: as bad as an old value.
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
-            found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
+            found[name] = _finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s})
         elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
             sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
-            found.append(_finding(f"{role}_out_of_bounds", sentence, {role: state}))
+            found[name] = _finding(f"{role}_out_of_bounds", sentence, {role: state})
         elif (state is None and not kind.measure.presence) or not isfinite(state or 0.0):
-            found.append(_finding(f"{role}_out_of_bounds", f"{words} is {state}: its sensor says no number", {}))
+            found[name] = _finding(f"{role}_out_of_bounds", f"{words} is {state}: its sensor says no number", {})
     return found
 
 
@@ -342,7 +349,8 @@ def _finding(code: str, message: str, facts: Facts) -> Finding:
     return Finding(code=code, message=message, severity="blocking", facts=facts)
 
 
-def _joined(findings: Sequence[Finding], site: Site) -> Finding:
+def joined(findings: Sequence[Finding], site: Site) -> Finding:
+    """Several findings in one, by the code of the first."""
     facts: Facts = {"codes": ",".join(finding.code for finding in findings)}
     for finding in findings:
         facts |= finding.facts

@@ -12,6 +12,7 @@ from controls.optimiser.devices.room import Room
 from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
+from data_quality.contracts.model import Model
 
 # A search that was asked for less than the best says how near it came.
 _NEAR = 1e-5
@@ -70,6 +71,47 @@ def device_sentences(plan: Plan, *, time_zone: str) -> list[str]:
     return [_device_sentence(plan, device, ZoneInfo(time_zone)) for device in devices_of(plan.request)]
 
 
+class Block(Model):
+    """One spell in which a device does something. kw: mean power that it draws; kw and kwh are below zero where it
+    gives, or holds back.
+    """
+
+    device: str
+    start_utc: datetime
+    end_utc: datetime
+    kw: float
+    kwh: float
+    sentence: str
+
+
+def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
+    """What each device does, spell by spell in the order of time, and what its best other choice would cost."""
+    zone, found = ZoneInfo(time_zone), list[Block]()
+    for device in devices_of(plan.request):
+        name = device.device_id
+        columns = {column: np.array([step.devices[name][column] for step in plan.steps]) for column in device.columns}
+        for column, verb in device.moves.items():
+            for run in _moving(columns[column].tolist()):
+                alone = {each: values if each == column else np.zeros_like(values) for each, values in columns.items()}
+                hours = np.array(plan.request.steps_h)[run]
+                sign = -1.0 if device.forecast or np.sum(device.drawn_kw(alone)) < 0 else 1.0
+                kwh = float(np.sum(columns[column][run] * hours))
+                start_utc, end_utc = plan.steps[run[0]].start_utc, plan.steps[run[-1]].end_utc
+                why = _most_of_all(plan, device, zone, span_utc=(start_utc, end_utc))
+                said = f"{name} {verb} {kwh:.2f} kWh {_when(plan, run, zone)}{why}."
+                found.append(
+                    Block(
+                        device=name,
+                        start_utc=start_utc,
+                        end_utc=end_utc,
+                        kw=sign * kwh / float(hours.sum()),
+                        kwh=sign * kwh,
+                        sentence=said,
+                    )
+                )
+    return sorted(found, key=lambda each: (each.start_utc, each.device))
+
+
 def _device_sentence(plan: Plan, device: Device, zone: ZoneInfo) -> str:
     parts = []
     for column, verb in device.moves.items():
@@ -82,14 +124,15 @@ def _device_sentence(plan: Plan, device: Device, zone: ZoneInfo) -> str:
     return f"{device.device_id} {' and '.join(parts)}{_most_of_all(plan, device, zone)}."
 
 
-def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo) -> str:
+def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[datetime, datetime] | None = None) -> str:
     """The choice of the device, in a slot in which it acts, that would cost most to make otherwise."""
     if plan.explanation is None:
         return ""
     told = [
         (one.difference, slot.time_utc, one.words)
         for slot in plan.explanation.slots
-        if any(slot.powers_kw[device.device_id][column] > IDLE_KW for column in device.moves)
+        if (span_utc is None or span_utc[0] <= slot.time_utc < span_utc[1])
+        and any(slot.powers_kw[device.device_id][column] > IDLE_KW for column in device.moves)
         for one in slot.alternatives
         if one.device_id == device.device_id and one.difference is not None
     ]
@@ -103,18 +146,23 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo) -> str:
 
 def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[tuple[float, str]]:
     """Energy, times and prices of each run of steps in which something happens."""
-    found = []
-    for is_moving, run in groupby(range(len(power_kw)), key=lambda t: power_kw[t] > IDLE_KW):
-        if is_moving:
-            steps = list(run)
-            first, last = plan.steps[steps[0]], plan.steps[steps[-1]]
-            amount_kwh = sum(power_kw[t] * plan.request.steps_h[t] for t in steps)
-            # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
-            prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in steps}, key=float)
-            span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"
-            window = f"from {_local(first.start_utc, zone)} to {_local(last.end_utc, zone)}"
-            found.append((amount_kwh, f"{window} at {span} {plan.currency}/kWh"))
-    return found
+    return [
+        (sum(power_kw[t] * plan.request.steps_h[t] for t in run), _when(plan, run, zone)) for run in _moving(power_kw)
+    ]
+
+
+def _moving(power_kw: list[float]) -> list[list[int]]:
+    """The steps of each run in which something happens."""
+    runs = groupby(range(len(power_kw)), key=lambda t: power_kw[t] > IDLE_KW)
+    return [list(run) for is_moving, run in runs if is_moving]
+
+
+def _when(plan: Plan, run: list[int], zone: ZoneInfo) -> str:
+    # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
+    prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in run}, key=float)
+    span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"
+    start, end = _local(plan.steps[run[0]].start_utc, zone), _local(plan.steps[run[-1]].end_utc, zone)
+    return f"from {start} to {end} at {span} {plan.currency}/kWh"
 
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:

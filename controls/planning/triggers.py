@@ -1,6 +1,6 @@
 """When to plan again, for stored plans and closed loops alike: pure, so that who looks often asks for few plans."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from assets.stores.event_chain import sha256_of
 from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
 from controls.planning.plan_inputs import quarter_start
+from controls.planning.starting_states import left_out
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
@@ -29,7 +30,7 @@ _MINUTE = timedelta(minutes=1)
 
 Kind = Literal[
     "no plan", "an hour", "a car came or went", "new prices", "a new forecast", "another mode", "the sun",
-    "a store off its plan", "an override", "a device off its plan",
+    "a store off its plan", "an override", "a device off its plan", "a device silent or back",
 ]  # fmt: skip
 
 
@@ -125,17 +126,19 @@ def replan(
     states: Mapping[str, float | None] | None = None,
     since: Since = Since(),
     other_forecasts: Mapping[str, str] = MappingProxyType({}),
+    silent: Collection[str] | None = None,
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode, sun, a device or a measured state are not as the
     last one counted on, or it is older than MAX_AGE; but never within MIN_INTERVAL of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
     states: as measured, by asset id; one that is not known is no reason. other_forecasts: the newest of sun and prices,
-    by role; one that the plan did not rest on is no reason.
+    by role; one that the plan did not rest on is no reason. silent: devices that do not tell their state, where the
+    others do; None: nobody asked.
     """
     age = None if last_plan is None else now_utc - last_plan.created_at_utc
     newest = {"load": forecast_id, **other_forecasts}
-    asked = first_due(_triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since), age)
+    asked = first_due(_triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent), age)
     if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")
     if age is not None and age < asked.after:
@@ -183,6 +186,7 @@ def _triggers(
     now_utc: datetime,
     states: Mapping[str, float | None],
     since: Since,
+    silent: Collection[str] | None,
 ) -> Iterator[Trigger]:
     if plan is None:
         yield Trigger("no plan", "there is no plan yet")
@@ -198,6 +202,10 @@ def _triggers(
     if now_utc - plan.created_at_utc > MAX_AGE:
         yield Trigger("an hour", f"the last plan is older than {MAX_AGE / _MINUTE:g} min", MIN_INTERVAL)
     devices, planned = devices_of(plan.request), planned_states(plan, now_utc)
+    without = left_out(plan.request.inputs).keys()
+    for name in sorted(without ^ set(silent)) if silent is not None else ():
+        now_so = "tells its state again" if name in without else "does not tell its state any more"
+        yield Trigger("a device silent or back", f"{name} {now_so}", MIN_INTERVAL)
     for device in devices:
         name = device.device_id
         if device.is_absent and states.get(name) is not None:

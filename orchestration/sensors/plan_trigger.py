@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
-from controls.optimiser.devices.kinds import device_assets
 from controls.planning.make import plan_trigger
+from controls.planning.plan_inputs import makes_a_plan
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
 from orchestration.partitions import on_its_way
 from orchestration.resources import ProjectResource
 from orchestration.ticks import looking_every
+from orchestration.views.plan_standing import keep_fault, keep_looked
 
 
 @looking_every(30, job=plan)
@@ -26,19 +26,18 @@ def plan_changes(
     """
     asked, reasons = [], []
     for site_id, site in sorted(project.sites.items()):
-        # Without a template no device says its state, and none could be commanded.
-        if not any(kind.makes_a_plan and asset.template for asset, kind in device_assets(site)):
-            continue
         try:
+            if not makes_a_plan(site):
+                continue
             decision = plan_trigger(project.desk(site, clock))
         # What is wrong with one site is no reason for the others to wait.
         except WorldFault as fault:
             reasons.append(f"{site_id}: {fault}")
             if isinstance(fault, BadInput):
                 # No run would fail of it, as none is asked for; a plan that is made takes it back.
-                refused = JobOutcome.of_no_run(plan.name, site_id, str(fault), clock.now_utc())
-                record_outcomes(project.store, [refused], clock)
+                keep_fault(project.store, site, fault, clock)
             continue
+        keep_looked(project.store, site, decision.finding, clock)
         if not decision.should_plan:
             reasons.append(f"{site_id}: {decision.reason}")
         elif context.instance.get_runs_count(on_its_way(plan.name, site_id)):

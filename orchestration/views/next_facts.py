@@ -12,7 +12,9 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.warehouse.marks import read_built
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc, zone
+from orchestration.views.control_facts import control_facts
 from reports.gates import SYNTHETIC
+from reports.life.control_steps import ControlFacts
 from reports.life.next_steps import REPORT, Facts, Member, Printed, Refused, Span, Use, Waiting
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def facts_of(project: "OpenProject", site: Site, *, option: str, folder: Path, c
             for each in project.people.people
         ),
         printed=_printed(project, site.site_id),
+        control=control_facts(project, site, option, clock) if site.assets else ControlFacts(planned=()),
     )
 
 

@@ -1,6 +1,6 @@
 """What does not work at a site now: jobs whose last run failed, and live sources that deliver nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -64,3 +64,9 @@ def what_of(finding: Finding) -> str:
     """What does not work, and since when, for people."""
     since_utc = since_of(finding)
     return finding.message + (f" (since {since_utc:%Y-%m-%d %H:%M}Z)" if since_utc else "")
+
+
+def failures(findings: Sequence[Finding]) -> list[str]:
+    """What does not work now, for people: what and since when, and what to do."""
+    lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
+    return ["not working:", *lines] if lines else []

@@ -10,8 +10,8 @@ from assets.stores.transactions import Store
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
 from controls.ledger.rows import read_commands
+from controls.planning.desk import Desk
 from controls.planning.execution import since_plan
-from controls.planning.make import Desk
 from controls.planning.measured import state_reader
 from controls.planning.triggers import Since
 from data_quality.contracts.control.plan import Plan

@@ -2,27 +2,19 @@
 steps out; each step is one command that can be copied as it stands.
 """
 
-import shlex
 from collections.abc import Collection, Iterator
 from datetime import date
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import months_after
+from reports.life.control_steps import ControlFacts, control_steps
+from reports.life.steps import Named, Step
 
 REPORT = "enpi_quarter"
 # Each season once: what a baseline of a weather-driven use rests on (ISO 50006, CalTRACK 2.2.1).
 TRAINING_MONTHS = 12
 Span = tuple[date, date]
-
-
-class Step(Model):
-    """What is missing, why it is needed, and the command. is_needed: the report cannot go out without it."""
-
-    what: str
-    why: str
-    command: str
-    is_needed: bool = True
 
 
 class Waiting(Model):
@@ -81,14 +73,12 @@ class Printed(Model):
     blocking: tuple[str, ...] = ()
 
 
-class Facts(Model):
+class Facts(Named):
     """What stands of a site. option: ` --project DIR` where a command needs it. unseen: files that the lake has not.
     spans: local days [first, after) of each stream with readings. unpriced, unfactored: carrier and the first days
-    without. printed: by period.
+    without. printed: by period. control: of its devices.
     """
 
-    option: str
-    site_id: str
     site_file: str
     people_file: str
     today: date
@@ -104,14 +94,7 @@ class Facts(Model):
     uses: tuple[Use, ...] = ()
     people: tuple[Member, ...] = ()
     printed: dict[str, Printed] = {}
-
-    def command(self, *words: str) -> str:
-        """A command of ours as one types it."""
-        return f"meterloom {shlex.join(words)}{self.option}"
-
-    def edit(self, file: str, line: int = 1) -> str:
-        """An editor at that line: vi, emacs and nano know the sign."""
-        return f"${{EDITOR:-vi}} +{line} {shlex.quote(file)}"
+    control: ControlFacts = ControlFacts(planned=())
 
     @property
     def is_signed(self) -> bool:
@@ -134,7 +117,8 @@ def next_steps(facts: Facts) -> list[Step]:
     if not any(name in facts.spans for name in facts.meters):
         # Which period, which baseline: nobody knows before there are readings.
         return readings
-    return [*readings, *_figures(facts), *_people(facts), *_baselines(facts), *_report(facts)]
+    control = control_steps(facts, facts.control, site_file=facts.site_file, people_file=facts.people_file)
+    return [*readings, *_figures(facts), *control, *_people(facts), *_baselines(facts), *_report(facts)]
 
 
 def _to_fill(facts: Facts, file: str) -> Iterator[Step]:

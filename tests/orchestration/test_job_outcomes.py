@@ -82,7 +82,8 @@ def test_a_plan_that_fails_is_a_finding_in_the_shell_until_the_job_succeeds_agai
     assert not run_plan(bed.project, instance, 20).success
     cursor = look(bed.project, instance)
     (found,) = failed_jobs(bed.project.store, ["home"])
-    assert found.message.startswith("job plan: Modbus device 127.0.0.1")
+    assert found.message.startswith("job plan: the state of charge is not known: Modbus device 127.0.0.1")
+    assert found.facts["mend"] == "meterloom devices test DEVICE --site home"
     assert "Traceback" not in found.message
     assert datetime.fromisoformat(str(found.facts["since_utc"])) <= SystemClock().now_utc()
     told = said(bed.project, "next", "--site", "home")

@@ -87,8 +87,10 @@ class Bed:
         sites = Path(self.project.root) / "sites"
         text = (sites / "home.yaml").read_text().replace("site_id: home", f"site_id: {site_id}")
         (sites / f"{site_id}.yaml").write_text(text.replace(old, new) if old else text)
-        made = forecast("house", 1.0).model_copy(update={"site_id": site_id, "forecast_id": f"fc-{site_id}"})
-        self.project.forecasts.add(made, FixedClock(NOW - timedelta(minutes=1)))
+        for target in ("house", "pv"):
+            its = {"site_id": site_id, "forecast_id": f"fc-{site_id}-{target}"}
+            made = forecast(target, 1.0).model_copy(update=its)
+            self.project.forecasts.add(made, FixedClock(NOW - timedelta(minutes=1)))
 
     def close(self) -> None:
         """End the device's server and the store."""
@@ -272,7 +274,7 @@ def test_while_a_plan_is_being_made_no_other_is_asked_for(bed: Bed) -> None:
         assert isinstance(asked, dg.RunRequest)
 
 
-def test_a_second_battery_without_a_template_is_named_as_the_one_whose_charge_is_not_known(bed: Bed) -> None:
+def test_a_second_battery_without_a_template_asks_for_a_plan_that_leaves_it_out(bed: Bed) -> None:
     home = Path(bed.project.root) / "sites" / "home.yaml"
     text = home.read_text()
     start, end = text.index("  - asset_id: battery"), text.index("  - asset_id: pv")
@@ -280,9 +282,10 @@ def test_a_second_battery_without_a_template_is_named_as_the_one_whose_charge_is
         text[start:end].replace("asset_id: battery", "asset_id: spare").replace("    template: sim_battery_10kwh\n", "")
     )
     home.write_text(text[:end] + second + text[end:])
-    (held,) = bed.tick(NOW + timedelta(minutes=6))
-    assert isinstance(held, dg.SkipReason)
-    assert "the state of charge of 'spare' is not known: it has no template" in str(held.skip_message)
+    (asked,) = bed.tick(NOW + timedelta(minutes=6))
+    assert isinstance(asked, dg.RunRequest)
+    said = "spare does not tell its state any more"
+    assert asked.run_config["ops"]["core_site__plan"]["config"]["because"] == said
 
 
 def test_a_site_that_cannot_be_planned_at_all_is_a_finding_though_no_run_is_asked_for(bed: Bed) -> None:

@@ -17,6 +17,10 @@ MENDS: dict[Outcome, str] = {
     "failed": "mend what the sentence names; the job runs again by itself when it is due, or at once from Dagster",
     "fault": "send the log of the run to whoever maintains the program",
 }
+# Behind the sentence of a failure that knows its own mend.
+TO_MEND = "; to mend: "
+# What is kept beside the jobs: devices that a plan goes without, which no run fails of.
+DEVICES = "devices"
 # The site of a job that is of no single one.
 OF_NO_SITE = ""
 # Site, job and part, or what they failed of.
@@ -68,6 +72,15 @@ def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
     return made.ended_utc > newest.ended_utc and (made.outcome, made.sentence) != (newest.outcome, newest.sentence)
 
 
+def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
+    """Keep that what stood in the way of a job does so no longer, where no run of it failed. Raises Unreachable."""
+    last = _OUTCOMES.latest(store, site_id=site_id, job=job)
+    if last is None or last.outcome == "succeeded" or last.run_id:
+        return False
+    over = last.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": clock.now_utc()})
+    return record_outcomes(store, [over], clock) > 0
+
+
 def failed_jobs(store: Store, site_ids: Collection[str]) -> list[Finding]:
     """A finding for each job of these sites whose last run for a month failed: what, since when, and what to do; months
     that failed of the same are one.
@@ -93,14 +106,15 @@ def _finding(failures: list[JobOutcome]) -> Finding:
     last, parts = failures[-1], sorted({each.part for each in failures if each.part})
     more = f" and {len(parts) - 1} more month{'s' * (len(parts) > 2)}" if len(parts) > 1 else ""
     of = f" of {parts[0]}{more}" if parts else ""
+    said, _, mend = last.sentence.partition(TO_MEND)
     return Finding(
-        code="job_failed",
-        message=f"job {last.job}{of}: {last.sentence}",
+        code="device_silent" if last.job == DEVICES else "job_failed",
+        message=said if last.job == DEVICES else f"job {last.job}{of}: {said}",
         scope=last.site_id,
         facts={
             "job": last.job,
             "since_utc": failures[0].ended_utc.isoformat(),
             "run_id": last.run_id,
-            "mend": MENDS[last.outcome],
+            "mend": mend or MENDS[last.outcome],
         },
     )

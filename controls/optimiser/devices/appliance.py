@@ -112,6 +112,11 @@ class Appliance(Device):
         return "programme_kw" in asset.params
 
     @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:  # noqa: ARG003 - as all kinds
+        """Empty: a start that nobody asked for is no plan."""
+        return 0.0, "not waiting for a start"
+
+    @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """As many runs as are waiting (given.state), each in the next window that holds one."""
         params: ApplianceParams = cls.figures(asset, given.site_id)

@@ -196,6 +196,15 @@ class Battery(Device):
         )
 
     @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
+        """Half of what it may use; in mode backup its reserve."""
+        params: BatteryParams = cls.figures(asset, site_id)
+        low, share = max(params.soc_min, params.reserve or 0.0), "at its reserve"
+        if params.reserve is None:
+            low, share = (low + params.soc_max) / 2, "half full"
+        return low * params.capacity_kwh, f"{share}, {low * params.capacity_kwh:.1f} of {params.capacity_kwh:g} kWh"
+
+    @classmethod
     def full(cls, asset: Asset, site_id: str) -> float:
         """Its capacity, kWh."""
         return params_of(cls.params, asset, site_id).capacity_kwh

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.site_file.site import Asset
@@ -259,6 +259,11 @@ class Device(Part, OnPhases):
         """The state of which `from_asset` speaks, from what the device says of it; percent are of `full`."""
         full = cls.full(asset, site_id)
         return reading if full is None else full * reading / 100
+
+    @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float | None, str]:
+        """The state that a plan begins with where nobody says it, and what that means, in words."""
+        raise OurFault(f"site {site_id}, asset {asset.asset_id!r}: a {cls.kind} has no state to assume")
 
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit

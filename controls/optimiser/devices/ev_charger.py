@@ -30,6 +30,8 @@ from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
 _IDLE_KW = 1e-6
+# 40 km of an ordinary day at 0.2 kWh/km.
+_TRIPS_KWH = 8.0
 
 
 class EvCharger(Device):
@@ -120,6 +122,16 @@ class EvCharger(Device):
             phase_count=params.phase_count,
             notes=notes,
             is_away=given.state is None,
+        )
+
+    @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
+        """Plugged in, and a day's trips short of what it leaves with."""
+        params: EvParams = cls.figures(asset, site_id)
+        short_kwh = min(_TRIPS_KWH, params.target_soc * params.capacity_kwh)
+        return (
+            params.target_soc * params.capacity_kwh - short_kwh,
+            f"plugged in and {short_kwh:.1f} kWh short of its goal",
         )
 
     @classmethod

@@ -130,6 +130,13 @@ class Room(InShares, Device, _Figures):
             }
         )
 
+    @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
+        """The highest lower edge of its comfort band: as a thermostat keeps it."""
+        low = cls.figures(asset, site_id).low_degc
+        degc = max(low) if isinstance(low, tuple) else low
+        return degc, f"at {degc:g} °C"
+
     @property
     def state(self) -> State:
         """Its temperature."""

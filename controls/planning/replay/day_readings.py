@@ -15,7 +15,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets, devices_of
-from controls.planning.make import HORIZON, forecast_targets
+from controls.planning.desk import HORIZON, forecast_targets
 from controls.planning.plan_inputs import STEP
 from controls.planning.prices import prices_between
 from controls.planning.replay.past_day import By, Readings

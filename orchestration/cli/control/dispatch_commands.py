@@ -24,6 +24,7 @@ from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
 from orchestration.views.ledger_view import commands_of_store, proof_of
+from orchestration.views.not_working import failures, not_working
 from orchestration.views.site_control import expect_scope, lines, site_control, without_ttl
 from reports.texts.numbers import unit_text
 
@@ -65,7 +66,10 @@ def status(call: Call, site: SiteOption) -> Answer:
         if each["state"] != "PROPOSED"
     ]
     table = Table(commands[-SHOWN_COMMANDS:], STATUS, in_units=lambda each: unit_text(each["unit"]), proof=proof_of)
-    return Answer({**control, "commands": commands}, (MODES, table), "\n".join(lines(control)))
+    now_utc = call.clock.now_utc()
+    failing = not_working(call.project, known, now_utc) if call.as_of_utc is None else []
+    said = [*failures(failing), *lines(control)]
+    return Answer({**control, "commands": commands, "findings": failing}, (MODES, table), "\n".join(said))
 
 
 @command("dispatch mode", takes=READS_AND_ACTS, example='PARTIAL --site home --as carla --reason "commissioning"')

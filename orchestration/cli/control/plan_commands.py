@@ -1,4 +1,4 @@
-"""`meterloom plan`: solve a dispatch case, and say why the plan does what it does."""
+"""`meterloom plan`: plan a site, or solve a dispatch case, and say why the plan does what it does."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from data_quality.contracts.control.goals import Preset
+from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, Answer, Table, filled
-from orchestration.cli.frame import STATELESS, Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import write_file
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ _WHY = (
 )
 
 
-@command("plan", takes=STATELESS, example="case.json --explain --tz Europe/Prague")
+@command("plan", takes=PROJECT, example="--site my_site --for tomorrow")
 def plan(
     call: Call,
-    case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
+    case: Annotated[Path | None, typer.Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Plan this site instead of a case.")] = None,
+    day: Annotated[
+        str | None, typer.Option("--for", help="With --site: today, tomorrow or a date; else the next 24 h.")
+    ] = None,
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
     gap: Annotated[
         float | None,
@@ -53,7 +58,16 @@ def plan(
     picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
     write_lp: Annotated[Path | None, typer.Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
 ) -> Answer:
-    """Solve a dispatch case; an infeasible one names the constraints in conflict."""
+    """Plan a site's devices, or solve a dispatch case; an infeasible one names the constraints in conflict."""
+    if site is not None:
+        if case is not None or write_lp is not None or objective is not None or gap is not None:
+            message = "--site takes --for and --picture; a dispatch case, its problem, goal and gap are another plan's"
+            raise BadInput(message, reason="bad_option")
+        from orchestration.cli.control.plan_site import plan_site
+
+        return plan_site(call, site, day, picture)
+    if case is None:
+        raise BadInput("expected --site SITE or a dispatch case", reason="bad_option")
     from controls.optimiser.case_file import load_case
     from controls.optimiser.solve import solve
     from data_quality.contracts.finding import Finding
@@ -62,13 +76,7 @@ def plan(
     problem = load_case(case, preset=objective)
     zone(tz)
     if write_lp is not None:
-        from controls.optimiser.backends.solve_pulp import write_readable
-        from controls.optimiser.lp_build import build_problem
-        from controls.optimiser.stochastic.two_stage import TwoStage
-
-        both = TwoStage(problem) if problem.uncertain else None
-        program = both.problems[0].program if both else build_problem(problem).program
-        write_readable(program, write_lp, weights=both.weights if both else problem.weights)
+        _write_lp(problem, write_lp)
         call.say(f"the problem is written to {write_lp}")
     found = solve(problem, solver=solver, gap=gap, time_zone=tz)
     if isinstance(found, Finding):
@@ -86,6 +94,16 @@ def plan(
     if why is None:
         return Answer(found, text=_solved(found, problem.currency))
     return _explained(problem, found, why, budget_s=explain_s)
+
+
+def _write_lp(problem: "DispatchCase", path: Path) -> None:
+    from controls.optimiser.backends.solve_pulp import write_readable
+    from controls.optimiser.lp_build import build_problem
+    from controls.optimiser.stochastic.two_stage import TwoStage
+
+    both = TwoStage(problem) if problem.uncertain else None
+    program = both.problems[0].program if both else build_problem(problem).program
+    write_readable(program, path, weights=both.weights if both else problem.weights)
 
 
 def _solved(found: "Solution", currency: str) -> str:

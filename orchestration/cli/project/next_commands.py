@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from data_quality.contracts.finding import Finding
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption
-from orchestration.views.not_working import not_working, not_working_anywhere, what_of
-from reports.life.next_steps import REPORT, Facts, Step, next_steps, report_period
+from orchestration.views.not_working import failures, not_working, not_working_anywhere
+from reports.life.next_steps import REPORT, Facts, next_steps, report_period
+from reports.life.steps import Step
 
 
 @command("next", takes=PROJECT, example="--site my_site")
@@ -33,12 +33,6 @@ def next_(call: Call, site: OnlySiteOption = None) -> Answer:
     failing += [finding for each in sites for finding in not_working(call.project, each, call.clock.now_utc())]
     text = "\n".join([*failures(failing), told(steps, {each.site_id: each for each in found})])
     return Answer({"steps": [step for mine in steps.values() for step in mine], "findings": failing}, text=text)
-
-
-def failures(findings: Sequence[Finding]) -> list[str]:
-    """What does not work now, for people: what and since when, and what to do."""
-    lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
-    return ["not working:", *lines] if lines else []
 
 
 def told(steps: Mapping[str, list[Step]], facts: Mapping[str, Facts]) -> str:

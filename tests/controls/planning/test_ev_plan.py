@@ -291,4 +291,4 @@ def test_what_is_assumed_stands_in_the_sentence_of_the_plan() -> None:
 
 def test_a_car_that_is_not_there_has_no_state_and_that_is_no_fault() -> None:
     states = {"battery": (5.0, 1.0), "car": (None, 1.0)}
-    assert measured_states(lambda: states, home()) == {"battery": 5.0, "car": None}
+    assert measured_states(lambda: states, home()) == ({"battery": 5.0, "car": None}, {})

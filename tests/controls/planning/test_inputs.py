@@ -11,7 +11,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
 from controls.optimiser.devices.connection import connection_kw
-from controls.planning.make import Desk
+from controls.planning.desk import Desk
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast, ForecastRow

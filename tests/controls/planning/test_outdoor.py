@@ -9,8 +9,8 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
+from controls.planning.desk import Desk
 from controls.planning.frozen_plan import input_digest
-from controls.planning.make import Desk
 from controls.planning.plan_inputs import plan_request
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import PlanRequest

@@ -151,6 +151,14 @@ class HeatStore(Device):
         """Heat in kWh of a store that says its temperature."""
         return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
+    @classmethod
+    def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
+        """Half way between the temperatures of its thermostat, or of its store."""
+        params: StoreParams = cls.figures(asset, site_id)
+        low, high = params.thermostat_on_degc, params.thermostat_off_degc
+        low, high = params.empty_degc if low is None else low, params.full_degc if high is None else high
+        return cls.measured(asset, site_id, (low + high) / 2), f"at {(low + high) / 2:g} °C"
+
     def ending(self, given: Given, *, least_kw: float, least_h: float) -> Self:
         """The same at planning time, where power comes in whole portions: the smallest lasts least_h, whole steps.
 

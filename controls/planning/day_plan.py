@@ -1,0 +1,117 @@
+"""The plan of one day for a person: from what the stored plan leaves at its begin, solved alone and not stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from controls.optimiser.devices.kinds import device_assets, devices_of
+from controls.planning.desk import Desk
+from controls.planning.frozen_plan import series_of
+from controls.planning.habits import habit_cost
+from controls.planning.make import make_plan_now, solved_plan
+from controls.planning.plan_inputs import STEP
+from controls.planning.prices import prices_between
+from controls.planning.site_request import request_of
+from controls.planning.starting_states import assumption, left_out, not_measured
+from controls.planning.summary import Block, blocks
+from controls.planning.triggers import planned_states
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.time import local_midnight_utc, zone
+
+
+@dataclass(frozen=True)
+class DayPlan:
+    """A plan as it is told: what devices do, and what it costs against nothing planned and against habit.
+
+    habit_cost: None where it is not known, which the findings then say. assumptions: of what nobody measured.
+    """
+
+    plan: Plan
+    blocks: tuple[Block, ...]
+    habit_cost: float | None
+    assumptions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def day_plan(desk: Desk, day: date | None, *, because: str = "") -> DayPlan | Finding:
+    """The plan of a local day, or of the hours from now on, which alone is stored. Raises BadInput for a day past.
+
+    The stored plan is made first: a day begins with what it leaves, and as the devices say now.
+    """
+    stored = make_plan_now(desk, because=because)
+    if isinstance(stored, Finding) or day is None:
+        return stored if isinstance(stored, Finding) else told(stored, desk)
+    here, first_utc = desk.site.time_zone, stored.steps[0].start_utc
+    start, end = local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
+    if end <= first_utc:
+        today = first_utc.astimezone(zone(here)).date()
+        mend = f"'meterloom replay {day} --site {desk.site.site_id}' says what a past day would have cost"
+        raise BadInput(f"--for {day}: the day is over, today is {today}", reason="day_past", mend=mend)
+    start = max(start, first_utc)
+    made = _alone(desk, stored, start, end)
+    return made if isinstance(made, Finding) else told(made, desk, until_utc=end)
+
+
+def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | Finding:
+    without = left_out(stored.request.inputs)
+    kept = tuple(one for one in desk.site.assets if one.asset_id not in without)
+    site = desk.site.model_copy(update={"assets": kept})
+    begun, labels = _begun(stored, start), dict[str, str]()
+    states: dict[str, Any] = {}
+    for asset, kind in device_assets(site):
+        if kind.measure is None:
+            continue
+        name = asset.asset_id
+        if name in begun:
+            states[name] = begun[name], 0.0
+            continue
+        state, ending, said, _ = assumption(site, asset, kind)
+        states[name], labels[name + ending] = (state, 0.0), said
+    # What the stored plan began with is what this one rests on.
+    labels = {f"{name}_assumed": said for name, said in not_measured(stored.request.inputs).items()} | labels
+    labels |= {f"{name}_left_out": said for name, said in without.items()}
+    prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
+    request = request_of(desk, site, states, prices, labels=labels, span_utc=(start, end))
+    if isinstance(request, Finding):
+        return request
+    # The stored plan was explained already, and a person waits.
+    soon = replace(desk, explained_within_s=desk.explained_within_s / 2)
+    return solved_plan(soon, request, version=stored.version)
+
+
+def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
+    """What devices hold at an instant by the stored plan (None: nothing is there), as far as it says."""
+    devices, t = devices_of(stored.request), stored.step_at(start - STEP)
+    if t is None:
+        amounts = planned_states(stored, start)
+        absent = {one.device_id: None for one in devices if one.is_absent}
+        return {name: amount for name, (amount, _) in amounts.items()} | absent
+    series = series_of(stored)
+    held = {one.device_id: one.carried(series.devices[one.device_id], t) for one in devices}
+    return {name: amount for name, amount in held.items() if amount is not None}
+
+
+def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
+    """A plan as it is told. until_utc: how far it was asked for."""
+    findings, inputs = [], plan.request.inputs
+    for name, said in left_out(inputs).items():
+        message = f"{name} is left out of the plan and gets no command: {said}"
+        findings.append(Finding(code="device_left_out", message=message, scope=desk.site.site_id))
+    end_utc, here = plan.steps[-1].end_utc, zone(desk.site.time_zone)
+    if until_utc is not None and end_utc < until_utc:
+        message = f"forecasts or prices are known until {end_utc.astimezone(here):%Y-%m-%d %H:%M}: the plan ends there"
+        findings.append(Finding(code="plan_is_short", message=message, scope=desk.site.site_id))
+    habit = habit_cost(plan)
+    if isinstance(habit, Finding):
+        findings.append(habit)
+    remarks = [note for device in devices_of(plan.request) for note in device.remarks]
+    return DayPlan(
+        plan=plan,
+        blocks=tuple(blocks(plan, time_zone=desk.site.time_zone)),
+        habit_cost=None if isinstance(habit, Finding) else habit,
+        assumptions=(*not_measured(inputs).values(), *remarks),
+        findings=tuple(findings),
+    )

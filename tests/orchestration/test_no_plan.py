@@ -1,0 +1,257 @@
+"""Each of ten causes of "no plan" shows with its mend in doctor, status and `next` after one look, and goes with it."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import pytest
+
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
+from controls.ledger.modes import set_mode
+from controls.optimiser.solve import solve
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from orchestration.resources import ProjectResource
+from orchestration.sensors.plan_trigger import plan_changes
+from tests.controls.ledger.rows_of import CARLA
+from tests.controls.planning.examples import DAY, NOW
+from tests.orchestration.test_cli import run
+from tests.orchestration.test_plan_site import (
+    CAR,
+    SUN_KWH,
+    TARIFF,
+    USED_KWH,
+    by_hour,
+    home,
+    project,
+    read_charge,
+    write,
+)
+
+__all__ = ["project"]
+pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
+
+
+class House:
+    """The home of test_plan_site with a hand on its clock."""
+
+    def __init__(self, project: OpenProject, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.project, self.patch, self.now = project, monkeypatch, NOW
+        self.folder = Path(project.root)
+        self.open: Any = None
+
+    def at(self, now: datetime) -> None:
+        """It is then."""
+        self.now = now
+        self.patch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(now))
+
+    def look(self) -> None:
+        """One look of the sensor."""
+        resources = {"project": ProjectResource(root=self.project.root), "clock": FixedClock(self.now)}
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_sensor_context(instance, resources=resources) as context,
+        ):
+            list(plan_changes(context))
+
+    def plan(self) -> int:
+        """A plan by hand; its exit code."""
+        return run("plan", "--site", "home", "--json", "--project", self.project.root)[0]
+
+    def known(self) -> dict[str, str]:
+        """What doctor, status and `next` say, each as one text."""
+        return {
+            words[0]: "".join(run(*words, "--json", "--project", self.project.root)[1:])
+            for words in (("doctor",), ("dispatch", "status", "--site", "home"), ("next", "--site", "home"))
+        }
+
+    def issue(self, at_utc: datetime = DAY) -> None:
+        """Forecasts of that instant."""
+        for target, course in (("house", USED_KWH), ("pv", SUN_KWH)):
+            made = by_hour(target, course)
+            later = tuple(row.model_copy(update={"time_utc": row.time_utc + (at_utc - DAY)}) for row in made.rows)
+            own = {
+                "rows": later,
+                "issued_at_utc": at_utc,
+                "available_at_utc": at_utc,
+                "forecast_id": f"{target}{at_utc}",
+            }
+            self.project.forecasts.add(made.model_copy(update=own), FixedClock(at_utc))
+
+
+@pytest.fixture
+def house(project: OpenProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A fresh one."""
+    made = House(project, monkeypatch)
+    yield made
+    if made.open is not None:
+        made.open()
+
+
+def without_price(house: House) -> None:
+    write(house.folder, home(tariffs=[], price_stream="price"))
+    house.look()
+
+
+def priced(house: House) -> None:
+    write(house.folder, home())
+    house.look()
+
+
+def stale(house: House) -> None:
+    house.at(NOW + timedelta(hours=20))
+    house.look()
+
+
+def issued(house: House) -> None:
+    house.issue(DAY + timedelta(hours=30))
+    house.look()
+
+
+def served(house: House, *names: str) -> Callable[[], None]:
+    said = {"read_soc_percent": 50.0, "read_is_plugged_in": 1.0, "read_power_kw": 0.0}
+    units = [ModbusUnit(load_template(name), measure=lambda: said, monotonic=lambda: 0.0) for name in names]
+    server = ModbusServer(units).start()
+    (house.folder / "meterloom.yaml").write_text(json.dumps({"server": {"modbus_port": server.port}}))
+    return server.stop
+
+
+def silent(house: House) -> None:
+    content = home()
+    content["assets"][0]["template"], content["assets"][2] = "sim_battery_10kwh", CAR | {"template": "sim_ev_charger"}
+    write(house.folder, content)
+    set_mode(house.project.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=FixedClock(NOW))
+    house.open = served(house, "sim_battery_10kwh")
+    assert house.plan() == 0
+    house.at(NOW + timedelta(minutes=6))
+    house.look()
+
+
+def answering(house: House) -> None:
+    house.open()
+    house.open = served(house, "sim_battery_10kwh", "sim_ev_charger")
+    house.look()
+    assert house.plan() == 0
+
+
+def misspelt(house: House) -> None:
+    path = house.folder / "sites" / "home.yaml"
+    path.write_text(path.read_text().replace('"forecast_targets"', '"forcast_targets"'))
+
+
+def spelt(house: House) -> None:
+    write(house.folder, home())
+    house.look()
+
+
+def too_soon(house: House) -> None:
+    content = home()
+    content["assets"][2] = CAR | {"params": CAR["params"] | {"departure": "11:30"}}
+    write(house.folder, content)
+    house.look()
+    assert house.plan() == 1
+
+
+def later(house: House) -> None:
+    write(house.folder, home())
+    house.at(NOW + timedelta(minutes=1))
+    assert house.plan() == 0
+
+
+def over(house: House) -> None:
+    write(house.folder, home(tariffs=[TARIFF | {"valid_to": "2026-01-01"}]))
+    house.look()
+
+
+def nothing_read(house: House) -> None:
+    write(house.folder, home(forecast_targets=["pv"]))
+    house.look()
+
+
+def read(house: House) -> None:
+    read_charge(house.project, 50.0, NOW - timedelta(hours=1))
+    write(house.folder, home())
+    house.look()
+
+
+def behind(house: House) -> None:
+    assert house.plan() == 0
+    house.at(NOW - timedelta(hours=3))
+    house.look()
+
+
+def right_again(house: House) -> None:
+    house.at(NOW + timedelta(minutes=1))
+    house.look()
+
+
+def out_of_time(house: House) -> None:
+    house.patch.setattr("controls.planning.make.solve", partial(solve, time_limit_s=1e-4))
+    assert house.plan() == 1
+
+
+def in_time(house: House) -> None:
+    house.patch.setattr("controls.planning.make.solve", solve)
+    house.at(NOW + timedelta(minutes=1))
+    assert house.plan() == 0
+
+
+def locked(house: House) -> None:
+    assert house.plan() == 0
+    house.project.close()
+    held = sqlite3.connect(house.project.project.store_url.removeprefix("sqlite:///"), isolation_level=None)
+    house.open = held.close
+    held.execute("PRAGMA locking_mode = EXCLUSIVE")
+    held.execute("BEGIN EXCLUSIVE")
+
+
+def unlocked(house: House) -> None:
+    house.open()
+    house.open = None
+    house.look()
+
+
+class Cause(NamedTuple):
+    """How it comes, how it goes, and what must be read everywhere: what is wrong, and the mend."""
+
+    comes: Callable[[House], None]
+    goes: Callable[[House], None]
+    said: str
+    mend: str
+
+
+CAUSES = {
+    "no price": Cause(without_price, priced, "prices 0 h", "meterloom ingest PRICES.csv --site home"),
+    "stale forecast": Cause(stale, issued, "the load forecast is 30.1 h old", "meterloom forecast issue --site home"),
+    "silent device": Cause(
+        silent, answering, "the car's charge is not known", "meterloom devices test DEVICE --site home"
+    ),
+    "typo": Cause(misspelt, spelt, "forcast_targets", "did you mean 'forecast_targets'?"),
+    "infeasible departure": Cause(too_soon, later, "before it leaves", "let a limit or a wish that is named give way"),
+    "no tariff in force": Cause(over, spelt, "tariff 0 h", "a tariff that holds on these days, in sites/home.yaml"),
+    "empty lake": Cause(nothing_read, read, "there is no reading yet", "meterloom ingest FILE --site home"),
+    "clock wrong": Cause(behind, right_again, "the clock says 2026-01-01 07:07Z", "set the clock of this machine"),
+    "solver limit": Cause(out_of_time, in_time, "found no plan within", "plan_steps: moving in sites/home.yaml"),
+    "store locked": Cause(locked, unlocked, "is locked by another process", "wait for it or stop it"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_cause_shows_everywhere_with_its_mend_until_it_is_mended(house: House, name: str) -> None:
+    cause = CAUSES[name]
+    cause.comes(house)
+    for place, told in house.known().items():
+        assert cause.said in told, (place, told)
+        assert cause.mend in told, (place, told)
+    house.at(house.now + timedelta(minutes=1))
+    cause.goes(house)
+    for place, told in house.known().items():
+        assert cause.said not in told, (place, told)
