@@ -55,8 +55,6 @@ def home(**changes: Any) -> dict[str, Any]:
     """The home as its file says it: battery, PV and car, no template anywhere."""
     content = HOME.model_dump(mode="json", exclude_unset=True)
     battery, pv = ({k: v for k, v in one.items() if k != "template"} for one in content["assets"])
-    # A key that plans do not know, which `check` refuses.
-    battery |= {"params": {k: v for k, v in battery["params"].items() if k != "height_cm"}}
     content |= {"assets": [battery | {"state_meter": "charge"}, pv | {"meter": "pv"}, CAR], "drivers": DRIVERS}
     content |= {"tariffs": [TARIFF], "forecast_targets": ["house", "pv"], "is_simulated": False}
     content["meters"].append({"meter_id": "pv", "parent": "grid", "registers": [{"register_id": "value"}]})

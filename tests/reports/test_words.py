@@ -35,7 +35,10 @@ def test_a_misspelled_key_is_one_mistake_and_says_which_was_meant(tmp_path: Path
     with pytest.raises(BadConfiguration) as caught:
         read_template(path)
     assert len(caught.value.problems) == 1
-    assert "unknown key 'sections.0.titels'; did you mean 'titles'?" in str(caught.value)
+    assert (
+        "unknown key 'sections.0.titels'; allowed here: blocks, key, starts_page, titles; did you mean 'titles'?"
+        in str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(

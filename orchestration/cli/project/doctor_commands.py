@@ -78,8 +78,14 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         first = problems[0]
         where = f", line {first.line}" if first.line else ""
         detail = f"{first.file}{where}: {first.message} ({len(problems)} in all)"
-        return [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
-    found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
+        found = [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
+        try:
+            # A mistake of one device hides nothing else; a file that cannot be read does.
+            _ = call.project.sites
+        except MeterloomError:
+            return found
+    else:
+        found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
     data, now = call.project.project.data_dir, call.clock.now_utc()
     found.append(rights.check(call.project.project))
     free = shutil.disk_usage(data).free / 1e9

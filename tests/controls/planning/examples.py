@@ -39,7 +39,6 @@ HOME = Site.model_validate(
                     "soc_min": 0.1,
                     "soc_max": 0.95,
                     "wear_per_kwh": 0.4,
-                    "height_cm": 60,
                 },
             },
             {"asset_id": "pv", "kind": "pv", "template": "sim_pv_inverter", "params": {"peak_kw": 8}},

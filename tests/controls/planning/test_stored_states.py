@@ -61,8 +61,6 @@ def test_the_unit_is_that_of_the_kind_and_check_says_the_line(
     site = Site.model_validate(content)
     with pytest.raises(BadInput, match=said):
         device_assets(site)
-    # No plan reads it, and the check knows no such key.
-    del content["assets"][0]["params"]["height_cm"]
     path = tmp_path / "home.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     (problem,) = asset_problems(load_yaml(path), site, str(path), now_utc=datetime(2026, 1, 1, tzinfo=UTC))
