@@ -65,7 +65,7 @@ def plan(
             raise BadInput(message, reason="bad_option")
         from orchestration.cli.control.plan_site import plan_site
 
-        return plan_site(call, site, day, picture)
+        return plan_site(call, call.project.site(site), day, picture)
     if case is None:
         raise BadInput("expected --site SITE or a dispatch case", reason="bad_option")
     from controls.optimiser.case_file import load_case

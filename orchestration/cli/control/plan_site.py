@@ -19,16 +19,16 @@ _IDLE = "no device has anything to do"
 BY_HAND = "it was asked for by hand"
 
 
-def plan_site(call: Call, site_id: str, day: str | None, picture: Path | None) -> Answer:
+def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -> Answer:
     """The answer to `meterloom plan --site`; a finding where there is no plan."""
     from controls.planning.day_plan import day_plan
     from controls.planning.mends import with_mend
     from data_quality.contracts.finding import Finding
     from orchestration.views.plan_standing import keep_by_hand
 
-    project, site = call.project, call.project.site(site_id)
+    project = call.project
     wanted = _day(call, site, day)
-    call.doing(f"planning {site_id}")
+    call.doing(f"planning {site.site_id}")
     found = day_plan(project.desk(site, call.clock), wanted, because=BY_HAND)
     keep_by_hand(project.store, site, found if isinstance(found, Finding) else None, call.clock)
     if isinstance(found, Finding):
