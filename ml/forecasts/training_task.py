@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from assets.sites.view import readings_in
 from assets.stores.lake.lake_view import LakeFile
 from assets.stores.lake.open_files import expect_unchanged
@@ -39,16 +41,18 @@ def try_targets(task: TrainTask) -> dict[str, Tried | Finding]:
     """Target -> its trial and best model, or why there is none. Pure: reads the task's files. Raises Unreachable."""
     expect_unchanged(task.files)
     readings = readings_in(task.files, task.site, start_utc=task.start_utc, end_utc=task.end_utc, meters=task.meters)
-    return {
-        name: try_target(
-            readings,
-            site=task.site,
-            target=target_of(task.site, name),
-            known_until_utc=task.until_utc,
-            weather=task.weather,
-            backtest_days=task.backtest_days,
-            folds=task.folds,
-            tune_within_s=task.tune_within_s,
-        )
-        for name in task.targets
-    }
+    # How many threads a product is cut into moves its last digits on some processors.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return {
+            name: try_target(
+                readings,
+                site=task.site,
+                target=target_of(task.site, name),
+                known_until_utc=task.until_utc,
+                weather=task.weather,
+                backtest_days=task.backtest_days,
+                folds=task.folds,
+                tune_within_s=task.tune_within_s,
+            )
+            for name in task.targets
+        }

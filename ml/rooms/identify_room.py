@@ -115,7 +115,9 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
     days = data.indoor_degc.size * data.step_h / _DAY_H
     reach = float(stdtrit(max(days - len(NAMES), 1.0), (1 + confidence) / 2)) * np.asarray(fitted.bse)[: len(NAMES)]
     band = params[: len(NAMES), None] + reach[:, None] * np.array([-1.0, 1.0])
-    band[:2] = np.exp(band[:2])
+    # A room that hardly moved may have a bound beyond what a float holds: infinite, and refused as such below.
+    with np.errstate(over="ignore"):
+        band[:2] = np.exp(band[:2])
     for name, (low, high) in zip(NAMES[:2], band[:2].tolist(), strict=True):
         if not (np.isfinite(low) and np.isfinite(high)) or high > MOST_RATIO * low:
             return _finding(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assets.kpi.enpi_of_use.adjust import adjusted_days
 from assets.kpi.enpi_of_use.expected_energy import expected_days
@@ -78,18 +79,20 @@ def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
     """Use -> its baseline, or why there is none. Pure: reads the task's files and nothing else. Raises Unreachable."""
     expect_unchanged(task.files)
     days = days_in(task.files, task.site, task.seus, start=task.start, end=task.end)
-    return {
-        seu.seu_id: fit_daily(
-            days.of(seu),
-            site=task.site,
-            seu=seu,
-            start=task.start,
-            end=task.end,
-            today=task.today,
-            lake_digest=task.lake_digest,
-        )
-        for seu in task.seus
-    }
+    # How many threads a product is cut into moves its last digits on some processors.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return {
+            seu.seu_id: fit_daily(
+                days.of(seu),
+                site=task.site,
+                seu=seu,
+                start=task.start,
+                end=task.end,
+                today=task.today,
+                lake_digest=task.lake_digest,
+            )
+            for seu in task.seus
+        }
 
 
 def registered(

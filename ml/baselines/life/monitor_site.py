@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assets.kpi.enpi_of_use.lake_days import uses_streams
 from assets.sites.calendar import quarter_hours
@@ -74,12 +75,14 @@ def refit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
     """Use -> its monitoring baseline, or why there is none. Pure, as `fit_uses`."""
     expect_unchanged(task.files)
     rows_of = _monitor_rows(task.files, task.site, task.seus, task.start, task.end)
-    return {
-        seu.seu_id: fit_monitoring(
-            rows, site=task.site, seu=seu, start=task.start, end=task.end, lake_digest=task.lake_digest
-        )
-        for seu, rows in rows_of
-    }
+    # As `fit_uses`.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return {
+            seu.seu_id: fit_monitoring(
+                rows, site=task.site, seu=seu, start=task.start, end=task.end, lake_digest=task.lake_digest
+            )
+            for seu, rows in rows_of
+        }
 
 
 def monitored(
