@@ -10,15 +10,17 @@ from controls.planning.desk import Desk
 from controls.planning.frozen_plan import series_of
 from controls.planning.habits import habit_cost
 from controls.planning.make import make_plan_now, solved_plan
-from controls.planning.plan_inputs import STEP
+from controls.planning.plan_inputs import STEP, Measured, quarter_start
 from controls.planning.prices import prices_between
 from controls.planning.site_request import request_of
-from controls.planning.starting_states import assumption, left_out, not_measured
+from controls.planning.starting_states import assumption, left_out, not_measured, starting_states
 from controls.planning.summary import Block, blocks
 from controls.planning.triggers import planned_states
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 
 
@@ -39,18 +41,30 @@ class DayPlan:
 def day_plan(desk: Desk, day: date | None, *, because: str = "") -> DayPlan | Finding:
     """The plan of a local day, or of the hours from now on, which alone is stored. Raises BadInput for a day past.
 
-    The stored plan is made first: a day begins with what it leaves, and as the devices say now.
+    The stored plan is made first: a day begins with what it leaves, and as the devices say now. Where devices are
+    commanded and none answers there is no stored plan; a day is planned from assumptions then, and says so.
     """
     stored = make_plan_now(desk, because=because)
-    if isinstance(stored, Finding) or day is None:
+    if day is None or (isinstance(stored, Finding) and desk.mode < Mode.PARTIAL):
         return stored if isinstance(stored, Finding) else told(stored, desk)
-    here, first_utc = desk.site.time_zone, stored.steps[0].start_utc
+    here, now = desk.site.time_zone, desk.clock.now_utc()
+    first_utc = quarter_start(now) if isinstance(stored, Finding) else stored.steps[0].start_utc
     start, end = local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
     if end <= first_utc:
         today = first_utc.astimezone(zone(here)).date()
         mend = f"'meterloom replay {day} --site {desk.site.site_id}' says what a past day would have cost"
         raise BadInput(f"--for {day}: the day is over, today is {today}", reason="day_past", mend=mend)
     start = max(start, first_utc)
+    if isinstance(stored, Finding):
+        desk = replace(desk, mode=Mode.ADVISORY)
+        begin = starting_states(desk.site, {}, faults={}, lake=desk.lake, mode=desk.mode, now_utc=now)
+        made = _solved(
+            desk, desk.site, begin.states, begin.labels, (start, end), desk.plans.next_version(desk.site.site_id)
+        )
+        if isinstance(made, Finding):
+            return stored
+        shown = told(made, desk, until_utc=end)
+        return replace(shown, findings=(stored, *shown.findings))
     made = _alone(desk, stored, start, end)
     return made if isinstance(made, Finding) else told(made, desk, until_utc=end)
 
@@ -73,13 +87,24 @@ def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | F
     # What the stored plan began with is what this one rests on.
     labels = {f"{name}_assumed": said for name, said in not_measured(stored.request.inputs).items()} | labels
     labels |= {f"{name}_left_out": said for name, said in without.items()}
-    prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
-    request = request_of(desk, site, states, prices, labels=labels, span_utc=(start, end))
+    return _solved(desk, site, states, labels, (start, end), stored.version)
+
+
+def _solved(
+    desk: Desk,
+    site: Site,
+    states: Mapping[str, Measured],
+    labels: dict[str, str],
+    span_utc: tuple[datetime, datetime],
+    version: int,
+) -> Plan | Finding:
+    prices = prices_between(site, desk.lake, start_utc=span_utc[0], end_utc=span_utc[1])
+    request = request_of(desk, site, states, prices, labels=labels, span_utc=span_utc)
     if isinstance(request, Finding):
         return request
     # The stored plan was explained already, and a person waits.
     soon = replace(desk, explained_within_s=desk.explained_within_s / 2)
-    return solved_plan(soon, request, version=stored.version)
+    return solved_plan(soon, request, version=version)
 
 
 def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:

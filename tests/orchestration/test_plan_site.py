@@ -222,6 +222,26 @@ def test_where_commands_follow_a_silent_device_is_left_out_and_the_rest_is_plann
     assert {each.device_id for each in commands_of(made, project.site("home"), epoch=0)} == {"battery"}
 
 
+def test_where_no_device_that_is_commanded_answers_tomorrow_is_planned_from_assumptions_and_says_so(
+    project: OpenProject,
+) -> None:
+    content = home()
+    content["assets"][0]["template"], content["assets"][2] = "sim_battery_10kwh", CAR | {"template": "sim_ev_charger"}
+    write(Path(project.root), content)
+    set_mode(project.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=FixedClock(NOW))
+    assert asked(project, code=1)["blocks"] == []
+    answer = asked(project, "--for", "tomorrow")
+    assert {block["device"] for block in answer["blocks"]} >= {"battery", "car"}
+    assert answer["findings"][0]["severity"] == "blocking"
+    assert [line.split(":")[0] for line in answer["assumptions"]] == [
+        "battery is assumed to be half full, 5.2 of 10 kWh",
+        "car is assumed to be plugged in and 8.0 kWh short of its goal",
+    ]
+    assert project.plans.latest("home") is None, "nobody commands what is only shown"
+    (kept,) = failed_jobs(project.store, ["home"])
+    assert "is not known" in kept.message, "and what keeps commands from a plan is open all the same"
+
+
 def test_below_that_it_is_planned_from_an_assumption_and_gets_no_command_all_the_same(project: OpenProject) -> None:
     made = with_templates(project, Mode.ADVISORY)
     assert isinstance(made, Plan), made

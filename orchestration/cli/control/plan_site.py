@@ -30,7 +30,9 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
     wanted = _day(call, site, day)
     call.doing(f"planning {site.site_id}")
     found = day_plan(project.desk(site, call.clock), wanted, because=BY_HAND)
-    keep_by_hand(project.store, site, found if isinstance(found, Finding) else None, call.clock)
+    # A day that is planned though commands have no plan does not mend that.
+    refused = found if isinstance(found, Finding) else next((one for one in found.findings if one.is_blocking), None)
+    keep_by_hand(project.store, site, refused, call.clock)
     if isinstance(found, Finding):
         return _refused(with_mend(found, site, call.option))
     if picture is not None:
@@ -76,6 +78,6 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
         f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
         f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
         *(f"  assumed: {each}" for each in found.assumptions),
-        *(f"  {each.message}" for each in found.findings),
+        *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
     ]
     return Answer(result, Table(rows, _BLOCKS, empty=_IDLE), "\n".join(lines))
