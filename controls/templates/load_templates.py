@@ -85,6 +85,8 @@ class Template(Model):
 
     template: str
     name: str = ""
+    brand: str = Field(default="", description="Maker, or the standard that devices of several makers keep")
+    kinds: tuple[str, ...] = Field(default=(), description="Kinds of device of a site file that it drives")
     protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics", "ocpp16", "ocpp201"]
     models: dict[int, int] = {}
     repeat: Repeat | None = None

@@ -14,6 +14,8 @@ class TemplateRow(Model):
 
     template: str
     name: str
+    brand: str
+    kinds: tuple[str, ...]
     protocol: str
     sets: tuple[str, ...]
     reads: tuple[str, ...]
@@ -32,6 +34,8 @@ def template_row(template: Template) -> TemplateRow:
     return TemplateRow(
         template=template.template,
         name=template.name,
+        brand=template.brand,
+        kinds=template.kinds,
         protocol=template.protocol,
         sets=_counted(name.removeprefix("set_") for name in template.settable),
         reads=_counted(name.removeprefix("read_") for name in template.readable),

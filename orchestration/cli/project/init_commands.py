@@ -4,25 +4,37 @@ import re
 import shlex
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assets.readings.drafts.places import country_of, currency_of
 from assets.sites.load_sites import load_site
-from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.time import SystemClock, zone
-from data_quality.contracts.yaml_file import refuse_all
+from data_quality.contracts.time import SystemClock
+from data_quality.contracts.yaml_file import load_yaml, refuse_all
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import STATELESS, Call, command
 from orchestration.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from assets.readings.drafts.site_draft import SiteDraft
+    from orchestration.starter.interview import Interview
+
 STARTER = Path(__file__).parents[2] / "starter"
 # Endings of files that hold a tariff and no readings.
 _TARIFFS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A project that was made: its site file, and what is still open in it."""
+
+    site_file: Path
+    questions: list[dict[str, Any]]
 
 
 def make_project(folder: Path, site_file: Path | None = None) -> Path:
@@ -34,6 +46,18 @@ def make_project(folder: Path, site_file: Path | None = None) -> Path:
     site_id = load_site(source).site_id
     _expect_new(folder / "sites" / f"{site_id}.yaml")
     return _made(folder, site_id, source.read_bytes())
+
+
+def from_template(folder: Path, interview: "Interview") -> Made:
+    """As make_project, the template filled by answers. Raises BadInput for answers that do not fit."""
+    source = STARTER / "site.yaml"
+    site = load_site(source)
+    target = folder / "sites" / f"{site.site_id}.yaml"
+    _expect_new(target)
+    text = interview.filled(source.read_text(encoding="utf-8"), currency=site.currency)
+    _judge(target.name, text, "these answers make no site")
+    _made(folder, site.site_id, text.encode())
+    return Made(target, interview.open_in(target))
 
 
 def _expect_new(target: Path) -> None:
@@ -57,20 +81,33 @@ def _made(folder: Path, site_id: str, site_text: bytes) -> Path:
     return target
 
 
-def draft_project(folder: Path, files: Sequence[Path], *, tz: str | None) -> Path:
-    """As make_project, the site drafted from files. Raises BadInput for a file that is none of readings, weather or a
+def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -> Made:
+    """As from_template, the site drafted from files. Raises BadInput for a file that is none of readings, weather or a
     tariff, and where the site file is there already: it would stay, and nobody would see the draft.
     """
     # Readers and tariffs are imported here: the template needs neither.
     from assets.readings.drafts.site_draft import SiteDraft, SiteFacts
-    from assets.tariffs.formats.tariff_file import read_tariffs
+    from orchestration.starter.blocks import for_draft
 
     site_id = re.sub(r"[^a-z0-9_-]+", "_", folder.resolve().name.lower()).strip("_-")[:60] or "my_site"
-    target = folder / "sites" / f"{site_id}.yaml"
+    target, tz = folder / "sites" / f"{site_id}.yaml", interview.time_zone
     _expect_new(target)
-    if tz is not None:
-        zone(tz)
-    draft = SiteDraft(time_zone=tz or "", now_utc=SystemClock().now_utc())
+    draft = SiteDraft(time_zone=tz, now_utc=SystemClock().now_utc())
+    _add_files(draft, files)
+    country = country_of(tz) if tz else ""
+    money = [tariff.currency for _, tariff in draft.tariffs if tariff.currency]
+    facts = SiteFacts(site_id, tz, country, money[0] if money else currency_of(country))
+    text = for_draft(draft.text(facts), has_tariff=bool(draft.tariffs))
+    text = interview.filled(text, currency=facts.currency)
+    # The place in the trial tells nobody anything: it is gone.
+    _judge(target.name, text, "these files make no site together")
+    _made(folder, site_id, text.encode())
+    return Made(target, interview.open_in(target))
+
+
+def _add_files(draft: "SiteDraft", files: Sequence[Path]) -> None:
+    from assets.tariffs.formats.tariff_file import read_tariffs
+
     wrong: list[BadInput] = []
     for path in files:
         try:
@@ -84,20 +121,21 @@ def draft_project(folder: Path, files: Sequence[Path], *, tz: str | None) -> Pat
     refuse_all(wrong)
     if not draft.meters:
         raise BadInput("none of these files has a meter's readings; expected at least one that has", reason="no_meter")
-    country = country_of(tz) if tz else ""
-    money = [tariff.currency for _, tariff in draft.tariffs if tariff.currency]
-    facts = SiteFacts(site_id, tz or "", country, money[0] if money else currency_of(country))
-    text = draft.text(facts)
+
+
+def _judge(name: str, text: str, what: str) -> None:
+    """Before anything is made: a draft that is no site must not leave half a project behind. Raises BadInput."""
+    from controls.planning.asset_params import asset_problems
+
     with tempfile.TemporaryDirectory(prefix="meterloom-") as beside:
-        # Judged before anything is made: a draft that is no site must not leave half a project behind.
-        trial = Path(beside) / target.name
+        trial = Path(beside) / name
         trial.write_text(text, encoding="utf-8")
         try:
-            load_site(trial)
+            site = load_site(trial)
         except BadInput as fault:
-            # The place in the trial tells nobody anything: it is gone.
-            raise BadInput(f"these files make no site together: {fault.message}", reason=fault.reason) from fault
-    return _made(folder, site_id, text.encode())
+            raise BadInput(f"{what}: {fault.message}", reason=fault.reason) from fault
+        problems = asset_problems(load_yaml(trial), site, name, now_utc=SystemClock().now_utc())
+    refuse_all([BadInput(f"{what}: {each.message}", reason="bad_answer", mend=each.mend) for each in problems])
 
 
 @command("init", takes=STATELESS, example="my_project --from meters.xlsx weather.csv --tz Europe/Berlin")
@@ -110,6 +148,10 @@ def init(
         list[Path] | None, typer.Option("--from", help="Draft the site from these: meters, weather, tariffs.")
     ] = None,
     tz: Annotated[str | None, typer.Option("--tz", help="The site's zone, as Europe/Berlin; no file says it.")] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", metavar="FILE", help="Answers by the id of their question (YAML or JSON)."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Add the site to a project that is there, without asking.")
     ] = False,
@@ -118,19 +160,35 @@ def init(
     files = [*(of_files or []), *(more or [])]
     if (more and not of_files) or (files and site is not None):
         raise BadInput("files to draft from follow --from, and --site is given without them", reason="bad_arguments")
+    if site is not None and (answers is not None or tz is not None):
+        raise BadInput("--site is a whole site file: --answers and --tz go without it", reason="bad_arguments")
     _expect_consent(call.terminal, folder, is_given=yes)
-    if not files:
+    if site is not None:
         target = make_project(folder, site)
-        text = f"made {folder}; edit {target}, then: meterloom ingest FILE --site {target.stem} --project {folder}"
-        return Answer({"path": folder, "site_file": target, "questions": _questions(target)}, text=text)
-    target = draft_project(folder, files, tz=tz)
-    questions = _questions(target)
-    lines = [f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"]
-    lines += [f"  line {each['line']}: {each['question']}" for each in questions]
+        return Answer(
+            {"path": folder, "site_file": target, "questions": _placeholders(target)}, text=_next(folder, target)
+        )
+    from orchestration.starter.interview import Interview
+
+    made = _asked(call, folder, files, Interview.of(answers, tz=tz))
+    target = made.site_file
+    said = f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"
+    lines = [said, *(f"  line {each['line']}: {each['question']}" for each in made.questions if each["is_marked"])]
+    text = "\n".join([*lines, f"then: {_ingest(folder, target, files)}"]) if files else _next(folder, target)
+    return Answer({"path": folder, "site_file": target, "questions": made.questions}, text=text)
+
+
+def _next(folder: Path, target: Path) -> str:
+    return f"made {folder}; edit {target}, then: meterloom ingest FILE --site {target.stem} --project {folder}"
+
+
+def _ingest(folder: Path, target: Path, files: Sequence[Path]) -> str:
     readings = [str(path) for path in files if path.suffix.lower() not in _TARIFFS]
-    then = ["meterloom", "ingest", *readings, "--site", target.stem, "--project", str(folder)]
-    lines.append(f"then: {shlex.join(then)}")
-    return Answer({"path": folder, "site_file": target, "questions": questions}, text="\n".join(lines))
+    return shlex.join(["meterloom", "ingest", *readings, "--site", target.stem, "--project", str(folder)])
+
+
+def _asked(call: Call, folder: Path, files: Sequence[Path], interview: "Interview") -> Made:
+    return draft_project(folder, files, interview) if files else from_template(folder, interview)
 
 
 def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None:
@@ -147,9 +205,8 @@ def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None
         raise BadInput("nothing was changed", reason="exists")
 
 
-def _questions(site_file: Path) -> list[dict[str, Any]]:
-    """What is open in a site file: file, line and column of the place where the answer goes, and the question."""
-    return [
-        {"file": each.file, "line": each.line, "column": each.column, "question": each.message.partition(": ")[2]}
-        for each in placeholders(site_file)
-    ]
+def _placeholders(site_file: Path) -> list[dict[str, Any]]:
+    """What is open in somebody's own site file."""
+    from orchestration.starter.interview import marked
+
+    return list(marked(site_file))
