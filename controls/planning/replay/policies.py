@@ -7,6 +7,7 @@ from functools import cached_property, partial
 import numpy as np
 from pydantic import ValidationError
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Device, Numbers, numbers
 from controls.optimiser.objective import measures_wanted
@@ -162,9 +163,13 @@ def self_consumption(judged: Judged) -> PolicyRun | Finding:
     """What is left over goes into what can take it, prices do not matter: cars and tanks first, which still have what
     is wanted in time; batteries, which follow the meter, after them.
     """
-    case = judged.day.case
+    columns = by_rules(judged.day.case, judged.day.step_h)
+    return columns if isinstance(columns, Finding) else run_of(judged, columns)
+
+
+def by_rules(case: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
+    """The series of every device by the rule of `self_consumption`."""
     load_kw, ruled = np.array(case.load_kw), dict[str, Numbers]()
-    step_h = judged.day.step_h
     nothing = np.zeros(len(step_h))
     by_rule = {d.device_id for d in case.devices if d.by_rule(nothing, step_h) is not None}
     others = [device for device in case.devices if device.device_id not in by_rule]
@@ -181,7 +186,7 @@ def self_consumption(judged: Judged) -> PolicyRun | Finding:
     answer = solve(without_control(rest))
     if isinstance(answer, Finding):
         return answer
-    return run_of(judged, ruled | {name: numbers(columns) for name, columns in answer.series.devices.items()})
+    return ruled | {name: numbers(columns) for name, columns in answer.series.devices.items()}
 
 
 @policy("planned")

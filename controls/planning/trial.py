@@ -1,0 +1,340 @@
+"""A trial without hardware: what a site's devices would have cost over past days by several policies.
+
+Load, sun and prices are the site's own readings; what the devices do is simulated by the model that plans them, one
+local day after the other. Every day leaves the stores as it found them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assets.bills.engine.bill_load import Load, nano
+from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.interval_cost import running_of
+from assets.kpi.running_cost.interval_costs import book_of, prices_of, runs_of
+from assets.sites.calendar import types_around
+from assets.stores.lake.lake import Lake
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.case import DispatchCase, case_of, without_control
+from controls.optimiser.devices.device import DECIMALS, Numbers, numbers
+from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.plan_inputs import STEP, Measured, plan_request
+from controls.planning.prices import prices_between
+from controls.planning.replay.decisions import by_slot, done
+from controls.planning.replay.policies import by_rules
+from controls.planning.tariff_terms import BillsSoFar
+from controls.planning.trial_inputs import By, TrialInputs, trial_inputs
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+
+POLICIES = ("no_control", "self_consumption", "deterministic", "perfect_foresight")
+_HOURS = CANONICAL_MINUTES / 60
+# A day's plan a person would wait for thirty times over: what a proof of the last per cent would take is left out.
+_GAP, _TIME_LIMIT_S = 0.01, 2.0
+# Quarter hours of a plan that are followed until the next.
+_FOLLOWED = 24
+
+
+class TrialDay(Model):
+    """A local day's part of the bill, in the site's currency."""
+
+    date: date
+    cost: float
+
+
+class TrialPolicy(Model):
+    """What a policy came to. cost: the bill, which the days add up to. cycles: of the batteries, full ones.
+
+    kgco2e: of the import, by the site's factor; None without one. left_kwh: at the end in each store, less what was
+    there. Nothing of a trial is a room, and so nobody is uncomfortable in it.
+    """
+
+    name: str
+    cost: float
+    saved: float | None
+    saved_share: float | None
+    kgco2e: float | None
+    import_kwh: float
+    export_kwh: float
+    self_consumption: float | None
+    cycles: float
+    left_kwh: dict[str, float]
+    days: tuple[TrialDay, ...]
+    discomfort_degree_hours: float = 0.0
+    switchings: float = 0.0
+    interval: dict[str, Any] = {}
+
+
+class Trial(Model):
+    """Policies over the local days [start, end) of a site."""
+
+    site_id: str
+    currency: str
+    start: date
+    end: date
+    policies: tuple[TrialPolicy, ...]
+    assumptions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    is_synthetic: bool = True
+
+
+def run_trial(
+    site: Site,
+    lake: Lake,
+    *,
+    start: date,
+    end: date,
+    policies: Sequence[str] = POLICIES,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Trial | Finding:
+    """The policies (of POLICIES) over local days [start, end), or why there can be no trial. Raises BadInput."""
+    inputs = trial_inputs(site, lake, start, end)
+    if isinstance(inputs, Finding):
+        return inputs
+    runs = []
+    for name in policies:
+        run = _Run(inputs, name)
+        progress(f"{name}, {len(inputs.days)} days")
+        for day in inputs.days:
+            if fault := run.go_on(day):
+                return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": site.site_id})
+        runs.append(run)
+    plain = next((run.cost for run in runs if run.name == "no_control"), None)
+    return Trial(
+        site_id=site.site_id,
+        currency=site.currency,
+        start=start,
+        end=end,
+        policies=tuple(run.line(plain) for run in runs),
+        assumptions=inputs.assumptions,
+        findings=inputs.findings,
+    )
+
+
+@dataclass
+class _Run:
+    """One policy, day after day. used: import and export of every quarter hour so far, kWh."""
+
+    inputs: TrialInputs
+    name: str
+    used: list[tuple[float, float]] = field(default_factory=list)
+    discharged_kwh: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.states = dict(self.inputs.begun)
+
+    def go_on(self, day: date) -> Finding | None:
+        """A day more, or why it cannot be."""
+        actual = self._case(day)
+        if isinstance(actual, Finding):
+            return actual
+        # Of what nobody moves without control, nothing is part of the day then.
+        case = without_control(actual) if self.name == "no_control" else actual
+        columns = self._columns(day, case)
+        if isinstance(columns, Finding):
+            return columns
+        devices = {one.device_id: one for one in case.devices}
+        kwh = np.round(case.net_kw(columns), DECIMALS) * _HOURS
+        self.used += list(zip(np.maximum(kwh, 0).tolist(), np.maximum(-kwh, 0).tolist(), strict=True))
+        for asset, kind in device_assets(self.inputs.site):
+            name, own = asset.asset_id, columns.get(asset.asset_id)
+            if own is None or not kind.measure:
+                continue
+            if not kind.is_taken_away:
+                series = {column: tuple(values.tolist()) for column, values in own.items()}
+                left = devices[name].carried(series, len(kwh) - 1)
+                self.states[name] = (left, 0.0) if left is not None else self.states[name]
+            if kind.kind == "battery":
+                drawn_kw = np.asarray(devices[name].drawn_kw(own), np.float64)
+                self.discharged_kwh += float(np.maximum(-drawn_kw, 0.0).sum()) * _HOURS
+        return None
+
+    def _columns(self, day: date, actual: DispatchCase) -> dict[str, Numbers] | Finding:
+        """What every device does on the day as it was."""
+        step_h = np.array(actual.step_h)
+        if self.name == "self_consumption":
+            return by_rules(actual, step_h)
+        if self.name in ("no_control", "perfect_foresight"):
+            return _series(solve(actual, gap=_GAP, time_limit_s=_TIME_LIMIT_S))
+        return self._planned(day, actual, step_h)
+
+    def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
+        """Plans of the rest of the day, each from what the one before left; as many of their steps as are followed."""
+        devices = {one.device_id: one for one in actual.devices}
+        steps: dict[str, list[dict[str, float]]] = {name: [] for name in devices}
+        ends = {name: state for name, (state, _) in self.states.items() if state is not None}
+        states, columns = dict(self.states), dict[str, Numbers]()
+        for first in range(0, step_h.size, _FOLLOWED):
+            foreseen = self._case(day, first, states, ends)
+            if isinstance(foreseen, Finding):
+                return foreseen
+            answer = solve(foreseen, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
+            if isinstance(answer, Finding):
+                return answer
+            count = min(_FOLLOWED, step_h.size - first)
+            for planned in foreseen.devices:
+                name, series = planned.device_id, answer.series.devices[planned.device_id]
+                for t in range(count):
+                    told = planned.commands({key: row[t] for key, row in series.items()}, t)
+                    steps[name].append(devices[name].acted(told, first + t))
+            for name, one in devices.items():
+                columns[name] = done(one, _padded(by_slot(one, steps[name]), step_h.size), step_h)
+                if name in states:
+                    series = {key: tuple(values.tolist()) for key, values in columns[name].items()}
+                    states[name] = one.carried(series, first + count - 1), 0.0
+        return columns
+
+    def _case(
+        self,
+        day: date,
+        first: int = 0,
+        states: Mapping[str, Measured] | None = None,
+        ends: Mapping[str, float] | None = None,
+    ) -> DispatchCase | Finding:
+        """The problem of the day as it was; where states are given, of its steps from `first` on as foreseen."""
+        inputs, (start, end) = self.inputs, self.inputs.span(day)
+        steps, site = [start + k * STEP for k in range(first, (end - start) // STEP)], inputs.site
+        hours, start = len(steps) * _HOURS, steps[0]
+        is_foreseen = states is not None
+        request = plan_request(
+            site,
+            load_forecast=_forecast(site, "load", inputs.load_kw, steps, is_foreseen=is_foreseen),
+            device_forecasts={
+                name: _forecast(site, name, kw, steps, is_foreseen=is_foreseen) for name, kw in inputs.sun_kw.items()
+            },
+            prices=prices_between(site, inputs.lake, start_utc=start, end_utc=end),
+            states=states or self.states,
+            ends=ends,
+            mode=Mode.SIMULATION,
+            now_utc=start,
+            horizon_h=hours,
+            min_horizon_h=hours,
+            read_bills=lambda: BillsSoFar(load=self._month_so_far(day), prices=prices_of(site, inputs.rows)),
+            start_utc=start,
+        )
+        if isinstance(request, Finding):
+            return request
+        case = case_of(request)
+        # What came of set-points is physics, whatever was wished of a device.
+        freed = tuple(one.freed() for one in case.devices)
+        return case if is_foreseen else case.model_copy(update={"devices": freed})
+
+    def _month_so_far(self, day: date) -> Load:
+        first = max(day.replace(day=1), self.inputs.days[0])
+        start, end = self.inputs.span(first)[0], self.inputs.span(day)[1]
+        return _load(self.inputs.span(self.inputs.days[0])[0], self.used).between(start, end)
+
+    @property
+    def bill(self) -> pl.DataFrame:
+        """The bill's costs by quarter hour (RUNNING_SCHEMA)."""
+        inputs, site = self.inputs, self.inputs.site
+        made = book_of(site)
+        if made is None:
+            return pl.DataFrame({"day": [], "cost": []})
+        # As printed: the book of running costs rounds no line.
+        book = Book(made.tariffs, time_zone=site.time_zone, currency=site.currency)
+        first, after = inputs.days[0], inputs.days[-1] + timedelta(days=1)
+        months = [(max(a, first), min(b, after)) for a, b in calendar_months(first, after)]
+        spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month) if run.has_tariff]
+        load = _load(inputs.span(first)[0], self.used)
+        return running_of(
+            book, spans, load, prices=prices_of(site, inputs.rows), day_types=types_around(site, first, after)
+        )
+
+    @property
+    def by_day(self) -> tuple[TrialDay, ...]:
+        """The bill by local day."""
+        local = pl.col("interval_start_utc").dt.convert_time_zone(self.inputs.site.time_zone).dt.date()
+        rows = self.bill.group_by(local.alias("day"), maintain_order=True).agg(pl.col("cost").sum()).sort("day")
+        return tuple(TrialDay(date=day, cost=float(cost)) for day, cost in rows.iter_rows())
+
+    @property
+    def cost(self) -> float:
+        """The bill."""
+        return float(sum((Decimal(str(each)) for each in self.bill["cost"]), Decimal(0)))
+
+    def line(self, plain: float | None) -> TrialPolicy:
+        """What it came to. plain: the cost of no control."""
+        bought, sold = (sum(each) for each in zip(*self.used, strict=True))
+        site, first, cost = self.inputs.site, self.inputs.days[0], self.cost
+        factor = next(
+            (
+                one.kgco2e_per_kwh
+                for one in site.factors
+                if one.carrier is Carrier.ELECTRICITY and one.valid_from <= first < one.valid_to
+            ),
+            None,
+        )
+        sun_kwh = sum(kw.get(at, 0.0) * _HOURS for kw in self.inputs.sun_kw.values() for at in self._steps())
+        batteries = [kind.full(a, site.site_id) for a, kind in device_assets(site) if kind.kind == "battery"]
+        capacity_kwh = sum(each or 0.0 for each in batteries)
+        return TrialPolicy(
+            name=self.name,
+            cost=cost,
+            saved=None if plain is None else plain - cost,
+            saved_share=1 - cost / plain if plain else None,
+            kgco2e=None if factor is None else factor * bought,
+            import_kwh=bought,
+            export_kwh=sold,
+            self_consumption=(sun_kwh - sold) / sun_kwh if sun_kwh > 0 else None,
+            cycles=self.discharged_kwh / capacity_kwh if capacity_kwh else 0.0,
+            left_kwh={
+                name: (state or 0.0) - (self.inputs.begun[name][0] or 0.0) for name, (state, _) in self.states.items()
+            },
+            days=self.by_day,
+        )
+
+    def _steps(self) -> Iterator[datetime]:
+        start = self.inputs.span(self.inputs.days[0])[0]
+        return (start + k * STEP for k in range(len(self.used)))
+
+
+def _series(answer: Solution | Finding) -> dict[str, Numbers] | Finding:
+    if isinstance(answer, Finding):
+        return answer
+    return {name: numbers(columns) for name, columns in answer.series.devices.items()}
+
+
+def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, is_foreseen: bool) -> Forecast:
+    """What was measured, as a forecast: on the day itself, or in the mean of the seven days before it."""
+    kw = [_mean_before(known, at) if is_foreseen else known.get(at, 0.0) for at in steps]
+    kwh = [each * _HOURS for each in kw]
+    rows = tuple(ForecastRow(time_utc=at, p10=each, p50=each, p90=each) for at, each in zip(steps, kwh, strict=True))
+    at = steps[0]
+    return Forecast(
+        forecast_id=f"trial-{target}-{at:%Y%m%dT%H}", site_id=site.site_id, target=target, issued_at_utc=at,
+        available_at_utc=at, model_name="measured", model_version="1", input_digest="", is_synthetic=True, rows=rows,
+        step_minutes=CANONICAL_MINUTES,
+    )  # fmt: skip
+
+
+def _mean_before(known: By, at: datetime) -> float:
+    values = [known[then] for k in range(1, 8) if (then := at - timedelta(days=k)) in known]
+    return sum(values) / len(values) if values else known.get(at, 0.0)
+
+
+def _padded(columns: Numbers, size: int) -> Numbers:
+    return {name: np.pad(values, (0, size - values.size)) for name, values in columns.items()}
+
+
+def _load(start_utc: datetime, used: Sequence[tuple[float, float]]) -> Load:
+    bought, sold = np.array(used, dtype=np.float64).reshape(-1, 2).T
+    return Load(
+        start_utc=start_utc,
+        step_minutes=CANONICAL_MINUTES,
+        load=nano(bought),
+        is_present=np.ones(bought.size, dtype=np.bool_),
+        generation=nano(sold) if sold.any() else None,
+    )

@@ -1,0 +1,129 @@
+"""What a trial rests on: devices that can be simulated, the load and sun that were measured, and what is assumed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from assets.stores.lake.lake import Lake
+from controls.optimiser.devices.kinds import device_assets
+from controls.planning.desk import forecast_targets
+from controls.planning.plan_inputs import STEP, Measured
+from controls.planning.replay.day_readings import power_kw
+from controls.planning.starting_states import assumption
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.time import local_midnight_utc
+
+# A load without a reading is that of a week before, in so many quarter hours of the trial at most.
+MOST_FILLED = 0.05
+_WEEK = timedelta(days=7)
+By = Mapping[datetime, float]
+
+
+class TrialInputs(NamedTuple):
+    """site: with the devices that are simulated. load_kw, sun_kw (by asset id): as measured, a week before included.
+
+    rows: readings of price streams; begun: what each store holds at first.
+    """
+
+    site: Site
+    lake: Lake
+    days: tuple[date, ...]
+    load_kw: By
+    sun_kw: Mapping[str, By]
+    rows: pl.DataFrame
+    begun: dict[str, Measured]
+    assumptions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    def span(self, day: date) -> tuple[datetime, datetime]:
+        """[start, end) of a local day."""
+        here = self.site.time_zone
+        return local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
+
+
+def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs | Finding:
+    """What a trial of the local days [start, end) rests on, or why there can be none."""
+    (load, _), kinds = forecast_targets(site), device_assets(site)
+    if load is None:
+        return _refused("no_load", site, "no meter of the load is named under forecast_targets")
+    unmeasured = [asset.asset_id for asset, kind in kinds if kind.forecast and not asset.meter]
+    heated = [asset.asset_id for asset, kind in kinds if kind.kind in ("room", "heat_pump")]
+    left = [_left(name, "it has no meter whose readings say what the sun gave") for name in unmeasured]
+    left += [_left(name, "its heat follows the weather, which a trial has not") for name in heated]
+    kept = [asset for asset, _ in kinds if asset.asset_id not in {*unmeasured, *heated}]
+    planned = site.model_copy(update={"assets": tuple(kept)})
+    meter, _, register = load.removeprefix("meter:").partition(".")
+    below = _below(site, meter, kept)
+    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+    names = [meter, *below.values(), *(asset.meter for asset in kept if asset.meter)]
+    frame = lake.current(site.site_id, start_utc=start_utc - _WEEK, end_utc=end_utc, meters=sorted({*names}))
+    frame = frame.filter(pl.col("unit") == "kwh")
+    known, filled = _whole(power_kw(frame, site, meter, register), start_utc, end_utc)
+    if known is None:
+        at = f"{meter} has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
+        return _refused("readings_missing", site, f"{at}; a trial needs {1 - MOST_FILLED:.0%}")
+    for own in below.values():
+        measured = power_kw(frame, site, own)
+        known = {at: max(value - measured.get(at, 0.0), 0.0) for at, value in known.items()}
+    sun = {a.asset_id: power_kw(frame, site, a.meter or "") for a, kind in device_assets(planned) if kind.forecast}
+    begun = {a.asset_id: assumption(planned, a, kind) for a, kind in device_assets(planned) if kind.measure}
+    streams = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
+    rows = frame.clear()
+    if streams:
+        rows = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc, meters=streams)
+    return TrialInputs(
+        site=planned,
+        lake=lake,
+        days=tuple(start + timedelta(days=n) for n in range((end - start).days)),
+        load_kw=known,
+        sun_kw=sun,
+        rows=rows,
+        begun={name: (state, 0.0) for name, (state, *_) in begun.items()},
+        assumptions=(
+            f"the load is {meter} as it was measured; the devices stand beside it",
+            *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
+            *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
+            *(said.partition(": nothing")[0] for _, _, said, _ in begun.values()),
+            *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
+            "deterministic plans at midnight and every six hours, with load and sun as in the mean of the week before",
+        ),
+        findings=tuple(left),
+    )
+
+
+def _is_driven(site: Site) -> bool:
+    return any(kind.is_taken_away for _, kind in device_assets(site))
+
+
+def _below(site: Site, meter: str, assets: Sequence[Asset]) -> dict[str, str]:
+    """Asset -> its own meter, where that lies behind the meter of the load: the load holds what it used."""
+    parents = {one.meter_id: one.parent for one in site.meters}
+
+    def is_below(name: str | None) -> bool:
+        while name is not None and (name := parents.get(name)) is not None:
+            if name == meter:
+                return True
+        return False
+
+    return {one.asset_id: one.meter for one in assets if one.meter and one.kind != "pv" and is_below(one.meter)}
+
+
+def _whole(known: By, start_utc: datetime, end_utc: datetime) -> tuple[By | None, float]:
+    """Every quarter hour of the span, and the week before it where it is known; the share that was filled."""
+    steps = [start_utc + k * STEP for k in range((end_utc - start_utc) // STEP)]
+    found = {at: known.get(at, known.get(at - _WEEK)) for at in steps}
+    share = 1 - sum(at in known for at in steps) / len(steps)
+    if share > MOST_FILLED or None in found.values():
+        return None, share
+    return {**known, **{at: value for at, value in found.items() if value is not None}}, share
+
+
+def _left(name: str, why: str) -> Finding:
+    return Finding(code="device_left_out", message=f"{name} is left out of the trial: {why}", scope=name)
+
+
+def _refused(code: str, site: Site, sentence: str) -> Finding:
+    return Finding(code=code, message=f"no trial: {sentence}", severity="blocking", scope=site.site_id)
