@@ -108,6 +108,12 @@ class Terminal:
         typer.echo(f"{printable(question)} [y/N] ", file=self.stream, nl=False)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def line(self, question: str) -> str:
+        """What a person writes behind a question; empty where nothing is written."""
+        self.end()
+        typer.echo(f"{printable(question)} ", file=self.stream, nl=False)
+        return sys.stdin.readline().strip()
+
     def end(self) -> None:
         """The work is done: its line goes, what was said stays."""
         if self._line is not None:

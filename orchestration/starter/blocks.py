@@ -58,22 +58,27 @@ def kind_of_block(name: str) -> str:
     return next((line.split()[1] for each in found for line in each.lines if line.strip().startswith("kind:")), "")
 
 
-def for_draft(draft: str, *, has_tariff: bool) -> str:
-    """A drafted site file with the template's blocks of prices and devices behind it."""
+def for_draft(draft: str, *, grid: str, has_tariff: bool) -> str:
+    """A drafted site file with the template's blocks of prices and devices. grid: its meter at the grid connection."""
     template = SITE.read_text(encoding="utf-8")
-    end = template.index(_END)
+    blocks = [each for each in parts(template) if isinstance(each, Block)]
+    driver = next(each for each in blocks if each.name == "price_stream")
+    connection = next(each for each in blocks if each.name == "connection")
     tail = [
         line
-        for part in parts(template[template.index(_FIRST) : end])
+        for part in parts(template[template.index(_FIRST) : template.index(_END)])
         if not (has_tariff and isinstance(part, Block) and part.name in _TARIFFS)
         for line in ([part] if isinstance(part, str) else part.commented())
     ]
-    if "driver_id: import_price" in draft:
-        return "\n".join([draft, *tail]) + "\n"
-    driver = next(each for each in parts(template) if isinstance(each, Block) and each.name == "price_stream")
-    if "\ndrivers:\n" in draft:
-        return (
-            "\n".join([draft.replace("\ndrivers:\n", "\n".join(["\ndrivers:", *driver.commented(), ""])), *tail]) + "\n"
-        )
-    alone = Block("price_stream", "", driver.prose, ("drivers:", *(f"  {line}" for line in driver.lines)))
-    return "\n".join([draft, *alone.commented(), "", *tail]) + "\n"
+    draft = _behind(draft, f"  - meter_id: {grid}", connection)
+    if "driver_id: import_price" not in draft:
+        if "\ndrivers:\n" in draft:
+            draft = _behind(draft, "drivers:", driver)
+        else:
+            alone = Block(driver.name, "", driver.prose, ("drivers:", *(f"  {line}" for line in driver.lines)))
+            tail = [*alone.commented(), "", *tail]
+    return "\n".join([draft, *tail]) + "\n"
+
+
+def _behind(text: str, line: str, block: Block) -> str:
+    return text.replace(f"\n{line}\n", "\n".join(["", line, *block.commented(), ""]), 1)

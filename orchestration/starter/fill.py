@@ -7,26 +7,28 @@ from typing import Any
 
 from orchestration.starter.blocks import HEADING, parts
 from orchestration.starter.figures import figure
-from orchestration.starter.questions import Group, Question, chosen
+from orchestration.starter.questions import Group, Question, chosen, groups
 
 ASKED = "PLACEHOLDER"
+# Further lines of a device's block, by key, by the device's name: its meter, the driver of its state.
+Extras = Mapping[str, Mapping[str, str]]
 _LINE = re.compile(r"^(?P<lead>\s*(?:- )?)(?P<key>\w+):(?P<value>[^#]*?)(?P<note>\s*#.*)?$")
 
 
-def answered(text: str, answers: Mapping[str, Any], extras: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def answered(text: str, answers: Mapping[str, Any], extras: Extras | None = None) -> str:
     """The site file with what the answers say. extras: further lines of a device's block, by the device's name.
 
     A block whose needed answers are not all there stays a comment, with the word PLACEHOLDER where one is missing.
     """
-    groups = [each for each in chosen(answers) if _is_begun(each, answers)]
-    complete = _complete(groups, answers)
+    begun = [each for each in chosen(answers) if _is_begun(each, answers)]
+    complete = _complete(begun, answers)
     heads = {name for group in complete for name in group.blocks[:-1]}
     lines: list[str] = []
     for part in parts(text):
         if isinstance(part, str):
             lines.append(part)
             continue
-        own = [group for group in groups if group.blocks and group.blocks[-1] == part.name]
+        own = [group for group in begun if group.blocks and group.blocks[-1] == part.name]
         if part.name in heads:
             lines += part.taken()
         for group in own:
@@ -36,12 +38,13 @@ def answered(text: str, answers: Mapping[str, Any], extras: Mapping[str, Mapping
             )
         if not own and part.name not in heads:
             lines += part.commented()
-    return "\n".join(_with_site(lines, groups, answers)) + "\n"
+    return "\n".join(_with_site(lines, groups()[0], answers)) + "\n"
 
 
 def _is_begun(group: Group, answers: Mapping[str, Any]) -> bool:
-    """Somebody named it; what goes with any price waits until one of its own questions is answered."""
-    return group.when.get("price") != "any" or any(each.id in answers for each in group.questions)
+    """Somebody named it; what nothing names, or any price, waits until one of its own questions is answered."""
+    is_named = group.when.get("price", "any" if not group.when else "") != "any"
+    return is_named or any(each.id in answers for each in group.questions)
 
 
 def _complete(groups: Sequence[Group], answers: Mapping[str, Any]) -> list[Group]:
@@ -73,11 +76,11 @@ def _filled(lines: Sequence[str], group: Group, answers: Mapping[str, Any], extr
             yield f"{found['lead']}{key}: {figure(by_key[key].how, [answers[by_key[key].id]])}{note}"
         else:
             yield from _open(found, by_key[key], [by_key[key].id])
-        if key == "kind":
+        if found is not None and key == "kind":
             said = {**extra} | (
                 {"template": answers[f"{group.name}_template"]} if f"{group.name}_template" in answers else {}
             )
-            yield from (f"  {name}: {value}" for name, value in said.items())
+            yield from (f"{found['lead']}{name}: {value}" for name, value in said.items())
 
 
 def _open(found: re.Match[str], question: Question | None, missing: Sequence[str]) -> Iterator[str]:
@@ -89,9 +92,9 @@ def _open(found: re.Match[str], question: Question | None, missing: Sequence[str
         yield f"{found['lead']}# {found['key']}: {found['value'].strip()}   # {ASKED}: {asks}"
 
 
-def _with_site(lines: list[str], groups: Sequence[Group], answers: Mapping[str, Any]) -> Iterator[str]:
+def _with_site(lines: list[str], site: Group, answers: Mapping[str, Any]) -> Iterator[str]:
     """The keys at the head of the file."""
-    keys = {each.key: answers[each.id] for each in groups[0].questions if each.key and each.id in answers}
+    keys = {each.key: answers[each.id] for each in site.questions if each.key and each.id in answers}
     for line in lines:
         key = line.removeprefix("# ").partition(":")[0]
         if key in keys:

@@ -1,17 +1,28 @@
 """What was answered of a new site, what it makes of the site file, and what is still open there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assets.readings.drafts.column_kinds import ColumnAsk
 from assets.readings.drafts.places import country_of, currency_of
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
-from orchestration.starter.fill import answered, place_in
-from orchestration.starter.questions import Group, Question, checked, open_questions, read_answers
+from orchestration.starter.fill import Extras, answered, place_in
+from orchestration.starter.questions import (
+    Group,
+    Question,
+    checked,
+    choices_of,
+    chosen,
+    goes_to,
+    kind_of,
+    open_questions,
+    read_answers,
+)
 
 
 @dataclass
@@ -24,9 +35,12 @@ class Interview:
     tz: str | None = None
     answers: dict[str, Any] = field(default_factory=dict)
     currency: str = ""
+    columns: tuple[ColumnAsk, ...] = ()
+    # Puts a question to a person and gives what they write; None where nobody sits there.
+    ask: Callable[[str], str] | None = None
 
     @classmethod
-    def of(cls, path: Path | None, *, tz: str | None) -> "Interview":
+    def of(cls, path: Path | None, *, tz: str | None, ask: Callable[[str], str] | None = None) -> "Interview":
         """The answers of a file, or none. Raises BadInput for a file that holds none and for an unknown zone."""
         if tz is not None:
             zone(tz)
@@ -35,26 +49,73 @@ class Interview:
         if tz is not None and known not in (None, tz):
             message = f"--tz is {tz}, and the answer 'time_zone' is {known}: which is it?"
             raise BadInput(message, file=str(path), reason="bad_answer")
-        return cls(given, document, str(path or ""), tz)
+        return cls(given, document, str(path or ""), tz, ask=ask)
 
     @property
     def time_zone(self) -> str:
         """The site's zone as far as it was said; empty where it was not."""
         return self.tz or str(self.given.get("time_zone") or "")
 
-    def filled(self, text: str, *, currency: str) -> str:
-        """The site file with the answers in it. currency: what the file takes for granted. Raises BadInput."""
-        country = country_of(self.time_zone) if self.time_zone else ""
-        of_zone = {"time_zone": self.time_zone, "country": country, "currency": currency_of(country)}
-        given = {key: value for key, value in of_zone.items() if value} | self.given
+    def filled(
+        self, text: str, *, currency: str, known: Mapping[str, str] | None = None, extras: Extras | None = None
+    ) -> str:
+        """The site file with the answers in it. currency: what the file takes for granted; known: answers that the
+        files give; extras: as `answered` has them. Raises BadInput.
+        """
+        given = _of_zone(self.time_zone) | (known or {}) | self.given
         self.currency = str(given.get("currency") or currency)
-        self.answers = checked(given, currency=self.currency, place=self.document, file=self.file)
-        return answered(text, self.answers)
+        if self.ask is not None:
+            self._ask_all(given)
+        more = [Question(id=each.id, ask=each.text, choices=each.answers) for each in self.columns]
+        self.answers = checked(given, more, currency=self.currency, place=self.document, file=self.file)
+        return answered(text, self.answers, extras)
+
+    def ask_columns(self, columns: Iterable[ColumnAsk]) -> bool:
+        """Put what is open of the columns; whether anything was answered."""
+        before = len(self.given)
+        for each in columns if self.ask is not None else ():
+            self._put(Question(id=each.id, ask=each.text, choices=each.answers), self.given, "", "")
+        return len(self.given) > before
+
+    def _ask_all(self, given: dict[str, Any]) -> None:
+        """Put every question that the answers so far lead to; an empty line leaves one open."""
+        put: set[str] = set()
+
+        def following() -> tuple[Group, Question] | None:
+            every = ((group, each) for group in chosen(given) for each in group.questions)
+            return next((pair for pair in every if pair[1].id not in given and pair[1].id not in put), None)
+
+        while (pair := following()) is not None:
+            group, question = pair
+            put.add(question.id)
+            self._put(question, given, self.currency, kind_of(group))
+            if question.id == "time_zone":
+                given |= _of_zone(given.get("time_zone", "")) | given
+            self.currency = given.get("currency", self.currency)
+
+    def _put(self, question: Question, given: dict[str, Any], currency: str, kind: str) -> None:
+        assert self.ask is not None  # noqa: S101 - who calls it knows
+        expected = question.expected(currency, kind)
+        text = f"{question.ask} [{expected}; nothing: leave it open]"
+        while written := self.ask(text):
+            value: Any = re.split(r"[,\s]+", written) if question.several else written
+            try:
+                question.value(value, currency, kind)
+            except (ValueError, BadInput) as fault:
+                text = f"{fault}; expected {expected}:"
+                continue
+            given[question.id] = value
+            return
 
     def open_in(self, site_file: Path) -> list[dict[str, Any]]:
         """What is still open in the file that was made of it, in the order of its lines."""
         text, marks = site_file.read_text(encoding="utf-8"), {each["line"]: each for each in marked(site_file)}
-        rows = []
+        rows, waiting = [], [each for each in self.columns if each.id not in self.answers]
+        for mark in marks.values():
+            column = next((each for each in waiting if each.text in mark["question"]), None)
+            if column is not None:
+                waiting.remove(column)
+                mark |= {"id": column.id, "answers": list(column.answers), "about": "column", "is_needed": True}
         for group, question in open_questions(self.answers):
             line, column = place_in(text, group, question)
             place = {"file": str(site_file), "line": line, "column": column, "is_marked": False}
@@ -65,10 +126,15 @@ class Interview:
         return sorted([*marks.values(), *rows], key=lambda each: each["line"])
 
 
+def _of_zone(time_zone: str) -> dict[str, str]:
+    """The answers that a zone gives; none of one that nobody named."""
+    country = country_of(time_zone) if time_zone else ""
+    found = {"time_zone": time_zone, "country": country, "currency": currency_of(country)}
+    return {key: value for key, value in found.items() if value}
+
+
 def asked_of(group: Group, question: Question, currency: str) -> dict[str, Any]:
     """One question of the table as a program reads it."""
-    from orchestration.starter.questions import choices_of, goes_to
-
     return {
         "id": question.id,
         "question": question.ask,

@@ -29,13 +29,18 @@ class Match:
 SURE = 0.85
 
 
-def tokens(name: str) -> list[str]:
-    """The words and numbers of a name, without its unit, accents and case: Zähler 1 [kWh] is zahler and 1."""
+def folded(name: str) -> str:
+    """A name without its unit, accents and case, its marks kept: Außen-Temp. [°C] is ausen-temp."""
     plain = _BRACKETS.sub(" ", name.lower()).translate(_FOLDED)
     for double, single in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("ss", "s")):
         plain = plain.replace(double, single)
+    return plain
+
+
+def tokens(name: str) -> list[str]:
+    """The words and numbers of a name, without its unit, accents and case: Zähler 1 [kWh] is zahler and 1."""
     # 01 and 1 are one number.
-    return [word.lstrip("0") or "0" for word in _TOKEN.findall(plain)]
+    return [word.lstrip("0") or "0" for word in _TOKEN.findall(folded(name))]
 
 
 def _words(text: str) -> frozenset[str]:

@@ -4,16 +4,28 @@ Each open question is a comment at the place where its answer goes, with the wor
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from assets.readings.drafts.column_kinds import (
+    PRICE,
+    PRICE_UNITS,
+    ColumnAsk,
+    direction,
+    either,
+    is_house,
+    price_column,
+    state_of,
+)
 from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
+from assets.readings.drafts.time_column import check_offsets
+from assets.readings.drafts.value_columns import ValueColumn, as_numbers
 from assets.readings.parsed import Channel
 from assets.readings.sniff_files import sniff_file
 from assets.readings.streams import canonical_of
@@ -29,7 +41,7 @@ _CARRIERS = (
     ("heat", r"warme|fernwarme|heat|chaleur|calor"),
     ("cooling", r"kalte|cool|chilled|froid"),
     ("steam", r"dampf|steam|vapeur"),
-    ("compressed_air", r"druckluft|compressed|aircomp"),
+    ("compressed_air", r"druckluft|compresed|aircomp"),
     ("natural_gas", r"gas|erdgas|gaz"),
     ("water", r"waser|water|eau|agua"),
 )
@@ -67,8 +79,16 @@ class SiteFacts:
 class SiteDraft:
     """Meters, drivers and column maps of a site, one file after another."""
 
-    def __init__(self, *, time_zone: str = "", now_utc: datetime | None = None) -> None:
-        self._zone, self._now = time_zone, now_utc
+    def __init__(
+        self, *, time_zone: str = "", now_utc: datetime | None = None, said: Mapping[str, Any] | None = None
+    ) -> None:
+        """said: answers by the id of their question (`asks`)."""
+        self._zone, self._now, self._said = time_zone, now_utc, said or {}
+        self._asked_in: dict[str, Path] = {}
+        # What may be answered of the columns, also what was.
+        self.asks: dict[str, ColumnAsk] = {}
+        # The driver of a device's state, by the device.
+        self.states: dict[str, str] = {}
         self._main_of = ""
         self.meters: dict[str, _Meter] = {}
         self.drivers: dict[str, str] = {}
@@ -80,6 +100,7 @@ class SiteDraft:
         report = sniff_file(path, tz=self._zone or None, now_utc=self._now)
         found = look(path)
         if found is not None:
+            check_offsets(path, found.frame, found.time, self._zone)
             self._add_table(path, found)
         elif report.channels and report.format in OF_HOMES:
             self._add_entities(path, report.channels)
@@ -164,7 +185,10 @@ class SiteDraft:
             keys.pop("unit", None)
             notes.pop("unit", None)
             questions = [question for question in questions if question.key not in ("unit", "units")]
-            keys["values"], keys["units"] = self._values(path, found, questions)
+            keys["values"], keys["units"], multipliers = self._values(path, found, questions)
+            questions = [question for question in questions if question.key != "skip"]
+            if multipliers:
+                keys["multipliers"], notes["multipliers"] = multipliers, "ct/kWh into the currency per kWh"
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
         for question in [question for question in questions if question.key == "unit"]:
@@ -177,23 +201,111 @@ class SiteDraft:
 
     def _values(
         self, path: Path, found: TableFound, questions: list[Question]
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Stream and unit by column; a column whose unit is open waits for its answer as a question."""
+    ) -> tuple[dict[str, str], dict[str, str], dict[str, float]]:
+        """Stream, unit and multiplier by column; a column of which something is open waits as a question."""
         values: dict[str, str] = {}
         units: dict[str, str] = {}
+        multipliers: dict[str, float] = {}
         constant = next(iter(found.constants.values()), "") if len(found.values) == 1 else ""
-        for column in found.values:
-            unit = column.unit or found.unit_of_rows
-            stream = self._stream(column.name, path, unit, constant)
-            if unit is None or column.looks_like:
-                what = f"what does {text_of(column.name)} count"
-                if unit is not None:
-                    what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
-                text = f"{what}? Take the sign away, and give its unit under units"
-                questions.append(Question(key="values", column=column.name, text=text, answers=(stream,)))
-            elif not self._is_repeated(unit, stream, values, units):
+        # A column that needs a meter of another direction comes after it.
+        for column in sorted(found.values, key=lambda each: direction(each.name) in ("export", "generated_or_export")):
+            unit = self._unit(path, found, column, questions)
+            if unit is None:
+                continue
+            unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
+            stream = self._directed(path, column.name, unit, questions) or (
+                "" if self._is_waiting(column.name, questions) else self._stream(column.name, path, unit, constant)
+            )
+            if stream and not self._is_repeated(unit, stream, values, units):
                 values[column.name], units[column.name] = stream, unit
-        return values, units
+                if factor != 1.0:
+                    multipliers[column.name] = factor
+        return values, units, multipliers
+
+    def _is_waiting(self, name: str, questions: list[Question]) -> bool:
+        return any(each.column == name for each in questions)
+
+    def _unit(self, path: Path, found: TableFound, column: ValueColumn, questions: list[Question]) -> str | None:
+        """The unit of a column, by its name or as it was answered; None where it waits."""
+        name, unit = column.name, column.unit or found.unit_of_rows
+        price = price_column(name)
+        what, allowed = f"what does {text_of(name)} count", (*sorted(UNITS), "skip")
+        if price is not None:
+            if price.is_paid:
+                what = f"what is paid for a fed-in kWh is a figure of the tariff: what does {text_of(name)} hold"
+            unit, allowed = price.unit or None, (*PRICE_UNITS, "skip")
+            unit = None if price.is_paid else unit
+        elif state_of(name, unit) and unit is None:
+            most = as_numbers(found.frame[name]).max()
+            # Shares end at 1: a battery that is never above one percent is none.
+            unit, allowed = (
+                ("percent", ()) if most is not None and float(most) > 1 else (None, ("percent", "fraction", "skip"))
+            )  # type: ignore[arg-type]
+        elif unit is not None and column.looks_like:
+            what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
+            allowed, unit = (unit, column.looks_like, "skip"), None
+        if unit is not None:
+            return unit
+        stream = PRICE if price else bare(name) and identifier(bare(name))
+        text = f"{what}? Take the sign away, and give its unit under units"
+        said = self._answer(path, name, text, allowed)
+        if said == "":
+            questions.append(Question(key="values", column=name, text=text, answers=(stream,) if stream else ()))
+        return said if said not in ("", "skip") else None
+
+    def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:
+        """What was answered of a column; empty where nothing that is allowed was."""
+        of_name = f"column.{identifier(bare(name))}"
+        is_other = self._asked_in.setdefault(of_name, path) != path
+        asked = f"column.{identifier(path.stem)}.{identifier(bare(name))}" if is_other else of_name
+        if self.asks.get(asked, ColumnAsk(asked, text, allowed)).text != text:
+            asked += ".direction"
+        self.asks[asked] = ColumnAsk(asked, text, allowed)
+        said = str(self._said.get(asked, ""))
+        return said if said in allowed else ""
+
+    def _directed(self, path: Path, name: str, unit: str, questions: list[Question]) -> str:
+        """The stream of a price, of a device's state, and of energy whose name says its direction; else empty."""
+        if unit in ("per_kwh", "per_mwh"):
+            driver = PRICE if PRICE not in self.drivers or price_column(name) else identifier(bare(name))
+            self.drivers[driver] = "per_kwh"
+            return driver
+        if device := state_of(name, unit):
+            driver = f"{device}_{'degc' if device == 'hot_water' else 'soc'}"
+            self.drivers[driver], self.states[device] = canonical_of(unit) or unit, driver
+            return driver
+        way = direction(name) if canonical_of(unit) == "kwh" else ""
+        if way in ("battery", "generated_or_export"):
+            allowed = ("charge", "discharge", "skip") if way == "battery" else ("export", "generation", "skip")
+            text = f"{text_of(name)}: {allowed[0]} or {allowed[1]}? Take the sign away, and give its unit under units"
+            way = self._answer(path, name, text, allowed)
+            if way in ("", "skip"):
+                likely = "battery.charge" if allowed[0] == "charge" else f"{self._named_grid()}.export"
+                asked = Question(key="values", column=name, text=text, answers=(likely,))
+                questions += [asked] if way == "" else [Question(key="skip", column=name, text="")]
+                return ""
+        if way in ("charge", "discharge"):
+            meter = self._meter("battery", "Battery", "electricity")
+            meter.registers.setdefault(way, "kwh")
+            return f"battery.{way}"
+        if way == "export":
+            meter = self._meter(self._named_grid(), "Grid connection", "electricity")
+            meter.registers = {"import": "kwh"} | meter.registers | {"export": "kwh"}
+            return f"{meter.meter_id}.export"
+        return ""
+
+    @property
+    def grid(self) -> str:
+        """The meter at the grid connection: one that is called so, else the first that counts electricity."""
+        known = [each.meter_id for each in self.meters.values() if each.carrier == "electricity"]
+        named = self._named_grid()
+        return named if named in self.meters or not known else known[0]
+
+    def _named_grid(self) -> str:
+        """The meter that is called as the one at the grid connection, `main` where none is."""
+        known = [each for each in self.meters.values() if each.carrier == "electricity"]
+        named = (each.meter_id for each in known if is_main(each.name) or direction(each.name) == "import")
+        return next(named, "main")
 
     def _is_repeated(self, unit: str, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
         """The power of a meter whose energy stands beside it, or the other way round: energy is kept."""
@@ -212,12 +324,23 @@ class SiteDraft:
         label = bare(name)
         if not label or is_common(name):
             label = constant or self._label_of(path)
-        carrier, asked = _carrier(f"{name} {path.stem}", unit)
+        carrier, asked = self._carried(path, name, unit)
         meter = self._meter(label, label or "Main meter", carrier)
         meter.asked = meter.asked or asked
         register = "value" if _GENERATION.search(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
+
+    def _carried(self, path: Path, name: str, unit: str | None) -> tuple[str, str]:
+        """The carrier, and the question where neither name nor answer tells it."""
+        carrier, asked = _carrier(f"{name} {path.stem}", unit)
+        other, text = either(f"{name} {path.stem}") if canonical_of(unit) == "kwh" else ("", "")
+        if text:
+            carrier, asked = "electricity", text
+        if not asked:
+            return carrier, asked
+        said = self._answer(path, name, asked, ("electricity", other) if text else ("natural_gas", "water"))
+        return (said, "") if said else (carrier, asked)
 
     def _label_of(self, path: Path) -> str:
         """What a file calls its only meter; nothing where its name is any file's, or the whole site's."""
@@ -243,6 +366,22 @@ class SiteDraft:
     def _meter(self, label: str, name: str, carrier: str) -> _Meter:
         meter_id = identifier(label) if label else ("main" if carrier == "electricity" else carrier)
         return self.meters.setdefault(meter_id, _Meter(meter_id, name, carrier))
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Answers of init's questions that the files give."""
+        return {"price": "stream"} if PRICE in self.drivers and not self.tariffs else {}
+
+    @property
+    def extras(self) -> dict[str, dict[str, str]]:
+        """By device what its block has of these files: its meter, the driver of its state."""
+        found = {device: {"state_meter": driver} for device, driver in self.states.items()}
+        meters = {"pv": next((each.meter_id for each in self.meters.values() if "value" in each.registers), "")}
+        meters["battery"] = "battery" if "battery" in self.meters else ""
+        for device, meter in meters.items():
+            if meter:
+                found[device] = {"meter": meter} | found.get(device, {})
+        return found
 
     def text(self, facts: SiteFacts) -> str:
         """The site file."""
@@ -286,7 +425,13 @@ class SiteDraft:
             yield "    drivers:"
             yield "      - {driver_id: outdoor_degc, justification: Heating and cooling follow the weather}"
         yield "    # baseline: {start: 2024-01-01, end: 2025-01-01}   # end exclusive"
-        yield f"forecast_targets: [{scalar(electric[0])}]"
+        made = [each.meter_id for each in self.meters.values() if each.registers.keys() & {"value"}]
+        # What the grid meter imports is not all that is used where the sun gives a part of it.
+        used = next((each.meter_id for each in self.meters.values() if is_house(each.name)), "")
+        doubt = f"   # {ASKED}: first the meter of all that is used here; {electric[0]} lacks what the sun gives"
+        load = used or next((name for name in electric if name not in made), electric[0])
+        targets = ", ".join(map(scalar, dict.fromkeys([load, *made])))
+        yield f"forecast_targets: [{targets}]{doubt if made and not used else ''}"
 
     def _map_lines(self) -> Iterable[str]:
         if not self.maps:
@@ -297,26 +442,13 @@ class SiteDraft:
                 yield f"{'    ' if place else '  - '}{line}"
 
     def _price_lines(self) -> Iterable[str]:
-        yield ""
         if not self.tariffs:
-            yield "# No price, no cost: take the signs away and put your own, or hand a tariff file to init --from."
-            yield from _NO_TARIFF
             return
-        yield "tariffs:"
+        yield from ("", "tariffs:")
         for path, tariff in self.tariffs:
             yield f"  # from {path.name}"
             lines = yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)).splitlines()
             yield from (f"{'    ' if place else '  - '}{line}" for place, line in enumerate(lines))
-
-
-_NO_TARIFF = (
-    "# tariffs:",
-    "#   - tariff_id: flat",
-    "#     valid_from: 2020-01-01",
-    "#     valid_to: 2030-01-01          # exclusive",
-    "#     periods:",
-    f"#       - {{period_id: all, price_per_kwh: …}}   # {ASKED}: your price per kWh; delete the block if unknown",
-)
 
 
 def _head(facts: SiteFacts) -> Iterable[str]:
@@ -332,6 +464,7 @@ def _head(facts: SiteFacts) -> Iterable[str]:
     yield f"currency: {currency or 'EUR'}" + ("" if currency else f"   # {ASKED}: the currency of your prices")
     yield f"country: {country or 'DE'}" + ("" if country else f"   # {ASKED}: whose public holidays the site has")
     yield "# subdivision: …                # state or region, where holidays differ within the country"
+    yield from ("# latitude_deg: …                # where it lies, for the sun and the weather", "# longitude_deg: …")
     yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
     yield "# floor_area_definition: GIA"
     yield ""

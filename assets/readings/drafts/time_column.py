@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 
 import polars as pl
 
 from assets.readings.tables.times import local_times
+from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H%M")
 _DATES = (
@@ -62,6 +64,25 @@ def time_column(frame: pl.DataFrame) -> TimeColumn | None:
         if found is not None:
             return found
     return None
+
+
+def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: str) -> None:
+    """Raises BadInput where the times carry an offset that the zone has at none of them. UTC is anybody's."""
+    if not time_zone or not time.has_offset or frame[time.name].dtype != pl.String:
+        return
+    said = frame[time.name].str.strip_chars().str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "")
+    local = time.times.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+    rows = pl.DataFrame({"said": said, "own": local.dt.to_string("%z"), "at": local}).drop_nulls()
+    rows = rows.filter(~pl.col("said").is_in(["+0000", "-0000"]))
+    if rows.is_empty() or (rows["said"] == rows["own"]).any():
+        return
+    said_first, own, at = rows.row(0)
+    message = (
+        f"the times have the offset {said_first}, and {time_zone} has {own} then ({at:%Y-%m-%d %H:%M}): the zone is "
+        "not that of the file"
+    )
+    mend = "name the zone of the site with --tz (times with an offset need none), or mend the file"
+    raise BadInput(message, file=str(path), reason="other_zone", mend=mend)
 
 
 def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:

@@ -26,10 +26,11 @@ from controls.templates.load_templates import Template, load_template
 from controls.templates.template_rows import template_row, template_rows
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Asset, Site
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import ACTS, PROJECT, Call, command
+from orchestration.cli.frame import ACTS, PROJECT, STATELESS, Call, command
 from orchestration.cli.signing import actor
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A device of t
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the device.")]
 AddressOption = Annotated[str, typer.Option("--address", help="host:port/unit of a Modbus device.")]
 LIST = "name | template | protocol | sets: {sets:|-} | timer: {timer} | source: {source:|-}"
+CATALOGUE = Table("devices", "brand | kind | template: {name} | device: {title} | protocol | source: {source:|-}")
 CHECKS = Table("checks", "check: {name} | status | detail")
 VALUES = Table("devices", "device: {name} | capability | value: {value:g} {unit}")
 
@@ -65,6 +67,26 @@ def list_devices(call: Call, site: SiteOption = "") -> Answer:
         ]
     table = Table("devices", LIST, sets=lambda each: ", ".join(each["sets"]), timer=_timer)
     return Answer({"devices": rows, "checks": []}, table)
+
+
+@command("devices catalogue", takes=STATELESS, example="--kind battery")
+def catalogue(
+    call: Call,
+    kind: Annotated[str, typer.Option("--kind", help="Only those that drive this kind of device.")] = "",
+) -> Answer:
+    """List the device templates by brand and kind of device: what an asset's `template` may name. A plan needs none."""
+    rows = [
+        {"brand": each.brand, "kind": of_kind, **_row(each.template, each.model_dump(exclude={"brand", "kinds"}))}
+        for each in template_rows()
+        for of_kind in each.kinds
+    ]
+    known = sorted({each["kind"] for each in rows})
+    if kind and kind not in known:
+        message = f"no template drives a {kind!r}; expected one of {', '.join(known)}"
+        raise BadInput(message, reason="unknown_kind", mend=did_you_mean(kind, known))
+    rows = [each for each in rows if kind in ("", each["kind"])]
+    rows.sort(key=lambda each: (each["is_synthetic"], each["brand"].lower(), each["kind"], each["name"]))
+    return Answer({"devices": rows, "checks": []}, CATALOGUE)
 
 
 @command("devices show", takes=PROJECT, example="sunspec_pv_704")

@@ -86,28 +86,33 @@ def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -
     tariff, and where the site file is there already: it would stay, and nobody would see the draft.
     """
     # Readers and tariffs are imported here: the template needs neither.
-    from assets.readings.drafts.site_draft import SiteDraft, SiteFacts
+    from assets.readings.drafts.map_draft import scalar
+    from assets.readings.drafts.site_draft import SiteFacts
     from orchestration.starter.blocks import for_draft
 
     site_id = re.sub(r"[^a-z0-9_-]+", "_", folder.resolve().name.lower()).strip("_-")[:60] or "my_site"
     target, tz = folder / "sites" / f"{site_id}.yaml", interview.time_zone
     _expect_new(target)
-    draft = SiteDraft(time_zone=tz, now_utc=SystemClock().now_utc())
-    _add_files(draft, files)
+    draft = _drafted(files, interview)
+    if interview.ask_columns(draft.asks.values()):
+        draft = _drafted(files, interview)
     country = country_of(tz) if tz else ""
     money = [tariff.currency for _, tariff in draft.tariffs if tariff.currency]
     facts = SiteFacts(site_id, tz, country, money[0] if money else currency_of(country))
-    text = for_draft(draft.text(facts), has_tariff=bool(draft.tariffs))
-    text = interview.filled(text, currency=facts.currency)
+    text = for_draft(draft.text(facts), grid=scalar(draft.grid), has_tariff=bool(draft.tariffs))
+    interview.columns = tuple(draft.asks.values())
+    text = interview.filled(text, currency=facts.currency, known=draft.known, extras=draft.extras)
     # The place in the trial tells nobody anything: it is gone.
     _judge(target.name, text, "these files make no site together")
     _made(folder, site_id, text.encode())
     return Made(target, interview.open_in(target))
 
 
-def _add_files(draft: "SiteDraft", files: Sequence[Path]) -> None:
+def _drafted(files: Sequence[Path], interview: "Interview") -> "SiteDraft":
+    from assets.readings.drafts.site_draft import SiteDraft
     from assets.tariffs.formats.tariff_file import read_tariffs
 
+    draft = SiteDraft(time_zone=interview.time_zone, now_utc=SystemClock().now_utc(), said=interview.given)
     wrong: list[BadInput] = []
     for path in files:
         try:
@@ -121,6 +126,7 @@ def _add_files(draft: "SiteDraft", files: Sequence[Path]) -> None:
     refuse_all(wrong)
     if not draft.meters:
         raise BadInput("none of these files has a meter's readings; expected at least one that has", reason="no_meter")
+    return draft
 
 
 def _judge(name: str, text: str, what: str) -> None:
@@ -170,7 +176,10 @@ def init(
         )
     from orchestration.starter.interview import Interview
 
-    made = _asked(call, folder, files, Interview.of(answers, tz=tz))
+    # A person who sits there is asked; who hands over a file of answers has given them.
+    ask = call.terminal.line if answers is None and call.terminal.can_ask() else None
+    interview = Interview.of(answers, tz=tz, ask=ask)
+    made = draft_project(folder, files, interview) if files else from_template(folder, interview)
     target = made.site_file
     said = f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"
     lines = [said, *(f"  line {each['line']}: {each['question']}" for each in made.questions if each["is_marked"])]
@@ -185,10 +194,6 @@ def _next(folder: Path, target: Path) -> str:
 def _ingest(folder: Path, target: Path, files: Sequence[Path]) -> str:
     readings = [str(path) for path in files if path.suffix.lower() not in _TARIFFS]
     return shlex.join(["meterloom", "ingest", *readings, "--site", target.stem, "--project", str(folder)])
-
-
-def _asked(call: Call, folder: Path, files: Sequence[Path], interview: "Interview") -> Made:
-    return draft_project(folder, files, interview) if files else from_template(folder, interview)
 
 
 def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None:

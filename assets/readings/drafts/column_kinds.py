@@ -1,0 +1,111 @@
+"""What a column of a home's or a works' table is beside a meter's import: a price, a direction, a device's state."""
+
+import re
+from dataclasses import dataclass
+
+from assets.readings.drafts.name_match import folded
+
+# What a column of prices becomes: the driver that price_stream names.
+PRICE = "import_price"
+_PRICE = re.compile(r"preis|price|spot|day.?ahead|epex|prix|precio|prezzo|\btarif", re.IGNORECASE)
+# Money per energy: ct/kWh, EUR/MWh, £/kWh, p per kWh.
+_PER = re.compile(
+    r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|¢|fr\.?|kč)"
+    r"\s*(?:/|\bper\b|\bpro\b|_per_|_pro_|je)\s*(?P<energy>k|m)wh\b",
+    re.IGNORECASE,
+)
+_HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "¢")
+_PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf", re.IGNORECASE)
+# Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
+PRICE_UNITS = {"per_kwh": ("per_kwh", 1.0), "ct_per_kwh": ("per_kwh", 0.01), "per_mwh": ("per_mwh", 1.0)}
+
+_EXPORT = re.compile(
+    r"einspeis|ruckliefer|ruckspeis|\bexport|feed.?in\b|feed.?in|fed.?in|injection|netzlieferung|abgabe netz|to.?grid",
+    re.IGNORECASE,
+)
+_IMPORT = re.compile(r"bezug|\bimport|from.?grid|netzentnahme", re.IGNORECASE)
+_GENERATION = re.compile(r"\bpv|photovolt|solar|erzeug|generation|wechselrichter|inverter", re.IGNORECASE)
+_BATTERY = re.compile(r"batter|\bakku|speicher|storage|\bbess\b", re.IGNORECASE)
+_DISCHARGE, _CHARGE = re.compile(r"entlad|discharg"), re.compile(r"lad|charg")
+_CHARGE_STATE = re.compile(
+    r"\bsoc\b|_soc\b|soc_|ladezustand|ladestand|fullstand|state.of.charge|charge.?(?:level|state)|akkustand|batteriestand",
+    re.IGNORECASE,
+)
+_CAR = re.compile(r"\bauto|\bcar\b|\bev\b|fahrzeug|vehicle|wallbox|elektroauto|\be.?auto", re.IGNORECASE)
+_TANK = re.compile(r"warmwas|boiler|brauchwas|hot.?water|\bdhw\b|trinkwarm", re.IGNORECASE)
+_HOUSE = re.compile(r"hausverbrauch|haushalt|hauslast|household|house|eigenverbrauch gesamt|gesamtverbrauch|home.?load")
+# Names that say what is driven, and not whether its electricity or its product is counted.
+_EITHER = (
+    ("compressed_air", r"druckluft|compresed|aircomp", r"kompresor|compresor",
+     "counts kWh: electricity of the compressor, or compressed_air (energy of the air)?"),
+    ("heat", r"warmepump|heat.?pump", r"strom|electric|elektr",
+     "counts kWh: electricity of the heat pump, or heat that it gives?"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColumnAsk:
+    """What nothing says of a column. id: stable, of its name; text: as in the draft; answers: those allowed."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PriceColumn:
+    """A column of prices. unit: one of PRICE_UNITS, empty where its name does not say; is_paid: for what is fed in."""
+
+    unit: str
+    is_paid: bool
+
+
+def price_column(name: str) -> PriceColumn | None:
+    """What a name says of prices; None where it is no price."""
+    plain = folded(name)
+    per = _PER.search(name) or _PER.search(plain)
+    if per is None and not _PRICE.search(plain):
+        return None
+    unit = ""
+    if per is not None:
+        is_part = per["money"].lower() in _HUNDREDTHS
+        unit = "per_mwh" if per["energy"].lower() == "m" else "ct_per_kwh" if is_part else "per_kwh"
+        if is_part and unit == "per_mwh":
+            unit = ""
+    return PriceColumn(unit, bool(_PAID.search(plain)))
+
+
+def state_of(name: str, unit: str | None) -> str:
+    """The device whose state a column holds (battery, car, hot_water), empty where it is none."""
+    plain = folded(name)
+    if unit in ("degc", "degf"):
+        return "hot_water" if _TANK.search(plain) else ""
+    if unit not in (None, "percent", "fraction") or not _CHARGE_STATE.search(plain):
+        return ""
+    return "car" if _CAR.search(plain) else "battery"
+
+
+def direction(name: str) -> str:
+    """charge, discharge, export or import of a column of energy, `battery` and `generated_or_export` where its name
+    leaves it open; empty for all others.
+    """
+    plain = folded(name)
+    if _BATTERY.search(plain) and not _CAR.search(plain):
+        return "discharge" if _DISCHARGE.search(plain) else "charge" if _CHARGE.search(plain) else "battery"
+    if _EXPORT.search(plain):
+        return "generated_or_export" if _GENERATION.search(plain) else "export"
+    return "import" if _IMPORT.search(plain) else ""
+
+
+def is_house(name: str) -> bool:
+    """The name is one that people give to all that a house uses."""
+    return bool(_HOUSE.search(folded(name)))
+
+
+def either(name: str) -> tuple[str, str]:
+    """The carrier that a name of energy may mean beside electricity, and the question; empty where it is clear."""
+    plain = folded(name)
+    for carrier, might, electric, text in _EITHER:
+        if re.search(might, plain) and not re.search(electric, plain):
+            return carrier, text
+    return "", ""
