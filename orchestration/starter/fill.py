@@ -32,12 +32,15 @@ def answered(text: str, answers: Mapping[str, Any], extras: Extras | None = None
         if part.name in heads:
             lines += part.taken()
         for group in own:
-            filled = _filled(part.lines, group, answers, (extras or {}).get(group.name, {}))
+            filled = list(_filled(part.lines, group, answers, (extras or {}).get(group.name, {})))
             lines += (part.taken if group in complete else part.commented)(
                 group.name if group.is_device else "", filled
             )
         if not own and part.name not in heads:
-            lines += part.commented()
+            # What the answers chose against waits for nobody.
+            is_closed = any(part.name in each.blocks and each.when.keys() & answers.keys() for each in groups())
+            kept = [re.sub(rf"\s*# {ASKED}:.*", "", line) if is_closed else line for line in part.lines]
+            lines += part.commented(lines=kept)
     return "\n".join(_with_site(lines, groups()[0], answers)) + "\n"
 
 
@@ -117,7 +120,7 @@ def place_in(text: str, group: Group, question: Question) -> tuple[int, int]:
             inside = not own or heading[2] in (own, group.blocks[-1])
             at = (number, len(heading[1]) + 1) if own and inside else at
             continue
-        plain = re.sub(r"^(\s*)((# )*)(- )?", "", line)
+        plain = re.sub(r"^[\s#-]*", "", line)
         if inside and plain.startswith(f"{key}:"):
             return number, len(line) - len(plain) + 1
     return at

@@ -1,7 +1,7 @@
 """What was answered of a new site, what it makes of the site file, and what is still open there."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Interview:
         return self.tz or str(self.given.get("time_zone") or "")
 
     def filled(
-        self, text: str, *, currency: str, known: Mapping[str, str] | None = None, extras: Extras | None = None
+        self, text: str, *, currency: str, known: dict[str, str] | None = None, extras: Extras | None = None
     ) -> str:
         """The site file with the answers in it. currency: what the file takes for granted; known: answers that the
         files give; extras: as `answered` has them. Raises BadInput.
@@ -117,11 +117,11 @@ class Interview:
                 waiting.remove(column)
                 mark |= {"id": column.id, "answers": list(column.answers), "about": "column", "is_needed": True}
         for group, question in open_questions(self.answers):
-            line, column = place_in(text, group, question)
-            place = {"file": str(site_file), "line": line, "column": column, "is_marked": False}
-            mark = marks.pop(line, None)
+            line, at = place_in(text, group, question)
+            place = {"file": str(site_file), "line": line, "column": at, "is_marked": False}
             # At its mark the question reads as it does in the file.
-            here = {key: mark[key] for key in (*place, "question")} if mark else place
+            here = {key: marks[line][key] for key in (*place, "question")} if line in marks else place
+            marks.pop(line, None)
             rows.append(asked_of(group, question, self.currency) | here)
         return sorted([*marks.values(), *rows], key=lambda each: each["line"])
 

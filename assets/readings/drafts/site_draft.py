@@ -209,7 +209,7 @@ class SiteDraft:
         constant = next(iter(found.constants.values()), "") if len(found.values) == 1 else ""
         # A column that needs a meter of another direction comes after it.
         for column in sorted(found.values, key=lambda each: direction(each.name) in ("export", "generated_or_export")):
-            unit = self._unit(path, found, column, questions)
+            unit = self._unit(path, found, column, constant, questions)
             if unit is None:
                 continue
             unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
@@ -225,32 +225,31 @@ class SiteDraft:
     def _is_waiting(self, name: str, questions: list[Question]) -> bool:
         return any(each.column == name for each in questions)
 
-    def _unit(self, path: Path, found: TableFound, column: ValueColumn, questions: list[Question]) -> str | None:
-        """The unit of a column, by its name or as it was answered; None where it waits."""
+    def _unit(
+        self, path: Path, found: TableFound, column: ValueColumn, constant: str, questions: list[Question]
+    ) -> str | None:
+        """The unit of a column, by its name or as it was answered; None where it waits, or is left out."""
         name, unit = column.name, column.unit or found.unit_of_rows
-        price = price_column(name)
+        price, device = price_column(name), state_of(name, unit)
         what, allowed = f"what does {text_of(name)} count", (*sorted(UNITS), "skip")
         if price is not None:
             if price.is_paid:
                 what = f"what is paid for a fed-in kWh is a figure of the tariff: what does {text_of(name)} hold"
-            unit, allowed = price.unit or None, (*PRICE_UNITS, "skip")
-            unit = None if price.is_paid else unit
-        elif state_of(name, unit) and unit is None:
-            most = as_numbers(found.frame[name]).max()
+            unit, allowed = None if price.is_paid else price.unit or None, (*PRICE_UNITS, "skip")
+        elif device and unit is None:
             # Shares end at 1: a battery that is never above one percent is none.
-            unit, allowed = (
-                ("percent", ()) if most is not None and float(most) > 1 else (None, ("percent", "fraction", "skip"))
-            )  # type: ignore[arg-type]
+            is_percent = bool((as_numbers(found.frame[name]) > 1).any())
+            unit, allowed = "percent" if is_percent else None, ("percent", "fraction", "skip")
         elif unit is not None and column.looks_like:
             what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
             allowed, unit = (unit, column.looks_like, "skip"), None
         if unit is not None:
             return unit
-        stream = PRICE if price else bare(name) and identifier(bare(name))
         text = f"{what}? Take the sign away, and give its unit under units"
         said = self._answer(path, name, text, allowed)
         if said == "":
-            questions.append(Question(key="values", column=name, text=text, answers=(stream,) if stream else ()))
+            own = PRICE if price else f"{device}_soc" if device else self._stream(name, path, column.unit, constant)
+            questions.append(Question(key="values", column=name, text=text, answers=(own,)))
         return said if said not in ("", "skip") else None
 
     def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
 from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma
 from data_quality.contracts.units import UNITS
@@ -76,7 +77,10 @@ def unit_text(text: str) -> str | None:
 
 
 def unit_of_name(name: str) -> tuple[str | None, bool]:
-    """The unit that a column name tells, or that it hints at, and which of both."""
+    """The unit that a column name tells, or that it hints at, and which of both; of ct/kWh neither."""
+    price = price_column(name)
+    if price is not None and price.unit:
+        return (price.unit, True) if price.unit in UNITS else (None, False)
     for inside in reversed(_BRACKETED.findall(name)):
         found = unit_text(inside)
         if found is not None:
