@@ -12,6 +12,7 @@ import pytest
 from assets.readings.drafts.table_found import TableReader
 from assets.readings.parsed import Reader
 from assets.readings.readers.reader_list import READERS, reader_for
+from tests.readings.history_files import HISTORY
 from tests.readings.recorder_files import Statistic, recorder
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -43,6 +44,7 @@ def write_recorder(path: Path) -> None:
 WRITTEN: dict[str, Callable[[Path], None]] = {
     "csv": write_csv,
     "home_assistant": write_recorder,
+    "home_assistant_history": lambda path: (path.write_text(HISTORY), None)[1],
     "parquet": write_parquet,
     "xlsx": write_xlsx,
 }

@@ -38,7 +38,7 @@ from data_quality.contracts.yaml_file import yaml_text
 ASKED = "PLACEHOLDER"
 # Words of a name that say what a meter counts.
 _CARRIERS = (
-    ("heat", r"warme|fernwarme|heat|chaleur|calor"),
+    ("heat", r"warme(?!pumpe)|fernwarme|heat(?!.?pump)|chaleur|calor"),
     ("cooling", r"kalte|cool|chilled|froid"),
     ("steam", r"dampf|steam|vapeur"),
     ("compressed_air", r"druckluft|compresed|aircomp"),
@@ -47,8 +47,11 @@ _CARRIERS = (
 )
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 # Formats whose channels are entities of a home.
-OF_HOMES = ("home_assistant",)
+OF_HOMES = ("home_assistant", "home_assistant_history")
+# Formats that tell a register's state now and then, not at quarter hours.
+SPARSE = ("evcc",)
 _EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
+_POWER = {"power", "leistung", "puissance"}
 _GENERATED = {"pv", "solar", "photovoltaic", "photovoltaik", "generation", "erzeugung"}
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
@@ -64,6 +67,7 @@ class _Meter:
     carrier: str
     registers: dict[str, str] = field(default_factory=dict)
     asked: str = ""
+    is_cumulative: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class SiteDraft:
         elif report.channels and report.format in OF_HOMES:
             self._add_entities(path, report.channels)
         elif report.channels:
-            self._add_stated(path, report.channels)
+            self._add_stated(path, report.channels, is_cumulative=report.format in SPARSE)
         else:
             message = report.message or "no readings, no times: expected a meter, weather or tariff file"
             raise BadInput(message, file="" if str(path) in message else str(path))
@@ -114,7 +118,7 @@ class SiteDraft:
         """A tariff that was handed over."""
         self.tariffs.append((path, tariff))
 
-    def _add_stated(self, path: Path, channels: Sequence[Channel]) -> None:
+    def _add_stated(self, path: Path, channels: Sequence[Channel], *, is_cumulative: bool = False) -> None:
         """Meters that a format names itself."""
         names: dict[str, str] = {}
         points: dict[str, str] = {}
@@ -138,6 +142,7 @@ class SiteDraft:
                 meter = self._meter("main", "Main meter", carrier)
             points[point] = meter.meter_id
             meter.registers.setdefault(register, unit)
+            meter.is_cumulative |= is_cumulative
             if channel.meter != meter.meter_id:
                 names[channel.meter] = meter.meter_id
         if names:
@@ -147,24 +152,33 @@ class SiteDraft:
         """Entities of a home that may be meters: those that add up, in a unit that is known."""
         values: dict[str, str] = {}
         questions: list[Question] = []
+        units: list[Question] = []
         for channel in channels:
             unit = UNITS.get(channel.unit)
-            if channel.channel != "sum" or unit is None:
+            if channel.channel == "state" and not set(channel.meter.lower().split("_")) & _POWER:
                 continue
+            if channel.channel not in ("sum", "counter", "state") or (unit is None and channel.channel == "sum"):
+                continue
+            if unit is None:
+                text = "the file names no unit: kwh, wh, w, kw, m3? Take the signs away from both lines"
+                units.append(Question(key="units", column=channel.meter, text=text))
             # sensor.grid_import is what grid_import counts; other programs' statistics are named with a colon.
             label = re.split(r"[.:]", channel.meter, maxsplit=1)[-1]
             if identifier(label) in [target.partition(".")[0] for target in values.values()]:
                 text = f"another entity is called {label} too: which meter is this? Or leave it out"
                 questions.append(Question(key="values", column=channel.meter, text=text))
                 continue
-            carrier, asked = _carrier(label, unit.code)
+            carrier, asked = _carrier(label, unit and unit.code)
             meter = self._meter(label, label.replace("_", " "), carrier)
             meter.asked = meter.asked or asked
             words = set(label.lower().split("_"))
             register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
-            meter.registers.setdefault(register, unit.canonical)
+            meter.registers.setdefault(register, unit.canonical if unit else "kwh")
             values[channel.meter] = f"{meter.meter_id}.{register}"
-        keys = {"match": glob_of(path.name), "values": values, "other_meters": "skip"}
+        keys: dict[str, Any] = {"match": glob_of(path.name), "values": values, "other_meters": "skip"}
+        if units:
+            keys["units"] = {}
+            questions += [each for each in units if each.column in values]
         notes = {"values": "entity -> meter_id.register; delete what is not wanted"}
         if values:
             self.maps.append(MapDraft(keys=keys, questions=tuple(questions), notes=notes))
@@ -397,9 +411,10 @@ class SiteDraft:
             yield f"  - meter_id: {scalar(meter.meter_id)}"
             yield f"    name: {text_of(meter.name)}"
             yield f"    carrier: {meter.carrier}{f'   # {ASKED}: {meter.asked}' if meter.asked else ''}"
-            if meter.registers != {"import": "kwh"}:
+            if meter.registers != {"import": "kwh"} or meter.is_cumulative:
+                kind = ", kind: cumulative" if meter.is_cumulative else ""
                 registers = ", ".join(
-                    f"{{register_id: {scalar(name)}, unit: {unit}}}" for name, unit in meter.registers.items()
+                    f"{{register_id: {scalar(name)}, unit: {unit}{kind}}}" for name, unit in meter.registers.items()
                 )
                 yield f"    registers: [{registers}]"
         if len(electric) > 1:

@@ -6,6 +6,8 @@ from pathlib import Path
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.parsed import Reader
 from assets.readings.readers.espi_format.espi import Espi
+from assets.readings.readers.home_formats.evcc_sessions import EvccSessions
+from assets.readings.readers.home_formats.history_csv import HistoryCsv
 from assets.readings.readers.home_formats.recorder import Recorder
 from assets.readings.readers.live_format.samples import Samples
 from assets.readings.readers.market_formats.mscons import Mscons
@@ -31,6 +33,8 @@ READERS: tuple[Reader, ...] = (
     Nem13(),
     Mscons(),
     JsonRows(),
+    HistoryCsv(),
+    EvccSessions(),
     CsvTable(),
 )
 HEAD_BYTES = 4096

@@ -31,6 +31,14 @@ def quarter_means(samples: pl.DataFrame, *, start_utc: datetime, holds_s: float)
     first = pl.col("at").shift(1).over(key).is_null()
     before = pl.when(first).then((pl.col("at") - start_utc).dt.total_microseconds() / 1e6).otherwise(0.0)
     held = inside.with_columns(_s=pl.min_horizontal(lasts, holds_s) + pl.min_horizontal(before, holds_s))
+    return weighted_means(held, key)
+
+
+def weighted_means(held: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """held: the key's columns, value, line, and in `_s` the seconds of its quarter hour for which the value holds.
+
+    Returns the key, value, line (the first), coverage (0-1) and quality (code).
+    """
     weight = pl.col("_s").sum()
     return (
         held.group_by(key, maintain_order=True)

@@ -113,7 +113,7 @@ def _check_units(sieve: Sieve) -> None:
 
 def _states(samples: pl.DataFrame) -> pl.DataFrame:
     """STATES_SCHEMA of registers and of pulse counters, these in the unit of their pulses."""
-    kept = _needed(samples.filter(pl.col("what").is_in(["register", "pulses"])))
+    kept = needed_states(samples.filter(pl.col("what").is_in(["register", "pulses"])))
     counted = pl.col("what") == "pulses"
     kept = kept.with_columns(
         # As text: what a display shows and what a pulse is worth are decimals.
@@ -130,10 +130,11 @@ def _shown(got: str, per_pulse: str | None) -> str:
     return f"{round(value, QUANTUM_DECIMALS):f}"
 
 
-def _needed(samples: pl.DataFrame) -> pl.DataFrame:
+def needed_states(samples: pl.DataFrame) -> pl.DataFrame:
     """The states that amounts need: the first and last of each quarter hour, and those around a fall.
 
-    samples: sorted by point and time. Of a quarter hour at one a second, 900, two or three tell all amounts.
+    samples: point, at and value, sorted by point and time. Of a quarter hour at one a second, 900, two or
+    three tell all amounts.
     """
     second, quarter = (pl.col("at").dt.truncate(every) for every in ("1s", "15m"))
     at, value = pl.col("at"), pl.col("value")

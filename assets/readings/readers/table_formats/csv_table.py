@@ -64,7 +64,7 @@ class CsvTable:
             first = rejects.row(0, named=True)
             message = f"no line has the {len(text.header)} fields of the header; the first is {first['got']!r}"
             raise BadInput(message, line=first["source_line"], reason="field_count")
-        tail, frame = _unfinished_row(text, frame)
+        tail, frame = unfinished_row(text, frame)
         return RawTable(
             frame=frame,
             rejects=pl.concat([rejects, tail]),
@@ -214,7 +214,7 @@ def _field_reject(width: int, line_text: pl.Expr, fields: pl.Expr) -> list[pl.Ex
     ]
 
 
-def _unfinished_row(text: CsvText, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def unfinished_row(text: CsvText, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The last line of a file that does not end with a line end may be cut inside its last field.
 
     Fewer fields than the header say so, and the file is refused. With all fields, the row is kept only where the
