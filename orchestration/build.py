@@ -27,6 +27,7 @@ from orchestration.sensors.job_outcomes import job_outcomes
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
+from orchestration.sensors.offer import home_assistant
 from orchestration.sensors.plan_trigger import plan_changes
 
 SHELLS: Sequence[ModuleType] = (
@@ -51,6 +52,7 @@ SENSORS = [
     plan_changes,
     dispatch_slots,
     job_outcomes,
+    home_assistant,
 ]
 
 

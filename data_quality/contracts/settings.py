@@ -69,6 +69,18 @@ class MqttSettings(Model):
     )
 
 
+class HomeAssistantSettings(Model):
+    """Home Assistant's broker, to which plan, forecasts, cost and savings are offered; without a host nothing is."""
+
+    host: str = ""
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str = ""
+    password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    ca_file: str = Field(default="", description="Certificates that vouch for the broker (PEM, absolute path)")
+    prefix: str = Field(default="homeassistant", pattern=r"^[A-Za-z0-9_/-]{1,80}$", description="Of its MQTT discovery")
+    is_offered: bool = Field(default=True, description="false: what was offered is taken back")
+
+
 class ServerSettings(Model):
     """Addresses that `meterloom up` serves on. Dagster and MLflow: on this machine alone, behind a sign-in."""
 
@@ -194,6 +206,7 @@ class Settings(Model):
     paths: PathSettings = PathSettings()
     database: DatabaseSettings = DatabaseSettings()
     mqtt: MqttSettings = MqttSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     server: ServerSettings = ServerSettings()
     ocpp: OcppSettings = OcppSettings()
     push: PushSettings = PushSettings()

@@ -61,6 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simulate": ("control.simulate_commands",),
     "dispatch": ("control.dispatch_commands",),
     "devices": ("control.devices_commands",),
+    "offer": ("control.offer_commands",),
     "agent": ("project.agent_commands",),
     "report": ("reports.report_commands",),
     "reports": ("reports.reports_commands",),

@@ -116,6 +116,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "plan_changes",
         "dispatch_slots",
         "job_outcomes",
+        "home_assistant",
     }
 
 

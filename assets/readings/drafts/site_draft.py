@@ -48,7 +48,7 @@ _CARRIERS = (
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 # Formats whose channels are entities of a home.
 OF_HOMES = ("home_assistant", "home_assistant_history")
-# Formats that tell a register's state now and then, not at quarter hours.
+# Formats that tell a register's state now and then, seldom on a quarter hour.
 SPARSE = ("evcc",)
 _EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
 _POWER = {"power", "leistung", "puissance"}
@@ -168,12 +168,14 @@ class SiteDraft:
                 text = f"another entity is called {label} too: which meter is this? Or leave it out"
                 questions.append(Question(key="values", column=channel.meter, text=text))
                 continue
-            carrier, asked = _carrier(label, unit and unit.code)
+            carrier, asked = _carrier(label, None if unit is None else unit.code)
             meter = self._meter(label, label.replace("_", " "), carrier)
             meter.asked = meter.asked or asked
             words = set(label.lower().split("_"))
             register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
             meter.registers.setdefault(register, unit.canonical if unit else "kwh")
+            # A counter's changes come when they come, and seldom on a quarter hour.
+            meter.is_cumulative |= channel.channel == "counter"
             values[channel.meter] = f"{meter.meter_id}.{register}"
         keys: dict[str, Any] = {"match": glob_of(path.name), "values": values, "other_meters": "skip"}
         if units:

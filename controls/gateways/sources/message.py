@@ -32,6 +32,7 @@ class MessageReader:
             self._points.setdefault(point.topic, []).append((point, _keys(point.path)))
         self._time_keys, self._seq_keys = _keys(source.time_path), _keys(source.seq_path)
         self._instant = _INSTANTS[source.time_format]
+        self._no_value = frozenset(source.no_value)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -67,9 +68,12 @@ class MessageReader:
             return refused(f"no time with its offset at {'.'.join(self._time_keys)!r}")
         samples: list[Sample] = []
         refusals: list[Refusal] = []
+        is_quiet = False
         for point, keys in points:
             told = _at(document, keys)
-            if told is _NOTHING:
+            is_none = isinstance(told, str) and told in self._no_value
+            is_quiet |= is_none
+            if told is _NOTHING or is_none:
                 continue
             value = _number(told)
             if value is None:
@@ -77,7 +81,7 @@ class MessageReader:
                 refusals.append(Refusal(point.point, received_utc, reason, _excerpt(payload)))
             else:
                 samples.append(Sample(point.point, at_utc, value, point.told_unit, received_utc, seq))
-        if not samples and not refusals:
+        if not (samples or refusals or is_quiet):
             return refused(f"none of {', '.join(repr(point.path) for point, _ in points)} is in it")
         return Message(samples, refusals, seq)
 

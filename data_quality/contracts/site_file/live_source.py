@@ -75,6 +75,7 @@ class MqttSource(_Source):
     time_path: str = ""
     time_format: Literal["iso", "unix_s", "unix_ms"] = "iso"
     seq_path: str = Field(default="", description="The device's own number of the message, from 1")
+    no_value: tuple[str, ...] = Field(default=(), description="Words that stand for no value, as `unavailable`")
     points: tuple[MqttPoint, ...] = Field(min_length=1)
 
 

@@ -236,8 +236,8 @@ def _channel(entity: Entity, frame: pl.DataFrame) -> Channel:
         commodity="unknown",
         unit=entity.code or entity.unit or "unknown",
         intervals=0,
-        start_utc=first,  # type: ignore[arg-type]
-        end_utc=last,  # type: ignore[arg-type]
+        start_utc=first,
+        end_utc=last,
         sum=None,
         sum_kwh=None,
         reading=float(numbers[-1]) if numbers.len() else None,

@@ -1,0 +1,42 @@
+"""`meterloom offer`: plan, forecasts, cost and savings as sensors of Home Assistant, at once."""
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.frame import PROJECT, Call, command
+from orchestration.cli.options import OnlySiteOption
+
+OFFERED = Table("figures", "site: {site_id} | figure: {object_id} | now: {state:|-} {unit} | synthetic: {is_synthetic}")
+
+
+@command("offer", takes=PROJECT, example="--site my_site")
+def offer(
+    call: Call,
+    site: OnlySiteOption = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take back what was offered.")] = False,
+) -> Answer:
+    """Publish plan, forecasts, cost and savings as sensors to the broker that `home_assistant` in meterloom.yaml names.
+
+    Information only: nothing that is published commands a device. `meterloom up` does the same by itself.
+    """
+    from orchestration.views.offered import offer_sites
+
+    project = call.project
+    sites = list(project.sites.values()) if site is None else [project.site(site)]
+    settings = project.project.settings.home_assistant
+    call.doing(f"offering to {settings.host}")
+    offers = offer_sites(project, sites, call.clock, is_offered=not remove)
+    figures: list[dict[str, Any]] = [
+        {"site_id": each.site_id, **figure.model_dump(mode="json"), "is_synthetic": figure.attributes["is_synthetic"]}
+        for each in offers
+        for figure in each.figures
+    ]
+    if remove:
+        text = "what was offered is taken back"
+    elif figures:
+        text = f"{len(figures)} figures are offered to {settings.host}:{settings.port}"
+    else:
+        text = "nothing to offer yet: no plan and no forecast is stored"
+    return Answer({"figures": figures}, OFFERED if figures else None, text)

@@ -1,0 +1,148 @@
+"""What is offered to Home Assistant: a site's newest plan with its cost and saving, and its forecasts; and the act."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, take_back
+from controls.gateways.mqtt_line import BrokerAddress
+from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.offer import Offer, Offered
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.settings import HomeAssistantSettings
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+JOB = "offer"
+# A day of quarter hours: Home Assistant keeps no attributes of more than 16 kB in its history.
+MOST_STEPS = 96
+
+
+def address_of(settings: HomeAssistantSettings) -> BrokerAddress:
+    """The broker that the settings name. Raises BadInput where they name none."""
+    if not settings.host:
+        raise BadInput(
+            "no broker of Home Assistant is named",
+            reason="no_broker",
+            mend="add home_assistant: {host: ADDRESS} to meterloom.yaml",
+        )
+    return BrokerAddress(**settings.model_dump(include={"host", "port", "username", "password", "ca_file"}))
+
+
+def offer_of(project: "OpenProject", site: Site, now_utc: datetime) -> Offer:
+    """Everything that is offered of a site. Raises BadInput."""
+    # Only here: forecasts come with libraries that load in seconds.
+    from ml.forecasts.targets import targets_of
+
+    plan = project.plans.latest(site.site_id)
+    found = [project.forecasts.latest(site.site_id, target.name) for target in targets_of(site)]
+    figures = [] if plan is None else _of_plan(plan, now_utc)
+    figures += [_of_forecast(each, now_utc) for each in found if each is not None]
+    return Offer(site_id=site.site_id, site_name=site.name, figures=tuple(figures))
+
+
+def offer_sites(project: "OpenProject", sites: list[Site], clock: Clock, *, is_offered: bool) -> list[Offer]:
+    """Publish what is offered of these sites, or take it back; a broker that is away is kept as a finding of each.
+
+    Raises WorldFault.
+    """
+    from controls.gateways.foreign.offer_sensors import offer_all
+
+    settings = project.project.settings.home_assistant
+    try:
+        if is_offered:
+            offers = [offer_of(project, site, clock.now_utc()) for site in sites]
+        else:
+            offers = [Offer(site_id=site.site_id, site_name=site.name) for site in sites]
+        offer_all(address_of(settings), offers, prefix=settings.prefix)
+    except WorldFault as fault:
+        sentence = f"{fault}{TO_MEND}home_assistant in meterloom.yaml"
+        made = [JobOutcome.of_no_run(JOB, site.site_id, sentence, clock.now_utc()) for site in sites]
+        record_outcomes(project.store, made, clock)
+        raise
+    for site in sites:
+        take_back(project.store, JOB, site.site_id, clock)
+    return offers
+
+
+def _of_plan(plan: Plan, now_utc: datetime) -> list[Offered]:
+    """The power planned at the connection now, what the plan costs, and by how much less than with nothing planned."""
+    now = plan.step_at(now_utc)
+    coming = [step for step in plan.steps if step.end_utc > now_utc][:MOST_STEPS]
+    about: dict[str, Any] = {
+        "plan_id": plan.plan_id,
+        "version": plan.version,
+        "made_at": plan.created_at_utc.isoformat(),
+        "from": plan.steps[0].start_utc.isoformat(),
+        "to": plan.steps[-1].end_utc.isoformat(),
+        "is_synthetic": plan.request.is_synthetic,
+    }
+    series = [
+        {
+            "start": step.start_utc.isoformat(),
+            "import_kw": round(step.import_kw, 3),
+            "export_kw": round(step.export_kw, 3),
+            **{f"{name}_{key}": round(value, 3) for name, each in step.devices.items() for key, value in each.items()},
+        }
+        for step in coming
+    ]
+    power_kw = None if now is None else plan.steps[now].import_kw - plan.steps[now].export_kw
+    saved = plan.no_battery_cost - plan.paid
+    cost = about | {"without_control": round(plan.no_battery_cost, 4)}
+    return [
+        Offered(
+            object_id="plan",
+            name="Planned grid power",
+            state=power_kw,
+            unit="kW",
+            device_class="power",
+            attributes=about | {"series": series},
+        ),
+        Offered(
+            object_id="plan_cost",
+            name="Cost of the plan",
+            state=round(plan.paid, 4) if coming else None,
+            unit=plan.currency,
+            device_class="monetary",
+            attributes=cost,
+        ),
+        Offered(
+            object_id="plan_saving",
+            name="Saving by the plan",
+            state=round(saved, 4) if coming else None,
+            unit=plan.currency,
+            device_class="monetary",
+            attributes=cost,
+        ),
+    ]
+
+
+def _of_forecast(forecast: Forecast, now_utc: datetime) -> Offered:
+    """The middle of its quantiles for the step in progress; the coming ones in the attributes."""
+    step = timedelta(minutes=forecast.step_minutes)
+    coming = [row for row in forecast.rows if row.time_utc + step > now_utc][:MOST_STEPS]
+    now = next((row for row in coming if row.time_utc <= now_utc), None)
+    object_id = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in forecast.target.lower())
+    return Offered(
+        object_id=f"forecast_{object_id}"[:80],
+        name=f"Forecast of {forecast.target}",
+        state=None if now is None else now.p50,
+        unit={"kwh": "kWh", "kw": "kW", "degc": "°C"}.get(forecast.unit, forecast.unit),
+        attributes={
+            "forecast_id": forecast.forecast_id,
+            "issued_at": forecast.issued_at_utc.isoformat(),
+            "model": forecast.model_name,
+            "step_minutes": forecast.step_minutes,
+            "is_synthetic": forecast.is_synthetic,
+            "series": [
+                {
+                    "start": row.time_utc.isoformat(),
+                    **{key: round(getattr(row, key), 4) for key in ("p10", "p50", "p90")},
+                }
+                for row in coming
+            ],
+        },
+    )
