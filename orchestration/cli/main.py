@@ -114,7 +114,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices"),
+    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
     "Run": ("demo", "up", "web", "agent", "check", "doctor", "lake"),
 }
 
