@@ -21,7 +21,7 @@ from controls.planning.mends import sentence_of
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.plan_told import WHY, told_of, why_rows
-from controls.planning.replay.cross_check import cross_checked
+from controls.planning.replay.cross_check import cross_checked, keep_cross_check
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.suggestions import overrides_of, suggestions
 from data_quality.contracts.finding import Finding
@@ -104,6 +104,8 @@ def optimum_agrees_with_cbc(project: ProjectResource, clock: dg.ResourceParam[Cl
     begun = {site_id: project.plans.begun(site_id, now - timedelta(days=1), now) for site_id in sorted(project.sites)}
     found = [cross_checked(stored[-1].plan) for stored in begun.values() if stored]
     doubts = [each for each in found if not each.is_passed]
+    for each in found:
+        keep_cross_check(project.store, each, clock)
     rows = [[each.site_id, each.plan_id, each.objective, each.optimum, each.bound, each.currency] for each in found]
     return dg.AssetCheckResult(
         passed=not doubts,

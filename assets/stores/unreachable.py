@@ -7,14 +7,15 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from data_quality.contracts.database import address_of
-from data_quality.contracts.errors import MeterloomError, Unreachable
+from data_quality.contracts.errors import Busy, MeterloomError, Unreachable
 
 BACKUP = "restore it from a backup"
 ROOM = "make room and run this again: nothing half-written is left"
+LOCKED = "is locked by another process"
 # What SQLite calls it -> what it means to whom it happens, and the mend.
 OF_SQLITE = {
-    "SQLITE_BUSY": ("is locked by another process", "wait for it or stop it, and run this again"),
-    "SQLITE_LOCKED": ("is locked by another process", "wait for it or stop it, and run this again"),
+    "SQLITE_BUSY": (LOCKED, "wait for it or stop it, and run this again"),
+    "SQLITE_LOCKED": (LOCKED, "wait for it or stop it, and run this again"),
     "SQLITE_FULL": ("does not fit on its disk any more", ROOM),
     "SQLITE_CORRUPT": ("is damaged", BACKUP),
     "SQLITE_NOTADB": ("is no SQLite database", BACKUP),
@@ -73,7 +74,8 @@ def _of_sqlite(cause: BaseException, url: str) -> Unreachable | None:
         return None
     what, mend = known
     file = url.partition(":///")[2]
-    return Unreachable(f"the database {file or 'file'} {what} ({cause}): {mend}")
+    kind = Busy if what == LOCKED else Unreachable
+    return kind(f"the database {file or 'file'} {what} ({cause}): {mend}")
 
 
 def _of_system(cause: BaseException) -> Unreachable | None:
@@ -90,7 +92,7 @@ def _of_warehouse(cause: BaseException) -> Unreachable | None:
     text = (str(cause).strip().splitlines() or [""])[0]
     # DuckDB's errors have no codes: its words are all there is to tell them by.
     if "Could not set lock" in text:
-        return Unreachable(f"the warehouse is open in another process ({text}): wait for it or stop it")
+        return Busy(f"the warehouse is open in another process ({text}): wait for it or stop it")
     is_damaged = type(cause).__name__ in {"SerializationException", "FatalException"} or "not a valid DuckDB" in text
     if is_damaged or "checksum" in text.lower() or "corrupt" in text.lower():
         return Unreachable(

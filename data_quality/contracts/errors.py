@@ -5,6 +5,7 @@ MeterloomError
 │   ├── BadRow        one row of a file: goes to quarantine
 │   ├── BadInput      a whole file or request: refused with one sentence, exit code 2
 │   └── Unreachable   a part we need does not answer, exit code 3
+│       └── Busy      it is held by another process for now
 ├── RunFailed         a run ended red by what it looked at, exit code 1
 └── OurFault          a promise of our own code is broken: never caught below the process edge, exit code 70
 """
@@ -71,6 +72,10 @@ class BadInput(WorldFault):
 
 class Unreachable(WorldFault):
     """A broker, device, database or server that is needed does not answer."""
+
+
+class Busy(Unreachable):
+    """A database is held by another process for now; its sentence has no address and no secret but its file."""
 
 
 class RunFailed(MeterloomError):

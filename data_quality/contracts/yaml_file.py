@@ -370,6 +370,9 @@ def _problem(
     line, column = place_of(document, (*below, *location))
     name = ".".join(str(part) for part in (*below, *location))
     message, mend = value_in_words(fault)
+    if fault["type"] == "union_tag_invalid":
+        # The kind that is unknown stands on a line of its own.
+        line, column = place_of(document, (*below, *location, str(fault["ctx"]["discriminator"]).strip("'")))
     if fault["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
         keys = f"allowed here: {', '.join(allowed)}"

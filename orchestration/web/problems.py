@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.errors import BadInput, Busy, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from orchestration.web.ask import Ask
@@ -97,6 +97,8 @@ def problem_of(fault: Exception) -> Problem:
     if isinstance(fault, Unreachable):
         logger.warning("%s", fault)
         said = "a part that this needs does not answer; ask again"
+        if isinstance(fault, Busy):
+            said = _told(str(fault))
         return Problem(status=503, code="unreachable", detail=said, headers={"Retry-After": "5"})
     incident = secrets.token_hex(6)
     logger.error("incident %s: %s", incident, type(fault).__name__, exc_info=fault)

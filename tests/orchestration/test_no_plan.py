@@ -1,5 +1,6 @@
-"""Each of ten causes of "no plan" shows with its mend in doctor, status and `next` after one look, and goes with it."""
+"""Each of ten causes of "no plan" shows with its mend on board, in doctor, status and `next`, and goes with it."""
 
+import html
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from controls.ledger.modes import set_mode
 from controls.optimiser.solve import solve
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
@@ -35,8 +37,11 @@ from tests.orchestration.test_plan_site import (
     read_charge,
     write,
 )
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
 
 __all__ = ["project"]
+OLGA = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
 
@@ -66,9 +71,14 @@ class House:
         """A plan by hand; its exit code."""
         return run("plan", "--site", "home", "--json", "--project", self.project.root)[0]
 
+    def board(self) -> str:
+        """What the board of the site's operators says."""
+        asking = Asking(self.project, FixedClock(self.now), OLGA)
+        return html.unescape(asking.get("/board/ops", [PAGE], site="home").text)
+
     def known(self) -> dict[str, str]:
-        """What doctor, status and `next` say, each as one text."""
-        return {
+        """What board, doctor, status and `next` say, each as one text."""
+        return {"board": self.board()} | {
             words[0]: "".join(run(*words, "--json", "--project", self.project.root)[1:])
             for words in (("doctor",), ("dispatch", "status", "--site", "home"), ("next", "--site", "home"))
         }

@@ -1,6 +1,8 @@
 """Sixty seeded misspellings in site file, tariff, device and source: each refused with line and suggestion."""
 
+import itertools
 import random
+import string
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +41,8 @@ seus:
 column_maps:
   - {match: "a_*.csv", timestamp: Zeit, value: Wert, unit: kwh, zone: Europe/Berlin, label: end, decimal: ",", zero_is_missing: true}
 forecast_targets: [main]
+forecasts: [{target: outdoor, step_minutes: 60, horizon_h: 48}, {what: base_load, time_to_live_minutes: 90}]
+factors: [{factor_id: grid, carrier: electricity, kgco2e_per_kwh: 0.38, valid_from: 2024-01-01, valid_to: 2026-01-01, source: Grid operator}]
 price_stream: price
 weather_feed: {kind: open_meteo, url: "https://api.open-meteo.com", every_h: 3}
 premises: {occupants: [{persons: 3}], degree_days: {driver: outdoor, station: Yard, heating_base_degc: 15.5}}
@@ -49,6 +53,10 @@ assets:
   - {asset_id: boiler, kind: tank, params: {capacity_kwh: 10, empty_degc: 45, full_degc: 75, loss_kw: 0.08, draw_kw: 0.4, relays_kw: [2], min_on_h: 0.25, thermostat_on_degc: 48, thermostat_off_degc: 60}}
   - {asset_id: pump, kind: heat_pump, params: {capacity_kwh: 12, empty_degc: 30, full_degc: 50, draw_kw: 1, normal_kw: 2, normal_degc: 45, carnot_share: 0.4, design_degc: -12}}
   - {asset_id: bath, kind: room, params: {heater_kw: 1.5, r_k_per_kw: 40, c_kwh_per_k: 0.6, low_degc: 20, high_degc: 24}}
+  - {asset_id: washer, kind: appliance, params: {programme_kw: [2, 0.5], programme_step_h: 0.5, windows: [{earliest: "06:00", latest_end: "20:00"}]}}
+  - {asset_id: grid, kind: grid_meter, template: meter_sdm630, params: {import_max_kw: 30, export_max_kw: 10, max_imbalance_a: 16}}
+  - {asset_id: cellar, kind: heating_relay, params: {power_kw: 1, min_on_s: 60, hard_max_degc: 60, room: {r_k_per_kw: 40, c_kwh_per_k: 0.6, low_degc: 18, high_degc: 22}}}
+  - {asset_id: press, kind: machine, params: {max_kw: 20, max_starts_per_hour: 4}}
   - {asset_id: oven, kind: sheddable_load, params: {load_kw: 3, price_per_kwh: 0.4, max_duration_h: 1, min_rest_h: 2}}
 tariffs:
   - tariff_id: day_night
@@ -89,37 +97,51 @@ def _keys(node: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int
 
 
 def misspelt(word: str, rng: random.Random) -> str:
-    """The word with two letters swapped, one dropped or doubled, or with another unit at its end."""
+    """The word with two letters swapped, one dropped, doubled or replaced, or with another unit at its end."""
     stem, _, unit = word.rpartition("_")
-    how = rng.choice(["swap", "drop", "double", *(["unit", "unit"] if stem and unit in SUFFIXES else [])])
+    how = rng.choice(["swap", "drop", "double", "other", *(["unit", "unit"] if stem and unit in SUFFIXES else [])])
     at = rng.randrange(len(word) - 1)
     if how == "swap":
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     if how == "drop":
         return word[:at] + word[at + 1 :]
+    if how == "other":
+        return word[:at] + rng.choice(string.ascii_lowercase) + word[at + 1 :]
     return word[: at + 1] + word[at:] if how == "double" else f"{stem}_{rng.choice(SUFFIXES)}"
 
 
 def mistakes(seed: int, each: int) -> Iterator[tuple[str, tuple[str | int, ...], str, str]]:
-    """Group, place, right word and misspelt word: keys, and now and then the unit that is a value."""
+    """Group, place, right word and misspelt word: keys, and now and then a value of a closed list or a unit.
+
+    The parts of a group come in turn: each device, each list of the site file.
+    """
     rng, document = random.Random(seed), yaml.safe_load(OWNER)
     site = Site.model_validate(document)
     valid = {*_names(Site, set()), *UNITS, *(n for a in site.assets for n in _names(params_model(a), set()))}
+    valid |= {str(_at(document, at)) for at in _keys(document) if at[-1] in CLOSED}
     for group in ("site file", *GROUPS):
         own = [at for at in _keys(document) if (at[0] in GROUPS[group] if group in GROUPS else True)]
         own = [at for at in own if len(at) > 1] if group in GROUPS else [at for at in own if at[0] not in _GROUPED]
-        units = [at for at in own if at[-1] == "unit"]
-        made = 0
+        parts: dict[Any, list[tuple[str | int, ...]]] = {}
+        for at in own:
+            parts.setdefault((at[:2] if group in GROUPS else at[0]) if len(at) > 1 else "top", []).append(at)
+        made, turns = 0, itertools.cycle(parts.values())
         while made < each:
-            place = rng.choice(units) if units and rng.random() < 0.2 else rng.choice(own)
-            right = str(_at(document, place)) if place[-1] == "unit" and rng.random() < 0.5 else str(place[-1])
-            wrong = misspelt(right, rng)
-            if wrong == right or wrong in valid or (right in UNITS and len(right) < 3):
+            mine = next(turns)
+            closed = [at for at in mine if at[-1] in CLOSED]
+            place = rng.choice(closed) if closed and rng.random() < 0.2 else rng.choice(mine)
+            right = str(_at(document, place)) if place[-1] in CLOSED and rng.random() < 0.5 else str(place[-1])
+            if len(right) < 3 or (wrong := misspelt(right, rng)) == right or wrong in valid:
                 continue
             made += 1
             yield group, place, right, wrong
 
 
+# Keys whose values are of a closed list.
+CLOSED = {
+    *("unit", "aggregation", "carrier", "floor_area_definition", "kind", "label", "per", "template", "time_format"),
+    *("time_zone", "what", "zone"),
+}
 _GROUPED = {name for names in GROUPS.values() for name in names}
 
 

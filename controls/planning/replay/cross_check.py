@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, take_back
+from assets.stores.transactions import Store
 from controls.optimiser.backends.program import Arrays, Outcome, Program
 from controls.optimiser.backends.solve_pulp import solved_by_cbc, written_apart
 from controls.optimiser.case import case_of
@@ -15,7 +17,10 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.time import Clock
 
+# What boards and commands call it beside the jobs.
+JOB = "cross-check of the plan"
 # Relative. Above the noise that a verified plan may carry (1e-5), far below a cent of a day's bill.
 TOLERANCE = 2e-5
 GAP = 1e-6
@@ -56,6 +61,22 @@ def cross_checked(plan: Plan, *, time_limit_s: float = WITHIN_S) -> CrossCheck:
         return told.model_copy(update={"finding": _finding(plan, "plan_not_checked", f"not checked: {error}")})
     finding = _compared(plan, outcome, costs)
     return told.model_copy(update={"optimum": outcome.objective, "bound": outcome.bound, "finding": finding})
+
+
+def keep_cross_check(store: Store, checked: CrossCheck, clock: Clock) -> None:
+    """Keep what contradicts a site's plan for boards, doctor, status and `meterloom next`, until a plan passes.
+
+    Raises Unreachable.
+    """
+    if checked.is_passed or checked.finding is None:
+        take_back(store, JOB, checked.site_id, clock)
+        return
+    mend = f"meterloom plan --site {checked.site_id} makes it anew, and the next day checks that"
+    if checked.finding.code == "plan_not_checked":
+        mend = "install PuLP with its CBC, as requirements.lock has it; the next day checks again"
+    sentence = f"{checked.finding.message}{TO_MEND}{mend}"
+    made = JobOutcome.of_no_run(JOB, checked.site_id, sentence, clock.now_utc())
+    record_outcomes(store, [made], clock)
 
 
 def _compared(plan: Plan, outcome: Outcome, costs: Mapping[str, float]) -> Finding | None:
