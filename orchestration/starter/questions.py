@@ -306,4 +306,5 @@ def goes_to(question: Question, group: Group) -> str:
         return f"assets.{group.name}.{own}"
     if question.id in ("devices", "price"):
         return {"devices": "assets", "price": "tariffs"}[question.id]
-    return f"tariffs.{question.key}" if group.blocks else question.key
+    above = {"connection": "meters."}.get(group.name, "tariffs." if group.blocks else "")
+    return f"{above}{question.key}"
