@@ -1,5 +1,6 @@
 """What is offered to Home Assistant: a site's newest plan with its cost and saving, and its forecasts; and the act."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,28 +45,28 @@ def offer_of(project: "OpenProject", site: Site, now_utc: datetime) -> Offer:
     return Offer(site_id=site.site_id, site_name=site.name, figures=tuple(figures))
 
 
-def offer_sites(project: "OpenProject", sites: list[Site], clock: Clock, *, is_offered: bool) -> list[Offer]:
-    """Publish what is offered of these sites, or take it back; a broker that is away is kept as a finding of each.
+def offers_of(project: "OpenProject", sites: Iterable[Site], now_utc: datetime, *, is_taken_back: bool) -> list[Offer]:
+    """An offer for each site, without figures where it is taken back. Raises BadInput."""
+    if is_taken_back:
+        return [Offer(site_id=site.site_id, site_name=site.name) for site in sites]
+    return [offer_of(project, site, now_utc) for site in sites]
 
-    Raises WorldFault.
-    """
+
+def publish(project: "OpenProject", offers: Sequence[Offer], clock: Clock) -> None:
+    """Publish the offers; a broker that is away is a finding of each site until it answers. Raises WorldFault."""
     from controls.gateways.foreign.offer_sensors import offer_all
 
     settings = project.project.settings.home_assistant
+    address = address_of(settings)
     try:
-        if is_offered:
-            offers = [offer_of(project, site, clock.now_utc()) for site in sites]
-        else:
-            offers = [Offer(site_id=site.site_id, site_name=site.name) for site in sites]
-        offer_all(address_of(settings), offers, prefix=settings.prefix)
+        offer_all(address, offers, prefix=settings.prefix)
     except WorldFault as fault:
         sentence = f"{fault}{TO_MEND}home_assistant in meterloom.yaml"
-        made = [JobOutcome.of_no_run(JOB, site.site_id, sentence, clock.now_utc()) for site in sites]
+        made = [JobOutcome.of_no_run(JOB, offer.site_id, sentence, clock.now_utc()) for offer in offers]
         record_outcomes(project.store, made, clock)
         raise
-    for site in sites:
-        take_back(project.store, JOB, site.site_id, clock)
-    return offers
+    for offer in offers:
+        take_back(project.store, JOB, offer.site_id, clock)
 
 
 def _of_plan(plan: Plan, now_utc: datetime) -> list[Offered]:

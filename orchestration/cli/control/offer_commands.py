@@ -21,13 +21,14 @@ def offer(
 
     Information only: nothing that is published commands a device. `meterloom up` does the same by itself.
     """
-    from orchestration.views.offered import offer_sites
+    from orchestration.views.offered import offers_of, publish
 
     project = call.project
     sites = list(project.sites.values()) if site is None else [project.site(site)]
     settings = project.project.settings.home_assistant
     call.doing(f"offering to {settings.host}")
-    offers = offer_sites(project, sites, call.clock, is_offered=not remove)
+    offers = offers_of(project, sites, call.clock.now_utc(), is_taken_back=remove)
+    publish(project, offers, call.clock)
     figures: list[dict[str, Any]] = [
         {"site_id": each.site_id, **figure.model_dump(mode="json"), "is_synthetic": figure.attributes["is_synthetic"]}
         for each in offers
