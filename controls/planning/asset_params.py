@@ -17,6 +17,7 @@ from controls.optimiser.devices.room import RoomParams
 from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.site_file.live_source import ModbusSource
 from data_quality.contracts.site_file.site import Asset, ClockText, Site
 from data_quality.contracts.time import earlier_instant
 from data_quality.contracts.yaml_file import Problem, place_of, problems_at
@@ -112,6 +113,25 @@ def asset_problems(document: Any, site: Site, file: str, *, now_utc: datetime) -
             found += _params_problems(document, place, asset, site, file, now_utc)
         if fault := state_fault(asset, site):
             found.append(_problem(file, place_of(document, (*place, "state_meter")), fault, ""))
+    return found
+
+
+def source_problems(document: Any, site: Site, file: str) -> list[Problem]:
+    """Every Modbus source whose template or value there is not, with its place in the file."""
+    found, templates = list[Problem](), {each.asset_id: each.template for each in site.assets}
+    for number, source in enumerate(site.sources):
+        if not isinstance(source, ModbusSource):
+            continue
+        name, place = source.template or templates.get(source.asset or "", ""), ("sources", number)
+        wrong = [((*place, "template"), "template", name, sorted(template_names()))]
+        if name in template_names():
+            values = sorted(each for each in load_template(name).capabilities if each.startswith("read_"))
+            points = enumerate(source.points)
+            wrong = [((*place, "points", n, "value_name"), "value_name", one.value_name, values) for n, one in points]
+        for at, key, value, known in wrong:
+            if value not in known:
+                message = f"source {source.source_id!r}: unknown {key} {value!r}; expected {', '.join(known)}"
+                found.append(_problem(file, place_of(document, at), message, did_you_mean(value, known)))
     return found
 
 

@@ -114,7 +114,9 @@ def did_you_mean(given: Any, known: list[str]) -> str:
     by_case, word = {each.lower(): each for each in known}, str(given).strip().lower()
     # Of short words letters in another order are nearest: khw is kwh, and no kw.
     near = [each for each in by_case if sorted(each) == sorted(word)]
-    near = near or difflib.get_close_matches(word, list(by_case), n=1, cutoff=0.66)
+    near = near or difflib.get_close_matches(word, list(by_case), n=3, cutoff=0.66)
+    # Of equally near ones that which has the word's letters at their places, then the first of the known.
+    near.sort(key=lambda each: (-_alike(word, each), -_in_place(word, each), list(by_case).index(each)))
     return f"did you mean {by_case[near[0]]!r}?" if near else ""
 
 
@@ -123,9 +125,22 @@ def nearest_key(given: str, known: list[str]) -> str:
     # Of one quantity in another unit first: its letters may have little in common with the right one.
     stem = given.rpartition("_")[0]
     of_quantity = [key for key in known if stem and key.rpartition("_")[0] == stem]
-    near = difflib.get_close_matches(given, of_quantity, n=1, cutoff=0.0)
+    # What its unit is written as says little: the shorter one is no nearer for that.
+    near = sorted(of_quantity, key=lambda key: (-_shared(given, key), -_in_place(given, key)))[:1]
     near = near or difflib.get_close_matches(given, known, n=1)
     return near[0] if near else ""
+
+
+def _alike(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+def _in_place(one: str, other: str) -> int:
+    return sum(a == b for a, b in zip(one, other, strict=False))
+
+
+def _shared(one: str, other: str) -> int:
+    return sum(block.size for block in difflib.SequenceMatcher(None, one, other).get_matching_blocks())
 
 
 def value_in_words(fault: Mapping[str, Any]) -> tuple[str, str]:

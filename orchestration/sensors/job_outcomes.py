@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
+from dagster_shared.error import SerializableErrorInfo
 
-from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, Outcome, record_outcomes
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, TO_MEND, JobOutcome, Outcome, record_outcomes
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.time import Clock
 from orchestration.month_keys import months_of_range
@@ -15,6 +17,7 @@ from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_END, RANGE_
 from orchestration.resources import ProjectResource
 from orchestration.run_failure import failure_of
 from orchestration.ticks import looking_every
+from orchestration.views.overdue import note_look
 
 # Runs a look: more than end between two, and a look after a long pause still ends.
 MOST_RUNS = 200
@@ -31,6 +34,8 @@ def job_outcomes(
 
     Looks every 10 s; it starts no run.
     """
+    note_look(project.project.data_dir, clock.now_utc())
+    kept = record_outcomes(project.store, ticks_of(context.instance, clock.now_utc()), clock)
     since = datetime.fromisoformat(context.cursor) if context.cursor else clock.now_utc() - FIRST_LOOK
     ended = context.instance.get_run_records(
         dg.RunsFilter(statuses=ENDED, updated_after=since),
@@ -38,12 +43,39 @@ def job_outcomes(
         order_by="update_timestamp",
         ascending=True,
     )
-    kept = 0
     for record in ended:
         kept += record_outcomes(project.store, outcomes_of(context.instance, record), clock)
         # After each: what is kept already is not asked for once more where the next one cannot be kept.
         context.update_cursor(record.update_timestamp.astimezone(UTC).isoformat())
-    yield dg.SkipReason(f"{len(ended)} runs have ended, {kept} of them changed what is known of a job")
+    yield dg.SkipReason(f"{len(ended)} runs have ended; {kept} changes of what is known of jobs")
+
+
+def ticks_of(instance: dg.DagsterInstance, now_utc: datetime) -> list[JobOutcome]:
+    """Whether each schedule and sensor works, by its newest look; none of those that never looked."""
+    states = {each.selector_id: each for each in instance.all_instigator_state()}
+    newest = instance.get_batch_ticks(sorted(states), limit=1) if states else {}
+    made = []
+    for selector_id, state in states.items():
+        tick = next(iter(newest.get(selector_id, ())), None)
+        sentence, is_off = "", state.status is InstigatorStatus.STOPPED
+        if is_off:
+            sentence = f"it is switched off, so no run begins by it{TO_MEND}switch it on under Automation in Dagster"
+        elif tick is None or tick.status is TickStatus.STARTED:
+            continue
+        elif tick.status is TickStatus.FAILURE:
+            sentence = f"its last look failed: {_cause(tick.error)}"
+        ended_utc = now_utc if tick is None or is_off else datetime.fromtimestamp(tick.timestamp, UTC)
+        seen = JobOutcome.of_no_run(state.instigator_name, OF_NO_SITE, sentence, ended_utc)
+        made.append(seen if sentence else seen.model_copy(update={"outcome": "succeeded"}))
+    return made
+
+
+def _cause(error: SerializableErrorInfo | None) -> str:
+    # Dagster wraps what a look raised in its own.
+    while error is not None and error.cause is not None:
+        error = error.cause
+    lines = error.message.strip().splitlines() if error else []
+    return lines[-1] if lines else "no error is kept"
 
 
 def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutcome]:

@@ -10,6 +10,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
+from orchestration.views.overdue import overdue
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -25,9 +26,15 @@ def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[F
     return [*failed_jobs(project.store, [site.site_id]), *dead_sources(project, site, now_utc)]
 
 
-def not_working_anywhere(project: "OpenProject") -> list[Finding]:
-    """As not_working, of jobs that are of no single site, such as an ingest."""
-    return failed_jobs(project.store, [OF_NO_SITE])
+def not_working_anywhere(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+    """As not_working, of jobs that are of no single site, such as an ingest, and of all of them together."""
+    return [*nothing_runs(project, now_utc), *failed_jobs(project.store, [OF_NO_SITE])]
+
+
+def nothing_runs(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+    """A finding where schedules and sensors are overdue: it holds for each site."""
+    found = overdue(project.project.data_dir, now_utc)
+    return [found] if found else []
 
 
 def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What fails inside of jobs and live sources is a finding for people, until it works again."""
 
+import html
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,21 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 import assets.sites
@@ -18,6 +34,7 @@ from assets.stores.schema.tables_jobs import job_outcomes as rows
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
@@ -27,6 +44,8 @@ from orchestration.sensors.job_outcomes import job_outcomes, parts_of_run, sites
 from orchestration.views.not_working import dead_sources, what_of
 from tests.controls.planning.examples import NOW
 from tests.orchestration.test_plan_sensor import Bed
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FACTORY = Path(assets.sites.__file__).parent / "demo" / "factory.yaml"
@@ -244,4 +263,69 @@ def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tm
     assert ended.message == f"source {source}: no collector runs"
     assert found("live") == []
     board.close()
+    project.close()
+
+
+def test_when_nothing_runs_any_more_each_place_says_since_when_until_it_runs_again(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed = Bed(tmp_path / "p")
+    look(bed.project, instance)
+    looked_utc = SystemClock().now_utc()
+
+    def findings(minutes: int) -> dict[str, str]:
+        """What each place says so long after the look."""
+        now_utc = looked_utc + timedelta(minutes=minutes)
+        monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(now_utc))
+        olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
+        page = Asking(bed.project, FixedClock(now_utc), olga).get("/board/ops", [PAGE], site="home")
+        places = (("doctor",), ("next", "--site", "home"), ("next",), ("dispatch", "status", "--site", "home"))
+        return {"board": html.unescape(page.text)} | {" ".join(each): str(said(bed.project, *each)) for each in places}
+
+    for place, words in findings(2).items():
+        assert "overdue" not in words, place
+    for place, words in findings(7).items():
+        assert "Dagster's daemon does not run" in words, place
+        assert "start it: meterloom up" in words, place
+    monkeypatch.undo()
+    look(bed.project, instance)
+    for place, words in findings(2).items():
+        assert "overdue" not in words, place
+    bed.close()
+
+
+def test_a_schedule_that_fails_or_is_switched_off_is_a_finding_until_it_works(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    project = ProjectResource(root=str(tmp_path))
+    kind, running, hourly = InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("0 * * * *")
+    place = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(python_file="x.py"), "x")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "y"), "hourly_forecasts")
+    state = instance.add_instigator_state(InstigatorState(origin, kind, running, hourly))
+    at_s = SystemClock().now_utc().timestamp() - 60
+
+    def messages(status: TickStatus, seconds: float, error: SerializableErrorInfo | None = None) -> list[str]:
+        """What is known after a tick that ended so."""
+        told = TickData(
+            state.instigator_origin_id, state.name, kind, status, at_s + seconds, error=error,
+            selector_id=state.selector_id, run_ids=[],
+        )  # fmt: skip
+        instance.create_tick(told)
+        look(project, instance)
+        return [each.message for each in failed_jobs(project.store, [""])]
+
+    assert messages(TickStatus.SKIPPED, 0) == []
+    cause = SerializableErrorInfo("ZeroDivisionError: division by zero\n", [], "ZeroDivisionError")
+    wrapped = SerializableErrorInfo("ScheduleExecutionError: y\n", [], "ScheduleExecutionError", cause)
+    failed = ["job hourly_forecasts: its last look failed: ZeroDivisionError: division by zero"]
+    assert messages(TickStatus.FAILURE, 1, wrapped) == failed
+    assert messages(TickStatus.STARTED, 2) == failed
+    assert messages(TickStatus.SUCCESS, 3) == []
+    instance.update_instigator_state(state.with_status(InstigatorStatus.STOPPED))
+    look(project, instance)
+    (found,) = failed_jobs(project.store, [""])
+    assert found.facts["mend"] == "switch it on under Automation in Dagster"
+    instance.update_instigator_state(state)
+    assert messages(TickStatus.SUCCESS, 180) == []
     project.close()

@@ -4,8 +4,9 @@ import html
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +17,11 @@ from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.modes import set_mode
 from controls.optimiser.solve import solve
+from controls.planning.day_plan import DayPlan, day_plan
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, local_midnight_utc
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.sensors.plan_trigger import plan_changes
@@ -265,3 +267,39 @@ def test_a_cause_shows_everywhere_with_its_mend_until_it_is_mended(house: House,
     cause.goes(house)
     for place, told in house.known().items():
         assert cause.said not in told, (place, told)
+
+
+@pytest.mark.parametrize(
+    ("day", "hours", "text"),
+    [
+        ("2026-03-29", 23, "Sun 2026-03-29 00:00 to Mon 2026-03-30 00:00"),
+        ("2026-10-25", 25, "Sun 2026-10-25 00:00 to Mon 2026-10-26 00:00"),
+    ],
+)
+def test_a_local_day_of_another_length_is_planned_whole(house: House, day: str, hours: int, text: str) -> None:
+    eve = datetime.fromisoformat(f"{day}T00:00+00:00") - timedelta(days=1)
+    house.issue(eve)
+    house.at(eve + (NOW - DAY))
+    code, out, error = run("plan", "--site", "home", "--for", day, "--project", house.project.root)
+    assert code == 0, error
+    assert text in out
+    start = local_midnight_utc(date.fromisoformat(day), "Europe/Prague")
+    end = start + timedelta(hours=hours)
+    made = day_plan(house.project.desk(house.project.site("home"), FixedClock(house.now)), date.fromisoformat(day))
+    assert isinstance(made, DayPlan), made
+    steps = made.plan.steps
+    assert (steps[0].start_utc, steps[-1].end_utc, len(steps)) == (start, end, 4 * hours)
+    assert all(before.end_utc == after.start_utc for before, after in pairwise(steps))
+    assert made.findings == ()
+    assert all(start <= block.start_utc < block.end_utc <= end for block in made.blocks)
+
+
+def test_whoever_is_paid_for_taking_energy_gets_a_plan_that_takes_it(house: House) -> None:
+    night, at_day = TARIFF["periods"]
+    tariff = TARIFF | {"periods": [night, at_day | {"price_per_kwh": -0.5}], "export_price_per_kwh": -1.0}
+    write(house.folder, home(tariffs=[tariff]))
+    code, out, error = run("plan", "--site", "home", "--json", "--project", house.project.root)
+    assert code == 0, error
+    answer = json.loads(out)
+    assert answer["cost"] < answer["without_control"]
+    assert any(block["device"] == "car" and block["kw"] > 0 for block in answer["blocks"])

@@ -139,7 +139,7 @@ def mistakes(seed: int, each: int) -> Iterator[tuple[str, tuple[str | int, ...],
 
 # Keys whose values are of a closed list.
 CLOSED = {
-    *("unit", "aggregation", "carrier", "floor_area_definition", "kind", "label", "per", "template", "time_format"),
+    *("unit", "aggregation", "carrier", "kind", "label", "per", "template", "time_format"),
     *("time_zone", "what", "zone"),
 }
 _GROUPED = {name for names in GROUPS.values() for name in names}
@@ -207,6 +207,7 @@ def test_sixty_misspellings_are_refused_with_their_line_and_what_was_meant(proje
         ('departure: "07:30"', 'departure: "07:30", comes: "07:30"', "leaves at 07:30, when it comes"),
         ('departure: "07:30"', 'departure: "2026-01-02T07:30"', "asset 'car': departure 2026-01-02T07:30 has passed"),
         ("asset_id: car", "asset_id: roof", "asset id stands twice: roof"),
+        ("asset_id: bath, kind: room", "asset_id: car, kind: ev_charger", "asset id stands twice: car"),
         ("driver_id: price, unit: per_kwh", "driver_id: price, unit: ct_per_kwh", "unknown unit 'ct_per_kwh'"),
         ("zone: Europe/Berlin, label", "zone: Europe/Berln, label", "unknown time zone 'Europe/Berln'"),
         (", params: {heater_kw: 1.5, r_k_per_kw: 40, c_kwh_per_k: 0.6, low_degc: 20, high_degc: 24}", "", "is missing"),

@@ -24,7 +24,7 @@ from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
 from orchestration.views.ledger_view import commands_of_store, proof_of
-from orchestration.views.not_working import failures, not_working
+from orchestration.views.not_working import failures, not_working, nothing_runs
 from orchestration.views.site_control import expect_scope, lines, site_control, without_ttl
 from reports.texts.numbers import unit_text
 
@@ -67,7 +67,9 @@ def status(call: Call, site: SiteOption) -> Answer:
     ]
     table = Table(commands[-SHOWN_COMMANDS:], STATUS, in_units=lambda each: unit_text(each["unit"]), proof=proof_of)
     now_utc = call.clock.now_utc()
-    failing = not_working(call.project, known, now_utc) if call.as_of_utc is None else []
+    failing = []
+    if call.as_of_utc is None:
+        failing = [*nothing_runs(call.project, now_utc), *not_working(call.project, known, now_utc)]
     said = [*failures(failing), *lines(control)]
     return Answer({**control, "commands": commands, "findings": failing}, (MODES, table), "\n".join(said))
 

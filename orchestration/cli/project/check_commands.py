@@ -34,17 +34,19 @@ def configuration_problems(call: Call) -> list[Problem]:
                 load_people(path)
             else:
                 site = load_site(path)
-                found += _asset_problems(path, site, call) if site.assets else []
+                found += _device_problems(path, site, call) if site.assets or site.sources else []
         except BadInput as fault:
             found += problems_of(fault)
     return found
 
 
-def _asset_problems(path: Path, site: Site, call: Call) -> list[Problem]:
+def _device_problems(path: Path, site: Site, call: Call) -> list[Problem]:
     # It knows every kind of device, which a site without one need not load.
-    from controls.planning.asset_params import asset_problems
+    from controls.planning.asset_params import asset_problems, source_problems
 
-    return asset_problems(load_yaml(path), site, str(path), now_utc=call.clock.now_utc())
+    document = load_yaml(path)
+    found = asset_problems(document, site, str(path), now_utc=call.clock.now_utc())
+    return found + source_problems(document, site, str(path))
 
 
 def configuration_placeholders(call: Call) -> list[Problem]:

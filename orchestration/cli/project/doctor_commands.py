@@ -102,7 +102,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found += trust.check(call.project.store, call.project.project.anchors_dir)
         found += file_checks.check(call.project.reports.files)
         found += lake.check(call.project.lake, sorted(call.project.sites))
-        found += map(_failing, not_working_anywhere(call.project))
+        found += map(_failing, not_working_anywhere(call.project, now))
         for site in call.project.sites.values():
             found += map(_failing, not_working(call.project, site, now))
     except (OSError, MeterloomError, _database_error()) as fault:

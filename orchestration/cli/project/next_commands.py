@@ -6,7 +6,7 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption
-from orchestration.views.not_working import failures, not_working, not_working_anywhere
+from orchestration.views.not_working import failures, not_working, not_working_anywhere, nothing_runs
 from reports.life.next_steps import REPORT, Facts, next_steps, report_period
 from reports.life.steps import Step
 
@@ -29,8 +29,9 @@ def next_(call: Call, site: OnlySiteOption = None) -> Answer:
         )
         return Answer({"steps": [step], "findings": []}, text=told({"": [step]}, {}))
     steps = {each.site_id: next_steps(each) for each in found}
-    failing = not_working_anywhere(call.project) if site is None else []
-    failing += [finding for each in sites for finding in not_working(call.project, each, call.clock.now_utc())]
+    now_utc = call.clock.now_utc()
+    failing = (not_working_anywhere if site is None else nothing_runs)(call.project, now_utc)
+    failing += [finding for each in sites for finding in not_working(call.project, each, now_utc)]
     text = "\n".join([*failures(failing), told(steps, {each.site_id: each for each in found})])
     return Answer({"steps": [step for mine in steps.values() for step in mine], "findings": failing}, text=text)
 

@@ -142,7 +142,7 @@ def _failed_anywhere(show: Show) -> Found:
     """The same of jobs that are of no single site, for who sees every site."""
     if show.ask.person.sites or not sees_whole_site(show.ask.person):
         return []
-    return [_not_working(each) for each in not_working_anywhere(show.ask.project)]
+    return [_not_working(each) for each in not_working_anywhere(show.ask.project, show.ask.clock.now_utc())]
 
 
 def _not_working(found: Finding) -> OpenFinding:

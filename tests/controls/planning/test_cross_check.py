@@ -1,6 +1,8 @@
 """CBC, by arrays written apart for PuLP, finds the optimum of a stored plan again, or says what differs."""
 
+import html
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,14 @@ from controls.defs import optimum_agrees_with_cbc
 from controls.optimiser.backends.program import Arrays, Program
 from controls.planning.replay.cross_check import TOLERANCE, cross_checked
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.resources import ProjectResource
 from tests.controls.planning.examples import HOME, NOW, forecast, paid, plan
 from tests.controls.planning.test_demo_home import HOME_FILE, asked_of, planned
+from tests.orchestration.test_cli import run
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
 
 
 def told(found: Plan) -> tuple[str, str]:
@@ -83,3 +89,41 @@ def test_the_daily_check_tells_a_missing_cbc(monkeypatch: pytest.MonkeyPatch, tm
     project.close()
     assert not bad.passed
     assert "CBC is not part of this installation" in bad.metadata["findings"].value
+
+
+def test_what_contradicts_a_plan_is_a_finding_where_people_look_until_a_plan_passes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    (tmp_path / "people.yaml").write_text("people: []")
+    (tmp_path / "sites" / "home.yaml").write_text(HOME.model_dump_json(exclude_unset=True))
+    project, whole = ProjectResource(root=str(tmp_path)), Program.arrays
+    project.plans.add_with_commands(plan(), (), FixedClock(NOW))
+    clock = FixedClock(plan().request.start_utc.replace(hour=23))
+    monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: clock)
+
+    def places() -> dict[str, str]:
+        """What each says."""
+        olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
+        page = Asking(project, clock, olga).get("/board/ops", [PAGE], site="home")
+        words = (("doctor",), ("next", "--site", "home"), ("dispatch", "status", "--site", "home"))
+        return {"board": html.unescape(page.text)} | {
+            each[0]: run(*each, "--json", "--project", str(tmp_path))[1] for each in words
+        }
+
+    def altered(self: Program, *given: Any) -> Arrays:
+        arrays = whole(self, *given)
+        return replace(arrays, cost=0.8 * arrays.cost)
+
+    monkeypatch.setattr(Program, "arrays", altered)
+    optimum_agrees_with_cbc(project=project, clock=clock)
+    for place, words in places().items():
+        assert "cross-check of the plan: plan" in words, place
+        assert "meterloom plan --site home makes it anew" in words, place
+    monkeypatch.setattr(Program, "arrays", whole)
+    clock = FixedClock(clock.now_utc() + timedelta(minutes=1))
+    optimum_agrees_with_cbc(project=project, clock=clock)
+    for place, words in places().items():
+        assert "cross-check of the plan" not in words, place
+    project.close()
