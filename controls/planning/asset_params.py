@@ -123,6 +123,7 @@ def source_problems(document: Any, site: Site, file: str) -> list[Problem]:
         if not isinstance(source, ModbusSource):
             continue
         name, place = source.template or templates.get(source.asset or "", ""), ("sources", number)
+        wrong: list[tuple[tuple[str | int, ...], str, str, list[str]]]
         wrong = [((*place, "template"), "template", name, sorted(template_names()))]
         if name in template_names():
             values = sorted(each for each in load_template(name).capabilities if each.startswith("read_"))

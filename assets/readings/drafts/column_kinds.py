@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from assets.readings.drafts.name_match import folded
+from assets.readings.drafts.name_match import folded, tokens
+from assets.readings.streams import canonical_of
 
 # What a column of prices becomes: the driver that price_stream names.
 PRICE = "import_price"
@@ -24,6 +25,15 @@ _EXPORT = re.compile(
     re.IGNORECASE,
 )
 _IMPORT = re.compile(r"bezug|\bimport|from.?grid|netzentnahme", re.IGNORECASE)
+# Words of a name that say what a meter counts.
+_CARRIERS = (
+    ("heat", r"warme(?!pumpe)|fernwarme|heat(?!.?pump)|chaleur|calor"),
+    ("cooling", r"kalte|cool|chilled|froid"),
+    ("steam", r"dampf|steam|vapeur"),
+    ("compressed_air", r"druckluft|compresed|aircomp"),
+    ("natural_gas", r"gas|erdgas|gaz"),
+    ("water", r"waser|water|eau|agua"),
+)
 _GENERATION = re.compile(r"\bpv|photovolt|solar|erzeug|generation|wechselrichter|inverter", re.IGNORECASE)
 _BATTERY = re.compile(r"batter|\bakku|speicher|storage|\bbess\b", re.IGNORECASE)
 _DISCHARGE, _CHARGE = re.compile(r"entlad|discharg"), re.compile(r"lad|charg")
@@ -109,3 +119,15 @@ def either(name: str) -> tuple[str, str]:
         if re.search(might, plain) and not re.search(electric, plain):
             return carrier, text
     return "", ""
+
+
+def carrier_of(name: str, unit: str | None) -> tuple[str, str]:
+    """The carrier that a name and a unit tell, and the question where they leave it open."""
+    words = " ".join(tokens(name))
+    found = next((carrier for carrier, pattern in _CARRIERS if re.search(pattern, words)), None)
+    if canonical_of(unit) != "m3":
+        energy = found if found not in (None, "water") else "electricity"
+        return energy or "electricity", ""
+    if found in ("natural_gas", "water"):
+        return found, ""
+    return "natural_gas", "counts m3: natural_gas or water?"

@@ -14,6 +14,7 @@ from assets.readings.drafts.column_kinds import (
     PRICE,
     PRICE_UNITS,
     ColumnAsk,
+    carrier_of,
     direction,
     either,
     is_house,
@@ -36,15 +37,6 @@ from data_quality.contracts.units import UNITS, Behaviour
 from data_quality.contracts.yaml_file import yaml_text
 
 ASKED = "PLACEHOLDER"
-# Words of a name that say what a meter counts.
-_CARRIERS = (
-    ("heat", r"warme(?!pumpe)|fernwarme|heat(?!.?pump)|chaleur|calor"),
-    ("cooling", r"kalte|cool|chilled|froid"),
-    ("steam", r"dampf|steam|vapeur"),
-    ("compressed_air", r"druckluft|compresed|aircomp"),
-    ("natural_gas", r"gas|erdgas|gaz"),
-    ("water", r"waser|water|eau|agua"),
-)
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 # Formats whose channels are entities of a home.
 OF_HOMES = ("home_assistant", "home_assistant_history")
@@ -168,7 +160,7 @@ class SiteDraft:
                 text = f"another entity is called {label} too: which meter is this? Or leave it out"
                 questions.append(Question(key="values", column=channel.meter, text=text))
                 continue
-            carrier, asked = _carrier(label, None if unit is None else unit.code)
+            carrier, asked = carrier_of(label, None if unit is None else unit.code)
             meter = self._meter(label, label.replace("_", " "), carrier)
             meter.asked = meter.asked or asked
             words = set(label.lower().split("_"))
@@ -348,7 +340,7 @@ class SiteDraft:
 
     def _carried(self, path: Path, name: str, unit: str | None) -> tuple[str, str]:
         """The carrier, and the question where neither name nor answer tells it."""
-        carrier, asked = _carrier(f"{name} {path.stem}", unit)
+        carrier, asked = carrier_of(f"{name} {path.stem}", unit)
         other, text = either(f"{name} {path.stem}") if canonical_of(unit) == "kwh" else ("", "")
         if text:
             carrier, asked = "electricity", text
@@ -419,6 +411,8 @@ class SiteDraft:
                     f"{{register_id: {scalar(name)}, unit: {unit}{kind}}}" for name, unit in meter.registers.items()
                 )
                 yield f"    registers: [{registers}]"
+        # What generates stands behind nobody and is no part of what the site uses.
+        electric = [name for name in electric if self.meters[name].registers.keys() != {"value"}] or electric
         if len(electric) > 1:
             yield (
                 f"    # {ASKED}: is one of these meters behind another? Give it parent: {electric[0]} (or whichever it "
@@ -484,18 +478,6 @@ def _head(facts: SiteFacts) -> Iterable[str]:
     yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
     yield "# floor_area_definition: GIA"
     yield ""
-
-
-def _carrier(name: str, unit: str | None) -> tuple[str, str]:
-    """The carrier that a name and a unit tell, and the question where they leave it open."""
-    words = " ".join(tokens(name))
-    found = next((carrier for carrier, pattern in _CARRIERS if re.search(pattern, words)), None)
-    if canonical_of(unit) != "m3":
-        energy = found if found not in (None, "water") else "electricity"
-        return energy or "electricity", ""
-    if found in ("natural_gas", "water"):
-        return found, ""
-    return "natural_gas", "counts m3: natural_gas or water?"
 
 
 def bare(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import local_midnight_utc, parse_day
+from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.cli.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import SiteOption, write_file
@@ -109,7 +109,9 @@ def _trial(
 def _last_month(call: Call, site: "Site") -> tuple[date, date]:
     """The last calendar month that the site's readings fill. Raises BadInput where none does."""
     span = call.project.lake.span(site.site_id)
-    after = (span[1] + timedelta(days=1)).replace(day=1) if span else None
+    # A day that is not over is not whole, nor is its month.
+    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    after = min(span[1] + timedelta(days=1), today).replace(day=1) if span else None
     before = after and (after - timedelta(days=1)).replace(day=1)
     if span is None or after is None or before is None or span[0] > before:
         known = f"readings reach from {span[0]} to {span[1]}" if span else "there is no reading yet"
