@@ -73,6 +73,9 @@ def engineer(chromium: Browser, ours: World) -> Iterator[BrowserContext]:
     page = context.new_page()
     page.goto(ours.link())
     page.wait_for_url(f"{ours.dagster.url}/**")
+    # Closed while it loads, a page of Chromium now and then never answers.
+    page.wait_for_load_state("load")
+    page.goto("about:blank")
     page.close()
     yield context
     context.close()
