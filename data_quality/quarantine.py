@@ -78,6 +78,7 @@ FILE_REASONS: dict[str, str] = {
     "not_mscons": "A message of another kind",
     "not_text": "The file is not text",
     "not_well_formed": "The XML is cut or broken",
+    "other_zone": "The offsets of the times are not those of the zone that was named",
     "other_site": "Readings of another site",
     "reader_stopped": "Reading took too much memory or time, or broke the reader: nothing was taken",
     "scale_slip": "Corrects a meter by a power of ten, as a wrong unit would: --accept-scale takes it",

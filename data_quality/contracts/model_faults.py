@@ -61,6 +61,8 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9_]{0,63}$": "lower-case letters, digits and _, 64 at most, as total_kwh",
     r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, as heat_pump",
     r"^[a-z0-9_.-]+$": "lower-case letters, digits, . - and _, as anna",
+    r"^[a-z0-9_]{1,80}$": "lower-case letters, digits and _, 80 at most, as plan_cost",
+    r"^[A-Za-z0-9_/-]{1,80}$": "letters, digits, _, - and /, 80 at most, as homeassistant",
     r"^[a-z]{2}$": "two lower-case letters, as en",
     r"^[A-Z]{3}$": "three capital letters (ISO 4217), as EUR",
     r"^[A-Z]{2}$": "two capital letters (ISO 3166), as DE",

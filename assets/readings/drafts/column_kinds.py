@@ -11,11 +11,11 @@ PRICE = "import_price"
 _PRICE = re.compile(r"preis|price|spot|day.?ahead|epex|prix|precio|prezzo|\btarif", re.IGNORECASE)
 # Money per energy: ct/kWh, EUR/MWh, £/kWh, p per kWh.
 _PER = re.compile(
-    r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|¢|fr\.?|kč)"
+    r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|\u00a2|fr\.?|kč)"
     r"\s*(?:/|\bper\b|\bpro\b|_per_|_pro_|je)\s*(?P<energy>k|m)wh\b",
     re.IGNORECASE,
 )
-_HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "¢")
+_HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "\u00a2")
 _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf", re.IGNORECASE)
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
 PRICE_UNITS = {"per_kwh": ("per_kwh", 1.0), "ct_per_kwh": ("per_kwh", 0.01), "per_mwh": ("per_mwh", 1.0)}
