@@ -1,6 +1,19 @@
-"""Modules import few others and never in a circle, as `make house` prints it (ADR 0036)."""
+"""Rooms keep to their budgets of lines; modules import few others and never in a circle (ADR 0036)."""
 
 from tests.house import measures
+
+
+def test_no_room_holds_more_lines_than_its_budget_nor_keeps_what_it_gave_up() -> None:
+    assert measures.over_budget(measures.lines_by_room((".py", ".sql"))) == []
+    assert set(measures.BUDGETS) == set(measures.ROOMS)
+
+
+def test_a_room_over_its_budget_and_one_far_below_are_named() -> None:
+    within = dict(measures.BUDGETS)
+    [more] = measures.over_budget(within | {"ml": within["ml"] + 1})
+    [less] = measures.over_budget(within | {"ml": within["ml"] - measures.SLACK - 1})
+    assert more == f"ml holds {within['ml'] + 1:,} lines of Python and SQL, its budget is {within['ml']:,}"
+    assert less.startswith("ml holds")
 
 
 def test_no_module_imports_more_than_twenty_five_of_ours() -> None:

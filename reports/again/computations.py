@@ -3,10 +3,10 @@
 A new kind of figure is one function here. Nothing else decides what a traced number means.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 
 from assets.kpi import from_readings
 from assets.kpi.enpi_of_use import enpi_result as enpi
@@ -22,7 +22,6 @@ from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports.again import bill_again, footprint_again, hours_again, project_again, saving_worth
-from reports.again.code_behind import digest_behind
 from reports.again.figure_sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -404,14 +403,25 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
 }
 
 
-# Source does not change while a process runs, and every figure asks.
-@lru_cache
-def code_sha256(computation: str) -> str:
-    """Hash of the source that computes it. Raises OurFault for an unknown name."""
-    function = COMBINATIONS.get(computation) or LEAVES.get(computation)
-    if function is None:
+# A computation that answers otherwise than before is another version; renamed or moved code is not. Golden values hold
+# each (tests/golden/computations.json), and their recorder refuses other values under a version that it has.
+VERSIONS: dict[str, int] = dict.fromkeys([*COMBINATIONS, *LEAVES], 1)
+
+
+def code_sha256(computation: str, version: int | None = None) -> str:
+    """Hash that names a version of a computation, by default today's. Raises OurFault for an unknown name."""
+    if computation not in VERSIONS:
         raise OurFault(f"no computation is called {computation!r}")
-    return digest_behind(function, Sources)
+    return hashlib.sha256(f"{computation}@{version or VERSIONS[computation]}".encode()).hexdigest()
+
+
+def version_of(computation: str, sha256: str) -> str:
+    """`version N` of the hash in a trace; of traces from before versions, the hash of the source that made them.
+
+    Raises OurFault for an unknown name.
+    """
+    known = {code_sha256(computation, number): number for number in range(1, VERSIONS.get(computation, 1) + 1)}
+    return f"version {known[sha256]}" if sha256 in known else f"source {sha256[:16]}"
 
 
 def to_decimal(value: float | int | Decimal | None) -> Decimal | None:

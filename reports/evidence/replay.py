@@ -31,7 +31,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from data_quality.contracts.site_file.site import Site
-from reports.again.computations import code_sha256
+from reports.again.computations import code_sha256, version_of
 from reports.again.figure_again import announce, recompute
 from reports.again.figure_sources import Sources, parse_span
 from reports.evidence import manifest as names
@@ -377,11 +377,12 @@ def _code_findings(archive: Archive, figures: Any) -> Iterator[str]:
     computations = {(figure.trace.computation, figure.trace.code_sha256) for figure in figures}
     for name, sha256 in sorted(computations):
         try:
-            is_same = code_sha256(name) == sha256
+            made_by, today = version_of(name, sha256), version_of(name, code_sha256(name))
         except MeterloomError:
-            is_same = False
-        if not is_same:
-            yield f"the computation {name} is not the one of then"
+            yield f"no computation is called {name} here"
+            continue
+        if made_by != today:
+            yield f"the computation {name} was {made_by} in the pack and is {today} here"
     libraries = _json(archive, names.INSTALLED)
     for name in RENDERED_BY:
         now_installed = importlib.metadata.version(name)

@@ -26,7 +26,7 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
-from reports.again.computations import COMBINATIONS, code_sha256
+from reports.again.computations import COMBINATIONS, code_sha256, version_of
 from reports.again.figure_again import recompute
 from reports.again.figure_sources import Sources, parse_dates, parse_span, seu_of
 from reports.again.footprint_again import carriers_of, factors_sha256, meters_of
@@ -82,7 +82,10 @@ def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> Trace
     figure = known_figure(figure_id, reports)
     value = recompute(figure, sources=sources, lookup=reports.figure)
     inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
-    versions = {f"code/{node.trace.computation}": node.trace.code_sha256 for node in graph(figure, reports)}
+    versions = {
+        f"code/{node.trace.computation}": version_of(node.trace.computation, node.trace.code_sha256)
+        for node in graph(figure, reports)
+    }
     versions |= {f"{each.role}/{each.id}": each.sha256 for each in inputs if each.kind == "version"}
     # A calendar is told by the versions of its libraries; its hash stands among the inputs.
     versions |= {f"{each.role}/{each.id}": each.value for each in inputs if each.role == "calendar"}
@@ -233,10 +236,10 @@ def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> lis
     """What would change the figure if it were made now: partitions, site file, baseline status aside, code."""
     changes: dict[tuple[str, str], VersionChange] = {}
     for node in graph(figure, reports):
-        now = code_sha256(node.trace.computation)
-        if now != node.trace.code_sha256:
-            key = ("code", node.trace.computation)
-            changes[key] = VersionChange(kind=key[0], id=key[1], then=node.trace.code_sha256, now=now)
+        name, then = node.trace.computation, node.trace.code_sha256
+        if (now := code_sha256(name)) != then:
+            then, now = version_of(name, then), version_of(name, now)
+            changes["code", name] = VersionChange(kind="code", id=name, then=then, now=now)
         for given in node.trace.inputs:
             if given.kind in {"lake", "version"} and (today := today_sha256(given, sources)) != given.sha256:
                 changes[given.kind, given.id] = VersionChange(

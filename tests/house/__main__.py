@@ -10,6 +10,7 @@ def main() -> None:
     print(f"lines outside tests: {rooms.total():,} of code")
     for room, lines in rooms.most_common():
         print(f"  {lines:7,} {room}")
+    _print("rooms out of their budgets", measures.over_budget(measures.lines_by_room((".py", ".sql"))))
     print(f"comments: {measures.comment_share():.1%} of Python lines (aim 3 %)")
     _print("modules over 25 imports of ours", [f"{count} {name}" for name, count in measures.broad().items()])
     _print("circles of files", [", ".join(each) for each in measures.circles_of_files()])

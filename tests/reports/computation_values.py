@@ -1,0 +1,142 @@
+"""Golden values that hold the version of each computation: `python -m tests.reports.computation_values` records them.
+
+The recorder keeps what stands and adds what is new. Where a value differs under a version that is recorded it refuses:
+raise the computation's number in `VERSIONS` in the same commit, and every trace says which version made its figure.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.reporting.figure import Figure, Trace
+from reports.again.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
+from tests.reports import year_world
+from tests.reports.test_project_report import ADJUSTMENTS, make_mv
+from tests.reports.year_world import Year
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "computations.json"
+TEMPLATES = (
+    ("executive_summary", "2025"), ("ghg_inventory", "2025"), ("bill_reconciliation", "2025-Q1"),
+    ("data_quality", "2025-Q2"), ("enpi_year", "2025"), ("disclosure_energy", "2025"),
+)  # fmt: skip
+RUNNING_FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
+KEPT_OF_EACH = 6
+OPERANDS = (("12.5", "4"), ("-3", "7.25"), ("0.1", "0"), ("5", None), ("1e9", "3"))
+Values = dict[str, str | None]
+
+
+def computed(folder: Path) -> dict[str, Values]:
+    """Computation -> what it answers today, by the name of each case. folder: an empty one, for the plant's year."""
+    year = year_world.make_year(folder / "year")
+    year_world.add_bill(year, "2025-02")
+    year_world.add_bill(year, "2025-03", extra=Decimal("100.00"))
+    found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
+    for name, cases in _asked_directly(year).items():
+        found[name] = found.get(name, {}) | cases
+    year_world.close(year)
+    return found
+
+
+def _combined(name: str) -> Values:
+    pairs = [tuple(None if text is None else Decimal(text) for text in pair) for pair in OPERANDS]
+    width = 1 if name in {"in_gj", "in_thousands"} else 2
+    named = [list(zip(("first", "second"), pair, strict=True))[:width] for pair in pairs]
+    return {"; ".join(f"{value}" for _, value in each): _text(combine(name, each)) for each in named}
+
+
+def _of_reports(folder: Path, year: Year) -> dict[str, Values]:
+    """Of each leaf some figures of the templates' reports and of a project's, evenly taken."""
+    sources, of_leaf = year.sources(), dict[str, dict[str, Figure]]()
+    project = make_mv(folder / "mv", ADJUSTMENTS)
+    contents = [(name, year.report(name, period, sources=sources)) for name, period in TEMPLATES]
+    for template, content in [*contents, ("mv_project", project.make())]:
+        for figure in content.figures:
+            of_leaf.setdefault(figure.trace.computation, {})[f"{template} {figure.path}"] = figure
+    project.works.lake.store.close()
+    chosen: dict[str, Values] = {}
+    for name in sorted(set(of_leaf) & set(LEAVES)):
+        paths = sorted(path for path, figure in of_leaf[name].items() if figure.value is not None)
+        step = max(1, len(paths) // KEPT_OF_EACH)
+        chosen[name] = {path: _text(of_leaf[name][path].value) for path in paths[::step][:KEPT_OF_EACH]}
+    return chosen
+
+
+def _asked_directly(year: Year) -> dict[str, Values]:
+    """Leaves that no report of a template prints."""
+    sources, as_of_utc = year.sources(), year.given("2025").as_of_utc
+    version = year.given("2025-Q1").versions["hvac"]
+    spring = {"site": "plant", "start": "2025-01-01", "end": "2025-04-01"}
+    running = {"site": "plant", "start": "2025-04-01", "end": "2025-05-01", "at_utc": "2025-04-12T10:07:00Z"}
+    asked: list[tuple[str, Mapping[str, str]]] = [
+        ("scope_coverage", spring),
+        ("savings_value", spring | {"seu": "hvac", "min_day_coverage": "0.9"}),
+        *(
+            ("running_figure", running | {"field": field})
+            for field in ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
+        ),
+        ("nothing", {}),
+    ]
+    inputs = (baseline_input(version), sources.definition_input())
+    found: dict[str, Values] = {}
+    for name, parameters in asked:
+        trace = Trace(computation=name, code_sha256="", parameters=dict(parameters), as_of_utc=as_of_utc, inputs=inputs)
+        case = " ".join(parameters.values()) or "no part"
+        found.setdefault(name, {})[case] = _text(LEAVES[name](trace, sources))
+    return found
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def differing(held: Mapping[str, Any], now: Mapping[str, Values]) -> list[str]:
+    """Sentences for values that are others than those held under the same version.
+
+    Of floats the last digits are the machine's: 1e-9 of a value, or 1e-11, is no other value.
+    """
+    found = []
+    for name, entry in held.items():
+        if VERSIONS.get(name) != entry["version"]:
+            continue
+        for case, value in entry["values"].items():
+            other = now.get(name, {}).get(case, "gone")
+            if not _is_same(value, other):
+                found.append(f"{name}, version {entry['version']}: {case} was {value} and is {other}")
+    return found
+
+
+def _is_same(value: str | None, other: str | None) -> bool:
+    if value is None or other is None or other == "gone":
+        return value == other
+    first, second = Decimal(value), Decimal(other)
+    return abs(first - second) <= abs(first) * Decimal("1e-9") + Decimal("1e-11")
+
+
+def held() -> dict[str, Any]:
+    """Computation -> version and values, as recorded."""
+    found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    return found
+
+
+def main() -> int:
+    """Record the values of new versions; 1 where a recorded version would answer otherwise."""
+    before = held() if GOLDEN.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        now = computed(Path(folder))
+    refused = differing(before, now)
+    for sentence in refused:
+        sys.stdout.write(f"{sentence}: raise its number in VERSIONS (reports/again/computations.py)\n")
+    if refused:
+        return 1
+    kept = {name: entry for name, entry in before.items() if VERSIONS.get(name) == entry["version"]}
+    made = {name: {"version": VERSIONS[name], "values": now[name]} for name in VERSIONS if name in now}
+    GOLDEN.write_text(json.dumps(dict(sorted({**made, **kept}.items())), indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
