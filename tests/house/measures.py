@@ -12,8 +12,8 @@ ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestrati
 # What is read as code; pages in place of pictures will be counted when there are some.
 COUNTED = (".py", ".sql", ".css", ".js", ".html")
 
-# Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what it
-# brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
+# Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
+# it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_100,
     "assets": 49_900,
