@@ -155,6 +155,19 @@ def test_the_next_batch_of_the_right_store_gives_files_their_place_back(lake_of,
     assert newer.damage("plant") == []
 
 
+def test_a_process_that_took_a_file_out_of_a_merged_one_still_tidies_with_its_first_batch(
+    lake_of, clock: FixedClock
+) -> None:
+    lake = lake_of("now")
+    left = lake.root / "readings/site=plant/m=2025-01/part-left.parquet"
+    left.write_bytes(b"left")
+    # As `Lake.mended` does.
+    with lake_files.writing(lake.root):
+        pass
+    write(lake, clock, changes((50, 1)), "f")
+    assert (left.exists(), len(list((lake.root / FOLDER).rglob(left.name)))) == (False, 1)
+
+
 def test_a_store_deleted_and_adopted_leaves_every_file_where_a_person_finds_it(lake_of, clock: FixedClock) -> None:
     lake = lake_of("new")
     before = contents(lake.root)
