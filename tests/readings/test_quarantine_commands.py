@@ -27,7 +27,9 @@ def test_a_file_whose_name_is_no_text_on_this_machine_is_ingested_and_refused_by
     assert RUNNER.invoke(build_app(("init",)), ["init", str(project)]).exit_code == 0
     # As Python names it where the locale is not UTF-8, and on every machine where the name is not.
     path = tmp_path / name.decode("ascii", "surrogateescape")
-    path.write_text("meter,timestamp,kwh\nmain,2025-01-01T00:00Z,1\nmain,2025-01-01T00:15Z,1\nmain,2025-01-01T00:30Z,x\n")
+    path.write_text(
+        "meter,timestamp,kwh\nmain,2025-01-01T00:00Z,1\nmain,2025-01-01T00:15Z,1\nmain,2025-01-01T00:30Z,x\n"
+    )
     code, found = run(project, "ingest", str(path), "--site", "my_site")
     assert (code, found["files"][0]["new_rows"], found["files"][0]["path"]) == (0, 2, str(tmp_path / "lärm.csv"))
     path.write_text("no table at all")
