@@ -79,7 +79,7 @@ def test_landing_runs_with_a_wrong_database_url_fail_by_its_name_and_leave_every
     wrong = ProjectResource(root=str(folder))
     with dg.DagsterInstance.ephemeral() as instance:
         with dg.build_sensor_context(instance, resources={"project": wrong}) as context:
-            (run,) = landing(context)  # type: ignore[arg-type]
+            (run,) = list(landing(context))  # type: ignore[arg-type]
         assert isinstance(run, dg.RunRequest)
         done = dg.materialize(
             [raw_landing__15min_readings],
