@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_ledger import refusal
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
@@ -32,9 +33,9 @@ def refuse_without_readings(
             f"no reading of site {site.site_id!r} was known at {as_of_utc:%Y-%m-%d %H:%M:%S}Z", reason="nothing_known"
         )
     if not spans:
-        raise BadInput(
-            f"{what} at all", reason="no_readings", mend=f"'meterloom ingest FILE --site {site.site_id}' takes them in"
-        )
+        # A lake of another store has readings, and would take none of this one.
+        mend = refusal(lake.store, lake.kept) or f"'meterloom ingest FILE --site {site.site_id}' takes them in"
+        raise BadInput(f"{what} at all", reason="no_readings", mend=mend)
     local = zone(site.time_zone)
     first = min(start for start, _ in spans).astimezone(local).date()
     last = (max(end for _, end in spans) - timedelta(microseconds=1)).astimezone(local).date()

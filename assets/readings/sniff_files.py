@@ -35,6 +35,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.text import file_name
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 # Totals of a long table are added up in pieces, so that they need no copy of it.
@@ -239,7 +240,7 @@ def _maps_for(path: Path, reader: Reader, mapping: ColumnMap | None, site: Site 
         return (mapping,)
     if site is None or not site.column_maps:
         return ()
-    return tuple(choose_maps(path.name, reader.header(path), site.column_maps))
+    return tuple(choose_maps(file_name(path), reader.header(path), site.column_maps))
 
 
 def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: Path) -> None:
@@ -248,7 +249,7 @@ def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: 
         return
     counts = reason_counts(rejects)
     reason = max(counts, key=lambda code: counts[code])
-    first = bad_rows(rejects.filter(pl.col("reason") == reason), path.name, limit=1)[0]
+    first = bad_rows(rejects.filter(pl.col("reason") == reason), file_name(path), limit=1)[0]
     raise BadInput(
         f"no row can be used; the first: expected {first.expected}, got {first.got!r}", line=first.line, reason=reason
     )

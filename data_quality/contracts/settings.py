@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.text import decoded
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, validate_document
 
 SETTINGS_FILE = "meterloom.yaml"
@@ -357,8 +359,21 @@ def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
 
 
 def load_project(root: Path, env: Mapping[str, str]) -> Project:
-    """The project folder with its settings. Raises BadConfiguration."""
-    return Project(root=root.resolve(), settings=load_settings(root / SETTINGS_FILE, env))
+    """The project folder with its settings. Raises BadConfiguration, BadInput as `named_in_text`."""
+    return Project(root=named_in_text(root), settings=load_settings(root / SETTINGS_FILE, env))
+
+
+def named_in_text(root: Path) -> Path:
+    """The whole path of a project folder. Raises BadInput where it is no text in the encoding of this machine."""
+    found = root.resolve()
+    if (name := decoded(str(found))) != str(found):
+        encoding = sys.getfilesystemencoding()
+        raise BadInput(
+            f"the project folder {name} has a name that is not in the encoding of this machine ({encoding})",
+            reason="no_text",
+            mend="set PYTHONUTF8=1 or a UTF-8 locale, or give the folder another name",
+        )
+    return found
 
 
 def _overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:

@@ -4,12 +4,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 # Whoever wrote the word must not decide how the page looks, links or runs: as character references nothing of it is
 # Markdown or HTML (CommonMark 2.5), and it still reads as it was written.
 _REFERENCES = {mark: f"&#{ord(mark)};" for mark in "&<>|\\`*_~[]!"}
 # GitHub's Markdown makes links of bare addresses too.
 _ADDRESS = re.compile(r"(?i)(://|www\.|@|mailto:|javascript:|data:)")
+
+# Bytes of a file's name that are no text in the encoding of the machine, as Python keeps them.
+_UNREAD = re.compile("[\udc80-\udcff]+")
 
 # What people read as the same where a terminal has no better: as written in a mail of plain characters.
 _SPELLED = {
@@ -24,9 +28,27 @@ _SPELLED = {
 }  # fmt: skip
 
 
+def decoded(text: str) -> str:
+    """The text with the bytes that Python could not read in a name or an argument read as UTF-8, else as Latin-1."""
+    return _UNREAD.sub(_as_read, text)
+
+
+def _as_read(unread: re.Match[str]) -> str:
+    data = unread[0].encode("ascii", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def file_name(path: Path) -> str:
+    """The name of a file as text that can be stored, whatever bytes it has on the disk."""
+    return decoded(path.name)
+
+
 def spelled(text: str) -> str:
     """The text in plain characters (ASCII), for a terminal that lacks those it has: `Σ ≤ 5 €` is `Sum <= 5 EUR`."""
-    return "".join(mark if mark.isascii() else _spelled_mark(mark) for mark in text)
+    return "".join(mark if mark.isascii() else _spelled_mark(mark) for mark in decoded(text))
 
 
 def _spelled_mark(mark: str) -> str:
@@ -39,6 +61,7 @@ def _spelled_mark(mark: str) -> str:
 
 def printable(text: str) -> str:
     """Lines of printable characters; all others escaped, so that none can steer a terminal or forge a line."""
+    text = decoded(text)
     if all(line.isprintable() for line in text.split("\n")):
         return text
     return "".join(

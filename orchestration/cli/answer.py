@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.text import one_line, printable
+from data_quality.contracts.text import decoded, one_line, printable
 from orchestration.cli.terminal import as_shown, is_unicode
 from orchestration.views.plain_answer import EXIT_CODES, plain
 
@@ -140,8 +140,8 @@ def show(answer: Answer, *, is_json: bool) -> None:
     if is_json:
         # No NaN: JSON has none, and a reader of another language would refuse the whole document. What a stream lacks
         # is escaped as JSON does it: a program gets the text itself, not how a person would read it.
-        is_ascii = not is_unicode(sys.stdout)
-        sys.stdout.write(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=is_ascii) + "\n")
+        text = decoded(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=False))
+        sys.stdout.write((text if is_unicode(sys.stdout) else json.dumps(json.loads(text))) + "\n")
         return
     sys.stdout.write(
         "".join(_tabular(part, answer) if isinstance(part, Table) else f"{printable(part)}\n" for part in answer.parts)

@@ -1,4 +1,6 @@
-"""Unattended ingestion holds a correction by a power of ten: it is listed, not tried again, and taken by a person."""
+"""Unattended ingestion holds a correction by a power of ten: it is listed, not tried again, and taken by a person. With
+a database that is not the lake's it writes nothing and takes no file away.
+"""
 
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
+from assets.stores.lake import lake_files
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from tests.readings.rooms import quarter_rows
+from tests.stores.combinations import contents
 
 HEADER = "meter,timestamp,kwh\n"
 LOAD = [0.21 + 0.13 * (n % 96 // 8) for n in range(96)]
@@ -49,3 +53,43 @@ def test_the_landing_run_holds_a_slip_and_the_sensor_does_not_ask_again(tmp_path
     )  # fmt: skip
     assert (taken.corrected_rows, project.quarantine.items(is_open=True)) == (96, [])
     project.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_landing_runs_with_a_wrong_database_url_fail_by_its_name_and_leave_every_file(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assets.readings.defs import raw_landing__15min_readings
+    from orchestration.sensors.landing import landing
+
+    folder = tmp_path / "p"
+    assert CliRunner().invoke(build_app(("init",)), ["init", str(folder)]).exit_code == 0
+    own = ProjectResource(root=str(folder))
+    for number in (1, 2, 3):
+        (file := tmp_path / f"{number}.csv").write_text(HEADER + quarter_rows("main", [number + each for each in LOAD]))
+        ingest_file(file, site=own.site("my_site"), lake=own.lake, quarantine=own.quarantine, clock=SystemClock())
+    own.close()
+    before = contents(folder)
+    assert before.total() == 3
+    (landed := folder / "landing" / "my_site" / "b.csv").parent.mkdir(parents=True, exist_ok=True)
+    landed.write_text(HEADER + quarter_rows("main", LOAD))
+    monkeypatch.setenv("METERLOOM_DATABASE__URL", postgres_url)
+    # As a process does that starts: it has tidied no lake yet.
+    lake_files._tidied.clear()
+    wrong = ProjectResource(root=str(folder))
+    with dg.DagsterInstance.ephemeral() as instance:
+        with dg.build_sensor_context(instance, resources={"project": wrong}) as context:
+            (run,) = list(landing(context))  # type: ignore[arg-type]
+        assert isinstance(run, dg.RunRequest)
+        done = dg.materialize(
+            [raw_landing__15min_readings],
+            instance=instance,
+            resources={"project": wrong, "clock": SystemClock()},
+            run_config=run.run_config,
+            raise_on_error=False,
+        )
+        (failed,) = done.get_step_failure_events()
+    said = "is a new one without batches: the store was deleted, or database.url is wrong"
+    assert said in str(failed.event_specific_data)
+    assert (contents(folder), landed.exists()) == (before, True)
+    wrong.close()

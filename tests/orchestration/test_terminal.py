@@ -137,6 +137,17 @@ def test_a_terminal_that_lacks_our_signs_is_shown_readable_ones_and_a_program_th
         assert (code, error, "\\u" in text) == (0, "", False)
 
 
+def test_a_project_folder_whose_name_is_no_text_here_is_refused_with_what_to_do(project: Path) -> None:
+    odd = project.rename(project.with_name("z\udce4hler"))
+    for words in (["init", str(odd / "new")], ["doctor", "--project", str(odd)], ["next", "--project", str(odd)]):
+        done = CliRunner().invoke(build_app((words[0],)), words)
+        said = done.stdout + done.stderr
+        assert done.exit_code in (1, 2), said
+        assert "zähler has a name" in said or "zähler/new has a name" in said, said
+        assert "set PYTHONUTF8=1 or a UTF-8 locale, or give the folder another name" in said
+    assert not (odd / "new").exists()
+
+
 def test_no_file_is_read_or_written_in_whatever_encoding_the_machine_prefers() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
@@ -16,6 +17,30 @@ def run(folder: Path, *words: str) -> tuple[int, Any]:
     app = build_app(("init", "ingest", "quarantine"))
     result = RUNNER.invoke(app, [*words, "--json", "--project", str(folder)])
     return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("name", [b"l\xe4rm.csv", "lärm.csv".encode()], ids=["latin-1", "utf-8"])
+def test_a_file_whose_name_is_no_text_on_this_machine_is_ingested_and_refused_by_a_readable_name(
+    name: bytes, tmp_path: Path
+) -> None:
+    project = tmp_path / "p"
+    assert RUNNER.invoke(build_app(("init",)), ["init", str(project)]).exit_code == 0
+    # As Python names it where the locale is not UTF-8, and on every machine where the name is not.
+    path = tmp_path / name.decode("ascii", "surrogateescape")
+    path.write_text(
+        "meter,timestamp,kwh\nmain,2025-01-01T00:00Z,1\nmain,2025-01-01T00:15Z,1\nmain,2025-01-01T00:30Z,x\n"
+    )
+    code, found = run(project, "ingest", str(path), "--site", "my_site")
+    assert (code, found["files"][0]["new_rows"], found["files"][0]["path"]) == (0, 2, str(tmp_path / "lärm.csv"))
+    path.write_text("no table at all")
+    assert run(project, "ingest", str(path), "--site", "my_site")[0] == 2
+    items = run(project, "quarantine", "list")[1]["items"]
+    assert {(item["kind"], item["source_name"]) for item in items} == {
+        ("row", "lärm.csv"), ("file", "lärm.csv"),
+    }  # fmt: skip
+    shown = [RUNNER.invoke(build_app(("quarantine",)), ["quarantine", "list", "--project", str(project)]).stdout]
+    shown.append(RUNNER.invoke(build_app(("sniff",)), ["sniff", str(path)]).stdout)
+    assert all("lärm.csv" in each and "\\u" not in each for each in shown)
 
 
 def test_a_foreign_table_in_quarantine_is_shown_with_the_map_that_reads_it(tmp_path: Path) -> None:

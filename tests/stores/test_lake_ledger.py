@@ -16,12 +16,18 @@ from assets.stores.lake.lake_ledger import KEY, adopt, restore
 from assets.stores.lake.set_aside import FOLDER, WHY
 from assets.stores.lake.sweep import sweep
 from assets.stores.transactions import Store, open_store
-from data_quality.contracts.errors import Unreachable
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.doctor import lake_checks as doctor
+from reports.readings_gate import refuse_without_readings
 from tests.contracts.test_lake import changes, write
 from tests.stores.combinations import copied
 
+MILL = Site.model_validate(
+    {"site_id": "mill", "name": "Mill", "time_zone": "UTC", "currency": "EUR", "country": "DE"}
+    | {"meters": [{"meter_id": "m1"}]}
+)
 LATE = datetime.now(UTC) + timedelta(days=2)
 
 
@@ -153,6 +159,28 @@ def test_the_next_batch_of_the_right_store_gives_files_their_place_back(lake_of,
     write(newer, clock, changes((50, 1)), "f")
     assert newer.current("plant").height == 10
     assert newer.damage("plant") == []
+
+
+@pytest.mark.parametrize("name", ["new", "other"])
+def test_who_asks_a_store_without_readings_for_figures_is_told_that_the_lake_is_not_its_own(name: str, lake_of) -> None:
+    lake, period = lake_of(name), parse_period("2024", "UTC")
+    with pytest.raises(BadInput, match="site 'mill' has no readings at all") as told:
+        refuse_without_readings(lake, MILL, period, name="kpis")
+    assert SAID[name] in told.value.mend
+    assert "takes them in" not in told.value.mend
+
+
+def test_a_process_that_took_a_file_out_of_a_merged_one_still_tidies_with_its_first_batch(
+    lake_of, clock: FixedClock
+) -> None:
+    lake = lake_of("now")
+    left = lake.root / "readings/site=plant/m=2025-01/part-left.parquet"
+    left.write_bytes(b"left")
+    # As `Lake.mended` does.
+    with lake_files.writing(lake.root):
+        pass
+    write(lake, clock, changes((50, 1)), "f")
+    assert (left.exists(), len(list((lake.root / FOLDER).rglob(left.name)))) == (False, 1)
 
 
 def test_a_store_deleted_and_adopted_leaves_every_file_where_a_person_finds_it(lake_of, clock: FixedClock) -> None:

@@ -24,6 +24,7 @@ from assets.readings.tables.times import local_times
 from assets.readings.tables.values import IMPLAUSIBLE, ONE_WAY, infers_comma
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.text import file_name
 from data_quality.contracts.units import UNITS, Behaviour, Unit
 
 SLOT_US = 900_000_000
@@ -137,7 +138,7 @@ def shape_of(
         if not isinstance(reader, CsvTable):
             return None
         head = _first_lines(path)
-        maps = (mapping,) if mapping is not None else choose_maps(path.name, head.header, site.column_maps)
+        maps = (mapping,) if mapping is not None else choose_maps(file_name(path), head.header, site.column_maps)
         given = maps[0] if maps else ColumnMap()
         if len(maps) > 1 or not _is_obeyed(given):
             return None

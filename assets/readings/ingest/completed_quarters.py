@@ -10,6 +10,7 @@ from assets.readings.readers.live_format.samples import Samples
 from assets.readings.sniff_files import FileRead
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
 REASON = "incomplete_quarter"
@@ -21,11 +22,12 @@ def resolve_completed(
     """Resolve items of earlier files of the same quarter hour whose points this one refuses no more. How many."""
     if read.reader.name != Samples.name:
         return 0
-    stem = ".".join(path.name.split(".")[:2]) + "."
+    name = file_name(path)
+    stem = ".".join(name.split(".")[:2]) + "."
     waiting = [
         item
         for item in quarantine.items(site_id, is_open=True, reason=REASON)
-        if item["source_name"].startswith(stem) and item["source_name"] != path.name and item["kept_path"]
+        if item["source_name"].startswith(stem) and item["source_name"] != name and item["kept_path"]
     ]
     if not waiting:
         return 0

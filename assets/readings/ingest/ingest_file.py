@@ -31,6 +31,7 @@ from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
 # In a batch's mapping: who vouched for the size of its readings.
@@ -84,7 +85,7 @@ class _Given:
         then counts as known.
         """
         if rejects.height and not self.dry_run:
-            rows = bad_rows(rejects, self.path.name)
+            rows = bad_rows(rejects, file_name(self.path))
             self.quarantine.keep_rows(self.path, rows, counts=reasons, site_id=self.site.site_id, clock=self.clock)
 
     def interpretation(self, maps: Sequence[ColumnMap]) -> dict[str, object]:
@@ -129,7 +130,7 @@ class _Given:
         accepted = {} if self.accepted is None else {ACCEPTED: self.accepted.model_dump()}
         return BatchInfo(
             site_id=self.site.site_id,
-            source_name=self.path.name,
+            source_name=file_name(self.path),
             source_sha256=report.sha256,
             reader=reader.name,
             reader_version=reader.version,

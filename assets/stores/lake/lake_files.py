@@ -97,11 +97,11 @@ def orphans(root: Path, known: Iterable[str]) -> list[Path]:
 
 
 @contextmanager
-def writing(root: Path, tidy: Callable[[], object] = lambda: None) -> Iterator[None]:
+def writing(root: Path, tidy: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold the place of a writer. tidy: called the first time in a process that no other writes."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (root / LOCK).open("a") as lock:
-        if root not in _tidied and _is_alone(lock.fileno()):
+        if tidy is not None and root not in _tidied and _is_alone(lock.fileno()):
             tidy()
             _tidied.add(root)
         # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.

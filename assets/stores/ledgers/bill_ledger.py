@@ -18,6 +18,7 @@ from assets.stores.seals import append
 from assets.stores.transactions import Store
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
 _BILLS = AppendOnly(
@@ -50,7 +51,7 @@ class BillStore:
             "period_end": bill.end,
             "currency": bill.currency or "",
             "total": _text(bill.total),
-            "source_name": path.name,
+            "source_name": file_name(path),
             "source_sha256": bill.sha256,
             "kept_path": kept,
             "bill": content,

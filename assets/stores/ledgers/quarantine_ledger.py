@@ -1,6 +1,7 @@
 """What was refused, kept: whole files and single rows, with file, line, reason and sentence. Append-only."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_readings import quarantine, quarantine_resolutions
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow
+from data_quality.contracts.text import decoded, file_name
 from data_quality.contracts.time import Clock
 
 _ITEMS = AppendOnly(quarantine, dict, order=("recorded_at_utc", "source_name", "line", "item_id"))
@@ -39,8 +41,8 @@ class QuarantineStore:
         else:
             # No content to hash: the name stands for it, so that the same missing file is one item however often it is
             # asked for.
-            sha256, kept_path = hashlib.sha256(str(path).encode()).hexdigest(), ""
-        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+            sha256, kept_path = hashlib.sha256(os.fsencode(path)).hexdigest(), ""
+        source = {"site_id": site_id, "source_name": file_name(path), "source_sha256": sha256, "kept_path": kept_path}
         return self._keep([_item("file", source, fault.line, fault.reason, str(fault))], clock)[0]
 
     def keep_rows(
@@ -50,14 +52,14 @@ class QuarantineStore:
         than `rows` holds, one item per reason states the rest. Returns the items' ids.
         """
         sha256, kept_path = self._copied(path, site_id)
-        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+        source = {"site_id": site_id, "source_name": file_name(path), "source_sha256": sha256, "kept_path": kept_path}
         items = [_item("row", source, row.line, row.reason, str(row)) for row in rows]
         rest = Counter(counts)
         # Readers hand over the first rejects of a bad file only; the others are counted.
         rest.subtract(row.reason for row in rows)
         for reason, count in sorted(rest.items()):
             if count > 0:
-                items.append(_item("row", source, 0, reason, f"{path.name}: {count} more rows", count))
+                items.append(_item("row", source, 0, reason, f"{file_name(path)}: {count} more rows", count))
         return self._keep(items, clock)
 
     def _copied(self, path: Path, site_id: str) -> tuple[str, str]:
@@ -149,7 +151,7 @@ def _item(
     # The id says what was refused and why, so that a second look at the same file finds it.
     said = (source["site_id"], kind, source["source_name"], source["source_sha256"], str(line), reason)
     item_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
-    own = {"item_id": item_id, "kind": kind, "line": line, "reason": reason, "message": message}
+    own = {"item_id": item_id, "kind": kind, "line": line, "reason": reason, "message": decoded(message)}
     return {**source, **own, "row_count": row_count}
 
 

@@ -13,7 +13,7 @@ import typer
 from assets.readings.drafts.places import country_of, currency_of
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.settings import SETTINGS_FILE, named_in_text
 from data_quality.contracts.time import SystemClock
 from data_quality.contracts.yaml_file import load_yaml, refuse_all
 from orchestration.cli.answer import Answer
@@ -68,6 +68,7 @@ def _expect_new(target: Path) -> None:
 def _made(folder: Path, site_id: str, site_text: bytes) -> Path:
     if folder.exists() and not folder.is_dir():
         raise BadInput("expected a folder, got a file", file=str(folder), reason="not_a_folder")
+    named_in_text(folder)
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     (folder / "landing" / site_id).mkdir(parents=True, exist_ok=True)
     target = folder / "sites" / f"{site_id}.yaml"
