@@ -20,7 +20,7 @@ from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.live_source import ModbusSource
 from data_quality.contracts.site_file.site import Asset, ClockText, Site
 from data_quality.contracts.time import earlier_instant
-from data_quality.contracts.yaml_file import Problem, place_of, problems_at
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, place_of, problems_at, validate_document
 
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -116,6 +116,20 @@ def asset_problems(document: Any, site: Site, file: str, *, now_utc: datetime) -
     return found
 
 
+def param_problems(document: Any, file: str) -> list[Problem]:
+    """Every mistake in the params of a file that is no site yet, of each device that can be read alone."""
+    devices = document.get("assets") if isinstance(document, Mapping) else None
+    found: list[Problem] = []
+    for number, part in enumerate(devices if isinstance(devices, list) else []):
+        try:
+            asset = validate_document(part, Asset, file)
+        except BadConfiguration:
+            continue
+        if "params" in part and (not asset.template or asset.template in template_names()):
+            found += _params_problems(document, ("assets", number), asset, None, file, None)
+    return found
+
+
 def source_problems(document: Any, site: Site, file: str) -> list[Problem]:
     """Every Modbus source whose template or value there is not, with its place in the file."""
     found, templates = list[Problem](), {each.asset_id: each.template for each in site.assets}
@@ -153,7 +167,7 @@ def _params_model(kind: str, narrowed: Sequence[str]) -> type[Model]:
 
 
 def _params_problems(
-    document: Any, place: tuple[str | int, ...], asset: Asset, site: Site, file: str, now_utc: datetime
+    document: Any, place: tuple[str | int, ...], asset: Asset, site: Site | None, file: str, now_utc: datetime | None
 ) -> list[Problem]:
     line_column = place_of(document, (*place, "params"))
     if "params" in document["assets"][place[1]]:
@@ -165,7 +179,7 @@ def _params_problems(
         # One that says too little to be planned is shown alone.
         found = [each for each in found if not each.message.endswith("is missing")]
     leaves = asset.params.get("departure")
-    if not found and isinstance(leaves, str) and "T" in leaves:
+    if site is not None and now_utc is not None and not found and isinstance(leaves, str) and "T" in leaves:
         found = _departed(leaves, site, now_utc, file, line_column)
     return [each.model_copy(update={"message": f"asset {asset.asset_id!r}: {each.message}"}) for each in found]
 

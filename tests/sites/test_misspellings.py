@@ -228,6 +228,8 @@ def test_all_mistakes_of_a_file_are_reported_at_once(project: Path) -> None:
         ("parent: main", "parent: mian"),
         ("stream: main, what: live", "stream: mnai, what: live"),
         ("floor_area_m2: 140", "floor_aera_m2: 140"),
+        ("soc_min: 0.1", "soc_mni: 0.1"),
+        ("tilt_deg: 30", "tilt_dgeg: 30"),
     )
     text = OWNER
     for right, mistake in wrong:

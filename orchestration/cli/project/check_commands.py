@@ -36,8 +36,20 @@ def configuration_problems(call: Call) -> list[Problem]:
                 site = load_site(path)
                 found += _device_problems(path, site, call) if site.assets or site.sources else []
         except BadInput as fault:
-            found += problems_of(fault)
+            params = _unread_params(path) if path != project.people_file else []
+            found += sorted([*problems_of(fault), *params], key=lambda each: (each.line, each.column))
     return found
+
+
+def _unread_params(path: Path) -> list[Problem]:
+    """Mistakes in the params of devices of a file that is no site for other mistakes: all are shown at once."""
+    from controls.planning.asset_params import param_problems
+
+    try:
+        return param_problems(load_yaml(path), str(path))
+    except BadInput:
+        # No YAML, which is said already.
+        return []
 
 
 def _device_problems(path: Path, site: Site, call: Call) -> list[Problem]:
