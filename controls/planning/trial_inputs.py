@@ -88,6 +88,11 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
             *(said.partition(": nothing")[0] for _, _, said, _ in begun.values()),
             *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
+            *(
+                f"what a kWh of {asset.asset_id} that is not used costs you is in no bill"
+                for asset, kind in device_assets(planned)
+                if kind.kind == "sheddable_load"
+            ),
             "deterministic plans at midnight and every six hours, with load and sun as in the mean of the week before",
         ),
         findings=tuple(left),

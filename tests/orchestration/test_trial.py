@@ -140,6 +140,16 @@ def test_a_workshop_sheds_at_its_peak(tmp_path: Path) -> None:
     assert best["import_kwh"] < plain["import_kwh"]
 
 
+def test_a_load_that_is_cheap_to_shed_is_shed_as_planned_and_rests_by_rule(tmp_path: Path) -> None:
+    cheap = SHED | {"params": SHED["params"] | {"price_per_kwh": 0.1}}
+    found = simulated(owner(tmp_path, [cheap]), *SPAN)
+    plain, ruled, planned, _ = found["policies"]
+    assert ruled["import_kwh"] == pytest.approx(plain["import_kwh"])
+    assert planned["import_kwh"] < 0.8 * plain["import_kwh"]
+    assert planned["cost"] < plain["cost"]
+    assert any("press that is not used costs you is in no bill" in each for each in found["assumptions"])
+
+
 @pytest.mark.parametrize(
     ("changes", "words", "said"),
     [
