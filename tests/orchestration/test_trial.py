@@ -132,6 +132,19 @@ def test_a_flat_by_negative_prices_heats_when_it_is_paid_for_it(tmp_path: Path) 
     assert best["import_kwh"] == pytest.approx(plain["import_kwh"], rel=0.2)
 
 
+def test_a_load_that_is_computed_is_simulated_as_one_that_is_read(tmp_path: Path) -> None:
+    meters = [
+        {"meter_id": "grid", "connected_load_kw": 17},
+        {"meter_id": "house", "parent": "grid"},
+        {"meter_id": "roof", "parent": "grid", "registers": [{"register_id": "value"}]},
+        {"meter_id": "twice", "formula": "2 * house.import"},
+    ]
+    project = owner(tmp_path, [BATTERY], meters=meters, forecast_targets=["twice", "roof"])
+    (found,) = simulated(project, *SPAN, "--policy", "no_control")["policies"]
+    read = sum(row[1] for row in quarters() if row[0] >= datetime(2026, 10, 23, 22, tzinfo=UTC))
+    assert found["import_kwh"] == pytest.approx(2 * read, rel=1e-6)
+
+
 def test_a_workshop_sheds_at_its_peak(tmp_path: Path) -> None:
     project = owner(tmp_path, [SHED], tariffs=[PEAKS])
     found = simulated(project, *SPAN, "--policy", "no_control", "perfect_foresight")
