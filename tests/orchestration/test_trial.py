@@ -142,7 +142,7 @@ def test_a_load_that_is_computed_is_simulated_as_one_that_is_read(tmp_path: Path
     project = owner(tmp_path, [BATTERY], meters=meters, forecast_targets=["twice", "roof"])
     (found,) = simulated(project, *SPAN, "--policy", "no_control")["policies"]
     read = sum(row[1] for row in quarters() if row[0] >= datetime(2026, 10, 23, 22, tzinfo=UTC))
-    assert found["import_kwh"] == pytest.approx(2 * read, rel=1e-6)
+    assert found["import_kwh"] == pytest.approx(2 * read, rel=1e-3)
 
 
 def test_a_workshop_sheds_at_its_peak(tmp_path: Path) -> None:
