@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.desk import forecast_targets
@@ -59,8 +60,10 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     below = _below(site, meter, kept)
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
     names = [meter, *below.values(), *(asset.meter for asset in kept if asset.meter)]
-    frame = lake.current(site.site_id, start_utc=start_utc - _WEEK, end_utc=end_utc, meters=sorted({*names}))
-    frame = frame.filter(pl.col("unit") == "kwh")
+    frame = lake.current(
+        site.site_id, start_utc=start_utc - _WEEK, end_utc=end_utc, meters=streams_for(site, sorted({*names}))
+    )
+    frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
     known, filled = _whole(power_kw(frame, site, meter, register), start_utc, end_utc)
     if known is None:
         at = f"{meter} has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
@@ -88,6 +91,11 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
             *(said.partition(": nothing")[0] for _, _, said, _ in begun.values()),
             *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
+            *(
+                f"what a kWh of {asset.asset_id} that is not used costs you is in no bill"
+                for asset, kind in device_assets(planned)
+                if kind.kind == "sheddable_load"
+            ),
             "deterministic plans at midnight and every six hours, with load and sun as in the mean of the week before",
         ),
         findings=tuple(left),

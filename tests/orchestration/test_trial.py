@@ -132,12 +132,35 @@ def test_a_flat_by_negative_prices_heats_when_it_is_paid_for_it(tmp_path: Path) 
     assert best["import_kwh"] == pytest.approx(plain["import_kwh"], rel=0.2)
 
 
+def test_a_load_that_is_computed_is_simulated_as_one_that_is_read(tmp_path: Path) -> None:
+    meters = [
+        {"meter_id": "grid", "connected_load_kw": 17},
+        {"meter_id": "house", "parent": "grid"},
+        {"meter_id": "roof", "parent": "grid", "registers": [{"register_id": "value"}]},
+        {"meter_id": "twice", "formula": "2 * house.import"},
+    ]
+    project = owner(tmp_path, [BATTERY], meters=meters, forecast_targets=["twice", "roof"])
+    (found,) = simulated(project, *SPAN, "--policy", "no_control")["policies"]
+    read = sum(row[1] for row in quarters() if row[0] >= datetime(2026, 10, 23, 22, tzinfo=UTC))
+    assert found["import_kwh"] == pytest.approx(2 * read, rel=1e-3)
+
+
 def test_a_workshop_sheds_at_its_peak(tmp_path: Path) -> None:
     project = owner(tmp_path, [SHED], tariffs=[PEAKS])
     found = simulated(project, *SPAN, "--policy", "no_control", "perfect_foresight")
     plain, best = found["policies"]
     assert best["cost"] < plain["cost"]
     assert best["import_kwh"] < plain["import_kwh"]
+
+
+def test_a_load_that_is_cheap_to_shed_is_shed_as_planned_and_rests_by_rule(tmp_path: Path) -> None:
+    cheap = SHED | {"params": SHED["params"] | {"price_per_kwh": 0.1}}
+    found = simulated(owner(tmp_path, [cheap]), *SPAN)
+    plain, ruled, planned, _ = found["policies"]
+    assert ruled["import_kwh"] == pytest.approx(plain["import_kwh"])
+    assert planned["import_kwh"] < 0.8 * plain["import_kwh"]
+    assert planned["cost"] < plain["cost"]
+    assert any("press that is not used costs you is in no bill" in each for each in found["assumptions"])
 
 
 @pytest.mark.parametrize(

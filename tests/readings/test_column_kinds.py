@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assets.readings.drafts.column_kinds import direction, either, price_column, state_of
+from assets.readings.drafts.column_kinds import direction, either, house_formula, price_column, state_of
 from assets.sites.load_sites import load_site
 from data_quality.contracts.site_file.site import Site
 from tests.readings.test_ordinary_files import hours
@@ -135,7 +135,9 @@ def test_a_home_of_english_headings_is_read_alike(tmp_path: Path) -> None:
     site = site_of(tmp_path)
     assert {meter.meter_id: [each.register_id for each in meter.registers] for meter in site.meters} == {
         "grid_import": ["import", "export"], "solar": ["value"], "battery": ["charge", "discharge"],
+        "house": ["import"],
     }  # fmt: skip
+    assert site.forecast_targets == ("house", "solar")
     assert site.column_maps[0].units["Price (EUR/MWh)"] == "per_mwh"
     assert {each.driver_id for each in site.drivers} == {"car_soc", "import_price"}
 
@@ -202,3 +204,16 @@ def test_a_zone_that_contradicts_the_offsets_of_the_file_is_refused_and_utc_is_a
         assert done.exit_code == code, done.stderr
         if code:
             assert "the times have the offset +0530, and Europe/Berlin has +0100 then (2025-01-01 10:00)" in done.stderr
+
+
+def test_what_a_house_uses_is_bought_and_made_less_fed_in_stored_and_moved() -> None:
+    meters = {
+        "grid": ("Netzbezug", ("import", "export")), "roof": ("PV", ("value",)),
+        "battery": ("Battery", ("charge", "discharge")), "box": ("Wallbox", ("import",)),
+    }  # fmt: skip
+    stored = "grid.import - grid.export + roof.value + battery.discharge - battery.charge"
+    assert house_formula(meters, "grid", ["pv", "battery"]) == stored
+    assert house_formula(meters, "grid", ["car"]) == f"{stored} - box.import"
+    # What is fed in is not metered, or nothing differs from what is bought.
+    assert house_formula(meters | {"grid": ("Netzbezug", ("import",))}, "grid", []) == ""
+    assert house_formula({"grid": ("Total", ("import",)), "box": ("Wallbox", ("import",))}, "grid", []) == ""

@@ -1,6 +1,7 @@
 """What a column of a home's or a works' table is beside a meter's import: a price, a direction, a device's state."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from assets.readings.drafts.name_match import folded, tokens
@@ -110,6 +111,27 @@ def direction(name: str) -> str:
 def is_house(name: str) -> bool:
     """The name is one that people give to all that a house uses."""
     return bool(_HOUSE.search(folded(name)))
+
+
+def house_formula(meters: Mapping[str, tuple[str, Collection[str]]], main: str, devices: Collection[str]) -> str:
+    """What a house uses by itself: bought and made, less fed in, stored, and used by devices that plans move.
+
+    meters: name and registers by id; main: the one at the grid. Empty where a part is not metered, or none differs.
+    """
+    own = {"car": _CAR, "hot_water": _TANK}
+    terms, grid = [f"{main}.import"], meters[main][1]
+    for meter_id, (name, registers) in meters.items():
+        moved = any(pattern.search(folded(name)) for device, pattern in own.items() if device in devices)
+        if "value" in registers:
+            terms.append(f"+ {meter_id}.value")
+        elif {"charge", "discharge"} <= set(registers):
+            terms.append(f"+ {meter_id}.discharge - {meter_id}.charge")
+        elif moved and meter_id != main and "import" in registers:
+            terms.append(f"- {meter_id}.import")
+    is_known = "import" in grid and ("export" in grid or not any(term.startswith("+") for term in terms))
+    if len(terms) == 1 or not is_known or not all(name[:1].isalpha() for name in meters):
+        return ""
+    return " ".join([terms[0], *(f"- {main}.export" for _ in range("export" in grid)), *terms[1:]])
 
 
 def either(name: str) -> tuple[str, str]:

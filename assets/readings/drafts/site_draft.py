@@ -17,6 +17,7 @@ from assets.readings.drafts.column_kinds import (
     carrier_of,
     direction,
     either,
+    house_formula,
     is_house,
     price_column,
     state_of,
@@ -418,6 +419,8 @@ class SiteDraft:
                 f"    # {ASKED}: is one of these meters behind another? Give it parent: {electric[0]} (or whichever it "
                 "is behind), or the site's sum counts it twice"
             )
+        if formula := self._house(electric):
+            yield f"  - {{meter_id: house, name: House, formula: {formula}}}   # without what planned devices move"
         if self.drivers:
             yield from ("", "# Relevant variables: what energy use may depend on.", "drivers:")
         for driver, unit in self.drivers.items():
@@ -438,10 +441,18 @@ class SiteDraft:
         made = [each.meter_id for each in self.meters.values() if each.registers.keys() & {"value"}]
         # What the grid meter imports is not all that is used where the sun gives a part of it.
         used = next((each.meter_id for each in self.meters.values() if is_house(each.name)), "")
+        used = used or ("house" if self._house(electric) else "")
         doubt = f"   # {ASKED}: first the meter of all that is used here; {electric[0]} lacks what the sun gives"
         load = used or next((name for name in electric if name not in made), electric[0])
         targets = ", ".join(map(scalar, dict.fromkeys([load, *made])))
         yield f"forecast_targets: [{targets}]{doubt if made and not used else ''}"
+
+    def _house(self, electric: list[str]) -> str:
+        known = ((name, each) for name, each in self.meters.items() if each.carrier == "electricity")
+        named = {name: (each.name, each.registers) for name, each in known}
+        if not electric or "house" in named or any(is_house(name) for name, _ in named.values()):
+            return ""
+        return house_formula(named, electric[0], self._said.get("devices") or ())
 
     def _map_lines(self) -> Iterable[str]:
         if not self.maps:

@@ -105,6 +105,12 @@ class SheddableLoad(Device):
         )
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """That its price is in the plan's cost and on no bill."""
+        price = f"{self.price_per_kwh:g} for each kWh of {self.device_id} that is not used"
+        return (f"the plan's cost holds {price}, which is on no bill",) if any(self.most_kw) else ()
+
+    @property
     def most_kw(self) -> Floats:
         """How much may be shed in each step."""
         agreed_kw = np.minimum(self.max_share * np.array(self.own_kw), self.max_kw or INF)
@@ -188,6 +194,11 @@ class SheddableLoad(Device):
         return {
             "set_power_limit_kw": self.own_kw[t] - step["shed_kw"] if step["shed_kw"] > _IDLE_KW else self.rating_kw
         }
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """What it takes beyond its limit is shed."""
+        limit_kw = set_points.get("set_power_limit_kw", INF)
+        return {"shed_kw": min(max(self.own_kw[t] - limit_kw, 0.0), float(self.most_kw[t]))}
 
     @property
     def _counts_hours(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore, StoredContent
 from controls.ledger.rows import LedgerRow
@@ -65,8 +66,13 @@ def day_readings(
     load_meter, _, register = (load or "").removeprefix("meter:").partition(".")
     meters = {load_meter, *(asset.meter for asset in assets.values() if asset.meter)} - {""}
     frame = lake.current(
-        site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=sorted(meters)
-    ).filter(pl.col("unit") == "kwh")
+        site.site_id,
+        start_utc=start_utc,
+        end_utc=end_utc,
+        as_of_utc=as_of_utc,
+        meters=streams_for(site, sorted(meters)),
+    )
+    frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
     generated_kw, done_kw = {}, {}
     for name, asset in assets.items():
         if devices[name].forecast:

@@ -186,7 +186,9 @@ def by_rules(case: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding
     answer = solve(without_control(rest))
     if isinstance(answer, Finding):
         return answer
-    return ruled | {name: numbers(columns) for name, columns in answer.series.devices.items()}
+    # What has no rule and is not there without control, as a load that nobody sheds, does nothing.
+    idle = {device.device_id: dict.fromkeys(device.columns, nothing) for device in others}
+    return idle | ruled | {name: numbers(columns) for name, columns in answer.series.devices.items()}
 
 
 @policy("planned")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from controls.optimiser.check_solution import replay_case
-from controls.optimiser.devices.device import numbers
+from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -15,7 +15,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.optimiser.test_tank import PARAMS, case_with
 from tests.controls.planning.examples import HOME, NOW, inputs
 
@@ -65,3 +65,11 @@ def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
     assert odd.message == "the temperature of the tank, or its age, is not known"
     with pytest.raises(BadInput, match=r"it holds 90\.00 kWh"):
         plan_request(site, **given | {"states": {"tank": (90.0, 5.0)}})
+
+
+def test_an_end_that_no_whole_relay_can_hit_is_a_portion_lower_also_where_it_is_given() -> None:
+    params = {"capacity_kwh": 5.815, "empty_degc": 45, "full_degc": 70, "draw_kw": 0.166667, "relays_kw": [2]}
+    asset = Asset.model_validate({"asset_id": "boiler", "kind": "tank", "params": params})
+    given = Given(site_id="s", load_kw=(0.2,) * 48, state=3.0, end=5.6, step_h=0.25, start_utc=NOW)
+    tank = Tank.from_asset(asset, given)
+    assert tank.end_min_kwh == pytest.approx(5.815 - 0.5)

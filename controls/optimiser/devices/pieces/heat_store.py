@@ -165,8 +165,6 @@ class HeatStore(Device):
         No end within less than a portion of its ceiling can be hit: a store that begins so full may end that much
         below the ceiling.
         """
-        if given.end is not None:
-            return self
         lasts_h = given.step_h * max(np.ceil(least_h / given.step_h - 1e-9), 1.0)
         most_kwh = max(self.max_kwh - lasts_h * float(np.max(self.cop)) * least_kw, self.min_kwh)
         return self.model_copy(update={"end_min_kwh": min(self.end_min_kwh, most_kwh)})
