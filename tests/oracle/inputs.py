@@ -21,7 +21,8 @@ TWO = """\
   - {period_id: night, price_per_kwh: 0.16, start: 22:00, end: 00:00}"""
 CASE = {
     "id": "oracle", "currency": "EUR", "start_utc": "2026-01-01T00:00:00Z", "dt_h": 1.0,
-    "load": [2.0, 3.0, 1.5, 4.0] * 3, "pv": [0.0, 0.0, 3.0, 5.0] * 3, "p_imp": [0.31, 0.12, 0.22, 0.41] * 3, "p_exp": [0.08] * 12, "imp_max": 12.0,
+    "load": [2.0, 3.0, 1.5, 4.0] * 3, "pv": [0.0, 0.0, 3.0, 5.0] * 3,
+    "p_imp": [0.31, 0.12, 0.22, 0.41] * 3, "p_exp": [0.08] * 12, "imp_max": 12.0,
     "exp_max": 8.0, "demand_price": 1.5,
     "battery": {
         "p_ch": 3.0, "p_dis": 3.0, "eta_c": 0.95, "eta_d": 0.94, "soc_min": 1.0, "soc_max": 9.0, "soc_init": 4.0,
