@@ -67,11 +67,8 @@ def _record_demo(out: Path, work: Path) -> None:
     work.mkdir()
     shift = (datetime.fromisoformat(START) - datetime.now(UTC)).total_seconds()
     run(["-c", seams.MAIN, "demo", "--until", "2026-01-01", "--json", "--out", str(work / "demo")], f"{shift:+}", work)
-    # Live values depend on the second in which they came; the age of marts on a page is that of their files.
+    # Live values depend on the second in which they came.
     shutil.rmtree(work / "demo" / "var" / "live", ignore_errors=True)
-    made_s = datetime.fromisoformat(READ).timestamp()
-    for path in (work / "demo" / "var" / "marts").rglob("*"):
-        os.utime(path, (made_s, made_s))
     # A second copy, so that commands and pages are recorded at the same time and neither sees what the other keeps.
     other = work.parent / "copy"
     shutil.copytree(work, other)
@@ -145,6 +142,10 @@ def record_commands(recording: Recording) -> None:
 
 def record_web(recording: Recording) -> None:
     """Every example of a page and of the API: status, type and body."""
+    made_s = datetime.fromisoformat(READ).timestamp()
+    # What a page calls the age of marts is that of their files.
+    for path in (recording.folder / "var" / "marts").rglob("*"):
+        os.utime(path, (made_s, made_s))
     web = seams.Web(recording.folder)
     style = re.search(r"/static/\w+/[\w.]+\.css", web.get("/login")[2])
     recording.values["style"] = style[0] if style else ""
