@@ -113,7 +113,8 @@ def record_part(out: Path, folder: Path, kind: str) -> None:
     rest = (record_web, record_reports, record_marts, record_programs)
     for write in {"commands": (record_commands,), "rest": rest, "all": (record_commands, *rest)}[kind]:
         write(recording)
-    make_steady(recording.taken, recording.places)
+    store = folder / "var" / "store.db"
+    make_steady(recording.taken, recording.places, store.read_text("latin-1") if store.exists() else "")
 
 
 def _find(recording: Recording) -> None:
@@ -169,7 +170,11 @@ def record_reports(recording: Recording) -> None:
 
     for path in sorted((recording.folder / "reports").glob("*_r*.*")):
         if path.suffix == ".pdf":
-            text = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+            # A word a line, without what every page repeats: lines and pages end by how wide a random id is.
+            pages = [re.sub(r"Page \d+ of \d+", "", page.extract_text()) for page in pypdf.PdfReader(path).pages]
+            running = set.intersection(*(set(page.splitlines()) for page in pages))
+            kept = (line for page in pages for line in page.splitlines() if line not in running)
+            text = "\n".join(word for line in kept for word in line.split())
         elif path.suffix == ".xlsx":
             book = openpyxl.load_workbook(path)
             cells = (cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None)

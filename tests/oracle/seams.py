@@ -106,9 +106,20 @@ def plan_programs(folder: Path, out: Path) -> None:
 
 
 def as_json(text: str) -> str | None:
-    """A JSON document, pretty-printed with sorted keys; None for what is none."""
+    """A JSON document, pretty-printed with sorted keys; None for what is none.
+
+    Floats have twelve digits: the last ones depend on the order in which threads add up.
+    """
     try:
-        return json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(
+                json.loads(text, parse_float=lambda given: float(f"{float(given):.12g}")),
+                indent=1,
+                sort_keys=True,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
     except ValueError:
         return None
 
