@@ -14,7 +14,7 @@ PATTERNS: dict[str, re.Pattern[str]] = {
     "instant of the demo's run": re.compile(_RUN),
     "seconds": re.compile(r'(?<="build_seconds": )[\d.e-]+|(?<="solve_seconds": )[\d.e-]+|(?<=solved in )[\d.]+(?= s)'),
     "age at a device": re.compile(r'(?<=age_s": )[\d.e-]+|(?<="readback_remaining_s": )[\d.e-]+'),
-    "agent's process": re.compile(r"(?<=agent )\d+-[0-9a-f]{12}\b"),
+    "agent's process": re.compile(r"""(?:(?<=agent )|(?<="holder": "))\d+-[0-9a-f]{12}\b"""),
     "agent's silence": re.compile(r"(?<=last sign of life )\d+(?= s ago)"),
     "run of Dagster": re.compile(r'(?<="dagster": ")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'),
     # As the simulated device sent it in that second; value and verdict stand beside it and stay.
