@@ -1,5 +1,5 @@
-# make demo | test | test-long | fast | up | check | house | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check house bench fuzz soak postgres mutants coverage clean
+# make demo | test | test-long | fast | up | check | house | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check house bench fuzz soak postgres mutants oracle coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -84,6 +84,11 @@ mutants: setup
 	@VIRTUAL_ENV=.mutants .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/mutants/requirements.lock
 	@$(if $(filter sql,$(TARGET)),$(PYTHON) -m tests.mutants.sql,.mutants/bin/python -m tests.mutants --target $(TARGET)) \
 		--sample $(SAMPLE) --seed $(SEED)
+
+# make oracle BASE=<commit> [ALLOW=corrections.yaml]: what every face of the product answers, then and now.
+oracle: setup
+	@test -n "$(BASE)" || { echo "name the commit to compare with: make oracle BASE=<commit>" >&2; exit 2; }
+	@$(PYTHON) -m tests.oracle commits $(BASE) $(if $(ALLOW),--allow $(ALLOW))
 
 clean:
 	rm -rf demo var dbt_project/target .coverage htmlcov
