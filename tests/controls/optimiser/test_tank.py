@@ -267,7 +267,8 @@ def test_a_tank_that_is_full_is_planned_though_no_whole_relay_ends_there(state: 
     answer = solve(case)
     assert isinstance(answer, Solution), answer
     assert answer.series.devices["tank"]["tank_end_kwh"][-1] >= 11.4
-    assert Tank.from_asset(asset(min_on_h=0.5), Given(**at | {"end": 12.0})).end_min_kwh == 12.0
+    # No end that is given can be hit either.
+    assert Tank.from_asset(asset(min_on_h=0.5), Given(**at | {"end": 12.0})).end_min_kwh == pytest.approx(11.4)
 
 
 def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
