@@ -34,7 +34,10 @@ def command_of(finding: Finding, site: Site, option: str = "") -> str:
 
 def _mends(finding: Finding, site: Site, option: str) -> list[str]:
     codes = str(finding.facts.get("codes") or finding.code).split(",")
-    return list(dict.fromkeys(each for code in codes if (each := _mend(code, finding, site, option))))
+    found = list(dict.fromkeys(each for code in codes if (each := _mend(code, finding, site, option))))
+    # Prices of each hour may have been the wrong answer: who pays one price has none to ingest.
+    fixed = f"or, if one price holds for every kWh, price_per_kwh of a period in place of series in {_file(site)}"
+    return [more for each in found for more in ([each, fixed] if "ingest PRICES" in each else [each])]
 
 
 def _is_of_a_state(code: str) -> bool:

@@ -1,8 +1,10 @@
 """`init --from` of what a home keeps: one command from Home Assistant or evcc to a site that reads it."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from assets.sites.load_sites import load_site
@@ -43,3 +45,40 @@ def test_a_recorder_database_becomes_a_site_that_reads_it(tmp_path: Path) -> Non
     taken = run("ingest", path, "--site", "house", "--project", folder)
     assert taken.exit_code == 0, taken.stderr
     assert "accept_with_warning, home_assistant, 16 rows" in taken.stdout
+
+
+def _priced(path: Path, prices: list[str]) -> Path:
+    rows = [
+        f"2026-{1 + n // 24 // 28:02}-{1 + n // 24 % 28:02} {n % 24:02}:00,0.5,{cell}" for n, cell in enumerate(prices)
+    ]
+    path.write_text("\n".join(["Zeit,Hausverbrauch [kWh],Strompreis [ct/kWh]", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_price_that_never_changes_is_one_price_for_every_kwh(tmp_path: Path) -> None:
+    path = _priced(tmp_path / "home.csv", ["33.9"] * 1000)
+    made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin")
+    assert made.exit_code == 0, made.stderr
+    site = load_site(tmp_path / "house" / "sites" / "house.yaml")
+    tariff = site.tariffs[0]
+    assert [period.price_per_kwh for period in tariff.periods] == [Decimal("0.339")]
+    assert site.price_stream is None
+    # Its readings are kept all the same.
+    assert [driver.driver_id for driver in site.drivers] == ["import_price"]
+
+
+@pytest.mark.parametrize("prices", [["33.9"] * 999 + ["31.2"], ["33.9"] * 23, ["339"] * 1000])
+def test_a_price_that_changes_or_is_no_price_is_a_stream(tmp_path: Path, prices: list[str]) -> None:
+    path = _priced(tmp_path / "home.csv", prices)
+    made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin")
+    assert made.exit_code == 0, made.stderr
+    assert load_site(tmp_path / "house" / "sites" / "house.yaml").price_stream == "import_price"
+
+
+def test_who_says_that_prices_change_is_believed(tmp_path: Path) -> None:
+    path = _priced(tmp_path / "home.csv", ["33.9"] * 1000)
+    (tmp_path / "answers.yaml").write_text("price: stream\n", encoding="utf-8")
+    given = ("--answers", tmp_path / "answers.yaml")
+    made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin", *given)
+    assert made.exit_code == 0, made.stderr
+    assert load_site(tmp_path / "house" / "sites" / "house.yaml").price_stream == "import_price"

@@ -180,3 +180,12 @@ def _driver(words: list[str], site: Site, unit: str | None) -> Match | None:
     if is_level and len(drivers) == 1:
         return Match(drivers[0].driver_id, 0.9, "the only driver of this unit")
     return None
+
+
+def bare(name: str) -> str:
+    """A name without its unit: Zähler 1 [kWh] is Zähler 1."""
+    plain = re.sub(r"[\[(][^\])]*[\])]", " ", name).strip(" -_,;:")
+    last = re.split(r"[\s_]+", plain)[-1]
+    if last.lower().replace("³", "3") in UNITS or last in ("°C", "°F", "%"):
+        plain = plain[: len(plain) - len(last)]
+    return plain.strip(" -_,;:")

@@ -24,10 +24,10 @@ from assets.readings.drafts.column_kinds import (
 )
 from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
-from assets.readings.drafts.name_match import is_common, is_main, tokens
+from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import check_offsets
-from assets.readings.drafts.value_columns import ValueColumn, as_numbers
+from assets.readings.drafts.value_columns import ValueColumn, as_numbers, only_price
 from assets.readings.parsed import Channel
 from assets.readings.sniff_files import sniff_file
 from assets.readings.streams import canonical_of
@@ -91,6 +91,8 @@ class SiteDraft:
         self.drivers: dict[str, str] = {}
         self.maps: list[MapDraft] = []
         self.tariffs: list[tuple[Path, Tariff]] = []
+        # The one price of each column of prices; None of one that changes.
+        self._prices: set[float | None] = set()
 
     def add_file(self, path: Path) -> None:
         """What one file of readings or weather holds. Raises BadInput for one that is neither."""
@@ -229,6 +231,8 @@ class SiteDraft:
                 values[column.name], units[column.name] = stream, unit
                 if factor != 1.0:
                     multipliers[column.name] = factor
+                if stream == PRICE:
+                    self._prices.add(only_price(as_numbers(found.frame[column.name]), unit, factor))
         return values, units, multipliers
 
     def _is_waiting(self, name: str, questions: list[Question]) -> bool:
@@ -377,8 +381,13 @@ class SiteDraft:
 
     @property
     def known(self) -> dict[str, str]:
-        """Answers of init's questions that the files give."""
-        return {"price": "stream"} if PRICE in self.drivers and not self.tariffs else {}
+        """Answers of init's questions that the files give; a price that never changes is one for every kWh."""
+        if PRICE not in self.drivers or self.tariffs:
+            return {}
+        price = next(iter(self._prices), None) if len(self._prices) == 1 else None
+        if price is None or self._said.get("price", "fixed") != "fixed":
+            return {"price": "stream"}
+        return {"price": "fixed", "price_per_kwh": f"{price:.6g}"}
 
     @property
     def extras(self) -> dict[str, dict[str, str]]:
@@ -489,12 +498,3 @@ def _head(facts: SiteFacts) -> Iterable[str]:
     yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
     yield "# floor_area_definition: GIA"
     yield ""
-
-
-def bare(name: str) -> str:
-    """A name without its unit: Zähler 1 [kWh] is Zähler 1."""
-    plain = re.sub(r"[\[(][^\])]*[\])]", " ", name).strip(" -_,;:")
-    last = re.split(r"[\s_]+", plain)[-1]
-    if last.lower().replace("³", "3") in UNITS or last in ("°C", "°F", "%"):
-        plain = plain[: len(plain) - len(last)]
-    return plain.strip(" -_,;:")

@@ -34,6 +34,8 @@ _SPELLED = {
 _SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
 _SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
+# Beyond this a number is no price of a kWh, in whatever currency the questions bound.
+_DEAREST_PER_KWH = 2.0
 # Where a cell says that there is none.
 _NO_READING = ("-", "--", "---", "n/a", "na", "nan", "null", "none", "#n/a", "#nv", "#nan", "k.a.", "k. a.", "?", ".")
 # What parts thousands, by the numbers that show it; the decimal mark is the other one.
@@ -171,3 +173,12 @@ def as_numbers(column: pl.Series) -> pl.Series:
     if infers_comma(texts):
         texts = texts.str.replace(",", ".", literal=True)
     return texts.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def only_price(values: pl.Series, unit: str, factor: float) -> float | None:
+    """What a kWh costs where every row says the same; None where rows differ or are less than a day's hours."""
+    every = values.drop_nulls()
+    if len(every) < 24 or every.n_unique() > 1:
+        return None
+    price = float(every[0]) * factor / (1000 if unit == "per_mwh" else 1)
+    return price if 0 < price <= _DEAREST_PER_KWH else None
