@@ -27,6 +27,7 @@ from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
     from assets.kpi.windows_of_marts.stage import Stage
+    from assets.stores.warehouse.mart_digests import MartDigests
     from controls.planning.desk import Desk
     from reports.again.figure_sources import Sources
 
@@ -171,6 +172,13 @@ class OpenProject:
             marts_dir=self.project.marts_dir,
             fingerprint=fingerprint(),
         )
+
+    @property
+    def mart_digests(self) -> "MartDigests":
+        """What the published marts were when they were written."""
+        from assets.stores.warehouse.mart_digests import MartDigests
+
+        return MartDigests(self.store, self.project.marts_dir)
 
     def fresh_marts(self, site_id: str, *, until: date) -> Path:
         """Folder of the published marts, where none of the site's months before `until` is older than what it rests on.

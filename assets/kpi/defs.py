@@ -11,6 +11,7 @@ from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
+from data_quality.contracts.time import Clock
 from orchestration.open_project import project_here
 from orchestration.partitions import SITE_MONTHS, SPAN_IN_ONE_RUN, months_of_run
 from orchestration.previews import table
@@ -117,9 +118,11 @@ def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.As
         backfill_policy=SPAN_IN_ONE_RUN,
         description=f"The {what} marts as Parquet files that everybody reads; written only after every check passed.",
     )
-    def publish(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    def publish(
+        context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+    ) -> dg.MaterializeResult:
         note = take_note(project.builds_dir, context.run_id, stage)
-        counts = project.stage(stage).publish(note, target=target_of(project.project))
+        counts = project.stage(stage).publish(note, target=target_of(project.project), clock=clock)
         drop_note(project.builds_dir, context.run_id, stage)
         years = {site_id: list(years) for site_id, years in note.years.items()} if note else {}
         return dg.MaterializeResult(

@@ -1,7 +1,12 @@
-"""What the doctor says of rendered reports and packs: each against the digest that was kept when it was written."""
+"""What the doctor says of rendered files and published marts: each against the digest kept when it was written."""
+
+from typing import TYPE_CHECKING
 
 from assets.stores.published.rendered_files import RenderedFiles
 from orchestration.doctor.reachable import item
+
+if TYPE_CHECKING:
+    from assets.stores.warehouse.mart_digests import MartDigests
 
 NAME = "reports"
 MEND = "render it again ('meterloom report' or 'meterloom pack'), and find out who wrote to it"
@@ -19,6 +24,18 @@ def check(files: RenderedFiles) -> list[dict[str, str]]:
         said = f"no digest is kept of {_named(found.unknown)}: older than digests, or not written by this program"
         found_lines.append(item(f"{NAME} unknown", "warn", said, "render them again"))
     return found_lines
+
+
+def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
+    """A line for the published marts with each changed one by name."""
+    found = digests.compare()
+    if not found.changed:
+        return [item("marts", "ok", f"{found.whole} published file(s) are as they were written")] if found.whole else []
+    mend = f"delete {digests.marts_dir}/built_*.json: the next 'meterloom kpis' computes and publishes all marts again"
+    if found.is_publishing:
+        said = f"a publication is under way or was broken off: {_named(found.changed)} do not fit their digests yet"
+        return [item("marts", "warn", said, f"wait for it, or {mend}")]
+    return [item("marts", "fail", f"edited since they were published: {_named(found.changed)}", mend)]
 
 
 def _named(paths: tuple[str, ...]) -> str:

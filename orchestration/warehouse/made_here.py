@@ -143,7 +143,7 @@ class _Making:
             if any(self.sites[site_id].red for site_id in note.sites):
                 # Of one site or of many: none of them is published, and `all` says so.
                 return
-        counts = stage.publish(note, target=target)
+        counts = stage.publish(note, target=target, clock=self.clock)
         for site_id in note.sites:
             self.sites[site_id].assets[PUBLISHED[self.name]] = {"dagster/row_count": sum(counts.values()), **counts}
 

@@ -17,6 +17,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.full_build import build_anew
+from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput
@@ -86,7 +87,8 @@ class Line:
         )
         assert outcome.is_success, outcome.failed
         with held_open(self.target):
-            stage.publish(stage.finish(prepared, target=self.target), target=self.target)
+            note = stage.finish(prepared, target=self.target)
+            stage.publish(note, target=self.target, clock=FixedClock(self.at))
 
     def late(self, site_id: str, seed: int, *spans: tuple[date, date]) -> None:
         """Random rows of some local days arrive: new where nothing was, corrections elsewhere."""
@@ -223,6 +225,8 @@ def test_only_the_files_of_the_touched_years_are_written_again(line: Line) -> No
     # Sums over sites follow their sites; a figure of twelve months begins in the year before.
     assert years == {"site=plant/2026.parquet", "site=_portfolio/2026.parquet", "site=plant/2025.parquet"}
     assert {path for path in written if "2025" in path} == {"mart_scope__rolling_kpi/site=plant/2025.parquet"}
+    # Of every file that lies there, whichever build wrote it, the digest is kept.
+    assert MartDigests(line.lake.store, line.marts_dir).compare() == (len(after), (), False)
 
 
 def test_energy_performance_waits_for_the_tables_it_rests_on(line: Line) -> None:

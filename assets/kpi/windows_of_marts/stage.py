@@ -28,6 +28,7 @@ from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha25
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.warehouse.marks import BuildNote, BuiltSite, read_built, write_built
+from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
 from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
@@ -41,6 +42,7 @@ from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, once
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
 
 MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
 
@@ -159,17 +161,24 @@ class Stage:
             sites=sites,
         )
 
-    def publish(self, note: BuildNote | None, *, target: WarehouseTarget) -> dict[str, int]:
-        """Write what was built to the Parquet files that everybody reads. Returns the rows of each mart.
+    def publish(self, note: BuildNote | None, *, target: WarehouseTarget, clock: Clock) -> dict[str, int]:
+        """Write what was built to the Parquet files that everybody reads, and keep their digests. Returns the rows of
+        each mart.
 
         Without a note everything that the warehouse holds is written, and nothing more is known of it.
         """
-        if note is None:
-            return publish_marts(target, self.marts_dir, MARTS_OF[self.name])
-        years = {site_id: years for site_id, years in note.years.items() if site_id in self.sites}
+        written: dict[str, dict[str, list[int]] | None] = dict.fromkeys(MARTS_OF[self.name])
+        if note is not None:
+            years = {site_id: years for site_id, years in note.years.items() if site_id in self.sites}
+            written = {name: published_years(name, years) for name in written}
         counts: dict[str, int] = {}
-        for name in MARTS_OF[self.name]:
-            counts |= publish_marts(target, self.marts_dir, [name], years=published_years(name, years))
+        digests = MartDigests(self.lake.store, self.marts_dir)
+        with digests.publishing(self.name):
+            for name, span in written.items():
+                counts |= publish_marts(target, self.marts_dir, [name], years=span)
+            digests.record(self.name, written, clock)
+        if note is None:
+            return counts
         # Before the note: once that no longer names a site, nobody would look for its files.
         drop_sites(self.marts_dir, keep=self.sites)
         built = read_built(self.marts_dir, self.name)

@@ -42,9 +42,14 @@ class RenderedFiles:
                 row = {"path": path, "report_id": report_id, "revision": revision, "sha256": sha256}
                 _FILES.add(self.store, clock, row)
 
+    def digests(self, under: str = "") -> dict[str, str]:
+        """Path -> digest, of paths that begin so."""
+        rows = _FILES.rows(self.store, "path", "sha256")
+        return {row["path"]: row["sha256"] for row in rows if row["path"].startswith(under)}
+
     def compare(self) -> Compared:
         """Look at every report and pack that lies in the folder. One that was removed can be rendered again."""
-        known = {row["path"]: row["sha256"] for row in _FILES.rows(self.store, "path", "sha256")}
+        known = self.digests()
         found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
         folder = self.folder or Path()
         for file in sorted(folder.rglob("*_r*")) if self.folder else ():

@@ -101,6 +101,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item("store", "ok", kind))
         found += trust.check(call.project.store, call.project.project.anchors_dir)
         found += file_checks.check(call.project.reports.files)
+        found += file_checks.check_marts(call.project.mart_digests)
         found += lake.check(call.project.lake, sorted(call.project.sites))
         found += map(_failing, not_working_anywhere(call.project, now))
         for site in call.project.sites.values():
