@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from controls.optimiser.devices.kinds import device_assets, devices_of
+from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.planning.desk import Desk
 from controls.planning.frozen_plan import series_of
 from controls.planning.habits import habit_cost
@@ -132,6 +133,11 @@ def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPla
     habit = habit_cost(plan)
     if isinstance(habit, Finding):
         findings.append(habit)
+    findings += [
+        Finding(code="shedding_always_pays", message=said, scope=desk.site.site_id)
+        for device in devices_of(plan.request)
+        if isinstance(device, SheddableLoad) and (said := device.doubt(plan.request.import_price_per_kwh))
+    ]
     remarks = [note for device in devices_of(plan.request) for note in device.remarks]
     return DayPlan(
         plan=plan,

@@ -87,7 +87,9 @@ def test_an_owner_comes_from_files_to_a_plan_for_tomorrow_by_next_alone(name: st
     assert all(block["sentence"].startswith(block["device"]) for block in plan["blocks"])
     assert plan["cost"] <= plan["without_control"] + 1e-6
     assert plan["currency"] == "EUR"
-    assert plan["findings"] == []
+    # Its owner says that a lost kWh is worth less than a bought one costs: a plan that stops the shop must say so.
+    assert [each["code"] for each in plan["findings"]] == ["shedding_always_pays"] * (name == "workshop")
+    assert any("on no bill" in each for each in plan["assumptions"]) == (name == "workshop")
     worth = json.loads(owner.run(f"meterloom simulate --site {name} --project {name} {POLICIES}", "--json"))
     costs = {each["name"]: each["cost"] for each in worth["policies"]}
     assert costs["perfect_foresight"] <= costs["no_control"] + 1e-6

@@ -1,6 +1,6 @@
 """A load that may go down for a price: how much, for how long at a time, with what rest, and how long in all."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
@@ -109,6 +109,16 @@ class SheddableLoad(Device):
         """That its price is in the plan's cost and on no bill."""
         price = f"{self.price_per_kwh:g} for each kWh of {self.device_id} that is not used"
         return (f"the plan's cost holds {price}, which is on no bill",) if any(self.most_kw) else ()
+
+    def doubt(self, import_price_per_kwh: Sequence[float]) -> str:
+        """What is said where not using a kWh is cheaper than buying one in every step that it runs in; else nothing."""
+        cheapest = min((price for price, kw in zip(import_price_per_kwh, self.most_kw, strict=True) if kw), default=0.0)
+        if cheapest <= self.price_per_kwh:
+            return ""
+        return (
+            f"a kWh that {self.device_id} does not use costs {self.price_per_kwh:g}, and one that is bought never less "
+            f"than {cheapest:g}: it is shed whenever its terms allow; price_per_kwh is what the lost kWh is worth to you"
+        )
 
     @property
     def most_kw(self) -> Floats:
