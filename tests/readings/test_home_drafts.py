@@ -82,3 +82,30 @@ def test_who_says_that_prices_change_is_believed(tmp_path: Path) -> None:
     made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin", *given)
     assert made.exit_code == 0, made.stderr
     assert load_site(tmp_path / "house" / "sites" / "house.yaml").price_stream == "import_price"
+
+
+def test_a_homes_price_states_and_weather_are_read_from_its_recorder(tmp_path: Path) -> None:
+    path = recorder(
+        tmp_path / "home-assistant_v2.db",
+        Statistic("sensor.grid_import", "kWh", sums=[(0.0, 1.0 + n) for n in range(5)]),
+        Statistic("sensor.nordpool_kwh_de", "EUR/kWh", means=[0.31, 0.28]),
+        Statistic("sensor.tibber_price_ct", "ct/kWh", means=[31.0, 28.0]),
+        Statistic("sensor.boiler_temperature", "°C", means=[50.0, 51.0]),
+        Statistic("sensor.battery_soc", "%", means=[60.0, 61.0]),
+        Statistic("sensor.phone_battery_level", "%", means=[60.0]),
+        Statistic("sensor.outdoor_temperature", "°C", means=[6.0, 5.0]),
+        Statistic("sensor.hall", "°C", means=[20.0]),
+    )
+    made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin")
+    assert made.exit_code == 0, made.stderr
+    site = load_site(tmp_path / "house" / "sites" / "house.yaml")
+    assert {each.driver_id: each.unit for each in site.drivers} == {
+        "battery_soc": "percent",
+        "hot_water_degc": "degc",
+        "import_price": "per_kwh",
+        "outdoor_degc": "degc",
+    }
+    taken = run("ingest", path, "--site", "house", "--project", tmp_path / "house")
+    assert taken.exit_code == 0, taken.stderr
+    for driver in ("battery_soc", "hot_water_degc", "import_price", "outdoor_degc"):
+        assert f"{driver}.value: 2 intervals" in taken.stdout

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assets.readings.drafts.name_match import folded, tokens
 from assets.readings.streams import canonical_of
+from data_quality.contracts.units import UNITS
 
 # What a column of prices becomes: the driver that price_stream names.
 PRICE = "import_price"
@@ -42,6 +43,7 @@ _CHARGE_STATE = re.compile(
     r"\bsoc\b|_soc\b|soc_|ladezustand|ladestand|fullstand|state.of.charge|charge.?(?:level|state)|akkustand|batteriestand",
     re.IGNORECASE,
 )
+_OUTSIDE = re.compile(r"\boutdoor|\boutside|\baussen|\bexterior", re.IGNORECASE)
 _CAR = re.compile(r"\bauto|\bcar\b|\bev\b|fahrzeug|vehicle|wallbox|elektroauto|\be.?auto", re.IGNORECASE)
 _TANK = re.compile(r"warmwas|boiler|brauchwas|hot.?water|\bdhw\b|trinkwarm", re.IGNORECASE)
 _HOUSE = re.compile(r"hausverbrauch|haushalt|hauslast|household|house|eigenverbrauch gesamt|gesamtverbrauch|home.?load")
@@ -94,6 +96,26 @@ def state_of(name: str, unit: str | None) -> str:
     if unit not in (None, "percent", "fraction") or not _CHARGE_STATE.search(plain):
         return ""
     return "car" if _CAR.search(plain) else "battery"
+
+
+def state_driver(device: str) -> str:
+    """The driver that holds a device's state."""
+    return f"{device}_{'degc' if device == 'hot_water' else 'soc'}"
+
+
+def level_of(name: str, unit: str) -> tuple[str, str, str]:
+    """Driver, unit and device of what a home's sensor measures: a price, a device's state or the temperature outside.
+
+    Empty where the sensor is none that a plan or a baseline needs. unit: ours, or money per energy as the file says it.
+    """
+    price, device = price_column(f"{name} {unit}"), state_of(name, unit) if unit else ""
+    if device:
+        return state_driver(device), unit, device
+    if price is not None and not price.is_paid and price.unit in UNITS:
+        return PRICE, price.unit, ""
+    if unit in ("degc", "degf") and _OUTSIDE.search(folded(name)):
+        return "outdoor_degc", unit, ""
+    return "", "", ""
 
 
 def direction(name: str) -> str:

@@ -19,12 +19,15 @@ from assets.readings.drafts.column_kinds import (
     either,
     house_formula,
     is_house,
+    level_of,
     price_column,
+    state_driver,
     state_of,
 )
 from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
+from assets.readings.drafts.site_head import ASKED, SiteFacts, head_lines
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, only_price
@@ -37,7 +40,6 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import UNITS, Behaviour
 from data_quality.contracts.yaml_file import yaml_text
 
-ASKED = "PLACEHOLDER"
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 # Formats whose channels are entities of a home.
 OF_HOMES = ("home_assistant", "home_assistant_history")
@@ -61,16 +63,6 @@ class _Meter:
     registers: dict[str, str] = field(default_factory=dict)
     asked: str = ""
     is_cumulative: bool = False
-
-
-@dataclass(frozen=True)
-class SiteFacts:
-    """What is said of the site, or known of its zone; empty where nobody says it."""
-
-    site_id: str
-    time_zone: str = ""
-    country: str = ""
-    currency: str = ""
 
 
 class SiteDraft:
@@ -148,9 +140,12 @@ class SiteDraft:
         values: dict[str, str] = {}
         questions: list[Question] = []
         units: list[Question] = []
+        known_units: dict[str, str] = {}
         for channel in channels:
             unit = UNITS.get(channel.unit)
-            if channel.channel == "state" and not set(channel.meter.lower().split("_")) & _POWER:
+            is_power = bool(set(channel.meter.lower().split("_")) & _POWER)
+            if channel.channel == "mean" or (channel.channel == "state" and not is_power):
+                self._add_level(channel, values, known_units)
                 continue
             if channel.channel not in ("sum", "counter", "state") or (unit is None and channel.channel == "sum"):
                 continue
@@ -173,12 +168,27 @@ class SiteDraft:
             meter.is_cumulative |= channel.channel == "counter"
             values[channel.meter] = f"{meter.meter_id}.{register}"
         keys: dict[str, Any] = {"match": glob_of(path.name), "values": values, "other_meters": "skip"}
-        if units:
-            keys["units"] = {}
+        if units or known_units:
+            keys["units"] = known_units
             questions += [each for each in units if each.column in values]
         notes = {"values": "entity -> meter_id.register; delete what is not wanted"}
         if values:
             self.maps.append(MapDraft(keys=keys, questions=tuple(questions), notes=notes))
+
+    def _add_level(self, channel: Channel, values: dict[str, str], units: dict[str, str]) -> None:
+        """A price, a device's state or the weather outside, of the first entity that is one; others are nobody's."""
+        name = re.split(r"[.:]", channel.meter, maxsplit=1)[-1].replace("_", " ")
+        driver, unit, device = level_of(name, channel.unit)
+        if not driver or driver in self.drivers:
+            return
+        values[channel.meter] = driver
+        self.drivers[driver] = canonical_of(unit) or unit
+        if device:
+            self.states[device] = driver
+        elif driver == PRICE:
+            # Money per energy is no unit that a home's file says in our words.
+            units[channel.meter] = unit
+            self._prices.add(None)
 
     def _add_table(self, path: Path, found: TableFound) -> None:
         draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
@@ -283,7 +293,7 @@ class SiteDraft:
             self.drivers[driver] = "per_kwh"
             return driver
         if device := state_of(name, unit):
-            driver = f"{device}_{'degc' if device == 'hot_water' else 'soc'}"
+            driver = state_driver(device)
             self.drivers[driver], self.states[device] = canonical_of(unit) or unit, driver
             return driver
         way = direction(name) if canonical_of(unit) == "kwh" else ""
@@ -402,7 +412,7 @@ class SiteDraft:
 
     def text(self, facts: SiteFacts) -> str:
         """The site file."""
-        return "\n".join([*_head(facts), *self._meter_lines(), *self._map_lines(), *self._price_lines()]) + "\n"
+        return "\n".join([*head_lines(facts), *self._meter_lines(), *self._map_lines(), *self._price_lines()]) + "\n"
 
     def _meter_lines(self) -> Iterable[str]:
         meters = list(self.meters.values())
@@ -479,22 +489,3 @@ class SiteDraft:
             yield f"  # from {path.name}"
             lines = yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)).splitlines()
             yield from (f"{'    ' if place else '  - '}{line}" for place, line in enumerate(lines))
-
-
-def _head(facts: SiteFacts) -> Iterable[str]:
-    """What the files do not say of the site: said by a person, known of its zone, or asked."""
-    zone, country, currency = facts.time_zone, facts.country, facts.currency
-    yield "# Drafted from files. What they do not say is marked with the word PLACEHOLDER; meterloom check lists it."
-    yield f"site_id: {scalar(facts.site_id)}"
-    yield f"name: {text_of(facts.site_id.replace('_', ' ').capitalize())}   # {ASKED}: the name that reports print"
-    if zone:
-        yield f"time_zone: {zone}"
-    else:
-        yield f"time_zone: UTC   # {ASKED}: the site's zone, as Europe/Berlin; days, months and tariffs follow it"
-    yield f"currency: {currency or 'EUR'}" + ("" if currency else f"   # {ASKED}: the currency of your prices")
-    yield f"country: {country or 'DE'}" + ("" if country else f"   # {ASKED}: whose public holidays the site has")
-    yield "# subdivision: …                # state or region, where holidays differ within the country"
-    yield from ("# latitude_deg: …                # where it lies, for the sun and the weather", "# longitude_deg: …")
-    yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
-    yield "# floor_area_definition: GIA"
-    yield ""

@@ -117,7 +117,7 @@ class SheddableLoad(Device):
             return ""
         return (
             f"a kWh that {self.device_id} does not use costs {self.price_per_kwh:g}, and one that is bought never less "
-            f"than {cheapest:g}: it is shed whenever its terms allow; price_per_kwh is what the lost kWh is worth to you"
+            f"than {cheapest:g}: it is shed whenever its terms allow; price_per_kwh is what a lost kWh is worth to you"
         )
 
     @property

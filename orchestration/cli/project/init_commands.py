@@ -88,7 +88,7 @@ def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -
     """
     # Readers and tariffs are imported here: the template needs neither.
     from assets.readings.drafts.map_draft import scalar
-    from assets.readings.drafts.site_draft import SiteFacts
+    from assets.readings.drafts.site_head import SiteFacts
     from orchestration.starter.blocks import for_draft
 
     site_id = re.sub(r"[^a-z0-9_-]+", "_", folder.resolve().name.lower()).strip("_-")[:60] or "my_site"

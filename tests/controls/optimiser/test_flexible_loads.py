@@ -323,3 +323,10 @@ def test_a_site_with_a_machine_and_a_load_to_shed_is_planned_and_commanded() -> 
 @pytest.mark.parametrize("kind", ["appliance", "sheddable_load", "ev_charger"])
 def test_one_that_says_too_little_is_shown_and_not_planned(kind: str) -> None:
     assert not KINDS[kind].takes(Asset.model_validate({"asset_id": "x", "kind": kind}))
+
+
+def test_a_load_that_is_cheaper_shed_than_run_in_every_step_is_doubted() -> None:
+    shed = oven(own_kw=(2.0, 0.0, 2.0), price_per_kwh=0.15)
+    assert "never less than 0.22: it is shed whenever its terms allow" in shed.doubt((0.30, 0.05, 0.22))
+    assert shed.doubt((0.30, 0.05, 0.15)) == ""
+    assert oven(own_kw=(0.0,), price_per_kwh=0.15).doubt((0.30,)) == ""
