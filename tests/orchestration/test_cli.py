@@ -98,6 +98,15 @@ def test_a_wrong_key_is_named_with_file_line_and_mend(project: Path) -> None:
     assert (problem["file"], problem["line"], problem["mend"]) == (str(site), 5, "did you mean 'currency'?")
 
 
+def test_a_wrong_setting_hides_no_mistake_of_another_file(project: Path) -> None:
+    (project / "meterloom.yaml").write_text("mqtt:\n  prot: 1883\n")
+    site, people = project / "sites" / "my_site.yaml", project / "people.yaml"
+    site.write_text(site.read_text().replace("currency: GBP", "curency: GBP"))
+    people.write_text(people.read_text().replace("people:", "poeple:"))
+    problems = json.loads(run("check", "--json", folder=project)[1])["problems"]
+    assert {Path(each["file"]).name for each in problems} == {"meterloom.yaml", "my_site.yaml", "people.yaml"}
+
+
 def test_an_unknown_setting_is_refused_with_its_line(project: Path) -> None:
     (project / "meterloom.yaml").write_text("mqtt:\n  prot: 1883\n")
     code, out, _ = run("check", "--json", folder=project)

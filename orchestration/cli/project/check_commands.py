@@ -23,22 +23,30 @@ def configuration_problems(call: Call) -> list[Problem]:
     try:
         project = load_project(call.folder, os.environ)
     except BadConfiguration as fault:
-        return fault.problems
-    found: list[Problem] = []
-    site_files = sorted(project.sites_dir.glob("*.yaml"))
-    if not site_files:
-        found.append(Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here"))
-    for path in [*site_files, project.people_file]:
-        try:
-            if path == project.people_file:
-                load_people(path)
-            else:
-                site = load_site(path)
-                found += _device_problems(path, site, call) if site.assets or site.sources else []
-        except BadInput as fault:
-            params = _unread_params(path) if path != project.people_file else []
-            found += sorted([*problems_of(fault), *params], key=lambda each: (each.line, each.column))
-    return found
+        # Where other files are is not known now: those at the template's places are told at once with it.
+        people = call.folder / "people.yaml"
+        found = [each for path in _site_files(call.folder / "sites") for each in _problems_in(path, call)]
+        return [*fault.problems, *found, *(_problems_in(people, call, is_people=True) if people.exists() else [])]
+    site_files = _site_files(project.sites_dir)
+    none = Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here")
+    found = [each for path in site_files for each in _problems_in(path, call)] if site_files else [none]
+    return found + _problems_in(project.people_file, call, is_people=True)
+
+
+def _site_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yaml"))
+
+
+def _problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Problem]:
+    try:
+        if is_people:
+            load_people(path)
+            return []
+        site = load_site(path)
+        return _device_problems(path, site, call) if site.assets or site.sources else []
+    except BadInput as fault:
+        params = [] if is_people else _unread_params(path)
+        return sorted([*problems_of(fault), *params], key=lambda each: (each.line, each.column))
 
 
 def _unread_params(path: Path) -> list[Problem]:
