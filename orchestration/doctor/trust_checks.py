@@ -8,7 +8,10 @@ from data_quality.contracts.errors import Unreachable
 from orchestration.doctor.reachable import item
 
 NAME = "ledger/trust"
-MEND = "restore the store from a backup, and find out who wrote to it"
+MEND = (
+    "restore the store from a backup, and find out who wrote to it; where you put this store here yourself, "
+    "'meterloom lake adopt' notes that it goes on from here"
+)
 SHOWN = 5
 
 

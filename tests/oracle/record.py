@@ -139,6 +139,9 @@ def record_commands(recording: Recording) -> None:
                 shown = seams.as_json(out) if option else out
                 text = f"exit {code}\n{out if shown is None else shown}--- standard error\n{error}"
                 recording.write("commands", line + option.replace(" --json", ".json"), text)
+    # What `plan --write-lp` left there.
+    for path in sorted((recording.work / "inputs").glob("*.lp")) if recording.is_demo else ():
+        recording.write("lp", f"written_{path.name}", path.read_text())
 
 
 def record_web(recording: Recording) -> None:
@@ -170,11 +173,10 @@ def record_reports(recording: Recording) -> None:
 
     for path in sorted((recording.folder / "reports").glob("*_r*.*")):
         if path.suffix == ".pdf":
-            # A word a line, without what every page repeats: lines and pages end by how wide a random id is.
+            # Each word once: where lines and pages end, and so what is repeated, hangs on how wide a random id is. The
+            # numbers stand in their order in the JSON beside it.
             pages = [re.sub(r"Page \d+ of \d+", "", page.extract_text()) for page in pypdf.PdfReader(path).pages]
-            running = set.intersection(*(set(page.splitlines()) for page in pages))
-            kept = (line for page in pages for line in page.splitlines() if line not in running)
-            text = "\n".join(word for line in kept for word in line.split())
+            text = "\n".join(dict.fromkeys(word for page in pages for word in page.split()))
         elif path.suffix == ".xlsx":
             book = openpyxl.load_workbook(path)
             cells = (cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None)
@@ -200,8 +202,7 @@ def record_programs(recording: Recording) -> None:
     made.mkdir()
     seams.plan_programs(recording.folder, made)
     golden = (ROOT / "tests" / "golden" / "lp").glob("*.lp") if recording.is_demo else ()
-    written = (recording.work / "inputs").glob("*.lp") if recording.is_demo else ()
-    for kind, paths in (("stored", made.glob("*.lp")), ("golden", golden), ("written", written)):
+    for kind, paths in (("stored", made.glob("*.lp")), ("golden", golden)):
         for path in paths:
             recording.write("lp", f"{kind}_{path.name}", path.read_text())
 

@@ -1,7 +1,6 @@
 """From forecasts with courses to scenarios: weights, levels, moments, and what is said where something is missing."""
 
 from datetime import timedelta
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -103,7 +102,7 @@ def test_selected_courses_stand_for_all_and_weigh_what_they_stand_for() -> None:
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 3))
-def test_the_first_course_chosen_is_the_best_single_one_and_more_never_hurt(seed: int, count: int) -> None:
+def test_each_course_chosen_is_the_best_to_add_to_those_before(seed: int, count: int) -> None:
     points = np.random.default_rng(seed).normal(size=(8, 2))
     apart = np.linalg.norm(points[:, None] - points[None, :], axis=2)
 
@@ -111,10 +110,11 @@ def test_the_first_course_chosen_is_the_best_single_one_and_more_never_hurt(seed
         return float(apart[:, chosen].min(axis=1).sum())
 
     chosen, weights = fast_forward(points, count)
-    assert left(chosen[:1]) == pytest.approx(min(left([n]) for n in range(8)))
-    best = min(left(list(some)) for some in combinations(range(8), count))
-    # Greedy is never better than the best, and here at most half as bad again.
-    assert best - 1e-9 <= left(chosen) <= 1.5 * best + 1e-9
+    # One after another: that is rarely the best choice of so many at once, and may be far from it (seed 916, three).
+    for place in range(count):
+        before = chosen[:place]
+        best = min(left([*before, n]) for n in range(8) if n not in before)
+        assert left(chosen[: place + 1]) == pytest.approx(best)
     assert weights.sum() == pytest.approx(1)
     assert weights.min() > 0
 
