@@ -73,7 +73,7 @@ class World:
 MakeWorld = Callable[..., World]
 
 
-_templates: dict[tuple[int, tuple[str, ...], int], Path] = {}
+TEMPLATES: dict[tuple[object, ...], Path] = {}
 
 
 def make_world(
@@ -90,10 +90,10 @@ def make_world(
     data = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1)) if rows is None else rows
     clock = FixedClock(plant.NOON)
     key = (id(data), approved, rejected)
-    if key not in _templates:
-        _templates[key] = Path(tempfile.mkdtemp(prefix="plant"))
-        _fill(_templates[key], data, approved, rejected)
-    shutil.copytree(_templates[key], folder, dirs_exist_ok=True)
+    if key not in TEMPLATES:
+        TEMPLATES[key] = Path(tempfile.mkdtemp(prefix="plant"))
+        _fill(TEMPLATES[key], data, approved, rejected)
+    shutil.copytree(TEMPLATES[key], folder, dirs_exist_ok=True)
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
@@ -119,9 +119,9 @@ def _fill(folder: Path, rows: pl.DataFrame, approved: tuple[str, ...], rejected:
 @pytest.fixture(scope="session", autouse=True)
 def _no_template_stays() -> Iterator[None]:
     yield
-    for folder in _templates.values():
+    for folder in TEMPLATES.values():
         shutil.rmtree(folder)
-    _templates.clear()
+    TEMPLATES.clear()
 
 
 @pytest.fixture(scope="session")

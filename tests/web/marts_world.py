@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from orchestration.open_project import OpenProject
 from orchestration.warehouse.fresh import freshen_marts
 from orchestration.web.app import make_app
 from tests.reports import plant
-from tests.reports.conftest import make_world
+from tests.reports.conftest import TEMPLATES, make_world
 from tests.web.asking import Answer, Headers, send
 
 VERA = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
@@ -64,7 +65,16 @@ def plant_of_the_web(**changes: object) -> Site:
 
 
 def make_project(folder: Path, site: Site, *, has_marts: bool = True, has_readings: bool = True) -> OpenProject:
-    """A project folder with the site; the caller closes it."""
+    """A project folder with the site; the caller closes it. Equal ones are made once a process and copied."""
+    key = (site.model_dump_json(), has_marts, has_readings)
+    if key not in TEMPLATES:
+        TEMPLATES[key] = Path(tempfile.mkdtemp(prefix="project"))
+        _make(TEMPLATES[key], site, has_marts=has_marts, has_readings=has_readings)
+    shutil.copytree(TEMPLATES[key], folder, dirs_exist_ok=True)
+    return OpenProject(str(folder))
+
+
+def _make(folder: Path, site: Site, *, has_marts: bool, has_readings: bool) -> None:
     (folder / "sites").mkdir(parents=True)
     (folder / "meterloom.yaml").write_text("{}\n")
     (folder / "sites" / "plant.yaml").write_text(json.dumps(site.model_dump(mode="json", exclude_defaults=True)))
@@ -74,7 +84,7 @@ def make_project(folder: Path, site: Site, *, has_marts: bool = True, has_readin
     project = OpenProject(str(folder))
     if has_marts:
         freshen_marts(project, clock=FixedClock(plant.NOON), doing=lambda *_, **__: None)
-    return project
+    project.close()
 
 
 def copy_of(project: OpenProject, folder: Path) -> OpenProject:
