@@ -198,6 +198,8 @@ def test_evidence_has_a_grade_its_word_and_what_proved_it_and_an_acknowledgement
         shown = next(line for line in run(name, text=True)[1].splitlines() if "ACKED" in line)
         assert "not proven" in shown
         assert "VERIFIED" not in shown
+        # An hour alone is that of any day.
+        assert f"{commands['c1']['valid_from'][:10]} {commands['c1']['valid_from'][11:16]}Z" in shown
 
 
 def test_status_shows_latches_and_who_is_at_work(run: Run, store: Store) -> None:
