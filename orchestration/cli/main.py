@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import warnings
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
@@ -133,6 +134,7 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+@cache
 def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = False) -> typer.Typer:
     """The Typer application with those commands. is_glance: for its first page alone; no command can be called."""
     app = typer.Typer(

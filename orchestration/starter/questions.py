@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from controls.templates.template_rows import template_rows
+from controls.templates.template_rows import TemplateRow, template_rows
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
@@ -149,8 +149,13 @@ def groups() -> tuple[Group, ...]:
 
 def templates_of(kind: str) -> tuple[str, ...]:
     """The templates that drive devices of a kind, simulated ones last."""
-    rows = sorted(template_rows(), key=lambda each: (each.is_synthetic, each.template))
-    return tuple(each.template for each in rows if kind in each.kinds)
+    return tuple(each.template for each in _templates() if kind in each.kinds)
+
+
+@cache
+def _templates() -> list[TemplateRow]:
+    # Every device's block asks, and each template is a file to parse.
+    return sorted(template_rows(), key=lambda each: (each.is_synthetic, each.template))
 
 
 def kind_of(group: Group) -> str:
