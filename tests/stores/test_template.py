@@ -1,8 +1,12 @@
 """A store by copy is the store that the steps make, and no two copies are one ledger."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
 
 from assets.stores import transactions
 from assets.stores.tables import PROTECTED
@@ -10,7 +14,7 @@ from assets.stores.transactions import open_store
 from assets.stores.trust import trust_of
 from controls.ledger.outbox import ledger_id
 from tests.stores.steps import contents
-from tests.template_store import stores_by_copy
+from tests.template_store import dumped, stores_by_copy
 
 
 def schema(file: Path) -> list[tuple[str, ...]]:
@@ -34,6 +38,29 @@ def test_a_copied_store_is_what_the_steps_make_and_a_ledger_of_its_own(tmp_path:
     for store in (made, *copies):
         assert not any(trust_of(store, PROTECTED).lost(table) for table in PROTECTED)
         store.close()
+
+
+def test_a_copy_on_postgresql_is_what_the_steps_make(tmp_path: Path, postgres_server: str) -> None:
+    names, dumps, ledgers = ("steps_one", "copy_one", "copy_two"), [], set()
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"CREATE DATABASE {name}")
+    urls = [sa.make_url(postgres_server).set(drivername="postgresql+psycopg", database=name) for name in names]
+    with stores_by_copy(tmp_path):
+        for url in urls:
+            # The first is made by the steps.
+            store = open_store(url.render_as_string(hide_password=False))
+            ledgers.add(ledger_id(store))
+            assert not any(trust_of(store, PROTECTED).lost(table) for table in PROTECTED)
+            store.close()
+            # What was dumped once is dumped with other brackets and casts.
+            dumps.append(re.sub(r"[()\[\]]|::character varying|::text", "", dumped(url)))
+    assert dumps[0].count("CREATE TRIGGER") > 50
+    assert dumps[0] == dumps[1] == dumps[2]
+    assert len(ledgers) == 3
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_store_that_has_anything_in_it_is_migrated_and_not_replaced(tmp_path: Path) -> None:
