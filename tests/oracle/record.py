@@ -176,7 +176,8 @@ def record_reports(recording: Recording) -> None:
             # Each word once: where lines and pages end, and so what is repeated, hangs on how wide a random id is. The
             # numbers stand in their order in the JSON beside it.
             pages = [re.sub(r"Page \d+ of \d+", "", page.extract_text()) for page in pypdf.PdfReader(path).pages]
-            text = "\n".join(dict.fromkeys(word for page in pages for word in page.split()))
+            whole = re.sub(r"(\d{4}-\d\d-\d\d)\s+(?=\d\d:\d\d\b)", r"\1T", "\n".join(pages))
+            text = "\n".join(dict.fromkeys(whole.split()))
         elif path.suffix == ".xlsx":
             book = openpyxl.load_workbook(path)
             cells = (cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None)
