@@ -25,6 +25,7 @@ FILES = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^\$ meterloom (.+)$", re.MULTILINE)
 # Landing, a run that reads, a run that validates: two minutes on a machine that does nothing else.
 FIGURE_WITHIN_S = 420.0
+STATE_WITHIN_S = 60.0
 
 
 @contextmanager
@@ -47,6 +48,16 @@ def meter(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def shown_source(words: str, name: str, expected: str) -> None:
+    """Waits until the command lists the one source so: the collector writes its state down about once a second."""
+    deadline, value = time.monotonic() + STATE_WITHIN_S, ""
+    while value != expected:
+        assert time.monotonic() < deadline, f"the source's {name} is {value!r}, not {expected!r}"
+        [source] = json.loads(run(*shlex.split(words), "--json")[1])["sources"]
+        value = source[name]
+        time.sleep(0.2)
+
+
 def test_the_tutorial_of_live_meters_ends_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_mosquitto()
     port = free_port()
@@ -60,12 +71,15 @@ def test_the_tutorial_of_live_meters_ends_with_figures(tmp_path: Path, monkeypat
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert json.loads(run(*shlex.split(check), "--json")[1])["problems"] == []
     with mosquitto(port), meter(tmp_path) as sending, everything_up(tmp_path / "shop"):
+        test, listed, tail = looks
         assert sending.stdin is not None
+        shown_source(listed, "sentence", "connected")
         sending.stdin.write("\n")
         sending.stdin.flush()
-        tested, listed, tailed = (json.loads(run(*shlex.split(each), "--json")[1]) for each in looks)
+        tested = json.loads(run(*shlex.split(test), "--json")[1])
         assert {each["point"] for each in tested["samples"]} == {"energy", "power"}
-        assert [each["state"] for each in listed["sources"]] == ["live"]
+        shown_source(listed, "state", "live")
+        tailed = json.loads(run(*shlex.split(tail), "--json")[1])
         assert {each["point"] for each in tailed["samples"]} == {"energy", "power"}
     # As the page says to whom does not want to wait for the next quarter of the clock.
     with everything_up(tmp_path / "shop"):
