@@ -1,5 +1,5 @@
-# make demo | test | test-long | fast | up | check | house | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check house bench fuzz soak postgres mutants oracle coverage clean
+# make demo | test | test-long | fast | up | check | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check house walk bench fuzz soak postgres mutants oracle coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -40,6 +40,11 @@ check: setup
 # How heavy the house is: lines, imports, circles, and the slowest tests.
 house: setup
 	@$(PYTHON) -m tests.house
+
+# The files that run between a door (shell, API, page) and its answer, for three questions of the demo.
+walk: setup
+	@[ -f demo/meterloom.yaml ] || .venv/bin/meterloom demo --out demo
+	@$(PYTHON) -m tests.house.walk demo
 
 # CVXPY and OpenSTEF, which plans and forecasts are held against, have environments and locks of their own.
 # make bench SCALE=200,1000,5000 [MONTHS=12]: instead, what synthetic sites of so many meters cost, into docs/ems/capacity.md.

@@ -1,6 +1,8 @@
 """Rooms keep to their budgets of lines; modules import few others and never in a circle (ADR 0036)."""
 
+from data_quality.contracts.time import parse_period
 from tests.house import measures
+from tests.house.walk import climbs, walked
 
 
 def test_no_room_holds_more_lines_than_its_budget_nor_keeps_what_it_gave_up() -> None:
@@ -32,3 +34,14 @@ def test_a_circle_is_found_over_any_number_of_steps_and_a_tree_has_none() -> Non
     circle = {"a": ["b", "e"], "b": ["c"], "c": ["a"], "d": ["a"], "e": []}
     assert [each for each in measures.components(circle) if len(each) > 1] == [["a", "b", "c"]]
     assert all(len(each) == 1 for each in measures.components(circle | {"c": []}))
+
+
+def test_a_climb_is_a_step_into_a_folder_that_was_left_before() -> None:
+    assert climbs(("a/one.py", "a/two.py", "b/one.py", "b/c/one.py")) == 0
+    assert climbs(("a/one.py", "b/one.py", "a/two.py", "a/three.py", "b/two.py")) == 2
+
+
+def test_a_walk_names_the_files_of_ours_that_one_call_runs_through() -> None:
+    found = walked(lambda: parse_period("2025-11", "Europe/Berlin").days == 30)
+    assert found.is_answered
+    assert found.files == ("data_quality/contracts/time.py",)
