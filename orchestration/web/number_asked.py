@@ -18,6 +18,7 @@ from orchestration.web.gather import instant_of, marts_of
 from orchestration.web.lists import MOST_POINTS
 from reports.again.computations import COMBINATIONS
 from reports.again.figure_sources import Sources
+from reports.asked.query import Combined, Question, queries_in
 from reports.asked.why_asked import NAME, Asking, InHand, figures_of
 from reports.content.lists.figure_list import figure_list
 from reports.content.lists.kpi_list import add_rows, kpi_rows
@@ -33,7 +34,7 @@ from reports.life.figure_trace import (
 )
 from reports.life.revise import store_revision
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
-from reports.pages.why_links import TAKES, Made, WhyAsked, read_why, terms_of
+from reports.pages.why_links import TAKES, read_why
 from reports.pages.why_parts import ENERGY, grain_of
 from reports.report_content import ReportContent
 
@@ -79,9 +80,9 @@ def number_asked(ask: Ask) -> Number:
         return stored_number(ask, figure_id)
     given = asking(ask)
     wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
-    shared = _shared(wanted)
-    terms = () if wanted.made is None else terms_of(wanted.made)
-    for site, scope in {(each.site or wanted.site, scope) for each in terms for scope in each.scopes} - shared:
+    shared = _shared(wanted, given.site.site_id)
+    named = {(each.site or given.site.site_id, scope) for each in queries_in(wanted) for scope in each.scopes}
+    for site, scope in named - shared:
         # Before anything is looked for: who may not see it hears of nothing, whether it is there or not.
         if not sees_scope(ask.person, site, scope):
             raise BadInput(f"the site has no number of scope {scope!r}", reason="unknown_scope")
@@ -92,15 +93,15 @@ def number_asked(ask: Ask) -> Number:
     return Number(figure, in_hand, given.sources, kept=False, is_open=lambda each: _is_theirs(ask, each))
 
 
-def _shared(wanted: WhyAsked) -> frozenset[tuple[str, str]]:
+def _shared(wanted: Question, site: str) -> frozenset[tuple[str, str]]:
     """What the whole site used, to who is told their own share of it: the board does; nothing else of it is theirs."""
-    made, whole = wanted.made, f"site:{wanted.site}"
-    if not isinstance(made, Made) or made.of != "percent_of":
+    whole = f"site:{site}"
+    if not isinstance(wanted, Combined) or wanted.of != "percent_of":
         return frozenset()
     # Not of an hour: a tenant is told of days.
-    terms = {(e.kpi, e.scopes, e.site, e.how in ("", "day", "month")) for e in terms_of(made.parts[1])}
-    is_whole = terms == {(SHARED, (whole,), "", True)}
-    return frozenset({(wanted.site, whole)}) if is_whole else frozenset()
+    told = {(e.measure, e.scopes, e.site, e.grain in ("", "day", "month")) for e in queries_in(wanted.parts[1])}
+    is_whole = told == {(SHARED, (whole,), "", True)}
+    return frozenset({(site, whole)}) if is_whole else frozenset()
 
 
 def stored_number(ask: Ask, figure_id: str) -> Number:

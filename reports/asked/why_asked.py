@@ -24,6 +24,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.again.computations import RUNNING
 from reports.again.figure_sources import Sources, seu_of
+from reports.asked.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.content.lists.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.content.lists.running_list import running_book
 from reports.content.lists.span_rows import OF_DAYS, span_rows
@@ -33,7 +34,6 @@ from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figures import FigureBook
 from reports.make_report import baselines_in_force, project_baselines
-from reports.pages.why_links import GRAINS, HOWS, PAIRS, Made, Term, WhyAsked
 
 NAME = "why"
 # Units of combinations; of the others it is that of what they combine.
@@ -65,91 +65,82 @@ class InHand:
         return self._figures.get(figure_id) or self._reports.figure(figure_id)
 
 
-def figures_of(asked: WhyAsked, given: Asking, *, revision: int = 0) -> tuple[Figure, FigureBook]:
+def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple[Figure, FigureBook]:
     """The number that is asked for, and the book with all that it is made of.
 
     Raises BadInput (no_number) where the marts have no such number.
     """
+    if isinstance(question, Query) and question.grain == "running":
+        return _running(question, given, revision)
     book = FigureBook(
-        report_id="/".join([NAME, given.site.site_id, _name(asked)]),
+        report_id="/".join([NAME, given.site.site_id, _name(question)]),
         revision=revision,
         as_of_utc=given.as_of_utc,
         is_synthetic=False,
     )
-    if asked.of == "running":
-        return _running(asked, given, revision)
-    if asked.made is not None:
-        return _made(asked.made, given, book), book
-    if asked.of == "assessment":
-        return _of_dataset(asked, given, book), book
-    return _of_rows(asked, given, book)[0], book
-
-
-def _name(asked: WhyAsked) -> str:
-    """The question in one word of a report's id, in which a stroke parts."""
-    told = asked.model_dump(mode="json", exclude={"site", "made"}, exclude_defaults=True)
-    said = [str(value) for value in told.values()] + ([] if asked.made is None else [str(asked.made)])
-    return ";".join(said).replace("/", "~")
-
-
-def _made(asked: Term | Made, given: Asking, book: FigureBook) -> Figure:
-    """What an expression says; of a term alone its one number."""
-    parts = _parts(asked, given, book)
+    parts = _parts(question, given, book)
     if len(parts) > 1:
-        raise _none(f"{str(asked)[:80]} is {len(parts)} numbers, not one")
-    return parts[0]
+        raise _none(f"{str(question)[:80]} is {len(parts)} numbers, not one")
+    return parts[0], book
 
 
-def _parts(asked: Term | Made, given: Asking, book: FigureBook) -> list[Figure]:
-    if isinstance(asked, Term):
-        return [each for scope in asked.scopes for each in _numbers(asked, scope, given, book)]
-    if book.has(str(asked)):
-        return [book.at(str(asked))]
-    parts = [figure for each in asked.parts for figure in _parts(each, given, book)]
+def _name(question: Question) -> str:
+    """The question in one word of a report's id, in which a stroke parts."""
+    more = {"at_utc", "baseline", "confidence"} if isinstance(question, Query) else set[str]()
+    told = question.model_dump(mode="json", include=more, exclude_defaults=True)
+    return ";".join([str(question), *map(str, told.values())]).replace("/", "~")
+
+
+def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:
+    if isinstance(question, Query):
+        return [each for scope in question.scopes for each in _numbers(question, scope, given, book)]
+    if book.has(str(question)):
+        return [book.at(str(question))]
+    parts = [figure for each in question.parts for figure in _parts(each, given, book)]
     units = {each.unit for each in parts}
     # A sum of euros and kWh, or of two currencies, would be a number of nothing.
-    if len(units) > 1 and asked.of != "ratio":
-        raise _none(f"{asked.of} of {' and '.join(sorted(units))} is no number")
-    if asked.of in PAIRS and len(parts) != 2:
-        raise _none(f"{asked.of} is made of two numbers, these are {len(parts)}")
-    first = parts[0]
-    scopes, kpi = {each.scope for each in parts}, asked.of if asked.of in PAIRS else first.kpi
-    scope = first.scope if len(scopes) == 1 or asked.of in PAIRS else f"site:{given.site.site_id}"
-    unit = _UNITS.get(asked.of, first.unit)
-    label = f"{asked.of} of {first.kpi}" if asked.of in PAIRS else first.label if len(scopes) == 1 else first.kpi
-    roles = ("first", "second") if asked.of in PAIRS else ("part",) * len(parts)
-    inputs = list(zip(roles, parts, strict=True))
-    return [book.derive(str(asked), asked.of, inputs, label=label, kpi=kpi, unit=unit, scope=scope)]
+    if len(units) > 1 and question.of != "ratio":
+        raise _none(f"{question.of} of {' and '.join(sorted(units))} is no number")
+    is_pair = question.of in PAIRS
+    if is_pair and len(parts) != 2:
+        raise _none(f"{question.of} is made of two numbers, these are {len(parts)}")
+    first, scopes = parts[0], {each.scope for each in parts}
+    scope = first.scope if len(scopes) == 1 or is_pair else f"site:{given.site.site_id}"
+    label = f"{question.of} of {first.kpi}" if is_pair else first.label if len(scopes) == 1 else first.kpi
+    roles = ("first", "second") if is_pair else ("part",) * len(parts)
+    made = book.derive(
+        str(question),
+        question.of,
+        list(zip(roles, parts, strict=True)),
+        label=label,
+        kpi=question.of if is_pair else first.kpi,
+        unit=_UNITS.get(question.of, first.unit),
+        scope=scope,
+    )
+    return [made]
 
 
-def _numbers(term: Term, scope: str, given: Asking, book: FigureBook) -> list[Figure]:
-    """The numbers of one scope of a term: one, or those of its rows."""
-    own = given if not term.site else replace(given, site=given.sources.site(term.site))
-    at_utc = None if term.how in HOWS else parse_instant(term.how)
-    asked = WhyAsked(site=own.site.site_id, scope=scope, kpi=term.kpi, period=term.period, at_utc=at_utc)
-    if term.how in ("assessment", "project"):
-        return [_of_dataset(asked, own, book, "enpi" if term.how == "assessment" else "project")]
-    return _of_rows(asked, own, book, term.how if term.how in GRAINS else "")
-
-
-def _of_rows(asked: WhyAsked, given: Asking, book: FigureBook, grain: str = "") -> list[Figure]:
-    """The one row that is asked for, or those of a grain."""
-    rows = _rows(asked, given, grain)
+def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[Figure]:
+    """The numbers of one scope of a query: one, or those of its rows."""
+    own = given if query.site in ("", given.site.site_id) else replace(given, site=given.sources.site(query.site))
+    if query.grain in ("assessment", "project"):
+        return [_of_dataset(query, scope, own, book)]
+    at_utc = query.at_utc if query.grain in GRAINS else parse_instant(query.grain)
+    rows = _rows(query.measure, scope, parse_period(query.span, own.site.time_zone), at_utc, query.grain, own)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
-    found = add_rows(book, given.site, rows, sources=given.sources, marts_dir=given.marts_dir)
-    return found if grain else found[:1]
+    found = add_rows(book, own.site, rows, sources=own.sources, marts_dir=own.marts_dir)
+    return found if query.grain in ROWS else found[:1]
 
 
-def _rows(asked: WhyAsked, given: Asking, grain: str) -> pl.DataFrame:
-    kpi, scope = asked.kpi, asked.scope
-    span = parse_period(asked.period, given.site.time_zone)
+def _rows(kpi: str, scope: str, span: Period, at_utc: datetime | None, grain: str, given: Asking) -> pl.DataFrame:
+    """The one row that is asked for, or those of a grain."""
     is_it = (pl.col("scope") == scope) & (pl.col("kpi") == kpi)
     known: pl.DataFrame | None = None
-    if asked.at_utc is not None or grain == "hour":
+    if at_utc is not None or grain == "hour":
         hours = {} if kpi not in HOURLY else {"kpis": (kpi,)}
         rows = hours_of(given.site, span, given.read, scope=scope, **hours).filter(is_it)
         # Hours that nobody read are in no sum of a day so far.
-        is_asked = pl.col("coverage") > 0 if asked.at_utc is None else pl.col("hour_start_utc") == asked.at_utc
+        is_asked = pl.col("coverage") > 0 if at_utc is None else pl.col("hour_start_utc") == at_utc
         rows = rows.filter(is_asked).sort("hour_start_utc")
     elif grain in ("day", "month"):
         known = kpi_rows(given.site, span, "day" if grain == "day" else "month", given.read, scope=scope)
@@ -164,7 +155,7 @@ def _rows(asked: WhyAsked, given: Asking, grain: str) -> pl.DataFrame:
         known = _of_grains(given, scope, _grains(span))
         rows = known.filter(is_it & exact)
     if rows.is_empty():
-        about = f" at {asked.at_utc:%Y-%m-%d %H:%M}Z" if asked.at_utc is not None else ""
+        about = f" at {at_utc:%Y-%m-%d %H:%M}Z" if at_utc is not None else ""
         near = [] if known is None else get_close_matches(kpi, known["kpi"].unique().to_list(), n=1)
         meant = f"; did you mean {near[0]}?" if near and near[0] != kpi else ""
         raise _none(f"the marts have no {kpi} of {scope} for {span.start}/{span.end}{about}{meant}")
@@ -204,40 +195,42 @@ def _is_whole(rows: pl.DataFrame, span: Period) -> bool:
     return [span.start, *ends] == [*starts, span.end]
 
 
-def _running(asked: WhyAsked, given: Asking, revision: int) -> tuple[Figure, FigureBook]:
+def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, FigureBook]:
     site = given.site
-    if asked.kpi not in RUNNING:
-        raise _none(f"there is no running figure {asked.kpi!r}; there are {', '.join(RUNNING)}")
+    if query.measure not in RUNNING:
+        raise _none(f"there is no running figure {query.measure!r}; there are {', '.join(RUNNING)}")
     quarters = given.read("mart_site__quarter_hour_running", site_id=site.site_id)
     projections = given.read("mart_site__day_projection", site_id=site.site_id)
-    found = running_figures(site.site_id, quarters, projections, at_utc=asked.at_utc)
+    found = running_figures(site.site_id, quarters, projections, at_utc=query.at_utc)
     start, end = span_behind(site, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=site.time_zone)
     is_synthetic = given.sources.has_synthetic(site, month, given.as_of_utc)
     book = running_book(
         site, found, sources=given.sources, as_of_utc=given.as_of_utc, revision=revision, is_synthetic=is_synthetic
     )
-    return next(figure for figure in book.figures() if figure.kpi == asked.kpi), book
+    return next(figure for figure in book.figures() if figure.kpi == query.measure), book
 
 
-def _of_dataset(asked: WhyAsked, given: Asking, book: FigureBook, dataset: str = "enpi") -> Figure:
+def _of_dataset(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
     """A number of an energy use against a version of its baseline, by name, or against the one in force; or of a
     project.
     """
-    kind, _, name = asked.scope.partition(":")
+    kind, _, name = scope.partition(":")
     versions: dict[str, BaselineVersion | None] = {}
-    if dataset == "enpi":
-        seu = seu_of(given.site, name if kind == "seu" else asked.scope)
-        versions, label = {name: version_of(asked.baseline, given, seu.seu_id)}, seu.name
+    if query.grain == "assessment":
+        seu = seu_of(given.site, name if kind == "seu" else scope)
+        versions, label = {seu.seu_id: version_of(query.baseline, given, seu.seu_id)}, seu.name
     else:
-        label = project_of(given.site, name if kind == "project" else asked.scope).name
-    span = parse_period(asked.period, given.site.time_zone)
+        label = project_of(given.site, name if kind == "project" else scope).name
+    span = parse_period(query.span, given.site.time_zone)
     book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
-    ask = assessing(given, span, versions, book, confidence=asked.confidence)
+    ask = assessing(given, span, versions, book, confidence=query.confidence)
+    dataset = "enpi" if query.grain == "assessment" else "project"
     known = ask.datasets[dataset].measures
-    if asked.kpi not in known:
-        raise _none(f"{asked.scope} has no number {asked.kpi!r}; there are {', '.join(known)}")
-    return ask.question(f"{dataset}.{asked.kpi}", Item(key="", label=label, scope=asked.scope, period=span))
+    if query.measure not in known:
+        raise _none(f"{scope} has no number {query.measure!r}; there are {', '.join(known)}")
+    item = Item(key="", label=label, scope=scope, period=span)
+    return ask.question(f"{dataset}.{query.measure}", item)
 
 
 def assessing(

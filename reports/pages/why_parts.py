@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
 from reports.again.computations import COMBINATIONS
+from reports.asked.query import Combined, Query
 from reports.pages.address import Address
 from reports.pages.page import PageBlock, Part
-from reports.pages.why_links import Made, Term, why_made, why_of
+from reports.pages.why_links import why_asked, why_of
 from reports.report_content import Cell, Chart, Column, Row, Series, Table
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike
@@ -92,8 +93,8 @@ def _by_kwh(
     for label, found in zip(labels, by_start, strict=True):
         operands = [(name, found[kpi].value) for name, kpi in (("first", figure.kpi), ("second", ENERGY))]
         values.append(COMBINATIONS["ratio"](operands))
-        terms = tuple(Term(kpi=kpi, scopes=(figure.scope,), period=label) for kpi in (figure.kpi, ENERGY))
-        whys[f"ratio@{label}"] = why_made(Made(of="ratio", parts=terms), address)
+        parts = tuple(Query(measure=kpi, scopes=(figure.scope,), span=label) for kpi in (figure.kpi, ENERGY))
+        whys[f"ratio@{label}"] = why_asked(Combined(of="ratio", parts=parts), address)
     _add(cells, values, "ratio", [f"ratio@{label}" for label in labels], address)
     return Column(title=BY_KWH[figure.kpi], unit=f"{unit_text(figure.unit)}/kWh", is_number=True)
 

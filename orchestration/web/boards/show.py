@@ -17,13 +17,14 @@ from orchestration.web.ask import Ask
 from orchestration.web.gather import marts_of
 from orchestration.web.number_asked import asking
 from reports.again.figure_sources import Sources
+from reports.asked.query import Query
 from reports.asked.why_asked import assessing
 from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
 from reports.figures import FigureBook
 from reports.make_report import baselines_in_force
-from reports.pages.why_links import Term, why_made, why_of
+from reports.pages.why_links import why_asked, why_of
 from reports.pages.widgets.tile import Shown
 
 
@@ -58,9 +59,9 @@ class Show:
             self._askers[period.start, period.end] = assessing(given, period, versions, self.book)
         item = Item(key="", label=scope, scope=scope, period=period)
         figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)
-        how = "assessment" if dataset == "enpi" else "project"
-        term = Term(kpi=measure, scopes=(scope,), period=f"{period.start}/{period.end}", how=how)
-        self.whys[figure.figure_id] = why_made(term, self.address)
+        grain = "assessment" if dataset == "enpi" else "project"
+        query = Query(measure=measure, scopes=(scope,), span=f"{period.start}/{period.end}", grain=grain)
+        self.whys[figure.figure_id] = why_asked(query, self.address)
         return Shown(figure=figure, why=self.whys[figure.figure_id])
 
     def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
