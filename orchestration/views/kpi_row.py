@@ -1,6 +1,8 @@
 """A KPI figure as the command line and the API say it: one row of JSON."""
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from assets.kpi.scope_streams import FACTORED, carriers_of
@@ -16,6 +18,15 @@ FIGURE_FIELDS = {
 VERSION_FIELDS = {
     "carrier", "factor_id", "kgco2e_per_kwh", "valid_from", "valid_to", "origin", "source", "sha256", "recorded_at_utc",
 }  # fmt: skip
+
+
+@cache
+def kpi_catalogue() -> Mapping[str, Mapping[str, str]]:
+    """KPI -> its row of the catalogue (title, formula, unit, grains, scopes, definition, warning), in its order."""
+    from orchestration.warehouse.dbt import PROJECT_DIR
+
+    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
+        return {row["kpi"]: row for row in csv.DictReader(file)}
 
 
 def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> dict[str, Any]:

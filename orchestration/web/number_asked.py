@@ -1,8 +1,6 @@
 """What /why and the API of figures read: the number that an address names, as somebody may see it, with its trace."""
 
-import csv
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -12,6 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
 from orchestration.web.ask import Ask
 from orchestration.web.gather import instant_of, marts_of
@@ -175,7 +174,7 @@ def explained(ask: Ask) -> Explained:
         total=rows.height,
         page=page,
         time_zone=_time_zone(number),
-        titles=kpi_words(),
+        titles={kpi: (row["title"], row["formula"], row["definition"]) for kpi, row in kpi_catalogue().items()},
         kept=number.kept,
         of=_scope_name(number),
         is_past=ask.address.as_of_utc is not None and not number.kept,
@@ -239,12 +238,3 @@ def _page(text: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
         raise BadInput(f"page is a whole number from 1 on, got {text[:20]!r}", reason="bad_address")
     return int(text or 1) - 1
-
-
-@lru_cache
-def kpi_words() -> dict[str, tuple[str, str, str]]:
-    """KPI -> title, formula and meaning, by the catalogue."""
-    from orchestration.warehouse.dbt import PROJECT_DIR
-
-    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
-        return {row["kpi"]: (row["title"], row["formula"], row["definition"]) for row in csv.DictReader(file)}

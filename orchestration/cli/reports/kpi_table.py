@@ -1,15 +1,14 @@
 """KPI values as people read them: months by KPI, rounded, with footnotes for what a reader must know."""
 
-import csv
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from string import ascii_lowercase
 from typing import Any
 
 from data_quality.contracts.time import zone
 from orchestration.cli.answer import Table
+from orchestration.views.kpi_row import kpi_catalogue
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words
 
@@ -83,8 +82,8 @@ class Marks:
 
 def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str) -> list[Table | str]:
     """Tables of rows of `kpis`: periods as columns where all fit the terminal, else as rows; then the footnotes."""
-    marks, titles = Marks(), kpi_titles()
-    order = {kpi: place for place, kpi in enumerate(titles)}
+    marks, catalogue = Marks(), kpi_catalogue()
+    order = {kpi: place for place, kpi in enumerate(catalogue)}
     periods = sorted({_when(row) for row in rows})
     by_scope: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -95,20 +94,12 @@ def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str)
             known = {_when(row): row for row in of_scope if row["kpi"] == kpi}
             unit = next(iter(known.values()))["unit"]
             cells = _cells([known.get(period) for period in periods], unit, marks)
-            lines.setdefault(scope, []).append((titles.get(kpi, words(kpi)), unit_text(unit), cells))
+            title = catalogue[kpi]["title"] if kpi in catalogue else words(kpi)
+            lines.setdefault(scope, []).append((title, unit_text(unit), cells))
     heads = [_label(period, grain, time_zone) for period in periods]
     lines = _aligned(lines)
     tables = _across(lines, heads) or _down(lines, heads)
     return [*tables, "", *marks.lines()]
-
-
-@cache
-def kpi_titles() -> dict[str, str]:
-    """KPI -> title, in the order of the catalogue."""
-    from orchestration.warehouse.dbt import PROJECT_DIR
-
-    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
-        return {row["kpi"]: row["title"] for row in csv.DictReader(file)}
 
 
 def _cells(rows: Sequence[Mapping[str, Any] | None], unit: str, marks: Marks) -> list[str]:

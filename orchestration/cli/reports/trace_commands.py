@@ -13,7 +13,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
-from orchestration.cli.reports.kpi_table import kpi_titles
+from orchestration.views.kpi_row import kpi_catalogue
 from reports.life.figure_trace import (
     TraceReport,
     VersionChange,
@@ -87,7 +87,7 @@ def _verdict(found: TraceReport) -> list[str]:
 
 def _named(figure: Figure) -> str:
     # Those of `kpis` are named by their codes.
-    label = figure.label.replace(figure.kpi, kpi_titles().get(figure.kpi, figure.kpi))
+    label = figure.label.replace(figure.kpi, kpi_catalogue().get(figure.kpi, {}).get("title", figure.kpi))
     return label if figure.scope in label else f"{label} of {figure.scope}"
 
 

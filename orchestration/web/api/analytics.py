@@ -12,12 +12,11 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.web.api.kpis import grain_of, kpi_frame, kpi_rows_of, one_name, range_of
+from orchestration.web.api.kpis import kpi_frame, kpi_rows_of, one_name, range_of
 from orchestration.web.ask import Ask
-from orchestration.web.gather import marts_of, scope_of, scopes_of, stamp_of
+from orchestration.web.gather import scope_of, scopes_of, stamp_of
 from orchestration.web.lists import BASE, PAGING, listed, whole
 from orchestration.web.route_rights import asked
-from reports.content.lists.kpi_list import kpi_rows
 from reports.pages.address import Compare, before
 from reports.pages.slot_times import same_slot, slot_of
 
@@ -104,25 +103,20 @@ def _rows(ask: Ask, site: Site, scope: str, period: Period, what: str, breakdown
     every = kpi_frame(of_kpi, site, scope if wanted == [scope] else "", period).filter(pl.col("scope").is_in(wanted))
     rows, _ = kpi_rows_of(of_kpi, site, every, slice(None))
     found = [{**row, "name": names.get(row["scope"], row["scope"])} for row in rows]
-    return (
-        found if what != "savings" else [row | baseline for row, baseline in _with_baselines(ask, site, period, found)]
-    )
+    return found if what != "savings" else _with_baselines(ask, found, every)
 
 
-def _with_baselines(
-    ask: Ask, site: Site, period: Period, rows: list[dict[str, Any]]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _with_baselines(ask: Ask, rows: list[dict[str, Any]], marts: pl.DataFrame) -> list[dict[str, Any]]:
     """A saving says what it is measured against, or it says nothing."""
-    marts = kpi_rows(site, period, grain_of(ask), marts_of(ask, site))
     known = {
         (row["scope"], row["period_start"]): (row["baseline_id"], row["baseline_version"])
-        for row in marts.filter(marts["kpi"] == KPI["savings"]).iter_rows(named=True)
+        for row in marts.iter_rows(named=True)
     }
     sources, found = ask.project.sources(keeps=False), []
     for row in rows:
         baseline_id, version = known.get((row["scope"], row["start"]), (None, None))
         kind = None if baseline_id is None else sources.baseline(baseline_id, version).baseline.baseline_type
-        found.append((row, {"baseline": baseline_id, "baseline_version": version, "baseline_type": kind}))
+        found.append({**row, "baseline": baseline_id, "baseline_version": version, "baseline_type": kind})
     return found
 
 

@@ -1,8 +1,6 @@
 """KPIs of a scope and the catalogue behind them, with the keys and unrounded numbers of `meterloom kpis --json`."""
 
-import csv
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, cast
 
 import polars as pl
@@ -14,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission, sees_scope, se
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.kpi_row import row_of
+from orchestration.views.kpi_row import kpi_catalogue, row_of
 from orchestration.web.ask import Ask
 from orchestration.web.gather import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
@@ -163,14 +161,10 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
     ]
 
 
-@lru_cache(maxsize=1)
-def _catalogue() -> tuple[dict[str, Any], ...]:
-    from orchestration.warehouse.dbt import PROJECT_DIR
-
-    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
-        lists = ("grains", "scopes")
-        return tuple(
-            {**{name: text for name, text in row.items() if name != "source_model"},
-             **{name: row[name].split() for name in lists}}
-            for row in csv.DictReader(file)
-        )  # fmt: skip
+def _catalogue() -> list[dict[str, Any]]:
+    lists = ("grains", "scopes")
+    return [
+        {**{name: text for name, text in row.items() if name != "source_model"},
+         **{name: row[name].split() for name in lists}}
+        for row in kpi_catalogue().values()
+    ]  # fmt: skip
