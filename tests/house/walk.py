@@ -22,7 +22,7 @@ QUESTIONS = {
     "consumption of a month": {
         "shell": "kpis --site factory --period 2025-11 --scope site:factory --json",
         "API": "/api/v1/ems/kpis?site=factory&scope=site:factory&range=2025-11&kpi=consumption_kwh",
-        "page": "/why?site=factory&scope=site:factory&kpi=consumption_kwh&period=2025-11-01/2025-12-01",
+        "page": "/energy?site=factory&period=2025-11&grain=month",
     },
     "EnPI of a quarter": {
         "shell": "enpi --site factory --seu compressors --period 2025-Q3 --json",
@@ -32,7 +32,7 @@ QUESTIONS = {
     "running cost": {
         "shell": "running --site factory --json",
         "API": "/api/v1/ems/running?site=factory",
-        "page": "/why?site=factory&scope=site:factory&kpi=cost&of=running&at=2025-12-15T12:00Z",
+        "page": "/board/ops?site=factory",
     },
 }
 
