@@ -12,7 +12,7 @@ from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
-from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
@@ -121,6 +121,35 @@ class Leaf:
     uncertainty: float | None = None
     unit: str = ""
     findings: Sequence[str] = ()
+
+
+def nothing(status: str, findings: Sequence[str] = ()) -> Leaf:
+    """No number, and why."""
+    return Leaf(None, "nothing", {}, [], status=status, findings=findings)
+
+
+def put(
+    book: FigureBook, path: str, leaf: Leaf, *, label: str, kpi: str, scope: str, start: date, end: date, unit: str
+) -> Figure:
+    """A leaf as a figure of the book. unit: where the leaf has none of its own."""
+    return book.add(
+        path,
+        leaf.value,
+        label=label,
+        kpi=kpi,
+        scope=scope,
+        start=start,
+        end=end,
+        unit=leaf.unit or unit,
+        computation=leaf.computation,
+        parameters=leaf.parameters,
+        inputs=leaf.inputs,
+        status=leaf.status,
+        coverage=leaf.coverage,
+        estimated_share=leaf.estimated_share,
+        uncertainty=leaf.uncertainty,
+        findings=leaf.findings,
+    )
 
 
 @runtime_checkable

@@ -27,10 +27,13 @@ class KpiRows:
     ) -> None:
         self._sources, self._basis, self._kpis = sources, KpiBasis(site.site_id, as_of_utc), tuple(kpis)
         self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
+        self._wanted: set[AskedKpi] = set()
 
     def want(self, asked: Iterable[AskedKpi]) -> None:
         """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
-        self._sources.want(self._basis, [each for each in asked if self._published(each) is None])
+        wanted = {each for each in asked if self._published(each) is None}
+        self._wanted |= wanted
+        self._sources.want(self._basis, wanted)
 
     def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
         """The KPI of a scope and span; None where nothing was ever read of it."""
@@ -39,7 +42,8 @@ class KpiRows:
         if rows is not None:
             return rows.get(asked)
         # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
-        self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
+        if asked not in self._wanted:
+            self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
         return self._sources.kpi_row(self._basis, asked)
 
     def _published(self, asked: AskedKpi) -> PublishedKpis | None:

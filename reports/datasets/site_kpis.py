@@ -1,17 +1,22 @@
 """Electricity KPIs of the site, its meters and its uses: the published marts' numbers, or the readings' own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from assets.kpi.from_readings import findings_of
+import polars as pl
+
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import electricity_factors
+from assets.kpi.from_readings import AskedKpi, findings_of
 from assets.sites.meter_tree import has_import
+from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key
 from reports.datasets.kpi_rows import KpiRows
 from reports.datasets.load_hours import load_by_hour
-from reports.datasets.of_uses.load_enpi import price_gaps
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -27,15 +32,25 @@ FACTS = ("name", "carrier", "connected_load")
 
 
 class SiteKpis:
-    """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>."""
+    """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>. only: the one of them that is asked."""
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, *, only: str | None = None) -> None:
         self.given = given
         self._rows = KpiRows(
-            given.site, sources=given.sources, as_of_utc=given.as_of_utc, marts_dir=given.marts_dir, kpis=MEASURES
+            given.site,
+            sources=given.sources,
+            as_of_utc=given.as_of_utc,
+            marts_dir=given.marts_dir,
+            kpis=MEASURES,
+            scope=only,
         )
+
+    def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
+        """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
+        scope = f"site:{self.given.site.site_id}"
+        self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""
@@ -98,12 +113,13 @@ class SiteKpis:
 
     def findings(self, period: Period) -> list[Finding]:
         """Gaps of prices and factors, and months without readings."""
-        given, found = self.given, []
+        return [*self.gaps(period), *self._unread(period)]
+
+    def gaps(self, period: Period) -> list[Finding]:
+        """What has no price or no factor, and prices below zero."""
+        given = self.given
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
-        factors = given.sources.factors(given.site, given.as_of_utc)
-        found += price_gaps(given.site, period, whole, factors=factors)
-        found += self._unread(period)
-        return found
+        return price_gaps(given.site, period, whole, factors=given.sources.factors(given.site, given.as_of_utc))
 
     def _unread(self, period: Period) -> list[Finding]:
         """Months of which nothing was read; it blocks where that is the whole span."""
@@ -123,3 +139,52 @@ class SiteKpis:
                 scope=scope,
             )
         ]
+
+
+def price_gaps(site: Site, period: Period, readings: pl.DataFrame, *, factors: FactorView) -> list[Finding]:
+    """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
+    priced = known_prices(site, period.start, period.end, readings).with_columns(
+        local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
+    )
+    by_day = electricity_factors(factors, period.start, period.end)
+    prices, known = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
+    found = []
+    if prices.null_count():
+        found.append(
+            Finding(
+                code="price_gap",
+                message="Energy at times without a known price is in no cost.",
+                facts={
+                    "quarter_hours_without_price": prices.null_count(),
+                    "quarter_hours": prices.len(),
+                    **_span_of(priced.filter(pl.col("price_per_kwh").is_null())),
+                },
+            )
+        )
+    below = priced.filter(pl.col("price_per_kwh") < 0)
+    if below.height:
+        found.append(
+            Finding(
+                code="negative_price",
+                message="Some prices are below zero: energy at those times lowers the cost.",
+                facts={"quarter_hours_below_zero": below.height, "quarter_hours": prices.len(), **_span_of(below)},
+            )
+        )
+    if known.null_count():
+        found.append(
+            Finding(
+                code="factor_gap",
+                message="Energy on days without an emission factor in force is in no emission.",
+                facts={
+                    "days_without_factor": known.null_count(),
+                    "days": known.len(),
+                    **_span_of(by_day.filter(known.is_null())),
+                },
+            )
+        )
+    return found
+
+
+def _span_of(rows: pl.DataFrame) -> dict[str, str | float | int | bool | None]:
+    days = rows["local_date"]
+    return {"first_day": str(days.min()), "last_day": str(days.max())}
