@@ -107,6 +107,11 @@ class Item:
     period: Period
 
 
+def use_item(seu: Seu, period: Period) -> Item:
+    """A use over a span."""
+    return Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period)
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One number read from lake, marts or versions, with the computation that makes it again."""
@@ -128,28 +133,14 @@ def nothing(status: str, findings: Sequence[str] = ()) -> Leaf:
     return Leaf(None, "nothing", {}, [], status=status, findings=findings)
 
 
-def put(
-    book: FigureBook, path: str, leaf: Leaf, *, label: str, kpi: str, scope: str, start: date, end: date, unit: str
-) -> Figure:
-    """A leaf as a figure of the book. unit: where the leaf has none of its own."""
+def put(book: FigureBook, path: str, leaf: Leaf, item: Item, *, label: str, kpi: str, unit: str) -> Figure:
+    """A leaf as the figure of an item. unit: where the leaf has none of its own."""
     return book.add(
-        path,
-        leaf.value,
-        label=label,
-        kpi=kpi,
-        scope=scope,
-        start=start,
-        end=end,
-        unit=leaf.unit or unit,
-        computation=leaf.computation,
-        parameters=leaf.parameters,
-        inputs=leaf.inputs,
-        status=leaf.status,
-        coverage=leaf.coverage,
-        estimated_share=leaf.estimated_share,
-        uncertainty=leaf.uncertainty,
-        findings=leaf.findings,
-    )
+        path, leaf.value, label=label, kpi=kpi, scope=item.scope, start=item.period.start, end=item.period.end,
+        unit=leaf.unit or unit, computation=leaf.computation, parameters=leaf.parameters, inputs=leaf.inputs,
+        status=leaf.status, coverage=leaf.coverage, estimated_share=leaf.estimated_share,
+        uncertainty=leaf.uncertainty, findings=leaf.findings,
+    )  # fmt: skip
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from reports.again.computations import (
 )
 from reports.again.figure_sources import KpiBasis
 from reports.assess import is_review_due
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.datasets.of_uses.use_days import UseDays
@@ -119,22 +119,16 @@ class EnpiData:
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses with a baseline, and the coefficients of those."""
-        if axis not in {"baseline", "coefficient"}:
-            return None
-        found = []
-        for seu in self.seus():
-            version = self.given.versions.get(seu.seu_id)
-            if version is None:
-                continue
-            scope = f"seu:{seu.seu_id}"
-            if axis == "baseline":
-                found.append(Item(key=seu.seu_id, label=seu.name, scope=scope, period=period))
-            else:
-                found += [
-                    Item(key=f"{seu.seu_id}/{term.name}", label=seu.name, scope=f"{scope}/{term.name}", period=period)
-                    for term in version.baseline.coefficients
-                ]
-        return found
+        known = [seu for seu in self.seus() if seu.seu_id in self.given.versions]
+        if axis == "baseline":
+            return [use_item(seu, period) for seu in known]
+        if axis == "coefficient":
+            return [
+                Item(f"{seu.seu_id}/{term.name}", seu.name, f"seu:{seu.seu_id}/{term.name}", period)
+                for seu in known
+                for term in self.given.versions[seu.seu_id].baseline.coefficients
+            ]
+        return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number of the use's assessment over the span, or of its baseline."""

@@ -1,32 +1,23 @@
 """KPIs as one report sees them: the published marts' rows; by the same SQL over the readings where there are none."""
 
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import date
 from itertools import pairwise
-from pathlib import Path
 
 from assets.kpi.from_readings import AskedKpi, KpiRow
 from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.again.figure_sources import KpiBasis, Sources
+from reports.again.figure_sources import KpiBasis
+from reports.datasets.base import Given
 
 
 class KpiRows:
-    """kpis: those that are asked; scope: the only one of which they are. marts_dir None: a view of the past."""
+    """kpis: those that are asked; scope: the only one of which they are, None: any."""
 
-    def __init__(
-        self,
-        site: Site,
-        *,
-        sources: Sources,
-        as_of_utc: datetime,
-        marts_dir: Path | None,
-        kpis: Collection[str],
-        scope: str | None = None,
-    ) -> None:
-        self._sources, self._basis, self._kpis = sources, KpiBasis(site.site_id, as_of_utc), tuple(kpis)
-        self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
+    def __init__(self, given: Given, *, kpis: Collection[str], scope: str | None = None) -> None:
+        site_id, marts_dir = given.site.site_id, given.marts_dir
+        self._sources, self._basis, self._kpis = given.sources, KpiBasis(site_id, given.as_of_utc), tuple(kpis)
+        self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site_id, kpis=kpis, scope=scope)
         self._wanted: set[AskedKpi] = set()
 
     def want(self, asked: Iterable[AskedKpi]) -> None:

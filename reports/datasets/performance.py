@@ -15,18 +15,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, EnpiData, is_sure, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
 from reports.datasets.of_uses.day_lines import summed
 from reports.datasets.of_uses.enpi_findings import overlapping, seu_findings, shared_energy
-from reports.datasets.of_uses.performance_figures import (
-    SITE_KPIS,
-    PerformanceFigures,
-    barred_of,
-    month_key,
-    use_item,
-)
+from reports.datasets.of_uses.performance_figures import SITE_KPIS, PerformanceFigures, barred_of, month_key
 from reports.datasets.of_uses.simulated import Simulated
 from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
@@ -123,27 +117,17 @@ class PerformanceData:
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses, sums of a carrier's uses, baselines by the name of their use, and coefficients."""
-        seus = self.uses.seus()
-        if axis == "seu":
-            return [use_item(seu, period) for seu in seus]
-        if axis == "unassessed":
-            return [use_item(seu, period) for seu in seus if self._result(seu).reason]
-        known = [self.given.versions[seu.seu_id].baseline for seu in seus if seu.seu_id in self.given.versions]
-        found = {
-            "carrier_sum": [
-                (carrier, f"Sum of {counted(len(added), f'{words(carrier)} use')}", f"total:{carrier}")
-                for carrier, added in self._sums.items()
-            ],
-            "baseline": [(each.seu_id, each.seu_id, f"baseline:{each.seu_id}") for each in known],
-            "coefficient": [
-                (term.name, each.seu_id, f"baseline:{each.seu_id}/{term.name}")
-                for each in known
-                for term in each.coefficients
-            ],
-        }
-        if axis not in found:
-            return None
-        return [Item(key=key, label=label, scope=scope, period=period) for key, label, scope in found[axis]]
+        if axis in {"seu", "unassessed"}:
+            is_all, seus = axis == "seu", self.uses.seus()
+            return [use_item(seu, period) for seu in seus if is_all or self._result(seu).reason]
+        if axis == "carrier_sum":
+            named = {carrier: counted(len(added), f"{words(carrier)} use") for carrier, added in self._sums.items()}
+            return [Item(carrier, f"Sum of {text}", f"total:{carrier}", period) for carrier, text in named.items()]
+        found = []
+        for each in self.uses.items(axis, period) or []:
+            seu_id, _, term = each.key.partition("/")
+            found.append(Item(term or seu_id, seu_id, each.scope.replace("seu:", "baseline:", 1), period))
+        return found if axis in {"baseline", "coefficient"} else None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """Raises OurFault: its figures are made when the book is filled."""

@@ -14,7 +14,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, period_key
+from reports.datasets.base import Given, Item, Leaf, Measure, period_key, use_item
 from reports.datasets.kpi_rows import KpiRows
 from reports.datasets.load_hours import load_by_hour
 
@@ -29,6 +29,9 @@ MEASURES: Mapping[str, Measure] = {
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),
 }
 FACTS = ("name", "carrier", "connected_load")
+_NO_PRICE = "Energy at times without a known price is in no cost."
+_BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
+_NO_FACTOR = "Energy on days without an emission factor in force is in no emission."
 
 
 class SiteKpis:
@@ -38,14 +41,7 @@ class SiteKpis:
 
     def __init__(self, given: Given, *, only: str | None = None) -> None:
         self.given = given
-        self._rows = KpiRows(
-            given.site,
-            sources=given.sources,
-            as_of_utc=given.as_of_utc,
-            marts_dir=given.marts_dir,
-            kpis=MEASURES,
-            scope=only,
-        )
+        self._rows = KpiRows(given, kpis=MEASURES, scope=only)
 
     def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
         """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
@@ -67,11 +63,7 @@ class SiteKpis:
                 if has_import(meter)
             ]
         if axis == "seu":
-            return [
-                Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period)
-                for seu in site.seus
-                if seu.is_active
-            ]
+            return [use_item(seu, period) for seu in site.seus if seu.is_active]
         return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
@@ -147,44 +139,20 @@ def price_gaps(site: Site, period: Period, readings: pl.DataFrame, *, factors: F
         local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
     )
     by_day = electricity_factors(factors, period.start, period.end)
-    prices, known = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
-    found = []
-    if prices.null_count():
-        found.append(
-            Finding(
-                code="price_gap",
-                message="Energy at times without a known price is in no cost.",
-                facts={
-                    "quarter_hours_without_price": prices.null_count(),
-                    "quarter_hours": prices.len(),
-                    **_span_of(priced.filter(pl.col("price_per_kwh").is_null())),
-                },
-            )
-        )
-    below = priced.filter(pl.col("price_per_kwh") < 0)
-    if below.height:
-        found.append(
-            Finding(
-                code="negative_price",
-                message="Some prices are below zero: energy at those times lowers the cost.",
-                facts={"quarter_hours_below_zero": below.height, "quarter_hours": prices.len(), **_span_of(below)},
-            )
-        )
-    if known.null_count():
-        found.append(
-            Finding(
-                code="factor_gap",
-                message="Energy on days without an emission factor in force is in no emission.",
-                facts={
-                    "days_without_factor": known.null_count(),
-                    "days": known.len(),
-                    **_span_of(by_day.filter(known.is_null())),
-                },
-            )
-        )
-    return found
+    price, factor = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
+    hours, days = {"quarter_hours": priced.height}, {"days": by_day.height}
+    told = (
+        ("price_gap", _NO_PRICE, "quarter_hours_without_price", hours, priced.filter(price.is_null())),
+        ("negative_price", _BELOW_ZERO, "quarter_hours_below_zero", hours, priced.filter(price < 0)),
+        ("factor_gap", _NO_FACTOR, "days_without_factor", days, by_day.filter(factor.is_null())),
+    )
+    return [
+        Finding(code=code, message=message, facts={count: rows.height, **every, **_span_of(rows)})
+        for code, message, count, every, rows in told
+        if rows.height
+    ]
 
 
-def _span_of(rows: pl.DataFrame) -> dict[str, str | float | int | bool | None]:
+def _span_of(rows: pl.DataFrame) -> dict[str, str]:
     days = rows["local_date"]
     return {"first_day": str(days.min()), "last_day": str(days.max())}

@@ -191,8 +191,7 @@ class Asker:
 
     def _put(self, path: str, leaf: Leaf, item: Item, *, label: str, kpi: str, unit: str) -> Figure:
         used = self.given.site.currency if unit == "currency" else unit
-        start, end = item.period.start, item.period.end
-        return put(self.book, path, leaf, label=label, kpi=kpi, scope=item.scope, start=start, end=end, unit=used)
+        return put(self.book, path, leaf, item, label=label, kpi=kpi, unit=used)
 
     def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
         figures = [self.question(text, item) for text in asked.of]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Item, Leaf, nothing, put
+from reports.datasets.base import Item, Leaf, nothing, put, span, use_item
 from reports.datasets.enpi import MEASURES as OF_USES
 from reports.datasets.enpi import TERM_FIELDS, EnpiData, baseline_leaf
 from reports.datasets.quality_figures import BATCHES, QualityData
@@ -39,6 +39,8 @@ class PerformanceFigures:
         self.book, self.given = book, uses.given
         self._uses, self._site, self._quality = uses, site, quality
         self._months, self._site_scope = months_of(self.given.period), f"site:{self.given.site.site_id}"
+        # Behind a span of the whole report stand its readings, the site file, and then calendars.
+        self._calendars = self.given.behind(self.given.period)[2:]
 
     def fill(self, sums: Mapping[str, Sequence[Seu]]) -> None:
         """Every figure. sums: carrier -> the uses that its sum adds."""
@@ -146,39 +148,27 @@ class PerformanceFigures:
 
     def _add_baseline(self, version: BaselineVersion) -> None:
         baseline, leaves = version.baseline, [baseline_leaf(version, name) for name in STATISTICS]
+        trained = span(baseline.train_start, baseline.train_end, self.given.site.time_zone)
+        item = Item(key="", label="", scope=f"seu:{baseline.seu_id}", period=trained)
         for term in baseline.coefficients:
             leaves += [baseline_leaf(version, measure, term.name) for measure in TERM_FIELDS]
         for leaf in leaves:
             name = leaf.parameters["name"]
             _, is_term, field = name.partition(":")
-            put(
-                self.book, f"baseline/{baseline.seu_id}/{name.replace(':', '/')}", leaf,
-                label=f"{baseline.seu_id} baseline, {name.replace(':', ' ')}", kpi=name, scope=f"seu:{baseline.seu_id}",
-                start=baseline.train_start, end=baseline.train_end,
-                unit="count" if name == "n" else "kwh/day" if is_term and field != "p_value" else "ratio",
-            )  # fmt: skip
+            unit = "count" if name == "n" else "kwh/day" if is_term and field != "p_value" else "ratio"
+            path, label = f"baseline/{baseline.seu_id}/{name.replace(':', '/')}", name.replace(":", " ")
+            put(self.book, path, leaf, item, label=f"{baseline.seu_id} baseline, {label}", kpi=name, unit=unit)
 
     def _add(self, path: str, leaf: Leaf, item: Item, *, label: str, unit: str) -> None:
         """A leaf as a figure; its kpi is the last part of its path."""
-        given, span = self.given, item.period
-        of_span = given.sources.calendar_inputs(given.site, span.start, span.end)
-        if of_span[0] in leaf.inputs:
+        if leaf.inputs:
             # A month names the calendars of the whole report.
-            whole = given.sources.calendar_inputs(given.site, given.period.start, given.period.end)
-            at = list(leaf.inputs).index(of_span[0])
-            leaf = replace(leaf, inputs=[*leaf.inputs[:at], *whole, *leaf.inputs[at + len(of_span) :]])
-        kpi = path.rpartition("/")[2]
-        put(
-            self.book, path, leaf, label=label, kpi=kpi, scope=item.scope, start=span.start, end=span.end, unit=unit
-        )  # fmt: skip
+            of_span = len(self.given.behind(item.period))
+            leaf = replace(leaf, inputs=[*leaf.inputs[:2], *self._calendars, *leaf.inputs[of_span:]])
+        put(self.book, path, leaf, item, label=label, kpi=path.rpartition("/")[2], unit=unit)
 
     def _site_item(self, period: Period) -> Item:
         return Item(key="", label="", scope=self._site_scope, period=period)
-
-
-def use_item(seu: Seu, period: Period) -> Item:
-    """A use over a span."""
-    return Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period)
 
 
 def barred_of(uses: EnpiData, seus: Sequence[Seu], period: Period) -> str:
