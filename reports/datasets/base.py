@@ -12,7 +12,7 @@ from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
-from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
@@ -107,6 +107,11 @@ class Item:
     period: Period
 
 
+def use_item(seu: Seu, period: Period) -> Item:
+    """A use over a span."""
+    return Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period)
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One number read from lake, marts or versions, with the computation that makes it again."""
@@ -121,6 +126,21 @@ class Leaf:
     uncertainty: float | None = None
     unit: str = ""
     findings: Sequence[str] = ()
+
+
+def nothing(status: str, findings: Sequence[str] = ()) -> Leaf:
+    """No number, and why."""
+    return Leaf(None, "nothing", {}, [], status=status, findings=findings)
+
+
+def put(book: FigureBook, path: str, leaf: Leaf, item: Item, *, label: str, kpi: str, unit: str) -> Figure:
+    """A leaf as the figure of an item. unit: where the leaf has none of its own."""
+    return book.add(
+        path, leaf.value, label=label, kpi=kpi, scope=item.scope, start=item.period.start, end=item.period.end,
+        unit=leaf.unit or unit, computation=leaf.computation, parameters=leaf.parameters, inputs=leaf.inputs,
+        status=leaf.status, coverage=leaf.coverage, estimated_share=leaf.estimated_share,
+        uncertainty=leaf.uncertainty, findings=leaf.findings,
+    )  # fmt: skip
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from reports.again.computations import (
 )
 from reports.again.figure_sources import KpiBasis
 from reports.assess import is_review_due
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.datasets.of_uses.use_days import UseDays
@@ -94,7 +94,7 @@ MEASURES: Mapping[str, Measure] = {
 }
 # Why a measure of an assessed span has no value, where that is no want of data.
 _MISSING = {"claimed_kwh": "not_significant"}
-TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
+TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high", "term_p_value": "p_value"}
 FACTS = (
     "name", "status", "performance", "significant", "reason",
     "baseline", "model", "trained", "approval", "digest", "term", "drivers",
@@ -119,26 +119,20 @@ class EnpiData:
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses with a baseline, and the coefficients of those."""
-        if axis not in {"baseline", "coefficient"}:
-            return None
-        found = []
-        for seu in self._seus():
-            version = self.given.versions.get(seu.seu_id)
-            if version is None:
-                continue
-            scope = f"seu:{seu.seu_id}"
-            if axis == "baseline":
-                found.append(Item(key=seu.seu_id, label=seu.name, scope=scope, period=period))
-            else:
-                found += [
-                    Item(key=f"{seu.seu_id}/{term.name}", label=seu.name, scope=f"{scope}/{term.name}", period=period)
-                    for term in version.baseline.coefficients
-                ]
-        return found
+        known = [seu for seu in self.seus() if seu.seu_id in self.given.versions]
+        if axis == "baseline":
+            return [use_item(seu, period) for seu in known]
+        if axis == "coefficient":
+            return [
+                Item(f"{seu.seu_id}/{term.name}", seu.name, f"seu:{seu.seu_id}/{term.name}", period)
+                for seu in known
+                for term in self.given.versions[seu.seu_id].baseline.coefficients
+            ]
+        return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number of the use's assessment over the span, or of its baseline."""
-        seu, term = self._seu(item.scope)
+        seu, term = self.use_at(item.scope)
         version = self.given.versions.get(seu.seu_id)
         if measure in ASSESSMENT_FIELDS:
             return self._assessed(measure, seu, version, item.period)
@@ -150,14 +144,11 @@ class EnpiData:
                 return Leaf(None, "detectable_saving", named, [], status="no_baseline")
             value = detectable(version.baseline, measure, self.given.confidence)
             return Leaf(value, "detectable_saving", named, [baseline_input(version)])
-        name = f"{term}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
-        if version is None:
-            return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
-        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [baseline_input(version)])
+        return baseline_leaf(version, measure, term)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Status of the span, or what the baseline is."""
-        seu, term = self._seu(item.scope)
+        seu, term = self.use_at(item.scope)
         version = self.given.versions.get(seu.seu_id)
         if name in {"status", "performance", "reason", "significant"}:
             result = self.result(seu, item.period)
@@ -177,7 +168,7 @@ class EnpiData:
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Days of the use; no running saving where none may be claimed."""
-        seu, _ = self._seu(item.scope)
+        seu, _ = self.use_at(item.scope)
         if is_running and self.barred(item):
             return []
         return day_points(
@@ -194,7 +185,7 @@ class EnpiData:
     def findings(self, period: Period) -> list[Finding]:
         """What stands against each use's assessment."""
         found: list[Finding] = []
-        seus = self._seus()
+        seus = self.seus()
         if not seus:
             found.append(
                 Finding(
@@ -210,13 +201,14 @@ class EnpiData:
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the use over the item's span; empty where nothing does."""
-        return self._claim(self._seu(item.scope)[0], item.period).not_claimed
+        return self._claim(self.use_at(item.scope)[0], item.period).not_claimed
 
     def _claim(self, seu: Seu, period: Period) -> Claim:
         result = self.result(seu, period, with_band=True)
-        return claim_of(self.given.site, seu, result, self._against(seu, period.end))
+        return claim_of(self.given.site, seu, result, self.against(seu, period.end))
 
-    def _against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
+    def against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
+        """What speaks against a saving of the use in a span that ends on `until` (exclusive)."""
         given = self.given
         return against_use(
             given.sources,
@@ -295,17 +287,27 @@ class EnpiData:
         adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
         return [baseline_input(version), adjusted]
 
-    def _seus(self) -> list[Seu]:
+    def seus(self) -> list[Seu]:
+        """The uses that the report is about, in file order."""
         if self.given.seu is not None:
             return [self.given.seu]
         return [seu for seu in self.given.site.seus if seu.is_active]
 
-    def _seu(self, scope: str) -> tuple[Seu, str]:
+    def use_at(self, scope: str) -> tuple[Seu, str]:
+        """The use of a scope, and the coefficient that it names. Raises OurFault for what is no use of the site."""
         name, _, term = scope.removeprefix("seu:").partition("/")
         found = next((seu for seu in self.given.site.seus if seu.seu_id == name), None)
         if found is None or not scope.startswith("seu:"):
             raise OurFault(f"{scope!r} is no use of {self.given.site.site_id}")
         return found, term
+
+
+def baseline_leaf(version: BaselineVersion | None, measure: str, term: str = "") -> Leaf:
+    """A statistic of a baseline, or a number of one of its coefficients."""
+    named = {"name": f"{term}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure}
+    if version is None:
+        return Leaf(None, "baseline_number", named, [], status="no_baseline")
+    return Leaf(number_of(version.baseline, named["name"]), "baseline_number", named, [baseline_input(version)])
 
 
 def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:

@@ -1,29 +1,31 @@
 """Energy performance of whole months (ISO 50001, 9.1): uses against their baselines, the site, days, and the method.
 
-Its figures have places and an order of their own (content/enpi_figures.py): identifiers of printed reports rest on
-them, so a template over it asks, and makes nothing new.
+Its numbers are those of the datasets `enpi`, `site` and `quality`. Its figures have places and an order of their own
+(of_uses/performance_figures.py): identifiers of printed reports rest on them, so a template over it asks, and makes
+nothing new.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, performance
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult
 from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
-from data_quality.contracts.time import Period
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
-from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, is_sure, version_fact
+from data_quality.contracts.time import Period, months_of
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, EnpiData, is_sure, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
-from reports.datasets.of_uses.day_lines import day_points, summed
-from reports.datasets.of_uses.enpi_figures import add_figures, month_key, summed_seus
-from reports.datasets.of_uses.enpi_findings import named_batches, report_findings, synthetic_facts
-from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs
-from reports.datasets.of_uses.load_enpi import BATCH_FIELDS, enpi_inputs
+from reports.datasets.of_uses.day_lines import summed
+from reports.datasets.of_uses.enpi_findings import overlapping, seu_findings, shared_energy
+from reports.datasets.of_uses.performance_figures import SITE_KPIS, PerformanceFigures, barred_of, month_key
+from reports.datasets.of_uses.simulated import Simulated
+from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
+from reports.datasets.site_kpis import SiteKpis
 from reports.figures import FigureBook
 from reports.writer import TONES, counted, standing_of, words
 
@@ -35,22 +37,13 @@ _OF_USES = (
 MEASURES: Mapping[str, Measure] = {
     **{name: OF_USES[name] for name in _OF_USES},
     **{name: OF_SITE[name] for name in SITE_KPIS},
-    **{name: OF_READINGS[name] for name in BATCH_FIELDS},
+    **{name: OF_READINGS[name] for name in BATCHES},
     **BASELINE_MEASURES,
     "term_p_value": Measure("Coefficient, p", "ratio", whole="asked"),
 }
-_TERMS = {**TERM_FIELDS, "term_p_value": "p_value"}
-_METHOD = (
-    "policy",
-    "warn_percent",
-    "crit_percent",
-    "min_days_share",
-    "confidence",
-    "days",
-    "simulated",
-    "levels",
-    "unassessed",
-)
+# Levels by which uses are judged, as the site file has them, and how they are written.
+_LEVELS = {"policy": "{}", "warn_percent": "{:g}", "crit_percent": "{:g}", "min_days_share": "{:.0%}"}
+_METHOD = (*_LEVELS, "confidence", "days", "simulated", "levels", "unassessed")
 FACTS = (
     "status", "verdict", "missing", "mend", "left_out", "uses", "counted_uses", "carrier", "carrier_title", "direction",
     "baseline", "model", "trained", "approval", "digest", "term", "registered", *_METHOD,
@@ -62,97 +55,79 @@ NAMED_STRETCHES = 12
 class PerformanceData:
     """The dataset `performance`. Scopes: site:<id>, seu:<id>, total:<carrier>, baseline:<use>, baseline:<use>/<term>.
 
-    inputs: where the caller has read them; else they are read as `given` says.
+    uses: the dataset `enpi`, of which it asks what it tells of uses.
     """
 
     measures = MEASURES
 
-    def __init__(self, given: Given, inputs: EnpiInputs | None = None) -> None:
-        self.given = given
-        self.inputs = inputs or enpi_inputs(
-            given.site,
-            given.period,
-            sources=given.sources,
-            versions=given.versions,
-            as_of_utc=given.as_of_utc,
-            marts_dir=given.marts_dir,
-            rule=given.rule,
-            confidence=given.confidence,
-        )
-        self.is_synthetic = self.inputs.is_synthetic
-        self.synthetic_facts = synthetic_facts(self.inputs)
-        self.versions = {f"calendar/{each.id}": each.value for each in self.inputs.calendar}
+    def __init__(self, given: Given) -> None:
+        self.given, self.uses, self._quality = given, EnpiData(given), QualityData(given)
+        self._site = SiteKpis(given, only=f"site:{given.site.site_id}")
+        self._site.want([given.period, *months_of(given.period)], SITE_KPIS)
+        self._simulated = Simulated(given)
+        self.is_synthetic, self.synthetic_facts = self._simulated.is_any, self._simulated.facts
+        calendars = given.sources.calendar_inputs(given.site, given.period.start, given.period.end)
+        self.versions = {f"calendar/{each.id}": each.value for each in calendars}
         # Asked once: figures, rows and words must speak of the same sums.
-        self._sums = summed_seus(self.inputs)
+        self._sums = self._summed()
         self._book: FigureBook | None = None
+
+    def _summed(self) -> dict[str, list[Seu]]:
+        """Carrier -> uses that its sum adds: leaves only, with numbers, and never the same meter twice."""
+        groups: dict[str, list[Seu]] = {}
+        for seu in self.uses.seus():
+            # An aggregate holds the others; a use without a compared day would make the whole sum unknown.
+            if not seu.is_aggregate and self._result(seu).compared_days:
+                groups.setdefault(seu.carrier.value, []).append(seu)
+        return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, self.given.site)}
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; its figures asked it when they were made."""
         kind, _, name = item.scope.partition(":")
-        return self.inputs.barred(self._sums[name] if kind == "total" else [self._seu(item)], item.period)
+        return barred_of(self.uses, self._sums[name], item.period) if kind == "total" else self.uses.barred(item)
 
     def fill(self, book: FigureBook) -> None:
         """Every figure of the report, inputs before what is made of them."""
         self._book = book
-        add_figures(book, self.inputs)
+        PerformanceFigures(book, uses=self.uses, site=self._site, quality=self._quality).fill(self._sums)
 
     def path(self, measure: str, item: Item) -> str:
         """seu/<id>[/<month>]/<measure>, and likewise of totals, the site, batches and baselines."""
         kind, _, name = item.scope.partition(":")
         if kind == "baseline":
-            return f"baseline/{name}/{_TERMS.get(measure, measure)}"
-        if measure in BATCH_FIELDS:
+            return f"baseline/{name}/{TERM_FIELDS.get(measure, measure)}"
+        if measure in BATCHES:
             return f"quality/{measure}"
         month = month_key(item.period)
         return "/".join(["site" if kind == "site" else f"{kind}/{name}", *([month] * (item.key == month)), measure])
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Days of a use, or of the uses that a sum adds; no running saving where none may be claimed."""
+        kind, _, name = item.scope.partition(":")
+        if kind != "total":
+            return self.uses.days(measure, item, is_running=is_running, has_band=has_band)
         if is_running and self.barred(item):
             return []
-        given, (kind, _, name) = self.inputs, item.scope.partition(":")
-        lines = [
-            day_points(
-                given.pairs.get(seu.seu_id, ()),
-                given.versions.get(seu.seu_id),
-                measure,
-                period=given.period,
-                rule=given.rule,
-                confidence=given.confidence,
-                is_running=is_running,
-                has_band=has_band,
-            )
-            for seu in (self._sums[name] if kind == "total" else [self._seu(item)])
-        ]
-        return summed(lines) if kind == "total" else lines[0]
+        items = [use_item(seu, item.period) for seu in self._sums[name]]
+        return summed([self.uses.days(measure, each, is_running=is_running, has_band=has_band) for each in items])
 
     def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
         """The site's load by day and hour."""
-        return self.inputs.load_kw
+        return self._site.hours(item)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses, sums of a carrier's uses, baselines by the name of their use, and coefficients."""
-        given = self.inputs
-        versions = [given.versions[seu.seu_id] for seu in given.seus if seu.seu_id in given.versions]
-        found: Mapping[str, Sequence[tuple[str, str, str]]] = {
-            "seu": [(seu.seu_id, seu.name, f"seu:{seu.seu_id}") for seu in given.seus],
-            "carrier_sum": [
-                (carrier, f"Sum of {counted(len(seus), f'{words(carrier)} use')}", f"total:{carrier}")
-                for carrier, seus in self._sums.items()
-            ],
-            "baseline": [(v.baseline.seu_id, v.baseline.seu_id, f"baseline:{v.baseline.seu_id}") for v in versions],
-            "coefficient": [
-                (term.name, v.baseline.seu_id, f"baseline:{v.baseline.seu_id}/{term.name}")
-                for v in versions
-                for term in v.baseline.coefficients
-            ],
-        }
-        if axis == "unassessed":
-            wanting = [seu for seu in given.seus if given.assess(seu).reason]
-            return [Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period) for seu in wanting]
-        if axis not in found:
-            return None
-        return [Item(key=key, label=label, scope=scope, period=period) for key, label, scope in found[axis]]
+        if axis in {"seu", "unassessed"}:
+            is_all, seus = axis == "seu", self.uses.seus()
+            return [use_item(seu, period) for seu in seus if is_all or self._result(seu).reason]
+        if axis == "carrier_sum":
+            named = {carrier: counted(len(added), f"{words(carrier)} use") for carrier, added in self._sums.items()}
+            return [Item(carrier, f"Sum of {text}", f"total:{carrier}", period) for carrier, text in named.items()]
+        found = []
+        for each in self.uses.items(axis, period) or []:
+            seu_id, _, term = each.key.partition("/")
+            found.append(Item(term or seu_id, seu_id, each.scope.replace("seu:", "baseline:", 1), period))
+        return found if axis in {"baseline", "coefficient"} else None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """Raises OurFault: its figures are made when the book is filled."""
@@ -166,30 +141,34 @@ class PerformanceData:
         if kind == "total":
             return self._of_sum(name, about), "plain"
         if kind == "baseline":
-            seu_id, _, term = about.partition("/")
-            version = self.inputs.versions[seu_id]
-            # The column's head says "baseline" already.
-            registered = words(version.status.value).replace("baseline is ", "")
-            own = {"term": term, "registered": registered}.get(name)
-            return own or version_fact(name, version, self.given), "plain"
-        seu = self._seu(item)
-        if name == "left_out":
-            return days_left_out(self.inputs, seu), "plain"
-        result = self.inputs.assess(seu)
-        if name in {"missing", "mend"}:
-            return want_of(name, seu, result, site_id=self.inputs.site.site_id), "plain"
-        if name == "verdict":
-            return is_sure(result, "en")
-        month = next((each for each in result.months if month_key(each) == item.key), None)
-        if month is not None:
-            shown = standing_of(month.status, performance(month.deviation_percent, warn=seu.status_rule.warn_percent))
-        else:
-            shown = standing_of(result.status, result.performance)
-        return words(shown), TONES.get(shown, "plain")
+            return self._of_baseline(name, *about.split("/", 1)), "plain"
+        return self._of_use(name, item, self.uses.use_at(item.scope)[0])
 
     def findings(self, period: Period) -> list[Finding]:
         """What stands against the uses' assessments, and gaps of readings, prices and factors."""
-        return report_findings(self.inputs, {seu.seu_id: self.inputs.assess(seu) for seu in self.inputs.seus})
+        found, seus = [*self._site.gaps(period), *self._quality.rejected(period)], self.uses.seus()
+        if not seus:
+            message = "The site file names no significant energy use, so nothing can be compared with a baseline."
+            found.append(Finding(code="no_seu", message=message, severity="blocking"))
+        for seu in seus:
+            found += seu_findings(seu, self.uses.result(seu, period), self.given.versions.get(seu.seu_id))
+            found += self.uses.against(seu, period.end)
+        return found + shared_energy(seus, self.given.site)
+
+    def _result(self, seu: Seu) -> EnpiResult:
+        return self.uses.result(seu, self.given.period)
+
+    def _of_use(self, name: str, item: Item, seu: Seu) -> tuple[str, Tone]:
+        whole = self._result(seu)
+        if name == "left_out":
+            return self._days_left_out(seu), "plain"
+        if name in {"missing", "mend"}:
+            return want_of(name, seu, whole, site_id=self.given.site.site_id), "plain"
+        if name == "verdict":
+            return is_sure(whole, "en")
+        result = self.uses.result(seu, item.period) if item.key == month_key(item.period) else whole
+        shown = standing_of(result.status, result.performance)
+        return words(shown), TONES.get(shown, "plain")
 
     def _of_sum(self, name: str, carrier: str) -> str:
         if name == "uses":
@@ -203,31 +182,48 @@ class PerformanceData:
         text = words(carrier)
         return text.capitalize() if name == "carrier_title" else text
 
+    def _of_baseline(self, name: str, seu_id: str, term: str = "") -> str:
+        version = self.given.versions[seu_id]
+        # The column's head says "baseline" already.
+        own = {"term": term, "registered": words(version.status.value).replace("baseline is ", "")}
+        return own.get(name) or version_fact(name, version, self.given)
+
     def _method(self, name: str) -> str:
-        given = self.inputs
-        if name in {"policy", "warn_percent", "crit_percent"}:
-            return self._levels(name, "{}" if name == "policy" else "{:g}")
+        given, seus = self.given, self.uses.seus()
+        if name in _LEVELS:
+            # Several where the site file has them differ.
+            rules = [seu.status_rule for seu in seus] or [StatusRule()]
+            return " / ".join(dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules))
         if name == "days":
             return str(given.period.days)
         if name == "simulated":
             # Whoever asks for simulated readings needs the names of the files that brought them.
-            named = named_batches(given)
+            named = self._simulated.named_batches
             return f" Simulated rows came with {named}." if named else ""
         if name == "unassessed":
-            return unassessed([given.assess(seu) for seu in given.seus])
+            return unassessed([self._result(seu) for seu in seus])
         if name == "levels":
-            known = [given.versions[seu.seu_id] for seu in given.seus if seu.seu_id in given.versions]
-            return " / ".join(sorted({f"{version.baseline.confidence:.0%}" for version in known}))
-        return f"{given.confidence:.0%}" if name == "confidence" else self._levels("min_days_share", "{:.0%}")
+            known = [given.versions[seu.seu_id].baseline for seu in seus if seu.seu_id in given.versions]
+            return " / ".join(sorted({f"{baseline.confidence:.0%}" for baseline in known}))
+        return f"{given.confidence:.0%}"
 
-    def _levels(self, name: str, style: str) -> str:
-        """One of the levels by which the uses are judged; several where the site file has them differ."""
-        rules = [seu.status_rule for seu in self.inputs.seus] or [StatusRule()]
-        return " / ".join(dict.fromkeys(style.format(getattr(rule, name)) for rule in rules))
-
-    def _seu(self, item: Item) -> Seu:
-        name = item.scope.removeprefix("seu:")
-        return next(seu for seu in self.inputs.seus if seu.seu_id == name)
+    def _days_left_out(self, seu: Seu) -> str:
+        """Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them."""
+        period, rule = self.given.period, self.given.rule
+        known = {pair.local_date: pair for pair in self.uses.use_days.pairs(seu, period)}
+        stretches: list[tuple[date, date, str]] = []
+        for day in (period.start + timedelta(days=offset) for offset in range(period.days)):
+            pair = known.get(day)
+            if pair is not None and pair.is_compared(rule):
+                continue
+            is_read = pair is not None and pair.coverage >= rule.min_day_coverage
+            reason, first = "driver unknown" if is_read else "readings missing", day
+            if stretches and stretches[-1][1:] == (day - timedelta(days=1), reason):
+                first = stretches.pop()[0]
+            stretches.append((first, day, reason))
+        texts = [f"{first}{f' to {last}' if last > first else ''} ({why})" for first, last, why in stretches]
+        rest = len(texts) - NAMED_STRETCHES
+        return "; ".join([*texts[:NAMED_STRETCHES], *([f"and {rest} more"] if rest > 0 else [])]) or "none"
 
 
 def unassessed(results: Sequence[EnpiResult]) -> str:
@@ -265,27 +261,3 @@ def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
         "expected": ("Expected energy: its baseline expects none.", f"Fit it anew: {fit}"),
     }
     return about[result.reason][name == "mend"]
-
-
-def days_left_out(given: EnpiInputs, seu: Seu) -> str:
-    """Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them."""
-    known = {pair.local_date: pair for pair in given.pairs.get(seu.seu_id, ())}
-    stretches: list[tuple[date, date, str]] = []
-    for offset in range(given.period.days):
-        day = given.period.start + timedelta(days=offset)
-        pair = known.get(day)
-        if pair is not None and pair.is_compared(given.rule):
-            continue
-        reason = "readings missing" if pair is None or pair.coverage < given.rule.min_day_coverage else "driver unknown"
-        if stretches and stretches[-1][1] == day - timedelta(days=1) and stretches[-1][2] == reason:
-            stretches[-1] = (stretches[-1][0], day, reason)
-        else:
-            stretches.append((day, day, reason))
-    if not stretches:
-        return "none"
-    texts = [
-        f"{first}{f' to {last}' if last > first else ''} ({reason})"
-        for first, last, reason in stretches[:NAMED_STRETCHES]
-    ]
-    rest = len(stretches) - NAMED_STRETCHES
-    return "; ".join(texts) + (f"; and {rest} more" if rest > 0 else "")

@@ -13,10 +13,10 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.again.claims import against_project_at
-from reports.again.computations import baseline_input, number_of
+from reports.again.computations import baseline_input
 from reports.again.project_again import PLANNED, days, number, result
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
-from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
+from reports.datasets.enpi import BASELINE_MEASURES, baseline_leaf, version_fact
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.texts.locales import word
@@ -93,10 +93,7 @@ class ProjectData(OfSite):
         project, part = self._project(item.scope)
         version = given.project_versions.get(project.project_id)
         if measure in BASELINE_MEASURES:
-            name = f"{part}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
-            if version is None:
-                return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
-            return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [baseline_input(version)])
+            return baseline_leaf(version, measure, part)
         named = {
             **given.span(item.period),
             "project": project.project_id,

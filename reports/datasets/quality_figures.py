@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
 from reports.again.computations import counted
-from reports.datasets.base import Given, Item, Leaf, Measure, OfSite
+from reports.datasets.base import Item, Leaf, Measure, OfSite
 
 NAME = "quality"
-_BATCHES = ("files", "accepted_rows", "rejected_rows")
+BATCHES = ("files", "accepted_rows", "rejected_rows")
 # Counts first, shares made of them: shares of months cannot be added up to that of a year.
 _COUNTS = {"expected_readings": "expected", "read_readings": "read", "estimated_readings": "estimated"}
 MEASURES: Mapping[str, Measure] = {
@@ -38,17 +39,15 @@ class QualityData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
-        super().__init__(given)
-        self._rows: dict[tuple[str, date], dict[str, Any]] = {}
-        if given.marts_dir is not None:
-            rows = given.mart("mart_scope__month_kpi")
-            self._rows = {(row["scope"], row["period_start"]): row for row in rows}
+    @cached_property
+    def _rows(self) -> dict[tuple[str, date], dict[str, Any]]:
+        rows = [] if self.given.marts_dir is None else self.given.mart("mart_scope__month_kpi")
+        return {(row["scope"], row["period_start"]): row for row in rows}
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A count over the item's span."""
         given, period = self.given, item.period
-        if measure in _BATCHES:
+        if measure in BATCHES:
             value = given.sources.batch_count(given.site, period, given.as_of_utc, measure)
             return Leaf(value, "batch_count", {**given.span(period), "field": measure}, given.behind(period))
         kind = _COUNTS[measure]
@@ -61,17 +60,7 @@ class QualityData(OfSite):
 
     def findings(self, period: Period) -> list[Finding]:
         """Rejected rows, gaps, and months of which less than nine tenths were read."""
-        given, found = self.given, []
-        rejected = given.sources.batch_count(given.site, period, given.as_of_utc, "rejected_rows")
-        if rejected > 0:
-            found.append(
-                Finding(
-                    code="rejected_rows",
-                    message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
-                    facts={"rejected_rows": int(rejected)},
-                )
-            )
-        scope, thin = f"site:{given.site.site_id}", []
+        found, scope, thin = self.rejected(period), f"site:{self.given.site.site_id}", []
         missed = expected_sum = Decimal(0)
         for month in months_of(period):
             item = Item(key="", label="", scope=scope, period=month)
@@ -102,6 +91,12 @@ class QualityData(OfSite):
                 )
             )
         return found
+
+    def rejected(self, period: Period) -> list[Finding]:
+        """Rows of the files behind the span that were refused."""
+        count = self.given.sources.batch_count(self.given.site, period, self.given.as_of_utc, "rejected_rows")
+        message = "Rows of the meter files behind this period were rejected; they stand in quarantine."
+        return [Finding(code="rejected_rows", message=message, facts={"rejected_rows": int(count)})] if count else []
 
     def _from_mart(self, kind: str, item: Item) -> Decimal | None:
         rows = [self._rows.get((item.scope, month.start)) for month in months_of(item.period)]

@@ -1,17 +1,22 @@
 """Electricity KPIs of the site, its meters and its uses: the published marts' numbers, or the readings' own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from assets.kpi.from_readings import findings_of
+import polars as pl
+
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import electricity_factors
+from assets.kpi.from_readings import AskedKpi, findings_of
 from assets.sites.meter_tree import has_import
+from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, period_key
+from reports.datasets.base import Given, Item, Leaf, Measure, period_key, use_item
 from reports.datasets.kpi_rows import KpiRows
 from reports.datasets.load_hours import load_by_hour
-from reports.datasets.of_uses.load_enpi import price_gaps
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -24,18 +29,24 @@ MEASURES: Mapping[str, Measure] = {
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),
 }
 FACTS = ("name", "carrier", "connected_load")
+_NO_PRICE = "Energy at times without a known price is in no cost."
+_BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
+_NO_FACTOR = "Energy on days without an emission factor in force is in no emission."
 
 
 class SiteKpis:
-    """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>."""
+    """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>. only: the one of them that is asked."""
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, *, only: str | None = None) -> None:
         self.given = given
-        self._rows = KpiRows(
-            given.site, sources=given.sources, as_of_utc=given.as_of_utc, marts_dir=given.marts_dir, kpis=MEASURES
-        )
+        self._rows = KpiRows(given, kpis=MEASURES, scope=only)
+
+    def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
+        """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
+        scope = f"site:{self.given.site.site_id}"
+        self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""
@@ -52,11 +63,7 @@ class SiteKpis:
                 if has_import(meter)
             ]
         if axis == "seu":
-            return [
-                Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period)
-                for seu in site.seus
-                if seu.is_active
-            ]
+            return [use_item(seu, period) for seu in site.seus if seu.is_active]
         return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
@@ -98,12 +105,13 @@ class SiteKpis:
 
     def findings(self, period: Period) -> list[Finding]:
         """Gaps of prices and factors, and months without readings."""
-        given, found = self.given, []
+        return [*self.gaps(period), *self._unread(period)]
+
+    def gaps(self, period: Period) -> list[Finding]:
+        """What has no price or no factor, and prices below zero."""
+        given = self.given
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
-        factors = given.sources.factors(given.site, given.as_of_utc)
-        found += price_gaps(given.site, period, whole, factors=factors)
-        found += self._unread(period)
-        return found
+        return price_gaps(given.site, period, whole, factors=given.sources.factors(given.site, given.as_of_utc))
 
     def _unread(self, period: Period) -> list[Finding]:
         """Months of which nothing was read; it blocks where that is the whole span."""
@@ -123,3 +131,28 @@ class SiteKpis:
                 scope=scope,
             )
         ]
+
+
+def price_gaps(site: Site, period: Period, readings: pl.DataFrame, *, factors: FactorView) -> list[Finding]:
+    """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
+    priced = known_prices(site, period.start, period.end, readings).with_columns(
+        local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
+    )
+    by_day = electricity_factors(factors, period.start, period.end)
+    price, factor = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
+    hours, days = {"quarter_hours": priced.height}, {"days": by_day.height}
+    told = (
+        ("price_gap", _NO_PRICE, "quarter_hours_without_price", hours, priced.filter(price.is_null())),
+        ("negative_price", _BELOW_ZERO, "quarter_hours_below_zero", hours, priced.filter(price < 0)),
+        ("factor_gap", _NO_FACTOR, "days_without_factor", days, by_day.filter(factor.is_null())),
+    )
+    return [
+        Finding(code=code, message=message, facts={count: rows.height, **every, **_span_of(rows)})
+        for code, message, count, every, rows in told
+        if rows.height
+    ]
+
+
+def _span_of(rows: pl.DataFrame) -> dict[str, str]:
+    days = rows["local_date"]
+    return {"first_day": str(days.min()), "last_day": str(days.max())}

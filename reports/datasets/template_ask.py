@@ -17,8 +17,11 @@ from reports.datasets.base import (
     Given,
     Hourly,
     Item,
+    Leaf,
     Measure,
+    nothing,
     period_key,
+    put,
     quarters_of,
     shifted,
     span,
@@ -137,8 +140,7 @@ class Asker:
         # Who has savings has the gate.
         if measure.is_claim and (code := self._claims[dataset].barred(item)):
             # A saving that must not be claimed: no number, and why.
-            unit = self.given.site.currency if measure.unit == "currency" else measure.unit
-            return self._without(path, label, name, unit, item, code, findings=(code,))
+            return self._put(path, nothing(code, (code,)), item, label=label, kpi=name, unit=measure.unit)
         if measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
@@ -148,25 +150,7 @@ class Asker:
             summed = [("part", self._measure(dataset, name, part)) for part in parts_of]
             combination = "max" if measure.whole == "max" else "sum"
             return self._derived(path, combination, summed, label=label, kpi=name, unit=measure.unit, item=item)
-        leaf = source.leaf(name, item)
-        return self.book.add(
-            path,
-            leaf.value,
-            label=label,
-            kpi=name,
-            scope=item.scope,
-            start=item.period.start,
-            end=item.period.end,
-            unit=leaf.unit or (self.given.site.currency if measure.unit == "currency" else measure.unit),
-            computation=leaf.computation,
-            parameters=leaf.parameters,
-            inputs=leaf.inputs,
-            status=leaf.status,
-            coverage=leaf.coverage,
-            estimated_share=leaf.estimated_share,
-            uncertainty=leaf.uncertainty,
-            findings=leaf.findings,
-        )
+        return self._put(path, source.leaf(name, item), item, label=label, kpi=name, unit=measure.unit)
 
     def _parts(self, source: Dataset, measure: Measure, item: Item) -> list[Item] | None:
         """The items whose figures make this one, or None where it is read as it is."""
@@ -199,20 +183,15 @@ class Asker:
         unit: str,
         item: Item,
     ) -> Figure:
-        used = self.given.site.currency if unit == "currency" else unit
         if parts:
-            used = parts[0][1].unit if unit == "currency" else used
+            used = parts[0][1].unit if unit == "currency" else unit
             return self.book.derive(path, combination, parts, label=label, kpi=kpi, unit=used, scope=item.scope)
         # A sum of nothing is unknown: it must not read as zero.
-        return self._without(path, label, kpi, used, item, "missing")
+        return self._put(path, nothing("missing"), item, label=label, kpi=kpi, unit=unit)
 
-    def _without(
-        self, path: str, label: str, kpi: str, unit: str, item: Item, status: str, findings: tuple[str, ...] = ()
-    ) -> Figure:
-        return self.book.add(
-            path, None, label=label, kpi=kpi, scope=item.scope, start=item.period.start, end=item.period.end,
-            unit=unit, computation="nothing", parameters={}, inputs=[], status=status, findings=findings,
-        )  # fmt: skip
+    def _put(self, path: str, leaf: Leaf, item: Item, *, label: str, kpi: str, unit: str) -> Figure:
+        used = self.given.site.currency if unit == "currency" else unit
+        return put(self.book, path, leaf, item, label=label, kpi=kpi, unit=used)
 
     def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
         figures = [self.question(text, item) for text in asked.of]

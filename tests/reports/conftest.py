@@ -2,9 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from reports.again.figure_sources import Sources
-from reports.datasets.of_uses.enpi_inputs import EnpiInputs
-from reports.datasets.of_uses.load_enpi import enpi_inputs
+from reports.datasets.base import Given
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
@@ -36,34 +36,39 @@ class World:
     baselines: BaselineStore
     reports: ReportStore
     clock: FixedClock
-    known: Callable[[], EnpiInputs]
+    versions: Mapping[str, BaselineVersion]
+    as_of_utc: datetime
 
     @cached_property
-    def given(self) -> EnpiInputs:
+    def given(self) -> Given:
         """The inputs as they were known when the world was made: what was written since is not in them.
 
-        Made for who asks: they are a second of work, and a report of a template has inputs of its own.
+        What is read for one report is kept for the next: it is a second of work.
         """
-        return self.known()
+        return self.asked()
+
+    def asked(self, site: Site | None = None, **changes: Any) -> Given:
+        """Those inputs with changes, and nothing kept from before."""
+        used = site or self.site
+        fields = {"period": plant.quarter(), "as_of_utc": self.as_of_utc, "versions": self.versions}
+        return Given(**{"site": used, "sources": self.sources(used), **fields, **changes})
 
     def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
         """Short: hypothesis prints what a test is given, and warns of what is long."""
         printer.text(f"World({self.site.site_id})")
 
-    def sources(self) -> Sources:
+    def sources(self, site: Site | None = None) -> Sources:
         """Fresh sources: nothing kept from before."""
-        return Sources(
-            lake=self.lake, sites={self.site.site_id: self.site}, baselines=self.baselines, definitions=DEFINITIONS
-        )
+        used = site or self.site
+        return Sources(lake=self.lake, sites={used.site_id: used}, baselines=self.baselines, definitions=DEFINITIONS)
 
-    def again(self) -> EnpiInputs:
+    def again(self) -> Given:
         """The inputs as they are known now."""
         versions = {
-            version.baseline.seu_id: self.baselines.get(version.baseline_id, version.version)
-            for version in self.given.versions.values()
+            seu_id: self.baselines.get(version.baseline_id, version.version)
+            for seu_id, version in self.versions.items()
         }
-        as_of = self.reports.known_at(self.clock)
-        return enpi_inputs(self.site, plant.quarter(), sources=self.sources(), versions=versions, as_of_utc=as_of)
+        return self.asked(versions=versions, as_of_utc=self.reports.known_at(self.clock))
 
     def build(self, revision: int = 0) -> ReportContent:
         """The content of the first inputs."""
@@ -99,13 +104,10 @@ def make_world(
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
     for seu_id in without_baseline:
         del versions[seu_id]
-    sources = Sources(lake=lake, sites={used.site_id: used}, baselines=baselines, definitions=DEFINITIONS)
-    as_of = reports.known_at(clock)
-
-    def known() -> EnpiInputs:
-        return enpi_inputs(used, plant.quarter(), sources=sources, versions=versions, as_of_utc=as_of)
-
-    return World(site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, known=known)
+    return World(
+        site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, versions=versions,
+        as_of_utc=reports.known_at(clock),
+    )  # fmt: skip
 
 
 def _fill(folder: Path, rows: pl.DataFrame, approved: tuple[str, ...], rejected: int) -> None:

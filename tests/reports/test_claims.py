@@ -19,7 +19,6 @@ from reports.again.figure_sources import seu_of
 from reports.content.templates import load_template, template_files
 from reports.datasets import enpi, performance, project
 from reports.datasets.base import Claims, Measure
-from reports.datasets.of_uses.load_enpi import enpi_inputs
 from reports.report_content import Paragraph, ReportContent
 from tests.reports import plant, year_world
 from tests.reports.quarter import enpi_quarter
@@ -103,15 +102,7 @@ def test_the_year_of_all_uses_and_the_quarters_report_claim_nothing_of_it_either
 
 
 def _quarter(year: Year, period: str) -> ReportContent:
-    given = year.given(period)
-    inputs = enpi_inputs(
-        year.site,
-        given.period,
-        sources=given.sources,
-        versions=given.versions,
-        as_of_utc=given.as_of_utc,
-    )
-    return enpi_quarter(inputs, revision=1)
+    return enpi_quarter(year.given(period), revision=1)
 
 
 def claim(year: Year, period: str) -> Claim:

@@ -1,6 +1,5 @@
 """What the report says: every number a figure, totals of stored parts, findings before figures."""
 
-import dataclasses
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -10,7 +9,6 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
 from reports.content.register import register_table
-from reports.datasets.of_uses.load_enpi import enpi_inputs
 from reports.figures import FigureBook
 from reports.gates import publishable, refuse_future
 from reports.report_content import Column, Paragraph, Register, ReportContent, Row, Table, Tiles
@@ -138,14 +136,7 @@ def test_a_period_can_be_reported_from_the_instant_after_it_began() -> None:
 def test_an_unfinished_period_is_a_draft(world: MakeWorld) -> None:
     used = world(rows=plant.plant_rows(date(2025, 1, 1), date(2025, 2, 1)))
     period = parse_period("2025", plant.ZONE)
-    given = enpi_inputs(
-        used.site,
-        period,
-        sources=used.sources(),
-        versions=used.given.versions,
-        as_of_utc=used.reports.known_at(used.clock),
-    )
-    content = enpi_quarter(given, revision=1)
+    content = enpi_quarter(used.asked(period=period), revision=1)
     assert {"period_not_over", "coverage"} <= codes(content)
     front = [
         cell.text
@@ -181,7 +172,7 @@ def test_uses_that_share_a_meter_have_no_total(world: MakeWorld) -> None:
     assert "overlapping_uses" in codes(content)
     assert not [figure for figure in content.figures if figure.path.startswith("total/")]
     marked = tuple(seu.model_copy(update={"is_aggregate": seu.seu_id == "hvac"}) for seu in both)
-    again = dataclasses.replace(used.given, site=site.model_copy(update={"seus": marked}))
+    again = used.asked(site.model_copy(update={"seus": marked}))
     content = enpi_quarter(again)
     assert "overlapping_uses" not in codes(content)
     assert known(content, "total/electricity/actual_kwh") == known(content, "seu/compressors/actual_kwh") + known(
@@ -196,13 +187,7 @@ def test_a_site_without_uses_says_so(world: MakeWorld) -> None:
 
 
 def test_a_period_that_cuts_a_month_is_refused(good: World) -> None:
-    given = enpi_inputs(
-        good.site,
-        parse_period("2025-01-10/2025-03-01", plant.ZONE),
-        sources=good.sources(),
-        versions=good.given.versions,
-        as_of_utc=good.given.as_of_utc,
-    )
+    given = good.asked(period=parse_period("2025-01-10/2025-03-01", plant.ZONE))
     with pytest.raises(BadInput, match="cuts a month"):
         enpi_quarter(given)
 
@@ -217,7 +202,7 @@ def test_a_blocking_finding_stands_until_it_is_waived(good: World, is_approved: 
             "approved_by": version.approved_by if is_approved else None,
         }
     )
-    given = dataclasses.replace(good.given, versions={**good.given.versions, "hvac": changed})
+    given = good.asked(versions={**good.given.versions, "hvac": changed})
     found = next(finding for finding in enpi_quarter(given).findings if finding.code == "too_few_days")
     assert (found.severity, "Waived" in found.message) == (severity, is_approved)
 

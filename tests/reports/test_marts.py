@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.kpi.enpi_of_use.enpi_result import DayPair
 from assets.kpi.enpi_of_use.expected_energy import expected_days
 from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.warehouse.full_build import build_anew
@@ -16,12 +17,10 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from orchestration.warehouse.dbt import full_build
 from reports.again.figure_again import recompute
-from reports.again.figure_sources import Sources
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.of_uses.enpi_inputs import EnpiInputs
-from reports.datasets.of_uses.load_enpi import enpi_inputs
-from tests.definitions import DEFINITIONS
+from reports.datasets.base import Given
+from reports.datasets.enpi import EnpiData
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.quarter import enpi_quarter
@@ -71,24 +70,24 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     return world, folder / "published"
 
 
-def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> EnpiInputs:
-    return enpi_inputs(
-        world.site,
-        plant.quarter(),
-        sources=Sources(
-            lake=world.lake, sites={"plant": world.site}, baselines=world.baselines, definitions=DEFINITIONS
-        ),
-        versions=versions or dict(world.given.versions),
-        as_of_utc=world.reports.known_at(world.clock),
-        marts_dir=marts_dir,
-    )
+def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> Given:
+    as_of = world.reports.known_at(world.clock)
+    return world.asked(versions=versions or dict(world.versions), as_of_utc=as_of, marts_dir=marts_dir)
+
+
+def pairs_of(given: Given) -> dict[str, list[DayPair]]:
+    """The days of every use, with their features and whether the baseline never saw their drivers."""
+    days = EnpiData(given).use_days
+    return {seu.seu_id: days.pairs(seu, given.period) for seu in given.site.seus}
 
 
 def test_a_report_over_the_marts_is_the_report_over_the_readings(built: tuple[World, Path]) -> None:
     world, marts_dir = built
-    given = from_marts(world, marts_dir)
-    assert given == world.again()
-    assert wrong(enpi_quarter(given, revision=1), world) == []
+    given, plain = from_marts(world, marts_dir), world.again()
+    assert pairs_of(given) == pairs_of(plain)
+    content = enpi_quarter(given, revision=1)
+    assert content == enpi_quarter(plain, revision=1)
+    assert wrong(content, world) == []
 
 
 @pytest.mark.parametrize(
@@ -129,10 +128,10 @@ def test_a_use_that_the_marts_expect_by_another_baseline_is_asked_of_the_reading
     other = world.baselines.add(newer, "run-2", "e" * 64, "ben", world.clock)
     versions = {**world.given.versions, "hvac": other}
     given, plain = (from_marts(world, each, versions) for each in (marts_dir, None))
-    assert given.pairs == plain.pairs
-    assert given.pairs["hvac"] != world.given.pairs["hvac"]
+    assert pairs_of(given) == pairs_of(plain)
+    assert pairs_of(given)["hvac"] != pairs_of(world.given)["hvac"]
 
 
 def test_marts_that_were_never_built_are_named(built: tuple[World, Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not published yet"):
-        from_marts(built[0], tmp_path)
+        enpi_quarter(from_marts(built[0], tmp_path))

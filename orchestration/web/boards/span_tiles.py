@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
 from orchestration.web.boards.together import Together
-from reports.datasets.of_uses.enpi_figures import overlapping
+from reports.datasets.of_uses.enpi_findings import overlapping
 from reports.make_report import project_baselines
 from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters

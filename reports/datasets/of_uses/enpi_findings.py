@@ -1,17 +1,15 @@
 """What a reader must know before the numbers: why a status is missing, what is provisional, what looks wrong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import combinations
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.sites.overlap import regions_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Seu
-from reports.datasets.of_uses.enpi_figures import overlapping
-from reports.datasets.of_uses.enpi_inputs import EnpiInputs
+from data_quality.contracts.site_file.site import Seu, Site
 from reports.writer import words
 
-# A year has hundreds: `trace --rows` lists them all.
-NAMED_BATCHES = 5
 SYNTHETIC = Finding(
     code="synthetic_data",
     message="The readings are simulated: the report shows the method; it never goes out without a mark on each page.",
@@ -20,61 +18,29 @@ SYNTHETIC = Finding(
 ORDER = {"blocking": 0, "warning": 1, "info": 2}
 
 
-def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> list[Finding]:
-    """What the inputs tell against the report's figures. Blocking ones keep it a draft."""
-    found = list(given.findings)
-    if given.batch_counts["rejected_rows"] > 0:
-        found.append(
-            Finding(
-                code="rejected_rows",
-                message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
-                facts={"rejected_rows": int(given.batch_counts["rejected_rows"])},
-            )
-        )
-    if not given.seus:
-        found.append(
-            Finding(
-                code="no_seu",
-                message="The site file names no significant energy use, so nothing can be compared with a baseline.",
-                severity="blocking",
-            )
-        )
-    for seu in given.seus:
-        found.extend(seu_findings(seu, results[seu.seu_id], given.versions.get(seu.seu_id)))
-        found.extend(given.against_savings.get((seu.seu_id, given.period.end), ()))
-    leaves = [seu for seu in given.seus if not seu.is_aggregate]
-    found.extend(
+def shared_energy(seus: Iterable[Seu], site: Site) -> list[Finding]:
+    """Uses of one carrier that share energy, for which no sum is given; an aggregate is meant to hold the others."""
+    leaves = [seu for seu in seus if not seu.is_aggregate]
+    return [
         Finding(
             code="overlapping_uses",
             message=f"{one.name} and {two.name} share energy: their sum would count it twice, so none is given.",
             scope=f"seu:{one.seu_id}",
         )
-        for one, two in overlapping(leaves, given.site)
+        for one, two in overlapping(leaves, site)
         if one.carrier == two.carrier
-    )
-    return found
+    ]
+
+
+def overlapping(seus: Iterable[Seu], site: Site) -> list[tuple[Seu, Seu]]:
+    """Pairs of SEUs that share energy: a meter, one above or below it, or one that a formula holds."""
+    parts = [(seu, regions_of(site, seu.meters)) for seu in seus]
+    return [(one, two) for (one, mine), (two, theirs) in combinations(parts, 2) if mine & theirs]
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The gravest first."""
     return tuple(sorted(findings, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
-
-
-def named_batches(given: EnpiInputs) -> str:
-    """The batches that brought simulated rows, the oldest first; empty where there are none."""
-    batches = list(given.synthetic_rows)
-    more = f" and {len(batches) - NAMED_BATCHES} more" if len(batches) > NAMED_BATCHES else ""
-    return " ".join(batches[:NAMED_BATCHES]) + more
-
-
-def synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | None]:
-    """What is behind the mark; `trace --rows` lists the readings themselves."""
-    baselines = [each for each in given.versions.values() if each.baseline.is_synthetic]
-    return {
-        "rows": sum(given.synthetic_rows.values()),
-        "batches": named_batches(given) or None,
-        "baselines": " ".join(f"{each.baseline_id}@{each.version}" for each in baselines) or None,
-    }
 
 
 def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) -> list[Finding]:

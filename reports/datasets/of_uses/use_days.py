@@ -49,13 +49,14 @@ class UseDays:
         Days of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
         """
         version, stored = self.versions.get(seu.seu_id), self._stored(seu.seu_id)
+        is_own = self.period.start <= period.start and period.end <= self.period.end
+        # Days of the report are made once, for all spans that are asked of it.
+        span = self.period if is_own else period
         if stored is None:
             pinned = None if version is None else (version.baseline_id, version.version)
-            return self.sources.pairs(self.site, seu.seu_id, pinned, period, self.as_of_utc)
-        is_own = self.period.start <= period.start and period.end <= self.period.end
+            return _inside(self.sources.pairs(self.site, seu.seu_id, pinned, span, self.as_of_utc), period)
         if version is None or not (is_own or with_band):
             return _inside(stored, period)
-        span = self.period if is_own else period
         key = (seu.seu_id, span.start, span.end)
         if key not in self._known:
             self._known[key] = self._with_conditions(seu, version, _inside(stored, span), span)

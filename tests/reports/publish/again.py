@@ -7,9 +7,6 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock, SystemClock
-from reports.again.figure_sources import Sources
-from reports.datasets.of_uses.load_enpi import enpi_inputs
-from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World
 
@@ -20,6 +17,5 @@ def world_of(folder: Path) -> World:
     lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
     clock = FixedClock(SystemClock().now_utc())
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
-    sources = Sources(lake=lake, sites={"plant": site}, baselines=baselines, definitions=DEFINITIONS)
-    given = enpi_inputs(site, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
-    return World(site=site, lake=lake, baselines=baselines, reports=reports, clock=clock, known=lambda: given)
+    as_of = reports.known_at(clock)
+    return World(site, lake, baselines, reports, clock, versions=versions, as_of_utc=as_of)
