@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult
@@ -20,7 +19,7 @@ from reports.pages.why_links import WHY
 from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text, written
-from reports.writer import TONES, format_alike, standing_of, words
+from reports.writer import TONES, format_alike, significance, standing_of, words
 
 ENPI = "/enpi"
 # Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
@@ -46,11 +45,22 @@ class Quarter:
         """The one code of how the use stands."""
         return standing_of(self.result.status, self.result.performance)
 
+    @property
+    def name(self) -> str:
+        """Which quarter of a year it is: Q1."""
+        return self.period.label[-2:]
+
+    def why(self, address: Address, site_id: str, measure: str) -> str:
+        """The address that explains one of its numbers."""
+        result = self.result
+        version = f"{result.baseline_id}@{result.baseline_version}" if result.baseline_id else ""
+        return why_measure(address, site_id, result.seu_id, measure, self.period, version)
+
 
 @dataclass(frozen=True)
 class UseTold:
     """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
-    all that was read. before: actual energy of the training year's quarters, by their number. trend: by version.
+    all that was read. before: actual energy of the training year's quarters, by their name. trend: by version.
     names: of people by person_id.
     """
 
@@ -61,7 +71,7 @@ class UseTold:
     span: Period
     quarters: Sequence[Quarter]
     newest: Quarter | None
-    before: Mapping[int, Figure]
+    before: Mapping[str, Figure]
     trend: Mapping[int, Sequence[Quarter]]
     adjustments: Sequence[AdjustmentRecord]
     alerts: Sequence[EnpiAlert]
@@ -98,10 +108,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
     for line, quarter in lines:
         deviation = None if quarter is None else quarter.figures["deviation_percent"]
         if deviation is not None and quarter is not None:
-            name = f"{quarter.result.baseline_id}@{quarter.result.baseline_version}"
-            whys[deviation.figure_id] = why_measure(
-                address, line.site, line.id, "deviation_percent", quarter.period, name
-            )
+            whys[deviation.figure_id] = quarter.why(address, line.site, "deviation_percent")
         rows.append(
             Row(
                 cells=(
@@ -212,10 +219,9 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         text = f"No quarter can be assessed{f': {reasons}' if reasons else ''}."
         return (Paragraph(text=text, tone="muted"),)
     result = newest.result
-    sure = {True: "significant", False: "not significant", None: "significance not known"}[result.significant]
+    sure = significance(result.significant)
     tone = TONES.get(newest.standing, "plain")
     deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
-    name = f"{result.baseline_id}@{result.baseline_version}"
     numbers = tuple(
         Number(
             label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
@@ -224,7 +230,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
             note=note,
             tone=tone,
             figure_id=figure.figure_id,
-            why=why_measure(address, told.site.site_id, told.seu.seu_id, figure.kpi, newest.period, name),
+            why=newest.why(address, told.site.site_id, figure.kpi),
         )
         for figure, note in ((deviation, sure), (index, "expected is 100"))
     )
@@ -239,7 +245,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
 def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     if not told.quarters:
         return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
-    before = [told.before.get(_number(each.period.start)) for each in told.quarters]
+    before = [told.before.get(each.name) for each in told.quarters]
     series = [
         Series(name="Expected", role="expected", values=_values(told.quarters, "expected_kwh")),
         Series(name="Actual", role="actual", values=_values(told.quarters, "actual_kwh")),
@@ -259,10 +265,6 @@ def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
     return (chart,)
-
-
-def _number(day: date) -> int:
-    return (day.month + 2) // 3
 
 
 def _value(figure: Figure | None) -> float | None:
@@ -408,13 +410,10 @@ def _care(told: UseTold) -> tuple[PageBlock, ...]:
 def _whys(told: UseTold, address: Address) -> dict[str, str]:
     every = [*told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
     return {
-        figure.figure_id: why_measure(
-            address, told.site.site_id, told.seu.seu_id, name, each.period,
-            f"{each.result.baseline_id}@{each.result.baseline_version}" if each.result.baseline_id else "",
-        )
+        figure.figure_id: each.why(address, told.site.site_id, name)
         for each in every
         for name, figure in each.figures.items()
-    }  # fmt: skip
+    }
 
 
 def quarters_csv(quarters: Sequence[Quarter]) -> list[list[str]]:

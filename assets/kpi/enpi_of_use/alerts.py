@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from assets.kpi.enpi_of_use.enpi_result import Exact, Status
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, Exact, Status
 from data_quality.contracts.model import Model
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, months_after
 
 ESCALATE_AFTER = 2
 
@@ -27,6 +27,12 @@ class QuarterStatus(Model):
     status: Status
     reason: str = ""
     review_flags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, result: EnpiResult) -> "QuarterStatus":
+        """A quarter that was assessed."""
+        fields = set(cls.model_fields) - {"label"}
+        return cls(label=quarter_label(result.start), **result.model_dump(include=fields))
 
 
 class EnpiAlert(Model):
@@ -49,12 +55,17 @@ def quarter_label(day: date) -> str:
     return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
+def first_of_quarter(day: date) -> date:
+    """The day on which the calendar quarter of a date begins."""
+    return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
+
+
 def quarters_of(period: Period) -> list[Period]:
     """Whole calendar quarters inside of the period, in order."""
-    first = date(period.start.year, 3 * ((period.start.month - 1) // 3) + 1, 1)
+    first = first_of_quarter(period.start)
     found = []
     while first < period.end:
-        after = date(first.year, first.month + 3, 1) if first.month < 10 else date(first.year + 1, 1, 1)
+        after = months_after(first, 3)
         if first >= period.start and after <= period.end:
             found.append(Period(label=quarter_label(first), start=first, end=after, time_zone=period.time_zone))
         first = after

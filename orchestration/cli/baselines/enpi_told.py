@@ -7,7 +7,7 @@ from typing import Any
 from assets.kpi.enpi_of_use.enpi_result import performance
 from data_quality.contracts.baselines.status_rule import StatusRule
 from orchestration.cli.answer import Table
-from reports.writer import format_alike, standing_of, words
+from reports.writer import format_alike, significance, standing_of, words
 
 KWH = "kwh"
 _USUAL = StatusRule()
@@ -47,17 +47,15 @@ def _energy(data: Mapping[str, Any]) -> list[str]:
     if data["not_claimed"]:
         saved = f"no saving is claimed: {words(data['not_claimed'])}"
     elif data["savings_kwh"] < 0:
-        saved = f"used more than expected by {kwh(-data['savings_kwh'])} kWh{within}, {_significance(data)}"
+        saved = (
+            f"used more than expected by {kwh(-data['savings_kwh'])} kWh{within}, {significance(data['significant'])}"
+        )
     else:
-        saved = f"saved {kwh(data['savings_kwh'])} kWh{within}, {_significance(data)}"
+        saved = f"saved {kwh(data['savings_kwh'])} kWh{within}, {significance(data['significant'])}"
     lines = [f"metered {actual} kWh, expected {expected} kWh{deviation}", saved]
     if data["adjustment_kwh"]:
         lines.append(f"of the expected energy {kwh(data['adjustment_kwh'])} kWh are approved adjustments")
     return lines
-
-
-def _significance(data: Mapping[str, Any]) -> str:
-    return {True: "significant", False: "not significant", None: "significance not known"}[data["significant"]]
 
 
 def _behind(data: Mapping[str, Any]) -> str:

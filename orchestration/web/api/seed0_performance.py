@@ -25,8 +25,9 @@ from orchestration.web.number_asked import asking
 from orchestration.web.route_rights import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.asked.use_quarters import quarters, versions_of
-from reports.asked.why_asked import Asking, version_of
+from reports.asked.use_quarters import against, quarters, versions_of
+from reports.asked.why_asked import Asking
+from reports.assess import AskedUse
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
@@ -134,7 +135,8 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(given, seu, wanted.baseline_year)
-    found = quarters(given, seu, version, [span, *months_of(span)], measures=MEASURES)
+    use = AskedUse(site, seu, version, given.sources, given.as_of_utc)
+    found = quarters(given, use, [span, *months_of(span)], measures=MEASURES)
     whole = next((each for each in found if each.period == span), None)
     months = [each for each in found if each.period != span]
     report = {
@@ -172,8 +174,7 @@ def enpi(
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
     given = asking(ask.of(site=site.site_id))
-    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
-    version = version_of(f"{name}@{part('baseline_version')}" if part("baseline_version") else "", given, seu.seu_id)
+    use = against(given, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     data = [
         {
@@ -183,9 +184,9 @@ def enpi(
             "deviation_percent": _numbers(each, ("", "", "", "deviation_percent"))["deviation_percent"],
             "baseline_version": each.result.baseline_version or None,
             "compliance_status": each.result.status,
-            "why": _why(ask, site, seu, "enpi_index", each.period, version),
+            "why": _why(ask, site, seu, "enpi_index", each.period, use.version),
         }
-        for each in quarters(given, seu, version, quarters_of(span), measures=MEASURES)
+        for each in quarters(given, use, quarters_of(span), measures=MEASURES)
     ]
     return JSONResponse(plain({"success": True, "data": data}))
 
