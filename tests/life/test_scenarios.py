@@ -19,6 +19,7 @@ from assets.kpi.enpi_of_use.enpi_result import (
 from assets.kpi.enpi_of_use.use_register import seu_lines, sources_of
 from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period, parse_period
@@ -99,7 +100,8 @@ def test_a_drop_is_improved_and_a_large_one_is_reviewed_without_changing_its_sta
 
 
 def test_the_symmetric_rule_stays_available_by_name_and_alarms_on_a_drop() -> None:
-    assert (status(-5, policy="symmetric"), status(-5.5, policy="symmetric")) == ("warning", "critical")
+    symmetric = StatusRule(policy="symmetric")
+    assert (status(-5, symmetric), status(-5.5, symmetric)) == ("warning", "critical")
 
 
 def test_training_names_coefficients_statistics_unit_and_period(still: Works) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label
-from assets.kpi.enpi_of_use.enpi_result import EnpiRule, deviation_percent, enpi_ratio, exact_kwh, rule_of, status
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule, exact_kwh, judged_span, rule_of
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
 
 MART = "mart_seu__month_enpi"
 _MONTHS = 3
+_SUMMED = ("actual_kwh", "expected_kwh", "compared_days", "period_days")
 
 
 def mart_alerts(site: Site, *, marts_dir: Path, baselines: BaselineStore) -> dict[str, tuple[EnpiAlert, ...]]:
@@ -52,35 +54,19 @@ def _quarter(
     versions: Mapping[tuple[str, int], BaselineVersion],
     rule: EnpiRule,
 ) -> QuarterStatus:
-    actual, expected = (_sum(months, name) for name in ("actual_kwh", "expected_kwh"))
     named = {(row["baseline_id"], row["baseline_version"]) for row in months}
     # Months by two versions are no quarter of either: their expectations are not one scale.
     baseline_id, number = next(iter(named)) if len(named) == 1 else (None, None)
     version = None if baseline_id is None or number is None else versions.get((str(baseline_id), int(str(number))))
-    share = float(_sum(months, "compared_days") / _sum(months, "period_days"))
-    reason = ""
-    if version is None:
-        reason = "no_baseline"
-    elif version.status is BaselineStatus.PROVISIONAL:
-        reason = "provisional"
-    elif share < rule.min_days_share:
-        reason = "coverage"
-    deviation = deviation_percent(actual, expected)
-    judged = None if reason else deviation
-    first, last = (date.fromisoformat(str(months[at]["month_start"])) for at in (0, -1))
+    actual, expected, compared, days = (_sum(months, name) for name in _SUMMED)
+    start = date.fromisoformat(str(months[0]["month_start"]))
+    span = (start, months_after(start, _MONTHS))
+    judged, reason = judged_span(span, actual, expected, (int(compared), int(days)), version, rule)
     return QuarterStatus(
+        **judged.model_dump(exclude={"days", "compared_days"}),
         label=label,
-        start=first,
-        end=date(last.year + last.month // 12, last.month % 12 + 1, 1),
         baseline_id="" if version is None else version.baseline_id,
         baseline_version=0 if version is None else version.version,
-        actual_kwh=actual,
-        expected_kwh=expected,
-        enpi=enpi_ratio(actual, expected),
-        deviation_percent=deviation,
-        status=status(
-            judged, policy=rule.policy, warn=rule.warn_percent, crit=rule.crit_percent, target=rule.target_percent
-        ),
         reason=reason,
     )
 

@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from assets.kpi.enpi_of_use.enpi_result import performance
+from assets.kpi.enpi_of_use.enpi_result import USUAL, performance
 from data_quality.contracts.baselines.status_rule import StatusRule
 from orchestration.cli.answer import Table
 from reports.writer import format_alike, significance, standing_of, words
 
 KWH = "kwh"
-_USUAL = StatusRule()
 
 
-def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule = _USUAL) -> list[Table | str]:
+def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule = USUAL) -> list[Table | str]:
     """Headline, the saving, the baseline behind it, a table of months, then findings, alerts and what was asked for.
 
     rule: by which the use is judged.
