@@ -16,12 +16,13 @@ from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
 from reports.pages.why_links import WHY
-from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table, Tone
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text, written
 from reports.writer import TONES, format_alike, significance, standing_of, words
 
-ENPI = "/enpi"
+ENPI, _DEVIATION = "/enpi", "deviation_percent"
+NONE = Cell(text="–", tone="muted")
 # Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
 SHOWN: Mapping[str, tuple[str, str]] = {
     "actual_kwh": ("Actual", "kwh"),
@@ -44,6 +45,11 @@ class Quarter:
     def standing(self) -> str:
         """The one code of how the use stands."""
         return standing_of(self.result.status, self.result.performance)
+
+    @property
+    def tone(self) -> Tone:
+        """That of its standing."""
+        return TONES.get(self.standing, "plain")
 
     @property
     def name(self) -> str:
@@ -83,6 +89,16 @@ class UseTold:
         """Somebody as pages show them."""
         return person_text(person_id, self.names.get(person_id))
 
+    def fitter(self, version: BaselineVersion) -> str:
+        """Who fitted a version, and when."""
+        return f"{self.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
+
+    def approval(self, version: BaselineVersion) -> str:
+        """Who approved a version, when and why; empty where nobody did."""
+        if not (version.approved_by and version.approved_at_utc):
+            return ""
+        return f"{self.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
     """Where one use is shown."""
@@ -104,29 +120,28 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
         Column(title="Deviation", unit="%", is_number=True), Column(title="Status", weight=2),
         Column(title="Last report"),
     )  # fmt: skip
-    rows, whys = [], {}
-    for line, quarter in lines:
-        deviation = None if quarter is None else quarter.figures["deviation_percent"]
-        if deviation is not None and quarter is not None:
-            whys[deviation.figure_id] = quarter.why(address, line.site, "deviation_percent")
-        rows.append(
-            Row(
-                cells=(
-                    *_line_cells(line, sites[line.site]),
-                    *_standing_cells(quarter, deviation, address.locale),
-                    _text(line.last_report),
-                )
+    rows = tuple(
+        Row(
+            cells=(
+                *_line_cells(line, sites[line.site]),
+                *_standing_cells(newest, address.locale),
+                Cell(text=line.last_report) if line.last_report else NONE,
             )
         )
-    table = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=tuple(rows))
+        for line, newest in lines
+    )
+    whys = {
+        newest.figures[_DEVIATION].figure_id: newest.why(address, line.site, _DEVIATION)
+        for line, newest in lines
+        if newest is not None
+    }
     whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
-    blocks: tuple[PageBlock, ...] = (table,)
+    block: PageBlock = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=rows)
     if not lines:
-        blocks = (
-            Paragraph(text=f"No site file of {', '.join(sites.values()) or 'yours'} names a significant energy use."),
-        )
+        named_sites = ", ".join(sites.values()) or "yours"
+        block = Paragraph(text=f"No site file of {named_sites} names a significant energy use.")
     return Page(
-        title="Energy performance", address=address, parts=(Part(key="uses", blocks=blocks),), whys=whys,
+        title="Energy performance", address=address, parts=(Part(key="uses", blocks=(block,)),), whys=whys,
         hints={name: site_id for site_id, name in sites.items()},
         is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
     )  # fmt: skip
@@ -140,16 +155,13 @@ def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
-def _standing_cells(quarter: Quarter | None, deviation: Figure | None, locale: str) -> tuple[Cell, ...]:
-    if quarter is None or deviation is None:
-        return (_text(None), _text(None), Cell(text=words("not_assessable"), tone="muted"))
+def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
+    if quarter is None:
+        return (NONE, NONE, Cell(text=words("not_assessable"), tone="muted"))
+    deviation = quarter.figures[_DEVIATION]
     [text] = format_alike([deviation.value], "percent", locale=locale, signed=True)
-    status = Cell(text=words(quarter.standing), tone=TONES.get(quarter.standing, "plain"))
-    return (Cell(text=quarter.period.label), Cell(text=text, figure_id=deviation.figure_id, decimals=1), status)
-
-
-def _text(text: str | None) -> Cell:
-    return Cell(text=text or "–", tone="plain" if text else "muted")
+    number = Cell(text=text, figure_id=deviation.figure_id, decimals=1)
+    return (Cell(text=quarter.period.label), number, Cell(text=words(quarter.standing), tone=quarter.tone))
 
 
 def use_page(told: UseTold, address: Address) -> Page:
@@ -220,7 +232,6 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         return (Paragraph(text=text, tone="muted"),)
     result = newest.result
     sure = significance(result.significant)
-    tone = TONES.get(newest.standing, "plain")
     deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
     numbers = tuple(
         Number(
@@ -228,7 +239,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
             text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
             unit="%" if figure is deviation else "",
             note=note,
-            tone=tone,
+            tone=newest.tone,
             figure_id=figure.figure_id,
             why=newest.why(address, told.site.site_id, figure.kpi),
         )
@@ -239,7 +250,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         f"{words(newest.standing)}: {newest.period.label}, by baseline version {result.baseline_version}. "
         f"Above {rule.warn_percent:g} % a warning, above {rule.crit_percent:g} % critical ({rule.policy})."
     )
-    return (Paragraph(text=text, tone=tone), Numbers(numbers=numbers))
+    return (Paragraph(text=text, tone=newest.tone), Numbers(numbers=numbers))
 
 
 def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
@@ -298,7 +309,7 @@ def _table(quarters: Sequence[Quarter], key: str, title: str, locale: str) -> Ta
         rows.append(
             Row(
                 cells=(
-                    Cell(text=each.period.label), *cells, Cell(text=status, tone=TONES.get(each.standing, "plain")),
+                    Cell(text=each.period.label), *cells, Cell(text=status, tone=each.tone),
                     Cell(text=sure), Cell(text=f"{result.compared_days} / {result.days}"), Cell(text=flags or "none"),
                 )
             )
@@ -314,18 +325,10 @@ def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     roles = ("actual", "third", "fourth")
     # More versions than a chart has kinds of line stand in the table alone, the newest are drawn.
     drawn = sorted(told.trend, reverse=True)[: len(roles)]
-    by_label = {number: {each.period.label: each for each in told.trend[number]} for number in told.trend}
-    series = [
-        Series(
-            name=f"v{number}",
-            role=role,
-            values=tuple(
-                _value(by_label[number][label].figures["enpi_index"]) if label in by_label[number] else None
-                for label in labels
-            ),
-        )
-        for number, role in zip(sorted(drawn), roles, strict=False)
-    ]
+    series = []
+    for number, role in zip(sorted(drawn), roles, strict=False):
+        known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
+        series.append(Series(name=f"v{number}", role=role, values=tuple(_value(known.get(each)) for each in labels)))
     series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
     chart = Chart(
         key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
@@ -344,16 +347,14 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
         return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
     fit, stats = version.baseline, version.baseline.statistics
-    approved = "nobody: it is provisional, and no report claims by it"
-    if version.approved_by and version.approved_at_utc:
-        approved = f"{told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+    approved = told.approval(version) or "nobody: it is provisional, and no report claims by it"
     facts = (
         ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
         ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
         ("R²", written(f"{stats.r2:.4f}", locale), ""),
         ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
         ("CV(RMSE)", written(f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", locale), ""),
-        ("Fitted by", f"{told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}", ""),
+        ("Fitted by", told.fitter(version), ""),
         ("Approved by", approved, ""),
     )
     drivers = tuple(
@@ -368,12 +369,9 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
 
 def _step(told: UseTold, version: BaselineVersion, address: Address) -> tuple[str, str, str]:
     """A version in the life of the baseline: what it was trained on, and whose word it rests on."""
-    fit, note = version.baseline, f"fitted by {told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
-    if version.approved_by and version.approved_at_utc:
-        note += (
-            f", approved by {told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
-        )
-    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), {note}"
+    fit, approval = version.baseline, told.approval(version)
+    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), fitted by "
+    text += told.fitter(version) + (f", approved by {approval}" if approval else "")
     return f"v{version.version}", text, address.href(baseline=str(version.version))
 
 
@@ -387,21 +385,16 @@ def formula_of(version: BaselineVersion) -> str:
 
 
 def _care(told: UseTold) -> tuple[PageBlock, ...]:
-    steps = [
-        (
-            f"Adjustment, {each.status.value}",
-            f"{each.adjustment.start} to {each.adjustment.end}: "
-            + (f"{each.adjustment.kwh_per_day} kWh a day" if each.adjustment.percent is None else "")
-            + (f"{each.adjustment.percent} %" if each.adjustment.percent is not None else "")
-            + f", {each.adjustment.reason} (proposed by {told.person(each.proposed_by)})",
-            "",
-        )
-        for each in told.adjustments
-    ]
+    steps = []
+    for each in told.adjustments:
+        given, by = each.adjustment, told.person(each.proposed_by)
+        size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
+        text = f"{given.start} to {given.end}: {size}, {given.reason} (proposed by {by})"
+        steps.append((f"Adjustment, {each.status.value}", text, ""))
     flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
     steps += [("Look again", words(flag), "") for flag in flags]
-    steps += [(f"Review: {words(each.code)}", each.message, "") for each in told.reviews]
-    steps += [(f"Alert, {words(each.kind)}", each.message, "") for each in told.alerts]
+    steps += [(f"Review: {words(one.code)}", one.message, "") for one in told.reviews]
+    steps += [(f"Alert, {words(one.kind)}", one.message, "") for one in told.alerts]
     if not steps:
         return (Paragraph(text="No adjustment, flag, alert, or reason to review the baseline."),)
     return (Steps(title="Adjustments, flags, reviews, alerts", steps=tuple(steps)),)

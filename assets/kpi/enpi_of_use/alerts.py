@@ -75,20 +75,15 @@ def quarters_of(period: Period) -> list[Period]:
 def runs_over_limit(quarters: Iterable[QuarterStatus]) -> list[list[QuarterStatus]]:
     """Critical quarters that follow each other by one version, each run oldest first; a gap ends a run."""
     runs: list[list[QuarterStatus]] = []
-    before: QuarterStatus | None = None
     for each in quarters:
-        if each.status == "critical":
-            is_next = (
-                before is not None
-                and before.status == "critical"
-                and before.end == each.start
-                and (before.baseline_id, before.baseline_version) == (each.baseline_id, each.baseline_version)
-            )
-            if is_next:
-                runs[-1].append(each)
-            else:
-                runs.append([each])
-        before = each
+        if each.status != "critical":
+            continue
+        last = runs[-1][-1] if runs else each
+        same = (last.baseline_id, last.baseline_version) == (each.baseline_id, each.baseline_version)
+        if same and last.end == each.start:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
     return runs
 
 
@@ -100,32 +95,22 @@ def alerts_of(seu_id: str, quarters: Sequence[QuarterStatus], *, limit_percent: 
     found = []
     for run in runs_over_limit(quarters):
         for place, each in enumerate(run, start=1):
-            found.append(_alert("critical", seu_id, run, place, each, limit_percent))
+            first = EnpiAlert(
+                kind="critical",
+                seu_id=seu_id,
+                quarter=each.label,
+                since=run[0].label,
+                quarters=1,
+                deviation_percent=each.deviation_percent or Decimal(0),
+                limit_percent=limit_percent,
+                baseline_id=each.baseline_id,
+                baseline_version=each.baseline_version,
+                message=f"{seu_id} used {each.deviation_percent or 0:+.1f} % against its baseline in {each.label} "
+                f"(limit {limit_percent:g} %)",
+            )
+            found.append(first)
             if place >= ESCALATE_AFTER:
-                found.append(_alert("escalation", seu_id, run, place, each, limit_percent))
+                message = f"{first.message}, the {place}. quarter in a row"
+                changes = {"kind": "escalation", "quarters": place, "message": message}
+                found.append(first.model_copy(update=changes))
     return tuple(found)
-
-
-def _alert(
-    kind: Literal["critical", "escalation"],
-    seu_id: str,
-    run: Sequence[QuarterStatus],
-    place: int,
-    each: QuarterStatus,
-    limit: float,
-) -> EnpiAlert:
-    deviation = each.deviation_percent if each.deviation_percent is not None else Decimal(0)
-    what = f"{seu_id} used {deviation:+.1f} % against its baseline in {each.label} (limit {limit:g} %)"
-    more = f", the {place}. quarter in a row" if kind == "escalation" else ""
-    return EnpiAlert(
-        kind=kind,
-        seu_id=seu_id,
-        quarter=each.label,
-        since=run[0].label,
-        quarters=place if kind == "escalation" else 1,
-        deviation_percent=deviation,
-        limit_percent=limit,
-        baseline_id=each.baseline_id,
-        baseline_version=each.baseline_version,
-        message=what + more,
-    )

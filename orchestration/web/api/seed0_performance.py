@@ -4,6 +4,7 @@ What it calls compliance is our signed status; numbers are unrounded, and null w
 """
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
@@ -33,6 +34,8 @@ from reports.pages.energy_uses import Quarter, formula_of, why_measure
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
+# The guide's names of a month's numbers.
+IN_MONTHS = {"actual": "actual_kwh", "expected": "expected_kwh", "deviation": "deviation_percent"}
 # It is caused by the load itself: a baseline of it would explain the load by the load.
 BARRED_FEATURE = "machine_temp_c"
 # The guide's names of drivers, by the unit that such a driver of ours is metered in.
@@ -138,16 +141,19 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     use = AskedUse(site, seu, version, given.sources, given.as_of_utc)
     found = quarters(given, use, [span, *months_of(span)], measures=MEASURES)
     whole = next((each for each in found if each.period == span), None)
-    months = [each for each in found if each.period != span]
     report = {
         "seu_name": seu.name,
         "period": label,
-        **_numbers(whole, ("actual_consumption", "expected_consumption", "deviation_kwh", "deviation_percent")),
+        "actual_consumption": _value(whole, "actual_kwh"),
+        "expected_consumption": _value(whole, "expected_kwh"),
+        "deviation_kwh": _value(whole, "delta_kwh"),
+        "deviation_percent": _value(whole, "deviation_percent"),
         "compliance_status": "not_assessable" if whole is None else whole.result.status,
         "reason": "no_readings" if whole is None else whole.result.reason,
         "breakdown": {
-            f"{each.period.start:%b}".lower(): _numbers(each, ("actual", "expected", "", "deviation"))
-            for each in months
+            f"{each.period.start:%b}".lower(): {name: _value(each, measure) for name, measure in IN_MONTHS.items()}
+            for each in found
+            if each.period != span
         },
         "baseline_version": version.version,
         "findings": [] if whole is None else list(whole.result.review_flags),
@@ -156,11 +162,9 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     return JSONResponse(plain({"success": True, "report": report}))
 
 
-def _numbers(quarter: Quarter | None, names: tuple[str, ...]) -> dict[str, Any]:
-    """The guide's names of actual, expected, their difference and percent; null where nothing may be judged."""
-    is_known = quarter is not None and quarter.result.status != "not_assessable"
-    values = [None if quarter is None or not is_known else quarter.figures[name].value for name in MEASURES]
-    return {name: value for name, value in zip(names, values, strict=False) if name}
+def _value(quarter: Quarter | None, measure: str) -> Decimal | None:
+    """A number of a span; null where nothing may be judged."""
+    return None if quarter is None or quarter.result.status == "not_assessable" else quarter.figures[measure].value
 
 
 @router.get("/analytics/enpi")
@@ -179,9 +183,9 @@ def enpi(
     data = [
         {
             "year": each.period.start.year,
-            "quarter": each.period.label[-2:],
-            "enpi": each.figures["enpi_index"].value if each.result.status != "not_assessable" else None,
-            "deviation_percent": _numbers(each, ("", "", "", "deviation_percent"))["deviation_percent"],
+            "quarter": each.name,
+            "enpi": _value(each, "enpi_index"),
+            "deviation_percent": _value(each, "deviation_percent"),
             "baseline_version": each.result.baseline_version or None,
             "compliance_status": each.result.status,
             "why": _why(ask, site, seu, "enpi_index", each.period, use.version),
