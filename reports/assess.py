@@ -16,7 +16,8 @@ from assets.kpi.enpi_of_use.alerts import (
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
 from assets.kpi.enpi_of_use.review_triggers import ReviewRule, review_findings
 from assets.kpi.enpi_of_use.static_factors import unanswered_changes
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from assets.stores.ledgers.baselines import baseline_id_of
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_after
@@ -107,6 +108,11 @@ class AskedUse:
             quarters=[each for each in quarters if each.start >= baseline.train_end],
             rule=rule,
         )
+
+
+def enb_of(site: Site, seu: Seu) -> str:
+    """Id of the use's energy baseline."""
+    return baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
 
 
 def known_days(site: Site, sources: Sources, as_of_utc: datetime) -> Period | None:

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 from assets.kpi.enpi_of_use.alerts import quarters_of
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from assets.stores.ledgers.baselines import baseline_id_of
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import seu_of
 from reports.asked.why_asked import Asking, assessing, version_of
-from reports.assess import TREND_YEARS, AskedUse, ever_approved, known_days, quarter_before, years_before
+from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarter_before, years_before
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
 from reports.figures import FigureBook
@@ -25,17 +23,8 @@ MOST_BACK = 8
 def against(given: Asking, seu_id: str, number: str = "") -> AskedUse:
     """The use against the version of its energy baseline of that number, or the one in force. Raises BadInput."""
     seu = seu_of(given.site, seu_id)
-    version = version_of(f"{_line_of(given, seu_id)}@{number}" if number else "", given, seu_id)
+    version = version_of(f"{enb_of(given.site, seu)}@{number}" if number else "", given, seu_id)
     return AskedUse(given.site, seu, version, given.sources, given.as_of_utc)
-
-
-def _line_of(given: Asking, seu_id: str) -> str:
-    return baseline_id_of(given.site.site_id, seu_id, BaselineType.ENB)
-
-
-def versions_of(given: Asking, seu: Seu) -> list[BaselineVersion]:
-    """Versions of the use's energy baseline, oldest first."""
-    return given.baselines.versions(given.site.site_id, seu.seu_id, BaselineType.ENB, as_of_utc=given.as_of_utc)
 
 
 def quarters(
@@ -91,7 +80,8 @@ def use_told(
     people by person_id.
     """
     use = against(given, seu_id, baseline)
-    site, seu, version, every = use.site, use.seu, use.version, versions_of(given, use.seu)
+    site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
+    every = given.baselines.line(line, as_of_utc=use.as_of_utc)
     known = known_days(site, use.sources, use.as_of_utc)
     years = years_before(span.end if known is None else min(span.end, known.end), TREND_YEARS, site.time_zone)
     # First the longest span: what is asked below is a part of what it read.
@@ -109,9 +99,7 @@ def use_told(
         newest=newest_assessable(given, use),
         before={} if version is None else _training(given, use, version.baseline),
         trend=trend,
-        adjustments=AdjustmentStore(use.sources.lake.store).records(
-            baseline_id=_line_of(given, seu_id), as_of_utc=use.as_of_utc
-        ),
+        adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
         alerts=use.alerts(span),
         reviews=use.review(),
     )

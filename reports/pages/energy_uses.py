@@ -82,7 +82,6 @@ class UseTold:
     adjustments: Sequence[AdjustmentRecord]
     alerts: Sequence[EnpiAlert]
     reviews: Sequence[Finding]
-    findings: Sequence[Finding] = ()
     names: Mapping[str, str] = field(default_factory=dict)
 
     def person(self, person_id: str) -> str:
@@ -184,7 +183,6 @@ def use_page(told: UseTold, address: Address) -> Page:
         title=named(f"{told.seu.name}, {told.site.name}"),
         address=address,
         parts=tuple(parts),
-        findings=tuple(told.findings),
         links=(("CSV of the quarters", address.href(path)), ("All uses", address.href(ENPI, period=None))),
         whys=_whys(told, address),
         is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
@@ -192,36 +190,31 @@ def use_page(told: UseTold, address: Address) -> Page:
 
 
 def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    site = told.site
-    uses = tuple(
-        Option(
-            text=named(each.name), href=use_address(address, site.site_id, each.seu_id, baseline=None),
-            is_chosen=each.seu_id == told.seu.seu_id,
-        )
+    site, chosen = told.site, None if told.version is None else told.version.version
+    uses = [
+        (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
         for each in site.seus
-    )  # fmt: skip
-    chosen = None if told.version is None else told.version.version
-    versions = tuple(
-        Option(
-            text=f"v{each.version} {each.status.value}", href=address.href(baseline=str(each.version)),
-            is_chosen=each.version == chosen,
-        )
+    ]
+    versions = [
+        (f"v{each.version} {each.status.value}", address.href(baseline=str(each.version)), each.version)
         for each in told.versions
-    )  # fmt: skip
-    years = sorted({each.baseline.train_start.year for each in told.versions} | {told.span.start.year})
-    last = told.span.start.year
-    spans = tuple(
-        Option(text=str(year), href=address.href(period=str(year)), is_chosen=str(year) == told.span.label)
-        for year in range(years[0], max(last, years[-1]) + 2)
-    )
+    ]
+    known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
+    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
     against = "no baseline" if told.version is None else f"baseline version {chosen} ({told.version.status.value})"
     source, meters = words(told.seu.carrier.value), ", ".join(map(site.stream_name, told.seu.meters))
     text = f"{told.seu.name}: {source} of {meters}, {told.span.label}, against {against}."
-    blocks: list[PageBlock] = [Choice(label="Energy use", options=uses), Choice(label="Year", options=spans)]
-    blocks.append(Choice(label="Energy source", options=(Option(text=source, href=address.href(), is_chosen=True),)))
+    choices = [_choice("Energy use", uses, told.seu.seu_id), _choice("Year", years, told.span.label)]
+    choices.append(_choice("Energy source", [(source, address.href(), "")], ""))
     if versions:
-        blocks.append(Choice(label="Baseline", options=versions))
-    return (*blocks, Paragraph(text=text))
+        choices.append(_choice("Baseline", versions, chosen))
+    return (*choices, Paragraph(text=text))
+
+
+def _choice(label: str, options: Sequence[tuple[str, str, str | int]], chosen: str | int | None) -> Choice:
+    """options: text, address and what it stands for."""
+    every = tuple(Option(text=text, href=href, is_chosen=what == chosen) for text, href, what in options)
+    return Choice(label=label, options=every)
 
 
 def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:

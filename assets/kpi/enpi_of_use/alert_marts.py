@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -42,7 +43,7 @@ def mart_quarters(
     rows: pl.DataFrame, versions: Mapping[tuple[str, int], BaselineVersion], rule: EnpiRule
 ) -> list[QuarterStatus]:
     """Complete quarters of one SEU, oldest first. rows: of the month mart, unique by month_start."""
-    by_quarter: dict[str, list[dict[str, object]]] = {}
+    by_quarter: dict[str, list[dict[str, Any]]] = {}
     for row in rows.sort("month_start").iter_rows(named=True):
         by_quarter.setdefault(quarter_label(row["month_start"]), []).append(row)
     return [_quarter(label, months, versions, rule) for label, months in by_quarter.items() if len(months) == _MONTHS]
@@ -50,16 +51,15 @@ def mart_quarters(
 
 def _quarter(
     label: str,
-    months: list[dict[str, object]],
+    months: list[dict[str, Any]],
     versions: Mapping[tuple[str, int], BaselineVersion],
     rule: EnpiRule,
 ) -> QuarterStatus:
     named = {(row["baseline_id"], row["baseline_version"]) for row in months}
     # Months by two versions are no quarter of either: their expectations are not one scale.
-    baseline_id, number = next(iter(named)) if len(named) == 1 else (None, None)
-    version = None if baseline_id is None or number is None else versions.get((str(baseline_id), int(str(number))))
+    version = versions.get(named.pop()) if len(named) == 1 else None
     actual, expected, compared, days = (_sum(months, name) for name in _SUMMED)
-    start = date.fromisoformat(str(months[0]["month_start"]))
+    start: date = months[0]["month_start"]
     span = (start, months_after(start, _MONTHS))
     judged, reason = judged_span(span, actual, expected, (int(compared), int(days)), version, rule)
     return QuarterStatus(
@@ -71,6 +71,6 @@ def _quarter(
     )
 
 
-def _sum(months: list[dict[str, object]], name: str) -> Decimal:
+def _sum(months: list[dict[str, Any]], name: str) -> Decimal:
     values = [Decimal(str(row[name])) for row in months if row[name] is not None]
     return exact_kwh(sum(values, start=Decimal(0))) or Decimal(0)

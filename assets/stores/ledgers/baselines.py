@@ -84,16 +84,15 @@ class BaselineStore:
         return [found[line] for line in lines]
 
     def versions(
-        self,
-        site_id: str | None = None,
-        seu_id: str | None = None,
-        baseline_type: BaselineType | None = None,
-        *,
-        as_of_utc: datetime | None = None,
+        self, site_id: str | None = None, seu_id: str | None = None, *, as_of_utc: datetime | None = None
     ) -> list[BaselineVersion]:
-        """Versions of a site or an SEU, of one type or of every, or all of them, oldest first within each line."""
-        named = {"site_id": site_id, "seu_id": seu_id, "baseline_type": baseline_type and baseline_type.value}
-        return self._judged(_VERSIONS.rows(self.store, as_of_utc=as_of_utc, **named), as_of_utc)
+        """Versions of a site or an SEU, or all of them, oldest first within each line."""
+        rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
+        return self._judged(rows, as_of_utc)
+
+    def line(self, baseline_id: str, *, as_of_utc: datetime | None = None) -> list[BaselineVersion]:
+        """Versions of one baseline, oldest first."""
+        return self._judged(_VERSIONS.rows(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id), as_of_utc)
 
     def _judged(self, rows: Sequence[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[BaselineVersion]:
         """What the rows say, by the approvals known then and by what of both is believed."""
@@ -116,12 +115,7 @@ class BaselineStore:
 
     def get(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> BaselineVersion:
         """One version. Raises BadInput naming those that exist."""
-        site_id, _, rest = baseline_id.partition("/")
-        known = [
-            found
-            for found in self.versions(site_id, rest.partition("/")[0], as_of_utc=as_of_utc)
-            if found.baseline_id == baseline_id
-        ]
+        known = self.line(baseline_id, as_of_utc=as_of_utc)
         for found in known:
             if found.version == version:
                 return found
@@ -148,7 +142,7 @@ class BaselineStore:
         """The newest version of that type, or the newest approved one; None where there is none."""
         found = [
             version
-            for version in self.versions(site_id, seu_id, baseline_type, as_of_utc=as_of_utc)
+            for version in self.line(baseline_id_of(site_id, seu_id, baseline_type), as_of_utc=as_of_utc)
             if not approved_only or version.status is BaselineStatus.APPROVED
         ]
         return found[-1] if found else None

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
-from assets.stores.ledgers.baselines import baseline_id_of
-from data_quality.contracts.baselines.baseline import Baseline, BaselineType
+from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, parse_period
@@ -17,7 +15,7 @@ from orchestration.cli.frame import Call, command
 from orchestration.cli.options import PeriodOption, SiteOption
 from reports.again.claims import against_use, claim_of
 from reports.again.figure_sources import seu_of
-from reports.assess import TREND_YEARS, AskedUse
+from reports.assess import TREND_YEARS, AskedUse, enb_of
 from reports.gates import refuse_future
 from reports.make_report import baselines_in_force
 from reports.readings_gate import refuse_without_readings
@@ -41,18 +39,19 @@ def enpi(
 ) -> Answer:
     """Compare an SEU with its approved baseline: EnPI, deviation, signed status, review flags, alerts."""
     asked, span = _ask(call, site, seu, period, baseline_version)
-    result = asked.assess(span)
-    data = _dumped(result) | _claim(asked, result)
+    known, use, result = asked.site, asked.seu, asked.assess(span)
+    against = against_use(asked.sources, known, use, asked.version, end=span.end, as_of_utc=asked.as_of_utc)
+    # The saving as far as it may be printed: none, and why, where the gate bars it.
+    data = _dumped(result) | _dumped(claim_of(known, use, result, against))
     data["alerts"] = [_dumped(each) for each in asked.alerts(span)]
     if is_trend:
-        store, known = call.project.baselines, (asked.site.site_id, asked.seu.seu_id)
-        every = store.versions(*known, BaselineType.ENB, as_of_utc=asked.as_of_utc)
+        every = call.project.baselines.line(enb_of(known, use), as_of_utc=asked.as_of_utc)
         data["trend"] = [_dumped(each) for each in asked.trend(every, span.end, years)]
     if what_if:
         data["what_if"] = _what_if(asked, span, what_if)
     if mix is not None:
         data["mix"] = _mix(asked, span, mix)
-    return Answer(data, enpi_parts(data, use=asked.seu.name, site=asked.site.site_id, rule=asked.seu.status_rule))
+    return Answer(data, enpi_parts(data, use=use.name, site=known.site_id, rule=use.status_rule))
 
 
 def _dumped(found: Model) -> dict[str, Any]:
@@ -67,22 +66,11 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     if number is None:
         version = baselines_in_force(known, project.baselines, as_of_utc=as_of).get(use.seu_id)
     else:
-        name = baseline_id_of(known.site_id, use.seu_id, BaselineType.ENB)
-        version = project.baselines.get(name, number, as_of_utc=as_of)
+        version = project.baselines.get(enb_of(known, use), number, as_of_utc=as_of)
     span = parse_period(period, known.time_zone)
     refuse_future(span, as_of, name="enpi")
     refuse_without_readings(project.lake, known, span, name="enpi", as_of_utc=as_of)
     return AskedUse(known, use, version, call.sources, as_of), span
-
-
-def _claim(asked: AskedUse, result: EnpiResult) -> dict[str, Any]:
-    """The saving as far as it may be printed: none, and why, where the gate bars it."""
-    if asked.version is None:
-        return {"savings_kwh": None, "claimed_kwh": None, "not_claimed": result.reason, "findings": []}
-    against = against_use(
-        asked.sources, asked.site, asked.seu, asked.version, end=result.end, as_of_utc=asked.as_of_utc
-    )
-    return _dumped(claim_of(asked.site, asked.seu, result, against))
 
 
 def _what_if(asked: AskedUse, span: Period, changes: list[str]) -> dict[str, Any]:

@@ -67,19 +67,15 @@ def _behind(data: Mapping[str, Any]) -> str:
 
 
 def _months(data: Mapping[str, Any], rule: StatusRule) -> Table:
-    # Sums over the days that were compared: where there was none they are no energies.
-    months = [
-        month if month["compared_days"] else {**month, "actual_kwh": None, "expected_kwh": None}
-        for month in data["months"]
-    ]
-    actual, expected = (format_alike([each[key] for each in months], KWH) for key in ("actual_kwh", "expected_kwh"))
-    rows = [
-        {**month, "actual": a, "expected": b, "said": _standing(month, rule)}
-        for month, a, b in zip(months, actual, expected, strict=True)
-    ]
+    rows = [{**month, "said": _standing(month, rule)} for month in data["months"]]
+    for key in ("actual_kwh", "expected_kwh"):
+        # Sums over the days that were compared: where there was none they are no energies.
+        texts = format_alike([row[key] if row["compared_days"] else None for row in rows], KWH)
+        for row, text in zip(rows, texts, strict=True):
+            row[key] = text
     return Table(
         rows,
-        "month: {start:.7} | metered kWh: {actual} | expected kWh: {expected} | EnPI: {enpi:.3f|–} | "
+        "month: {start:.7} | metered kWh: {actual_kwh} | expected kWh: {expected_kwh} | EnPI: {enpi:.3f|–} | "
         "deviation %: {deviation_percent:+.1f|–} | status: {said} | days compared: {compared_days} of {days}",
     )
 
@@ -110,17 +106,13 @@ def _what_if(found: Mapping[str, Any]) -> list[str]:
     low, high = found["interval_kwh"]
     asked = ", ".join(f"{each['driver_id']} {_change(each)}" for each in found["changes"])
     share = "" if found["change_percent"] is None else f" ({found['change_percent']:+.1f} %)"
-    beyond = (
-        [f"{found['extrapolated_days']} of the days leave the range of the baseline"]
-        if found["is_extrapolated"]
-        else []
-    )
+    outside = found["extrapolated_days"] if found["is_extrapolated"] else 0
     return [
         f"What if {asked}: {kwh(found['what_if_kwh'])} kWh instead of {kwh(found['expected_kwh'])} kWh over "
         f"{found['days']} days",
         f"change {kwh(found['change_kwh'], signed=True)} kWh{share}, {kwh(low, signed=True)} to "
         f"{kwh(high, signed=True)} kWh at {found['confidence']:.0%}",
-        *beyond,
+        *([f"{outside} of the days leave the range of the baseline"] if outside else []),
     ]
 
 

@@ -150,8 +150,7 @@ def _tracker(call: Call) -> "Tracker":
 def _project_version(call: Call, baseline_id: str, version: int | None) -> BaselineVersion | None:
     if version is not None:
         return call.project.baselines.get(baseline_id, version, as_of_utc=call.as_of_utc)
-    site_id, subject, _ = baseline_id.split("/")
-    found = call.project.baselines.versions(site_id, subject, BaselineType.MV_PROJECT, as_of_utc=call.as_of_utc)
+    found = call.project.baselines.line(baseline_id, as_of_utc=call.as_of_utc)
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]
     # None approved: the newest is shown, and its status says so.
     return approved[-1] if approved else found[-1] if found else None

@@ -12,9 +12,8 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from assets.kpi.enpi_of_use.alerts import quarters_of
-from assets.stores.ledgers.baselines import baseline_id_of
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
@@ -26,9 +25,9 @@ from orchestration.web.number_asked import asking
 from orchestration.web.route_rights import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.asked.use_quarters import against, quarters, versions_of
+from reports.asked.use_quarters import against, quarters
 from reports.asked.why_asked import Asking
-from reports.assess import AskedUse
+from reports.assess import AskedUse, enb_of
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
@@ -114,8 +113,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
         raise BadInput(
             f"no baseline was fitted for {seu_id}: its training days lack readings or drivers", reason="no_fit"
         )
-    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
-    version = ask.project.baselines.get(name, int(found[-1]["version"]))
+    version = ask.project.baselines.get(enb_of(site, seu), int(found[-1]["version"]))
     return {
         "success": True,
         "seu_id": seu_id,
@@ -218,7 +216,8 @@ def _year(text: str, name: str) -> int:
 
 def _of_year(given: Asking, seu: Seu, year: int) -> BaselineVersion:
     """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
-    found = [each for each in versions_of(given, seu) if each.baseline.train_start.year == year]
+    every = given.baselines.line(enb_of(given.site, seu), as_of_utc=given.as_of_utc)
+    found = [each for each in every if each.baseline.train_start.year == year]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]
     if not found:
         raise BadInput(f"{seu.seu_id!r} has no baseline that was trained on {year}", reason="no_baseline")
