@@ -73,7 +73,7 @@ class AskedUse:
 
         Quarters inside of a version's own training are among them: there the EnPI is close to 1 by construction.
         """
-        span = years_before(end, years, self.site.time_zone)
+        span = quarters_before(end, self.site.time_zone, months=12 * years)
         return [row for each in ever_approved(versions) for row in replace(self, version=each).quarters(span)]
 
     def alerts(self, span: Period) -> tuple[EnpiAlert, ...]:
@@ -82,7 +82,7 @@ class AskedUse:
         found = self.quarters(span) if self.version is not None else []
         # Quarters before are read only as long as they lengthen a run.
         while found and found[0].status == "critical" and len(found) < len(asked) + MOST_BEFORE:
-            before = self.quarters(quarter_before(found[0].start, self.site.time_zone))
+            before = self.quarters(quarters_before(found[0].start, self.site.time_zone))
             if not before:
                 break
             found = [*before, *found]
@@ -98,7 +98,7 @@ class AskedUse:
         today = as_of_utc.astimezone(ZoneInfo(self.site.time_zone)).date()
         year = Period(label="", start=today - timedelta(days=365), end=today, time_zone=self.site.time_zone)
         given = sources.adjustments(*pinned, as_of_utc)
-        quarters = self.quarters(years_before(today, 1, self.site.time_zone))
+        quarters = self.quarters(quarters_before(today, self.site.time_zone, months=12))
         return review_findings(
             version,
             today=today,
@@ -134,14 +134,8 @@ def ever_approved(versions: Sequence[BaselineVersion]) -> list[BaselineVersion]:
     return [each for each in versions if each.status is not BaselineStatus.PROVISIONAL]
 
 
-def quarter_before(end: date, time_zone: str) -> Period:
-    """The newest calendar quarter that has ended by that day."""
+def quarters_before(end: date, time_zone: str, *, months: int = 3) -> Period:
+    """The whole quarters of that many months up to the last quarter that has ended by `end`."""
     after = first_of_quarter(end)
-    start = months_after(after, -3)
+    start = months_after(after, -months)
     return Period(label=quarter_label(start), start=start, end=after, time_zone=time_zone)
-
-
-def years_before(end: date, years: int, time_zone: str) -> Period:
-    """The whole quarters of that many years up to the last quarter that has ended by `end`."""
-    after = first_of_quarter(end)
-    return Period(label=quarter_label(after), start=months_after(after, -12 * years), end=after, time_zone=time_zone)

@@ -10,7 +10,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import seu_of
 from reports.asked.why_asked import Asking, assessing, version_of
-from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarter_before, years_before
+from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
 from reports.figures import FigureBook
@@ -65,7 +65,7 @@ def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
         return None
     end = known.end
     for _ in range(MOST_BACK):
-        before = quarter_before(end, use.site.time_zone)
+        before = quarters_before(end, use.site.time_zone)
         found = quarters(given, use, [before])
         if found and not found[0].result.reason:
             return found[0]
@@ -83,7 +83,8 @@ def use_told(
     site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
     every = given.baselines.line(line, as_of_utc=use.as_of_utc)
     known = known_days(site, use.sources, use.as_of_utc)
-    years = years_before(span.end if known is None else min(span.end, known.end), TREND_YEARS, site.time_zone)
+    end = span.end if known is None else min(span.end, known.end)
+    years = quarters_before(end, site.time_zone, months=12 * TREND_YEARS)
     # First the longest span: what is asked below is a part of what it read.
     trend = {
         each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)

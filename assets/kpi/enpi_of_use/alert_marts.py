@@ -27,33 +27,22 @@ def mart_alerts(site: Site, *, marts_dir: Path, baselines: BaselineStore) -> dic
     A quarter counts where its three months are there, are of one approved version, and where enough of its days are
     compared; a quarter by a provisional baseline alarms nobody.
     """
-    rows = read_mart(marts_dir, MART, site_id=site.site_id)
+    rows = read_mart(marts_dir, MART, site_id=site.site_id).sort("month_start")
     versions = {(each.baseline_id, each.version): each for each in baselines.versions(site.site_id)}
     found = {}
     for seu in (each for each in site.seus if each.is_active):
-        used = rule_of(seu)
-        quarters = mart_quarters(rows.filter(pl.col("seu_id") == seu.seu_id), versions, used)
+        used, by_quarter = rule_of(seu), dict[str, list[dict[str, Any]]]()
+        for row in rows.filter(pl.col("seu_id") == seu.seu_id).iter_rows(named=True):
+            by_quarter.setdefault(quarter_label(row["month_start"]), []).append(row)
+        quarters = [_quarter(months, versions, used) for months in by_quarter.values() if len(months) == _MONTHS]
         newest = quarters[-1].label if quarters else ""
         every = alerts_of(seu.seu_id, quarters, limit_percent=used.crit_percent)
         found[seu.seu_id] = tuple(each for each in every if each.quarter == newest)
     return found
 
 
-def mart_quarters(
-    rows: pl.DataFrame, versions: Mapping[tuple[str, int], BaselineVersion], rule: EnpiRule
-) -> list[QuarterStatus]:
-    """Complete quarters of one SEU, oldest first. rows: of the month mart, unique by month_start."""
-    by_quarter: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.sort("month_start").iter_rows(named=True):
-        by_quarter.setdefault(quarter_label(row["month_start"]), []).append(row)
-    return [_quarter(label, months, versions, rule) for label, months in by_quarter.items() if len(months) == _MONTHS]
-
-
 def _quarter(
-    label: str,
-    months: list[dict[str, Any]],
-    versions: Mapping[tuple[str, int], BaselineVersion],
-    rule: EnpiRule,
+    months: list[dict[str, Any]], versions: Mapping[tuple[str, int], BaselineVersion], rule: EnpiRule
 ) -> QuarterStatus:
     named = {(row["baseline_id"], row["baseline_version"]) for row in months}
     # Months by two versions are no quarter of either: their expectations are not one scale.
@@ -64,7 +53,7 @@ def _quarter(
     judged, reason = judged_span(span, actual, expected, (int(compared), int(days)), version, rule)
     return QuarterStatus(
         **judged.model_dump(exclude={"days", "compared_days"}),
-        label=label,
+        label=quarter_label(start),
         baseline_id="" if version is None else version.baseline_id,
         baseline_version=0 if version is None else version.version,
         reason=reason,

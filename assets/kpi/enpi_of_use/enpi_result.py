@@ -154,8 +154,8 @@ def day_pairs(
         how="left",
         validate="1:1",
     ).sort("local_date")
-    columns = ["local_date", energy, "expected_kwh", "coverage", "estimated_share", "is_extrapolated", "is_synthetic"]
-    columns.append("adjustment_kwh")
+    columns = ["local_date", energy, "expected_kwh", "coverage", "estimated_share"]
+    columns += ["is_extrapolated", "is_synthetic", "adjustment_kwh"]
     return [
         DayPair(
             local_date=day,

@@ -84,13 +84,10 @@ def _line(site_id: str, seu: Seu, version: BaselineVersion | None, last_report: 
         shown = f"{version.baseline_id} v{version.version} {version.status.value}"
         trained = (version.baseline.train_start.isoformat(), version.baseline.train_end.isoformat())
     return SeuLine(
+        **seu.model_dump(include={"name", "meters", "is_aggregate", "is_active"}),
         id=seu.seu_id,
-        name=seu.name,
         site=site_id,
         source=seu.carrier.value,
-        meters=seu.meters,
-        is_aggregate=seu.is_aggregate,
-        is_active=seu.is_active,
         drivers=tuple(each.driver_id for each in seu.drivers),
         justifications={each.driver_id: each.justification for each in seu.drivers},
         # In order of their dates, so that of one name the last value stays.

@@ -135,16 +135,11 @@ class BaselineStore:
         site_id: str,
         seu_id: str,
         baseline_type: BaselineType = BaselineType.ENB,
-        approved_only: bool = False,
         *,
         as_of_utc: datetime | None = None,
     ) -> BaselineVersion | None:
-        """The newest version of that type, or the newest approved one; None where there is none."""
-        found = [
-            version
-            for version in self.line(baseline_id_of(site_id, seu_id, baseline_type), as_of_utc=as_of_utc)
-            if not approved_only or version.status is BaselineStatus.APPROVED
-        ]
+        """The newest version of that type; None where there is none."""
+        found = self.line(baseline_id_of(site_id, seu_id, baseline_type), as_of_utc=as_of_utc)
         return found[-1] if found else None
 
     def in_force(

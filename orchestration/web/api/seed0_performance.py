@@ -166,9 +166,7 @@ def _value(quarter: Quarter | None, measure: str) -> Decimal | None:
 
 
 @router.get("/analytics/enpi")
-def enpi(
-    ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED),
-) -> Response:
+def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The index of each quarter of some years by one version: that in force, where none is named."""
     part = ask.address.part
     site, seu = _use(ask, part("seu_id"))
