@@ -94,8 +94,8 @@ def _looked_at(data: Mapping[str, Any]) -> list[str]:
 
 
 def _trend(trend: Sequence[Mapping[str, Any]], rule: StatusRule) -> Table:
-    rows = [{**each, "said": _standing(each, rule)} for each in trend]
-    cells = "quarter: {label} | baseline: v{baseline_version} | EnPI: {enpi:.3f|–} | status: {said}"
+    rows = [{**each, "version": f"v{each['baseline_version']}", "said": _standing(each, rule)} for each in trend]
+    cells = "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {said}"
     return Table(rows, cells, empty="no quarter of it was read")
 
 
