@@ -77,6 +77,11 @@ def standing_of(status: str, performance: str) -> str:
     return performance if status == "compliant" and performance == "improved" else status
 
 
+def significance(significant: bool | None) -> str:
+    """Whether a difference exceeds what the model cannot tell."""
+    return {True: "significant", False: "not significant", None: "significance not known"}[significant]
+
+
 def counted(count: int, one: str) -> str:
     """A number with its noun: 1 use, 3 uses."""
     return f"{count} {one}" if count == 1 else f"{count} {one}s"

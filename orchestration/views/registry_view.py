@@ -13,12 +13,10 @@ def show_in_registry(project: OpenProject, baseline_id: str) -> str:
     from ml.tracker import show_approvals
     from ml.tracking import MlflowTracker
 
-    site_id, seu_id, _ = baseline_id.split("/")
-    line = [each for each in project.baselines.versions(site_id, seu_id) if each.baseline_id == baseline_id]
     tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
     try:
         if tracker.is_begun:
-            show_approvals(tracker, line, project.names)
+            show_approvals(tracker, project.baselines.line(baseline_id), project.names)
     except Unreachable as fault:
         return f"it counts, but MLflow does not show it: {fault}"
     return ""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from assets.kpi.enpi_of_use.alerts import EnpiAlert
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult
@@ -17,12 +16,13 @@ from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
 from reports.pages.why_links import WHY
-from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table, Tone
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text, written
-from reports.writer import TONES, format_alike, standing_of, words
+from reports.writer import TONES, format_alike, significance, standing_of, words
 
-ENPI = "/enpi"
+ENPI, _DEVIATION = "/enpi", "deviation_percent"
+NONE = Cell(text="–", tone="muted")
 # Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
 SHOWN: Mapping[str, tuple[str, str]] = {
     "actual_kwh": ("Actual", "kwh"),
@@ -46,11 +46,27 @@ class Quarter:
         """The one code of how the use stands."""
         return standing_of(self.result.status, self.result.performance)
 
+    @property
+    def tone(self) -> Tone:
+        """That of its standing."""
+        return TONES.get(self.standing, "plain")
+
+    @property
+    def name(self) -> str:
+        """Which quarter of a year it is: Q1."""
+        return self.period.label[-2:]
+
+    def why(self, address: Address, site_id: str, measure: str) -> str:
+        """The address that explains one of its numbers."""
+        result = self.result
+        version = f"{result.baseline_id}@{result.baseline_version}" if result.baseline_id else ""
+        return why_measure(address, site_id, result.seu_id, measure, self.period, version)
+
 
 @dataclass(frozen=True)
 class UseTold:
     """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
-    all that was read. before: actual energy of the training year's quarters, by their number. trend: by version.
+    all that was read. before: actual energy of the training year's quarters, by their name. trend: by version.
     names: of people by person_id.
     """
 
@@ -61,17 +77,26 @@ class UseTold:
     span: Period
     quarters: Sequence[Quarter]
     newest: Quarter | None
-    before: Mapping[int, Figure]
+    before: Mapping[str, Figure]
     trend: Mapping[int, Sequence[Quarter]]
     adjustments: Sequence[AdjustmentRecord]
     alerts: Sequence[EnpiAlert]
     reviews: Sequence[Finding]
-    findings: Sequence[Finding] = ()
     names: Mapping[str, str] = field(default_factory=dict)
 
     def person(self, person_id: str) -> str:
         """Somebody as pages show them."""
         return person_text(person_id, self.names.get(person_id))
+
+    def fitter(self, version: BaselineVersion) -> str:
+        """Who fitted a version, and when."""
+        return f"{self.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
+
+    def approval(self, version: BaselineVersion) -> str:
+        """Who approved a version, when and why; empty where nobody did."""
+        if not (version.approved_by and version.approved_at_utc):
+            return ""
+        return f"{self.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
 
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
@@ -94,32 +119,28 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
         Column(title="Deviation", unit="%", is_number=True), Column(title="Status", weight=2),
         Column(title="Last report"),
     )  # fmt: skip
-    rows, whys = [], {}
-    for line, quarter in lines:
-        deviation = None if quarter is None else quarter.figures["deviation_percent"]
-        if deviation is not None and quarter is not None:
-            name = f"{quarter.result.baseline_id}@{quarter.result.baseline_version}"
-            whys[deviation.figure_id] = why_measure(
-                address, line.site, line.id, "deviation_percent", quarter.period, name
-            )
-        rows.append(
-            Row(
-                cells=(
-                    *_line_cells(line, sites[line.site]),
-                    *_standing_cells(quarter, deviation, address.locale),
-                    _text(line.last_report),
-                )
+    rows = tuple(
+        Row(
+            cells=(
+                *_line_cells(line, sites[line.site]),
+                *_standing_cells(newest, address.locale),
+                Cell(text=line.last_report) if line.last_report else NONE,
             )
         )
-    table = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=tuple(rows))
+        for line, newest in lines
+    )
+    whys = {
+        newest.figures[_DEVIATION].figure_id: newest.why(address, line.site, _DEVIATION)
+        for line, newest in lines
+        if newest is not None
+    }
     whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
-    blocks: tuple[PageBlock, ...] = (table,)
+    block: PageBlock = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=rows)
     if not lines:
-        blocks = (
-            Paragraph(text=f"No site file of {', '.join(sites.values()) or 'yours'} names a significant energy use."),
-        )
+        named_sites = ", ".join(sites.values()) or "yours"
+        block = Paragraph(text=f"No site file of {named_sites} names a significant energy use.")
     return Page(
-        title="Energy performance", address=address, parts=(Part(key="uses", blocks=blocks),), whys=whys,
+        title="Energy performance", address=address, parts=(Part(key="uses", blocks=(block,)),), whys=whys,
         hints={name: site_id for site_id, name in sites.items()},
         is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
     )  # fmt: skip
@@ -133,16 +154,13 @@ def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
-def _standing_cells(quarter: Quarter | None, deviation: Figure | None, locale: str) -> tuple[Cell, ...]:
-    if quarter is None or deviation is None:
-        return (_text(None), _text(None), Cell(text=words("not_assessable"), tone="muted"))
+def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
+    if quarter is None:
+        return (NONE, NONE, Cell(text=words("not_assessable"), tone="muted"))
+    deviation = quarter.figures[_DEVIATION]
     [text] = format_alike([deviation.value], "percent", locale=locale, signed=True)
-    status = Cell(text=words(quarter.standing), tone=TONES.get(quarter.standing, "plain"))
-    return (Cell(text=quarter.period.label), Cell(text=text, figure_id=deviation.figure_id, decimals=1), status)
-
-
-def _text(text: str | None) -> Cell:
-    return Cell(text=text or "–", tone="plain" if text else "muted")
+    number = Cell(text=text, figure_id=deviation.figure_id, decimals=1)
+    return (Cell(text=quarter.period.label), number, Cell(text=words(quarter.standing), tone=quarter.tone))
 
 
 def use_page(told: UseTold, address: Address) -> Page:
@@ -165,7 +183,6 @@ def use_page(told: UseTold, address: Address) -> Page:
         title=named(f"{told.seu.name}, {told.site.name}"),
         address=address,
         parts=tuple(parts),
-        findings=tuple(told.findings),
         links=(("CSV of the quarters", address.href(path)), ("All uses", address.href(ENPI, period=None))),
         whys=_whys(told, address),
         is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
@@ -173,36 +190,31 @@ def use_page(told: UseTold, address: Address) -> Page:
 
 
 def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    site = told.site
-    uses = tuple(
-        Option(
-            text=named(each.name), href=use_address(address, site.site_id, each.seu_id, baseline=None),
-            is_chosen=each.seu_id == told.seu.seu_id,
-        )
+    site, chosen = told.site, None if told.version is None else told.version.version
+    uses = [
+        (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
         for each in site.seus
-    )  # fmt: skip
-    chosen = None if told.version is None else told.version.version
-    versions = tuple(
-        Option(
-            text=f"v{each.version} {each.status.value}", href=address.href(baseline=str(each.version)),
-            is_chosen=each.version == chosen,
-        )
+    ]
+    versions = [
+        (f"v{each.version} {each.status.value}", address.href(baseline=str(each.version)), each.version)
         for each in told.versions
-    )  # fmt: skip
-    years = sorted({each.baseline.train_start.year for each in told.versions} | {told.span.start.year})
-    last = told.span.start.year
-    spans = tuple(
-        Option(text=str(year), href=address.href(period=str(year)), is_chosen=str(year) == told.span.label)
-        for year in range(years[0], max(last, years[-1]) + 2)
-    )
+    ]
+    known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
+    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
     against = "no baseline" if told.version is None else f"baseline version {chosen} ({told.version.status.value})"
     source, meters = words(told.seu.carrier.value), ", ".join(map(site.stream_name, told.seu.meters))
     text = f"{told.seu.name}: {source} of {meters}, {told.span.label}, against {against}."
-    blocks: list[PageBlock] = [Choice(label="Energy use", options=uses), Choice(label="Year", options=spans)]
-    blocks.append(Choice(label="Energy source", options=(Option(text=source, href=address.href(), is_chosen=True),)))
+    choices = [_choice("Energy use", uses, told.seu.seu_id), _choice("Year", years, told.span.label)]
+    choices.append(_choice("Energy source", [(source, address.href(), "")], ""))
     if versions:
-        blocks.append(Choice(label="Baseline", options=versions))
-    return (*blocks, Paragraph(text=text))
+        choices.append(_choice("Baseline", versions, chosen))
+    return (*choices, Paragraph(text=text))
+
+
+def _choice(label: str, options: Sequence[tuple[str, str, str | int]], chosen: str | int | None) -> Choice:
+    """options: text, address and what it stands for."""
+    every = tuple(Option(text=text, href=href, is_chosen=what == chosen) for text, href, what in options)
+    return Choice(label=label, options=every)
 
 
 def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
@@ -212,19 +224,17 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         text = f"No quarter can be assessed{f': {reasons}' if reasons else ''}."
         return (Paragraph(text=text, tone="muted"),)
     result = newest.result
-    sure = {True: "significant", False: "not significant", None: "significance not known"}[result.significant]
-    tone = TONES.get(newest.standing, "plain")
+    sure = significance(result.significant)
     deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
-    name = f"{result.baseline_id}@{result.baseline_version}"
     numbers = tuple(
         Number(
             label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
             text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
             unit="%" if figure is deviation else "",
             note=note,
-            tone=tone,
+            tone=newest.tone,
             figure_id=figure.figure_id,
-            why=why_measure(address, told.site.site_id, told.seu.seu_id, figure.kpi, newest.period, name),
+            why=newest.why(address, told.site.site_id, figure.kpi),
         )
         for figure, note in ((deviation, sure), (index, "expected is 100"))
     )
@@ -233,13 +243,13 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         f"{words(newest.standing)}: {newest.period.label}, by baseline version {result.baseline_version}. "
         f"Above {rule.warn_percent:g} % a warning, above {rule.crit_percent:g} % critical ({rule.policy})."
     )
-    return (Paragraph(text=text, tone=tone), Numbers(numbers=numbers))
+    return (Paragraph(text=text, tone=newest.tone), Numbers(numbers=numbers))
 
 
 def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     if not told.quarters:
         return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
-    before = [told.before.get(_number(each.period.start)) for each in told.quarters]
+    before = [told.before.get(each.name) for each in told.quarters]
     series = [
         Series(name="Expected", role="expected", values=_values(told.quarters, "expected_kwh")),
         Series(name="Actual", role="actual", values=_values(told.quarters, "actual_kwh")),
@@ -259,10 +269,6 @@ def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
     return (chart,)
-
-
-def _number(day: date) -> int:
-    return (day.month + 2) // 3
 
 
 def _value(figure: Figure | None) -> float | None:
@@ -296,7 +302,7 @@ def _table(quarters: Sequence[Quarter], key: str, title: str, locale: str) -> Ta
         rows.append(
             Row(
                 cells=(
-                    Cell(text=each.period.label), *cells, Cell(text=status, tone=TONES.get(each.standing, "plain")),
+                    Cell(text=each.period.label), *cells, Cell(text=status, tone=each.tone),
                     Cell(text=sure), Cell(text=f"{result.compared_days} / {result.days}"), Cell(text=flags or "none"),
                 )
             )
@@ -312,18 +318,10 @@ def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     roles = ("actual", "third", "fourth")
     # More versions than a chart has kinds of line stand in the table alone, the newest are drawn.
     drawn = sorted(told.trend, reverse=True)[: len(roles)]
-    by_label = {number: {each.period.label: each for each in told.trend[number]} for number in told.trend}
-    series = [
-        Series(
-            name=f"v{number}",
-            role=role,
-            values=tuple(
-                _value(by_label[number][label].figures["enpi_index"]) if label in by_label[number] else None
-                for label in labels
-            ),
-        )
-        for number, role in zip(sorted(drawn), roles, strict=False)
-    ]
+    series = []
+    for number, role in zip(sorted(drawn), roles, strict=False):
+        known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
+        series.append(Series(name=f"v{number}", role=role, values=tuple(_value(known.get(each)) for each in labels)))
     series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
     chart = Chart(
         key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
@@ -342,16 +340,14 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
         return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
     fit, stats = version.baseline, version.baseline.statistics
-    approved = "nobody: it is provisional, and no report claims by it"
-    if version.approved_by and version.approved_at_utc:
-        approved = f"{told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+    approved = told.approval(version) or "nobody: it is provisional, and no report claims by it"
     facts = (
         ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
         ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
         ("R²", written(f"{stats.r2:.4f}", locale), ""),
         ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
         ("CV(RMSE)", written(f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", locale), ""),
-        ("Fitted by", f"{told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}", ""),
+        ("Fitted by", told.fitter(version), ""),
         ("Approved by", approved, ""),
     )
     drivers = tuple(
@@ -366,12 +362,9 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
 
 def _step(told: UseTold, version: BaselineVersion, address: Address) -> tuple[str, str, str]:
     """A version in the life of the baseline: what it was trained on, and whose word it rests on."""
-    fit, note = version.baseline, f"fitted by {told.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
-    if version.approved_by and version.approved_at_utc:
-        note += (
-            f", approved by {told.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
-        )
-    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), {note}"
+    fit, approval = version.baseline, told.approval(version)
+    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), fitted by "
+    text += told.fitter(version) + (f", approved by {approval}" if approval else "")
     return f"v{version.version}", text, address.href(baseline=str(version.version))
 
 
@@ -385,21 +378,16 @@ def formula_of(version: BaselineVersion) -> str:
 
 
 def _care(told: UseTold) -> tuple[PageBlock, ...]:
-    steps = [
-        (
-            f"Adjustment, {each.status.value}",
-            f"{each.adjustment.start} to {each.adjustment.end}: "
-            + (f"{each.adjustment.kwh_per_day} kWh a day" if each.adjustment.percent is None else "")
-            + (f"{each.adjustment.percent} %" if each.adjustment.percent is not None else "")
-            + f", {each.adjustment.reason} (proposed by {told.person(each.proposed_by)})",
-            "",
-        )
-        for each in told.adjustments
-    ]
+    steps = []
+    for each in told.adjustments:
+        given, by = each.adjustment, told.person(each.proposed_by)
+        size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
+        text = f"{given.start} to {given.end}: {size}, {given.reason} (proposed by {by})"
+        steps.append((f"Adjustment, {each.status.value}", text, ""))
     flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
     steps += [("Look again", words(flag), "") for flag in flags]
-    steps += [(f"Review: {words(each.code)}", each.message, "") for each in told.reviews]
-    steps += [(f"Alert, {words(each.kind)}", each.message, "") for each in told.alerts]
+    steps += [(f"Review: {words(one.code)}", one.message, "") for one in told.reviews]
+    steps += [(f"Alert, {words(one.kind)}", one.message, "") for one in told.alerts]
     if not steps:
         return (Paragraph(text="No adjustment, flag, alert, or reason to review the baseline."),)
     return (Steps(title="Adjustments, flags, reviews, alerts", steps=tuple(steps)),)
@@ -408,13 +396,10 @@ def _care(told: UseTold) -> tuple[PageBlock, ...]:
 def _whys(told: UseTold, address: Address) -> dict[str, str]:
     every = [*told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
     return {
-        figure.figure_id: why_measure(
-            address, told.site.site_id, told.seu.seu_id, name, each.period,
-            f"{each.result.baseline_id}@{each.result.baseline_version}" if each.result.baseline_id else "",
-        )
+        figure.figure_id: each.why(address, told.site.site_id, name)
         for each in every
         for name, figure in each.figures.items()
-    }  # fmt: skip
+    }
 
 
 def quarters_csv(quarters: Sequence[Quarter]) -> list[list[str]]:

@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.site import EmissionFactorEntry
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
 from ml.tracker import ModelRecord, log_baseline
-from reports.assess import assess_seu
+from reports.assess import AskedUse
 from reports.gates import publishable
 from reports.life.figure_trace import readings_behind, stale_revisions, trace_figure, versions_today
 from reports.life.revise import store_revision, stored_content
@@ -82,15 +82,16 @@ def test_fault_f24_one_synthetic_reading_is_said_in_every_format_and_bars_public
             offer(used, stream, day, count, is_synthetic=False, name="real.csv")
         content = enpi_quarter(used.again(), revision=1)
         assessed = {
-            seu_id: assess_seu(
+            seu.seu_id: AskedUse(
                 used.site,
-                seu_id,
-                plant.quarter(),
-                sources=used.sources(),
-                versions=used.given.versions,
-                as_of_utc=used.reports.known_at(used.clock),
-            ).is_synthetic
-            for seu_id in plant.USES
+                seu,
+                used.given.versions.get(seu.seu_id),
+                used.sources(),
+                used.reports.known_at(used.clock),
+            )
+            .assess(plant.quarter())
+            .is_synthetic
+            for seu in used.site.seus
         }
         used.lake.store.close()
     said, is_said = texts(content), not is_superseded

@@ -14,6 +14,7 @@ from assets.kpi.enpi_of_use.enpi_result import (
     review_flags,
     status,
 )
+from data_quality.contracts.baselines.status_rule import StatusRule
 
 CASES = [
     (0.0, "compliant", "on_target"),
@@ -45,14 +46,14 @@ def test_the_signed_rule_never_alarms_for_a_saving(
 
 @pytest.mark.parametrize(("deviation", "expected"), [(-5.0, "warning"), (-5.1, "critical"), (-3.0, "compliant")])
 def test_the_symmetric_policy_alarms_for_a_drop(deviation: float, expected: str) -> None:
-    assert status(deviation, policy="symmetric") == expected
+    assert status(deviation, StatusRule(policy="symmetric")) == expected
 
 
 @pytest.mark.parametrize(
     ("deviation", "expected"), [(-4.0, "compliant"), (-3.9, "warning"), (0.0, "warning"), (5.1, "critical")]
 )
 def test_the_target_policy_wants_its_improvement(deviation: float, expected: str) -> None:
-    assert status(deviation, policy="target", target=4.0) == expected
+    assert status(deviation, StatusRule(policy="target", target_percent=4.0)) == expected
 
 
 def test_no_deviation_is_not_assessable() -> None:
@@ -100,5 +101,5 @@ def test_using_more_never_betters_the_status(deviation: Decimal, more: Decimal) 
 @given(st.decimals(-50, 50, places=6))
 def test_a_rule_is_its_own_levels(deviation: Decimal) -> None:
     rule = EnpiRule(warn_percent=1.0, crit_percent=2.0)
-    found = status(deviation, warn=rule.warn_percent, crit=rule.crit_percent)
+    found = status(deviation, rule)
     assert found == ("compliant" if deviation <= 1 else "warning" if deviation <= 2 else "critical")

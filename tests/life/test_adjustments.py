@@ -1,6 +1,7 @@
 """Adjustments: two people, append-only, as known then, exact, and in every figure that rests on expected energy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,6 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.work.work_port import Result, task_finding
 from ml.baselines.life.fit_site import expected_of_site
-from reports.assess import assess_seu
 from reports.life.figure_trace import today_sha256
 from tests.life.world import ANNA, BEN, CARL, Works
 
@@ -58,10 +58,7 @@ def approve(works: Works, given: Adjustment) -> str:
 
 
 def april(works: Works, version: int | None = None) -> EnpiResult:
-    used = works.versions if version is None else {"line": works.store.get(LINE, version)}
-    return assess_seu(
-        works.site, "line", APRIL, sources=works.sources(), versions=used, as_of_utc=works.clock.now_utc()
-    )
+    return works.asked("line", version=None if version is None else works.store.get(LINE, version)).assess(APRIL)
 
 
 def test_only_an_approved_adjustment_enters_expected_energy_and_only_from_then_on(works: Works) -> None:
@@ -76,7 +73,7 @@ def test_only_an_approved_adjustment_enters_expected_energy_and_only_from_then_o
     after = april(works)
     assert after.expected_kwh - before.expected_kwh == Decimal(300)
     assert after.adjustment_kwh == Decimal(300)
-    known_then = assess_seu(works.site, "line", APRIL, sources=works.sources(), versions=works.versions, as_of_utc=then)
+    known_then = replace(works.asked("line"), as_of_utc=then).assess(APRIL)
     assert known_then.expected_kwh == before.expected_kwh
     works.clock.advance(timedelta(minutes=1))
     ledger.withdraw(record.adjustment_id, CARL, "the shift never came", works.clock)

@@ -1,5 +1,6 @@
 """Alerts, reasons for a review, what-if and product mix."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -18,8 +19,6 @@ from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import Period, parse_period
-from reports.assess import assess_seu
-from reports.enpi_life import alerts_for, review_of
 from tests.life.test_adjustments import adjustment
 from tests.life.world import ANNA, BEN, NOW, ZONE, Works
 
@@ -70,13 +69,13 @@ def test_a_gap_a_better_quarter_or_another_version_ends_a_run(rows: list[Quarter
 
 
 def test_the_quarter_before_counts_towards_an_escalation_and_is_not_told_again(still: Works) -> None:
-    asked = {"sources": still.sources(), "as_of_utc": still.clock.now_utc()}
-    found = alerts_for(still.site, still.versions["packing"], parse_period("2025-Q3", ZONE), **asked)  # type: ignore[arg-type]
+    packing = still.asked("packing")
+    found = packing.alerts(parse_period("2025-Q3", ZONE))
     assert [(each.kind, each.quarter, each.since) for each in found] == [
         ("critical", "2025-Q3", "2025-Q2"),
         ("escalation", "2025-Q3", "2025-Q2"),
     ]
-    assert alerts_for(still.site, still.versions["packing"], parse_period("2025-03", ZONE), **asked) == ()  # type: ignore[arg-type]
+    assert packing.alerts(parse_period("2025-03", ZONE)) == ()
 
 
 def test_only_whole_quarters_are_quarters() -> None:
@@ -89,8 +88,7 @@ def test_a_static_factor_that_changed_is_flagged_until_an_adjustment_answers_it(
     quarter_2, quarter_1 = parse_period("2025-Q2", ZONE), parse_period("2025-Q1", ZONE)
 
     def flags(period: Period) -> tuple[str, ...]:
-        asked = {"sources": works.sources(), "versions": works.versions, "as_of_utc": works.clock.now_utc()}
-        return assess_seu(works.site, "packing", period, **asked).review_flags  # type: ignore[arg-type]
+        return works.asked("packing").assess(period).review_flags
 
     assert "baseline_review_due" in flags(quarter_2)
     assert "baseline_review_due" not in flags(quarter_1)
@@ -141,15 +139,11 @@ def test_each_reason_for_a_review_is_a_finding_of_its_own(
 
 
 def test_a_review_of_the_packing_line_names_the_shift_and_the_two_quarters(still: Works) -> None:
-    found = review_of(
-        still.site, still.versions["packing"], sources=still.sources(), as_of_utc=NOW + timedelta(hours=1)
-    )
+    found = replace(still.asked("packing"), as_of_utc=NOW + timedelta(hours=1)).review()
     assert [each.code for each in found] == ["static_factor_changed", "quarters_beyond_limit"]
     assert "2025-Q2 to 2025-Q3" in found[1].message
     strict = ReviewRule(max_age_years=1)
-    aged = review_of(
-        still.site, still.versions["line"], sources=still.sources(), as_of_utc=NOW + timedelta(hours=1), rule=strict
-    )
+    aged = replace(still.asked("line"), as_of_utc=NOW + timedelta(hours=1)).review(strict)
     assert [each.code for each in aged] == ["baseline_too_old"]
     assert years_after(date(2024, 2, 29), 1) == date(2025, 3, 1)
 

@@ -19,11 +19,10 @@ from assets.kpi.enpi_of_use.enpi_result import (
 from assets.kpi.enpi_of_use.use_register import seu_lines, sources_of
 from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period, parse_period
-from reports.assess import assess_seu
-from reports.enpi_life import trend
 from tests.life.world import ANNA, SPLIT, ZONE, Works, works_site
 
 
@@ -101,7 +100,8 @@ def test_a_drop_is_improved_and_a_large_one_is_reviewed_without_changing_its_sta
 
 
 def test_the_symmetric_rule_stays_available_by_name_and_alarms_on_a_drop() -> None:
-    assert (status(-5, policy="symmetric"), status(-5.5, policy="symmetric")) == ("warning", "critical")
+    symmetric = StatusRule(policy="symmetric")
+    assert (status(-5, symmetric), status(-5.5, symmetric)) == ("warning", "critical")
 
 
 def test_training_names_coefficients_statistics_unit_and_period(still: Works) -> None:
@@ -116,14 +116,9 @@ def test_training_names_coefficients_statistics_unit_and_period(still: Works) ->
 
 def test_a_report_of_a_quarter_and_of_the_year_adds_up_and_finds_the_factors(still: Works) -> None:
     whole = parse_period("2025", ZONE)
-    asked = {
-        "sources": still.sources(),
-        "versions": still.versions,
-        "as_of_utc": still.clock.now_utc(),
-        "confidence": 0.99,
-    }
-    year = assess_seu(still.site, "line", whole, **asked)
-    quarters = [assess_seu(still.site, "line", parse_period(f"2025-Q{q}", ZONE), **asked) for q in range(1, 5)]
+    line = still.asked("line")
+    year = line.assess(whole, confidence=0.99)
+    quarters = [line.assess(parse_period(f"2025-Q{q}", ZONE), confidence=0.99) for q in range(1, 5)]
     assert sum(each.actual_kwh for each in quarters) == year.actual_kwh
     assert sum(each.expected_kwh for each in quarters) == year.expected_kwh
     assert [each.status for each in quarters] == ["compliant", "warning", "critical", "compliant"]
@@ -136,14 +131,14 @@ def test_a_report_of_a_quarter_and_of_the_year_adds_up_and_finds_the_factors(sti
 def test_the_trend_gives_every_quarter_of_three_years_by_every_version(works: Works) -> None:
     second = works.fit("line", date(2024, 4, 1), date(2025, 4, 1))
     works.store.add(second, "run", "9" * 64, "ben", works.clock)
-    asked = {"end": date(2026, 1, 1), "sources": works.sources(), "as_of_utc": works.clock.now_utc()}
-    rows = trend(works.site, works.store.versions("works", "line"), **asked)  # type: ignore[arg-type]
+    line, end = works.asked("line"), date(2026, 1, 1)
+    rows = line.trend(works.store.versions("works", "line"), end)
     labels = [f"{year}-Q{quarter}" for year in (2024, 2025) for quarter in range(1, 5)]
     assert [row.label for row in rows] == labels
     assert all(abs(row.deviation_percent or 9) < 1 for row in rows[:4])
     assert [row.status for row in rows[4:]] == ["compliant", "warning", "critical", "compliant"]
     works.store.approve("works/line/enb", 2, ANNA, "newer", {}, works.clock)
-    both = trend(works.site, works.store.versions("works", "line"), **asked)  # type: ignore[arg-type]
+    both = line.trend(works.store.versions("works", "line"), end)
     assert [(row.baseline_version, row.label) for row in both] == [(v, label) for v in (1, 2) for label in labels]
 
 

@@ -11,7 +11,6 @@ from assets.sites.load_sites import site_sha256
 from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
-from reports.assess import assess_seu
 from tests.life.factory import factory_site
 from tests.life.test_alert_marts import alerts, months
 from tests.life.world import Works
@@ -61,11 +60,6 @@ def test_alerts_heed_the_levels(still: Works, tmp_path: Path) -> None:
 def test_an_assessment_heeds_the_levels(still: Works) -> None:
     mild = with_rule(still.site, warn_percent=8.0, crit_percent=9.0)
     quarter = parse_period("2025-Q2", still.site.time_zone)
-    told = [
-        assess_seu(
-            site, "line", quarter, sources=still.sources(), versions=still.versions, as_of_utc=still.clock.now_utc()
-        )
-        for site in (still.site, mild)
-    ]
+    told = [still.asked("line", site=site).assess(quarter) for site in (still.site, mild)]
     assert [each.status for each in told] == ["warning", "compliant"]
     assert told[0].actual_kwh == told[1].actual_kwh

@@ -20,7 +20,8 @@ from data_quality.contracts.site_file.mv_project import MvProject, ProjectPlan, 
 from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
-from reports.again.figure_sources import Sources
+from reports.again.figure_sources import Sources, seu_of
+from reports.assess import AskedUse
 from tests.definitions import DEFINITIONS
 
 ZONE = "Europe/Berlin"
@@ -159,6 +160,12 @@ class Works:
     def sources(self) -> Sources:
         """Fresh sources: nothing kept from before."""
         return Sources(lake=self.lake, sites={"works": self.site}, baselines=self.store, definitions=DEFINITIONS)
+
+    def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> AskedUse:
+        """A use against its version (another one where named), as known now."""
+        found = site or self.site
+        seu, against = seu_of(found, seu_id), version or self.versions[seu_id]
+        return AskedUse(found, seu, against, self.sources(), self.clock.now_utc())
 
     def fit(self, seu_id: str, start: date = START, end: date = SPLIT) -> Baseline:
         """The daily fit of one use."""

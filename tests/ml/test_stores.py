@@ -71,9 +71,7 @@ def test_approving_a_newer_version_supersedes_the_older(baselines: BaselineStore
     baselines.approve(LINE, 1, BEN, "first", {}, clock)
     before = clock.now_utc() + timedelta(minutes=30)
     add(baselines, clock, baseline({"intercept": 3.0}), "c" * 64)
-    latest = baselines.latest("plant", "line", BaselineType.ENB, approved_only=True)
-    assert latest is not None
-    assert latest.version == 1
+    assert baselines.in_force("plant")["line"].version == 1
     baselines.approve(LINE, 2, BEN, "second", {}, clock)
     assert [found.status.value for found in baselines.versions()] == ["superseded", "approved"]
     then = baselines.versions(as_of_utc=before)
@@ -120,12 +118,12 @@ def test_a_version_is_approved_once_and_never_after_a_newer_one(baselines: Basel
         baselines.approve(LINE, 1, BEN, "late", {}, clock)
 
 
-def test_there_is_no_latest_where_nothing_is_registered_or_approved(
+def test_there_is_no_latest_where_nothing_is_registered_and_none_approved_is_provisional(
     baselines: BaselineStore, clock: FixedClock
 ) -> None:
     assert baselines.latest("plant", "line") is None
     add(baselines, clock, PLAIN, "a" * 64)
-    assert baselines.latest("plant", "line", approved_only=True) is None
+    assert baselines.in_force("plant")["line"].status is BaselineStatus.PROVISIONAL
     assert baselines.latest("plant", "line", BaselineType.MONITORING) is None
     with pytest.raises(BadInput, match="registered are 1"):
         baselines.get(LINE, 4)

@@ -13,7 +13,8 @@ from assets.stores.schema import tables_reports
 from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
-from reports.assess import assess_seu
+from reports.again.figure_sources import seu_of
+from reports.assess import AskedUse
 from reports.life.revise import content_sha256, store_revision, stored_content
 from reports.make_report import MadeReport, baselines_in_force, make_report, render
 from tests.reports import plant
@@ -158,27 +159,16 @@ def test_an_approved_baseline_judges_before_a_newer_provisional_one(world: MakeW
     newer = plant.plant_baseline("hvac").model_copy(update={"model": "ols_daily_2"})
     used.baselines.add(newer, "run-2", "e" * 64, "ben", used.clock)
     assert baselines_in_force(used.site, used.baselines)["hvac"].version == 1
-    result = assess_seu(
-        used.site,
-        "hvac",
-        plant.quarter(),
-        sources=used.sources(),
-        versions=baselines_in_force(used.site, used.baselines),
-        as_of_utc=used.reports.known_at(used.clock),
-    )
+    version = baselines_in_force(used.site, used.baselines)["hvac"]
+    as_of_utc = used.reports.known_at(used.clock)
+    asked = AskedUse(used.site, seu_of(used.site, "hvac"), version, used.sources(), as_of_utc)
+    result = asked.assess(plant.quarter())
     assert (result.status, result.baseline_version) == ("warning", 1)
 
 
 def test_an_unknown_use_is_named_with_those_that_are(good: World) -> None:
     with pytest.raises(BadInput, match="no SEU 'oven'; it has compressors, hvac, moulding"):
-        assess_seu(
-            good.site,
-            "oven",
-            plant.quarter(),
-            sources=good.sources(),
-            versions={},
-            as_of_utc=plant.NOON,
-        )
+        seu_of(good.site, "oven")
 
 
 def test_files_are_written_whole_and_named_by_revision(good: World, tmp_path_factory: pytest.TempPathFactory) -> None:

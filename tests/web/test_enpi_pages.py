@@ -13,7 +13,6 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from orchestration.web.ask import Ask
 from orchestration.web.number_asked import asking
-from reports.again.figure_sources import seu_of
 from reports.asked.use_quarters import use_told
 from reports.pages.address import Address
 from reports.pages.energy_uses import UseTold, use_page
@@ -28,7 +27,7 @@ HERE = Address(path="/enpi/plant/hvac", site="plant")
 def told(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseTold:
     ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
     given = asking(ask)
-    return use_told(given, seu_of(given.site, seu), parse_period("2025", given.site.time_zone), baseline=baseline)
+    return use_told(given, seu, parse_period("2025", given.site.time_zone), baseline=baseline)
 
 
 def test_a_use_is_what_the_command_says(seen: Asking) -> None:

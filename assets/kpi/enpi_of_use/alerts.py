@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from assets.kpi.enpi_of_use.enpi_result import Exact, Status
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, Exact, Status
 from data_quality.contracts.model import Model
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, months_after
 
 ESCALATE_AFTER = 2
 
@@ -27,6 +27,12 @@ class QuarterStatus(Model):
     status: Status
     reason: str = ""
     review_flags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, result: EnpiResult) -> "QuarterStatus":
+        """A quarter that was assessed."""
+        fields = set(cls.model_fields) - {"label"}
+        return cls(label=quarter_label(result.start), **result.model_dump(include=fields))
 
 
 class EnpiAlert(Model):
@@ -49,12 +55,17 @@ def quarter_label(day: date) -> str:
     return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
+def first_of_quarter(day: date) -> date:
+    """The day on which the calendar quarter of a date begins."""
+    return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
+
+
 def quarters_of(period: Period) -> list[Period]:
     """Whole calendar quarters inside of the period, in order."""
-    first = date(period.start.year, 3 * ((period.start.month - 1) // 3) + 1, 1)
+    first = first_of_quarter(period.start)
     found = []
     while first < period.end:
-        after = date(first.year, first.month + 3, 1) if first.month < 10 else date(first.year + 1, 1, 1)
+        after = months_after(first, 3)
         if first >= period.start and after <= period.end:
             found.append(Period(label=quarter_label(first), start=first, end=after, time_zone=period.time_zone))
         first = after
@@ -64,20 +75,15 @@ def quarters_of(period: Period) -> list[Period]:
 def runs_over_limit(quarters: Iterable[QuarterStatus]) -> list[list[QuarterStatus]]:
     """Critical quarters that follow each other by one version, each run oldest first; a gap ends a run."""
     runs: list[list[QuarterStatus]] = []
-    before: QuarterStatus | None = None
     for each in quarters:
-        if each.status == "critical":
-            is_next = (
-                before is not None
-                and before.status == "critical"
-                and before.end == each.start
-                and (before.baseline_id, before.baseline_version) == (each.baseline_id, each.baseline_version)
-            )
-            if is_next:
-                runs[-1].append(each)
-            else:
-                runs.append([each])
-        before = each
+        if each.status != "critical":
+            continue
+        last = runs[-1][-1] if runs else each
+        same = (last.baseline_id, last.baseline_version) == (each.baseline_id, each.baseline_version)
+        if same and last.end == each.start:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
     return runs
 
 
@@ -89,32 +95,22 @@ def alerts_of(seu_id: str, quarters: Sequence[QuarterStatus], *, limit_percent: 
     found = []
     for run in runs_over_limit(quarters):
         for place, each in enumerate(run, start=1):
-            found.append(_alert("critical", seu_id, run, place, each, limit_percent))
+            first = EnpiAlert(
+                kind="critical",
+                seu_id=seu_id,
+                quarter=each.label,
+                since=run[0].label,
+                quarters=1,
+                deviation_percent=each.deviation_percent or Decimal(0),
+                limit_percent=limit_percent,
+                baseline_id=each.baseline_id,
+                baseline_version=each.baseline_version,
+                message=f"{seu_id} used {each.deviation_percent or 0:+.1f} % against its baseline in {each.label} "
+                f"(limit {limit_percent:g} %)",
+            )
+            found.append(first)
             if place >= ESCALATE_AFTER:
-                found.append(_alert("escalation", seu_id, run, place, each, limit_percent))
+                message = f"{first.message}, the {place}. quarter in a row"
+                changes = {"kind": "escalation", "quarters": place, "message": message}
+                found.append(first.model_copy(update=changes))
     return tuple(found)
-
-
-def _alert(
-    kind: Literal["critical", "escalation"],
-    seu_id: str,
-    run: Sequence[QuarterStatus],
-    place: int,
-    each: QuarterStatus,
-    limit: float,
-) -> EnpiAlert:
-    deviation = each.deviation_percent if each.deviation_percent is not None else Decimal(0)
-    what = f"{seu_id} used {deviation:+.1f} % against its baseline in {each.label} (limit {limit:g} %)"
-    more = f", the {place}. quarter in a row" if kind == "escalation" else ""
-    return EnpiAlert(
-        kind=kind,
-        seu_id=seu_id,
-        quarter=each.label,
-        since=run[0].label,
-        quarters=place if kind == "escalation" else 1,
-        deviation_percent=deviation,
-        limit_percent=limit,
-        baseline_id=each.baseline_id,
-        baseline_version=each.baseline_version,
-        message=what + more,
-    )

@@ -21,7 +21,7 @@ from assets.kpi.enpi_of_use.savings_band import (
     two_sided_t,
 )
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
-from data_quality.contracts.baselines.status_rule import Policy, StatusRule
+from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
@@ -34,6 +34,10 @@ Status = Literal["compliant", "warning", "critical", "not_assessable"]
 Performance = Literal["improved", "on_target", "degraded", "not_assessable"]
 # A number that JSON shows as an unrounded float (cli.md) and that stays exact in Python.
 Exact = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+
+# The levels of a use that has none of its own.
+USUAL = StatusRule()
 
 
 class EnpiRule(StatusRule):
@@ -150,8 +154,8 @@ def day_pairs(
         how="left",
         validate="1:1",
     ).sort("local_date")
-    columns = ["local_date", energy, "expected_kwh", "coverage", "estimated_share", "is_extrapolated", "is_synthetic"]
-    columns.append("adjustment_kwh")
+    columns = ["local_date", energy, "expected_kwh", "coverage", "estimated_share"]
+    columns += ["is_extrapolated", "is_synthetic", "adjustment_kwh"]
     return [
         DayPair(
             local_date=day,
@@ -195,14 +199,7 @@ def deviation_percent(actual_kwh: Decimal, expected_kwh: Decimal) -> Decimal | N
     return ARITHMETIC.divide(ARITHMETIC.multiply(Decimal(100), delta), expected_kwh)
 
 
-def status(
-    dev_percent: Decimal | float | None,
-    *,
-    policy: Policy = "signed",
-    warn: float = 3.0,
-    crit: float = 5.0,
-    target: float = 0.0,
-) -> Status:
+def status(dev_percent: Decimal | float | None, rule: StatusRule = USUAL) -> Status:
     """Alert level of an unrounded deviation, bounds inclusive (formulas 5.8).
 
     signed: every saving is compliant. symmetric: a drop alarms like a rise. target: compliant only from
@@ -212,11 +209,11 @@ def status(
         return "not_assessable"
     # Decimal(float) is exact, so a bound that is written as a float means what it says.
     exact = Decimal(dev_percent)
-    judged = abs(exact) if policy == "symmetric" else exact
-    limit = -target if policy == "target" else warn
+    judged = abs(exact) if rule.policy == "symmetric" else exact
+    limit = -rule.target_percent if rule.policy == "target" else rule.warn_percent
     if judged <= limit:
         return "compliant"
-    return "critical" if judged > crit else "warning"
+    return "critical" if judged > rule.crit_percent else "warning"
 
 
 def performance(dev_percent: Decimal | float | None, *, warn: float = 3.0) -> Performance:
@@ -234,16 +231,15 @@ def review_flags(
     is_extrapolated: bool,
     coverage: float,
     is_static_factor_changed: bool = False,
-    rule: EnpiRule | None = None,
+    rule: StatusRule = USUAL,
 ) -> tuple[str, ...]:
     """Reasons to look again; they never change the status (formulas 5.8)."""
-    used = rule or EnpiRule()
     flags = []
-    if dev_percent is not None and dev_percent < used.implausible_saving_percent:
+    if dev_percent is not None and dev_percent < rule.implausible_saving_percent:
         flags.append("implausible_saving")
     if is_extrapolated:
         flags.append("extrapolation")
-    if coverage < used.min_days_share:
+    if coverage < rule.min_days_share:
         flags.append("coverage")
     if is_static_factor_changed:
         flags.append("baseline_review_due")
@@ -266,38 +262,36 @@ def enpi_for(
     `expected_kwh` comes from, None where there is none. is_static_factor_changed: a static factor changed since the
     baseline and no adjustment answers it. Raises BadInput for a baseline of another type than enb.
     """
-    used = _rule_for(version, rule)
+    used = rule or EnpiRule()
+    if version is not None:
+        require_type(version, "enpi")
     inside = [pair for pair in pairs if period.start <= pair.local_date < period.end]
     both = compared(inside, rule=used, start=period.start, end=period.end)
-    actual, expected = sum_kwh(p.actual_kwh for p in both), sum_kwh(p.expected_kwh for p in both)
+    whole, reason = _judged_days(both, period, version, used)
     # Over all days of the period: a day that is absent was not covered.
     coverage = sum(pair.coverage for pair in inside) / period.days
-    reason = _why_not(version, expected, len(both) / period.days, used)
-    deviation = deviation_percent(actual, expected)
-    uncertainty = period_uncertainty_kwh(version, expected, both, confidence=confidence)
-    delta = ARITHMETIC.subtract(actual, expected)
-    judged = None if reason else deviation
+    uncertainty = period_uncertainty_kwh(version, whole.expected_kwh, both, confidence=confidence)
+    delta = ARITHMETIC.subtract(whole.actual_kwh, whole.expected_kwh)
+    is_extrapolated = [pair.is_extrapolated for pair in both]
     return EnpiResult(
+        **dict(whole),
         seu_id=seu_id,
-        start=period.start,
-        end=period.end,
-        actual_kwh=actual,
-        expected_kwh=expected,
         delta_kwh=delta,
-        savings_kwh=ARITHMETIC.subtract(expected, actual),
+        savings_kwh=ARITHMETIC.subtract(whole.expected_kwh, whole.actual_kwh),
         uncertainty_kwh=uncertainty,
         confidence=confidence,
-        enpi=enpi_ratio(actual, expected),
-        deviation_percent=deviation,
-        status=_status_by(judged, used),
         reason=reason,
-        performance=performance(judged, warn=used.warn_percent),
+        performance=performance(None if reason else whole.deviation_percent, warn=used.warn_percent),
         # Strictly above: a saving as large as its own uncertainty is not significant.
         significant=None if reason or uncertainty is None else float(abs(delta)) > uncertainty,
-        review_flags=_flags(deviation, both, coverage, used, is_static_factor_changed=is_static_factor_changed),
-        days=period.days,
-        compared_days=len(both),
-        extrapolated_days=sum(pair.is_extrapolated for pair in both),
+        review_flags=review_flags(
+            whole.deviation_percent,
+            is_extrapolated=any(is_extrapolated),
+            coverage=coverage,
+            is_static_factor_changed=is_static_factor_changed,
+            rule=used,
+        ),
+        extrapolated_days=sum(is_extrapolated),
         coverage=coverage,
         estimated_share=sum(p.estimated_share for p in inside) / len(inside) if inside else 0.0,
         is_synthetic=any(pair.is_synthetic for pair in inside),
@@ -305,30 +299,10 @@ def enpi_for(
         baseline_version=0 if version is None else version.version,
         metered_kwh=sum_kwh(pair.actual_kwh for pair in inside),
         adjustment_kwh=sum_kwh(pair.adjustment_kwh for pair in both),
-        months=tuple(_month(inside, month, version, used) for month in months_of(period)),
-    )
-
-
-def _rule_for(version: BaselineVersion | None, rule: EnpiRule | None) -> EnpiRule:
-    if version is not None:
-        require_type(version, "enpi")
-    return rule or EnpiRule()
-
-
-def _flags(
-    deviation: Decimal | None,
-    both: Sequence[DayPair],
-    coverage: float,
-    rule: EnpiRule,
-    *,
-    is_static_factor_changed: bool,
-) -> tuple[str, ...]:
-    return review_flags(
-        deviation,
-        is_extrapolated=any(pair.is_extrapolated for pair in both),
-        coverage=coverage,
-        is_static_factor_changed=is_static_factor_changed,
-        rule=rule,
+        months=tuple(
+            _judged_days(compared(inside, rule=used, start=month.start, end=month.end), month, version, used)[0]
+            for month in months_of(period)
+        ),
     )
 
 
@@ -364,32 +338,39 @@ def period_uncertainty_kwh(
     return stated_half_width(exact, delta_e, agreeing_within(fit.n, fit.p))
 
 
-def _month(pairs: Sequence[DayPair], month: Period, version: BaselineVersion | None, rule: EnpiRule) -> EnpiMonth:
-    both = compared(pairs, rule=rule, start=month.start, end=month.end)
+def _judged_days(
+    both: Sequence[DayPair], span: Period, version: BaselineVersion | None, rule: EnpiRule
+) -> tuple[EnpiMonth, str]:
     actual, expected = sum_kwh(p.actual_kwh for p in both), sum_kwh(p.expected_kwh for p in both)
-    deviation = deviation_percent(actual, expected)
-    reason = _why_not(version, expected, len(both) / month.days, rule)
-    return EnpiMonth(
-        start=month.start,
-        end=month.end,
-        actual_kwh=actual,
-        expected_kwh=expected,
-        enpi=enpi_ratio(actual, expected),
+    return judged_span((span.start, span.end), actual, expected, (len(both), span.days), version, rule)
+
+
+def judged_span(
+    span: tuple[date, date],
+    actual_kwh: Decimal,
+    expected_kwh: Decimal,
+    days: tuple[int, int],
+    version: BaselineVersion | None,
+    rule: EnpiRule,
+) -> tuple[EnpiMonth, str]:
+    """Sums over the compared days of a span [start, end) with their alert level, and the reason where there is none.
+
+    days: those that are compared, and those that the span has.
+    """
+    reason = _why_not(version, expected_kwh, days[0] / days[1], rule)
+    deviation = deviation_percent(actual_kwh, expected_kwh)
+    month = EnpiMonth(
+        start=span[0],
+        end=span[1],
+        actual_kwh=actual_kwh,
+        expected_kwh=expected_kwh,
+        enpi=enpi_ratio(actual_kwh, expected_kwh),
         deviation_percent=deviation,
-        status=_status_by(None if reason else deviation, rule),
-        days=month.days,
-        compared_days=len(both),
+        status=status(None if reason else deviation, rule),
+        days=days[1],
+        compared_days=days[0],
     )
-
-
-def _status_by(deviation: Decimal | None, rule: EnpiRule) -> Status:
-    return status(
-        deviation,
-        policy=rule.policy,
-        warn=rule.warn_percent,
-        crit=rule.crit_percent,
-        target=rule.target_percent,
-    )
+    return month, reason
 
 
 def _why_not(version: BaselineVersion | None, expected: Decimal, share: float, rule: EnpiRule) -> str:

@@ -35,48 +35,29 @@ def review_findings(
     changes: static factors that changed since the training and that no adjustment answers; pairs: the last year's days
     with their `is_extrapolated`; quarters: complete quarters assessed against this version, oldest first.
     """
-    used, scope = rule or ReviewRule(), f"baseline:{version.baseline_id}@{version.version}"
-    found = [
-        Finding(
-            code="static_factor_changed",
-            message=f"{each.name} is {each.after} since {each.changed_on}, it was {each.before}; no adjustment says "
-            "what that means for the energy.",
-            scope=scope,
-            facts={"name": each.name, "changed_on": each.changed_on.isoformat()},
-        )
-        for each in changes
-    ]
-    outside = sum(pair.is_extrapolated for pair in pairs)
-    if outside > used.max_days_outside:
-        found.append(
-            Finding(
-                code="drivers_outside_range",
-                message=f"Drivers left the range of the training on {outside} of {len(pairs)} days; at most "
-                f"{used.max_days_outside} may.",
-                scope=scope,
-                facts={"days_outside": outside, "days": len(pairs), "days_allowed": used.max_days_outside},
-            )
-        )
+    used, found = rule or ReviewRule(), list[Finding]()
+
+    def speak(code: str, message: str, **facts: str | float | bool | None) -> None:
+        scope = f"baseline:{version.baseline_id}@{version.version}"
+        found.append(Finding(code=code, message=message, scope=scope, facts=dict(facts)))
+
+    for each in changes:
+        what = f"{each.name} is {each.after} since {each.changed_on}, it was {each.before}; no adjustment says"
+        on = each.changed_on.isoformat()
+        speak("static_factor_changed", f"{what} what that means for the energy.", name=each.name, changed_on=on)
+    outside, most = sum(pair.is_extrapolated for pair in pairs), used.max_days_outside
+    if outside > most:
+        message = f"Drivers left the range of the training on {outside} of {len(pairs)} days; at most {most} may."
+        speak("drivers_outside_range", message, days_outside=outside, days=len(pairs), days_allowed=most)
     runs = [run for run in runs_over_limit(quarters) if len(run) >= used.quarters_over_limit]
     if runs:
-        found.append(
-            Finding(
-                code="quarters_beyond_limit",
-                message=f"{len(runs[-1])} quarters in a row are critical, {runs[-1][0].label} to {runs[-1][-1].label}.",
-                scope=scope,
-                facts={"quarters": len(runs[-1]), "first": runs[-1][0].label, "last": runs[-1][-1].label},
-            )
-        )
-    trained_to = version.baseline.train_end
-    if today >= years_after(trained_to, used.max_age_years):
-        found.append(
-            Finding(
-                code="baseline_too_old",
-                message=f"The training period ended on {trained_to}, {used.max_age_years} years ago or more.",
-                scope=scope,
-                facts={"train_end": trained_to.isoformat(), "max_age_years": used.max_age_years},
-            )
-        )
+        count, first, last = len(runs[-1]), runs[-1][0].label, runs[-1][-1].label
+        message = f"{count} quarters in a row are critical, {first} to {last}."
+        speak("quarters_beyond_limit", message, quarters=count, first=first, last=last)
+    end, years = version.baseline.train_end, used.max_age_years
+    if today >= years_after(end, years):
+        message = f"The training period ended on {end}, {years} years ago or more."
+        speak("baseline_too_old", message, train_end=end.isoformat(), max_age_years=years)
     return tuple(found)
 
 

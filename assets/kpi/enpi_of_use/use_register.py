@@ -54,10 +54,7 @@ def seu_lines(
         for seu in site.seus:
             if source not in (None, seu.carrier) or is_active not in (None, seu.is_active):
                 continue
-            version = versions.get(seu.seu_id)
-            is_approved = version is not None and version.status is BaselineStatus.APPROVED
-            last = reported.get(f"seu:{seu.seu_id}")
-            found.append(_line(site_id, seu, version, is_approved=is_approved, last_report=last))
+            found.append(_line(site_id, seu, versions.get(seu.seu_id), reported.get(f"seu:{seu.seu_id}")))
     return found
 
 
@@ -80,28 +77,23 @@ def _reported(reports: ReportStore, site: Site, *, as_of_utc: datetime | None) -
     return found
 
 
-def _line(
-    site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approved: bool, last_report: str | None
-) -> SeuLine:
+def _line(site_id: str, seu: Seu, version: BaselineVersion | None, last_report: str | None) -> SeuLine:
     ordered = sorted(seu.static_factors, key=lambda each: each.valid_from)
     shown, trained = None, None
     if version is not None:
         shown = f"{version.baseline_id} v{version.version} {version.status.value}"
         trained = (version.baseline.train_start.isoformat(), version.baseline.train_end.isoformat())
     return SeuLine(
+        **seu.model_dump(include={"name", "meters", "is_aggregate", "is_active"}),
         id=seu.seu_id,
-        name=seu.name,
         site=site_id,
         source=seu.carrier.value,
-        meters=seu.meters,
-        is_aggregate=seu.is_aggregate,
-        is_active=seu.is_active,
         drivers=tuple(each.driver_id for each in seu.drivers),
         justifications={each.driver_id: each.justification for each in seu.drivers},
         # In order of their dates, so that of one name the last value stays.
         static_factors={each.name: each.value for each in ordered},
         baseline=shown,
         baseline_period=trained,
-        has_approved_baseline=is_approved,
+        has_approved_baseline=version is not None and version.status is BaselineStatus.APPROVED,
         last_report=last_report,
     )

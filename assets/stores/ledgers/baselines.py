@@ -90,6 +90,10 @@ class BaselineStore:
         rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
         return self._judged(rows, as_of_utc)
 
+    def line(self, baseline_id: str, *, as_of_utc: datetime | None = None) -> list[BaselineVersion]:
+        """Versions of one baseline, oldest first."""
+        return self._judged(_VERSIONS.rows(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id), as_of_utc)
+
     def _judged(self, rows: Sequence[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[BaselineVersion]:
         """What the rows say, by the approvals known then and by what of both is believed."""
         given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
@@ -111,12 +115,7 @@ class BaselineStore:
 
     def get(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> BaselineVersion:
         """One version. Raises BadInput naming those that exist."""
-        site_id, _, rest = baseline_id.partition("/")
-        known = [
-            found
-            for found in self.versions(site_id, rest.partition("/")[0], as_of_utc=as_of_utc)
-            if found.baseline_id == baseline_id
-        ]
+        known = self.line(baseline_id, as_of_utc=as_of_utc)
         for found in known:
             if found.version == version:
                 return found
@@ -136,17 +135,11 @@ class BaselineStore:
         site_id: str,
         seu_id: str,
         baseline_type: BaselineType = BaselineType.ENB,
-        approved_only: bool = False,
         *,
         as_of_utc: datetime | None = None,
     ) -> BaselineVersion | None:
-        """The newest version of that type, or the newest approved one; None where there is none."""
-        found = [
-            version
-            for version in self.versions(site_id, seu_id, as_of_utc=as_of_utc)
-            if version.baseline.baseline_type is baseline_type
-            and (not approved_only or version.status is BaselineStatus.APPROVED)
-        ]
+        """The newest version of that type; None where there is none."""
+        found = self.line(baseline_id_of(site_id, seu_id, baseline_type), as_of_utc=as_of_utc)
         return found[-1] if found else None
 
     def in_force(

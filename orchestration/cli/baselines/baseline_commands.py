@@ -47,7 +47,7 @@ def show(
 ) -> Answer:
     """Show one version: coefficients with intervals, statistics, findings, adjustments, what speaks for a review."""
     found = one(call, baseline_id, version)
-    review = review_of_version(call, found)
+    review = _review(call, found)
     ledger = AdjustmentStore(call.project.store)
     adjusted = [
         each
@@ -64,19 +64,18 @@ def show(
     return Answer({"baselines": [result]}, text="\n".join(text))
 
 
-def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
+def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
     """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
-    from reports.enpi_life import review_of
+    from reports.assess import AskedUse
 
-    project = call.project
-    site = project.sites.get(version.baseline.site_id)
-    is_known = site is not None and version.baseline.seu_id in {seu.seu_id for seu in site.seus}
-    if site is None or not is_known or version.baseline.baseline_type is not BaselineType.ENB:
+    project, fit = call.project, version.baseline
+    site = project.sites.get(fit.site_id)
+    seu = next((each for each in site.seus if each.seu_id == fit.seu_id), None) if site is not None else None
+    if site is None or seu is None or fit.baseline_type is not BaselineType.ENB:
         return ()
     # Not the clock alone: the store may hold rows newer than it, after the clock was set back.
-    return review_of(
-        site, version, sources=call.sources, as_of_utc=call.as_of_utc or project.reports.known_at(call.clock)
-    )
+    as_of_utc = call.as_of_utc or project.reports.known_at(call.clock)
+    return AskedUse(site, seu, version, call.sources, as_of_utc).review()
 
 
 @command("baseline approve", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "reviewed"')

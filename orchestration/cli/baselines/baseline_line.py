@@ -27,7 +27,7 @@ def one(call: Call, baseline_id: str, version: int | None) -> BaselineVersion:
     store = call.project.baselines
     if version is not None:
         return store.get(baseline_id, version, as_of_utc=call.as_of_utc)
-    found = [v for v in store.versions(as_of_utc=call.as_of_utc) if v.baseline_id == baseline_id]
+    found = store.line(baseline_id, as_of_utc=call.as_of_utc)
     if not found:
         raise BadInput(f"unknown baseline {baseline_id!r}; 'meterloom baseline list' names them", reason="no_baseline")
     # The store gives versions in the order of their numbers.

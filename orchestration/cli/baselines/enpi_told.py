@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from assets.kpi.enpi_of_use.enpi_result import performance
+from assets.kpi.enpi_of_use.enpi_result import USUAL, performance
 from data_quality.contracts.baselines.status_rule import StatusRule
 from orchestration.cli.answer import Table
-from reports.writer import format_alike, standing_of, words
+from reports.writer import format_alike, significance, standing_of, words
 
 KWH = "kwh"
-_USUAL = StatusRule()
 
 
-def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule = _USUAL) -> list[Table | str]:
+def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule = USUAL) -> list[Table | str]:
     """Headline, the saving, the baseline behind it, a table of months, then findings, alerts and what was asked for.
 
     rule: by which the use is judged.
@@ -47,17 +46,15 @@ def _energy(data: Mapping[str, Any]) -> list[str]:
     if data["not_claimed"]:
         saved = f"no saving is claimed: {words(data['not_claimed'])}"
     elif data["savings_kwh"] < 0:
-        saved = f"used more than expected by {kwh(-data['savings_kwh'])} kWh{within}, {_significance(data)}"
+        saved = (
+            f"used more than expected by {kwh(-data['savings_kwh'])} kWh{within}, {significance(data['significant'])}"
+        )
     else:
-        saved = f"saved {kwh(data['savings_kwh'])} kWh{within}, {_significance(data)}"
+        saved = f"saved {kwh(data['savings_kwh'])} kWh{within}, {significance(data['significant'])}"
     lines = [f"metered {actual} kWh, expected {expected} kWh{deviation}", saved]
     if data["adjustment_kwh"]:
         lines.append(f"of the expected energy {kwh(data['adjustment_kwh'])} kWh are approved adjustments")
     return lines
-
-
-def _significance(data: Mapping[str, Any]) -> str:
-    return {True: "significant", False: "not significant", None: "significance not known"}[data["significant"]]
 
 
 def _behind(data: Mapping[str, Any]) -> str:
@@ -70,19 +67,15 @@ def _behind(data: Mapping[str, Any]) -> str:
 
 
 def _months(data: Mapping[str, Any], rule: StatusRule) -> Table:
-    # Sums over the days that were compared: where there was none they are no energies.
-    months = [
-        month if month["compared_days"] else {**month, "actual_kwh": None, "expected_kwh": None}
-        for month in data["months"]
-    ]
-    actual, expected = (format_alike([each[key] for each in months], KWH) for key in ("actual_kwh", "expected_kwh"))
-    rows = [
-        {**month, "actual": a, "expected": b, "said": _standing(month, rule)}
-        for month, a, b in zip(months, actual, expected, strict=True)
-    ]
+    rows = [{**month, "said": _standing(month, rule)} for month in data["months"]]
+    for key in ("actual_kwh", "expected_kwh"):
+        # Sums over the days that were compared: where there was none they are no energies.
+        texts = format_alike([row[key] if row["compared_days"] else None for row in rows], KWH)
+        for row, text in zip(rows, texts, strict=True):
+            row[key] = text
     return Table(
         rows,
-        "month: {start:.7} | metered kWh: {actual} | expected kWh: {expected} | EnPI: {enpi:.3f|–} | "
+        "month: {start:.7} | metered kWh: {actual_kwh} | expected kWh: {expected_kwh} | EnPI: {enpi:.3f|–} | "
         "deviation %: {deviation_percent:+.1f|–} | status: {said} | days compared: {compared_days} of {days}",
     )
 
@@ -102,28 +95,21 @@ def _looked_at(data: Mapping[str, Any]) -> list[str]:
 
 def _trend(trend: Sequence[Mapping[str, Any]], rule: StatusRule) -> Table:
     rows = [{**each, "version": f"v{each['baseline_version']}", "said": _standing(each, rule)} for each in trend]
-    return Table(
-        rows,
-        "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {said}",
-        empty="no quarter of it was read",
-    )
+    cells = "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {said}"
+    return Table(rows, cells, empty="no quarter of it was read")
 
 
 def _what_if(found: Mapping[str, Any]) -> list[str]:
     low, high = found["interval_kwh"]
     asked = ", ".join(f"{each['driver_id']} {_change(each)}" for each in found["changes"])
     share = "" if found["change_percent"] is None else f" ({found['change_percent']:+.1f} %)"
-    beyond = (
-        [f"{found['extrapolated_days']} of the days leave the range of the baseline"]
-        if found["is_extrapolated"]
-        else []
-    )
+    outside = found["extrapolated_days"] if found["is_extrapolated"] else 0
     return [
         f"What if {asked}: {kwh(found['what_if_kwh'])} kWh instead of {kwh(found['expected_kwh'])} kWh over "
         f"{found['days']} days",
         f"change {kwh(found['change_kwh'], signed=True)} kWh{share}, {kwh(low, signed=True)} to "
         f"{kwh(high, signed=True)} kWh at {found['confidence']:.0%}",
-        *beyond,
+        *([f"{outside} of the days leave the range of the baseline"] if outside else []),
     ]
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
@@ -98,7 +98,11 @@ def project(
         if isinstance(answer, Finding):
             refused = {"plan": None, "baselines": [], "savings": None, "findings": [answer]}
             return Answer(refused, text=f"no baseline: {answer.code}: {answer.message}", exit_code=CHECK_FAILED)
-    chosen = _project_version(call, baseline_id_of(known.site_id, project_id, BaselineType.MV_PROJECT), version)
+    kind, store = BaselineType.MV_PROJECT, call.project.baselines
+    # None approved: the newest is shown, and its status says so.
+    chosen = store.in_force(known.site_id, kind, as_of_utc=call.as_of_utc).get(project_id)
+    if version is not None:
+        chosen = store.get(baseline_id_of(known.site_id, project_id, kind), version, as_of_utc=call.as_of_utc)
     plan = plan_of(known, wanted, None if chosen is None else chosen.baseline)
     result: dict[str, Any] = {"plan": plan, "baselines": [] if chosen is None else [line(chosen)], "savings": None}
     text = f"{wanted.name}: option {wanted.option}, {wanted.boundary}"
@@ -145,20 +149,6 @@ def _tracker(call: Call) -> "Tracker":
 
     settings = call.project.project
     return MlflowTracker(settings.mlflow_uri, settings.mlflow_artifacts_dir)
-
-
-def _project_version(call: Call, baseline_id: str, version: int | None) -> BaselineVersion | None:
-    if version is not None:
-        return call.project.baselines.get(baseline_id, version, as_of_utc=call.as_of_utc)
-    site_id, subject, _ = baseline_id.split("/")
-    found = [
-        each
-        for each in call.project.baselines.versions(site_id, subject, as_of_utc=call.as_of_utc)
-        if each.baseline_id == baseline_id
-    ]
-    approved = [each for each in found if each.status is BaselineStatus.APPROVED]
-    # None approved: the newest is shown, and its status says so.
-    return approved[-1] if approved else found[-1] if found else None
 
 
 def _shadow_text(found: "ShadowComparison") -> str:

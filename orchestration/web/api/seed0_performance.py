@@ -4,6 +4,7 @@ What it calls compliance is our signed status; numbers are unrounded, and null w
 """
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
@@ -11,9 +12,8 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from assets.kpi.enpi_of_use.alerts import quarters_of
-from assets.stores.ledgers.baselines import baseline_id_of
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
@@ -25,13 +25,16 @@ from orchestration.web.number_asked import asking
 from orchestration.web.route_rights import asked
 from orchestration.web.work import Outcome, work_of
 from reports.again.figure_sources import seu_of
-from reports.asked.use_quarters import quarters, versions_of
-from reports.asked.why_asked import Asking, version_of
+from reports.asked.use_quarters import against, quarters
+from reports.asked.why_asked import Asking
+from reports.assess import AskedUse, enb_of
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
+# The guide's names of a month's numbers.
+IN_MONTHS = {"actual": "actual_kwh", "expected": "expected_kwh", "deviation": "deviation_percent"}
 # It is caused by the load itself: a baseline of it would explain the load by the load.
 BARRED_FEATURE = "machine_temp_c"
 # The guide's names of drivers, by the unit that such a driver of ours is metered in.
@@ -110,8 +113,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
         raise BadInput(
             f"no baseline was fitted for {seu_id}: its training days lack readings or drivers", reason="no_fit"
         )
-    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
-    version = ask.project.baselines.get(name, int(found[-1]["version"]))
+    version = ask.project.baselines.get(enb_of(site, seu), int(found[-1]["version"]))
     return {
         "success": True,
         "seu_id": seu_id,
@@ -134,18 +136,22 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(given, seu, wanted.baseline_year)
-    found = quarters(given, seu, version, [span, *months_of(span)], measures=MEASURES)
+    use = AskedUse(site, seu, version, given.sources, given.as_of_utc)
+    found = quarters(given, use, [span, *months_of(span)], measures=MEASURES)
     whole = next((each for each in found if each.period == span), None)
-    months = [each for each in found if each.period != span]
     report = {
         "seu_name": seu.name,
         "period": label,
-        **_numbers(whole, ("actual_consumption", "expected_consumption", "deviation_kwh", "deviation_percent")),
+        "actual_consumption": _value(whole, "actual_kwh"),
+        "expected_consumption": _value(whole, "expected_kwh"),
+        "deviation_kwh": _value(whole, "delta_kwh"),
+        "deviation_percent": _value(whole, "deviation_percent"),
         "compliance_status": "not_assessable" if whole is None else whole.result.status,
         "reason": "no_readings" if whole is None else whole.result.reason,
         "breakdown": {
-            f"{each.period.start:%b}".lower(): _numbers(each, ("actual", "expected", "", "deviation"))
-            for each in months
+            f"{each.period.start:%b}".lower(): {name: _value(each, measure) for name, measure in IN_MONTHS.items()}
+            for each in found
+            if each.period != span
         },
         "baseline_version": version.version,
         "findings": [] if whole is None else list(whole.result.review_flags),
@@ -154,17 +160,13 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     return JSONResponse(plain({"success": True, "report": report}))
 
 
-def _numbers(quarter: Quarter | None, names: tuple[str, ...]) -> dict[str, Any]:
-    """The guide's names of actual, expected, their difference and percent; null where nothing may be judged."""
-    is_known = quarter is not None and quarter.result.status != "not_assessable"
-    values = [None if quarter is None or not is_known else quarter.figures[name].value for name in MEASURES]
-    return {name: value for name, value in zip(names, values, strict=False) if name}
+def _value(quarter: Quarter | None, measure: str) -> Decimal | None:
+    """A number of a span; null where nothing may be judged."""
+    return None if quarter is None or quarter.result.status == "not_assessable" else quarter.figures[measure].value
 
 
 @router.get("/analytics/enpi")
-def enpi(
-    ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED),
-) -> Response:
+def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The index of each quarter of some years by one version: that in force, where none is named."""
     part = ask.address.part
     site, seu = _use(ask, part("seu_id"))
@@ -172,20 +174,19 @@ def enpi(
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
     given = asking(ask.of(site=site.site_id))
-    name = baseline_id_of(site.site_id, seu.seu_id, BaselineType.ENB)
-    version = version_of(f"{name}@{part('baseline_version')}" if part("baseline_version") else "", given, seu.seu_id)
+    use = against(given, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     data = [
         {
             "year": each.period.start.year,
-            "quarter": each.period.label[-2:],
-            "enpi": each.figures["enpi_index"].value if each.result.status != "not_assessable" else None,
-            "deviation_percent": _numbers(each, ("", "", "", "deviation_percent"))["deviation_percent"],
+            "quarter": each.name,
+            "enpi": _value(each, "enpi_index"),
+            "deviation_percent": _value(each, "deviation_percent"),
             "baseline_version": each.result.baseline_version or None,
             "compliance_status": each.result.status,
-            "why": _why(ask, site, seu, "enpi_index", each.period, version),
+            "why": _why(ask, site, seu, "enpi_index", each.period, use.version),
         }
-        for each in quarters(given, seu, version, quarters_of(span), measures=MEASURES)
+        for each in quarters(given, use, quarters_of(span), measures=MEASURES)
     ]
     return JSONResponse(plain({"success": True, "data": data}))
 
@@ -213,7 +214,8 @@ def _year(text: str, name: str) -> int:
 
 def _of_year(given: Asking, seu: Seu, year: int) -> BaselineVersion:
     """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
-    found = [each for each in versions_of(given, seu) if each.baseline.train_start.year == year]
+    every = given.baselines.line(enb_of(given.site, seu), as_of_utc=given.as_of_utc)
+    found = [each for each in every if each.baseline.train_start.year == year]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]
     if not found:
         raise BadInput(f"{seu.seu_id!r} has no baseline that was trained on {year}", reason="no_baseline")

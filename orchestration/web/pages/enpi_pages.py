@@ -10,17 +10,15 @@ from starlette.responses import HTMLResponse, Response
 
 from assets.kpi.enpi_of_use.use_register import seu_lines
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.site_file.site import Seu
 from orchestration.web.ask import Ask
 from orchestration.web.draw import draw_kept
 from orchestration.web.gather import stamp_of_uses
 from orchestration.web.number_asked import asking
 from orchestration.web.route_rights import asked
-from reports.again.figure_sources import seu_of
-from reports.asked.use_quarters import known_days, newest_assessable, use_told
-from reports.asked.why_asked import Asking, version_of
+from reports.asked.use_quarters import against, newest_assessable, use_told
+from reports.assess import known_days
 from reports.pages.address import span
-from reports.pages.energy_uses import Quarter, UseTold, enpi_list, quarters_csv, use_page
+from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv, use_page
 from reports.pages.page import Page
 
 router = APIRouter()
@@ -36,15 +34,11 @@ def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Respon
     def page() -> Page:
         sources = project.sources(keeps=False)
         known = {name: asking(ask.of(site=name), sources) for name in sites}
-        found = [(line, _newest(known[line.site], seu_of(sites[line.site], line.id))) for line in lines]
+        found = [(line, newest_assessable(known[line.site], against(known[line.site], line.id))) for line in lines]
         return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
 
     stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"
     return draw_kept(request, ask, stamp, page)
-
-
-def _newest(given: Asking, seu: Seu) -> Quarter | None:
-    return newest_assessable(given, seu, version_of("", given, seu.seu_id))
 
 
 @router.get("/enpi/{site}/{seu}", response_class=HTMLResponse)
@@ -65,9 +59,7 @@ def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, take
 
 def _told(ask: Ask, site: str, seu: str) -> UseTold:
     given = asking(ask.of(site=site))
-    known = known_days(given)
+    known = known_days(given.site, given.sources, given.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    return use_told(
-        given, seu_of(given.site, seu), period, baseline=ask.address.part("baseline"), names=ask.project.names
-    )
+    return use_told(given, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names)
