@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import execnet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +115,16 @@ def test_what_is_set_up_for_many_is_counted_for_their_file_or_their_room(pytestc
         plugin.pytest_runtest_logreport(report)
     assert plugin.shared == {"tests/dbt/": {"session world": 20.0}, "tests/dbt/test_a.py": {"module small": 10.0}}
     assert plugin.seconds == {"tests/dbt/test_a.py::test_first": 2.0, "tests/dbt/test_a.py::test_second": 2.5}
+
+
+def test_what_a_worker_timed_is_read_by_the_process_that_it_reports_to(pytestconfig: pytest.Config) -> None:
+    name, hook = "tests/a.py::test_x", pytestconfig.hook
+    made = [(SHARED, {"module m": 2.0})]
+    report = pytest.TestReport(name, ("tests/a.py", 0, "test_x"), {}, "passed", None, "setup", (), 3.0, 0, 0, made)
+    data = execnet.dumps(hook.pytest_report_to_serializable(config=pytestconfig, report=report))
+    plugin = LongestFirst(pytestconfig)
+    plugin.pytest_runtest_logreport(hook.pytest_report_from_serializable(config=pytestconfig, data=execnet.loads(data)))
+    assert (plugin.seconds, plugin.shared) == ({name: 1.0}, {"tests/a.py": {"module m": 2.0}})
 
 
 @pytest.fixture(scope="module")
