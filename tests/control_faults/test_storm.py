@@ -8,7 +8,7 @@ from tests.control_faults.storm import OF_NAME, storm
 from tests.control_faults.virtual_site import StoreMaker
 
 SEED, SCHEDULES, PART = 1, 1000, 100
-# So many are in `make test` whatever they take (tests/parts.py); the others are there too where they fit.
+# So many are in `make test` whatever they take (tests/parts.py); the others run in CI.
 FIRST = 200
 
 
