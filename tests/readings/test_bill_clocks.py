@@ -205,7 +205,7 @@ def test_an_hour_of_an_hourly_series_is_no_clock_change_of_a_bill(tmp_path: Path
     st.integers(2, 14),
     st.integers(0, 23),
 )
-def test_no_bill_of_a_file_that_names_no_zone_is_lost_unsaid(
+def test_every_bill_of_a_file_without_a_zone_is_read_or_quarantined_with_its_mend(
     tmp_path: Path, zone: str, cut: str, first: date, count: int, hour: int
 ) -> None:
     found = read_file(bills(tmp_path / "bills.xml", periods(zone, days_of(first, LENGTHS, count), cut=cut, hour=hour)))
