@@ -99,6 +99,24 @@ def test_late_and_doubled_answers_end_in_the_truth(name: str, fault: Fault, cloc
             assert pair.device.read_back("set_switch_state").value == value
 
 
+def test_a_late_copy_of_an_earlier_answer_is_not_the_state(clock: FixedClock, broker: Broker) -> None:
+    """Tasmota's answers have no number: a copy that comes after the next question looks like its answer."""
+    with foreign(load_template("tasmota_plug"), clock, broker.address) as pair:
+        post = pair.served._post
+
+        def late_copy_first(topic: str, body: bytes, **more: bool) -> None:
+            if topic.endswith("/RESULT"):
+                post(topic, b'{"POWER": "OFF"}')
+                threading.Timer(0.02, post, (topic, body), more).start()
+            else:
+                post(topic, body, **more)
+
+        pair.served._post = late_copy_first  # type: ignore[method-assign]
+        sent = command(clock, device_id=pair.served.name, capability="set_switch_state", value=1, unit="state")
+        assert pair.device.write(sent).applied_value == 1
+        assert pair.device.read_back("set_switch_state").value == 1
+
+
 @pytest.mark.parametrize("name", SWITCHES)
 def test_another_value_than_the_wanted_one_is_never_taken_for_it(name: str, clock: FixedClock, broker: Broker) -> None:
     with foreign(load_template(name), clock, broker.address) as pair:
