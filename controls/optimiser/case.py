@@ -14,7 +14,7 @@ from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.bill_columns import steps_of_intervals
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Device, Numbers, Part
+from controls.optimiser.devices.device import Around, Columns, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import Aims, goals_of, weights_of
 from data_quality.contracts.control.goals import GoalName, Objective
@@ -175,12 +175,14 @@ def case_of(request: PlanRequest) -> DispatchCase:
     )
 
 
-def without_control(case: DispatchCase) -> DispatchCase:
+def without_control(case: DispatchCase, planned: Mapping[str, Columns] | None = None) -> DispatchCase:
     """The same data with nothing planned: the counterfactual of a saving. PV is still curtailed where that pays.
 
-    The connection is widened to what the rest needs, for there is nothing left to choose, and the least money is all
-    that is wanted.
+    planned: series of a plan by device; heat stores then end with the heat that the plan leaves in them. The connection
+    is widened to what the rest needs, for there is nothing left to choose, and the least money is all that is wanted.
     """
     devices = tuple(one for device in case.devices if (one := device.without_control()))
+    if planned is not None:
+        devices = tuple(one.ending_as(planned[one.device_id]) for one in devices)
     left = case.model_copy(update={"devices": devices, "objective": Objective(), "kept": {}, "uncertain": None})
     return left.model_copy(update={"connection": case.connection.widened(left.around)})

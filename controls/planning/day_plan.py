@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from controls.optimiser.devices.kinds import device_assets, devices_of
-from controls.optimiser.devices.pieces.heat_store import HeatStore
 from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.planning.desk import Desk
 from controls.planning.frozen_plan import series_of
@@ -24,9 +23,6 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
-
-# Money that differs by less is the same.
-_HAIR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -143,10 +139,6 @@ def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPla
         if isinstance(device, SheddableLoad) and (said := device.doubt(plan.request.import_price_per_kwh))
     ]
     remarks = [note for device in devices_of(plan.request) for note in device.remarks]
-    warm = [one.device_id for one in devices_of(plan.request) if isinstance(one, HeatStore) and one.is_planned]
-    if warm and plan.paid > plan.no_battery_cost + _HAIR:
-        # The plan ends as warm as it began; by its own thermostat a tank may be anywhere in its band then.
-        remarks.append(f"with no control {', '.join(warm)} may end colder, and that heat is missing from its cost")
     return DayPlan(
         plan=plan,
         blocks=tuple(blocks(plan, time_zone=desk.site.time_zone)),

@@ -53,7 +53,7 @@ def make_plan(
         objective=solution.objective,
         bound=solution.bound,
         gap=solution.gap,
-        no_battery_cost=unplanned_cost(request),
+        no_battery_cost=unplanned_cost(request, solution.series),
         currency=request.currency,
         input_digest=digest,
         solver=solution.solver,
@@ -82,20 +82,22 @@ def input_digest(request: PlanRequest) -> str:
     return sha256_of(content)
 
 
-def unplanned_cost(request: PlanRequest) -> float:
+def unplanned_cost(request: PlanRequest, planned: Series) -> float:
     """What the same load, PV and prices cost with nothing planned, in the request's currency.
+
+    planned: series of the plan. Heat stores end with the heat that it leaves in them, where their thermostat can.
 
     PV is curtailed where that pays, so the difference to the plan is the other devices' own. Where the plan ends with
     at least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is
-    a lower bound of the saving; charge left over is not valued. Of a plan over scenarios it is the mean over them, as
-    the plan's own cost is. Source: formulas 5.18.
+    a lower bound of the saving; charge left over in a battery is not valued. Of a plan over scenarios it is the mean
+    over them, as the plan's own cost is. Source: formulas 5.18.
     """
     case = case_of(request)
     known = case.uncertain.scenarios if case.uncertain else ()
     each = [(one.weight, case.in_scenario(one)) for one in known] or [(1.0, case)]
     total = 0.0
     for weight, one in each:
-        answer = solve(without_control(one))
+        answer = solve(without_control(one, planned.devices))
         if isinstance(answer, Finding):
             raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
         total += weight * answer.money

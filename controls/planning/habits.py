@@ -22,11 +22,11 @@ def habit_cost(plan: Plan) -> float | Finding:
     """Cost of the plan's steps by habit, in its currency: a car charges when it comes, thermostats heat, batteries
     store the surplus and cover the need.
 
-    What a battery is left with is valued by what the plan would pay for it; heat is not, as in `unplanned_cost`. Of a
-    plan over scenarios: on the P50 of its forecasts. Finding: it cannot be compared.
+    What a battery is left with is valued by what the plan would pay for it; heat stores end with the heat that the plan
+    leaves in them. Of a plan over scenarios: on the P50 of its forecasts. Finding: it cannot be compared.
     """
     case = case_of(plan.request).model_copy(update={"uncertain": None})
-    alone = without_control(case)
+    alone = without_control(case, series_of(plan).devices)
     rest = solve(alone)
     if isinstance(rest, Finding):
         return rest

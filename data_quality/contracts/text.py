@@ -84,7 +84,7 @@ def markdown(text: str, limit: int = 1000) -> str:
 
 
 def twice_in(names: Iterable[str]) -> list[str]:
-    """Those that stand more than once, sorted; a site file may name thousands."""
+    """Names that stand more than once, sorted; a site file may name thousands."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 

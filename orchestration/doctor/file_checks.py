@@ -1,4 +1,4 @@
-"""What the doctor says of rendered files and published marts: each against the digest kept when it was written."""
+"""Doctor's checks of rendered files and published marts: each against the digest kept when it was written."""
 
 from typing import TYPE_CHECKING
 
@@ -27,15 +27,19 @@ def check(files: RenderedFiles) -> list[dict[str, str]]:
 
 
 def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
-    """A line for the published marts with each changed one by name."""
+    """A line for the published marts with each changed one by name, one for digests that the store does not know."""
     found = digests.compare()
-    if not found.changed:
-        return [item("marts", "ok", f"{found.whole} published file(s) are as they were written")] if found.whole else []
     mend = f"delete {digests.marts_dir}/built_*.json: the next 'meterloom kpis' computes and publishes all marts again"
-    if found.is_publishing:
+    lines = [item("marts", "ok", f"{found.whole} published file(s) are as they were written")] if found.whole else []
+    if found.changed and found.is_publishing:
         said = f"a publication is under way or was broken off: {_named(found.changed)} do not fit their digests yet"
-        return [item("marts", "warn", said, f"wait for it, or {mend}")]
-    return [item("marts", "fail", f"edited since they were published: {_named(found.changed)}", mend)]
+        lines = [item("marts", "warn", said, f"wait for it, or {mend}")]
+    elif found.changed:
+        lines = [item("marts", "fail", f"edited since they were published: {_named(found.changed)}", mend)]
+    if found.unknown and not found.is_publishing:
+        said = f"the store keeps no digest of {_named(found.unknown)}: of another store, or not written by this program"
+        lines.append(item("marts unknown", "warn", said, f"delete them, and {mend}"))
+    return lines
 
 
 def _named(paths: tuple[str, ...]) -> str:

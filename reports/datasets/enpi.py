@@ -234,7 +234,8 @@ class EnpiData:
         given, version = self.given, self.given.versions.get(seu.seu_id)
         # Days of the report's own span know it anyway: one assessment of them is enough.
         with_band = with_band and not (given.period.start <= period.start and period.end <= given.period.end)
-        key = ("template result", seu.seu_id, period.start, period.end, given.as_of_utc, given.confidence, with_band)
+        by = None if version is None else (version.baseline_id, version.version)
+        key = ("result", seu.seu_id, by, period.start, period.end, given.as_of_utc, given.confidence, with_band)
         return given.sources.keep(
             key,
             lambda: enpi_for(

@@ -226,7 +226,7 @@ def test_only_the_files_of_the_touched_years_are_written_again(line: Line) -> No
     assert years == {"site=plant/2026.parquet", "site=_portfolio/2026.parquet", "site=plant/2025.parquet"}
     assert {path for path in written if "2025" in path} == {"mart_scope__rolling_kpi/site=plant/2025.parquet"}
     # Of every file that lies there, whichever build wrote it, the digest is kept.
-    assert MartDigests(line.lake.store, line.marts_dir).compare() == (len(after), (), False)
+    assert MartDigests(line.lake.store, line.marts_dir).compare() == (len(after), (), False, ())
 
 
 def test_energy_performance_waits_for_the_tables_it_rests_on(line: Line) -> None:

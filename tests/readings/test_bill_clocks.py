@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assets.readings.sniff_files import SniffReport, read_file, sniff_file
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier, Meter, Register
 from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant
@@ -195,3 +196,42 @@ def test_an_hour_of_an_hourly_series_is_no_clock_change_of_a_bill(tmp_path: Path
     of = [(change - 7200, 7200), (change - 3600, 7200), (change + 7200, 3600)]
     report = sniff_file(bills(tmp_path / "hours.xml", of), tz="America/New_York")
     assert (report.reasons, report.findings) == ({"overlapping_interval": 2}, ())
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([*ZONES, "Pacific/Auckland", *HALF_HOURS]),
+    st.sampled_from(["local", "standard", "utc"]),
+    st.dates(date(2015, 1, 1), date(2022, 1, 1)),
+    st.integers(2, 14),
+    st.integers(0, 23),
+)
+@example("America/New_York", "local", date(2015, 2, 2), 2, 0)
+def test_every_bill_of_a_file_without_a_zone_is_read_or_quarantined_with_its_mend(
+    tmp_path: Path, zone: str, cut: str, first: date, count: int, hour: int
+) -> None:
+    path = bills(tmp_path / "bills.xml", periods(zone, days_of(first, LENGTHS, count), cut=cut, hour=hour))
+    report = sniff_file(path)
+    if report.verdict == "reject":
+        # The two overlap each other, so that no bill is left: the file is refused whole, by the same sentence.
+        assert (count, report.reasons) == (2, {"overlapping_interval": 1})
+        assert "the zone whose clock change this is" in report.message
+        with pytest.raises(BadInput, match="no row can be used"):
+            read_file(path)
+        return
+    found = read_file(path)
+    refused = found.rejects.filter(pl.col("reason") == "overlapping_interval")
+    lines = [*found.rows["source_line"].to_list(), *refused["source_line"].to_list()]
+    assert len(set(lines)) == len(lines) == count
+    assert found.report.reasons == ({"overlapping_interval": refused.height} if refused.height else {})
+    # Each names its mend, and so does a finding: the same file with its zone counts whole.
+    assert set(refused["expected"]) <= {"rows that do not overlap, or the zone whose clock change this is"}
+    assert not refused.height or "clock_unknown" in {each.code for each in found.report.findings}
+
+
+@pytest.mark.parametrize("cut", ["local", "standard", "utc"])
+def test_bills_of_a_clock_that_changes_by_half_an_hour_show_it_themselves(tmp_path: Path, cut: str) -> None:
+    of = periods("Australia/Lord_Howe", days_of(date(2021, 5, 26), LENGTHS, 35), cut=cut)
+    report = sniff_file(bills(tmp_path / "bills.xml", of))
+    assert (report.reasons, only(report).sum) == ({}, sum(range(1, 36)))
+    assert {minutes for _, _, minutes in hours(report)} == {30}

@@ -6,10 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
 from reports.content.register import register_table
+from reports.datasets.base import Given
+from reports.datasets.enpi import EnpiData
 from reports.datasets.of_uses.load_enpi import enpi_inputs
 from reports.figures import FigureBook
 from reports.gates import publishable, refuse_future
@@ -233,3 +236,25 @@ def test_a_place_in_the_report_is_taken_once(good: World) -> None:
 def test_a_table_row_must_fit_its_columns() -> None:
     with pytest.raises(ValueError, match="has 1 columns"):
         Table(key="t", title="", sheet="", columns=(Column(title="a"),), rows=(Row(cells=(plain("a"), plain("b"))),))
+
+
+def test_two_versions_of_a_baseline_are_assessed_each_by_itself(good: World) -> None:
+    sources, seu = good.sources(), good.site.seus[0]
+    first = good.given.versions[seu.seu_id]
+    terms = tuple(each.model_copy(update={"value": 1.1 * each.value}) for each in first.baseline.coefficients)
+    baseline = first.baseline.model_copy(update={"coefficients": terms})
+    second = first.model_copy(update={"version": 2, "baseline": baseline})
+
+    def expected_kwh(version: BaselineVersion) -> float:
+        given = Given(
+            site=good.site,
+            period=plant.quarter(),
+            as_of_utc=good.given.as_of_utc,
+            sources=sources,
+            versions={seu.seu_id: version},
+        )
+        return float(EnpiData(given).result(seu, plant.quarter()).expected_kwh)
+
+    known = expected_kwh(first)
+    assert known > 0
+    assert expected_kwh(second) == pytest.approx(1.1 * known)

@@ -1,6 +1,7 @@
 """`meterloom report`: it lists what can be made, and says what is missing in one sentence."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.reports.test_templates import GOOD
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and error."""
     project = [] if arguments[0] == "init" else ["--project", str(folder)]
-    result = CliRunner().invoke(build_app(("init", "report")), [*arguments, *project])
+    result = CliRunner().invoke(build_app(("init", "ingest", "report")), [*arguments, *project])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -58,3 +59,29 @@ def test_what_is_missing_is_one_sentence(folder: Path, arguments: list[str], wor
     code, _, error = run(folder, "report", *arguments)
     assert code == 2
     assert words in error
+
+
+def test_a_project_report_without_a_period_names_the_dates_of_the_project(tmp_path: Path) -> None:
+    # It was "of works, None".
+    folder, file = tmp_path / "works", tmp_path / "main.csv"
+    dates = {"installation_start": "2025-01-15", "installation_end": "2025-01-15", "reporting_end": "2025-02-01"}
+    drive = {
+        "project_id": "drive",
+        "name": "Drive",
+        "boundary": "The drive",
+        "option": "B",
+        "meters": ["main"],
+        **dates,
+    }
+    works = {"site_id": "works", "name": "Works", "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
+    run(tmp_path, "init", str(folder))
+    (folder / "sites" / "my_site.yaml").unlink()
+    (folder / "sites" / "works.yaml").write_text(
+        json.dumps({**works, "meters": [{"meter_id": "main"}], "projects": [drive]})
+    )
+    hours = (datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(24 * 40))
+    file.write_text("\n".join(["meter,timestamp,kwh", *(f"main,{at:%Y-%m-%dT%H:%M:%SZ},20" for at in hours)]) + "\n")
+    assert run(folder, "ingest", str(file), "--site", "works")[0] == 0
+    code, _, error = run(folder, "report", "mv_project", "--site", "works", "--mv-project", "drive")
+    assert code == 0, error
+    assert "making the report mv_project of works, 2025-01-15/2025-02-01\n" in error

@@ -19,7 +19,14 @@ _DAY_S = 86_400
 # By how much clocks change: an hour, on Lord Howe Island half of one.
 SIZES_S = (3600, 1800)
 # One zone for each rule of clock changes that many suppliers bill by.
-RULES = ("America/New_York", "Europe/Berlin", "Australia/Sydney", "Pacific/Auckland", "America/Santiago")
+RULES = (
+    "America/New_York",
+    "Europe/Berlin",
+    "Australia/Sydney",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "America/Santiago",
+)
 # A single odd hour fits some rule by chance; two that differ from all others do not.
 MIN_SHOWN = 2
 
@@ -126,10 +133,11 @@ def hour_finding(join: Join, change: Change, clock: BillClock, stream: str, line
 
 def unknown_clock(count: int) -> Finding:
     """So many periods look as at a clock change, and nobody says by which clock."""
+    periods = "1 period overlaps the next or leaves" if count == 1 else f"{count} periods overlap the next or leave"
     return Finding(
         code="clock_unknown",
-        message=f"{count} periods overlap the next or leave a gap by an hour, as at a clock change, and nothing says "
-        "by which clock: name its zone with --tz, in the column map or in the site file",
+        message=f"{periods} a gap by an hour, as at a clock change, and nothing says by which clock; overlaps are in "
+        "quarantine, both periods: name its zone with --tz, in the column map or in the site file",
         facts={"count": count},
     )
 

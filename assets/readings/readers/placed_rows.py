@@ -5,7 +5,7 @@ one or the site's meters is rejected with its line.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -290,6 +290,13 @@ def _drop_overlaps(sieve: Sieve) -> None:
     following = pl.col("start").shift(-1).over(_KEY)
     overlaps = (pl.col("start") < reached).fill_null(value=False) | (following < end).fill_null(value=False)
     time = pl.col("start").dt.to_string("iso:strict")
-    sieve.take("overlapping_interval", overlaps, "rows that do not overlap", time)
+    sizes = [timedelta(seconds=size) for size in SIZES_S]
+    is_hour = ((reached - pl.col("start")).is_in(sizes) | (end - following).is_in(sizes)).fill_null(value=False)
+    is_change = is_hour & (pl.col("minutes") >= _SHORTEST_DAY_MINUTES)
+    apart = "rows that do not overlap"
+    expected = (
+        pl.when(is_change).then(pl.lit(f"{apart}, or the zone whose clock change this is")).otherwise(pl.lit(apart))
+    )
+    sieve.take("overlapping_interval", overlaps, expected, time)
     gap = (pl.col("start") - end.shift(1).over(_KEY)).dt.total_minutes() // pl.col("minutes")
     sieve.warn("gap_intervals", int(sieve.frame.select(gap.clip(lower_bound=0).sum()).item() or 0))

@@ -23,15 +23,18 @@ _DIGESTS = TypeAdapter(dict[str, str])
 
 
 class Compared(NamedTuple):
-    """Paths under the marts folder. is_publishing: a publication is under way, or was broken off."""
+    """Paths under the marts folder. unknown: files of digests of which the store keeps none, so that what they name is
+    not counted as whole. is_publishing: a publication is under way, or was broken off.
+    """
 
     whole: int
     changed: tuple[str, ...]
     is_publishing: bool
+    unknown: tuple[str, ...] = ()
 
 
 class MartDigests:
-    """Those of a project. marts_dir: where its marts are published."""
+    """Digests of the marts of a project. marts_dir: where its marts are published."""
 
     def __init__(self, store: Store, marts_dir: Path) -> None:
         self.marts_dir, self.folder = marts_dir, marts_dir / FOLDER
@@ -51,7 +54,8 @@ class MartDigests:
         """Keep the digests of what was published. written: mart -> site -> years, None for all that lies there."""
         by_site: dict[str, dict[str, str | None]] = {}
         for mart, years in written.items():
-            for site_id, year in self._files(mart) if years is None else _pairs(years):
+            stated = ((site_id, year) for site_id, span in (years or {}).items() for year in span)
+            for site_id, year in self._files(mart) if years is None else stated:
                 path = mart_file(self.marts_dir / mart, site_id, year)
                 digest = file_sha256(path) if path.exists() else None
                 by_site.setdefault(site_id, {})[f"{mart}/{path.name}"] = digest
@@ -64,23 +68,24 @@ class MartDigests:
     def compare(self) -> Compared:
         """Look at every mart of which a digest is kept. A site that was published before there were any has none."""
         kept = self._kept.digests(f"{self.marts_dir.name}/{FOLDER}/")
-        whole, changed = 0, []
+        whole, changed, unknown = 0, list[str](), list[str]()
         for path in sorted(self.folder.glob("site=*/*.json")):
             name = path.relative_to(self.marts_dir).as_posix()
-            digest = file_sha256(path)
-            # A store that never heard of it is another one: that is said elsewhere.
-            if kept.pop(f"{self.marts_dir.name}/{name}", digest) != digest:
+            known = kept.pop(f"{self.marts_dir.name}/{name}", None)
+            if known is None:
+                unknown.append(name)
+            elif known != file_sha256(path):
                 changed.append(name)
             for file, digest in self._read(path).items():
                 mart, _, year = file.partition("/")
                 place = self.marts_dir / mart / path.parent.name / year
                 is_whole = place.exists() and file_sha256(place) == digest
-                whole += is_whole
+                whole += is_whole and known is not None
                 changed += [] if is_whole else [place.relative_to(self.marts_dir).as_posix()]
         # A digest that is gone while its marts are there was taken away; a site that left the project took both.
         lost = (name.partition("/")[2] for name in kept)
         changed += [name for name in lost if any(self.marts_dir.glob(f"mart_*/{Path(name).parent.name}/*.parquet"))]
-        return Compared(whole, tuple(changed), any(self.folder.glob("publishing_*")))
+        return Compared(whole, tuple(changed), any(self.folder.glob("publishing_*")), tuple(unknown))
 
     def _files(self, mart: str) -> Iterator[tuple[str, int]]:
         for path in (self.marts_dir / mart).glob("site=*/*.parquet"):
@@ -100,7 +105,3 @@ class MartDigests:
         with whole_file(path) as part:
             part.write_bytes(_DIGESTS.dump_json(dict(sorted(digests.items())), indent=1))
             self._kept.record(path, "marts", 0, file_sha256(part), clock)
-
-
-def _pairs(years: Mapping[str, Collection[int]]) -> Iterator[tuple[str, int]]:
-    return ((site_id, year) for site_id, span in years.items() for year in span)

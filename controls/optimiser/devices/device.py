@@ -325,6 +325,10 @@ class Device(Part, OnPhases):
         """What it does where nobody plans it, for the counterfactual of a saving; None: it is not there."""
         return None
 
+    def ending_as(self, columns: Columns) -> Self:
+        """The same that leaves as much heat as the series of a plan; what stores no heat stays as it is."""
+        return self
+
     def relived(self, **known: Unpack[Again]) -> "Device | None":
         """Itself for a replay, with what is known of it; None: a replay keeps it as it was planned."""
         return None

@@ -1,6 +1,7 @@
 """`meterloom check`: every mistake of the configuration with file, line, column and mend."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -45,19 +46,14 @@ def _problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Pro
         site = load_site(path)
         return _device_problems(path, site, call) if site.assets or site.sources else []
     except BadInput as fault:
-        params = [] if is_people else _unread_params(path)
+        params = list[Problem]()
+        # No YAML has no params, and is a problem already. Else all mistakes are shown at once.
+        with suppress(BadInput):
+            if not is_people:
+                from controls.planning.asset_params import param_problems
+
+                params = param_problems(load_yaml(path), str(path))
         return sorted([*problems_of(fault), *params], key=lambda each: (each.line, each.column))
-
-
-def _unread_params(path: Path) -> list[Problem]:
-    """Mistakes in the params of devices of a file that is no site for other mistakes: all are shown at once."""
-    from controls.planning.asset_params import param_problems
-
-    try:
-        return param_problems(load_yaml(path), str(path))
-    except BadInput:
-        # No YAML, which is said already.
-        return []
 
 
 def _device_problems(path: Path, site: Site, call: Call) -> list[Problem]:
@@ -70,7 +66,7 @@ def _device_problems(path: Path, site: Site, call: Call) -> list[Problem]:
 
 
 def configuration_placeholders(call: Call) -> list[Problem]:
-    """What the people file and each site file still have of the template, with its line and what to put there."""
+    """Placeholders of the template left in the people file and the site files, with line and what to put there."""
     project = load_project(call.folder, os.environ)
     return [
         each for path in [*sorted(project.sites_dir.glob("*.yaml")), project.people_file] for each in placeholders(path)

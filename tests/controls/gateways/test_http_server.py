@@ -115,7 +115,8 @@ def test_a_person_has_a_share_too_and_keeps_what_is_being_answered() -> None:
 def test_where_nobody_can_go_one_more_is_told_to_come_again() -> None:
     late = ASK.format(path="/known/late")
     with serving(trusted=("127.0.0.9",)) as port, held(port, late, ("127.0.0.9",), CONNECTIONS):
-        time.sleep(0.5)
+        # Until the last of them is being answered: one that is not yet would give its place away.
+        time.sleep(3)
         with held(port, "", ("127.0.0.1",), 1) as (wire,):
             found = ended_within(wire, 10)
     assert found is not None

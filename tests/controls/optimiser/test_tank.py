@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
@@ -178,6 +180,48 @@ def test_where_nobody_plans_its_thermostat_heats_and_ends_with_the_same_heat() -
     assert column(alone, "tank_end_kwh")[-1] == pytest.approx(3.0)
     assert sum(column(alone, "relays_kw")) == pytest.approx(6.0)
     assert planned(case).objective < alone.objective
+
+
+def test_without_control_the_tank_ends_with_the_heat_that_the_plan_leaves() -> None:
+    # 3 kWh are drawn and relays give 2 at once: the plan takes 2 in the second and 2 in the third hour and ends with 2,
+    # for 0.2 + 0.4. Its thermostat heats from empty on, as the plan; ending with 1, it would leave 1 kWh for 0.2 out.
+    case = case_with((0.3, 0.1, 0.2))
+    made = planned(case)
+    assert column(made, "tank_end_kwh") == pytest.approx([0.0, 1.0, 2.0])
+    assert made.money == pytest.approx(0.6)
+    assert planned(without_control(case)).money == pytest.approx(0.4)
+    alone = planned(without_control(case, made.series.devices))
+    assert column(alone, "tank_end_kwh") == pytest.approx([0.0, 1.0, 2.0])
+    assert alone.money == pytest.approx(0.6)
+    # At a COP of 4 the same heat is a quarter of the current.
+    warm = case_with((0.3, 0.1, 0.2), cop=4.0, relays_kw=(0.5,))
+    assert planned(without_control(warm, planned(warm).series.devices)).money == pytest.approx(0.15)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    prices=st.lists(st.sampled_from((0.1, 0.2, 0.35)), min_size=3, max_size=6),
+    draw_kw=st.sampled_from((0.3, 0.7, 1.1)),
+    init_kwh=st.sampled_from((1.0, 2.5, 4.0)),
+    more_kwh=st.sampled_from((0.5, 3.0)),
+)
+def test_heat_that_is_there_from_begin_to_end_changes_neither_plan_nor_what_it_is_compared_with(
+    prices: list[float], draw_kw: float, init_kwh: float, more_kwh: float
+) -> None:
+    found = []
+    for extra in (0.0, more_kwh):
+        levels = {
+            "min_kwh": extra,
+            "max_kwh": 10 + extra,
+            "init_kwh": init_kwh + extra,
+            "end_min_kwh": init_kwh + extra,
+        }
+        case = case_with(tuple(prices), draw_kw=(draw_kw,) * len(prices), **levels)
+        made = planned(case)
+        alone = planned(without_control(case, made.series.devices))
+        assert column(alone, "tank_end_kwh")[-1] == pytest.approx(column(made, "tank_end_kwh")[-1], abs=1e-6)
+        found.append((made.money, alone.money, sum(column(alone, "relays_kw"))))
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
 
 
 def test_the_checker_finds_what_a_wrong_row_would_let_pass() -> None:

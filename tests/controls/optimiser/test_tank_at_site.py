@@ -9,6 +9,7 @@ from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.habits import habit_cost
 from controls.planning.plan_inputs import plan_request
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
@@ -17,7 +18,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.optimiser.test_tank import PARAMS, case_with
-from tests.controls.planning.examples import HOME, NOW, inputs
+from tests.controls.planning.examples import HOME, NOW, inputs, prices
 
 RELAYS = (2.4, 1.2, 1.2, 0.6, 0.9, 1.2, 1.2, 0.9, 1.5, 1.02, 0.9, 0.6, 1.5, 1.2, 0.9, 0.9)
 
@@ -65,6 +66,21 @@ def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
     assert odd.message == "the temperature of the tank, or its age, is not known"
     with pytest.raises(BadInput, match=r"it holds 90\.00 kWh"):
         plan_request(site, **given | {"states": {"tank": (90.0, 5.0)}})
+
+
+def test_where_every_kwh_costs_the_same_plan_no_control_and_habit_cost_the_same() -> None:
+    # 0.8 kW of load and 0.3 kW of heat over a day are 19.2 and 7.2 kWh; whole relays leave half a kWh at a time: 7.5.
+    params = {"relays_kw": [2.0], "capacity_kwh": 12, "empty_degc": 20, "full_degc": 80, "draw_kw": 0.3}
+    held = {"asset_id": "tank", "kind": "tank", "template": "sim_relay_bank_16", "params": params}
+    site = Site.model_validate(HOME.model_dump() | {"assets": [held]})
+    same = {"prices": prices(night=5.0, day=5.0), "device_forecasts": {}, "states": {"tank": (6.0, 5.0)}}
+    asked = plan_request(site, **inputs(mode=Mode.FULL) | same)
+    assert isinstance(asked, PlanRequest), asked
+    answer = solve(asked, gap=1e-9)
+    assert isinstance(answer, Solution), answer
+    made = make_plan(asked, answer, created_at_utc=NOW, version=1)
+    assert made.steps[-1].devices["tank"]["tank_end_kwh"] == pytest.approx(6.3)
+    assert (made.paid, made.no_battery_cost, habit_cost(made)) == pytest.approx((133.5, 133.5, 133.5))
 
 
 def test_an_end_that_no_whole_relay_can_hit_is_a_portion_lower_also_where_it_is_given() -> None:

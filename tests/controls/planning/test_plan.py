@@ -67,7 +67,7 @@ def test_the_plan_hash_covers_request_and_steps() -> None:
 def test_the_saving_is_what_shifting_to_the_night_earns() -> None:
     # Flat house 0.8 kW, sun 0.3 kW: 0.5 kW are bought, 18 h at 5 and 6 h at 1 CZK.
     asked = request()
-    assert unplanned_cost(asked) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
+    assert unplanned_cost(asked, plan_module.series_of(plan())) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
     made = plan()
     assert made.objective < made.no_battery_cost
     assert made.steps[-1].total("soc_end_kwh") >= 5.0 - 1e-6
@@ -78,7 +78,7 @@ def test_a_counterfactual_without_solution_is_our_fault(monkeypatch: pytest.Monk
     nothing = Finding(code="infeasible", message="no plan keeps import_limit", severity="blocking")
     monkeypatch.setattr(plan_module, "solve", lambda case: nothing)
     with pytest.raises(OurFault, match="no plan keeps import_limit"):
-        unplanned_cost(request())
+        unplanned_cost(request(), plan_module.series_of(plan()))
 
 
 def test_there_is_one_command_a_step_and_device_with_the_plans_value() -> None:

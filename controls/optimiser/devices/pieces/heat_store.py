@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Device, Given, Numbers, State, Values, clean, followed
+from controls.optimiser.devices.device import Around, Columns, Device, Given, Numbers, State, Values, clean, followed
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -253,6 +253,10 @@ class HeatStore(Device):
     def without_control(self) -> Self:
         """Its own thermostat."""
         return self.model_copy(update={"is_planned": False})
+
+    def ending_as(self, columns: Columns) -> Self:
+        """Whole relays and states leave more than the least that is asked for: that more was paid for too."""
+        return self.model_copy(update={"end_min_kwh": columns[self.level_column][-1]})
 
     def thermostat_kw(self, step_h: Floats, spare_kw: ArrayLike = 0.0) -> Floats:
         """Mean electric power in each step where its own thermostat heats and nobody plans.
