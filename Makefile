@@ -19,11 +19,11 @@ up: setup
 test: setup
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part core
 
-# What is left: files that take long for the tests that they hold. CI runs both.
+# What is left: test functions that take long for the cases that they hold. CI runs both.
 test-long: setup
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part long
 
-# While writing: the files that give most tests for two minutes, by tests/seconds.json, and those that are new.
+# While writing: the functions that give most cases for two minutes, by tests/seconds.json, and what is new.
 fast: setup
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part fast
 

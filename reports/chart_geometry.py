@@ -8,11 +8,13 @@ from reports.report_content import Chart
 
 MAX_LABELS = 14
 SHADES = 9
+_LEAST = 1e-300
 
 
 def nice_ticks(highest: float) -> list[float]:
     """Four to six round values from zero to at least `highest`."""
-    if highest <= 0:
+    # Below it the steps themselves would be zero.
+    if highest < _LEAST:
         return [0.0, 1.0]
     step = 10 ** math.floor(math.log10(highest / 4))
     step = next(step * factor for factor in (1, 2, 2.5, 5, 10) if highest / (step * factor) <= 5)

@@ -16,7 +16,8 @@ from hypothesis import is_hypothesis_test, settings
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
-from tests.seconds import PARTS, LongestFirst
+from tests.parts import PARTS
+from tests.seconds import LongestFirst
 from tests.template_store import stores_by_copy
 
 # How long an example takes says something of the machine, and nothing of what is tested.
@@ -32,7 +33,7 @@ MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What `make fast`, `make test` and `make test-long` ask for."""
-    parser.addoption("--part", choices=PARTS, help="only these files, by tests/seconds.json")
+    parser.addoption("--part", choices=PARTS, help="only these tests, by tests/seconds.json")
 
 
 def pytest_configure(config: pytest.Config) -> None:

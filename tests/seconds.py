@@ -1,100 +1,92 @@
-"""How long the test files take: they begin longest first, `--part` runs those that fit, `make house` names the slowest.
+"""How long the tests take: they begin longest first, `--part` runs those that fit, `make house` names the slowest.
 
-Three parts, by what each file gives for its seconds: `fast` while writing, `core` for `make test`, and `long`, which is
-all that `core` is not: `make test-long`. CI runs both. Without a part, pytest runs what it is told.
+Which tests are of which part is said by `parts.py` from `seconds.json`, what a whole run took on two cores:
+`make test test-long`, then `python -m tests.seconds keep`. Without a part, pytest runs what it is told.
 
-`seconds.json` is what a whole run took on two cores: `make test test-long`, then `python -m tests.seconds keep`.
-`python -m tests.seconds` prints the slowest tests of the last runs in this checkout.
+`python -m tests.seconds` prints the slowest tests of the last runs in this checkout, `python -m tests.seconds parts`
+what each part holds by the record.
 """
 
 import json
+import re
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
+from tests.parts import IMPORTED_S, PARTS, FileRecord, Record, chosen_for, cost, every_key, function_of, runs, unit_of
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(__file__).with_name("seconds.json")
 CACHE = "meterloom/seconds"
-# Two workers for two minutes, less what they take to start, to collect, and what child processes take beside them.
-FAST_S = 150.0
-# Two workers for eleven of twelve minutes, with room for files that the record does not know yet.
-CORE_S = 1200.0
-# Wanted in `make test` whatever they take: the main job, what dispatch promises under faults, what old versions made.
-ALWAYS = (
-    "tests/e2e/test_demo.py",
-    "tests/control_faults/test_storm.py",
-    "tests/control_faults/test_crash_points.py",
-    "tests/stores/test_migrations.py",
-    "tests/stores/test_old_projects.py",
-)
-PARTS = ("fast", "core", "long")
+# File or room -> fixture -> seconds of what was set up there once for many tests.
+SHARED_CACHE = "meterloom/shared_seconds"
+SHARED = "shared_seconds"
 SLOWEST = 20
-# Tests that share one long set-up (a warehouse on two engines, the demo): two workers would both make it.
-TOGETHER = ("tests/dbt/", "tests/e2e/test_demo")
+# A function that takes more, a case or together, has an entry of its own in the record.
+DEAR_CASE_S, DEAR_S = 0.5, 2.0
+# A first test that bears so much more than is usual beside it has made something for the others.
+MADE_S, MADE_TIMES = 0.5, 5.0
+
+Shared = dict[str, dict[str, float]]
 
 
-def kept() -> dict[str, tuple[float, int]]:
-    """File -> seconds and number of its tests, as recorded."""
-    return {name: (found[0], int(found[1])) for name, found in json.loads(KEPT.read_text()).items()}
-
-
-def fast_files(known: Mapping[str, tuple[float, int]], within_s: float = FAST_S) -> set[str]:
-    """The files that give most tests for their seconds, as many as fit."""
-    chosen, total = set(), 0.0
-    for name, (seconds, _) in sorted(known.items(), key=lambda item: (item[1][0] / item[1][1], item[0])):
-        total += seconds
-        if total > within_s:
-            break
-        chosen.add(name)
-    return chosen
-
-
-def core_files(known: Mapping[str, tuple[float, int]]) -> set[str]:
-    """What `make test` runs of the files that are known; one that is new is run too."""
-    always = {name for name in ALWAYS if name in known}
-    rest = {name: each for name, each in known.items() if name not in always}
-    return always | fast_files(rest, CORE_S - sum(known[name][0] for name in always))
-
-
-def left_out(part: str | None, known: Mapping[str, tuple[float, int]]) -> set[str]:
-    """The known files that a part does not run; none without a part."""
-    if part is None:
-        return set()
-    chosen = fast_files(known) if part == "fast" else core_files(known)
-    return chosen if part == "long" else known.keys() - chosen
-
-
-def unit_of(nodeid: str) -> str:
-    """What one worker takes as a whole: a file, or a room that shares its set-up."""
-    return next((room for room in TOGETHER if nodeid.startswith(room)), nodeid.split("::", 1)[0])
+def kept() -> Record:
+    """What is recorded."""
+    found = json.loads(KEPT.read_text())
+    files = {}
+    for name, (seconds, tests, *more) in found["files"].items():
+        dear = {function: (float(each[0]), int(each[1])) for function, each in (more[0] if more else {}).items()}
+        files[name] = FileRecord(float(seconds), int(tests), dear)
+    return Record(files, found["fixed"], IMPORTED_S)
 
 
 class LongestFirst:
     """The plugin. Durations are kept beside pytest's own cache by the process that the workers report to."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.config, self.known = config, kept()
+        self.config, self.record = config, kept()
+        self.part: str | None = config.getoption("--part")
+        self.chosen = chosen_for(self.part, self.record) if self.part else every_key(self.record)
         self.seconds: dict[str, float] = defaultdict(float)
-        part = config.getoption("--part")
-        self.left_out = left_out(part, self.known)
-        self.is_long = part == "long"
+        self.set_up: dict[str, float] = {}
+        self.shared: Shared = defaultdict(lambda: defaultdict(float))
+        self._made: dict[str, float] = {}
+        self._is_making = False
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """What is not of the part is not even imported; a new file is what is being written, and is not long."""
-        name = collection_path.relative_to(ROOT).as_posix() if collection_path.is_relative_to(ROOT) else ""
-        is_new = self.is_long and collection_path.name.startswith("test_") and name not in self.known
-        return True if name in self.left_out or is_new else None
+        """A file of which nothing is of the part is not even imported; a new one is being written, and is not long."""
+        if not self.part or not collection_path.name.startswith("test_") or not collection_path.is_relative_to(ROOT):
+            return None
+        name = collection_path.relative_to(ROOT).as_posix()
+        file = self.record.files.get(name)
+        if file is None:
+            return True if self.part == "long" else None
+        return None if self.chosen.intersection((name, *(f"{name}::{each}" for each in file.dear))) else True
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Longest unit first, so that no worker is left alone with one at the end; inside a unit as found."""
-        total: dict[str, float] = defaultdict(float)
-        for name, (seconds, _) in self.known.items():
-            total[unit_of(name)] += seconds
-        items.sort(key=lambda item: -total[unit_of(item.nodeid)])
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Only the functions of the part; longest unit first, so that no worker is left alone with one at the end."""
+        of_part: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            (of_part if runs(self.part, self.record, self.chosen, item.nodeid) else left).append(item)
+        if left:
+            config.hook.pytest_deselected(items=left)
+        total = {unit: cost(self.record, keys)[0] for unit, keys in self._keys_of(of_part).items()}
+        items[:] = sorted(of_part, key=lambda item: -total[unit_of(item.nodeid)])
+
+    def _keys_of(self, items: list[pytest.Item]) -> dict[str, set[str]]:
+        """Unit -> what of it is run, by the record."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for item in items:
+            key = self.record.key(item.nodeid)
+            found[unit_of(item.nodeid)] |= set() if key is None else {key}
+        return found
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -105,26 +97,128 @@ class LongestFirst:
         scheduler._split_scope = unit_of
         return scheduler
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """What is set up for more than one test is timed by itself: any of them may be the first."""
+        if fixturedef.scope == "function" or self._is_making:
+            return (yield)
+        self._is_making, begun = True, time.perf_counter()
+        try:
+            return (yield)
+        finally:
+            self._is_making = False
+            name = f"{fixturedef.scope} {fixturedef.argname}"
+            self._made[name] = self._made.get(name, 0.0) + time.perf_counter() - begun
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """The workers send it with the report."""
+        report = yield
+        report.user_properties.append((SHARED, {name: each for name, each in self._made.items() if each >= 0.01}))
+        self._made = {}
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Set-up, call and tear-down of a test."""
-        self.seconds[report.nodeid] += report.duration
+        """Set-up, call and tear-down of a test, less what it made for others too."""
+        own = report.duration
+        for name, each in _shared_of(report).items():
+            file, _ = function_of(report.nodeid)
+            self.shared[unit_of(file) if name.startswith("session ") else file][name] += each
+            own -= each
+        self.seconds[report.nodeid] += own
+        if report.when == "setup":
+            self.set_up[report.nodeid] = own
 
     def pytest_sessionfinish(self) -> None:
-        """Beside what earlier runs recorded; a file that ran again counts as it ran now."""
+        """Beside what earlier runs recorded; a function that ran again counts as it ran now."""
         cache = getattr(self.config, "cache", None)
         if hasattr(self.config, "workerinput") or cache is None:
             return
-        files = {name.split("::", 1)[0] for name in self.seconds}
-        before = cache.get(CACHE, {})
-        old = {name: each for name, each in before.items() if name.split("::", 1)[0] not in files}
+        for file, (name, made) in made_by_first(self.set_up).items():
+            self.shared[file]["by the first test"] = made
+            self.seconds[name] -= made
+        functions = {function_of(name) for name in self.seconds}
+        old = {name: each for name, each in cache.get(CACHE, {}).items() if function_of(name) not in functions}
         cache.set(CACHE, old | {name: round(each, 3) for name, each in self.seconds.items()})
+        shared: Shared = cache.get(SHARED_CACHE, {})
+        for place in {place for file, _ in functions for place in (file, unit_of(file))}:
+            now = {name: round(each, 3) for name, each in self.shared.get(place, {}).items()}
+            shared[place] = shared.get(place, {}) | now
+        cache.set(SHARED_CACHE, shared)
+
+
+def _shared_of(report: pytest.TestReport) -> dict[str, float]:
+    found: Any = dict(report.user_properties).get(SHARED, {})
+    return dict(found)
+
+
+def made_by_first(seconds: Mapping[str, float]) -> dict[str, tuple[str, float]]:
+    """File -> its first test and what this bore beyond what is usual beside it, where that is far more."""
+    files: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, each in seconds.items():
+        files[function_of(name)[0]][name] = each
+    found = {}
+    for file, took in files.items():
+        first, *others = took
+        alike = [name for name in others if function_of(name) == function_of(first)] or others
+        usual = median(took[name] for name in alike) if alike else took[first]
+        if took[first] > max(MADE_TIMES * usual, usual + MADE_S):
+            found[file] = first, took[first] - usual
+    return found
+
+
+def record_of(seconds: Mapping[str, float], shared: Mapping[str, Mapping[str, float]]) -> Record:
+    """The record of what was run. What tests share is taken from what their first one bore, where it was not timed."""
+    fixed = {unit: sum(each.values()) for unit, each in shared.items()}
+    own = dict(seconds)
+    for file, (name, made) in made_by_first({k: v for k, v in own.items() if function_of(k)[0] not in shared}).items():
+        fixed[file] = made
+        own[name] -= made
+    functions: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for name, each in own.items():
+        file, function = function_of(name)
+        functions[file][function].append(each)
+    files = {}
+    for file, found in functions.items():
+        took = {function: (round(sum(each), 3), len(each)) for function, each in found.items()}
+        dear = {name: each for name, each in took.items() if each[0] > min(DEAR_S, DEAR_CASE_S * each[1])}
+        total = round(sum(each for each, _ in took.values()), 3), sum(count for _, count in took.values())
+        files[file] = FileRecord(*total, dear if len(took) > 1 else {})
+    places = {place for file in files for place in (file, unit_of(file))}
+    return Record(files, {name: round(each, 3) for name, each in fixed.items() if name in places and each >= MADE_S})
+
+
+def written(record: Record) -> str:
+    """The record as `seconds.json` holds it: a line a file and a line a fixed cost."""
+    files = []
+    for name, file in sorted(record.files.items()):
+        dear = [{each: list(file.dear[each]) for each in sorted(file.dear)}] if file.dear else []
+        files.append(f"{json.dumps(name)}: {json.dumps([file.seconds, file.tests, *dear])}")
+    fixed = [f"{json.dumps(unit)}: {each}" for unit, each in sorted(record.fixed.items())]
+    parts = [f'"fixed": {{\n{_lines(fixed)}}}', f'"files": {{\n{_lines(files)}}}']
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(lines: list[str]) -> str:
+    return ",\n".join(lines) + "\n" if lines else ""
+
+
+def _cached(name: str) -> dict[str, Any]:
+    path = ROOT / ".pytest_cache" / "v" / name
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def recorded_here() -> dict[str, float]:
-    """Seconds of each test of the last runs in this checkout; nothing where none was run."""
-    path = ROOT / ".pytest_cache" / "v" / CACHE
-    found: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-    return found
+    """Seconds of each test of the last runs in this checkout that there still is; nothing where none was run."""
+    named = {path: set(re.findall(r"\btest_\w+", path.read_text())) for path in (ROOT / "tests").rglob("test_*.py")}
+    found: dict[str, float] = _cached(CACHE)
+    return {name: each for name, each in found.items() if _is_there(name, named)}
+
+
+def _is_there(nodeid: str, named: Mapping[Path, set[str]]) -> bool:
+    file, function = function_of(nodeid)
+    return function.rsplit("::", 1)[-1] in named.get(ROOT / file, set())
 
 
 def slowest() -> list[tuple[str, float]]:
@@ -132,18 +226,25 @@ def slowest() -> list[tuple[str, float]]:
     return sorted(recorded_here().items(), key=lambda item: -item[1])[:SLOWEST]
 
 
+def said() -> list[str]:
+    """What each part holds by the record: tests, their share, and seconds of one worker."""
+    record = kept()
+    whole = cost(record, every_key(record))
+    lines = []
+    for part in PARTS:
+        seconds, tests = cost(record, chosen_for(part, record))
+        lines.append(f"{part:5} {tests:6} tests {tests / whole[1]:6.1%} {seconds:7.0f} s of one worker\n")
+    return [*lines, f"all   {whole[1]:6} tests        {whole[0]:7.0f} s of one worker\n"]
+
+
 def main(arguments: list[str]) -> None:
-    """Print the slowest tests of the last runs, or keep what the files took."""
-    if arguments != ["keep"]:
+    """Print the slowest tests of the last runs or what the parts hold, or keep what the tests took."""
+    if arguments == ["keep"]:
+        KEPT.write_text(written(record_of(recorded_here(), _cached(SHARED_CACHE))))
+    elif arguments == ["parts"]:
+        sys.stdout.writelines(said())
+    else:
         sys.stdout.writelines(f"{seconds:8.2f} s  {name}\n" for name, seconds in slowest())
-        return
-    recorded = recorded_here()
-    found: dict[str, list[float]] = {}
-    for name, seconds in sorted(recorded.items()):
-        file = found.setdefault(name.split("::", 1)[0], [0.0, 0])
-        file[0], file[1] = round(file[0] + seconds, 3), file[1] + 1
-    lines = [f"{json.dumps(name)}: {json.dumps(each)}" for name, each in found.items() if (ROOT / name).is_file()]
-    KEPT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":

@@ -88,15 +88,18 @@ class ServedOnLine:
     def _run(self) -> None:
         while not self._stop.wait(self._tick_s):
             # A broker that is away is the world's fault: the next tick tries again, on a fresh client.
-            with suppress(WorldFault), self._one_at_a_time:
-                if self._line is None or not self._line.is_open:
+            with suppress(WorldFault):
+                line = self._line
+                if line is None or not line.is_open:
+                    # Not under the lock: what waits for the broker's answer needs the thread that hears commands.
                     self._leave()
                     self._connect()
-                self._tick()
+                with self._one_at_a_time:
+                    self._tick()
 
     def _post(self, topic: str, body: bytes, *, is_kept: bool = False) -> None:
-        if self._line is not None:
-            self._line.post(topic, body, retain=is_kept)
+        if (line := self._line) is not None:
+            line.post(topic, body, retain=is_kept)
 
     def _tick(self) -> None:
         raise NotImplementedError

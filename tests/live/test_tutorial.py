@@ -51,8 +51,8 @@ def meter(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def shown_source(words: str, name: str, expected: str) -> None:
     """Waits until the command lists the one source so: the collector writes its state down about once a second."""
     deadline, value = time.monotonic() + STATE_WITHIN_S, ""
-    # Where `up` took longer than `silent_after_s` to start, the sentence says both: nothing came yet; connected.
-    while expected not in value:
+    # By its end: "not connected yet" is the state before, "nothing came for 40 s; connected" that of a slow start.
+    while value.rpartition("; ")[2] != expected:
         assert time.monotonic() < deadline, f"the source's {name} is {value!r}, not {expected!r}"
         [source] = json.loads(run(*shlex.split(words), "--json")[1])["sources"]
         value = source[name]

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assets.readings.sniff_files import SniffReport, read_file, sniff_file
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier, Meter, Register
 from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant
@@ -205,10 +206,20 @@ def test_an_hour_of_an_hourly_series_is_no_clock_change_of_a_bill(tmp_path: Path
     st.integers(2, 14),
     st.integers(0, 23),
 )
-def test_no_bill_of_a_file_that_names_no_zone_is_lost_unsaid(
+@example("America/New_York", "local", date(2015, 2, 2), 2, 0)
+def test_every_bill_of_a_file_without_a_zone_is_read_or_quarantined_with_its_mend(
     tmp_path: Path, zone: str, cut: str, first: date, count: int, hour: int
 ) -> None:
-    found = read_file(bills(tmp_path / "bills.xml", periods(zone, days_of(first, LENGTHS, count), cut=cut, hour=hour)))
+    path = bills(tmp_path / "bills.xml", periods(zone, days_of(first, LENGTHS, count), cut=cut, hour=hour))
+    report = sniff_file(path)
+    if report.verdict == "reject":
+        # The two overlap each other, so that no bill is left: the file is refused whole, by the same sentence.
+        assert (count, report.reasons) == (2, {"overlapping_interval": 1})
+        assert "the zone whose clock change this is" in report.message
+        with pytest.raises(BadInput, match="no row can be used"):
+            read_file(path)
+        return
+    found = read_file(path)
     refused = found.rejects.filter(pl.col("reason") == "overlapping_interval")
     lines = [*found.rows["source_line"].to_list(), *refused["source_line"].to_list()]
     assert len(set(lines)) == len(lines) == count

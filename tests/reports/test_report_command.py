@@ -61,7 +61,7 @@ def test_what_is_missing_is_one_sentence(folder: Path, arguments: list[str], wor
     assert words in error
 
 
-def test_a_projects_report_without_a_period_is_said_to_be_of_its_own_dates(tmp_path: Path) -> None:
+def test_a_project_report_without_a_period_names_the_dates_of_the_project(tmp_path: Path) -> None:
     # It was "of works, None".
     folder, file = tmp_path / "works", tmp_path / "main.csv"
     dates = {"installation_start": "2025-01-15", "installation_end": "2025-01-15", "reporting_end": "2025-02-01"}

@@ -1,11 +1,13 @@
 """A store by copy is the store that the steps make, and no two copies are one ledger."""
 
+import inspect
 import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 
 from assets.stores import transactions
@@ -73,3 +75,21 @@ def test_a_store_that_has_anything_in_it_is_migrated_and_not_replaced(tmp_path: 
         store = open_store(f"sqlite:///{tmp_path / 'old.db'}")
     assert "mine" in contents(store.engine)
     store.close()
+
+
+def test_the_tests_wait_for_no_disk_and_the_product_does(tmp_path: Path) -> None:
+    def synchronous() -> tuple[int, str]:
+        store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+        with store.begin() as connection:
+            asked = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("synchronous", "journal_mode")
+            ]
+        store.close()
+        return asked[0], asked[1]
+
+    assert synchronous() == (0, "wal")
+    product = inspect.unwrap(transactions._sqlite_pragmas)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transactions, "_sqlite_pragmas", product)
+        # 2 is FULL: a command that was sent stands in the ledger whatever happens to the machine.
+        assert synchronous() == (2, "wal")

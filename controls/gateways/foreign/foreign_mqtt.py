@@ -39,6 +39,8 @@ from data_quality.contracts.errors import BadInput
 # A device that tells its state by itself may miss once.
 _MISSED = 2
 _KEPT_PER_TOPIC = 20
+# An answer without a number may be a late copy of an earlier one: the last before such a pause is taken.
+_PAUSE_S = 0.1
 # A question that nobody takes at once is not worth an answer later.
 _ASK_EXPIRY_S = 2
 
@@ -138,7 +140,12 @@ class TopicsReader(OnLine):
             number, mark = next(self._numbers), next(self._counts)
             self._say(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
             mine = _with_number(state.number, number)
-            return self._newest(line, topic, lambda h: h.count > mark and not h.is_kept and mine(h) and is_it(h))
+            return self._newest(
+                line,
+                topic,
+                lambda h: h.count > mark and not h.is_kept and mine(h) and is_it(h),
+                pause_s=0.0 if state.number else _PAUSE_S,
+            )
         if state.every_s is not None:
             oldest_s = self._monotonic() - _MISSED * state.every_s
             return self._newest(
@@ -163,13 +170,21 @@ class TopicsReader(OnLine):
         if is_needed and not said:
             raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
 
-    def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool]) -> _Heard:
-        """The newest message on the topic that fits, waited for. Raises DeviceSilent."""
+    def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool], *, pause_s: float = 0.0) -> _Heard:
+        """The newest message on the topic that fits, waited for; with pause_s the last before such a pause.
+
+        Raises DeviceSilent.
+        """
 
         def found() -> _Heard | None:
             return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
 
-        return self._wait(line, found, f"told nothing new on {topic}")
+        newest = self._wait(line, found, f"told nothing new on {topic}")
+        until_s = time.monotonic() + self._timeout_s
+        with self._changed:
+            while pause_s and time.monotonic() < until_s and self._changed.wait(pause_s):
+                pass
+            return found() or newest
 
     def _fill(self, topic: str) -> str:
         return str(filled(topic, self._known))
@@ -279,7 +294,8 @@ class TopicsDevice(TopicsReader):
             has = not answer.has or at_path(heard.document, answer.has) is not None
             return heard.count > mark and not heard.is_kept and mine(heard) and (has or is_refusal)
 
-        heard = self._newest(line, self._fill(answer.topic), is_answer)
+        pause_s = 0.0 if answer.number else _PAUSE_S
+        heard = self._newest(line, self._fill(answer.topic), is_answer, pause_s=pause_s)
         refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
         if refusal is not None:
             # The device's own words go into logs and the ledger: one short line of them.

@@ -83,9 +83,10 @@ class ServedTopics(ServedOnLine):
     def reboot(self) -> None:
         """Lose the connection and every set-point, and come back with the next tick."""
         with self._one_at_a_time:
-            self._leave()
             for held in self.held.values():
                 held.take(held.safe, ttl_s=None, now_s=self._monotonic())
+        # Not under the lock, which the thread that it waits for may want.
+        self._leave()
 
     def vanish(self) -> None:
         """Lose the connection without a word, for good: only the will speaks."""

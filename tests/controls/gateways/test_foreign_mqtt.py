@@ -1,5 +1,6 @@
 """Every template of a foreign MQTT device against the device that it describes, over a real Mosquitto."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,13 +10,13 @@ import pytest
 from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader, own_name
-from controls.gateways.foreign.serve_foreign import Fault
+from controls.gateways.foreign.serve_foreign import Fault, ServedTopics
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.templates.load_templates import Template, load_template, template_names
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import TIMEOUT_S, Pair, command, serving_topics
+from tests.controls.devices import TIMEOUT_S, HandClock, Pair, command, measured, serving_topics
 
 pytestmark = pytest.mark.real
 FOREIGN = [name for name in template_names() if load_template(name).protocol == "mqtt_topics"]
@@ -96,6 +97,24 @@ def test_late_and_doubled_answers_end_in_the_truth(name: str, fault: Fault, cloc
             )
             pair.device.write(sent)
             assert pair.device.read_back("set_switch_state").value == value
+
+
+def test_a_late_copy_of_an_earlier_answer_is_not_the_state(clock: FixedClock, broker: Broker) -> None:
+    """Tasmota's answers have no number: a copy that comes after the next question looks like its answer."""
+    with foreign(load_template("tasmota_plug"), clock, broker.address) as pair:
+        post = pair.served._post
+
+        def late_copy_first(topic: str, body: bytes, **more: bool) -> None:
+            if topic.endswith("/RESULT"):
+                post(topic, b'{"POWER": "OFF"}')
+                threading.Timer(0.02, post, (topic, body), more).start()
+            else:
+                post(topic, body, **more)
+
+        pair.served._post = late_copy_first  # type: ignore[method-assign]
+        sent = command(clock, device_id=pair.served.name, capability="set_switch_state", value=1, unit="state")
+        assert pair.device.write(sent).applied_value == 1
+        assert pair.device.read_back("set_switch_state").value == 1
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -220,6 +239,42 @@ def test_a_device_that_restarts_is_at_its_safe_value_and_announces_itself(clock:
                     if pair.device.read_back("set_switch_state").value == 0:
                         break
                 assert time.monotonic() < deadline
+
+
+class Watched(ServedTopics):
+    """Notes at each connection whether the thread that hears commands could take the device's lock meanwhile."""
+
+    free: tuple[bool, ...] = ()
+
+    def _connect(self) -> None:
+        super()._connect()
+        other = threading.Thread(target=self._try)
+        other.start()
+        other.join()
+
+    def _try(self) -> None:
+        is_free = self._one_at_a_time.acquire(timeout=1)
+        if is_free:
+            self._one_at_a_time.release()
+        self.free = (*self.free, is_free)
+
+
+def test_a_device_that_comes_back_can_hear_commands_while_it_waits_for_the_broker(broker: Broker) -> None:
+    template, name = load_template("tasmota_plug"), f"plug-{time.monotonic_ns()}"
+    served = Watched(
+        template, address=broker.address, name=name, measure=lambda: measured(template), monotonic=HandClock(),
+        tick_s=0.05,
+    )  # fmt: skip
+    served.start()
+    try:
+        served.reboot()
+        deadline = time.monotonic() + 20
+        while len(served.free) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        served.stop()
+    assert set(served.free) == {True}
 
 
 def test_what_is_told_on_change_only_needs_a_device_that_says_it_is_there(clock: FixedClock, broker: Broker) -> None:

@@ -182,7 +182,7 @@ def test_where_nobody_plans_its_thermostat_heats_and_ends_with_the_same_heat() -
     assert planned(case).objective < alone.objective
 
 
-def test_where_nobody_plans_it_ends_as_warm_as_the_plan_whose_whole_relays_heat_more_than_was_asked_for() -> None:
+def test_without_control_the_tank_ends_with_the_heat_that_the_plan_leaves() -> None:
     # 3 kWh are drawn and relays give 2 at once: the plan takes 2 in the second and 2 in the third hour and ends with 2,
     # for 0.2 + 0.4. Its thermostat heats from empty on, as the plan; ending with 1, it would leave 1 kWh for 0.2 out.
     case = case_with((0.3, 0.1, 0.2))

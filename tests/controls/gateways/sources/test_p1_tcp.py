@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.sources import p1_tcp
 from controls.gateways.sources.p1_tcp import P1Listener
 from controls.gateways.sources.p1_telegrams import TelegramCutter
 from data_quality.contracts.site_file.live_source import P1Source
@@ -55,8 +56,9 @@ def sink() -> ListSink:
 
 
 @pytest.fixture
-def listening(bridge: P1Bridge, sink: ListSink) -> Iterator[P1Listener]:
-    """Started, and connected."""
+def listening(bridge: P1Bridge, sink: ListSink, monkeypatch: pytest.MonkeyPatch) -> Iterator[P1Listener]:
+    """Started, and connected. Nobody waits half a second for its end."""
+    monkeypatch.setattr(p1_tcp, "_LOOK_S", 0.05)
     found = listener(bridge.port)
     found.start(sink)
     bridge.wait_for_visits(1)
