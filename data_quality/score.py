@@ -110,12 +110,10 @@ class ScoredMonth(Protocol):
     @property
     def month(self) -> date:
         """First local day."""
-        ...
 
     @property
     def scores(self) -> Sequence[Mapping[str, Any]]:
         """Rows of `stream_scores`."""
-        ...
 
 
 def evaluate_months(months: Sequence[ScoredMonth], *, least: float) -> Verdict:

@@ -17,7 +17,7 @@ from orchestration.resources import ProjectResource
 from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
 
 if TYPE_CHECKING:
-    from ml.forecasts.life.trial import Chart
+    from ml.forecasts.lifecycle.trial import Chart
     from ml.forecasts.train import Training
 
 OWNERS = ["team:measurement"]
@@ -59,7 +59,7 @@ def core_seu__baseline(
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """Energy baselines of a site's SEUs: fitted on days, registered in MLflow, provisional until a person approves."""
-    from ml.baselines.life.fit_site import fit_site, fitted_days
+    from ml.baselines.lifecycle.fit_site import fit_site, fitted_days
 
     site = project.site(context.partition_key)
     report = fit_site(
@@ -102,7 +102,7 @@ def core_seu__baseline(
 )
 def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
     """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
-    from ml.baselines.life.fit_site import expected_of_site
+    from ml.baselines.lifecycle.fit_site import expected_of_site
 
     work, scopes = project.work(context.log.info), months_of_run(context, project)
     found = pl.concat(
@@ -132,7 +132,7 @@ def core_seu__monitoring_baseline(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Monitoring baselines of a site's SEUs, refitted where they are a week old; they feed no report."""
-    from ml.baselines.life.monitor_site import refit_site
+    from ml.baselines.lifecycle.monitor_site import refit_site
 
     report = refit_site(
         project.site(context.partition_key),
@@ -312,7 +312,7 @@ def core_site__forecast_scores(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """How good the issued forecasts of a site were, by target, day, lead and version; what drifts; who may lead."""
-    from ml.forecasts.life.watch_site import watch_site
+    from ml.forecasts.lifecycle.watch_site import watch_site
 
     found = watch_site(
         project.site(context.partition_key),

@@ -7,7 +7,7 @@ from typing import Protocol
 from assets.sites.calendar import calendar_versions
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.model import Model
-from ml.baselines.life.model_card import PURPOSES, approved_card, card, title
+from ml.baselines.lifecycle.model_card import PURPOSES, approved_card, card, title
 
 CHAMPION, CHALLENGER, APPROVED = "champion", "challenger", "approved"
 BASELINE_FILE = "baseline.json"
@@ -47,7 +47,6 @@ class Tracker(Protocol):
 
         Raises Unreachable.
         """
-        ...
 
     def log_models(
         self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]
@@ -56,39 +55,30 @@ class Tracker(Protocol):
 
         Raises Unreachable.
         """
-        ...
 
     def load_files(self, name: str, version: int) -> dict[str, bytes]:
         """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
-        ...
 
     def versions(self, name: str) -> list[LoggedModel]:
         """Every version of that name, oldest first; empty for an unknown name."""
-        ...
 
     def names(self, prefix: str = "") -> list[str]:
         """Every registered name, or those that begin so."""
-        ...
 
     def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
         """Put files beside those of a run, in a folder of their own: pictures and tables for who looks at it."""
-        ...
 
     def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
         """Replace the card of a version, Markdown, and set these tags of it."""
-        ...
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point the alias to that version."""
-        ...
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Take the alias away, where it exists."""
-        ...
 
     def get_alias(self, name: str, alias: str) -> int | None:
         """The version that the alias points to; None where there is no such model or alias."""
-        ...
 
 
 def files_checksum(files: Mapping[str, bytes]) -> str:

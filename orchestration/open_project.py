@@ -1,4 +1,4 @@
-"""A project folder and everything in it, for whoever asks: a command, or the graph's resource (resources.py)."""
+"""A project folder and everything in it, opened for a command or as the graph's resource (resources.py)."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.anchors import Anchors
-from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
@@ -18,6 +17,7 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.kpi_definitions import Definitions
+from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
@@ -26,10 +26,10 @@ from data_quality.contracts.time import Clock, Period
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
-    from assets.kpi.windows_of_marts.stage import Stage
+    from assets.kpi.incremental.stage import Stage
     from assets.stores.warehouse.mart_digests import MartDigests
     from controls.planning.desk import Desk
-    from reports.again.figure_sources import Sources
+    from reports.recompute.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
@@ -83,9 +83,9 @@ class OpenProject:
 
         keeps: the figures may be stored; of a question that nobody stores nothing is written.
         """
-        from assets.kpi.rows_apart import rows_by_process
+        from assets.kpi.subprocess_sql import rows_by_process
         from orchestration.warehouse.dbt import kpi_definition
-        from reports.again.figure_sources import Sources
+        from reports.recompute.figure_sources import Sources
 
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
@@ -161,7 +161,7 @@ class OpenProject:
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""
         # It pulls in polars, which a sensor of devices can do without.
-        from assets.kpi.windows_of_marts.stage import Stage
+        from assets.kpi.incremental.stage import Stage
         from orchestration.warehouse.dbt import fingerprint
 
         return Stage(

@@ -22,7 +22,7 @@ from orchestration.open_project import OpenProject
 from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
 from orchestration.previews import FINDINGS
 from orchestration.run_failure import failure_of
-from orchestration.warehouse.tell_dagster import tell
+from orchestration.warehouse.report_to_dagster import tell
 
 # Progress is told step by step; the event log keeps everything that a run says.
 QUIET = {"console": {"config": {"log_level": "ERROR"}}}

@@ -1,7 +1,7 @@
 """Schedules: a tick an hour in UTC, and what is due then in each site's own local time.
 
 A cron line in local time runs zero or two times on some days, and a tick that was missed is gone. Here a tick only
-asks what is due (reports/life/due.py), so none is missed and none counts twice.
+asks what is due (reports/lifecycle/due.py), so none is missed and none counts twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ from orchestration.partitions import PARTITION_TAG, SITES, SITES_TAG, Asked, key
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.due_reports import due_starts
-from reports.life.due import due_since_utc
+from reports.lifecycle.due import due_since_utc
 
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
@@ -166,7 +166,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
     """Why each forecast target of a site is to be trained again; empty where none is."""
-    from ml.forecasts.life.retrain import retrain_reasons
+    from ml.forecasts.lifecycle.retrain import retrain_reasons
     from ml.forecasts.targets import targets_of
 
     names, span = [each.name for each in targets_of(site)], project.lake.span(site.site_id)

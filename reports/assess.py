@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from assets.kpi.enpi_of_use.alerts import (
+from assets.kpi.enpi.alerts import (
     EnpiAlert,
     QuarterStatus,
     alerts_of,
@@ -13,15 +13,15 @@ from assets.kpi.enpi_of_use.alerts import (
     quarter_label,
     quarters_of,
 )
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
-from assets.kpi.enpi_of_use.review_triggers import ReviewRule, review_findings
-from assets.kpi.enpi_of_use.static_factors import unanswered_changes
+from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
+from assets.kpi.enpi.review_triggers import ReviewRule, review_findings
+from assets.kpi.enpi.static_factors import unanswered_changes
 from assets.stores.ledgers.baselines import baseline_id_of
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_after
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 TREND_YEARS = 3
 # Quarters before the asked ones that an escalation counts.
@@ -90,7 +90,7 @@ class AskedUse:
         return tuple(each for each in every if each.quarter in asked)
 
     def review(self, rule: ReviewRule | None = None) -> tuple[Finding, ...]:
-        """What speaks for a review of the version, as known then (clause 6.5)."""
+        """Reasons to review the version, as of then (clause 6.5)."""
         version, sources, as_of_utc = self.version, self.sources, self.as_of_utc
         if version is None:
             return ()

@@ -53,8 +53,8 @@ def out_site__enpi_quarter(
 ) -> dg.MaterializeResult:
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
     from reports.gates import publishable
-    from reports.life.changes import between_revisions
-    from reports.life.periodic import actor_of
+    from reports.lifecycle.changes import between_revisions
+    from reports.lifecycle.periodic import actor_of
     from reports.make_report import make_report
 
     def make(site: Site, period: Period) -> Metadata:
@@ -113,7 +113,7 @@ def out_site__month_reports(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
-    from reports.life.periodic import actor_of, make_reports_ending
+    from reports.lifecycle.periodic import actor_of, make_reports_ending
 
     def make(site: Site, month: Period) -> Metadata:
         made = make_reports_ending(

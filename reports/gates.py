@@ -36,7 +36,7 @@ def period_not_over(period: Period, known_at_utc: datetime) -> list[Finding]:
 
 
 def publishable(content: ReportContent) -> list[Finding]:
-    """Everything that stands against publication, the report's own blocking findings first."""
+    """Reasons against publication, the report's own blocking findings first."""
     against = [finding for finding in content.findings if finding.is_blocking]
     codes = {finding.code for finding in against}
     synthetic = [figure.figure_id for figure in content.figures if figure.is_synthetic]
@@ -65,7 +65,7 @@ def against_publication(
     broken: str | None,
     allow_synthetic: bool,
 ) -> list[Finding]:
-    """What stands against publishing a stored revision now.
+    """Reasons against publishing a stored revision now.
 
     stale: names of inputs that differ today. newest: number of the report's newest revision. broken: id of a figure
     where the site's chain of figures breaks. allow_synthetic: simulated readings alone do not stand against it; they

@@ -17,15 +17,15 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
-from reports.again.figure_sources import Sources, seu_of
 from reports.content.template_report import check_period, datasets_of, template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
-from reports.evidence.life import with_life
+from reports.evidence.lifecycle import with_life
 from reports.gates import refuse_future
-from reports.life.revise import store_revision
+from reports.lifecycle.revise import store_revision
 from reports.readings_gate import refuse_without_readings
+from reports.recompute.figure_sources import Sources, seu_of
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx

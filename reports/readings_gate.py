@@ -1,4 +1,4 @@
-"""Was anything read in the period? Who asks for figures of one without readings is told what there is."""
+"""Was anything read in the period? Otherwise an error names the periods that have readings."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -170,7 +170,7 @@ class LifeStep(Participant):
     is_signed: bool
 
     def sentence(self, verb: str, locale: str = "en") -> str:
-        """Who did it and when; an act without a key is told as one."""
+        """Who did it and when; without a key it says so."""
         signed = "signed" if self.is_signed else "without a signature"
         return page_word(f"{verb} by {self.who} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})", locale)
 
@@ -195,7 +195,7 @@ class ReportLife(Model):
         told = [step.sentence(verb, locale) for verb, step in steps if step is not None]
         told = told or [page_word("nobody has reviewed it", locale)]
         if self.prepared is not None:
-            # The maker of what a run made that neither a schedule nor a sensor asked for (reports/life/periodic.py).
+            # Made by a run that neither a schedule nor a sensor asked for (reports/lifecycle/periodic.py).
             who = "a Dagster run" if self.prepared.person_id == "run" else self.prepared.who
             told.insert(0, page_word(f"prepared by {who}", locale))
         return f"{page_word(self.text, locale)}: {', '.join(told)}"
@@ -205,7 +205,7 @@ class ReportContent(Model):
     """One revision of one report for one site and period. revision 0 is not stored yet.
 
     status `final`: nothing in the content stands against publication. It is printed nowhere: `life` is, which whoever
-    renders fills in (reports/evidence/life.py: with_life).
+    renders fills in (reports/evidence/lifecycle.py: with_life).
     """
 
     report_id: str

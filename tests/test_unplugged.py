@@ -33,7 +33,7 @@ KNOWN = {
     Place(
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",
-    Place("ml.baselines.savings_of.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
+    Place("ml.baselines.savings.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }
 
 

@@ -1,4 +1,4 @@
-"""Shell: the stored bills of a site held against its readings and tariffs; a variance is told, never blocking."""
+"""Shell: the stored bills of a site against its readings and tariffs; a variance is a notification, never blocking."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -42,7 +42,7 @@ def record_audit(
 
 
 def sentence(audit: Reconciliation) -> str:
-    """What a person is told, in one sentence."""
+    """The notification as one sentence."""
     more = "more" if audit.delta_total > 0 else "less"
     why = f": {audit.evidence[0]}" if audit.evidence else ""
     return (

@@ -32,7 +32,7 @@ _SLIP_DAYS = 62
 
 @dataclass(frozen=True)
 class StoredAudit:
-    """The audit of one stored bill, or why there is none; event_id: the notification, where its variance is told."""
+    """The audit of one stored bill, or why there is none; event_id: the notification of its variance, if any."""
 
     bill_id: str
     bill: SupplierBill
@@ -42,7 +42,7 @@ class StoredAudit:
 
     @property
     def notice(self) -> str:
-        """What a person is told; empty where nothing is."""
+        """Text of the notification; empty where there is none."""
         return sentence(self.audit) if self.audit is not None and self.event_id is not None else ""
 
 

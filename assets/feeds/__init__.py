@@ -1,1 +1,1 @@
-"""What is asked for over HTTP: weather in two times, prices of a market, the history of an InfluxDB."""
+"""Feeds over HTTP: weather in two times, prices of a market, the history of an InfluxDB."""

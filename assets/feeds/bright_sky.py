@@ -1,4 +1,4 @@
-"""Documents of the shape of Bright Sky's `/weather`: which hours are forecast, which were measured, and what is told?
+"""Documents of the shape of Bright Sky's `/weather`: which hours are forecast, which measured, and their variables.
 
 An instant stands for the hour that begins with it. Sun, rain and wind are of the hour before their time, so they move
 to the hour that ends with it. Units are those of `units=dwd`, which the service gives unless asked otherwise.
@@ -106,7 +106,7 @@ def _sort(
 
 
 def _columns(told: Mapping[str, Mapping[datetime, float | None]], file: str) -> tuple[datetime, dict[str, Values]]:
-    """Columns of one length over consecutive hours; None where nothing is told."""
+    """Columns of one length over consecutive hours; None where there are no hours."""
     times = [time for column in told.values() for time in column]
     start, hours = min(times), int((max(times) - min(times)) / HOUR) + 1
     if hours > MAX_HOURS:

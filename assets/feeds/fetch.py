@@ -38,7 +38,7 @@ class _MayPass(WorldFault):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and the place of the site file that names the address. headers may hold a secret."""
+    """A request, and the place of the site file that names the address. headers may hold a secret."""
 
     base_url: str
     path: str

@@ -106,7 +106,7 @@ def _issue(run: dict[str, Values], start: datetime, step: timedelta, moment: dat
 
 
 def _earlier(run: dict[str, Values], start: datetime, step: timedelta, days: int) -> list[WeatherIssue]:
-    """Values of runs that many days before each time, cut into days: what is told of the last time of a day (of its
+    """Values of runs that many days before each time, cut into days: what it holds of the last time of a day (of its
     end, for radiation and rain) is known that many days before it, and the rest of the day was known by then.
     """
     size, count, found = int(DAY / step), len(next(iter(run.values()))), []

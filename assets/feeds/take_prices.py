@@ -79,7 +79,7 @@ def take_prices(
 
 
 def _asked_span(until: datetime | None, now_utc: datetime) -> tuple[datetime, datetime]:
-    """From where prices are missing up to where the market has told them."""
+    """From where prices are missing up to where the market has published them."""
     local = now_utc.astimezone(MARKET_ZONE)
     # From one on tomorrow's may be there; before that, asking is in vain.
     end = market_midnight(local, days=2 if local.hour >= 13 else 1)

@@ -13,14 +13,14 @@ import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import meter_factors
-from assets.kpi.mart_windows import Window
-from assets.kpi.windows_of_marts.mart_sources import (
+from assets.kpi.incremental.mart_sources import (
     carrier_prices,
     factor_rows,
     priced_calendar,
     site_tables,
     window_rows,
 )
+from assets.kpi.mart_windows import Window
 from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput

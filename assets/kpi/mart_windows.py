@@ -8,7 +8,7 @@ looked ahead from again.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from assets.kpi.windows_of_marts.factor_days import changed_days, is_changed
+from assets.kpi.incremental.factor_days import changed_days, is_changed
 from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.model import Model
 

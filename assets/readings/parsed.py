@@ -124,15 +124,12 @@ class Reader(Protocol):
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """True where the first bytes or the name say that this is the format."""
-        ...
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All rows of the file. Raises BadInput for a file that cannot be used as a whole."""
-        ...
 
     def header(self, path: Path) -> list[str]:
         """Column names, by which a site's column map is chosen; empty for a format without columns."""
-        ...
 
 
 def joined(parts: list[Parsed]) -> Parsed:

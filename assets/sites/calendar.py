@@ -18,7 +18,7 @@ from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
-from data_quality.contracts.work.beside import call
+from data_quality.contracts.work.offload import call
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HASHES: dict[tuple[Any, ...], str] = {}
@@ -172,7 +172,7 @@ def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
 
 @lru_cache(maxsize=1024)
 def _known(country: str, subdivision: str | None, year: int, kind: str) -> dict[date, str]:
-    """`holidays_known` by date; whoever asks must not change the answer."""
+    """`holidays_known` by date; callers must not change the result."""
     # The library's calendars of all countries take 15 MB, and are loaded for one.
     found = call(holidays_known, country=country, subdivision=subdivision, year=year, kind=kind)
     return {date.fromisoformat(day): name for day, name in found}

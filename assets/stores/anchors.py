@@ -36,7 +36,7 @@ ACTS = frozenset({
     "meter_decisions", "emission_factors", "promotions",
 })  # fmt: skip
 # What must never wait for a disk: readings, what makes a plant safer, what takes a right away. Its anchor is written as
-# soon as it can be. To raise a mode asks beforehand (controls/ledger/doubts.py).
+# soon as it can be. To raise a mode asks beforehand (controls/ledger/blockers.py).
 ANCHORED = ACTS | {
     "batches", "report_revisions", "baseline_versions", "mode_events", "approval_events", "hold_events", "fault_events",
     "reading_edits", "meter_events", "api_keys", "credentials",

@@ -66,7 +66,7 @@ class FileHashes:
 
 @lru_cache(maxsize=16384)
 def _memory_of(path: Path, _mark: str) -> dict[str, tuple[str, str]]:
-    """What the file says as long as it is the same; whoever asks must not change the answer."""
+    """The file's hash as long as it is unchanged; callers must not change the result."""
     return _MEMORY.validate_json(path.read_bytes())
 
 

@@ -99,7 +99,7 @@ class AppendOnly(Generic[M]):
         return None if row is None else self.read(row)
 
     def all_as_of(self, store: Store, *key: str, as_of_utc: datetime | None = None, **conditions: Any) -> list[M]:
-        """The last of each key as known then, in the order in which the keys first appeared."""
+        """The last of each key as of then, in the order in which the keys first appeared."""
         rows = self.rows(store, as_of_utc=as_of_utc, **conditions)
         return [self.read(row) for row in {tuple(row[name] for name in key): row for row in rows}.values()]
 

@@ -39,12 +39,10 @@ class Timed(Protocol):
     @property
     def period_id(self) -> str:
         """Its name."""
-        ...
 
     @property
     def when(self) -> tuple[Window, ...]:
         """Its windows."""
-        ...
 
 
 @dataclass(frozen=True)

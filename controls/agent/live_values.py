@@ -1,4 +1,4 @@
-"""What the guards are told about a slot's command at the moment of issue: measured values with their ages, and what the
+"""Inputs of the guards for a slot's command at the moment of issue: measured values with their ages, and what the
 ledger says of mode, latches and plan in the same transaction.
 """
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
-from controls.agent.parts import Bench, Device, Slot, known
+from controls.agent.context import AgentContext, Device, Slot, known
 from controls.ledger.approvals import Kind, read_approvals
 from controls.ledger.device_faults import is_latched, select_faults
 from controls.ledger.device_holds import Hold, select_holds
@@ -19,24 +19,26 @@ from data_quality.contracts.time import parse_instant
 
 
 def live_of(
-    connection: Connection, bench: Bench, device: Device, slot: Slot, command: Command, now_utc: datetime
+    connection: Connection, context: AgentContext, device: Device, slot: Slot, command: Command, now_utc: datetime
 ) -> Live:
     """What the guards are given about the slot's command, mode and latches read in this transaction."""
-    now_s = bench.monotonic()
+    now_s = context.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
-    made = bench.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
-    faults = bench.once("faults", lambda: select_faults(bench.store, connection, bench.site_id))
-    modes = bench.once("modes", lambda: read_modes(bench.store, bench.site_id, now_utc=now_utc, connection=connection))
-    holds = bench.once("holds", lambda: select_holds(bench.store, connection, bench.site_id, now_utc))
+    made = context.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
+    faults = context.once("faults", lambda: select_faults(context.store, connection, context.site_id))
+    modes = context.once(
+        "modes", lambda: read_modes(context.store, context.site_id, now_utc=now_utc, connection=connection)
+    )
+    holds = context.once("holds", lambda: select_holds(context.store, connection, context.site_id, now_utc))
     soc, soc_age_s = known(device.values, "read_soc_percent", now_s)
     return Live(
-        mode=min(modes.of(device.device_id, slot.capability), _ceiling(connection, bench, device)),
+        mode=min(modes.of(device.device_id, slot.capability), _ceiling(connection, context, device)),
         is_latched=is_latched(faults, device.device_id),
         hold=_hold(holds, device.device_id, slot.capability),
-        lease_epoch=0 if bench.lease is None else bench.lease.epoch,
+        lease_epoch=0 if context.lease is None else context.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
-        clock_step_s=bench.clock_step_s,
+        clock_step_s=context.clock_step_s,
         read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
         plan_age_s=None if made is None else (now_utc - made[0]).total_seconds(),
         plan_hash=None if made is None else made[1],
@@ -45,16 +47,16 @@ def live_of(
         soc_age_s=soc_age_s,
         other_active=tuple(other.capability for other in device.slots if other is not slot and _is_away(other, now_s)),
         value_before=None if slot.read is None or not math.isfinite(slot.read.value) else slot.read.value,
-        **_measured(bench, device, slot, now_s),
+        **_measured(context, device, slot, now_s),
     )
 
 
-def _ceiling(connection: Connection, bench: Bench, device: Device) -> Mode:
+def _ceiling(connection: Connection, context: AgentContext, device: Device) -> Mode:
     """FULL; PARTIAL for a device that ends no set-point by itself, unless the owner signed that risk."""
     if device.template.has_device_ttl:
         return Mode.FULL
-    risks = bench.once(
-        "risks", lambda: read_approvals(bench.store, bench.site_id, Kind.RESIDUAL_RISK, connection=connection)
+    risks = context.once(
+        "risks", lambda: read_approvals(context.store, context.site_id, Kind.RESIDUAL_RISK, connection=connection)
     )
     return Mode.PARTIAL if risks.missing([device.device_id]) else Mode.FULL
 
@@ -65,7 +67,7 @@ def _made(connection: Connection, plan_id: str) -> tuple[datetime, str] | None:
     return (parse_instant(rows[0]["plan"]["created_at_utc"]), rows[0]["plan_hash"]) if rows else None
 
 
-def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
+def _measured(context: AgentContext, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
     """The device's own values, and those of the site where anybody reads them."""
     limits = slot.limits
     own_kw, own_age_s = known(device.values, "read_power_kw", now_s)
@@ -76,10 +78,10 @@ def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[st
         "degc": degc,
         "degc_age_s": degc_age_s,
     }
-    found |= {} if bench.site is None else bench.site.live(device, slot, now_s)
+    found |= {} if context.site is None else context.site.live(device, slot, now_s)
     if found.get("reference_offset_s") is None:
         # Without another clock to ask, the one that this process began with: set back, it would prolong every window.
-        found["reference_offset_s"] = min(bench.clock_offset_s, 0.0)
+        found["reference_offset_s"] = min(context.clock_offset_s, 0.0)
     return found
 
 

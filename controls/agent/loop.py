@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from controls.agent.command_steps import advance
-from controls.agent.moves import move
-from controls.agent.parts import Bench, Device, Step, View
+from controls.agent.context import AgentContext, Device, Step, View
 from controls.agent.rounds import Rounds
+from controls.agent.transitions import move
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
 from controls.ledger.device_faults import open_faults
@@ -33,12 +33,12 @@ class _Standby(Exception):
 class Agent:
     """The agent of one site. Call `cycle()` again and again, `stop()` once at the end."""
 
-    def __init__(self, bench: Bench, devices: list[Device]) -> None:
-        self.bench = bench
+    def __init__(self, context: AgentContext, devices: list[Device]) -> None:
+        self.context = context
         self.devices = devices
-        bench.names = tuple(device.device_id for device in devices)
+        context.names = tuple(device.device_id for device in devices)
         self.trouble = ""
-        self.rounds = Rounds(bench)
+        self.rounds = Rounds(context)
         # What /healthz and /metrics tell. cycled_s: monotonic end of the last cycle.
         self.cycled_s: float | None = None
         self.is_standby = self.is_store_reached = False
@@ -55,16 +55,16 @@ class Agent:
         A store or device that does not answer is the world's fault: noted in `trouble`, and the safe default follows.
         Everything else is raised, and whoever runs the agent puts the devices back first.
         """
-        began_s, self.trouble = self.bench.monotonic(), ""
-        self.bench.clock_step_s = self._clock_step_s()
+        began_s, self.trouble = self.context.monotonic(), ""
+        self.context.clock_step_s = self._clock_step_s()
         self.obey_stop()
         self._cycle()
-        if self.bench.stop_reason:
-            self.trouble = f"emergency stop: {self.bench.stop_reason}{'; ' if self.trouble else ''}{self.trouble}"
-        self.cycled_s = self.bench.monotonic()
-        self.bench.counts["cycles", ""] += 1
+        if self.context.stop_reason:
+            self.trouble = f"emergency stop: {self.context.stop_reason}{'; ' if self.trouble else ''}{self.trouble}"
+        self.cycled_s = self.context.monotonic()
+        self.context.counts["cycles", ""] += 1
         # Seconds are added up as they are: a Counter takes any number.
-        self.bench.counts["cycle_seconds", ""] += self.cycled_s - began_s  # type: ignore[assignment]
+        self.context.counts["cycle_seconds", ""] += self.cycled_s - began_s  # type: ignore[assignment]
 
     def obey_stop(self) -> bool:
         """Where the emergency stop is pulled, put every device back once, whatever ledger and broker do; True then.
@@ -72,14 +72,14 @@ class Agent:
         From the cycle, or from a thread that watches a cycle which hangs.
         """
         with self._stopping:
-            self.bench.stop_reason = self.bench.emergency()
-            if self.bench.stop_reason and not self._is_stopped:
+            self.context.stop_reason = self.context.emergency()
+            if self.context.stop_reason and not self._is_stopped:
                 self.rounds.give_up()
-                self.bench.must_recover = True
+                self.context.must_recover = True
                 to_safe_default(
-                    self.bench, self.devices, f"emergency stop: {self.bench.stop_reason}", is_emergency=True
+                    self.context, self.devices, f"emergency stop: {self.context.stop_reason}", is_emergency=True
                 )
-            self._is_stopped = bool(self.bench.stop_reason)
+            self._is_stopped = bool(self.context.stop_reason)
             return self._is_stopped
 
     def go_on(self) -> None:
@@ -88,10 +88,10 @@ class Agent:
 
     def _cycle(self) -> None:
         self.is_standby = False
-        held = self.bench.lease is not None
+        held = self.context.lease is not None
         pulse = Pulse(
-            lease_age_s=self.bench.monotonic() - self.bench.renewed_s if held else None,
-            clock_step_s=self.bench.clock_step_s,
+            lease_age_s=self.context.monotonic() - self.context.renewed_s if held else None,
+            clock_step_s=self.context.clock_step_s,
         )
         reason = reason_to_stop(pulse)
         if reason is not None:
@@ -113,7 +113,7 @@ class Agent:
                 self.safe_default()
             # The store may have moved on without us: what is in hand is read again, not remembered.
             self.rounds.give_up()
-            self.bench.must_recover = True
+            self.context.must_recover = True
             for device in self.devices:
                 for slot in device.slots:
                     slot.drop()
@@ -124,14 +124,14 @@ class Agent:
         return self.rounds.is_waiting
 
     def safe_default(self) -> int:
-        """Every device back to its safe default, and the lease forgotten; the ledger is told after the next start."""
+        """Every device back to its safe default, and the lease dropped; the ledger is updated after the next start."""
         self.rounds.give_up()
-        self.bench.must_recover = True
-        return to_safe_default(self.bench, self.devices, self.trouble)
+        self.context.must_recover = True
+        return to_safe_default(self.context, self.devices, self.trouble)
 
     def stop(self) -> None:
         """End cleanly: revert what stands, say so in the ledger, give the lease back."""
-        lease = self.bench.lease
+        lease = self.context.lease
         try:
             self._settle()
             self.rounds.run((device, self._leave(device)) for device in self.devices if not self.rounds.is_busy(device))
@@ -141,15 +141,15 @@ class Agent:
         self.safe_default()
         if lease is not None:
             try:
-                release_lease(self.bench.store, lease, now_utc=self.bench.clock.now_utc())
+                release_lease(self.context.store, lease, now_utc=self.context.clock.now_utc())
             except Unreachable as fault:
                 self.trouble = str(fault)
 
     def _leave(self, device: Device) -> Step[None]:
         for slot in device.slots:
             if slot.row is not None and slot.row.state is CommandState.VERIFIED:
-                done = yield from revert(self.bench, device, slot)
-                yield from move(self.bench, slot, CommandState.REVERTED, "the agent was stopped", facts=done)
+                done = yield from revert(self.context, device, slot)
+                yield from move(self.context, slot, CommandState.REVERTED, "the agent was stopped", facts=done)
                 # Told in the ledger with its revert already: the safe default below need not write it again.
                 slot.wire_until_s = 0.0
 
@@ -161,49 +161,51 @@ class Agent:
             self.rounds.run(())
 
     def _clock_step_s(self) -> float:
-        now = (self.bench.clock.now_utc(), self.bench.monotonic())
+        now = (self.context.clock.now_utc(), self.context.monotonic())
         last, self._last = self._last, now
         self._first = first = self._first or now
-        self.bench.clock_offset_s = (now[0] - first[0]).total_seconds() - (now[1] - first[1])
+        self.context.clock_offset_s = (now[0] - first[0]).total_seconds() - (now[1] - first[1])
         return 0.0 if last is None else (now[0] - last[0]).total_seconds() - (now[1] - last[1])
 
     def _keep_lease(self) -> None:
         """Take the site or keep it. Raises _Standby where another agent has it, Unreachable."""
-        bench = self.bench
-        now_s = bench.monotonic()
-        if bench.lease is not None and now_s - bench.renewed_s < RENEW_S:
+        context = self.context
+        now_s = context.monotonic()
+        if context.lease is not None and now_s - context.renewed_s < RENEW_S:
             return
-        lease = acquire_lease(bench.store, bench.site_id, bench.holder, now_utc=bench.clock.now_utc())
+        lease = acquire_lease(context.store, context.site_id, context.holder, now_utc=context.clock.now_utc())
         if lease is None:
             raise _Standby("another agent holds the lease of this site")
         # Connections carry the epoch in their name; one of an old epoch would command beside its successor.
-        if bench.lease is not None and lease.epoch != bench.lease.epoch:
+        if context.lease is not None and lease.epoch != context.lease.epoch:
             for device in self.devices:
                 close_hand(device)
-        bench.lease, bench.renewed_s, bench.epoch = lease, now_s, lease.epoch
+        context.lease, context.renewed_s, context.epoch = lease, now_s, lease.epoch
 
     def _work(self) -> None:
         # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
         self._keep_lease()
-        bench = self.bench
+        context = self.context
         scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
-        modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
+        modes, doubts = modes_and_doubts(context.store, context.site_id, scopes, now_utc=context.clock.now_utc())
         # What was taken in hand is known here, unless somebody else may have moved it.
-        states = (CommandState.RELEASED, *IN_HAND) if self.bench.must_recover else (CommandState.RELEASED,)
-        view = View(modes=modes, faults=open_faults(bench.store, bench.site_id), is_stopped=bool(bench.stop_reason))
+        states = (CommandState.RELEASED, *IN_HAND) if self.context.must_recover else (CommandState.RELEASED,)
+        view = View(
+            modes=modes, faults=open_faults(context.store, context.site_id), is_stopped=bool(context.stop_reason)
+        )
         self.latches = len(view.faults)
-        for row in read_commands(bench.store, bench.site_id, states=states):
+        for row in read_commands(context.store, context.site_id, states=states):
             view.rows.setdefault((row.command.device_id, row.command.capability), []).append(row)
-        self.bench.must_recover = False
-        holds = open_holds(bench.store, bench.site_id, bench.clock.now_utc())
+        self.context.must_recover = False
+        holds = open_holds(context.store, context.site_id, context.clock.now_utc())
         for device in self.devices:
             for slot in device.slots:
                 slot.is_held = is_held(holds, device.device_id, slot.capability)
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
-        if bench.site is not None and bench.site.observe(bench, self.devices):
+        if context.site is not None and context.site.observe(context, self.devices):
             for slot in (slot for device in self.devices for slot in device.slots):
-                slot.refresh_s = bench.monotonic()
+                slot.refresh_s = context.monotonic()
         self.rounds.run(self._begun(view))
         self.is_store_reached = True
 
@@ -218,10 +220,10 @@ class Agent:
         is_lowered = view.highest(device) < Mode.PARTIAL
         if not is_lowered or device.writer is None:
             # Until one read cycle has succeeded the mode counts as ADVISORY at most.
-            open_hand(self.bench, device, may_write=device.is_ready and not is_lowered)
-        yield from observe(self.bench, device)
+            open_hand(self.context, device, may_write=device.is_ready and not is_lowered)
+        yield from observe(self.context, device)
         for slot in device.slots:
-            yield from advance(self.bench, view, device, slot)
+            yield from advance(self.context, view, device, slot)
         if is_lowered:
             # After the slots had their step: the writer is what brings a lowered device home.
             yield from self._withdraw(device)
@@ -230,11 +232,11 @@ class Agent:
         """Below PARTIAL no object that can write is kept, once nothing of ours stands there."""
         if device.writer is None:
             return
-        now_s = self.bench.monotonic()
+        now_s = self.context.monotonic()
         for slot in device.slots:
             # What no timer ends is tried again and again, until it is read back.
             is_left = device.is_left(slot) and now_s >= slot.revert_again_s
             if slot.row is None and (now_s < slot.wire_until_s or is_left):
-                yield from revert(self.bench, device, slot)
+                yield from revert(self.context, device, slot)
         may_write = any(slot.row is not None or device.is_left(slot) for slot in device.slots)
-        open_hand(self.bench, device, may_write=may_write)
+        open_hand(self.context, device, may_write=may_write)

@@ -16,9 +16,9 @@ from uuid import uuid4
 from assets.stores.anchors import AnchorsApart
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import connect_store
+from controls.agent.context import AgentContext, Lanes, Transports, devices_of
 from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
-from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status
 from controls.agent.watchdog import heartbeat
@@ -70,7 +70,7 @@ def run_agent(
     store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
     store.anchors = AnchorsApart(store, project.anchors_dirs)
     values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
-    bench = Bench(
+    context = AgentContext(
         store=store,
         site_id=site.site_id,
         # Process ids come round again; a restarted agent must never pass for the one before it.
@@ -82,9 +82,9 @@ def run_agent(
         proofs=values.proofs,
         emergency=(emergency := emergency or EmergencyStop(project.root / STOP_FILE)).reason,
     )
-    agent = Agent(bench, devices_of(site, load))
+    agent = Agent(context, devices_of(site, load))
     threads = ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
-    bench.lanes = lanes = Lanes(*threads)
+    context.lanes = lanes = Lanes(*threads)
     logger.info("agent of %s: %s", site.site_id, _names(agent))
     ended = threading.Event()
     watch(emergency, agent.obey_stop, ended)

@@ -1,6 +1,6 @@
 """The guards that the dispatch run asks at release, from the site file alone."""
 
-from controls.agent.parts import devices_of, limits_by_key
+from controls.agent.context import devices_of, limits_by_key
 from controls.ledger.outbox import PlannedCheck
 from controls.safety.check import check_planned
 from controls.safety.verdict import Block

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assets.stores.access import site_transaction
-from controls.agent.parts import Bench, Device, OnLedger, OnWire, Step, T
+from controls.agent.context import AgentContext, Device, OnLedger, OnWire, Step, T
 from controls.ledger.rows import Moves
 
 
@@ -34,8 +34,8 @@ class _Task:
 class Rounds:
     """The steps under way, at most one a device."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
         # A step that was given up leaves its device occupied until the wire has answered: None stands for it.
         self._waiting: dict[str, tuple[Future[Any], _Task | None]] = {}
         self._asking: set[str] = set()
@@ -59,7 +59,7 @@ class Rounds:
             asking = [asked for task in ready if (asked := self._resume(task))]
             asking += [asked for device, step in begun if (asked := self._resume(_Task(device, step)))]
             while asking:
-                answers = _asked(self._bench, [ask for _, ask in asking])
+                answers = _asked(self._context, [ask for _, ask in asking])
                 tasks = [task for task, _ in asking]
                 # Only now: a commit that fails must not leave any step ahead of the ledger.
                 for task, answer in zip(tasks, answers, strict=True):
@@ -92,7 +92,7 @@ class Rounds:
 
     def _resume(self, task: _Task) -> tuple[_Task, OnLedger] | None:
         """Drive a step until it asks the ledger; None where it is over or waits for the wire."""
-        lanes = self._bench.lanes
+        lanes = self._context.lanes
         while isinstance(ask := task.resume(), OnWire):
             if lanes is not None:
                 self._asking.discard(task.device.device_id)
@@ -113,21 +113,21 @@ class _Overtaken(Exception):
     """Another process moved one of the round's commands first."""
 
 
-def _asked(bench: Bench, asks: Sequence[OnLedger]) -> list[Any]:
+def _asked(context: AgentContext, asks: Sequence[OnLedger]) -> list[Any]:
     """Everything that a round asks of the ledger, in one transaction. Raises Unreachable."""
     try:
-        return _transacted(bench, asks, Moves())
+        return _transacted(context, asks, Moves())
     except _Overtaken:
         # Nothing of it stands: once more, and each finds out for itself whether it was the one.
-        return _transacted(bench, asks, None)
+        return _transacted(context, asks, None)
 
 
-def _transacted(bench: Bench, asks: Sequence[OnLedger], moves: Moves | None) -> list[Any]:
-    bench.answers.clear()
-    bench.moves = moves
-    with site_transaction(bench.store, bench.site_id) as connection:
+def _transacted(context: AgentContext, asks: Sequence[OnLedger], moves: Moves | None) -> list[Any]:
+    context.answers.clear()
+    context.moves = moves
+    with site_transaction(context.store, context.site_id) as connection:
         answers = [ask.act(connection) for ask in asks]
-        if moves is not None and not moves.write(connection, bench.site_id):
+        if moves is not None and not moves.write(connection, context.site_id):
             raise _Overtaken
     return answers
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import Store
-from controls.agent.parts import Bench, Device, Slot, known
+from controls.agent.context import AgentContext, Device, Slot, known
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
@@ -99,35 +99,35 @@ class SiteValues:
         self._reference_due_s = 0.0
         self._offset_s: float | None = None
 
-    def observe(self, bench: Bench, devices: Sequence[Device]) -> bool:
+    def observe(self, context: AgentContext, devices: Sequence[Device]) -> bool:
         """Ask every sensor that is due, and look at what the devices said last.
 
         Waits for nothing where there are threads, else for one silent sensor at most. True where the network operator's
         ceiling changed: every set-point must be asked about again now. Raises Unreachable (store, for its clock).
         """
-        now_s, told = bench.monotonic(), self.dso_limit(bench.monotonic())[0]
+        now_s, told = context.monotonic(), self.dso_limit(context.monotonic())[0]
         for sensor in sorted(self.sensors, key=lambda each: each.due_s):
             # Without threads one silent sensor is enough for a cycle.
-            if (sensor.answer or now_s >= sensor.due_s) and not self._ask(bench, sensor) and bench.lanes is None:
+            if (sensor.answer or now_s >= sensor.due_s) and not self._ask(context, sensor) and context.lanes is None:
                 break
         if self.history is None:
-            self.history = StateHistory(bench.store, self._site_id)
-        self.history.load(bench.clock.now_utc(), now_s)
+            self.history = StateHistory(context.store, self._site_id)
+        self.history.load(context.clock.now_utc(), now_s)
         for device in devices:
             self._follow(device)
-            self._watch(bench, self.history, device)
+            self._watch(context, self.history, device)
         self.history.flush()
         if self._reference is not None and now_s >= self._reference_due_s:
             self._reference_due_s = now_s + REFERENCE_S
             there = self._reference()
-            self._offset_s = None if there is None else (bench.clock.now_utc() - there).total_seconds()
-        return self.dso_limit(bench.monotonic())[0] != told
+            self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
+        return self.dso_limit(context.monotonic())[0] != told
 
-    def wrote(self, bench: Bench, device: Device, slot: Slot) -> None:
+    def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""
         if self.history is not None:
             key, is_counted = (device.device_id, slot.capability), slot.limits.is_budgeted
-            self.history.wrote(key, bench.clock.now_utc(), bench.monotonic(), is_counted=is_counted)
+            self.history.wrote(key, context.clock.now_utc(), context.monotonic(), is_counted=is_counted)
 
     def close(self) -> None:
         """Drop every reader."""
@@ -191,29 +191,29 @@ class SiteValues:
         found = tuple(math.copysign(a or 0.0, s or 0.0) for (a, _), s in zip(read, signs, strict=True))
         return found, max(age_s or 0.0 for _, age_s in read)
 
-    def _ask(self, bench: Bench, sensor: Sensor | LiveBoard) -> bool:
+    def _ask(self, context: AgentContext, sensor: Sensor | LiveBoard) -> bool:
         """Begin to read a sensor, or take what came; False where it is silent. Its old values keep their age."""
         if sensor.answer is None:
-            act = partial(_look, bench, sensor) if isinstance(sensor, Sensor) else partial(_look_up, bench, sensor)
-            sensor.answer = _done(act) if bench.lanes is None else bench.lanes.beside(act)
+            act = partial(_look, context, sensor) if isinstance(sensor, Sensor) else partial(_look_up, context, sensor)
+            sensor.answer = _done(act) if context.lanes is None else context.lanes.beside(act)
         if not sensor.answer.done():
             return True
         answer, sensor.answer = sensor.answer, None
         try:
             found = answer.result()
         except (DeviceSilent, DeviceRefused):
-            sensor.due_s = bench.monotonic() + SILENT_S
+            sensor.due_s = context.monotonic() + SILENT_S
             return False
         for asset_id, name, value, at_s in found:
             self.values[asset_id, name] = (value, at_s)
             if name == READING:
                 self.proofs.add(asset_id, at_s, value)
-        sensor.due_s = bench.monotonic() + METER_S
+        sensor.due_s = context.monotonic() + METER_S
         return True
 
-    def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
+    def _watch(self, context: AgentContext, history: StateHistory, device: Device) -> None:
         """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
-        power, now_s = device.values.get("read_power_kw"), bench.monotonic()
+        power, now_s = device.values.get("read_power_kw"), context.monotonic()
         for slot in device.timed:
             if power is not None and len(device.timed) == 1 and math.isfinite(power[0]):
                 is_on, at_s = abs(power[0]) > ON_SHARE * (slot.limits.span_kw()[1] or 1.0), power[1]
@@ -222,7 +222,7 @@ class SiteValues:
             else:
                 continue
             if now_s - at_s <= slot.limits.max_read_age_s:
-                history.saw((device.device_id, slot.capability), is_on, bench.clock.now_utc(), now_s)
+                history.saw((device.device_id, slot.capability), is_on, context.clock.now_utc(), now_s)
 
     def _follow(self, device: Device) -> None:
         """Follow a storage's state of charge by its energy, where capacity and power are known."""
@@ -256,25 +256,25 @@ def store_clock(store: Store) -> Callable[[], datetime | None] | None:
     return ask
 
 
-def _look(bench: Bench, sensor: Sensor) -> list[Found]:
+def _look(context: AgentContext, sensor: Sensor) -> list[Found]:
     """Every value of a sensor, each with when it was asked for. Raises DeviceSilent, DeviceRefused."""
     if sensor.reader is None:
-        epoch = 0 if bench.lease is None else bench.lease.epoch
-        sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
+        epoch = 0 if context.lease is None else context.lease.epoch
+        sensor.reader = context.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
     found = []
     for name in sensor.names:
-        at_s = bench.monotonic()
+        at_s = context.monotonic()
         found.append((sensor.asset.asset_id, name, sensor.reader.read(name), at_s))
     return found
 
 
-def _look_up(bench: Bench, board: LiveBoard) -> list[Found]:
+def _look_up(context: AgentContext, board: LiveBoard) -> list[Found]:
     """What is new on the live board, each with when its device measured it. Raises DeviceSilent."""
     try:
-        shown = board.reader.values(bench.site_id)
+        shown = board.reader.values(context.site_id)
     except Unreachable as fault:
         raise DeviceSilent(str(fault)) from fault
-    news = board.powers.news(shown, now_utc=bench.clock.now_utc(), now_s=bench.monotonic())
+    news = board.powers.news(shown, now_utc=context.clock.now_utc(), now_s=context.monotonic())
     return [(each.asset_id, READING, each.kw, each.at_s) for each in news]
 
 

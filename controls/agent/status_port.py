@@ -15,16 +15,16 @@ MAX_CYCLE_AGE_S = 10.0
 
 def health(agent: Agent) -> tuple[bool, str]:
     """Whether the agent does its work, and one sentence."""
-    age_s = agent.bench.monotonic() - agent.cycled_s if agent.cycled_s is not None else None
+    age_s = agent.context.monotonic() - agent.cycled_s if agent.cycled_s is not None else None
     if age_s is None:
         return False, "no cycle has ended yet"
     if age_s > MAX_CYCLE_AGE_S:
         return False, f"the last cycle ended {age_s:.0f} s ago"
-    if agent.bench.stop_reason:
-        return True, f"emergency stop: {agent.bench.stop_reason}"
+    if agent.context.stop_reason:
+        return True, f"emergency stop: {agent.context.stop_reason}"
     if agent.is_standby:
         return True, "standby: another agent holds the lease of this site"
-    if agent.bench.lease is None:
+    if agent.context.lease is None:
         return False, agent.trouble or "no lease is held"
     if not agent.is_store_reached:
         return False, agent.trouble
@@ -33,20 +33,20 @@ def health(agent: Agent) -> tuple[bool, str]:
 
 def metrics(agent: Agent) -> str:
     """Everything that is counted, as Prometheus reads it."""
-    bench = agent.bench
-    now_s = bench.monotonic()
+    context = agent.context
+    now_s = context.monotonic()
     page = Metrics("meterloom_agent_")
     tell = page.tell
 
     def counted(group: str, label: str) -> list[tuple[str, float]]:
-        found = [(name, count) for (kind, name), count in sorted(bench.counts.items()) if kind == group]
+        found = [(name, count) for (kind, name), count in sorted(context.counts.items()) if kind == group]
         return [(f'{{{label}="{name}"}}', count) for name, count in found]
 
     def one(group: str) -> list[tuple[str, float]]:
-        return [("", bench.counts.get((group, ""), 0))]
+        return [("", context.counts.get((group, ""), 0))]
 
     silent = sum(device.is_silent for device in agent.devices)
-    age_s = now_s - bench.renewed_s if bench.lease is not None else float("nan")
+    age_s = now_s - context.renewed_s if context.lease is not None else float("nan")
     tell("up", "gauge", [("", health(agent)[0])], "1 while /healthz is 200")
     tell("cycles_total", "counter", one("cycles"), "Control cycles")
     tell("cycle_seconds_total", "counter", one("cycle_seconds"), "Seconds spent in them")
@@ -58,7 +58,7 @@ def metrics(agent: Agent) -> str:
     tell("devices_silent", "gauge", [("", silent)], "Of them without an answer")
     tell("latches", "gauge", [("", agent.latches)], "Fault latches that are set")
     tell("lease_age_seconds", "gauge", [("", age_s)], "Since the lease was renewed; NaN without one")
-    tell("stopped", "gauge", [("", bool(bench.stop_reason))], "1 while the emergency stop is pulled")
+    tell("stopped", "gauge", [("", bool(context.stop_reason))], "1 while the emergency stop is pulled")
     return page.text()
 
 

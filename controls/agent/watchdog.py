@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from controls.agent.parts import Bench, Device, Slot, Step
+from controls.agent.context import AgentContext, Device, Slot, Step
 from controls.agent.rounds import wire_only
 from controls.agent.wire import close_hand, revert
 from controls.ledger.device_lease import LEASE_S, STOP_S
@@ -45,21 +45,21 @@ def reason_to_stop(pulse: Pulse) -> str | None:
     return None
 
 
-def to_safe_default(bench: Bench, devices: list[Device], why: str, *, is_emergency: bool = False) -> int:
+def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, is_emergency: bool = False) -> int:
     """Put every device that may hold a set-point of ours back, as long as the lease has not run out; how many.
 
     After that another agent may own the devices: then only their own timers act, unless it is an emergency, which stops
     that agent too. The lease and all hands are dropped. why: for the ledger, which is told after the next start.
     """
     # Before anything else: a write that still waits for its turn finds it gone.
-    lease, bench.lease = bench.lease, None
+    lease, context.lease = context.lease, None
     steps: list[tuple[Device, Step[dict[str, Fact]]]] = []
     written: list[Slot] = []
-    may_write = is_emergency or (lease is not None and bench.monotonic() - bench.renewed_s < LEASE_S)
+    may_write = is_emergency or (lease is not None and context.monotonic() - context.renewed_s < LEASE_S)
     for device in devices:
         for slot in device.slots:
             # A row in hand counts although nothing may be sent yet: a needless revert beats a forgotten value.
-            is_ours = bench.monotonic() < slot.wire_until_s or slot.row is not None
+            is_ours = context.monotonic() < slot.wire_until_s or slot.row is not None
             # Without a timer of its own a device holds what it was told until it is told otherwise.
             is_ours = is_ours or (is_emergency and slot.wire_until_s > 0 and not device.template.has_device_ttl)
             if is_emergency:
@@ -67,12 +67,12 @@ def to_safe_default(bench: Bench, devices: list[Device], why: str, *, is_emergen
                 is_ours, slot.is_held = is_ours or (slot.is_held and slot.wire_until_s > 0), False
             if is_ours and is_emergency and device.writer is None:
                 close_hand(device)
-                device.writer = bench.transports.open_device(device.asset, device.template, epoch=bench.epoch)
+                device.writer = context.transports.open_device(device.asset, device.template, epoch=context.epoch)
             if is_ours and device.writer is not None and may_write:
-                steps.append((device, revert(bench, device, slot, epoch=bench.epoch)))
+                steps.append((device, revert(context, device, slot, epoch=context.epoch)))
                 written.append(slot)
             slot.drop()
-    _all_at_once(bench, steps)
+    _all_at_once(context, steps)
     for slot in written:
         # Where it was not read back, the device's own timer will have done it.
         slot.sent_home = "" if slot.must_revert else why
@@ -82,13 +82,13 @@ def to_safe_default(bench: Bench, devices: list[Device], why: str, *, is_emergen
     return len(steps)
 
 
-def _all_at_once(bench: Bench, steps: Sequence[tuple[Device, Step[Any]]]) -> None:
+def _all_at_once(context: AgentContext, steps: Sequence[tuple[Device, Step[Any]]]) -> None:
     """Run steps that ask the wire only, each in its lane, and wait as long as a lease that was given up leaves us."""
-    if bench.lanes is None:
+    if context.lanes is None:
         for _, step in steps:
             wire_only(step)
         return
-    began = [bench.lanes.submit(device, partial(wire_only, step)) for device, step in steps]
+    began = [context.lanes.submit(device, partial(wire_only, step)) for device, step in steps]
     done, _ = wait(began, LEASE_S - STOP_S - 1.0)
     # What a device does wrong is told by its step; a fault of ours must not keep quiet.
     for each in done:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
-from controls.agent.metered import expect
-from controls.agent.parts import Bench, Device, OnWire, Slot, Step
+from controls.agent.context import AgentContext, Device, OnWire, Slot, Step
+from controls.agent.meter_verification import expect
 from controls.gateways.capabilities import (
     Ack,
     DeviceReader,
@@ -35,15 +35,15 @@ SILENT_PAUSE_S = 1.0
 REVERT_TTL_S = 10.0
 
 
-def open_hand(bench: Bench, device: Device, *, may_write: bool) -> None:
+def open_hand(context: AgentContext, device: Device, *, may_write: bool) -> None:
     """Hold a writer where the device may be written, else an object that has no way to write."""
-    epoch = 0 if bench.lease is None else bench.lease.epoch
+    epoch = 0 if context.lease is None else context.lease.epoch
     if may_write and device.writer is None:
         close_hand(device)
-        device.writer = bench.transports.open_device(device.asset, device.template, epoch=epoch)
+        device.writer = context.transports.open_device(device.asset, device.template, epoch=epoch)
     elif not may_write and (device.writer is not None or device.reader is None):
         close_hand(device)
-        device.reader = bench.transports.open_reader(device.asset, device.template, epoch=epoch)
+        device.reader = context.transports.open_reader(device.asset, device.template, epoch=epoch)
 
 
 def close_hand(device: Device) -> None:
@@ -53,25 +53,25 @@ def close_hand(device: Device) -> None:
         hand.close()
 
 
-def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> Step[bool]:
+def observe(context: AgentContext, device: Device, *, max_age_s: float = OBSERVE_S) -> Step[bool]:
     """Read what guards need and every active set-point, unless younger than max_age_s; False where it is silent.
 
     A failed read leaves the old values with their old age: it never counts as evidence.
     """
-    now_s = bench.monotonic()
+    now_s = context.monotonic()
     if device.read_at_s is not None and now_s - device.read_at_s < max_age_s:
         return True
     hand = device.hand
     if hand is None or now_s < device.silent_until_s:
         return False
     try:
-        seen: _Seen = yield OnWire(partial(_see, bench, device, hand))
+        seen: _Seen = yield OnWire(partial(_see, context, device, hand))
     except (DeviceSilent, DeviceRefused) as fault:
         device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
-        device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
+        device.silent_until_s = context.monotonic() + SILENT_PAUSE_S
         return False
-    if device.read_at_s is not None and seen.at_s - device.read_at_s >= OUTAGE_S and device.device_id in bench.names:
-        delay_s = restore_delay_s(device.device_id, bench.names, epoch=bench.epoch, spread_s=RESTORE_S)
+    if device.read_at_s is not None and seen.at_s - device.read_at_s >= OUTAGE_S and device.device_id in context.names:
+        delay_s = restore_delay_s(device.device_id, context.names, epoch=context.epoch, spread_s=RESTORE_S)
         device.turn_at_s = seen.at_s + delay_s
     device.values |= {name: (value, seen.at_s) for name, value in seen.values.items()}
     for slot, read in zip(device.slots, seen.reads, strict=True):
@@ -91,15 +91,15 @@ class _Seen:
     reads: list[ReadBack]
 
 
-def _see(bench: Bench, device: Device, hand: DeviceReader) -> _Seen:
-    at_s = bench.monotonic()
+def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _Seen:
+    at_s = context.monotonic()
     values = {name: hand.read(name) for name in device.asked}
     return _Seen(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
 
 
-def look(bench: Bench, device: Device, slot: Slot) -> Step[ReadBack | None]:
+def look(context: AgentContext, device: Device, slot: Slot) -> Step[ReadBack | None]:
     """The slot's set-point as the device states it now, or None where it is silent."""
-    return slot.read if (yield from observe(bench, device, max_age_s=0.0)) else None
+    return slot.read if (yield from observe(context, device, max_age_s=0.0)) else None
 
 
 def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
@@ -121,41 +121,41 @@ def is_safe(read: ReadBack, slot: Slot) -> bool:
     return abs(read.value - slot.limits.safe_default) <= slot.rule.tolerance
 
 
-def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Step[Ack]:
+def send(context: AgentContext, device: Device, slot: Slot, command: Command) -> Step[Ack]:
     """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
-    if bench.site is not None:
-        bench.site.wrote(bench, device, slot)
+    if context.site is not None:
+        context.site.wrote(context, device, slot)
     slot.sent_home = ""
     # Before the write, not after it: one that is never answered may stand all the same.
-    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
+    slot.wire_until_s = max(slot.wire_until_s, context.monotonic() + command.ttl_s)
     try:
-        ack: Ack = yield OnWire(partial(_write, bench, device, device.writer, command, slot.deadline_s))
+        ack: Ack = yield OnWire(partial(_write, context, device, device.writer, command, slot.deadline_s))
     except (DeviceSilent, DeviceRefused):
         # It may have waited for its turn before it was written.
-        slot.wire_until_s = bench.monotonic() + command.ttl_s
+        slot.wire_until_s = context.monotonic() + command.ttl_s
         raise
-    slot.wire_until_s = bench.monotonic() + command.ttl_s
+    slot.wire_until_s = context.monotonic() + command.ttl_s
     return ack
 
 
-def _write(bench: Bench, device: Device, writer: DeviceWriter, command: Command, deadline_s: float) -> Ack:
+def _write(context: AgentContext, device: Device, writer: DeviceWriter, command: Command, deadline_s: float) -> Ack:
     with device.turn:
-        now_s = bench.monotonic()
+        now_s = context.monotonic()
         # It may have waited for a thread, and the world went on: whoever has the lease now must not be crossed.
-        if bench.stop_reason or bench.emergency():
+        if context.stop_reason or context.emergency():
             raise NotSent("the emergency stop was pulled before its turn came")
-        if bench.lease is None or bench.lease.epoch != command.epoch or now_s - bench.renewed_s >= LEASE_S:
+        if context.lease is None or context.lease.epoch != command.epoch or now_s - context.renewed_s >= LEASE_S:
             raise NotSent("the lease was over before its turn came")
         # A wall clock set back would let the gateway's own look at the window pass.
         if deadline_s - now_s < command.ttl_s:
             command = command.model_copy(update={"ttl_s": float(math.floor(deadline_s - now_s))})
-        bench.counts["written", ""] += 1
+        context.counts["written", ""] += 1
         return writer.write(command)
 
 
-def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None) -> Step[dict[str, Fact]]:
+def revert(context: AgentContext, device: Device, slot: Slot, *, epoch: int | None = None) -> Step[dict[str, Fact]]:
     """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
 
     What a person set by hand is left alone. epoch: of the lease that is just being given up; None: of the one that is
@@ -164,35 +164,35 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     if slot.is_held:
         return {"revert": "left alone: somebody else has the device"}
     slot.must_revert = True
-    if epoch is None and bench.lease is not None:
-        epoch = bench.lease.epoch
+    if epoch is None and context.lease is not None:
+        epoch = context.lease.epoch
     if device.writer is None or epoch is None:
         has_timer = device.template.has_device_ttl
         return {"revert": "left to the device's own timer" if has_timer else "not sent: it has no timer of its own"}
-    slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
-    if bench.site is not None:
-        bench.site.wrote(bench, device, slot)
-    bench.counts["reverts", ""] += 1
-    command = _safe_command(bench, device, slot, epoch)
-    expect(bench, device, slot, command)
+    slot.revert_again_s = context.monotonic() + SILENT_PAUSE_S
+    if context.site is not None:
+        context.site.wrote(context, device, slot)
+    context.counts["reverts", ""] += 1
+    command = _safe_command(context, device, slot, epoch)
+    expect(context, device, slot, command)
     try:
         read: ReadBack = yield OnWire(partial(_write_safe, device, device.writer, command))
     except (DeviceSilent, DeviceRefused) as fault:
         device.last_fault = str(fault)
         return {"revert": f"not confirmed: {fault}"}
     slot.must_revert = not is_safe(read, slot)
-    slot.read, slot.read_at_s = read, bench.monotonic()
+    slot.read, slot.read_at_s = read, context.monotonic()
     if not slot.must_revert:
         slot.wire_until_s = 0.0
     elif device.template.has_device_ttl:
         # It took our word and made another value of it: said again, that would stand for as long again. Its own timer
         # is the better hand now, and where that fails too, it is told again.
-        slot.revert_again_s = bench.monotonic() + command.ttl_s + 1.0
+        slot.revert_again_s = context.monotonic() + command.ttl_s + 1.0
     return {"revert": "read back" if not slot.must_revert else "not confirmed", "revert_value": read.value}
 
 
-def _safe_command(bench: Bench, device: Device, slot: Slot, epoch: int) -> Command:
-    now_utc = bench.clock.now_utc()
+def _safe_command(context: AgentContext, device: Device, slot: Slot, epoch: int) -> Command:
+    now_utc = context.clock.now_utc()
     name = f"revert-{uuid4().hex}"
     expires_s = device.template.capabilities[slot.capability].expires_s or REVERT_TTL_S
     return Command(
@@ -200,7 +200,7 @@ def _safe_command(bench: Bench, device: Device, slot: Slot, epoch: int) -> Comma
         idempotency_key=name,
         plan_id="",
         plan_hash="",
-        site_id=bench.site_id,
+        site_id=context.site_id,
         device_id=device.device_id,
         capability=slot.capability,
         value=slot.limits.safe_default,

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from assets.sites.load_sites import PeopleNow, load_sites
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store

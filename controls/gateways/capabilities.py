@@ -59,15 +59,12 @@ class DeviceReader(Protocol):
 
     def read_back(self, capability: str) -> ReadBack:
         """The active set-point of a settable capability (`set_…`)."""
-        ...
 
     def read(self, name: str) -> float:
         """One measured value by the template's name (`read_…`), in the unit of that name."""
-        ...
 
     def close(self) -> None:
         """Drop the connection; safe to call twice."""
-        ...
 
 
 class DeviceWriter(DeviceReader, Protocol):
@@ -75,4 +72,3 @@ class DeviceWriter(DeviceReader, Protocol):
 
     def write(self, command: Command) -> Ack:
         """Send once, wait for the acknowledgement, never retry. Raises NotSent, DeviceRefused, DeviceSilent."""
-        ...

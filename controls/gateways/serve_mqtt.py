@@ -188,7 +188,7 @@ class MqttServedDevice(ServedOnLine):
             self._tell(self.topics.ack, self._obey(document))
 
     def _kept(self, topic: str, _payload: bytes, _properties: Any) -> None:
-        """A command that waited on the broker is out of its time whatever it says; who can clear it is told."""
+        """A command that waited on the broker is out of its time whatever it says; who can clear it is notified."""
         if topic == self.topics.command:
             self.commands += 1
             self.outcomes.append(Outcome.RETAINED)

@@ -24,8 +24,8 @@ from assets.stores.schema.tables_control import (
 from assets.stores.seals import MOVING, found_beside, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from controls.ledger.as_of import told
 from controls.ledger.chain_marks import anchors_of, off_anchors, off_marks
-from controls.ledger.past import told
 from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
 
@@ -66,7 +66,7 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
 
 
 def _raw(store: Store, table: sa.Table, site_id: str, order: sa.Column[Any]) -> list[dict[str, Any]]:
-    """Rows as the database holds them, so that a bent one is told and not stumbled over."""
+    """Rows as the database holds them, so that a tampered one is reported and raises nothing."""
     return read_rows(store, raw_select(table).where(table.c.site_id == site_id).order_by(order))
 
 

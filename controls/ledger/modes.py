@@ -14,8 +14,8 @@ from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from controls.ledger.blockers import check_no_doubt
 from controls.ledger.chain_marks import mark_chain
-from controls.ledger.doubts import check_no_doubt
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -12,7 +12,7 @@ from assets.stores.seals import append, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.approvals import Kind, Outcome, read_approvals, record
-from controls.ledger.doubts import check_no_doubt
+from controls.ledger.blockers import check_no_doubt
 from controls.ledger.modes import SIGNED_TWICE, ModeEvent, append_mode, check_end, read_modes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -144,7 +144,7 @@ def open_requests(store: Store, site_id: str, now_utc: datetime) -> list[ModeReq
 def check_full(
     store: Store, connection: Connection, site_id: str, now_utc: datetime, without_ttl: Collection[str]
 ) -> None:
-    """Raises BadInput where something stands against FULL at this site."""
+    """Raises BadInput where a blocker forbids FULL at this site."""
     check_no_doubt(store, connection, site_id, now_utc)
     risks = read_approvals(store, site_id, Kind.RESIDUAL_RISK, connection=connection)
     if unsigned := risks.missing(sorted(without_ttl)):

@@ -131,7 +131,7 @@ class DispatchCase(Model):
                 "load_kw": self.load_kw if scenario.load_kw is None else scenario.load_kw,
                 "connection": self.connection.model_copy(update=told),
                 "devices": tuple(
-                    (device.relived(forecast_kw=given_kw[device.device_id]) or device)
+                    (device.with_state(forecast_kw=given_kw[device.device_id]) or device)
                     if device.device_id in given_kw
                     else device
                     for device in self.devices

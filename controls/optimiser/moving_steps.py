@@ -12,11 +12,11 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.appliance import Appliance
+from controls.optimiser.devices.components.switching import InShares
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.heat_pump import HeatPump
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.devices.pieces.switching import InShares
 from data_quality.contracts.control.plan import FORECAST_FROM, DeviceFigures, PlanRequest
 from data_quality.contracts.time import CANONICAL_MINUTES
 
@@ -97,7 +97,7 @@ def laid_over(device: Device, spans: Spans) -> Device:
         stays.append(stay.model_copy(update=bounds | {"from_step": first, "to_step": after}))
     found = device.model_copy(update=changes | {"sessions": tuple(stays)})
     # What a car cannot have before it leaves is not asked for: a plan without it is better than none.
-    return found.relived(step_h=hours_of(spans)) or found
+    return found.with_state(step_h=hours_of(spans)) or found
 
 
 def with_moving_steps(request: PlanRequest) -> PlanRequest:

@@ -27,7 +27,7 @@ from data_quality.contracts.time import local_midnight_utc, zone
 
 @dataclass(frozen=True)
 class DayPlan:
-    """A plan as it is told: what devices do, and what it costs against nothing planned and against habit.
+    """The summary of a plan: what devices do, and what it costs against nothing planned and against habit.
 
     habit_cost: None where it is not known, which the findings then say. assumptions: of what nobody measured.
     """
@@ -121,7 +121,7 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
 
 
 def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
-    """A plan as it is told. until_utc: how far it was asked for."""
+    """The summary of a plan. until_utc: how far it was asked for."""
     findings, inputs = [], plan.request.inputs
     for name, said in left_out(inputs).items():
         message = f"{name} is left out of the plan and gets no command: {said}"

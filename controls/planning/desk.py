@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
+from assets.stores.weather_issues import WeatherStore
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import HORIZON_H
 from controls.planning.measured import ReadStates

@@ -17,7 +17,7 @@ from controls.optimiser.devices.device import Device, Numbers, numbers
 from controls.optimiser.devices.kinds import devices_of
 from controls.planning.plan_inputs import STEP, quarter_start
 from controls.planning.replay.day_readings import day_readings, stored_plans, sun_kw
-from controls.planning.replay.past_day import Readings, Slot, commanded_step, governed
+from controls.planning.replay.day_scenario import Readings, Slot, commanded_step, governed
 from controls.planning.triggers import OFF_KW, OFF_PLAN_INTERVAL, Since
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade
@@ -199,7 +199,7 @@ def since_plan(
 
 
 def commands_until(plan: Plan) -> datetime:
-    """When the last quarter hour of a plan that anybody is told to do ends."""
+    """End of the last quarter hour of a plan that is commanded."""
     return max(
         (step.end_utc for step in plan.steps if commanded_step(plan, step.start_utc) is not None),
         default=plan.steps[0].start_utc,

@@ -69,7 +69,7 @@ def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> flo
         if one not in free:
             load_kw = load_kw + one.drawn_kw(numbers(series.devices[one.device_id]))
     kept = case.model_copy(update={"devices": free, "load_kw": tuple(load_kw.tolist())})
-    others = tuple((one.relived(end=left[one.device_id]) or one) if one.device_id in moved else one for one in free)
+    others = tuple((one.with_state(end=left[one.device_id]) or one) if one.device_id in moved else one for one in free)
     as_planned, as_left = solve(kept), solve(kept.model_copy(update={"devices": others}))
     if isinstance(as_planned, Solution) and isinstance(as_left, Solution):
         return as_planned.money - as_left.money

@@ -4,16 +4,16 @@ from datetime import datetime
 from functools import partial
 
 from controls.optimiser.case import case_of
+from controls.optimiser.explain.explain import explain
 from controls.optimiser.solve import solve
-from controls.optimiser.why.explain import explain
 from controls.planning.desk import HORIZON, Desk, newest
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import measured_states
 from controls.planning.plan_inputs import by_role, joined, makes_a_plan, price_digest, quarter_start
 from controls.planning.prices import prices_between
+from controls.planning.sensor_fallback import LOOKED_BACK, sensor_fallback
 from controls.planning.site_request import doubted_prices, in_the_way, request_of, wrong_clock
 from controls.planning.starting_states import starting_states
-from controls.planning.stood_in import LOOKED_BACK, stood_in
 from controls.planning.triggers import MIN_INTERVAL, Decision, Since, plan_window, replan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
@@ -31,7 +31,7 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
         return doubt
     begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
     said = desk.read_states()
-    known = stood_in(site, said, begun, now_utc=now)
+    known = sensor_fallback(site, said, begun, now_utc=now)
     begin = starting_states(
         site, known.states, faults=getattr(said, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
     )

@@ -10,8 +10,8 @@ import numpy as np
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import numbers
+from controls.optimiser.explain.words import acts
 from controls.optimiser.solution import Series
-from controls.optimiser.why.explain_words import acts
 from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.explanation import Explanation, Slot
 from data_quality.contracts.control.plan import Plan

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.why.explain_words import folded
+from controls.optimiser.explain.words import folded
 from controls.planning.starting_states import left_out, not_measured
 from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.plan import Plan

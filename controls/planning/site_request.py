@@ -9,12 +9,12 @@ import polars as pl
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import with_moving_steps
 from controls.planning.desk import HORIZON, Desk, forecast_targets, newest
+from controls.planning.objective import with_objective
 from controls.planning.plan_inputs import Measured, plan_request, quarter_start
 from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.scenarios import with_scenarios
 from controls.planning.starting_states import assumption
 from controls.planning.tariff_terms import so_far_reader
-from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
@@ -54,7 +54,7 @@ def request_of(
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
-        request = with_wishes(request, site, desk.lake)
+        request = with_objective(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
     request = request.model_copy(update={"inputs": request.inputs | labels})

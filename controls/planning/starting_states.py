@@ -1,4 +1,4 @@
-"""With what a plan begins: what devices say, else what is stored of them, else what is assumed, and each is told.
+"""Starting states of a plan: reported by devices, else stored, else assumed, each named with its source.
 
 Where commands follow the plan (PARTIAL, FULL) only what was just measured counts: another device is left out of it.
 """

@@ -9,7 +9,7 @@ import numpy as np
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
-from controls.optimiser.why.explain_words import IDLE_KW, figure
+from controls.optimiser.explain.words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model

@@ -228,8 +228,8 @@ class _Run:
             return request
         case = case_of(request)
         # What came of set-points is physics, whatever was wished of a device.
-        freed = tuple(one.freed() for one in case.devices)
-        return case if is_foreseen else case.model_copy(update={"devices": freed})
+        free = tuple(one.unconstrained() for one in case.devices)
+        return case if is_foreseen else case.model_copy(update={"devices": free})
 
     def _month_so_far(self, day: date) -> Load:
         first = max(day.replace(day=1), self.inputs.days[0])

@@ -75,7 +75,7 @@ class SetTopic(Say):
 
 
 class StateTopic(Model):
-    """Where a value is told: asked for, told at least every so many seconds, or told whenever it changes.
+    """Where a value is published: on request, at least every so many seconds, or whenever it changes.
 
     ask: what to publish for an answer on `topic`. number: path at which our request number comes back. words: what the
     device says -> number. sign: path of a word that says which way the value counts, signs: word -> factor.
@@ -106,12 +106,12 @@ class StateTopic(Model):
 
     @property
     def is_told_on_change(self) -> bool:
-        """True where nothing but a change is told: then the device must tell that it lives."""
+        """True where only changes are published: then the device must publish that it is alive."""
         return self.ask is None and self.every_s is None
 
 
 class StatusTopic(Model):
-    """Where birth and will are told, retained."""
+    """Where birth and will are published, retained."""
 
     topic: str
     online: str = "online"
@@ -126,7 +126,7 @@ class MqttTopics(Model):
     told: dict[str, StateTopic] = Field(description="By capability; * stands for all that are not named")
 
     def state(self, capability: str) -> StateTopic:
-        """Where the capability's value is told."""
+        """Topic of the capability's value."""
         return self.told.get(capability) or self.told["*"]
 
     def faults(self, *, settable: tuple[str, ...], readable: tuple[str, ...], has_device_ttl: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The shipped templates as rows of a table: for the manual, and for whoever asks which devices are known."""
+"""The shipped device templates as rows of a table, for the manual and for the list of known devices."""
 
 import re
 from collections import Counter

@@ -19,12 +19,10 @@ class Placed(Protocol):
     @property
     def file(self) -> str:
         """Its path, empty where it is from no file."""
-        ...
 
     @property
     def line(self) -> int:
         """Its line, from 1."""
-        ...
 
 
 class MeterloomError(Exception):

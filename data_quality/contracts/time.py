@@ -20,7 +20,6 @@ class Clock(Protocol):
 
     def now_utc(self) -> datetime:
         """The present instant, zone-aware, UTC."""
-        ...
 
 
 class SystemClock:

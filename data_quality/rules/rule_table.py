@@ -35,11 +35,9 @@ class StreamRule(Protocol):
 
     def limits(self, block: Block) -> Floats:
         """Limit per stream; NaN where the rule does not apply or the history does not suffice."""
-        ...
 
     def find(self, block: Block, limits: Floats) -> Hits:
         """Events in the block's slots, given the limits."""
-        ...
 
 
 class MildRule(StreamRule, Protocol):
@@ -47,7 +45,6 @@ class MildRule(StreamRule, Protocol):
 
     def is_mild(self, block: Block, limits: Floats) -> Flags:
         """Streams whose events are named and no more."""
-        ...
 
 
 # The order is that of trust: an event that an earlier rule has explained is not told again by a later one.

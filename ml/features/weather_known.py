@@ -1,4 +1,4 @@
-"""Weather as it was known at the instant of issue: the only way by which a forecast sees weather."""
+"""Weather as of the instant of issue: the only way by which a forecast sees weather."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,15 +23,12 @@ class WeatherKnown(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """The variables that there are; empty where nothing is known."""
-        ...
 
     def at(self, step: Index, origin: Index) -> Vector:
         """Rows × names: weather of each step as known when its origin (a step of the same grid) began; NaN unknown."""
-        ...
 
     def digest(self) -> str:
         """SHA-256 of everything that it could answer."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class IssuedWeather:
         return found
 
     def digest(self) -> str:
-        """SHA-256 of all that was told, when it was known, and of what was measured."""
+        """SHA-256 of all values, when they were known, and of what was measured."""
         head = f"{self.names} {self.measured.digest()}".encode()
         return hashlib.sha256(head + self.step.tobytes() + self.since.tobytes() + self.values.tobytes()).hexdigest()
 

@@ -25,11 +25,11 @@ from ml.forecasts.backtest import (
 )
 from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
-from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
-from ml.forecasts.life.trial import FLOOR
-from ml.forecasts.life.what_moved import what_moved
+from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
+from ml.forecasts.lifecycle.trial import FLOOR
+from ml.forecasts.lifecycle.what_moved import what_moved
+from ml.forecasts.model_fallback import finding
 from ml.forecasts.plausible import implausible, notes
-from ml.forecasts.who_answers import finding
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8

@@ -45,11 +45,9 @@ class Forecaster(Protocol):
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of steps origin … origin + horizon − 1 from what was known when the origin began."""
-        ...
 
     def to_files(self) -> dict[str, bytes]:
         """Everything that predicting needs, without pickles; the same fit gives the same bytes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,6 @@ class Explains(Protocol):
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
         """Of the steps that `predict` answers; NaN where that says nothing."""
-        ...
 
 
 @runtime_checkable
@@ -82,7 +79,6 @@ class Weighs(Protocol):
 
     def importance(self) -> dict[str, float]:
         """Share of the gain by feature; the shares add up to 1."""
-        ...
 
 
 @runtime_checkable
@@ -99,11 +95,9 @@ class Fitter(Protocol):
 
     def fit(self, case: Case) -> Forecaster:
         """Fit on the whole series of the case. Raises TooShort where it does not suffice."""
-        ...
 
     def load(self, files: Mapping[str, bytes]) -> Forecaster:
         """The forecaster that wrote these files. Raises Outdated where this release computes other features."""
-        ...
 
 
 class TooShort(ValueError):

@@ -17,11 +17,11 @@ from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.group_profile import group_profile
-from ml.forecasts.life.forecast_registry import Champion, load_champion
+from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
+from ml.forecasts.model_fallback import Answering, asked_of, by_best, by_group, finding, forecast_of
 from ml.forecasts.plausible import age_days, implausible
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
-from ml.forecasts.who_answers import Answering, asked_of, by_best, by_group, finding, forecast_of
 from ml.tracker import CHALLENGER, Tracker
 
 # The longest lag looks back so far.

@@ -10,9 +10,9 @@ import polars as pl
 
 from assets.carbon.by_hour.site_match import factor_stream
 from assets.sites.view import site_readings
-from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import Unreachable
@@ -24,7 +24,7 @@ from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.features.base_load import BaseLoadParts, base_load_parts
 from ml.features.series import DAY, HOUR, QUARTER
 from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
-from ml.forecasts.life.forecast_registry import Champion, load_champion
+from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
 from ml.forecasts.site_case import MEASURED
 from ml.forecasts.targets import Target, targets_of
 from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, settle

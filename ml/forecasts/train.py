@@ -16,7 +16,7 @@ from ml.features.forecast_case import Case
 from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter, Forecaster
 from ml.forecasts.issue import short_history
-from ml.forecasts.life.forecast_registry import (
+from ml.forecasts.lifecycle.forecast_registry import (
     Champion,
     called,
     fitters_of,
@@ -25,8 +25,8 @@ from ml.forecasts.life.forecast_registry import (
     move_alias,
     register,
 )
-from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
-from ml.forecasts.life.trial import (
+from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS, Decision, decide
+from ml.forecasts.lifecycle.trial import (
     Chart,
     Slice,
     Trial,
@@ -36,12 +36,12 @@ from ml.forecasts.life.trial import (
     recent_folds,
     straying,
 )
-from ml.forecasts.life.tuning import Tuned, tune
+from ml.forecasts.lifecycle.tuning import Tuned, tune
+from ml.forecasts.model_fallback import finding
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.plausible import MAX_REACH, out_of_reach
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target
-from ml.forecasts.who_answers import finding
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.

@@ -27,7 +27,7 @@ from orchestration.cli.usage import Lines, Page, page_with
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
-    from reports.again.figure_sources import Sources
+    from reports.recompute.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 # Mistakes of one file that a refusal lists.

@@ -65,7 +65,7 @@ class Group(TyperGroup):
                     formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer; a file where a command was expected is told which option, or which command, takes it."""
+        """As Typer; a file where a command was expected is answered by the option, or the command, that takes it."""
         asked = args[0]
         takes = [each.opts[0] for each in self.params if each.opts[0] in _MEANT_BY_A_FILE]
         if takes and self.get_command(ctx, asked) is None and (Path(asked).suffix or Path(asked).exists()):

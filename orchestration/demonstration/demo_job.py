@@ -145,7 +145,7 @@ def ingest(project: ProjectResource, runner: Runner) -> None:
 
 def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:
     """Ben fits, Anna approves: two people, as the rule asks. The measure of the factory has a baseline of its own."""
-    from ml.baselines.savings_of.project_baseline import fit_project
+    from ml.baselines.savings.project_baseline import fit_project
     from ml.defs import tracker_of
 
     runner.run("baseline", partition="factory", config={"core_seu__baseline": {"config": {"fitted_by": "ben"}}})

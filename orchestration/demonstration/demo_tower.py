@@ -17,7 +17,7 @@ from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
 from orchestration.warehouse.stale import stale_partitions
-from reports.life.figure_trace import stale_revisions, trace_figure
+from reports.figures.trace import stale_revisions, trace_figure
 
 TOWER = "tower"
 # Monthly KPIs that are told one by one; the others are counted.

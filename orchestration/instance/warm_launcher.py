@@ -44,7 +44,7 @@ class WarmLauncher(DefaultRunLauncher):
         _FORKS.Process(target=execute, args=(self._instance.get_ref(), run.run_id), daemon=True).start()
 
     def terminate(self, run_id: str) -> bool:
-        """End a run. A forked one sees in its record that it is to end: whoever asks may be another process."""
+        """End a run. A forked one sees in its record that it is to end: the caller may be another process."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished or WARM_TAG not in run.tags:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from orchestration.resources import ProjectResource
 from orchestration.sensors.asked_again import has_failed, key_of_try
 from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
-from orchestration.warehouse.tell_dagster import tell
+from orchestration.warehouse.report_to_dagster import tell
 
 MOST_A_TICK = 200
 # Some dozen events each: a command over a thousand sites is told of in the looks that follow it.

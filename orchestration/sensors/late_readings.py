@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+from assets.kpi.enpi.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
 from orchestration.month_keys import split_key
 from orchestration.partitions import SITES, Asked, key_here, request_of

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from assets.kpi.windows_of_marts.stage import versions_texts
+from assets.kpi.incremental.stage import versions_texts
 from assets.sites.load_sites import site_marks
 from assets.stores.schema import tables_control
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals, baseline_versions

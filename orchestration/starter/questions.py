@@ -1,4 +1,4 @@
-"""What is asked of a new site, as data (questions.yaml), and whether the answers fit: all faults at once."""
+"""Questions of a new site, as data (questions.yaml), and the check of their answers: all faults at once."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -27,10 +27,10 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.environment import SMALL
-from orchestration.instance.at_the_turn import tell_what_stands
 from orchestration.instance.by_bucket import decide
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.repartition import tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.open_project import OpenProject

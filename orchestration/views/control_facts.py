@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from reports.life.control_steps import ControlFacts
+from reports.lifecycle.control_steps import ControlFacts
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

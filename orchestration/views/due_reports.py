@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period, zone
-from reports.life.due import due_periods, first_of_period
+from reports.lifecycle.due import due_periods, first_of_period
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

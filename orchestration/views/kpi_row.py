@@ -8,7 +8,7 @@ from typing import Any
 from assets.kpi.scope_streams import FACTORED, carriers_of
 from assets.tariffs.price_in_force import price_sources
 from data_quality.contracts.reporting.figure import Figure
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 PRICED = ("cost",)
 FIGURE_FIELDS = {

@@ -14,8 +14,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc, zone
 from orchestration.views.control_facts import control_facts
 from reports.gates import SYNTHETIC
-from reports.life.control_steps import ControlFacts
-from reports.life.next_steps import REPORT, Facts, Member, Printed, Refused, Span, Use, Waiting
+from reports.lifecycle.control_steps import ControlFacts
+from reports.lifecycle.next_steps import REPORT, Facts, Member, Printed, Refused, Span, Use, Waiting
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -162,7 +162,7 @@ def _first_gap(read: list[Span], held: Iterable[Span]) -> Span | None:
 
 
 def _uses(project: "OpenProject", site: Site) -> Iterable[Use]:
-    from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+    from assets.kpi.enpi.stale_baselines import stale_baselines
 
     stale = stale_baselines([site], lake=project.lake, baselines=project.baselines).get(site.site_id, {})
     for seu in site.seus:
@@ -183,8 +183,8 @@ def _uses(project: "OpenProject", site: Site) -> Iterable[Use]:
 
 
 def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
-    from reports.evidence.life import life_at
-    from reports.life.figure_trace import stale_revisions
+    from reports.evidence.lifecycle import life_at
+    from reports.figures.trace import stale_revisions
 
     publications, packs = PublicationStore(project.store), PublicationStore(project.store).packs(site_id)
     newest = {each.period: each for each in project.reports.revisions(site_id, name=REPORT)}

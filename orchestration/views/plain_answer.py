@@ -1,4 +1,4 @@
-"""How an answer is told, to a terminal as to a page: as plain JSON, and how a command ended (cli.md)."""
+"""Answers as plain JSON, for terminal and page alike, and how a command ended (cli.md)."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time

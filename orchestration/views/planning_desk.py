@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
+from assets.stores.weather_issues import WeatherStore
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
 from controls.ledger.rows import read_commands

@@ -9,7 +9,7 @@ from assets.kpi.running_cost.month_to_date import RunningFigures, running_figure
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 # What is said of the month so far and of the whole month.
 FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")

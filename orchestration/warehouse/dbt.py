@@ -23,7 +23,7 @@ from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
-from data_quality.contracts.work.beside import call
+from data_quality.contracts.work.offload import call
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
 from orchestration.warehouse.user_cache import state_folder

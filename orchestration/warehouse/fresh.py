@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+from assets.kpi.enpi.stale_baselines import stale_baselines
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -66,7 +66,7 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
     ]
     is_any, done, red = bool(waiting), 0, list[RunFailed]()
     while waiting:
-        from orchestration.warehouse.made_here import PARTS, make_marts
+        from orchestration.warehouse.local_build import PARTS, make_marts
 
         stage, ranges = waiting.pop(0)
         text = f"{_sites_of(ranges)}: making the {TITLES[stage]} of {_months_of(ranges)}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from assets.kpi.windows_of_marts.month_gates import WORST
+from assets.kpi.incremental.month_gates import WORST
 from assets.sites.meter_tree import ENERGY_UNIT, total_meters
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.flags import MonthValidation

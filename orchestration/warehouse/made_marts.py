@@ -1,4 +1,4 @@
-"""What a command made of the marts, kept until Dagster is told of it (tell_dagster.py)."""
+"""Marts built by a command, kept until they are reported to Dagster (report_to_dagster.py)."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from assets.kpi.windows_of_marts.month_gates import Judged
+from assets.kpi.incremental.month_gates import Judged
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import NodeOutcome
 

@@ -1,4 +1,4 @@
-"""The marts as they would have been at an instant: built from the readings known then, and kept beside those of now.
+"""The marts as of an instant: built from the readings known then, and kept beside those of now.
 
 A folder a view, named after the newest manifest entry that was known; which was not asked for longest is given up.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.carbon.factor_choice.meter_factors import known_factors
-from assets.kpi.windows_of_marts.factor_days import factors_text
-from assets.kpi.windows_of_marts.stage import versions_texts
+from assets.kpi.incremental.factor_days import factors_text
+from assets.kpi.incremental.stage import versions_texts
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from data_quality.contracts.errors import BadInput, OurFault
@@ -33,7 +33,7 @@ _LEFT_OVER_S = 3600.0
 
 
 def past_folder(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime) -> Path:
-    """Where the marts of these sites as known then stand, by today's SQL and site files, built or not.
+    """Folder of the marts of these sites as of then, by today's SQL and site files, built or not.
 
     Two instants between which nothing came have one folder: no readings, factors, baselines or adjustments. Raises
     BadInput (nothing_known) where nothing was known of any of the sites.
@@ -91,11 +91,11 @@ def seconds_to_build(project: OpenProject) -> float:
 
 def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, folder: Path) -> None:
     # What answers from marts that are there already need not load what makes them.
-    from assets.kpi.windows_of_marts.mart_sources import source_tables
+    from assets.kpi.incremental.mart_sources import source_tables
     from assets.stores.warehouse.full_build import build_anew
     from assets.stores.warehouse.marts import MARTS
     from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
-    from ml.baselines.life.fit_site import expected_of_site
+    from ml.baselines.lifecycle.fit_site import expected_of_site
 
     began_s = time.perf_counter()
     folder.parent.mkdir(exist_ok=True, parents=True, mode=0o700)

@@ -21,8 +21,8 @@ def stale_partitions(project: OpenProject) -> dict[str, set[str]]:
 
 def stale_reports(project: OpenProject) -> dict[str, list[str]]:
     """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
-    from reports.life.changes import newest_stale
-    from reports.life.figure_trace import stale_revisions
+    from reports.figures.trace import stale_revisions
+    from reports.lifecycle.changes import newest_stale
 
     sources, found = project.sources(), dict[str, list[str]]()
     stale = list(newest_stale(project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"))

@@ -21,9 +21,9 @@ from orchestration.web.all_routes import ROUTERS
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
+from orchestration.web.middleware import Porch
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
-from orchestration.web.porch import Porch
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.route_rights import SignedIn
 from reports.pages.address import Address

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestration.web.ask import Ask
+from orchestration.web.request_context import Ask
 
 MOST_BYTES = 24 * 2**20
 # Beyond it a page takes twice as long to pack, and is a fiftieth smaller.
@@ -82,7 +82,7 @@ def answered(
 ) -> Response:
     """The answer of an address as somebody with the person's rights sees it; 304 where the asker has it already.
 
-    stamp: what the answer rests on (gather.py: stamp_of); where it is another, so is the key.
+    stamp: what the answer rests on (queries.py: stamp_of); where it is another, so is the key.
     """
     kept = answers_of(str(ask.project.project.root)).get((*_seen_by(request, ask), stamp), make)
     vary = "Accept, Accept-Encoding, Cookie, Authorization"

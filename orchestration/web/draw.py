@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import Permission, may
-from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
+from orchestration.web.request_context import Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.page import Page, PageBlock, Part, Plot, Widget

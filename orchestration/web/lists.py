@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from data_quality.contracts.errors import BadInput
 from orchestration.views.plain_answer import plain
-from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
+from orchestration.web.request_context import Ask
 from reports.pages.energy import defused
 
 BASE = "/api/v1/ems"

@@ -12,17 +12,15 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
-from orchestration.web.ask import Ask
-from orchestration.web.gather import instant_of, marts_of
 from orchestration.web.lists import MOST_POINTS
-from reports.again.computations import COMBINATIONS
-from reports.again.figure_sources import Sources
-from reports.asked.query import Combined, Question, queries_in
-from reports.asked.why_asked import NAME, Asking, InHand, figures_of
-from reports.content.lists.figure_list import figure_list
-from reports.content.lists.kpi_list import add_rows, kpi_rows
-from reports.figures import FigureBook
-from reports.life.figure_trace import (
+from orchestration.web.queries import instant_of, marts_of
+from orchestration.web.request_context import Ask
+from reports.figure_book import FigureBook
+from reports.figures.answer import NAME, Asking, InHand, figures_of
+from reports.figures.figure_list import figure_list
+from reports.figures.kpi_list import add_rows, kpi_rows
+from reports.figures.query import Combined, Question, queries_in
+from reports.figures.trace import (
     Figures,
     as_read,
     graph,
@@ -31,10 +29,12 @@ from reports.life.figure_trace import (
     trace_figure,
     versions_today,
 )
-from reports.life.revise import store_revision
+from reports.lifecycle.revise import store_revision
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
 from reports.pages.why_links import TAKES, read_why
 from reports.pages.why_parts import ENERGY, grain_of
+from reports.recompute.computations import COMBINATIONS
+from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 
 WHY_TAKES = (*TAKES, "page", "point")
@@ -93,7 +93,7 @@ def number_asked(ask: Ask) -> Number:
 
 
 def _shared(wanted: Question, site: str) -> frozenset[tuple[str, str]]:
-    """What the whole site used, to who is told their own share of it: the board does; nothing else of it is theirs."""
+    """The whole site's consumption, for a person whose share of it is shown; nothing else of the site is theirs."""
     whole = f"site:{site}"
     if not isinstance(wanted, Combined) or wanted.of != "percent_of":
         return frozenset()

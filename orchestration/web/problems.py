@@ -1,4 +1,4 @@
-"""Faults as answers: a problem document (RFC 9457) for programs, a page for people. Nothing of the machine is told."""
+"""Faults as answers: a problem document (RFC 9457) for programs, a page for people; neither shows the machine."""
 
 import logging
 import re
@@ -16,9 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from data_quality.contracts.errors import BadInput, Busy, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
-from orchestration.web.ask import Ask
 from orchestration.web.own_origin import Refused
 from orchestration.web.people.allowances import TooMany
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
@@ -68,7 +68,7 @@ class Problem(Model):
 
 
 def problem_of(fault: Exception) -> Problem:
-    """What is told of a fault. A bug tells an incident number alone, under which the log holds the rest."""
+    """The problem document of a fault. A bug shows an incident number alone, under which the log holds the rest."""
     if isinstance(fault, Refused):
         return Problem(status=fault.status, code=fault.code, detail=fault.detail, headers=fault.headers)
     if isinstance(fault, NotSignedIn):

@@ -10,7 +10,7 @@ from controls.gateways.access.http_server import recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from orchestration.web.ask import THEME, THEMES, Ask
+from orchestration.web.request_context import THEME, THEMES, Ask
 from reports.pages.address import KNOWN, read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.

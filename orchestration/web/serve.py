@@ -11,7 +11,7 @@ from controls.gateways.access.http_server import HttpServer, Limits, bound
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
-from data_quality.contracts.work.beside import give_away
+from data_quality.contracts.work.offload import offload_to
 from orchestration.open_project import PROJECT_VARIABLE, OpenProject
 
 logger = logging.getLogger("meterloom.web")
@@ -27,7 +27,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # Many ask it, and it stays as small as it began: DuckDB, SciPy, dbt and all countries' calendars run beside it.
-    give_away(apart)
+    offload_to(apart)
     from orchestration.doctor.ports import Listener
 
     sockets = bound(

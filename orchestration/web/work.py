@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from assets.stores.issued.api_keys import REMEMBERED
+from assets.stores.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
 from orchestration.views.plain_answer import CHECK_FAILED, DONE
 

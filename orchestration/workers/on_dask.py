@@ -46,7 +46,7 @@ def resource_of(fingerprint: str) -> str:
 
 
 def security_of(settings: WorkSettings) -> "Security | None":
-    """The certificates of both sides. Raises BadInput where others could read, or be, what is asked."""
+    """The certificates of both sides. Raises BadInput where others could read, or be, a worker."""
     scheme, _, rest = settings.address.rpartition("://")
     host = rest.rpartition(":")[0].strip("[]")
     if not host:

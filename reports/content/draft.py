@@ -1,4 +1,4 @@
-"""The line on page one that says what stands against the report, and what it becomes when the report goes out."""
+"""The line on page one that names a report's blocking findings, and what it becomes when the report goes out."""
 
 from collections.abc import Iterable
 

@@ -22,7 +22,7 @@ _TONES: Mapping[str, Tone] = {"blocking": "bad", "warning": "caution"}
 
 
 def in_front(findings: Iterable[Finding], most: int | None) -> list[Finding]:
-    """Those that page one tells: what stands against a figure, and no statistics of a model."""
+    """Findings of page one: caveats of figures, and no statistics of a model."""
     return [each for each in findings if each.code not in OF_METHOD or each.is_blocking][:most]
 
 

@@ -10,17 +10,17 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period, months_of
+from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.draft import draft_mark
 from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
 from reports.content.references import with_references
 from reports.content.register import register_section
-from reports.content.standing import printed_ids, standing, with_marks
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.texts.locales import chosen, word

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiRule
+from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
@@ -17,8 +17,8 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_before, months_of
-from reports.again.figure_sources import Sources
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
+from reports.recompute.figure_sources import Sources
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,6 @@ class Claims(Protocol):
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; empty where nothing does."""
-        ...
 
 
 @runtime_checkable
@@ -166,11 +165,9 @@ class Books(Protocol):
 
     def fill(self, book: FigureBook) -> None:
         """Put every figure into a book; called once a book, before anything is asked."""
-        ...
 
     def path(self, measure: str, item: Item) -> str:
         """Where the item's figure stands in the book."""
-        ...
 
 
 class DayPoint(NamedTuple):
@@ -188,7 +185,6 @@ class Daily(Protocol):
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """The item's days in order. is_running: summed from the first on; empty where that must not be claimed."""
-        ...
 
 
 @runtime_checkable
@@ -197,7 +193,6 @@ class Hourly(Protocol):
 
     def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
         """Local day to the mean kW of its 24 hours by the clock; None where nothing was read."""
-        ...
 
 
 class Dataset(Protocol):
@@ -209,23 +204,18 @@ class Dataset(Protocol):
     @property
     def measures(self) -> Mapping[str, Measure]:
         """Its measures by name."""
-        ...
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Rows of an axis of its own, or None where the axis is not its."""
-        ...
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A measure that is not made of others, for the item's thing and span."""
-        ...
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Words about the item."""
-        ...
 
     def findings(self, period: Period) -> list[Finding]:
         """What a reader must know before its numbers."""
-        ...
 
 
 class OfSite:

@@ -13,8 +13,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period, months_of
-from reports.again.bill_again import number, reconciled, stored_bill
 from reports.datasets.base import Given, Item, Leaf, Measure, span
+from reports.recompute.bill_again import number, reconciled, stored_bill
 
 NAME = "bills"
 MEASURES: Mapping[str, Measure] = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for, rule_of
+from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
 from assets.kpi.published_kpis import PublishedKpis
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
@@ -12,9 +12,14 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.again import saving_worth
-from reports.again.claims import Claim, against_use, claim_of
-from reports.again.computations import (
+from reports.assess import is_review_due
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.of_uses.day_lines import day_points
+from reports.datasets.of_uses.enpi_findings import seu_findings
+from reports.datasets.of_uses.use_days import UseDays
+from reports.recompute import saving_worth
+from reports.recompute.claims import Claim, against_use, claim_of
+from reports.recompute.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
     assessment_field,
@@ -22,12 +27,7 @@ from reports.again.computations import (
     detectable,
     number_of,
 )
-from reports.again.figure_sources import KpiBasis
-from reports.assess import is_review_due
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
-from reports.datasets.of_uses.day_lines import day_points
-from reports.datasets.of_uses.enpi_findings import seu_findings
-from reports.datasets.of_uses.use_days import UseDays
+from reports.recompute.figure_sources import KpiBasis
 from reports.texts.locales import word
 from reports.writer import TONES, standing_of, words
 
@@ -183,7 +183,7 @@ class EnpiData:
         )
 
     def findings(self, period: Period) -> list[Finding]:
-        """What stands against each use's assessment."""
+        """Findings of each use's assessment."""
         found: list[Finding] = []
         seus = self.seus()
         if not seus:

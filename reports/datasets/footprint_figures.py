@@ -8,7 +8,8 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period, months_of
-from reports.again.footprint_again import (
+from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.recompute.footprint_again import (
     account_of,
     carriers_of,
     energies,
@@ -18,7 +19,6 @@ from reports.again.footprint_again import (
     meters_of,
     number,
 )
-from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.texts.locales import word
 
 NAME = "footprint"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period
-from reports.again.footprint_again import account_of, factor_input
-from reports.again.hours_again import findings_of, number
 from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.recompute.footprint_again import account_of, factor_input
+from reports.recompute.hours_again import findings_of, number
 
 NAME = "hours"
 MEASURES: Mapping[str, Measure] = {

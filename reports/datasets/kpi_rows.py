@@ -7,8 +7,8 @@ from itertools import pairwise
 from assets.kpi.from_readings import AskedKpi, KpiRow
 from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from data_quality.contracts.time import Period
-from reports.again.figure_sources import KpiBasis
 from reports.datasets.base import Given
+from reports.recompute.figure_sources import KpiBasis
 
 
 class KpiRows:

@@ -9,7 +9,7 @@ from assets.sites.meter_tree import ENERGY_UNIT
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 
 def load_by_hour(

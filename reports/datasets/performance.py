@@ -8,7 +8,7 @@ nothing new.
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.kpi.enpi.enpi_result import EnpiResult
 from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -26,7 +26,7 @@ from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.datasets.site_kpis import SiteKpis
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.writer import TONES, counted, standing_of, words
 
 NAME = "performance"
@@ -145,7 +145,7 @@ class PerformanceData:
         return self._of_use(name, item, self.uses.use_at(item.scope)[0])
 
     def findings(self, period: Period) -> list[Finding]:
-        """What stands against the uses' assessments, and gaps of readings, prices and factors."""
+        """Findings of the uses' assessments, and gaps of readings, prices and factors."""
         found, seus = [*self._site.gaps(period), *self._quality.rejected(period)], self.uses.seus()
         if not seus:
             message = "The site file names no significant energy use, so nothing can be compared with a baseline."

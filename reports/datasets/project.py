@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.claims.mv_savings import missing_of, project_of, project_use
-from assets.kpi.enpi_of_use.enpi_result import EnpiRule
+from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
@@ -12,13 +12,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
-from reports.again.claims import against_project_at
-from reports.again.computations import baseline_input
-from reports.again.project_again import PLANNED, days, number, result
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
 from reports.datasets.enpi import BASELINE_MEASURES, baseline_leaf, version_fact
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
+from reports.recompute.claims import against_project_at
+from reports.recompute.computations import baseline_input
+from reports.recompute.project_again import PLANNED, days, number, result
 from reports.texts.locales import word
 from reports.texts.mv_plan import plan_rows
 from reports.writer import words
@@ -154,7 +154,7 @@ class ProjectData(OfSite):
         )
 
     def findings(self, period: Period) -> list[Finding]:
-        """What stands against the savings of each project, and what its plan leaves open."""
+        """Findings of the savings of each project, and what its plan leaves open."""
         return [each for project in self._projects() for each in self._findings(project, period)]
 
     def barred(self, item: Item) -> str:

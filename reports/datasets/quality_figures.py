@@ -8,8 +8,8 @@ from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
-from reports.again.computations import counted
 from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.recompute.computations import counted
 
 NAME = "quality"
 BATCHES = ("files", "accepted_rows", "rejected_rows")

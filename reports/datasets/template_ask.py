@@ -28,7 +28,7 @@ from reports.datasets.base import (
     years_of,
 )
 from reports.datasets.bills import BillData
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.texts.locales import period_text
 
 SHOWN_IN = {
@@ -40,7 +40,7 @@ COMBINED_UNITS = {"ratio": "ratio", "percent_of": "percent", "deviation_percent"
 
 
 class Asker:
-    """Fills one figure book with what is asked; the same question is answered once. language: of the labels."""
+    """Fills one figure book with answers; the same question is answered once. language: of the labels."""
 
     def __init__(
         self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook, *, language: str | None = None

@@ -24,10 +24,10 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from reports.evidence import manifest as names
 from reports.evidence.archive import ArchiveWriter
-from reports.evidence.life import names_then, with_life
+from reports.evidence.lifecycle import names_then, with_life
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
 from reports.evidence.pack_inputs import Inputs, gather
-from reports.life.revise import stored_content
+from reports.lifecycle.revise import stored_content
 from reports.make_report import RENDERERS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ from assets.stores.sign import canonical
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
-from reports.again.figure_sources import parse_dates, parse_span
 from reports.evidence import manifest as names
+from reports.recompute.figure_sources import parse_dates, parse_span
 
 Source = bytes | Path
 

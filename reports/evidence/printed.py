@@ -18,7 +18,7 @@ from data_quality.contracts.reporting.figure import Figure
 from reports.content.draft import at_its_stage
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
-from reports.evidence.life import stage_of
+from reports.evidence.lifecycle import stage_of
 from reports.evidence.manifest import Manifest
 from reports.make_report import RENDERERS
 from reports.report_content import ReportContent

@@ -31,16 +31,16 @@ from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from data_quality.contracts.site_file.site import Site
-from reports.again.computations import code_sha256, version_of
-from reports.again.figure_again import announce, recompute
-from reports.again.figure_sources import Sources, parse_span
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
-from reports.evidence.life import VERBS, name_of
+from reports.evidence.lifecycle import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
 from reports.evidence.pack_inputs import readable
 from reports.evidence.printed import printed_problems
+from reports.recompute.computations import code_sha256, version_of
+from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure_sources import Sources, parse_span
 
 # Readings are Parquet and not read by this way: a larger document is no report but somebody's bomb.
 MAX_JSON = 512 << 20

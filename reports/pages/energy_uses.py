@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assets.kpi.enpi_of_use.alerts import EnpiAlert
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
-from assets.kpi.enpi_of_use.use_register import SeuLine
+from assets.kpi.enpi.alerts import EnpiAlert
+from assets.kpi.enpi.enpi_result import EnpiResult
+from assets.kpi.enpi.use_register import SeuLine
 from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from assets.stores.published.report_ledger import Revision
-from reports.life.figure_trace import VersionChange
+from reports.figures.trace import VersionChange
 from reports.pages.address import Address
 from reports.pages.page import Choice, Option, Page, PageBlock, Part
 from reports.report_content import Cell, Column, LifeStep, Paragraph, ReportLife, Row, Table, Tone
@@ -27,7 +27,7 @@ class ReportLine(NamedTuple):
 
 
 def report_page(lines: Sequence[ReportLine], address: Address, *, sites: Mapping[str, str], is_synthetic: bool) -> Page:
-    """The newest revisions first, one of each report unless all are asked for; what is stale is told why. sites: names
+    """The newest revisions first, one of each report unless all are asked for; stale ones with reason. sites: names
     by id.
     """
     state, is_all = address.part("state"), address.part("all") == "1"

@@ -12,13 +12,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.time import zone
-from reports.again.figure_sources import DEFINITION_ID
-from reports.life.figure_trace import TraceReport, VersionChange
+from reports.figures.trace import TraceReport, VersionChange
 from reports.pages.address import Address
 from reports.pages.energy import defused
 from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Picture, Steps
 from reports.pages.why_links import TAKES, WHY, why_of
 from reports.pages.why_parts import parts_of
+from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.svg.lineage import Node, lineage_svg
 from reports.texts.locales import named, page_word, period_text, rules_of

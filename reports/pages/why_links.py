@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_instant
-from reports.asked.query import (
+from reports.figures.query import (
     COMBINED,
     Combined,
     Lookup,

@@ -7,11 +7,11 @@ from datetime import date
 from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.again.computations import COMBINATIONS
-from reports.asked.query import Combined, Query
+from reports.figures.query import Combined, Query
 from reports.pages.address import Address
 from reports.pages.page import PageBlock, Part
 from reports.pages.why_links import why_asked, why_of
+from reports.recompute.computations import COMBINATIONS
 from reports.report_content import Cell, Chart, Column, Row, Series, Table
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
-from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
+from assets.kpi.enpi.enpi_result import ARITHMETIC
 from reports.texts.locales import rules_of
 
 MISSING = "–"

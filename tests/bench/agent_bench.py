@@ -29,8 +29,8 @@ from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store, open_store
+from controls.agent.context import Bench, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.site_values import SiteValues
 from controls.gateways.broker import start_broker
 from controls.gateways.mqtt_line import BrokerAddress

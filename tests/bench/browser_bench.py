@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from assets.readings.readers.child import apart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import Project
-from data_quality.contracts.work.beside import give_away
-from orchestration.web import porch
+from data_quality.contracts.work.offload import offload_to
+from orchestration.web import middleware
 from orchestration.web.cache import answers_of
 from tests.web_browser.conftest import Site, serving
 from tests.web_browser.looked_at import PAGES, Watched
@@ -137,11 +137,11 @@ def _weights(browser: Browser, site: Site, paths: dict[str, str]) -> Iterator[st
 @contextmanager
 def _small() -> Iterator[None]:
     """As `meterloom web` runs, and no longer: other benches of this process measure themselves."""
-    give_away(apart)
+    offload_to(apart)
     try:
         yield
     finally:
-        give_away(None)
+        offload_to(None)
 
 
 def bench(root: str = "", rounds: str = "20") -> None:
@@ -153,7 +153,7 @@ def bench(root: str = "", rounds: str = "20") -> None:
         if not root:
             make_small_project(folder)
         # What takes longer than the server waits for is to be seen here as well.
-        porch.REQUEST_S = PATIENCE_S
+        middleware.REQUEST_S = PATIENCE_S
         with _small(), serving(folder, now, WHO) as site, chromium() as browser:
             paths = paths_of(site.project.project, sorted(site.project.sites)) if root else SMALL
             for line in (*_seconds(browser, site, paths, int(rounds)), *_weights(browser, site, paths)):

@@ -19,7 +19,7 @@ from orchestration.workers.worker_side import THREADS
 os.environ.update(dict.fromkeys(THREADS, "1"))
 
 from data_quality.contracts.settings import WorkSettings
-from ml.baselines.life.fit_site import fit_uses
+from ml.baselines.lifecycle.fit_site import fit_uses
 from ml.forecasts.training_task import try_targets
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out.small_world import made_world, said

@@ -21,7 +21,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_view import LakeFile
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, months_after
-from ml.baselines.life.uses_task import tasks_of
+from ml.baselines.lifecycle.uses_task import tasks_of
 from orchestration.instance.by_bucket import MOST_SITES
 from orchestration.month_keys import BUCKETS, bucket_of
 from orchestration.partitions import MONTHS

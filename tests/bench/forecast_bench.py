@@ -29,8 +29,8 @@ from ml.features.weather_known import GivenWeather
 from ml.forecasts.backtest import Forecasts, beside_actual, forecast_origins, joined, month_folds, run_folds
 from ml.forecasts.file_case import day_types_of
 from ml.forecasts.forecast_model import Quantiles
-from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
-from ml.forecasts.life.trial import FLOOR
+from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
+from ml.forecasts.lifecycle.trial import FLOOR
 from ml.forecasts.models.blend import training_origins
 from ml.forecasts.models.load_features import LOAD, WEATHER
 from ml.forecasts.uncertainty.scores import crps

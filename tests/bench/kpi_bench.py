@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assets.kpi.incremental.mart_sources import site_tables, window_rows
 from assets.kpi.mart_windows import Window
-from assets.kpi.windows_of_marts.mart_sources import site_tables, window_rows
 from assets.sites.calendar import quarter_hours
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources

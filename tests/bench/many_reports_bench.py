@@ -21,8 +21,8 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import FixedClock, Period, months_of, parse_period
-from reports.again.figure_sources import Sources
-from reports.life.periodic import make_reports_ending
+from reports.lifecycle.periodic import make_reports_ending
+from reports.recompute.figure_sources import Sources
 from tests.bench.report_bench import year_rows
 from tests.definitions import DEFINITIONS
 from tests.reports import plant

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi_of_use.expected_energy import expected_days
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.ledgers.baselines import BaselineStore
@@ -31,12 +31,12 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from orchestration.warehouse.dbt import run_dbt
-from reports.again.figure_sources import Sources
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.make_report import baselines_in_force
+from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx

@@ -16,7 +16,7 @@ from tests.bench.scale_world import SITE
 
 def fit(project: ProjectResource, clock: FixedClock) -> int:
     """Every use's energy baseline, fitted and registered. Returns how many."""
-    from ml.baselines.life.fit_site import fit_site
+    from ml.baselines.lifecycle.fit_site import fit_site
     from ml.defs import tracker_of
 
     report = fit_site(
@@ -28,7 +28,7 @@ def fit(project: ProjectResource, clock: FixedClock) -> int:
 
 def monitor(project: ProjectResource, clock: FixedClock) -> int:
     """Every use's monitoring baseline. Returns how many."""
-    from ml.baselines.life.monitor_site import refit_site
+    from ml.baselines.lifecycle.monitor_site import refit_site
     from ml.defs import tracker_of
 
     report = refit_site(
@@ -40,7 +40,7 @@ def monitor(project: ProjectResource, clock: FixedClock) -> int:
 
 def expected(project: ProjectResource, _clock: FixedClock) -> int:
     """What the baselines expect of every day. Returns how many rows."""
-    from ml.baselines.life.fit_site import expected_of_site
+    from ml.baselines.lifecycle.fit_site import expected_of_site
 
     return int(expected_of_site(project.site(SITE), lake=project.lake, store=project.baselines).height)
 

@@ -25,10 +25,10 @@ from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.seals import append
 from assets.stores.sign import new_key
 from assets.stores.transactions import Store
-from reports.again.figure_sources import Sources
 from reports.evidence.archive import ArchiveWriter, read_archive
 from reports.evidence.pack import PackMaker
-from reports.life.figure_trace import stale_revisions, trace_figure
+from reports.figures.trace import stale_revisions, trace_figure
+from reports.recompute.figure_sources import Sources
 from tests.definitions import DEFINITIONS, verify_pack
 from tests.reports.conftest import World, make_world
 from tests.reports.test_store import report

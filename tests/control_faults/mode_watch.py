@@ -13,17 +13,17 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_control import mode_events
 from controls.agent import command_steps, loop, watchdog, wire
-from controls.agent.parts import Bench, Device
+from controls.agent.context import AgentContext, Device
 from data_quality.contracts.control.command import Command, Mode
 
 
-def below_partial(bench: Bench, device_id: str, capability: str, *, is_home: bool) -> str:
+def below_partial(context: AgentContext, device_id: str, capability: str, *, is_home: bool) -> str:
     """What is wrong with a write, by the entries themselves; empty where nothing is. is_home: of the safe default,
     which is written in every mode, but only where set-points were ever let out.
     """
-    query = mode_events.select().where(mode_events.c.site_id == bench.site_id).order_by(mode_events.c.id)
+    query = mode_events.select().where(mode_events.c.site_id == context.site_id).order_by(mode_events.c.id)
     try:
-        with bench.store.engine.connect().execution_options(meterloom_read=True) as connection:
+        with context.store.engine.connect().execution_options(meterloom_read=True) as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
     # A test took the store away; what may be written without one is another test's matter.
     except sa.exc.SQLAlchemyError:
@@ -45,15 +45,15 @@ def watched() -> Iterator[list[str]]:
     found: list[str] = []
     send, revert = wire.send, wire.revert
 
-    def sent(bench: Bench, device: Device, slot: Any, command: Command) -> Generator[Any, Any, Any]:
-        found.append(below_partial(bench, device.device_id, slot.capability, is_home=False))
-        return (yield from send(bench, device, slot, command))
+    def sent(context: AgentContext, device: Device, slot: Any, command: Command) -> Generator[Any, Any, Any]:
+        found.append(below_partial(context, device.device_id, slot.capability, is_home=False))
+        return (yield from send(context, device, slot, command))
 
-    def reverted(bench: Bench, device: Device, slot: Any, **given: Any) -> Generator[Any, Any, Any]:
-        before = bench.counts["reverts", ""]
-        done = yield from revert(bench, device, slot, **given)
-        if bench.counts["reverts", ""] > before:
-            found.append(below_partial(bench, device.device_id, slot.capability, is_home=True))
+    def reverted(context: AgentContext, device: Device, slot: Any, **given: Any) -> Generator[Any, Any, Any]:
+        before = context.counts["reverts", ""]
+        done = yield from revert(context, device, slot, **given)
+        if context.counts["reverts", ""] > before:
+            found.append(below_partial(context, device.device_id, slot.capability, is_home=True))
         return done
 
     with pytest.MonkeyPatch.context() as patch:

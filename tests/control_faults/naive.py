@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assets.stores.transactions import Store
-from controls.agent import command_steps, loop, moves
+from controls.agent import command_steps, loop, transitions
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow, read_commands
 from controls.safety.verdict import ALLOW
@@ -45,11 +45,11 @@ def _without_lease(patch: pytest.MonkeyPatch) -> None:
         return Lease(site_id=site_id, holder=holder, epoch=1, expires_utc=NOW + timedelta(days=1))
 
     patch.setattr(loop, "acquire_lease", mine)
-    patch.setattr(moves, "_holds_lease", lambda *_: True)
+    patch.setattr(transitions, "_holds_lease", lambda *_: True)
 
 
 def _without_interlocks(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(moves, "check_all", lambda *_: ALLOW)
+    patch.setattr(transitions, "check_all", lambda *_: ALLOW)
 
 
 def _without_expiry(patch: pytest.MonkeyPatch) -> None:

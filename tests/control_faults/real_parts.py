@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assets.stores.transactions import connect_store
 from controls.agent import main as agent_main
-from controls.agent.parts import Bench
+from controls.agent.context import AgentContext
 from controls.agent.planned import planned_check
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
@@ -103,7 +103,7 @@ def agent(arguments: list[str]) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
 
     if point:
-        agent_main.Bench = functools.partial(Bench, hook=hook)  # type: ignore[misc, assignment]
+        agent_main.AgentContext = functools.partial(AgentContext, hook=hook)  # type: ignore[misc, assignment]
     return agent_main.main(arguments)
 
 

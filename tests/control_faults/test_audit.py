@@ -11,8 +11,8 @@ import pytest
 
 from assets.stores.access import site_transaction
 from assets.stores.transactions import Store
-from controls.agent import moves
-from controls.agent.parts import View
+from controls.agent import transitions
+from controls.agent.context import View
 from controls.gateways.broker import Broker
 from controls.ledger.rows import select_commands, transition
 from controls.safety.verdict import Allow
@@ -69,7 +69,7 @@ def test_fault_f83_the_watch_over_every_test_sees_an_agent_that_asks_nobody_abou
     """A mutant without guards that takes every mode for FULL: what it was let out with is lowered before it looks."""
     monkeypatch.setattr(View, "mode_of", lambda *_: Mode.FULL)
     monkeypatch.setattr(View, "highest", lambda *_: Mode.FULL)
-    monkeypatch.setattr(moves, "check_all", lambda *_: Allow())
+    monkeypatch.setattr(transitions, "check_all", lambda *_: Allow())
     world = World(store)
     world.set_mode(Mode.PARTIAL)
     add_plan(store, agent_command())
@@ -84,13 +84,13 @@ def test_fault_f83_the_watch_over_every_test_sees_an_agent_that_asks_nobody_abou
 
 # A mutant that asks neither modes nor guards; what it is given was released past the program.
 MUTANT = """
-from controls.agent import moves, parts
+from controls.agent import context, transitions
 from controls.ledger.rows import select_commands, transition
 from controls.safety.verdict import Allow
 from data_quality.contracts.control.command import CommandState, Mode
 
-parts.View.mode_of = parts.View.highest = lambda *_: Mode.FULL
-moves.check_all = lambda *_: Allow()
+context.View.mode_of = context.View.highest = lambda *_: Mode.FULL
+transitions.check_all = lambda *_: Allow()
 from controls.agent.main import main
 
 main()

@@ -23,8 +23,8 @@ from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.transactions import Store, connect_store, open_store
 from assets.stores.trust import Ask, Trust
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.agent.site_values import SiteValues
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
@@ -342,7 +342,7 @@ class VirtualSite:
         """A fresh process of the agent."""
         self._count += 1
         who = f"agent-{self._count}"
-        bench = Bench(
+        context = AgentContext(
             store=self.store,
             site_id="home",
             holder=who,
@@ -352,7 +352,7 @@ class VirtualSite:
             hook=self._hook,
             site=SiteValues(HOME, template_of, reference=self._reference),
         )
-        agent = Agent(bench, devices_of(HOME, template_of))
+        agent = Agent(context, devices_of(HOME, template_of))
         self.agents.append(agent)
         self.tell("started", who=who)
         return agent
@@ -363,7 +363,7 @@ class VirtualSite:
     def kill(self, agent: Agent) -> None:
         """As by SIGKILL: nothing more is said or done by it."""
         self.agents.remove(agent)
-        self.tell("killed", who=agent.bench.holder)
+        self.tell("killed", who=agent.context.holder)
 
     def tell(self, kind: str, **facts: Any) -> None:
         self.history.tell(self.time.true_s, kind, **facts)

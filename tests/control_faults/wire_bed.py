@@ -8,8 +8,8 @@ from typing import Any
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker
 from controls.gateways.modbus import ModbusDevice
@@ -67,11 +67,11 @@ class WireBed:
         there = BATTERY.model_copy(update={"address": f"127.0.0.1:{self.line.port}/1"})
         self.site = HOME.model_copy(update={"assets": (there, PV)})
         mqtt = MqttSettings(host=address.host, port=address.port, username=address.username, password=address.password)
-        bench = Bench(
+        context = AgentContext(
             store=store, site_id="home", holder="agent-1", clock=self.time, monotonic=self.time.monotonic,
             transports=Gateways("home", Settings(mqtt=mqtt), self.time),
         )  # fmt: skip
-        self.agent = Agent(bench, devices_of(self.site))
+        self.agent = Agent(context, devices_of(self.site))
         parts.callback(self.agent.safe_default)
         set_mode(store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=self.time)
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from assets.kpi.windows_of_marts.month_gates import MonthGates
+from assets.kpi.incremental.month_gates import MonthGates
 from assets.readings.ingest.judge_site import judge_site
 from assets.sites.view import site_readings, summed_readings
 from assets.stores.lake import meter_blocks as blocks

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store, open_store

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.warehouse import warehouse
 from assets.stores.warehouse.full_build import PlannedNode, build_anew
 from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, held_open, load_sources

@@ -12,11 +12,11 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVe
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_period
-from reports.again.figure_again import recompute
-from reports.again.figure_sources import Sources
-from reports.content.lists.kpi_list import Grain, kpi_list
-from reports.content.lists.kpi_portfolio import kpi_portfolio
-from reports.content.lists.running_list import running_list
+from reports.figures.kpi_list import Grain, kpi_list
+from reports.figures.portfolio import kpi_portfolio
+from reports.figures.running import running_list
+from reports.recompute.figure_again import recompute
+from reports.recompute.figure_sources import Sources
 from tests.dbt.conftest import World
 from tests.definitions import DEFINITIONS
 from tests.kpi.seeded import PUMPING_KWH

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.postgres import facts_of
 from assets.stores.warehouse import warehouse

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from assets.kpi.incremental.mart_sources import source_tables
+from assets.kpi.incremental.stage import Stage
 from assets.kpi.mart_windows import Window
-from assets.kpi.windows_of_marts.mart_sources import source_tables
-from assets.kpi.windows_of_marts.stage import Stage
 from assets.readings.changes.affected import touched_months
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
@@ -77,7 +77,7 @@ class Line:
             start, site_id = split_key(first)
             after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
             asked.append(Window(site_id=site_id, first=start, after=after))
-        # As a run does (orchestration/warehouse/made_here.py): dbt opens the file for itself, all else asks one
+        # As a run does (orchestration/warehouse/local_build.py): dbt opens the file for itself, all else asks one
         with held_open(self.target):
             prepared = stage.prepare(asked, target=self.target, expected=self.expected)
         outcome = run_dbt(

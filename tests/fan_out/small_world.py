@@ -19,9 +19,9 @@ from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, months_after
-from ml.baselines.life.fit_site import ExpectedTask, expected_tasks, fit_uses
-from ml.baselines.life.monitoring import training_window
-from ml.baselines.life.uses_task import STREAMS_A_BLOCK, UsesTask, tasks_of
+from ml.baselines.lifecycle.fit_site import ExpectedTask, expected_tasks, fit_uses
+from ml.baselines.lifecycle.monitoring import training_window
+from ml.baselines.lifecycle.uses_task import STREAMS_A_BLOCK, UsesTask, tasks_of
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.training_task import TrainTask
 from tests.bench.scale_world import FIRST, month_files, site_text

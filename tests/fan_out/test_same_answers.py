@@ -8,8 +8,8 @@ import pytest
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import WorkSettings
-from ml.baselines.life.fit_site import expected_uses, fit_uses
-from ml.baselines.life.monitor_site import refit_uses
+from ml.baselines.lifecycle.fit_site import expected_uses, fit_uses
+from ml.baselines.lifecycle.monitor_site import refit_uses
 from ml.forecasts.training_task import try_targets
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out.conftest import Cluster

@@ -26,9 +26,9 @@ from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
 from ml.tracker import ModelRecord, log_baseline
 from reports.assess import AskedUse
+from reports.figures.trace import readings_behind, stale_revisions, trace_figure, versions_today
 from reports.gates import publishable
-from reports.life.figure_trace import readings_behind, stale_revisions, trace_figure, versions_today
-from reports.life.revise import store_revision, stored_content
+from reports.lifecycle.revise import store_revision, stored_content
 from reports.make_report import RENDERERS
 from reports.report_content import ReportContent
 from tests.kpi.oracle.values import kpi_value

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi.daily import seu_days
+from assets.kpi.incremental.mart_sources import meter_rows, source_tables
 from assets.kpi.scope_streams import streams_behind
-from assets.kpi.windows_of_marts.mart_sources import meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
 from assets.stores.lake.derived import KEPT_FILES, keep_derived

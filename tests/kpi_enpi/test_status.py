@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.enpi_of_use.enpi_result import (
+from assets.kpi.enpi.enpi_result import (
     EnpiRule,
     deviation_percent,
     enpi_ratio,

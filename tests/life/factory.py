@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 import assets.sites
-from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi.daily import seu_days
 from assets.sites.load_sites import load_site
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year

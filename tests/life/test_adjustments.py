@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.enpi_of_use.adjust import adjusted_days, adjustment_of_day_kwh
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
-from assets.kpi.windows_of_marts.stage import versions_texts
+from assets.kpi.enpi.adjust import adjusted_days, adjustment_of_day_kwh
+from assets.kpi.enpi.enpi_result import EnpiResult
+from assets.kpi.incremental.stage import versions_texts
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.evidence import BY_SITE, carried_rows, restore
 from assets.stores.schema.tables_baselines import adjustments as table
@@ -26,8 +26,8 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.work.work_port import Result, task_finding
-from ml.baselines.life.fit_site import expected_of_site
-from reports.life.figure_trace import today_sha256
+from ml.baselines.lifecycle.fit_site import expected_of_site
+from reports.figures.trace import today_sha256
 from tests.life.world import ANNA, BEN, CARL, Works
 
 LINE = "works/line/enb"

@@ -15,8 +15,8 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import FixedClock
-from ml.baselines.life.monitor_site import monitor_rows
-from ml.baselines.life.monitoring import fit_monitoring
+from ml.baselines.lifecycle.monitor_site import monitor_rows
+from ml.baselines.lifecycle.monitoring import fit_monitoring
 from orchestration.cli.main import build_app
 from tests.life.world import NOW, Works
 

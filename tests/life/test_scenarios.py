@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from assets.kpi.enpi_of_use.alerts import QuarterStatus, alerts_of
-from assets.kpi.enpi_of_use.enpi_result import (
+from assets.kpi.enpi.alerts import QuarterStatus, alerts_of
+from assets.kpi.enpi.enpi_result import (
     DayPair,
     EnpiResult,
     Performance,
@@ -16,7 +16,7 @@ from assets.kpi.enpi_of_use.enpi_result import (
     review_flags,
     status,
 )
-from assets.kpi.enpi_of_use.use_register import seu_lines, sources_of
+from assets.kpi.enpi.use_register import seu_lines, sources_of
 from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType
 from data_quality.contracts.baselines.status_rule import StatusRule

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from assets.kpi.enpi_of_use.enpi_result import rule_of
+from assets.kpi.enpi.enpi_result import rule_of
 from assets.sites.load_sites import site_sha256
 from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.site_file.site import Site

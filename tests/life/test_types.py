@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use, savings_of
-from assets.kpi.enpi_of_use.baseline_use import ALLOWED, require_type
-from assets.kpi.enpi_of_use.enpi_result import DayPair
+from assets.kpi.enpi.baseline_use import ALLOWED, require_type
+from assets.kpi.enpi.enpi_result import DayPair
 from assets.stores.ledgers.baselines import baseline_id_of
 from assets.stores.ledgers.shadows import ShadowStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
@@ -16,10 +16,17 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import FixedClock, Period
-from ml.baselines.life.monitor_site import monitor_rows, monitored, refit_site
-from ml.baselines.life.monitoring import REFIT_DAYS, TRAIN_DAYS, compare, fit_monitoring, refit_due, training_window
-from ml.baselines.life.shadow_fits import compared, shadow, shadow_site
-from ml.baselines.savings_of.project_baseline import fit_project
+from ml.baselines.lifecycle.monitor_site import monitor_rows, monitored, refit_site
+from ml.baselines.lifecycle.monitoring import (
+    REFIT_DAYS,
+    TRAIN_DAYS,
+    compare,
+    fit_monitoring,
+    refit_due,
+    training_window,
+)
+from ml.baselines.lifecycle.shadow_fits import compared, shadow, shadow_site
+from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import MlflowTracker
 from reports.make_report import baselines_in_force
 from tests.life.world import ANNA, NOW, SPLIT, Works, works_site

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import assets.kpi.enpi_of_use.lake_days as lake_days
-from assets.kpi.enpi_of_use.daily import DAY_COLUMNS
+import assets.kpi.enpi.lake_days as lake_days
+from assets.kpi.enpi.daily import DAY_COLUMNS
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import KEY
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
-from ml.baselines.life.fit_site import fit_uses, registered
-from ml.baselines.life.monitor_site import monitor_rows, refit_uses
-from ml.baselines.life.monitoring import fit_monitoring, training_window
-from ml.baselines.life.uses_task import UsesTask, blocks_of, tasks_of
+from ml.baselines.lifecycle.fit_site import fit_uses, registered
+from ml.baselines.lifecycle.monitor_site import monitor_rows, refit_uses
+from ml.baselines.lifecycle.monitoring import fit_monitoring, training_window
+from ml.baselines.lifecycle.uses_task import UsesTask, blocks_of, tasks_of
 from ml.baselines.models.term_choice import Trial
 from ml.tracking import RUNS_OF_THEIR_OWN, MlflowTracker
 from tests.life.world import SPLIT, START, Works, works_site

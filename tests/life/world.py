@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi.daily import seu_days
 from assets.stores.lake.lake import KEY, BatchInfo, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.ledgers.baselines import BaselineStore
@@ -20,8 +20,8 @@ from data_quality.contracts.site_file.mv_project import MvProject, ProjectPlan, 
 from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
-from reports.again.figure_sources import Sources, seu_of
 from reports.assess import AskedUse
+from reports.recompute.figure_sources import Sources, seu_of
 from tests.definitions import DEFINITIONS
 
 ZONE = "Europe/Berlin"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi.daily import seu_days
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver
 from data_quality.contracts.time import local_midnight_utc

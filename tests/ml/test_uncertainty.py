@@ -2,7 +2,7 @@
 
 import pytest
 
-from assets.kpi.enpi_of_use.savings_band import (
+from assets.kpi.enpi.savings_band import (
     correction,
     effective_observations,
     fractional_savings_uncertainty,

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from sqlglot import Token, TokenType
 from sqlglot.dialects import DuckDB
 
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources

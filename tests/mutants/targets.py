@@ -40,7 +40,7 @@ TARGETS = {
     "tariffs": Target(("assets/tariffs/**/*.py",), ("tests/tariffs", "tests/bills"), 90),
     "carbon": Target(("assets/carbon/**/*.py",), ("tests/carbon",), 60),
     "trace": Target(
-        ("reports/life/figure_trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90
+        ("reports/figures/trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90
     ),
     "evidence": Target(("reports/evidence/*.py",), ("tests/reports/evidence",), 150),
 }

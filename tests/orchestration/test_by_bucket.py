@@ -24,8 +24,8 @@ from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration import partitions
 from orchestration.cli.main import build_app
-from orchestration.instance.at_the_turn import tell_what_stands
 from orchestration.instance.by_bucket import decide, is_by_bucket
+from orchestration.instance.repartition import tell_what_stands
 from orchestration.instance.write import instance_environment
 from orchestration.month_keys import BUCKETS, bucket_of
 from orchestration.open_project import OpenProject

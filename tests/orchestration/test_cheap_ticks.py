@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
-from assets.kpi.windows_of_marts.stage import versions_texts
+from assets.kpi.enpi.stale_baselines import stale_baselines
+from assets.kpi.incremental.stage import versions_texts
 from assets.readings.ingest.ingest_file import ingest_file
 from assets.sites.load_sites import load_sites
 from assets.stores.seals import seal

@@ -32,8 +32,8 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.main import build_app
 from orchestration.instance.write import instance_environment
 from orchestration.supervised import supervisor
-from reports.again.figure_sources import Sources
 from reports.make_report import make_report
+from reports.recompute.figure_sources import Sources
 from tests.controls.planning.examples import HOME
 from tests.definitions import DEFINITIONS
 from tests.reports import plant

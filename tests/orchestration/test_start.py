@@ -122,7 +122,7 @@ def told(project: Path) -> None:
     import dagster as dg
 
     from orchestration.resources import ProjectResource
-    from orchestration.warehouse.tell_dagster import tell
+    from orchestration.warehouse.report_to_dagster import tell
 
     opened = ProjectResource(root=str(project))
     months = {"2025-01-01|my_site"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.reporting.figure import Figure, Trace
-from reports.again.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
+from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
 from tests.reports import year_world
 from tests.reports.test_project_report import ADJUSTMENTS, make_mv
 from tests.reports.year_world import Year
@@ -129,7 +129,7 @@ def main() -> int:
         now = computed(Path(folder))
     refused = differing(before, now)
     for sentence in refused:
-        sys.stdout.write(f"{sentence}: raise its number in VERSIONS (reports/again/computations.py)\n")
+        sys.stdout.write(f"{sentence}: raise its number in VERSIONS (reports/recompute/computations.py)\n")
     if refused:
         return 1
     kept = {name: entry for name, entry in before.items() if VERSIONS.get(name) == entry["version"]}

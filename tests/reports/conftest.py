@@ -19,8 +19,8 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from reports.again.figure_sources import Sources
 from reports.datasets.base import Given
+from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant

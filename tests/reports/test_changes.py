@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from data_quality.contracts.errors import BadInput
-from reports.life.changes import between_revisions, newest_stale, parse_revision, what_changed
-from reports.life.figure_trace import stale_revisions
-from reports.life.revise import store_revision
+from reports.figures.trace import stale_revisions
+from reports.lifecycle.changes import between_revisions, newest_stale, parse_revision, what_changed
+from reports.lifecycle.revise import store_revision
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
 from tests.reports.quarter import enpi_quarter

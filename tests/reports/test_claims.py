@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.kpi.enpi_of_use.enpi_result import enpi_for
+from assets.kpi.enpi.enpi_result import enpi_for
 from data_quality.contracts.reporting.report_template import parse_question
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import local_midnight_utc, months_of, parse_period
-from reports.again.claims import Claim, against_use, claim_of
-from reports.again.figure_sources import seu_of
 from reports.content.templates import load_template, template_files
 from reports.datasets import enpi, performance, project
 from reports.datasets.base import Claims, Measure
+from reports.recompute.claims import Claim, against_use, claim_of
+from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph, ReportContent
 from tests.reports import plant, year_world
 from tests.reports.quarter import enpi_quarter
@@ -207,10 +207,10 @@ def test_a_template_calls_nothing_a_saving_that_is_not_behind_the_gate() -> None
 def test_who_prints_a_saving_on_the_command_line_or_in_a_report_asks_the_gate() -> None:
     root = Path(__file__).parents[2]
     gates = (
-        "reports.again.claims",
+        "reports.recompute.claims",
         "assets.kpi.claims",
         "assets.kpi.claims.mv_savings",
-        "ml.baselines.savings_of.savings",
+        "ml.baselines.savings.savings",
         ".barred(",
     )
     # It lays out the answer of enpi_commands, which asks.

@@ -3,8 +3,8 @@
 import pytest
 
 from data_quality.contracts.errors import OurFault
-from reports.again import computations
-from reports.again.computations import COMBINATIONS, LEAVES, VERSIONS, code_sha256, version_of
+from reports.recompute import computations
+from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, code_sha256, version_of
 from tests.reports.computation_values import Values, computed, differing, held
 
 

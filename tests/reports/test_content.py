@@ -12,7 +12,7 @@ from data_quality.contracts.time import parse_period
 from reports.content.register import register_table
 from reports.datasets.base import Given
 from reports.datasets.enpi import EnpiData
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.gates import publishable, refuse_future
 from reports.report_content import Column, Paragraph, Register, ReportContent, Row, Table, Tiles
 from reports.writer import plain

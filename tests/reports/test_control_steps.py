@@ -3,8 +3,8 @@
 from typing import Any
 
 from data_quality.contracts.control.command import Mode
-from reports.life.control_steps import ControlFacts, control_steps
-from reports.life.steps import Named, Step
+from reports.lifecycle.control_steps import ControlFacts, control_steps
+from reports.lifecycle.steps import Named, Step
 
 HOME = {"planned": ("battery", "car"), "has_plan": True}
 CONNECTED = HOME | {

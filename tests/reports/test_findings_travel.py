@@ -10,7 +10,7 @@ import pypdf
 import pytest
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.content.standing import TOLD_AS, printed_ids
+from reports.content.caveats import TOLD_AS, printed_ids
 from reports.render.render_json import figure_rows, render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import REGISTER, render_xlsx

@@ -7,20 +7,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.enpi_of_use.enpi_result import DayPair
-from assets.kpi.enpi_of_use.expected_energy import expected_days
-from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.enpi.enpi_result import DayPair
+from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from orchestration.warehouse.dbt import full_build
-from reports.again.figure_again import recompute
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.enpi import EnpiData
+from reports.recompute.figure_again import recompute
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.quarter import enpi_quarter

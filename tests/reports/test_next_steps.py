@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from data_quality.contracts.people import Role
-from reports.life.next_steps import Facts, Member, Printed, Refused, Use, Waiting, next_steps, report_period
+from reports.lifecycle.next_steps import Facts, Member, Printed, Refused, Use, Waiting, next_steps, report_period
 
 YEAR = (date(2024, 1, 1), date(2025, 1, 1))
 SPAN = (date(2024, 1, 1), date(2025, 4, 1))

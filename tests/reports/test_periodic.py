@@ -9,7 +9,7 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
-from reports.life.periodic import actor_of, make_reports_ending, reports_ending
+from reports.lifecycle.periodic import actor_of, make_reports_ending, reports_ending
 from tests.reports import plant, year_world
 from tests.reports.test_template_bad_input import quarter_rows
 

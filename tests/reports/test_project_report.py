@@ -17,10 +17,10 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
-from ml.baselines.savings_of.project_baseline import fit_project
+from ml.baselines.savings.project_baseline import fit_project
 from ml.tracker import LoggedModel
-from reports.again.figure_again import recompute
 from reports.make_report import make_report
+from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
 from tests.reports.test_findings_travel import assert_findings_are_told

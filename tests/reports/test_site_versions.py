@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from reports.again.figure_again import recompute
-from reports.life.revise import store_revision
+from reports.lifecycle.revise import store_revision
+from reports.recompute.figure_again import recompute
 from tests.reports.conftest import MakeWorld, World
 
 

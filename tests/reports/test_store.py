@@ -13,10 +13,10 @@ from assets.stores.schema import tables_reports
 from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
-from reports.again.figure_sources import seu_of
 from reports.assess import AskedUse
-from reports.life.revise import content_sha256, store_revision, stored_content
+from reports.lifecycle.revise import content_sha256, store_revision, stored_content
 from reports.make_report import MadeReport, baselines_in_force, make_report, render
+from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter

@@ -13,13 +13,13 @@ import pypdf
 import pytest
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.again.computations import COMBINATIONS
-from reports.again.figure_again import recompute
-from reports.again.figure_sources import Sources
 from reports.content.register import register_table
 from reports.datasets.base import Given, shifted, span
-from reports.life.figure_trace import stale_revisions, trace_figure
+from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import make_report
+from reports.recompute.computations import COMBINATIONS
+from reports.recompute.figure_again import recompute
+from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import reference, render_pdf
 from reports.render.render_xlsx import FORMULAS, REGISTER, render_xlsx

@@ -12,8 +12,7 @@ import pytest
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import FixedClock
-from reports.again.figure_again import recompute
-from reports.life.figure_trace import (
+from reports.figures.trace import (
     ROW_COLUMNS,
     as_read,
     readings_behind,
@@ -21,7 +20,8 @@ from reports.life.figure_trace import (
     trace_figure,
     versions_today,
 )
-from reports.life.revise import store_revision
+from reports.lifecycle.revise import store_revision
+from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -134,7 +134,7 @@ def test_changed_code_is_named(world: MakeWorld, monkeypatch: pytest.MonkeyPatch
     def other(computation: str) -> str:
         return "f" * 64
 
-    monkeypatch.setattr("reports.life.figure_trace.code_sha256", other)
+    monkeypatch.setattr("reports.figures.trace.code_sha256", other)
     changes = versions_today(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
     assert {change.id for change in changes} == {"sum", "scope_kpi"}
 

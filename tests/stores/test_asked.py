@@ -19,11 +19,11 @@ from assets.stores.schema.tables_control import commands, mode_events
 from assets.stores.sign import new_key
 from assets.stores.transactions import Store, connect_store, migrate, open_store
 from controls.agent.main import public_keys_of
+from controls.ledger.as_of import commands_at
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode
-from controls.ledger.past import commands_at
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
 from data_quality.contracts.settings import load_project

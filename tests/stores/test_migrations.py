@@ -20,8 +20,8 @@ from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 from assets.stores import revisions
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
-from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.revisions import FOLDER, copy_path, standing
 from assets.stores.schema import tables_seals
 from assets.stores.schema.tables_metadata import metadata

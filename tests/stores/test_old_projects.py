@@ -27,9 +27,9 @@ from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store
 from orchestration.views.plain_answer import plain
-from reports.again.figure_sources import Sources
-from reports.life.figure_trace import trace_figure
+from reports.figures.trace import trace_figure
 from reports.make_report import make_report
+from reports.recompute.figure_sources import Sources
 from tests.definitions import verify_pack
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "old").glob("*.tar.xz"))

@@ -15,7 +15,7 @@ from random import Random
 from typing import NamedTuple
 from urllib.parse import quote
 
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.api.openapi import routes_of
 from reports.pages.address import KNOWN

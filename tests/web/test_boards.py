@@ -21,12 +21,12 @@ from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import FixedClock, Period, zone
 from orchestration.views.running_view import running_now
-from orchestration.web.ask import Ask
+from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
-from orchestration.web.boards.show import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
+from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import home_board, orders
 from reports.pages.page import Widget
@@ -75,7 +75,7 @@ def test_every_key_of_every_board_is_a_tile_and_every_tile_is_on_a_board() -> No
 def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Asking) -> None:
     found = tiles(asking, "ops")
     site = asking.project.site("plant")
-    from orchestration.web.gather import marts_of
+    from orchestration.web.queries import marts_of
 
     read = marts_of(Ask(asking.project, ALL, Address(path="/"), asking.clock), site)
     running = running_now(read, "plant", None)

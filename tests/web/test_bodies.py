@@ -14,9 +14,9 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
 from orchestration.web import app as web_app
-from orchestration.web import porch
+from orchestration.web import middleware
 from orchestration.web.app import make_app
-from orchestration.web.ask import Ask
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from tests.web.asking import HOST, PAGE, Answer, Browser, send
 from tests.web.served import Served
@@ -205,13 +205,13 @@ def test_what_takes_too_long_is_given_up(app: FastAPI, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("target", ["/login", "/api/none", "/none", "/static/x/app.css", "/login?" + "a" * 9000])
 def test_every_answer_carries_the_headers_that_protect_it(shared: Served, target: str) -> None:
     found = Browser(shared.app).ask(target, headers=[PAGE]).headers
-    for name, value in porch.HEADERS.items():
+    for name, value in middleware.HEADERS.items():
         assert found[name.lower()] == value
     assert "server" not in found
 
 
 def test_the_policy_of_the_page_allows_nothing_from_elsewhere() -> None:
-    policy = dict(part.split(" ", 1) for part in porch.HEADERS["Content-Security-Policy"].split("; "))
+    policy = dict(part.split(" ", 1) for part in middleware.HEADERS["Content-Security-Policy"].split("; "))
     assert policy.pop("require-trusted-types-for") == "'script'"
     assert {name for name, value in policy.items() if value == "'none'"} == {
         "default-src",

@@ -9,8 +9,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw_problem, html_of
+from orchestration.web.request_context import Ask
 from orchestration.web.static_files import FOLDER, static_address, static_files
 from reports.pages.address import Address
 from reports.pages.page import (

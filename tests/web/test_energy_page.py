@@ -17,16 +17,16 @@ from assets.stores.warehouse.marts import read_mart, write_mart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
-from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_shown import energy_given
 from orchestration.web.pages.energy_pages import TAKES
-from reports.again.computations import asked_of
-from reports.content.lists.kpi_list import add_rows, kpi_rows
-from reports.content.lists.span_rows import OF_DAYS, span_rows
-from reports.figures import FigureBook
+from orchestration.web.request_context import Ask
+from reports.figure_book import FigureBook
+from reports.figures.kpi_list import add_rows, kpi_rows
+from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.pages.address import read_address
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
 from reports.pages.page import Plot
+from reports.recompute.computations import asked_of
 from reports.report_content import Chart
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web

@@ -11,11 +11,11 @@ import pytest
 
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
-from orchestration.web.ask import Ask
 from orchestration.web.number_asked import asking
-from reports.asked.use_quarters import use_told
+from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.energy_uses import UseTold, use_page
+from reports.pages.use_quarters import use_told
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant

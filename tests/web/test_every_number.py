@@ -15,8 +15,8 @@ from assets.stores.live.live_store import LiveStore
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.web.ask import Ask
 from orchestration.web.pages import board_pages
+from orchestration.web.request_context import Ask
 from reports.pages.page import Cards, Page, Widget
 from tests.e2e.conftest import call_here
 from tests.reports import plant

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from tests.e2e.conftest import call_here
 from tests.web.served import Served
 from tests.web.test_signing_in import DOCS, key_of

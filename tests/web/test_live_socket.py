@@ -13,7 +13,7 @@ from starlette.types import Message
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveStore
 from controls.gateways.broker import free_port
 from data_quality.contracts.access.permissions import Permission, may

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.people import Person, Role

@@ -10,13 +10,13 @@ from data_quality.contracts.people import Board, Person, Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import load_yaml
-from orchestration.web.ask import Ask
 from orchestration.web.boards.audit_parts import below
-from orchestration.web.boards.show import Show
+from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import NAV
+from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import TITLES
 from reports.pages.page import Number, Part, Widget

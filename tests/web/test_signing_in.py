@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
-from assets.stores.issued.api_keys import ApiKeyStore
 from assets.stores.trust import UNSEALED
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import sha256

@@ -18,13 +18,13 @@ from assets.stores.published.report_ledger import ReportStore
 from assets.stores.warehouse.mart_reader import mart_reader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
-from reports.again.figure_again import announce, recompute
-from reports.asked.why_asked import Asking as Given
-from reports.asked.why_asked import InHand, figures_of
-from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
+from reports.figures.answer import Asking as Given
+from reports.figures.answer import InHand, figures_of
+from reports.figures.kpi_list import Grain, add_rows, kpi_rows
 from reports.pages.address import Address, read_address
 from reports.pages.why_links import TAKES, read_why, why_of
+from reports.recompute.figure_again import announce, recompute
 from tests.e2e.conftest import call_here
 from tests.test_layers import ROOT
 from tests.web.marts_world import Asking
@@ -155,12 +155,12 @@ from datetime import datetime
 from assets.readings.readers.child import apart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
-from data_quality.contracts.work.beside import give_away
+from data_quality.contracts.work.offload import offload_to
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from tests.web.asking import send
 project = OpenProject(sys.argv[1])
-give_away(apart)
+offload_to(apart)
 person = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
 app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import LiveValue
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import (

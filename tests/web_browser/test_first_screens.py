@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from data_quality.contracts.time import Period
-from orchestration.web import gather
-from orchestration.web.gather import Age
+from orchestration.web import queries
 from orchestration.web.pages import board_pages
+from orchestration.web.queries import Age
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
 
 # Tiles that hold the answer: of each its name, its value or why there is none, and what belongs to it must be seen.
@@ -42,7 +42,7 @@ def test_what_operations_answer_stands_there_on_a_phone_below_the_warning_that_m
 ) -> None:
     age = Age(None, None, tuple(f"2026-{month:02d}" for month in range(1, 5)))
     period = Period(label="2026", start=date(2026, 1, 1), end=date(2027, 1, 1), time_zone="Europe/Berlin")
-    (warning,) = gather.stale_finding(age, period)
+    (warning,) = queries.stale_finding(age, period)
     monkeypatch.setattr(board_pages, "stale_finding", lambda *_: (warning,))
     assert outside_of_screen(context, "ops", "phone") == []
     assert "older than what they rest on" in str(context.pages[0].locator(".findings").first.text_content())

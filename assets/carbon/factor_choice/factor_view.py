@@ -62,7 +62,7 @@ def factor_view(
     gwp: GwpSet | None = None,
     supplier: str = "",
 ) -> FactorView:
-    """The site's factors: its file's entries that were recorded by then, and the store's rows as known then.
+    """The site's factors as of then: its file's entries that were recorded by then, and the store's rows.
 
     stored: of `FactorStore.known(as_of_utc=…, tenant=site_id)`. supplier: whose rates may be used beside those recorded
     for this site. Raises BadInput where two of one source, carrier and basis hold on a day.

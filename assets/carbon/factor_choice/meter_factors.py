@@ -36,7 +36,7 @@ class MeterFactor(NamedTuple):
 
 
 def known_factors(site: Site, store: Store, *, as_of_utc: datetime | None = None) -> FactorView:
-    """The site's factors as known then (None: now): those of its file and those recorded in the store."""
+    """The site's factors as of then (None: now): those of its file and those recorded in the store."""
     stored = FactorStore(store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     return factor_view(site, stored, as_of_utc=as_of_utc)
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.kpi.claims.lasting_steps import MIN_WEEKS, Step, matched_weeks, steps
 from assets.kpi.claims.unit_change import unit_change
-from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiResult
+from assets.kpi.enpi.enpi_result import DayPair, EnpiResult
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.finding import Finding
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.kpi.claims.gate import against_claim, is_far_outside
-from assets.kpi.enpi_of_use.adjust import adjusted_days
-from assets.kpi.enpi_of_use.baseline_use import require_type
-from assets.kpi.enpi_of_use.daily import seu_days
-from assets.kpi.enpi_of_use.enpi_result import (
+from assets.kpi.enpi.adjust import adjusted_days
+from assets.kpi.enpi.baseline_use import require_type
+from assets.kpi.enpi.daily import seu_days
+from assets.kpi.enpi.enpi_result import (
     ARITHMETIC,
     DayPair,
     EnpiRule,
@@ -24,8 +24,8 @@ from assets.kpi.enpi_of_use.enpi_result import (
     period_uncertainty_kwh,
     sum_kwh,
 )
-from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
-from assets.kpi.enpi_of_use.savings_band import (
+from assets.kpi.enpi.expected_energy import expected_days, features_by_day
+from assets.kpi.enpi.savings_band import (
     DAYS_A_MONTH,
     MAX_RHO,
     fractional_savings_uncertainty,

@@ -12,7 +12,7 @@ from assets.readings.bulk.cells import MAX_ODD_ROWS, names_of
 from assets.readings.bulk.lines import lines_at
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.parsed import REJECT_SCHEMA
-from assets.readings.tables.sieve import EXPECTED
+from assets.readings.tables.row_filter import EXPECTED
 
 
 def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.DataFrame:

@@ -226,7 +226,7 @@ def _is_obeyed(mapping: ColumnMap) -> bool:
 
 @dataclass(frozen=True)
 class _Head:
-    """How a file begins. body_at: place of the first row; encoding: as it is told; declared: None for UTF-8."""
+    """How a file begins. body_at: place of the first row; encoding: as declared; declared: None for UTF-8."""
 
     header: list[str]
     separator: str

@@ -1,4 +1,4 @@
-"""A long table read in blocks, for whoever asks: packed or not, with the meters of a site or with those it names.
+"""Reader of long tables in blocks: packed or not, with the meters of a site or with those it names.
 
 The blocks themselves are bulk/'s. Here a packed file is unpacked beside itself, and for a file that is looked at
 without a site a stand-in is made of the names in its meter column.

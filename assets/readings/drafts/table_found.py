@@ -48,7 +48,6 @@ class TableReader(Protocol):
 
     def table(self, path: Path, request: ReadRequest) -> RawTable:
         """The columns as found. Raises BadInput."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def run_limited(function: str, args: dict[str, Any], limits: Limits = LIMITS) ->
 
 
 def apart(function: str, args: dict[str, Any]) -> Any:
-    """As run_limited, for work of a process that has to stay small (contracts/work/beside.py)."""
+    """As run_limited, for work of a process that has to stay small (contracts/work/offload.py)."""
     return run_limited(function, args, APART)
 
 

@@ -55,7 +55,7 @@ MAX_FINDINGS = 100
 _KEY = ["meter", "register"]
 
 
-class Sieve:
+class RowFilter:
     """Rows still good (PLACED_SCHEMA), what was taken out, and what was noticed: counts, and findings."""
 
     def __init__(self, frame: pl.DataFrame, warnings: dict[str, int] | None = None) -> None:
@@ -66,7 +66,7 @@ class Sieve:
 
     def take(self, reason: str, bad: pl.Expr, expected: str | pl.Expr, got: pl.Expr) -> None:
         """Move rows where `bad` holds to the rejects; null counts as holding. expected: a text, or one for each row."""
-        # Unlike in tables/sieve.py: what cannot be judged here is no reading either.
+        # Unlike in tables/row_filter.py: what cannot be judged here is no reading either.
         is_bad = bad.fill_null(value=True)
         found = self.frame.filter(is_bad)
         if found.is_empty():
@@ -90,8 +90,8 @@ class Sieve:
         """Keep a finding, of the first MAX_FINDINGS."""
         self.findings = (*self.findings, finding)[:MAX_FINDINGS]
 
-    def join(self, other: "Sieve") -> None:
-        """Take over what another sieve took out and noticed."""
+    def join(self, other: "RowFilter") -> None:
+        """Take over what another filter took out and noticed."""
         self._rejects += other._rejects
         self._single += other._single
         for code, count in other.warnings.items():
@@ -103,24 +103,24 @@ class Sieve:
         return pl.concat([pl.DataFrame(self._single, schema=REJECT_SCHEMA, orient="row"), *parts])
 
 
-def place_rows(sieve: Sieve, request: ReadRequest, own_clock: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """The good rows as PARSED_SCHEMA; the others are in the sieve's rejects. own_clock: LocalTimeParameters' leaves."""
-    _check_values(sieve)
-    _name_meters(sieve, request)
+def place_rows(row_filter: RowFilter, request: ReadRequest, own_clock: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """Good rows as PARSED_SCHEMA; the others are in the filter's rejects. own_clock: LocalTimeParameters' leaves."""
+    _check_values(row_filter)
+    _name_meters(row_filter, request)
     if request.site is not None:
-        _check_streams(sieve, request.site, skips_others=_skips_others(request))
+        _check_streams(row_filter, request.site, skips_others=_skips_others(request))
     if request.mapping is None or request.mapping.negative == "quarantine":
         negative = (pl.col("value") < 0) & pl.col("register").is_in(ONE_WAY)
         expected = "no negative amount on a register of one direction"
-        sieve.take("negative_consumption", negative, expected, pl.col("got"))
+        row_filter.take("negative_consumption", negative, expected, pl.col("got"))
     # By line at last: of equal rows the upper one stays.
-    sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
-    _check_times(sieve, request.now_utc)
-    _drop_duplicates(sieve)
-    _mend_clock_changes(sieve, request, own_clock)
-    _drop_overlaps(sieve)
-    _drop_zeros(sieve, request)
-    return sieve.frame.select(
+    row_filter.frame = row_filter.frame.sort([*_KEY, "start", "line"], nulls_last=True)
+    _check_times(row_filter, request.now_utc)
+    _drop_duplicates(row_filter)
+    _mend_clock_changes(row_filter, request, own_clock)
+    _drop_overlaps(row_filter)
+    _drop_zeros(row_filter, request)
+    return row_filter.frame.select(
         meter_id="meter",
         register="register",
         interval_start_utc="start",
@@ -132,16 +132,16 @@ def place_rows(sieve: Sieve, request: ReadRequest, own_clock: Mapping[str, str] 
     ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
 
 
-def place_states(frame: pl.DataFrame, sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
-    """frame: STATES_SCHEMA. Good states as STATE_SCHEMA, named as the site names them; rejects go to `sieve`."""
-    own = Sieve(frame)
+def place_states(frame: pl.DataFrame, row_filter: RowFilter, request: ReadRequest) -> pl.DataFrame:
+    """frame: STATES_SCHEMA. Good states as STATE_SCHEMA, named as the site names them; rejects go to `row_filter`."""
+    own = RowFilter(frame)
     _check_values(own, most=DISPLAY_MOST)
     _name_meters(own, request)
     if request.site is not None:
         _check_streams(own, request.site, skips_others=_skips_others(request))
     _check_times(own, request.now_utc)
     _drop_zeros(own, request)
-    sieve.join(own)
+    row_filter.join(own)
     # From the text: the float beside it is only for the checks of size.
     value = pl.col("got").cast(pl.Decimal(38, QUANTUM_DECIMALS))
     return own.frame.sort([*_KEY, "start", "line"]).select(
@@ -163,92 +163,92 @@ def meter_names(request: ReadRequest) -> dict[str, str]:
     return {foreign: meter_id for each in maps for foreign, meter_id in each.meters.items()}
 
 
-def _check_values(sieve: Sieve, most: float = IMPLAUSIBLE) -> None:
-    sieve.take("not_a_number", ~pl.col("value").is_finite(), "a finite number", pl.col("got"))
-    known = [code for code in sieve.frame["unit"].unique().to_list() if code in UNITS]
+def _check_values(row_filter: RowFilter, most: float = IMPLAUSIBLE) -> None:
+    row_filter.take("not_a_number", ~pl.col("value").is_finite(), "a finite number", pl.col("got"))
+    known = [code for code in row_filter.frame["unit"].unique().to_list() if code in UNITS]
     allowed = f"one of {', '.join(sorted(UNITS))}"
-    sieve.take("unknown_unit", ~pl.col("unit").is_in(known), allowed, pl.col("unit"))
+    row_filter.take("unknown_unit", ~pl.col("unit").is_in(known), allowed, pl.col("unit"))
     factors = {code: unit_of(code).factor for code in known}
     size = pl.col("value").abs() * pl.col("unit").replace_strict(factors, default=None, return_dtype=pl.Float64)
-    sieve.take("implausible", size > most, "a plausible amount", pl.col("got"))
+    row_filter.take("implausible", size > most, "a plausible amount", pl.col("got"))
 
 
-def _name_meters(sieve: Sieve, request: ReadRequest) -> None:
+def _name_meters(row_filter: RowFilter, request: ReadRequest) -> None:
     names = meter_names(request)
     named = pl.col("meter").replace_strict(names, default=None, return_dtype=pl.String)
     by_alias = pl.col("alias").replace_strict(names, default=None, return_dtype=pl.String)
-    sieve.frame = sieve.frame.with_columns(meter=pl.coalesce(named, by_alias, "meter"))
-    sieve.take("unknown_meter", pl.col("meter").str.contains(UNSEEN), SEEN_NAME, pl.col("meter"))
+    row_filter.frame = row_filter.frame.with_columns(meter=pl.coalesce(named, by_alias, "meter"))
+    row_filter.take("unknown_meter", pl.col("meter").str.contains(UNSEEN), SEEN_NAME, pl.col("meter"))
 
 
 def _skips_others(request: ReadRequest) -> bool:
     return request.mapping is not None and request.mapping.other_meters == "skip"
 
 
-def _check_streams(sieve: Sieve, site: Site, *, skips_others: bool) -> None:
+def _check_streams(row_filter: RowFilter, site: Site, *, skips_others: bool) -> None:
     table, ids = streams(site), site.stream_ids()
     if skips_others:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(pl.col("meter").is_in(ids))
-        sieve.warn("other_meters", height - sieve.frame.height)
+        height = row_filter.frame.height
+        row_filter.frame = row_filter.frame.filter(pl.col("meter").is_in(ids))
+        row_filter.warn("other_meters", height - row_filter.frame.height)
     known = f"a meter of {site.site_id} ({', '.join(ids[:20])}), or its name under `meters` of a column map"
-    sieve.take("unknown_meter", ~pl.col("meter").is_in(ids), known, pl.col("meter"))
+    row_filter.take("unknown_meter", ~pl.col("meter").is_in(ids), known, pl.col("meter"))
     default = pl.col("meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
     # A meter without a register `import` has one that a source means by it.
-    sieve.frame = sieve.frame.with_columns(
+    row_filter.frame = row_filter.frame.with_columns(
         register=pl.when(pl.col("register") == "import").then(default).otherwise("register")
     )
-    sieve.frame = sieve.frame.join(
+    row_filter.frame = row_filter.frame.join(
         table.select("meter_id", "register", "own_unit").rename({"meter_id": "meter"}),
         on=_KEY,
         how="left",
         maintain_order="left",
         validate="m:1",
     )
-    sieve.take("unknown_register", pl.col("own_unit").is_null(), "a register of the meter", pl.col("register"))
+    row_filter.take("unknown_register", pl.col("own_unit").is_null(), "a register of the meter", pl.col("register"))
     kinds = {code: canonical_of(code) for code in UNITS}
     is_other = pl.col("unit").replace_strict(kinds) != pl.col("own_unit").replace_strict(kinds)
-    sieve.take("unit_mismatch", is_other, "a unit of the register's kind", pl.col("unit"))
+    row_filter.take("unit_mismatch", is_other, "a unit of the register's kind", pl.col("unit"))
 
 
-def _check_times(sieve: Sieve, now_utc: datetime | None) -> None:
+def _check_times(row_filter: RowFilter, now_utc: datetime | None) -> None:
     time = pl.col("start").dt.to_string("iso:strict")
-    sieve.take("bad_timestamp", pl.col("start").is_null(), "a time", pl.col("got"))
-    sieve.take("clock_suspect", pl.col("start") < FIRST_PLAUSIBLE, "a time of a clock that was set", time)
-    sieve.take("unknown_interval", ~(pl.col("minutes") > 0), "a length of whole minutes", time)
+    row_filter.take("bad_timestamp", pl.col("start").is_null(), "a time", pl.col("got"))
+    row_filter.take("clock_suspect", pl.col("start") < FIRST_PLAUSIBLE, "a time of a clock that was set", time)
+    row_filter.take("unknown_interval", ~(pl.col("minutes") > 0), "a length of whole minutes", time)
     if now_utc is not None:
         limit = pl.lit(now_utc + FUTURE_LIMIT).cast(pl.Datetime("us", "UTC"))
         end = pl.col("start") + pl.duration(minutes="minutes")
-        sieve.take("future_timestamp", end > limit, "a time that has been", time)
+        row_filter.take("future_timestamp", end > limit, "a time that has been", time)
 
 
-def _drop_duplicates(sieve: Sieve) -> None:
+def _drop_duplicates(row_filter: RowFilter) -> None:
     """One row per stream and time; identical ones are counted, differing ones all rejected."""
     order = [*_KEY, "start"]
     differs = pl.struct("value", "unit", "minutes").n_unique().over(order) > 1
     got = pl.concat_str("meter", pl.lit(" = "), "got", ignore_nulls=True)
-    sieve.take("duplicate_conflict", differs, "one value per meter and time", got)
-    height = sieve.frame.height
-    kept = sieve.frame.unique(order, keep="first", maintain_order=True)
+    row_filter.take("duplicate_conflict", differs, "one value per meter and time", got)
+    height = row_filter.frame.height
+    kept = row_filter.frame.unique(order, keep="first", maintain_order=True)
     if kept.height < height:
         # The same value said to be read and to be estimated is no better than estimated.
         doubt = pl.col("quality").replace_strict(WORST_FIRST, range(len(WORST_FIRST)))
-        doubtful_first = sieve.frame.sort([*order, doubt, "line"])
+        doubtful_first = row_filter.frame.sort([*order, doubt, "line"])
         kept = doubtful_first.unique(order, keep="first", maintain_order=True)
-    sieve.frame = kept
-    sieve.warn("duplicate_rows", height - sieve.frame.height)
+    row_filter.frame = kept
+    row_filter.warn("duplicate_rows", height - row_filter.frame.height)
 
 
-def _mend_clock_changes(sieve: Sieve, request: ReadRequest, own_clock: Mapping[str, str] | None) -> None:
+def _mend_clock_changes(row_filter: RowFilter, request: ReadRequest, own_clock: Mapping[str, str] | None) -> None:
     """Periods of days, as those of bills, that overlap the next or leave a gap by the hour of a clock change: they
     last until that next one, an hour less or more than they state, and a finding names the hour.
     """
     mapping, site = request.mapping, request.site
     stated = (mapping.zone if mapping else None) or request.tz or (site.time_zone if site else None)
     is_long = pl.col("minutes") >= _SHORTEST_DAY_MINUTES
-    if not sieve.frame.select(is_long.any()).item():
+    if not row_filter.frame.select(is_long.any()).item():
         return
-    joins = _joins(sieve.frame.with_row_index("_row").filter(is_long))
+    joins = _joins(row_filter.frame.with_row_index("_row").filter(is_long))
     odd = [row for row in joins if row[0].off_s]
     if not odd:
         return
@@ -257,13 +257,13 @@ def _mend_clock_changes(sieve: Sieve, request: ReadRequest, own_clock: Mapping[s
     for join, row in odd:
         if clock is not None and (change := clock.change_of(join)) is not None:
             mended[row["_row"]] = (join.next_s - join.start_s) // 60
-            sieve.find(hour_finding(join, change, clock, f"{row['meter']}.{row['register']}", row["line"]))
+            row_filter.find(hour_finding(join, change, clock, f"{row['meter']}.{row['register']}", row["line"]))
     if clock is None:
-        sieve.find(unknown_clock(len(odd)))
-    sieve.warn("clock_change_mended", len(mended))
+        row_filter.find(unknown_clock(len(odd)))
+    row_filter.warn("clock_change_mended", len(mended))
     rows = pl.int_range(pl.len(), dtype=pl.UInt32)
     minutes = rows.replace_strict(mended, default=pl.col("minutes"), return_dtype=pl.Int32) if mended else "minutes"
-    sieve.frame = sieve.frame.with_columns(minutes=minutes)
+    row_filter.frame = row_filter.frame.with_columns(minutes=minutes)
 
 
 def _joins(long: pl.DataFrame) -> list[tuple[Join, dict[str, Any]]]:
@@ -277,14 +277,14 @@ def _joins(long: pl.DataFrame) -> list[tuple[Join, dict[str, Any]]]:
     return [(Join(row["_start"], row["_end"], row["_next"]), row) for row in near.iter_rows(named=True)]
 
 
-def _drop_zeros(sieve: Sieve, request: ReadRequest) -> None:
+def _drop_zeros(row_filter: RowFilter, request: ReadRequest) -> None:
     if request.mapping is not None and request.mapping.zero_is_missing:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(pl.col("value") != 0)
-        sieve.warn("zero_is_missing", height - sieve.frame.height)
+        height = row_filter.frame.height
+        row_filter.frame = row_filter.frame.filter(pl.col("value") != 0)
+        row_filter.warn("zero_is_missing", height - row_filter.frame.height)
 
 
-def _drop_overlaps(sieve: Sieve) -> None:
+def _drop_overlaps(row_filter: RowFilter) -> None:
     end = pl.col("start") + pl.duration(minutes="minutes")
     reached = end.cum_max().shift(1).over(_KEY)
     following = pl.col("start").shift(-1).over(_KEY)
@@ -297,6 +297,6 @@ def _drop_overlaps(sieve: Sieve) -> None:
     expected = (
         pl.when(is_change).then(pl.lit(f"{apart}, or the zone whose clock change this is")).otherwise(pl.lit(apart))
     )
-    sieve.take("overlapping_interval", overlaps, expected, time)
+    row_filter.take("overlapping_interval", overlaps, expected, time)
     gap = (pl.col("start") - end.shift(1).over(_KEY)).dt.total_minutes() // pl.col("minutes")
-    sieve.warn("gap_intervals", int(sieve.frame.select(gap.clip(lower_bound=0).sum()).item() or 0))
+    row_filter.warn("gap_intervals", int(row_filter.frame.select(gap.clip(lower_bound=0).sum()).item() or 0))

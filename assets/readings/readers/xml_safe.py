@@ -26,15 +26,13 @@ MAX_TEXT = 4096
 
 
 class Visitor(Protocol):
-    """Is told of every element. Names come without prefix."""
+    """Receives every element. Names come without prefix."""
 
     def opened(self, name: str, attributes: dict[str, str], line: int) -> None:
         """An element begins at the line (from 1)."""
-        ...
 
     def closed(self, name: str, text: str) -> None:
         """An element ends; text: its own, behind its last child, at most MAX_TEXT characters."""
-        ...
 
 
 def is_xml(head: bytes) -> bool:

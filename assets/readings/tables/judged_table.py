@@ -23,7 +23,7 @@ from assets.readings.tables.clocks import joined_times
 from assets.readings.tables.column_layout import Layout, check_columns, resolve
 from assets.readings.tables.reading_lengths import add_minutes, minutes_to_next
 from assets.readings.tables.register_states import take_states
-from assets.readings.tables.sieve import Sieve
+from assets.readings.tables.row_filter import RowFilter
 from assets.readings.tables.times import TimeRule, add_instants
 from assets.readings.tables.values import (
     check_plausible,
@@ -71,27 +71,27 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     layout = resolve(_columns(frame), mapping, request.site)
     _refuse_large(frame, layout)
     _refuse_second_header(frame, layout)
-    sieve = Sieve(frame, raw.rejects, raw.warnings)
-    sieve.warn("ignored_columns", len(layout.ignored))
-    sieve.warn("empty_cells", empty)
+    row_filter = RowFilter(frame, raw.rejects, raw.warnings)
+    row_filter.warn("ignored_columns", len(layout.ignored))
+    row_filter.warn("empty_cells", empty)
     is_synthetic = _synthetic(frame, layout, request)
     mapping = mapping or ColumnMap()
-    _skip_other_meters(sieve, layout, request)
+    _skip_other_meters(row_filter, layout, request)
     if not mapping.until_next_row:
-        drop_missing_rows(sieve, layout, mapping)
-    _read_times(sieve, layout, request)
-    shares = _shares(layout, sieve.frame.height)
-    allows_comma = raw.allows_comma and (len(shares) == 1 or _holds_no_point(sieve.frame, layout))
-    parts = [_judged(sieve.frame, share, layout, request, allows_comma=allows_comma) for share in shares]
+        drop_missing_rows(row_filter, layout, mapping)
+    _read_times(row_filter, layout, request)
+    shares = _shares(layout, row_filter.frame.height)
+    allows_comma = raw.allows_comma and (len(shares) == 1 or _holds_no_point(row_filter.frame, layout))
+    parts = [_judged(row_filter.frame, share, layout, request, allows_comma=allows_comma) for share in shares]
     for part in parts:
-        sieve.rejects += part.rejects
+        row_filter.rejects += part.rejects
         for code, count in part.warnings.items():
             # Order is one fact of the file, however many of its streams lack it.
-            sieve.warnings[code] = 1 if code == "unsorted" else sieve.warnings.get(code, 0) + count
+            row_filter.warnings[code] = 1 if code == "unsorted" else row_filter.warnings.get(code, 0) + count
     return Parsed(
         rows=pl.concat([part.rows for part in parts]),
-        rejects=pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects]),  # type: ignore[arg-type]
-        warnings=sieve.warnings,
+        rejects=pl.concat([part.cast(REJECT_SCHEMA) for part in row_filter.rejects]),  # type: ignore[arg-type]
+        warnings=row_filter.warnings,
         is_synthetic=is_synthetic,
         reading=raw.reading | reading_of(layout, mapping, request),
         states=pl.concat([part.states for part in parts]),
@@ -147,26 +147,26 @@ def _holds_no_point(frame: pl.DataFrame, layout: Layout) -> bool:
 def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadRequest, *, allows_comma: bool) -> _Judged:
     """The streams of a share of the table. frame: the table with its instants."""
     mapping = request.mapping or ColumnMap()
-    sieve = Sieve(frame, pl.DataFrame(schema=REJECT_SCHEMA), {})
-    _name_streams(sieve, share, mapping, is_wide=len(layout.values) > 1)
-    _check_streams(sieve, request)
+    row_filter = RowFilter(frame, pl.DataFrame(schema=REJECT_SCHEMA), {})
+    _name_streams(row_filter, share, mapping, is_wide=len(layout.values) > 1)
+    _check_streams(row_filter, request)
     # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
-    _check_clock(sieve, request)
-    _sort(sieve)
-    states = take_states(sieve, request, layout, allows_comma=allows_comma)
+    _check_clock(row_filter, request)
+    _sort(row_filter)
+    states = take_states(row_filter, request, layout, allows_comma=allows_comma)
     # Before values are judged: a row with a bad value still shows the step of its stream.
     if mapping.until_next_row:
-        sieve.frame = minutes_to_next(sieve.frame)
+        row_filter.frame = minutes_to_next(row_filter.frame)
     else:
-        sieve.frame = add_minutes(sieve.frame, mapping.interval_minutes)
-    drop_missing_values(sieve, mapping)
-    read_values(sieve, share, mapping, allows_comma=allows_comma)
-    _drop_duplicates(sieve)
-    _check_intervals(sieve)
-    _shift_labels(sieve, mapping)
-    drop_zeros(sieve, mapping)
-    check_plausible(sieve, layout, request)
-    return _Judged(_rows(sieve.frame), sieve.rejects, sieve.warnings, states)
+        row_filter.frame = add_minutes(row_filter.frame, mapping.interval_minutes)
+    drop_missing_values(row_filter, mapping)
+    read_values(row_filter, share, mapping, allows_comma=allows_comma)
+    _drop_duplicates(row_filter)
+    _check_intervals(row_filter)
+    _shift_labels(row_filter, mapping)
+    drop_zeros(row_filter, mapping)
+    check_plausible(row_filter, layout, request)
+    return _Judged(_rows(row_filter.frame), row_filter.rejects, row_filter.warnings, states)
 
 
 def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
@@ -200,7 +200,7 @@ def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.Da
     return frame
 
 
-def _skip_other_meters(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+def _skip_other_meters(row_filter: RowFilter, layout: Layout, request: ReadRequest) -> None:
     """Rows of meters that the map does not name, or, where it names none, the site does not have."""
     mapping, site = request.mapping, request.site
     if mapping is None or mapping.other_meters != "skip" or layout.meter is None:
@@ -208,9 +208,9 @@ def _skip_other_meters(sieve: Sieve, layout: Layout, request: ReadRequest) -> No
     named = list(mapping.meters) or (site.stream_ids() if site else None)
     if named is None:
         return
-    mine = sieve.frame.filter(pl.col(layout.meter).cast(pl.String).is_in(named).fill_null(value=False))
-    sieve.warn("other_meters", sieve.frame.height - mine.height)
-    sieve.frame = mine
+    mine = row_filter.frame.filter(pl.col(layout.meter).cast(pl.String).is_in(named).fill_null(value=False))
+    row_filter.warn("other_meters", row_filter.frame.height - mine.height)
+    row_filter.frame = mine
 
 
 def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
@@ -250,14 +250,14 @@ def _synthetic(frame: pl.DataFrame, layout: Layout, request: ReadRequest) -> boo
     return declared or bool(known[0])
 
 
-def _read_times(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+def _read_times(row_filter: RowFilter, layout: Layout, request: ReadRequest) -> None:
     mapping, site = request.mapping or ColumnMap(), request.site
     time_zone = mapping.zone or request.tz
     if time_zone is None and layout.time.lower() == "timestamp_utc":
         time_zone = "UTC"
     names = [name for name in (layout.meter, layout.register_column) if name is not None]
     by = pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator="\x1f") if names else pl.lit("")
-    frame = sieve.frame.with_columns(_by=by)
+    frame = row_filter.frame.with_columns(_by=by)
     before = frame.select(pl.col("_line"), _text=pl.col(layout.time).cast(pl.String))
     rule = TimeRule(
         time_zone=time_zone,
@@ -266,13 +266,13 @@ def _read_times(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
         midnight_ends_day=mapping.midnight == "end",
         repeated_hour=mapping.repeated_hour,
     )
-    sieve.frame = add_instants(frame, column=layout.time, rule=rule, by="_by").with_columns(_text=before["_text"])
-    sieve.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
-    sieve.warn("repeated_hour_assumed", int(sieve.frame["_is_assumed"].sum()))
-    sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
+    row_filter.frame = add_instants(frame, column=layout.time, rule=rule, by="_by").with_columns(_text=before["_text"])
+    row_filter.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
+    row_filter.warn("repeated_hour_assumed", int(row_filter.frame["_is_assumed"].sum()))
+    row_filter.frame = row_filter.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
 
 
-def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: bool) -> None:
+def _name_streams(row_filter: RowFilter, layout: Layout, mapping: ColumnMap, *, is_wide: bool) -> None:
     """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
     unit = None
     if layout.unit_column is not None:
@@ -280,7 +280,7 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: 
         unit = codes.str.replace("³", "3", literal=True)
     parts = []
     for column in layout.values:
-        part = sieve.frame.select(
+        part = row_filter.frame.select(
             "_line",
             "_start",
             "_days_minutes",
@@ -295,14 +295,14 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: 
         if is_wide:
             # In a wide table an empty cell says that this stream has no reading here.
             kept = part.filter(pl.col("_raw").is_not_null())
-            sieve.warn("empty_cells", part.height - kept.height)
+            row_filter.warn("empty_cells", part.height - kept.height)
             part = kept
         parts.append(part)
     # Typed files may hold whole numbers in one column and floats in the next.
     frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
     if layout.meter is not None and mapping.meters:
         frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
-    sieve.frame = frame
+    row_filter.frame = frame
 
 
 def _name(column: str) -> pl.Expr:
@@ -311,13 +311,13 @@ def _name(column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
+def _check_streams(row_filter: RowFilter, request: ReadRequest) -> None:
     """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
-    site, frame = request.site, sieve.frame
+    site, frame = request.site, row_filter.frame
     if site is None:
-        sieve.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
-        sieve.take("unknown_meter", pl.col("_meter").str.contains(UNSEEN), pl.col("_meter"), SEEN_NAME)
-        frame = sieve.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
+        row_filter.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
+        row_filter.take("unknown_meter", pl.col("_meter").str.contains(UNSEEN), pl.col("_meter"), SEEN_NAME)
+        frame = row_filter.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
     else:
         table = streams(site)
         default = pl.col("_meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
@@ -328,39 +328,43 @@ def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
             maintain_order="left",
             validate="m:1",
         )
-    sieve.frame = frame
+    row_filter.frame = frame
     if site is not None:
         ids = site.stream_ids()
         known = f"a meter of {site.site_id}: {', '.join(ids[:20])}{', …' if len(ids) > 20 else ''}"
-        sieve.take("unknown_meter", ~pl.col("_meter").is_in(ids).fill_null(value=False), pl.col("_meter"), known)
-        sieve.take("unknown_register", pl.col("own_unit").is_null(), pl.col("_register"), "a register of the meter")
-    sieve.frame = sieve.frame.with_columns(_unit=pl.coalesce("_unit", "own_unit"))
-    codes = sieve.frame["_unit"].unique().to_list()
+        row_filter.take("unknown_meter", ~pl.col("_meter").is_in(ids).fill_null(value=False), pl.col("_meter"), known)
+        row_filter.take(
+            "unknown_register", pl.col("own_unit").is_null(), pl.col("_register"), "a register of the meter"
+        )
+    row_filter.frame = row_filter.frame.with_columns(_unit=pl.coalesce("_unit", "own_unit"))
+    codes = row_filter.frame["_unit"].unique().to_list()
     known_units = [code for code in codes if code in UNITS]
-    sieve.take("unknown_unit", ~pl.col("_unit").is_in(known_units).fill_null(value=False), pl.col("_unit"))
+    row_filter.take("unknown_unit", ~pl.col("_unit").is_in(known_units).fill_null(value=False), pl.col("_unit"))
     if site is not None:
         kinds = {code: canonical_of(code) for code in UNITS}
         is_other = pl.col("_unit").replace_strict(kinds) != pl.col("own_unit").replace_strict(kinds)
-        sieve.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
+        row_filter.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
 
 
-def _sort(sieve: Sieve) -> None:
-    sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
+def _sort(row_filter: RowFilter) -> None:
+    row_filter.warn("unsorted", 0 if _is_time_sorted(row_filter.frame) else 1)
     # By line at last: of equal rows the upper one stays, whatever order the file came in.
-    sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
+    row_filter.frame = row_filter.frame.sort([*_KEY, "_start", "_line"])
 
 
-def _drop_duplicates(sieve: Sieve) -> None:
+def _drop_duplicates(row_filter: RowFilter) -> None:
     """One row per stream and time; identical ones are counted, differing ones all rejected."""
     order = [*_KEY, "_start"]
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in order).fill_null(value=False)
-    if not sieve.frame.select(same.any()).item():
+    if not row_filter.frame.select(same.any()).item():
         return
     differs = pl.struct("_value", "_unit").n_unique().over(order) > 1
-    sieve.take("duplicate_conflict", differs, pl.concat_str("_meter", pl.lit(" = "), pl.col("_raw").cast(pl.String)))
-    height = sieve.frame.height
-    sieve.frame = sieve.frame.filter(~same)
-    sieve.warn("duplicate_rows", height - sieve.frame.height)
+    row_filter.take(
+        "duplicate_conflict", differs, pl.concat_str("_meter", pl.lit(" = "), pl.col("_raw").cast(pl.String))
+    )
+    height = row_filter.frame.height
+    row_filter.frame = row_filter.frame.filter(~same)
+    row_filter.warn("duplicate_rows", height - row_filter.frame.height)
 
 
 def _is_time_sorted(frame: pl.DataFrame) -> bool:
@@ -368,31 +372,33 @@ def _is_time_sorted(frame: pl.DataFrame) -> bool:
     return not frame.select(back.any()).item()
 
 
-def _check_intervals(sieve: Sieve) -> None:
+def _check_intervals(row_filter: RowFilter) -> None:
     time = pl.col("_start").dt.to_string("iso:strict")
-    sieve.take("unknown_interval", pl.col("_minutes").is_null(), time)
+    row_filter.take("unknown_interval", pl.col("_minutes").is_null(), time)
     step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
     following = step.shift(-1).over(_KEY)
     overlaps = ((step < pl.col("_minutes").shift(1).over(_KEY)) | (following < pl.col("_minutes"))).fill_null(
         value=False
     )
-    sieve.take("overlapping_interval", overlaps, time)
-    gaps = sieve.frame.select(
+    row_filter.take("overlapping_interval", overlaps, time)
+    gaps = row_filter.frame.select(
         ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
     ).item()
-    sieve.warn("gap_intervals", int(gaps or 0))
+    row_filter.warn("gap_intervals", int(gaps or 0))
 
 
-def _shift_labels(sieve: Sieve, mapping: ColumnMap) -> None:
+def _shift_labels(row_filter: RowFilter, mapping: ColumnMap) -> None:
     if mapping.label == "end":
-        sieve.warn("end_labelled", sieve.frame.height)
-        sieve.frame = sieve.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes")))
+        row_filter.warn("end_labelled", row_filter.frame.height)
+        row_filter.frame = row_filter.frame.with_columns(
+            _start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes"))
+        )
 
 
-def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
+def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
     """Readings of a clock that was never set, and of one that runs ahead of ours."""
     time = pl.col("_start").dt.to_string("iso:strict")
-    sieve.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
+    row_filter.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
     if request.now_utc is None:
         return
     site = request.site
@@ -407,7 +413,7 @@ def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
         .otherwise(pl.lit(FUTURE_LIMIT))
     )
     is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
-    sieve.take("future_timestamp", is_future, time)
+    row_filter.take("future_timestamp", is_future, time)
 
 
 def _rows(frame: pl.DataFrame) -> pl.DataFrame:

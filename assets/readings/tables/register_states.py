@@ -6,7 +6,7 @@ import polars as pl
 
 from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA, STATE_SCHEMA, ReadRequest
 from assets.readings.tables.column_layout import Layout
-from assets.readings.tables.sieve import Sieve
+from assets.readings.tables.row_filter import RowFilter
 from assets.readings.tables.values import drop_missing_values, drop_zeros, read_values
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
@@ -23,21 +23,21 @@ def cumulative_streams(site: Site | None) -> pl.DataFrame:
     return pl.DataFrame(found, schema={"_meter": pl.String, "_register": pl.String}, orient="row")
 
 
-def take_states(sieve: Sieve, request: ReadRequest, layout: Layout, *, allows_comma: bool) -> pl.DataFrame:
-    """Move the rows of cumulative registers out of the sieve: STATE_SCHEMA. What is none goes to its rejects.
+def take_states(row_filter: RowFilter, request: ReadRequest, layout: Layout, *, allows_comma: bool) -> pl.DataFrame:
+    """Move the rows of cumulative registers out of the row_filter: STATE_SCHEMA. What is none goes to its rejects.
 
-    sieve.frame: `_meter`, `_register`, `_unit`, `_start` (the instant of the read), `_raw`, `_factor`, `_line`.
+    row_filter.frame: `_meter`, `_register`, `_unit`, `_start` (the instant of the read), `_raw`, `_factor`, `_line`.
     """
     wanted = cumulative_streams(request.site)
     if wanted.is_empty():
         return pl.DataFrame(schema=STATE_SCHEMA)
     key = wanted.columns
-    taken = sieve.frame.join(wanted, on=key, how="semi", maintain_order="left")
+    taken = row_filter.frame.join(wanted, on=key, how="semi", maintain_order="left")
     if taken.is_empty():
         return pl.DataFrame(schema=STATE_SCHEMA)
-    sieve.frame = sieve.frame.join(wanted, on=key, how="anti", maintain_order="left")
+    row_filter.frame = row_filter.frame.join(wanted, on=key, how="anti", maintain_order="left")
     # A state lasts no time; the checks of values ask for a length, and one minute stands for it.
-    own = Sieve(taken.with_columns(_minutes=pl.lit(1, pl.Int32)), pl.DataFrame(schema=REJECT_SCHEMA), {})
+    own = RowFilter(taken.with_columns(_minutes=pl.lit(1, pl.Int32)), pl.DataFrame(schema=REJECT_SCHEMA), {})
     mapping = request.mapping or ColumnMap()
     drop_missing_values(own, mapping)
     # A display may show far more than an interval may hold: judged as the smallest unit, it may be 10^12 of its own.
@@ -54,9 +54,9 @@ def take_states(sieve: Sieve, request: ReadRequest, layout: Layout, *, allows_co
     if request.now_utc is not None:
         limit = pl.lit(request.now_utc + FUTURE_LIMIT).cast(pl.Datetime("us", "UTC"))
         own.take("future_timestamp", pl.col("_start") > limit, time)
-    sieve.rejects += own.rejects
+    row_filter.rejects += own.rejects
     for code, count in own.warnings.items():
-        sieve.warn(code, count)
+        row_filter.warn(code, count)
     return own.frame.select(
         meter_id="_meter",
         register="_register",

@@ -6,7 +6,7 @@ import polars as pl
 
 from assets.readings.parsed import ReadRequest
 from assets.readings.tables.column_layout import Layout
-from assets.readings.tables.sieve import Sieve
+from assets.readings.tables.row_filter import RowFilter
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour
@@ -24,34 +24,34 @@ _GROUPED, _WHOLE_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d*$", r"^[+-]?[1-9]\
 _KEY = ["_meter", "_register"]
 
 
-def drop_missing_rows(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
+def drop_missing_rows(row_filter: RowFilter, layout: Layout, mapping: ColumnMap) -> None:
     """Rows in which every value cell says "no reading" are counted and left out, before their times are judged."""
     if not mapping.missing:
         return
     is_missing = pl.all_horizontal(
-        _says_missing(sieve.frame.schema[column.column], column.column, mapping) for column in layout.values
+        _says_missing(row_filter.frame.schema[column.column], column.column, mapping) for column in layout.values
     )
-    height = sieve.frame.height
-    sieve.frame = sieve.frame.filter(~is_missing)
-    sieve.warn("missing_values", (height - sieve.frame.height) * len(layout.values))
+    height = row_filter.frame.height
+    row_filter.frame = row_filter.frame.filter(~is_missing)
+    row_filter.warn("missing_values", (height - row_filter.frame.height) * len(layout.values))
 
 
-def drop_missing_values(sieve: Sieve, mapping: ColumnMap) -> None:
+def drop_missing_values(row_filter: RowFilter, mapping: ColumnMap) -> None:
     """Single cells that say "no reading", and the last row of a stream whose rows last until the next one."""
     if mapping.missing:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(~_says_missing(sieve.frame.schema["_raw"], "_raw", mapping))
-        sieve.warn("missing_values", height - sieve.frame.height)
+        height = row_filter.frame.height
+        row_filter.frame = row_filter.frame.filter(~_says_missing(row_filter.frame.schema["_raw"], "_raw", mapping))
+        row_filter.warn("missing_values", height - row_filter.frame.height)
     if mapping.until_next_row:
-        sieve.frame = sieve.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
+        row_filter.frame = row_filter.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
 
 
-def drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
+def drop_zeros(row_filter: RowFilter, mapping: ColumnMap) -> None:
     """Values and states of zero, where the map says that they mean "no reading": counted and left out."""
     if mapping.zero_is_missing:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
-        sieve.warn("zero_is_missing", height - sieve.frame.height)
+        height = row_filter.frame.height
+        row_filter.frame = row_filter.frame.filter(pl.col("_value") != 0)
+        row_filter.warn("zero_is_missing", height - row_filter.frame.height)
 
 
 def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
@@ -79,9 +79,9 @@ def _number(text: str) -> float | None:
         return None
 
 
-def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comma: bool) -> None:
+def read_values(row_filter: RowFilter, layout: Layout, mapping: ColumnMap, *, allows_comma: bool) -> None:
     """Column `_value`; what is no finite number, or larger than any meter, goes to the rejects."""
-    column = sieve.frame["_raw"]
+    column = row_filter.frame["_raw"]
     if column.dtype == pl.String:
         texts = column if mapping.thousands is None else _without_thousands(column, mapping.thousands, mapping.decimal)
         values = as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
@@ -90,13 +90,13 @@ def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comm
     else:
         names = ", ".join(repr(each.column) for each in layout.values)
         raise BadInput(f"expected numbers in {names}, got {column.dtype}", line=1, reason="not_a_number")
-    sieve.frame = sieve.frame.with_columns(_value=values)
+    row_filter.frame = row_filter.frame.with_columns(_value=values)
     if mapping.multipliers:
-        sieve.frame = sieve.frame.with_columns(_value=pl.col("_value") * pl.col("_factor"))
-    sieve.frame = sieve.frame.drop("_factor")
-    sieve.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
+        row_filter.frame = row_filter.frame.with_columns(_value=pl.col("_value") * pl.col("_factor"))
+    row_filter.frame = row_filter.frame.drop("_factor")
+    row_filter.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
     size = pl.col("_value").abs() * _per_unit({code: unit.factor for code, unit in UNITS.items()})
-    sieve.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
+    row_filter.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
 
 
 def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.Series:
@@ -145,7 +145,7 @@ def infers_comma(texts: pl.Series) -> bool:
     return bool(texts.str.contains(",", literal=True).any() and not texts.str.contains(".", literal=True).any())
 
 
-def check_plausible(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+def check_plausible(row_filter: RowFilter, layout: Layout, request: ReadRequest) -> None:
     """Rows that a meter of this kind cannot have counted: negative amounts of a one-way register, and whole streams
     whose size says another unit than their heading (F03): above three times the connected load, or, where neither
     a load nor a person's column map vouches for the unit, whole numbers that average over 100 kW.
@@ -156,14 +156,14 @@ def check_plausible(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
     is_metered = pl.col("_unit").is_in(amounts) & ~pl.col("_meter").is_in(drivers)
     if mapping.negative == "quarantine":
         is_negative = is_metered & pl.col("_register").is_in(ONE_WAY) & (pl.col("_value") < 0)
-        sieve.take("negative_consumption", is_negative, pl.col("_raw").cast(pl.String))
-    if sieve.frame.is_empty():
+        row_filter.take("negative_consumption", is_negative, pl.col("_raw").cast(pl.String))
+    if row_filter.frame.is_empty():
         return
-    energies = [code for code in sieve.frame["_unit"].unique() if UNITS[code].canonical == "kwh"]
+    energies = [code for code in row_filter.frame["_unit"].unique() if UNITS[code].canonical == "kwh"]
     if not energies:
         return
     vouched = request.is_scale_vouched or is_vouched(layout, mapping, request.site)
-    _take_suspected(sieve, request.site, energies, is_vouched=vouched)
+    _take_suspected(row_filter, request.site, energies, is_vouched=vouched)
 
 
 def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
@@ -173,7 +173,7 @@ def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
     return declared or layout.unit_column is not None or (site is not None and bool(mapping.values))
 
 
-def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_vouched: bool) -> None:
+def _take_suspected(row_filter: RowFilter, site: Site | None, energies: list[str], *, is_vouched: bool) -> None:
     loads = {m.meter_id: m.connected_load_kw for m in site.meters if m.connected_load_kw} if site else {}
     is_energy = pl.col("_unit").is_in(energies)
     hours = pl.col("_minutes").cast(pl.Float64) / 60
@@ -184,7 +184,7 @@ def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_
     # Only a heading of kilo or mega can hide the smaller unit.
     big = ["kwh", "kw", "mwh", "mw"]
     facts = (
-        sieve.frame.lazy()
+        row_filter.frame.lazy()
         .filter(is_energy)
         .with_columns(_power=power, _load=load.cast(pl.Float64))
         .group_by(_KEY)
@@ -214,7 +214,7 @@ def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_
         expected = (
             f"a unit that fits: {mean:.0f} kW on average; give unit in a column map, or the meter's connected_load_kw"
         )
-        sieve.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
+        row_filter.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
 
 
 def _per_unit(factors: dict[str, float]) -> pl.Expr:

@@ -486,7 +486,7 @@ class _Written:
 
 
 def newest_entry(store: Store, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> int:
-    """Id of the newest manifest row of the site, or of any, that was known then; 0 where there is none."""
+    """Id of the newest manifest row of the site, or of any, recorded by then; 0 where there is none."""
     query = _newest(site_id)
     if as_of_utc is not None:
         query = query.where(lake_manifest.c.recorded_at_utc <= as_of_utc)

@@ -41,7 +41,7 @@ class Places:
         self._store, self._into = store, {str(row["path"]): row for row in store.rows(query)}
 
     def last(self, path: str, as_of_utc: datetime | None = None) -> dict[str, Any] | None:
-        """The merge whose file holds the rows of that path; None where they stand there, or more than was known then.
+        """The merge whose file holds the rows of that path; None where they are still there, or it is newer than that.
 
         as_of_utc: what was recorded later must not be in a file that is read whole.
         """

@@ -1,4 +1,4 @@
-"""Where the lake's files are kept, by its address; and are those that somebody was told of still those?"""
+"""The store of the lake's files, by its address, and the check that listed files are unchanged."""
 
 from collections.abc import Iterable
 from functools import lru_cache

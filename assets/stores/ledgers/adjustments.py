@@ -60,7 +60,7 @@ class AdjustmentStore:
         return self.get(adjustment_id)
 
     def withdraw(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
-        """End an adjustment from now on; what was computed before keeps it, as known then.
+        """End an adjustment from now on; what was computed before keeps it, as of then.
 
         A proposal may be withdrawn by who made it; an approved adjustment by an approver who did not propose it.
         Raises BadInput otherwise, for an empty reason and for one that is withdrawn.
@@ -93,7 +93,7 @@ class AdjustmentStore:
         baseline_id: str | None = None,
         as_of_utc: datetime | None = None,
     ) -> list[AdjustmentRecord]:
-        """Adjustments with their status as known then, in the order of their proposal."""
+        """Adjustments with their status as of then, in the order of their proposal."""
         by_id: dict[str, list[Mapping[str, Any]]] = {}
         for row in _STEPS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, baseline_id=baseline_id):
             by_id.setdefault(row["adjustment_id"], []).append(row)

@@ -95,7 +95,7 @@ class BaselineStore:
         return self._judged(_VERSIONS.rows(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id), as_of_utc)
 
     def _judged(self, rows: Sequence[Mapping[str, Any]], as_of_utc: datetime | None = None) -> list[BaselineVersion]:
-        """What the rows say, by the approvals known then and by what of both is believed."""
+        """Baseline versions of the rows, by the approvals recorded by then and by which of both are trusted."""
         given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
         trust = trust_of(self.store, [baseline_versions, baseline_approvals])
         # A removed approval puts every version in doubt: it may have superseded any of them.

@@ -158,7 +158,7 @@ def notify(
 
 
 def notifications_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
-    """Events of the site in the order in which they were recorded, as known then."""
+    """Events of the site as of then, in the order in which they were recorded."""
     return _NOTIFICATIONS.history(store, site_id=site_id, as_of_utc=as_of_utc)
 
 

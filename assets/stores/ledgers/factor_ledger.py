@@ -95,7 +95,7 @@ class FactorStore:
         return self.reader(as_of_utc=as_of_utc)(tenant)
 
     def reader(self, *, as_of_utc: datetime | None = None) -> Callable[[str | None], tuple[StoredFactor, ...]]:
-        """Answers as `known` for any tenant, from one reading: for whoever asks about many sites."""
+        """Answers as `known` for any tenant, from one reading: for callers with many sites."""
         rows = must_be_proven(self.store, emission_factors, _LINES.rows(self.store, as_of_utc=as_of_utc))
         return lambda tenant: _known(rows, tenant=tenant, only=False)
 

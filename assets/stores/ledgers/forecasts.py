@@ -79,7 +79,7 @@ class ForecastStore:
         days: Iterable[date] | None = None,
         as_of_utc: datetime | None = None,
     ) -> list[ForecastScore]:
-        """The last score of each local day, lead and version as known then, in the order first recorded."""
+        """The last score of each local day, lead and version as of then, in the order first recorded."""
         wanted = None if days is None else list(days)
         return _SCORES.all_as_of(
             self.store, *_KEY, as_of_utc=as_of_utc, site_id=site_id, target=target, local_day=wanted

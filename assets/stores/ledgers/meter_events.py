@@ -1,4 +1,4 @@
-"""Meter events as recorded: append-only, so that every view at T knows which events were known then.
+"""Meter events as recorded: append-only, so that every view at T has the events recorded by T.
 
 An event of the site file is recorded when the file is first used; one that is gone from it is withdrawn by a row of its
 own. Events of a person are recorded by command and withdrawn by command.

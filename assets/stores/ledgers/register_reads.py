@@ -107,7 +107,7 @@ class RegisterReadStore:
 
 
 def _newest(site_id: str, series: Sequence[str | sa.BindParameter[str]], is_synthetic: bool) -> sa.Select[Any]:
-    """The newest row of each instant of a series: a read that was told anew replaces the older one."""
+    """The newest row of each instant of a series: a corrected read replaces the older one."""
     table, later = register_reads, register_reads.alias("later")
     same = [table.c[name] == later.c[name] for name in ("site_id", "meter_id", "register", "series", "at_utc")]
     is_superseded = sa.exists().where(*same, later.c.is_synthetic == is_synthetic, later.c.id > table.c.id)

@@ -119,7 +119,6 @@ class ReadMart(Protocol):
 
     def __call__(self, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
         """The rows."""
-        ...
 
 
 def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:

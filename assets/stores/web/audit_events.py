@@ -46,7 +46,7 @@ def newest_events(
     before: int | None = None,
     as_of_utc: datetime | None = None,
 ) -> list[Row]:
-    """Lines, the newest first; of one person, about some sites, before the line of an id, as known then, or all."""
+    """Lines, the newest first; of one person, about some sites, before the line of an id, as of then, or all."""
     columns = audit_events.c
     query = _EVENTS.select(as_of_utc=as_of_utc).order_by(None).order_by(columns.id.desc()).limit(most)
     if person_id:

@@ -24,7 +24,7 @@ _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Login(Model):
-    """One sign-in. seen_utc: of its last request that this store was told of."""
+    """One sign-in. seen_utc: of its last request that reached this store."""
 
     token_sha256: str
     person_id: str

@@ -30,7 +30,7 @@ def listener_of(sites: Iterable[Site]) -> Client:
 
 @contextmanager
 def told_to_others(project: Project, address: BrokerAddress, listener: Client) -> Iterator[None]:
-    """Keep the file while this is open. Raises OSError. A broker without names (the fallback) is told without any."""
+    """Keep the file while this is open. Raises OSError. A broker without names (the fallback) has none in it."""
     file, own = _file(project), address
     if address.username:
         own = address.model_copy(update={"username": listener.username, "password": listener.password})

@@ -52,7 +52,7 @@ def site_client(site_id: str, device_ids: Sequence[str], *, says: Sequence[str] 
 
 
 def foreign_client(template: Template, name: str, password: str = "") -> Client:
-    """The rights of a device that does not know us: what its template says it tells, and what it is told."""
+    """The rights of a device that does not know us: topics that its template publishes and subscribes to."""
     assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
     mqtt = template.mqtt
     says = [each.topic for each in mqtt.told.values()]

@@ -76,7 +76,7 @@ class ServedCharger:
         return self
 
     def stop(self) -> None:
-        """Hang up, and stay away; what it was told stays with it. Safe to call twice."""
+        """Hang up, and stay away; its set-points stay. Safe to call twice."""
         self._is_over.set()
         self.hang_up()
         if self._thread is not None:

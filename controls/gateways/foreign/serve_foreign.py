@@ -1,4 +1,4 @@
-"""The device side of protocol mqtt_topics, made from the template alone: what it is told is read out of what we send.
+"""The device side of protocol mqtt_topics, made from the template alone: commands are parsed by what we publish.
 
 It is as foreign as the real ones: no order, no window, a timer only where the template has one. Its faults are those
 that real ones have.
@@ -196,7 +196,7 @@ class ServedTopics(ServedOnLine):
         return word_of((abs(value) if state.sign else value) / place.scale, state.words)
 
     def _document(self, state: StateTopic, *, number: Any = None) -> Any:
-        """Everything that is told on one topic."""
+        """The payload of one topic."""
         document: Any = {}
         if state.number and number is not None:
             document = put_at_path(document, state.number, as_number(number, {}) or number)

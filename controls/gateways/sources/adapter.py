@@ -18,7 +18,6 @@ class Sink(Protocol):
         done(True): all of it is durable. done(False): it could not be kept (disk full, back pressure). Either comes
         once, from the spool's thread and before take returns where nothing fits any more: acknowledge only on True.
         """
-        ...
 
 
 class Adapter(Protocol):
@@ -28,19 +27,15 @@ class Adapter(Protocol):
 
     def start(self, sink: Sink) -> None:
         """Begin, in threads of its own; a source that is away is a state and no exception."""
-        ...
 
     def stop(self) -> None:
         """End; safe to call twice. What is not acknowledged by then stays so."""
-        ...
 
     def state(self) -> SourceState:
         """How it is doing; never blocks."""
-        ...
 
     def test(self, within_s: float) -> list[Sample]:
         """One value of each point, asked now and put into no sink; the adapter must not have been started.
 
         Raises BadInput, DeviceSilent, DeviceRefused with one sentence.
         """
-        ...

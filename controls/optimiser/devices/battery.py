@@ -12,6 +12,18 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.battery_curves import (
+    Bands,
+    Curve,
+    at_cells,
+    band_cost,
+    band_rows,
+    band_variables,
+    cells_of,
+    curve_of,
+    curve_rows,
+    curve_variables,
+)
 from controls.optimiser.devices.device import (
     Again,
     Around,
@@ -25,18 +37,6 @@ from controls.optimiser.devices.device import (
     clean,
     followed,
     params_of,
-)
-from controls.optimiser.devices.pieces.battery_curves import (
-    Bands,
-    Curve,
-    at_cells,
-    band_cost,
-    band_rows,
-    band_variables,
-    cells_of,
-    curve_of,
-    curve_rows,
-    curve_variables,
 )
 from data_quality.contracts.control.plan import BatteryMode, BatteryParams
 from data_quality.contracts.site_file.site import Asset
@@ -380,7 +380,7 @@ class Battery(Device):
         """Charge positive, discharge negative."""
         return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
 
-    def relived(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[Again]) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 
         Where it is asked to end as it begins, what is left over is worth nothing: equal charge says all.

@@ -329,11 +329,11 @@ class Device(Part, OnPhases):
         """The same that leaves as much heat as the series of a plan; what stores no heat stays as it is."""
         return self
 
-    def relived(self, **known: Unpack[Again]) -> "Device | None":
+    def with_state(self, **known: Unpack[Again]) -> "Device | None":
         """Itself for a replay, with what is known of it; None: a replay keeps it as it was planned."""
         return None
 
-    def freed(self) -> "Device":
+    def unconstrained(self) -> "Device":
         """The same with all that its physics allow, without what somebody wishes of it: bounds what any policy does."""
         return self
 

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.ev_params import EvParams, sessions_of
+from controls.optimiser.devices.components.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.devices.device import (
     DECIMALS,
     Again,
@@ -24,8 +26,6 @@ from controls.optimiser.devices.device import (
     clean,
     params_of,
 )
-from controls.optimiser.devices.pieces.ev_params import EvParams, sessions_of
-from controls.optimiser.devices.pieces.ev_session import SLACK_KWH, PowerRange, Session
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
@@ -392,7 +392,7 @@ class EvCharger(Device):
             goes_on = t + 1 < now.to_step
         return self.model_copy(update={"sessions": tuple(stay for stay, _ in stays)})
 
-    def relived(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[Again]) -> Self:
         """The first car begins with that charge, where it is there from the start; the last leaves with that."""
         stays, start, end = list(self.sessions), known.get("start"), known.get("end")
         if stays and start is not None and not stays[0].from_step:
@@ -403,7 +403,7 @@ class EvCharger(Device):
             stays = [one.reachable(step_h[one.steps]) for one in stays]
         return self.model_copy(update={"sessions": tuple(stays)})
 
-    def freed(self) -> Self:
+    def unconstrained(self) -> Self:
         """Without a strategy."""
         stays = [one.model_copy(update={"cap_kw": (), "pace_kwh": ()}) for one in self.sessions]
         return self.model_copy(update={"sessions": tuple(stays)})

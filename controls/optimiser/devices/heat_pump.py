@@ -14,9 +14,9 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.heat_store import HeatStore, StoreParams
+from controls.optimiser.devices.components.switching import Bank, is_short, recent, shortest
 from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values
-from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.pieces.switching import Bank, is_short, recent, shortest
 from data_quality.contracts.site_file.site import Asset
 
 STATES = ("blocked", "normal", "recommended", "forced")

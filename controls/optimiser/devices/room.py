@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.switching import InShares
 from controls.optimiser.devices.device import (
     DECIMALS,
     Again,
@@ -27,7 +28,6 @@ from controls.optimiser.devices.device import (
     State,
     Values,
 )
-from controls.optimiser.devices.pieces.switching import InShares
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -275,7 +275,7 @@ class Room(InShares, Device, _Figures):
                 is_on[t], now = 1.0, now + heated[t]
         return is_on
 
-    def relived(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[Again]) -> Self:
         """From another temperature."""
         start = known.get("start")
         return self if start is None else self.model_copy(update={"init_degc": start})

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.switching import Bank
 from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, watts_up
-from controls.optimiser.devices.pieces.switching import Bank
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone

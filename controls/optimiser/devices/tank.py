@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.heat_store import HeatStore, StoreParams
+from controls.optimiser.devices.components.switching import Bank, InShares, is_short, shared_out, shortest
 from controls.optimiser.devices.device import (
     DECIMALS,
     Again,
@@ -21,8 +23,6 @@ from controls.optimiser.devices.device import (
     Values,
     clean,
 )
-from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.pieces.switching import Bank, InShares, is_short, shared_out, shortest
 from data_quality.contracts.site_file.site import Asset
 
 _MOST_RELAYS = 99
@@ -297,7 +297,7 @@ class Tank(InShares, HeatStore):
         before = {} if known[0][1] == 0 else {"was_on": (), "since_h": (), "was_reheating": False}
         return super().over(known).model_copy(update={"relays_kw": most.relays_kw} | before)
 
-    def relived(self, **known: Unpack[Again]) -> Self | None:
+    def with_state(self, **known: Unpack[Again]) -> Self | None:
         """Where it is to leave as much as there was, that follows the start. Only one that was planned."""
         start, end = known.get("start"), known.get("end")
         begun = self.init_kwh if start is None else start
@@ -305,13 +305,13 @@ class Tank(InShares, HeatStore):
         ends = min(max(wanted, self.min_kwh), self.max_kwh)
         return self.model_copy(update={"init_kwh": begun, "end_min_kwh": ends}) if self.is_planned else None
 
-    def freed(self) -> "FreeTank":
+    def unconstrained(self) -> "FreeTank":
         """Its relays need not stay on or off for whole steps, nor for any time, and comfort is nobody's bill."""
         figures = {name: getattr(self, name) for name in Tank.model_fields}
         return FreeTank.model_validate(figures | {"comfort_price_per_kwh_h": 0.0})
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """The relays that are told to be on."""
+        """The relays that are commanded on."""
         on = [set_points.get(f"set_{name}_state", 0.0) for name in self._names]
         return {"relays_kw": float(np.array(self.relays_kw) @ np.array(on))}
 

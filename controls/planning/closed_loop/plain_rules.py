@@ -43,7 +43,7 @@ class Ruled:
         }
 
     def decide(self, seen: Seen, outlook: Callable[[int], Outlook] | None) -> SetPoints:
-        """What every device is told for the next quarter hour; a device without a rule is told nothing."""
+        """The command of every device for the next quarter hour; a device without a rule gets none."""
         rank = self._rank(seen, outlook) if self.by_price and outlook else 0.5
         found = {
             asset.asset_id: self._room(self._figures[asset.asset_id], seen, rank)

@@ -19,7 +19,7 @@ from controls.optimiser.devices.kinds import device_assets, devices_of
 from controls.planning.desk import HORIZON, forecast_targets
 from controls.planning.plan_inputs import STEP
 from controls.planning.prices import prices_between
-from controls.planning.replay.past_day import By, Readings
+from controls.planning.replay.day_scenario import By, Readings
 from controls.planning.tariff_terms import Offer, in_force, so_far_reader, tariff_findings, tariff_offer
 from controls.planning.triggers import plan_window
 from data_quality.contracts.control.command import CommandState, EvidenceGrade

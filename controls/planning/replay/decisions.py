@@ -6,21 +6,21 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.device import Device, Numbers
-from controls.planning.replay.past_day import PastDay, Slot
+from controls.planning.replay.day_scenario import DayScenario, Slot
 
 
-def decided(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, Numbers]:
+def decided(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """All series of the day's devices from their decisions, by the model's own physics."""
     return {one.device_id: done(one, decisions[one.device_id], day.step_h) for one in day.case.devices}
 
 
 def done(device: Device, decisions: Numbers, step_h: Floats) -> Numbers:
-    """The series of a device from what it is told, where it has the last word."""
+    """The series of a device from its commands, where it has the last word."""
     return device.solved(device.kept(decisions, step_h), step_h)
 
 
-def planned_decisions(day: PastDay) -> dict[str, Numbers]:
-    """What every device was told in each quarter hour by the plan that governed it, and does on the day as it was."""
+def planned_decisions(day: DayScenario) -> dict[str, Numbers]:
+    """Commands of every device in each quarter hour by the governing plan, and what it does on the measured day."""
     return {
         device.device_id: by_slot(
             device, [device.acted(_told(day, device, slot), t) for t, slot in enumerate(day.slots)]
@@ -29,7 +29,7 @@ def planned_decisions(day: PastDay) -> dict[str, Numbers]:
     }
 
 
-def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int, int]:
+def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
     """What every device is proven to have done, as planned where nothing is proven; and of how many decisions there
     were how many are proven.
     """
@@ -47,21 +47,21 @@ def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int, int]:
     return found, proven, asked
 
 
-def measured_ends(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, float]:
+def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[str, float]:
     """What each store held at the end, from its last measurement within the day on; only where there is one."""
     ends = {}
     for device in day.case.devices:
         if device.device_id in day.measured and device.state:
             at_utc, amount = day.measured[device.device_id]
             rest = [t for t, slot in enumerate(day.slots) if slot.start_utc >= at_utc]
-            if rest and (again := device.over([(device, t) for t in rest]).relived(start=amount)):
+            if rest and (again := device.over([(device, t) for t in rest]).with_state(start=amount)):
                 columns = {name: values[rest] for name, values in decisions[device.device_id].items()}
                 amount = float(done(again, columns, day.step_h[rest])[device.state.column][-1])
             ends[device.device_id] = amount
     return ends
 
 
-def _done(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float] | None:
+def _done(day: DayScenario, device: Device, slot: Slot, t: int) -> dict[str, float] | None:
     """What a device is proven to have done: by its meter, else by what was read back from it."""
     name, at = device.device_id, slot.start_utc
     if device.forecast:
@@ -75,7 +75,7 @@ def _done(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float] 
     return None if told is None else device.acted(told, t)
 
 
-def _told(day: PastDay, device: Device, slot: Slot) -> dict[str, float]:
+def _told(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
     """Its set-points; none where no decision was to be taken, as without a car."""
     then = day.device_then(slot, device.device_id)
     return then.commands(slot.plan.steps[slot.step].devices[device.device_id], slot.step) if then else {}

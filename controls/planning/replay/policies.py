@@ -13,6 +13,7 @@ from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Device, 
 from controls.optimiser.objective import measures_wanted
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
+from controls.planning.replay.day_scenario import DayScenario
 from controls.planning.replay.decisions import (
     by_slot,
     decided,
@@ -21,7 +22,6 @@ from controls.planning.replay.decisions import (
     measured_ends,
     planned_decisions,
 )
-from controls.planning.replay.past_day import PastDay
 from controls.planning.replay.right_inputs import cut_from, governed_by, with_actual_inputs
 from data_quality.contracts.control.goals import Objective, Preset
 from data_quality.contracts.control.plan import Plan
@@ -71,7 +71,7 @@ def policy(name: str) -> Callable[[Policy], Policy]:
 class Judged:
     """A past day with what all policies are held against: perfect foresight, and the price of what a store holds."""
 
-    day: PastDay
+    day: DayScenario
     _ran: dict[str, PolicyRun | Finding] = field(default_factory=dict)
 
     def run(self, name: str) -> PolicyRun | Finding:
@@ -105,7 +105,7 @@ class Judged:
     def _leaving(self, ends: Mapping[str, float]) -> tuple[Device, ...]:
         """The devices of the day, to leave other amounts, or the nearest that they may."""
         return tuple(
-            one.relived(end=ends[one.device_id]) or one if one.device_id in ends else one
+            one.with_state(end=ends[one.device_id]) or one if one.device_id in ends else one
             for one in self.day.case.devices
         )
 
@@ -231,7 +231,7 @@ def perfect_foresight(judged: Judged) -> PolicyRun | Finding:
 
 
 def _by_preset(judged: Judged, preset: Preset) -> PolicyRun | Finding:
-    """The plans as they would have been by another objective, of what was known then."""
+    """The plans by another objective, from the same inputs as of then."""
     day = judged.day
 
     def wished(plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:

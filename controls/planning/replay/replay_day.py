@@ -7,12 +7,12 @@ from typing import Any
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore, StoredContent
 from assets.stores.transactions import Store
-from controls.ledger.past import commands_at
+from controls.ledger.as_of import commands_at
 from controls.ledger.rows import read_commands
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import day_readings, day_span, stored_plans
+from controls.planning.replay.day_scenario import Readings, day_scenario
 from controls.planning.replay.lost import Lost, lost
-from controls.planning.replay.past_day import Readings, past_day
 from controls.planning.replay.policies import DEFAULT, Judged, PolicyRun
 from controls.planning.replay.solved_again import PlanReplay, solved_again
 from controls.planning.triggers import plan_window
@@ -123,7 +123,7 @@ def replay_day(
     of_day = plans_of_day(stored, start_utc, end_utc)
     again = tuple(solved_again(one) for one in of_day)
     until = [one.plan for one in stored if one.plan.request.start_utc == end_utc]
-    day = past_day([*(one.plan for one in of_day), *until], readings, start_utc=start_utc, end_utc=end_utc)
+    day = day_scenario([*(one.plan for one in of_day), *until], readings, start_utc=start_utc, end_utc=end_utc)
     frame: dict[str, Any] = {
         "site_id": site_id,
         "currency": currency,

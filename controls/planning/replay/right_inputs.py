@@ -11,14 +11,14 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
 from controls.planning.plan_inputs import STEP
-from controls.planning.replay.past_day import PastDay, Slot
+from controls.planning.replay.day_scenario import DayScenario, Slot
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 
 P = TypeVar("P", bound=Part)
 
 
-def governed_by(day: PastDay) -> list[tuple[Plan, list[Slot]]]:
+def governed_by(day: DayScenario) -> list[tuple[Plan, list[Slot]]]:
     """The plans that governed the day, each with its quarter hours. A plan never takes over again from a newer one."""
     found = dict[str, tuple[Plan, list[Slot]]]()
     for slot in day.slots:
@@ -26,8 +26,8 @@ def governed_by(day: PastDay) -> list[tuple[Plan, list[Slot]]]:
     return list(found.values())
 
 
-def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase:
-    """The problem of a plan from one of its steps on, as it was known then. states: what each store holds by then.
+def cut_from(day: DayScenario, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase:
+    """The problem of a plan from one of its steps on, as of then. states: what each store holds by then.
 
     A plan that began before the day keeps the end that it asked for: its own begin is not in the day.
     """
@@ -40,7 +40,7 @@ def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -
     for device in (one for one in case.devices if one.device_id in day.replayed):
         end = device.state.end if device.state and step and not device.is_taken_away else None
         step_h = np.array(case.step_h[step:])
-        devices.append(cut(device).relived(start=states.get(device.device_id), end=end, step_h=step_h))
+        devices.append(cut(device).with_state(start=states.get(device.device_id), end=end, step_h=step_h))
     held_kw = day.drawn_as_planned(plan, day.held)
     return case.model_copy(
         update={
@@ -55,7 +55,7 @@ def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -
     )
 
 
-def with_actual_inputs(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:
+def with_actual_inputs(day: DayScenario, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:
     """The same with load, sun and prices as they came, where that is known by now."""
     case, readings = cut_from(day, plan, step, states), day.readings
     steps = [
@@ -75,7 +75,7 @@ def with_actual_inputs(day: PastDay, plan: Plan, step: int, states: Mapping[str,
 
     load_kw = np.array(came(readings.load_kw, plan.request.load_kw[step:])) + held_kw
     devices = [
-        device.relived(forecast_kw=could_give(device.device_id)) if device.forecast else device
+        device.with_state(forecast_kw=could_give(device.device_id)) if device.forecast else device
         for device in case.devices
     ]
     prices = {

@@ -1,4 +1,4 @@
-"""I14: after the fact, an independent meter must not show the opposite of what the device was told."""
+"""I14: after the fact, an independent meter must not show the opposite of the device's command."""
 
 from collections.abc import Sequence
 

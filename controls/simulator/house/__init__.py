@@ -1,4 +1,4 @@
-"""The home as a house that nobody can peek into: it goes on by minutes when it is told to, and shows instruments only.
+"""The home as a closed simulated house: it advances by minutes on request, and shows instruments only.
 
 `house.closed_house(site, start_utc=…, seed=…)` makes one; `house.foreseen_house` the same one for whoever foresees
 all. Nothing that decides may import this: its truth is met through contracts/control/closed_loop.py alone.

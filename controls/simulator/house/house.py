@@ -1,4 +1,4 @@
-"""The house itself: it goes on by the minute, as it is told or by itself, and shows what its instruments show."""
+"""The simulated house: it advances by the minute, on request or by itself, and shows its instruments."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,9 @@ from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.market import Market, Prices
 from controls.simulator.house.nominal import nominal_of
 from controls.simulator.house.services import ErringService, KnowingService, Service
+from controls.simulator.house.set_points import Told, accepted_set_points
 from controls.simulator.house.stores import BatteryCells, ParkedCar, WaterTank
 from controls.simulator.house.truth import truth_of
-from controls.simulator.house.understood import Told, understood
 from controls.simulator.physics.noise import Series
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.errors import BadInput
@@ -100,7 +100,7 @@ class House:
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
         """Go on. Raises BadInput for set-points that no device of the house takes; nothing has moved then."""
-        told = understood(set_points, self._nominal)
+        told = accepted_set_points(set_points, self._nominal)
         if minutes < 1:
             raise BadInput(f"the house goes on by whole minutes, not by {minutes}", reason="bad_period")
         left = minutes

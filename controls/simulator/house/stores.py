@@ -19,7 +19,7 @@ _WARM_DEGC = 20.0
 
 @dataclass
 class BatteryCells:
-    """A battery that knows its limits: it takes what fits and gives what is there, whatever it is told.
+    """A battery that knows its limits: it takes what fits and gives what is there, whatever is commanded.
 
     kwh: at the cells. through_kwh: all that ever went in or out of them.
     """

@@ -1,4 +1,4 @@
-"""From which deviation an energy use is told as a warning or critical: the organisation's own levels, per use."""
+"""From which deviation an energy use is reported as a warning or critical: the organisation's own levels, per use."""
 
 from typing import Literal, Self
 

@@ -50,7 +50,7 @@ class BilledLine(Model):
 
 
 class VarianceThreshold(Model):
-    """Above either part a bill's variance is told: amount in its currency, share of the recomputed total (0 to 1)."""
+    """Above either limit a variance is reported: amount in its currency, share of the recomputed total (0 to 1)."""
 
     amount: Decimal = Field(default=Decimal(1), ge=0)
     share: Decimal = Field(default=Decimal("0.02"), ge=0)

@@ -73,7 +73,7 @@ class Lived(Model):
 
 
 class ClosedSite(Protocol):
-    """A site that goes on only when it is told to."""
+    """A site that advances only on request."""
 
     def look(self) -> Seen:
         """What its instruments show now."""
@@ -82,7 +82,7 @@ class ClosedSite(Protocol):
         """What is foretold now."""
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
-        """Go on so many minutes with these set-points; a device that is told nothing does as it does alone."""
+        """Advance so many minutes with these set-points; a device without a set-point does as it does alone."""
 
     def lived(self) -> Lived:
         """What came of all since the account was opened."""

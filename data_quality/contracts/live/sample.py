@@ -8,7 +8,7 @@ EXCERPT_CHARACTERS = 200
 
 
 class Sample(NamedTuple):
-    """One value of one point as it was told. Quality is `measured`, or `doubtful` where the device says so itself.
+    """One value of one point as received. Quality is `measured`, or `doubtful` where the device says so itself.
 
     point: name within its source, as the site file has it. at_utc: the device's time where it tells one, else when it
     was received. unit: code of contracts/units.py. seq: the device's own number, where it counts.

@@ -55,21 +55,18 @@ class Point(Model):
 
 
 class Streams(Protocol):
-    """What is asked of a site."""
+    """The streams of a site that live points may name."""
 
     @property
     def meters(self) -> Sequence[Meter]:
         """Virtual ones too."""
-        ...
 
     @property
     def drivers(self) -> Sequence[Any]:
         """Streams that are no meters."""
-        ...
 
     def stream_ids(self) -> list[str]:
         """Ids that readings may carry."""
-        ...
 
 
 def check_points(what: str, points: Sequence[Point], site: Streams, filled: dict[tuple[str, str], str]) -> None:

@@ -186,12 +186,11 @@ Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
 
 
 class Sourced(Protocol):
-    """What is asked of a site."""
+    """The part of a site that live sources need."""
 
     @property
     def sources(self) -> Sequence[LiveSource]:
         """All of them."""
-        ...
 
 
 def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequence[str]) -> None:

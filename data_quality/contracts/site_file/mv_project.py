@@ -23,7 +23,7 @@ class StaticFactor(Model):
 
 
 class ProjectPlan(Model):
-    """The plan of a project: what must be agreed before anything is installed. Empty fields are told, not guessed."""
+    """The plan of a project: what must be agreed before any installation. Empty fields are reported, not guessed."""
 
     drivers_because: str = Field(default="", description="Why these drivers")
     static_factors: tuple[str, ...] = ()

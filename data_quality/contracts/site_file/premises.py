@@ -221,31 +221,25 @@ class Place(Protocol):
     @property
     def premises(self) -> Premises:
         """What is checked."""
-        ...
 
     @property
     def floor_area_m2(self) -> float | None:
         """One area for all days."""
-        ...
 
     @property
     def drivers(self) -> Sequence[Any]:
         """Streams of the site that are no meters."""
-        ...
 
     @property
     def seus(self) -> Sequence[Any]:
         """Significant energy uses."""
-        ...
 
     @property
     def meters(self) -> Sequence[Meter]:
         """Meters, virtual ones among them."""
-        ...
 
     def meter(self, meter_id: str) -> Meter | None:
         """The meter of that name."""
-        ...
 
 
 def check_premises(site: Place) -> None:

@@ -39,7 +39,6 @@ class FanOut(Protocol):
         self, function: Callable[[TaskT], ValueT | Finding], tasks: Sequence[TaskT], /, *, what: str
     ) -> Iterator[Result[ValueT]]:
         """See the class."""
-        ...
 
 
 def attempt(function: Callable[[TaskT], ValueT | Finding], task: TaskT) -> Result[ValueT]:

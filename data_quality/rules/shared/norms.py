@@ -145,7 +145,7 @@ class Norms:
 
     @property
     def seen(self) -> slice:
-        """Days that an expectation is told for: the eight weeks of history and the block."""
+        """Days of an expectation: the eight weeks of history and the block."""
         return slice(max(0, self.block.first - 7 * HISTORY_WEEKS), self.block.end)
 
     def _week(self, span: slice) -> Floats:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from assets.kpi.enpi_of_use.expected_energy import INTERCEPT, driver_of
+from assets.kpi.enpi.expected_energy import INTERCEPT, driver_of
 from ml.baselines.models.statistics import BLOCKS_OF_SHORT_DATA, MIN_MONTH_FOLDS, Vector
 from ml.baselines.usage_tables.usage_table import Usage, bill_days
 
@@ -30,16 +30,13 @@ class Form(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """One name a coefficient."""
-        ...
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Columns of the usage that must be known."""
-        ...
 
     def design(self, usage: Usage) -> Vector:
         """(rows of usage.frame, coefficients); a row with an unknown driver is nan throughout."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from assets.kpi.enpi_of_use.expected_energy import driver_of
-from assets.kpi.enpi_of_use.savings_band import (
+from assets.kpi.enpi.expected_energy import driver_of
+from assets.kpi.enpi.savings_band import (
     AT_MOST,
     DAYS_A_MONTH,
     MAX_RHO,

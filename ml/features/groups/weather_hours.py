@@ -1,4 +1,4 @@
-"""Weather of a step as it was known at the issue, and of the days that lead up to it."""
+"""Weather of a step as of the issue, and of the days that lead up to it."""
 
 import numpy as np
 

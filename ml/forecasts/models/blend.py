@@ -57,19 +57,15 @@ class Part(Protocol):
 
     def predict(self, matrix: Matrix, hour: Index) -> Vector:
         """The share of each row; never NaN."""
-        ...
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
         """Rows × names of what each feature adds to the share, and the base of each row; exact."""
-        ...
 
     def importance(self) -> Vector:
         """Share by feature, in the order of the matrix's names; adds up to 1."""
-        ...
 
     def to_files(self) -> dict[str, bytes]:
         """Without pickles."""
-        ...
 
 
 class Method(Protocol):
@@ -77,11 +73,9 @@ class Method(Protocol):
 
     def learn(self, learning: Learning) -> tuple[Part, Vector]:
         """The part, and what it says of every row without that row's fold."""
-        ...
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> Part:
         """The part that wrote these files."""
-        ...
 
 
 @dataclass(frozen=True)

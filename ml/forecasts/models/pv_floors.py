@@ -174,7 +174,7 @@ class PvModel:
 
 @dataclass(frozen=True)
 class Training:
-    """What a fit starts from: the whole history as it was known a local midnight at a time, and its physics."""
+    """Training data: the whole history as of each local midnight in turn, and its physics."""
 
     seen: Look
     plant: Plant

@@ -137,7 +137,7 @@ def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
 
 
 def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
-    """Daylight of some days, and whether clouds are told: then evenly of all, else the clearest of each ten."""
+    """Daylight of some days, and whether clouds are known: then evenly of all, else the clearest of each ten."""
     per_day = seen.case.series.per_day
     known = seen.is_known
     day = np.arange(len(known)) // per_day

@@ -83,7 +83,7 @@ def adjustments(
     baseline_id: Annotated[str | None, typer.Argument(metavar="[BASELINE]", help="site/seu/type")] = None,
     site: OnlySiteOption = None,
 ) -> Answer:
-    """List the ledger: every adjustment with its status, as known then with --as-of."""
+    """List the ledger: every adjustment with its status; with --as-of as of then."""
     found = AdjustmentStore(call.project.store).records(site_id=site, baseline_id=baseline_id, as_of_utc=call.as_of_utc)
     return Answer({"adjustments": [adjustment(each) for each in found]}, ADJUSTMENTS)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assets.kpi.enpi_of_use.savings_band import two_sided_t
+from assets.kpi.enpi.savings_band import two_sided_t
 from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion, Coefficient
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import finding_lines

@@ -13,12 +13,12 @@ from orchestration.cli.answer import Answer
 from orchestration.cli.baselines.enpi_told import enpi_parts
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import PeriodOption, SiteOption
-from reports.again.claims import against_use, claim_of
-from reports.again.figure_sources import seu_of
 from reports.assess import TREND_YEARS, AskedUse, enb_of
 from reports.gates import refuse_future
 from reports.make_report import baselines_in_force
 from reports.readings_gate import refuse_without_readings
+from reports.recompute.claims import against_use, claim_of
+from reports.recompute.figure_sources import seu_of
 
 
 @command("enpi", example="--site factory --seu compressors --period 2025-Q1")
@@ -74,14 +74,14 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
 
 
 def _what_if(asked: AskedUse, span: Period, changes: list[str]) -> dict[str, Any]:
-    from assets.kpi.enpi_of_use.what_if import parse_change, what_if
+    from assets.kpi.enpi.what_if import parse_change, what_if
 
     baseline, days = _model(asked, span)
     return _dumped(what_if(baseline, days, [parse_change(text) for text in changes]))
 
 
 def _mix(asked: AskedUse, span: Period, text: str) -> dict[str, Any]:
-    from assets.kpi.enpi_of_use.product_mix import at_reference_mix, parse_mix, product_drivers
+    from assets.kpi.enpi.product_mix import at_reference_mix, parse_mix, product_drivers
 
     baseline, days = _model(asked, span)
     products = product_drivers(baseline, asked.site)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from assets.kpi.enpi_of_use.enpi_result import USUAL, performance
+from assets.kpi.enpi.enpi_result import USUAL, performance
 from data_quality.contracts.baselines.status_rule import StatusRule
 from orchestration.cli.answer import Table
 from reports.writer import format_alike, significance, standing_of, words

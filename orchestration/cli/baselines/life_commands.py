@@ -35,8 +35,8 @@ def monitor(
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew, though the last fit is no week old.")] = False,
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
-    from ml.baselines.life.monitor_site import monitored, refit_site
-    from reports.again.figure_sources import seu_of
+    from ml.baselines.lifecycle.monitor_site import monitored, refit_site
+    from reports.recompute.figure_sources import seu_of
 
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
@@ -84,7 +84,7 @@ def project(
     """Show a project's plan and what it saved so far, or fit its baseline."""
     from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings
     from assets.stores.ledgers.baselines import baseline_id_of
-    from ml.baselines.savings_of.project_baseline import fit_project
+    from ml.baselines.savings.project_baseline import fit_project
 
     site, _, project_id = name.partition("/")
     known = call.project.site(site)
@@ -127,7 +127,7 @@ def project(
 def shadow(call: Call, site: SiteOption) -> Answer:
     """Recompute every approved version with today's libraries and compare; nothing is adopted."""
     from assets.stores.ledgers.shadows import ShadowStore
-    from ml.baselines.life.shadow_fits import shadow_site
+    from ml.baselines.lifecycle.shadow_fits import shadow_site
 
     known, who = call.project.site(site), actor(call, Role.ANALYST)
     found = shadow_site(known, lake=call.project.lake, store=call.project.baselines)

@@ -16,9 +16,9 @@ from orchestration.cli.options import column_map
 
 if TYPE_CHECKING:
     from ml.baselines.models.fit import Fit
-    from ml.baselines.savings_of.minimum_detectable import MinimumDetectable
-    from ml.baselines.savings_of.savings import Savings
-    from ml.baselines.savings_of.savings_typical import NormalisedSavings
+    from ml.baselines.savings.minimum_detectable import MinimumDetectable
+    from ml.baselines.savings.savings import Savings
+    from ml.baselines.savings.savings_typical import NormalisedSavings
     from ml.baselines.usage_tables.usage_table import Frequency, Usage
 
 _KEYS = (
@@ -29,7 +29,7 @@ NO_SAVINGS: dict[str, Any] = {**dict.fromkeys(_KEYS), "bootstrap": {}}
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked of the files."""
+    """The request: files, spans and options."""
 
     train: TrainOption = None
     report: Annotated[str | None, typer.Option("--report", help="Reporting period START/END, end exclusive.")] = None
@@ -59,9 +59,9 @@ class Asked:
 def savings(call: Call, files: Files, asked: Asked) -> Answer:
     """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
     from ml.baselines.models.fit import fit_usage
-    from ml.baselines.savings_of.minimum_detectable import minimum_detectable
-    from ml.baselines.savings_of.savings import check_request, option_of
-    from ml.baselines.savings_of.savings import savings as savings_of
+    from ml.baselines.savings.minimum_detectable import minimum_detectable
+    from ml.baselines.savings.savings import check_request, option_of
+    from ml.baselines.savings.savings import savings as savings_of
 
     if files.energy is None:
         raise BadInput("baseline savings needs --energy FILE", reason="bad_request")
@@ -98,7 +98,7 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
 def _normalised(
     files: Files, model: str, fit: "Fit", usage: "Usage", found: "Savings", typical_year: Path
 ) -> "NormalisedSavings | Finding":
-    from ml.baselines.savings_of.savings_typical import normalised_savings
+    from ml.baselines.savings.savings_typical import normalised_savings
     from ml.baselines.usage_tables.read_usage import Source, read_usage
 
     # A model of bills is asked for days: its coefficients are per day.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from assets.kpi.enpi_of_use.use_register import seu_lines, sources_of
+from assets.kpi.enpi.use_register import seu_lines, sources_of
 from data_quality.contracts.site_file.meter import Carrier
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command

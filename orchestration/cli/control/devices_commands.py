@@ -48,7 +48,7 @@ VALUES = Table("devices", "device: {name} | capability | value: {value:g} {unit}
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked: a template, and where a device of it is. site: None where only an address is known."""
+    """A template, and where a device of it is. site: None where only an address is known."""
 
     template: Template
     asset: Asset

@@ -41,7 +41,7 @@ def models_promote(
     ] = None,
 ) -> Answer:
     """Let a forecast model lead its target: plans use its forecasts from the next issue on."""
-    from ml.forecasts.life.leading import challenger_of, wanted_version
+    from ml.forecasts.lifecycle.leading import challenger_of, wanted_version
 
     tracker = _tracker(call)
     if "/" in name:
@@ -52,7 +52,7 @@ def models_promote(
 @command("models rollback", takes=ACTS, example='home/main --as anna --reason "too high since Monday"')
 def models_rollback(call: Call, name: LedArgument, reason: ReasonOption) -> Answer:
     """Bring back the forecast model that led a target before the present one."""
-    from ml.forecasts.life.leading import former_leader
+    from ml.forecasts.lifecycle.leading import former_leader
 
     tracker = _tracker(call)
     former = former_leader(tracker, call.project.forecasts.promotions(), _family(call, name))
@@ -60,7 +60,7 @@ def models_rollback(call: Call, name: LedArgument, reason: ReasonOption) -> Answ
 
 
 def _lead(call: Call, tracker: MlflowTracker, logged: "LoggedModel", reason: str, *, is_rollback: bool) -> Answer:
-    from ml.forecasts.life.leading import lead_by_hand
+    from ml.forecasts.lifecycle.leading import lead_by_hand
 
     who = actor(call, Role.APPROVER)
     with call.project.store.together():
@@ -79,7 +79,7 @@ def _lead(call: Call, tracker: MlflowTracker, logged: "LoggedModel", reason: str
 
 def _family(call: Call, name: str) -> str:
     """What the names of all models of the target begin with. Raises BadInput."""
-    from ml.forecasts.life.forecast_registry import family
+    from ml.forecasts.lifecycle.forecast_registry import family
 
     site, separator, target = name.partition("/")
     return family(call.project.site(site), target) if separator else name.rpartition(".")[0]

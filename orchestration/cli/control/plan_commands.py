@@ -119,7 +119,7 @@ def _solved(found: "Solution", currency: str) -> str:
 
 
 def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
-    from controls.optimiser.why.explain import explain
+    from controls.optimiser.explain.explain import explain
 
     def progress(done: int, of: int) -> None:
         call.doing("asking what other choices would cost", done=done, of=of)
@@ -128,7 +128,7 @@ def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget
 
 
 def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:
-    from controls.optimiser.why.explain_words import folded, whole_sentences
+    from controls.optimiser.explain.words import folded, whole_sentences
 
     texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
     if why.scenario:

@@ -19,7 +19,7 @@ ROWS = Table("rows", "standard | clause | what must be true: {statement} | resul
 @command("conformance", takes=STATELESS, example="--standard CalTRACK --json")
 def conformance(call: Call, standard: StandardOption = None) -> Answer:
     """Print clause, test and result of every rule we follow; exit code 1 where one fails."""
-    from ml.clauses.conformance_register import all_cases, conformance_rows
+    from ml.conformance.register import all_cases, conformance_rows
 
     cases = [case for case in all_cases() if standard is None or standard.lower() in case.standard.lower()]
     if not cases:

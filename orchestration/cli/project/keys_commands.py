@@ -102,7 +102,7 @@ def keys_list(call: Call) -> Answer:
 
 
 def _machine_keys(call: Call) -> list[dict[str, Any]]:
-    from assets.stores.issued.api_keys import ApiKeyStore
+    from assets.stores.api_keys import ApiKeyStore
 
     keys, now_utc = ApiKeyStore(call.project.store), call.clock.now_utc()
     used = keys.last_used()
@@ -128,7 +128,7 @@ def keys_issue(
     ] = None,
 ) -> Answer:
     """Make a key with which a machine may push readings, or read what its owner may; it is shown once."""
-    from assets.stores.issued.api_keys import ApiKeyStore
+    from assets.stores.api_keys import ApiKeyStore
 
     who, scopes = actor(call), [_scope(each) for each in scope or [PUSH]]
     lacking = sorted(set(scopes) - permissions_of(who.person.roles))
@@ -166,7 +166,7 @@ def keys_revoke(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
 ) -> Answer:
     """Let a machine's key open nothing any more, from now on."""
-    from assets.stores.issued.api_keys import ApiKeyStore
+    from assets.stores.api_keys import ApiKeyStore
 
     owner = {each.key_id: each.person_id for each in ApiKeyStore(call.project.store).recorded()}.get(key)
     # Everybody may let go of their own; those of others are the engineer's.

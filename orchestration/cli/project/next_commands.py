@@ -7,8 +7,8 @@ from orchestration.cli.answer import Answer
 from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption
 from orchestration.views.not_working import failures, not_working, not_working_anywhere, nothing_runs
-from reports.life.next_steps import REPORT, Facts, next_steps, report_period
-from reports.life.steps import Step
+from reports.lifecycle.next_steps import REPORT, Facts, next_steps, report_period
+from reports.lifecycle.steps import Step
 
 
 @command("next", takes=PROJECT, example="--site my_site")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from assets.stores.published.deliveries import Delivery
     from assets.stores.published.report_ledger import Revision
     from orchestration.cli.frame import Call
-    from reports.life.delivery import Courier, Parcel
+    from reports.lifecycle.delivery import Courier, Parcel
 
 PUBLISHED_FOLDER = "published"
 
@@ -19,8 +19,8 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
 
     Raises BadInput for one that is not published, and for an unknown channel.
     """
-    from reports.life.changes import parse_revision
-    from reports.life.delivery import CHANNELS
+    from reports.lifecycle.changes import parse_revision
+    from reports.lifecycle.delivery import CHANNELS
 
     chosen = parse_revision(revision, call.project.reports)
     courier, parcel = courier_of(call), parcel_of(call, chosen)
@@ -45,7 +45,7 @@ def deliver_waiting(call: "Call") -> "list[Delivery]":
 def courier_of(call: "Call") -> "Courier":
     """The project's courier."""
     from assets.stores.published.deliveries import DeliveryStore
-    from reports.life.delivery import Courier
+    from reports.lifecycle.delivery import Courier
 
     project = call.project
     return Courier(
@@ -59,9 +59,9 @@ def courier_of(call: "Call") -> "Courier":
 def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
     """The published files of a revision, rendered again: the same bytes as when they were published."""
     from assets.stores.published.publications import PUBLISHED_SYNTHETIC, PublicationStore
-    from reports.evidence.life import life_at
-    from reports.life.delivery import Parcel
-    from reports.life.revise import stored_content
+    from reports.evidence.lifecycle import life_at
+    from reports.lifecycle.delivery import Parcel
+    from reports.lifecycle.revise import stored_content
     from reports.make_report import render_now
 
     project = call.project

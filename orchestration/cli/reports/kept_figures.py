@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from data_quality.contracts.site_file.site import Site
 from orchestration.cli.frame import Call
-from reports.life.revise import store_revision, unstored
+from reports.lifecycle.revise import store_revision, unstored
 from reports.report_content import ReportContent
 
 

@@ -17,8 +17,8 @@ from orchestration.cli.reports.kept_figures import keep_figures
 from orchestration.cli.reports.kpi_table import kpi_tables
 from orchestration.cli.reports.marts_then import marts_then
 from orchestration.views.kpi_row import row_of
-from reports.content.lists.kpi_list import Grain, kpi_list
-from reports.content.lists.kpi_portfolio import kpi_portfolio
+from reports.figures.kpi_list import Grain, kpi_list
+from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future
 from reports.readings_gate import refuse_without_readings
 from reports.report_content import ReportContent

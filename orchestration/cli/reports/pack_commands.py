@@ -24,7 +24,7 @@ def pack(
     from assets.stores.sign import fingerprint
     from reports.evidence.manifest import pack_file
     from reports.evidence.pack import PackMaker
-    from reports.life.changes import parse_revision
+    from reports.lifecycle.changes import parse_revision
 
     project = call.project
     revision = parse_revision(report, project.reports, as_of_utc=call.as_of_utc)

@@ -12,9 +12,9 @@ from data_quality.contracts.people import Role, person_text
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor
-from reports.evidence.life import Life, Outcome, life_at, next_step
-from reports.life.changes import between_revisions, parse_revision, what_changed
-from reports.life.figure_trace import stale_revisions
+from reports.evidence.lifecycle import Life, Outcome, life_at, next_step
+from reports.figures.trace import stale_revisions
+from reports.lifecycle.changes import between_revisions, parse_revision, what_changed
 from reports.make_report import RENDERERS, render_now
 from reports.report_content import ReportLife
 
@@ -89,7 +89,7 @@ def publish(
         bool, typer.Option("--allow-synthetic", help="Publish simulated readings, watermarked and named so.")
     ] = False,
 ) -> Answer:
-    """Publish a reviewed revision: it never changes again and closes its period. What stands against it is listed."""
+    """Publish a reviewed revision: it never changes again and closes its period. Reasons against it are listed."""
     who = actor(call, Role.PUBLISHER)
     chosen = parse_revision(revision, call.project.reports)
     outcome = life_of(call).publish(
@@ -159,7 +159,7 @@ def life_of(call: Call) -> Life:
 
 
 def told(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:
-    """What came of a step; exit code 1 with the reasons where something stands against it."""
+    """The result of a step; exit code 1 with the blocking reasons."""
     name = f"{revision.report_id}@{revision.revision}"
     decision, status = outcome.decision, outcome.status
     result = {

@@ -17,7 +17,7 @@ from orchestration.cli.options import SiteOption
 from orchestration.cli.reports.kept_figures import keep_figures
 from orchestration.cli.reports.marts_then import marts_then
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
-from reports.content.lists.running_list import running_list
+from reports.figures.running import running_list
 from reports.report_content import ReportContent
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words

@@ -14,7 +14,7 @@ from data_quality.contracts.time import zone
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.views.kpi_row import kpi_catalogue
-from reports.life.figure_trace import (
+from reports.figures.trace import (
     TraceReport,
     VersionChange,
     as_read,

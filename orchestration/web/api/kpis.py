@@ -13,13 +13,13 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue, row_of
-from orchestration.web.ask import Ask
-from orchestration.web.gather import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
+from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.content.lists.kpi_list import Grain, add_rows, kpi_rows
-from reports.content.lists.kpi_portfolio import kpi_portfolio
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
+from reports.figures.kpi_list import Grain, add_rows, kpi_rows
+from reports.figures.portfolio import kpi_portfolio
 from reports.pages.address import span
 from reports.pages.why_links import why_of
 

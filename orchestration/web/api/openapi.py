@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from reports.pages.address import Address
 from reports.pages.page import Page, Part

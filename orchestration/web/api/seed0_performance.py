@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from assets.kpi.enpi_of_use.alerts import quarters_of
+from assets.kpi.enpi.alerts import quarters_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -20,15 +20,15 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.views.plain_answer import plain
 from orchestration.web.api.jobs_api import answer_of
-from orchestration.web.ask import Ask
 from orchestration.web.number_asked import asking
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from orchestration.web.work import Outcome, work_of
-from reports.again.figure_sources import seu_of
-from reports.asked.use_quarters import against, quarters
-from reports.asked.why_asked import Asking
 from reports.assess import AskedUse, enb_of
+from reports.figures.answer import Asking
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
+from reports.pages.use_quarters import against, quarters
+from reports.recompute.figure_sources import seu_of
 
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")

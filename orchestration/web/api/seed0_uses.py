@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from assets.kpi.enpi_of_use.use_register import SeuLine, seu_lines, sources_of
+from assets.kpi.enpi.use_register import SeuLine, seu_lines, sources_of
 from assets.sites.load_sites import rewritten, site_file
 from assets.sites.patch import with_seu
 from assets.tariffs.periods import tariffs_of
@@ -25,9 +25,9 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
 from orchestration.views.plain_answer import plain
-from orchestration.web.ask import Ask
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("site", "as_of"), ("energy_source", "is_active")

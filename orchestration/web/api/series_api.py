@@ -14,14 +14,14 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from orchestration.web.api.kpis import range_of
-from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_given import Asked, points_of
-from orchestration.web.gather import marts_of, scope_of, stamp_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
+from orchestration.web.queries import marts_of, scope_of, stamp_of
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.again.computations import RUNNING
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import UNIT
+from reports.recompute.computations import RUNNING
 
 router = APIRouter(prefix=BASE)
 # Intervals of a day, by which the points of a period are told before any is read.

@@ -9,12 +9,12 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.people import person_text
-from orchestration.web.boards.show import Show
-from reports.again.figure_again import announce, recompute
-from reports.evidence.life import names_then
+from orchestration.web.boards.board_figures import Show
+from reports.evidence.lifecycle import names_then
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, PageBlock, Part, Steps
 from reports.pages.widgets.tile import table
+from reports.recompute.figure_again import announce, recompute
 from reports.report_content import Cell, Paragraph, Tone
 from reports.texts.locales import named
 from reports.texts.numbers import MISSING

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assets.stores.published.publications import PackLink, PublicationStore
 from controls.ledger.chain import verify_chain
-from orchestration.web.boards.show import Show
+from orchestration.web.boards.board_figures import Show
 from orchestration.web.work import work_of
 from reports.evidence.manifest import pack_file
 from reports.pages.page import Number, Widget

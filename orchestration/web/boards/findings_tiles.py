@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from assets.kpi.enpi_of_use.alert_marts import mart_alerts
+from assets.kpi.enpi.alert_marts import mart_alerts
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.published.publications import PublicationStore
@@ -17,9 +17,9 @@ from data_quality.contracts.time import months_after
 from ml.forecasts.targets import unmeasured
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.not_working import not_working, not_working_anywhere, since_of
-from orchestration.web.boards.show import Show
-from reports.evidence.life import life_at
-from reports.life.figure_trace import stale_revisions
+from orchestration.web.boards.board_figures import Show
+from reports.evidence.lifecycle import life_at
+from reports.figures.trace import stale_revisions
 from reports.pages.page import Widget
 from reports.pages.widgets import open_findings, report_status
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings

@@ -14,8 +14,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
-from orchestration.web.boards.show import Show
-from reports.content.lists.running_list import running_list
+from orchestration.web.boards.board_figures import Show
+from reports.figures.running import running_list
 from reports.pages.address import Compare
 from reports.pages.widgets.live_kw import age_words
 from reports.pages.widgets.tile import Shown

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from assets.kpi.claims.mv_savings import reported_span
-from assets.kpi.enpi_of_use.alert_marts import mart_alerts
+from assets.kpi.enpi.alert_marts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.baselines.baseline import BaselineVersion
@@ -15,8 +15,8 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
+from orchestration.web.boards.portfolio_tiles import Together
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
-from orchestration.web.boards.together import Together
 from reports.datasets.of_uses.enpi_findings import overlapping
 from reports.make_report import project_baselines
 from reports.pages.address import Compare, before

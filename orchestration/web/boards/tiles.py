@@ -10,10 +10,10 @@ from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.people import Board
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
+from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked
-from orchestration.web.boards.together import areas_of, compared_sites
 from orchestration.web.cache import answers_of
-from orchestration.web.gather import stamp_of_uses
+from orchestration.web.queries import stamp_of_uses
 from reports.pages.board import orders
 from reports.pages.page import Widget
 from reports.pages.widgets import (

@@ -18,11 +18,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc, months_of, zone
-from orchestration.web.ask import Ask
-from orchestration.web.gather import Age, marts_of
-from reports.content.lists.kpi_list import COLUMNS, add_rows, hours_of, years_of
-from reports.content.lists.span_rows import OF_DAYS, span_rows
-from reports.figures import FigureBook
+from orchestration.web.queries import Age, marts_of
+from orchestration.web.request_context import Ask
+from reports.figure_book import FigureBook
+from reports.figures.kpi_list import COLUMNS, add_rows, hours_of, years_of
+from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import MOST_HEAT_DAYS, Point
 from reports.pages.slot_times import same_slot, slot_of

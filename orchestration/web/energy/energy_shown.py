@@ -8,9 +8,9 @@ from assets.sites.scopes import is_allocated, known_spans
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from orchestration.web.ask import Ask
 from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_book, totals_of
-from orchestration.web.gather import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
+from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
+from orchestration.web.request_context import Ask
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import EnergyGiven
 from reports.pages.header import GRAINS

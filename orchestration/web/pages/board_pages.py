@@ -11,14 +11,14 @@ from data_quality.contracts.access.permissions import Permission, may, sees_whol
 from data_quality.contracts.people import Board
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.web.ask import Ask
 from orchestration.web.boards import audit_parts, audit_tiles
-from orchestration.web.boards.show import Show
+from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
-from orchestration.web.gather import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
+from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import TITLES, board_page, home_board

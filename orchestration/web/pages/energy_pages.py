@@ -5,11 +5,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
-from orchestration.web.ask import Ask
 from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_shown import energy_given
-from orchestration.web.gather import scope_of, stamp_of
+from orchestration.web.queries import scope_of, stamp_of
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from reports.pages.energy import CSV, PATH, energy_csv, energy_page
 

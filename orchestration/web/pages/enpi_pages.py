@@ -8,18 +8,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from assets.kpi.enpi_of_use.use_register import seu_lines
+from assets.kpi.enpi.use_register import seu_lines
 from data_quality.contracts.access.permissions import Permission
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw_kept
-from orchestration.web.gather import stamp_of_uses
 from orchestration.web.number_asked import asking
+from orchestration.web.queries import stamp_of_uses
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.asked.use_quarters import against, newest_assessable, use_told
 from reports.assess import known_days
 from reports.pages.address import span
 from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv, use_page
 from reports.pages.page import Page
+from reports.pages.use_quarters import against, newest_assessable, use_told
 
 router = APIRouter()
 TAKES = ("baseline",)

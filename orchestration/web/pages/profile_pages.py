@@ -9,8 +9,8 @@ from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
-from orchestration.web.ask import THEME, THEMES, Ask
 from orchestration.web.draw import draw
+from orchestration.web.request_context import THEME, THEMES, Ask
 from orchestration.web.route_rights import asked
 from reports.pages.board import TITLES
 from reports.pages.page import Form, Input, Page, Part

@@ -6,12 +6,12 @@ from starlette.responses import HTMLResponse, Response
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.evidence.life import life_at, with_life
-from reports.life.figure_trace import stale_revisions
-from reports.life.revise import stored_content
+from reports.evidence.lifecycle import life_at, with_life
+from reports.figures.trace import stale_revisions
+from reports.lifecycle.revise import stored_content
 from reports.pages.report_list import NO_REPORTS, STATES, ReportLine, report_page
 from reports.pages.report_twin import report_page as report_twin_page
 from reports.report_content import ReportLife

@@ -13,9 +13,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.live_source import ModbusSource, asked_every_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
-from orchestration.web.ask import Ask
 from orchestration.web.draw import draw
 from orchestration.web.number_asked import WHY_TAKES, explained, kept_number, readings_csv
+from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import NotAllowed, asked
 from reports.pages.address import read_address
 from reports.pages.live_grid import point_page

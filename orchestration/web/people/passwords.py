@@ -29,7 +29,7 @@ def hashed(password: str, person_id: str) -> str:
 
 
 def is_right(argon2id: str, password: str) -> bool:
-    """Whether that is the password; for an empty text it takes as long and is false."""
+    """Whether that is the password; an empty text needs as long and is false."""
     if len(password) > LONGEST:
         return False
     with _ONE:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from fastapi import Request
 
 from assets.sites.load_sites import PeopleNow
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
 from data_quality.contracts.access.api_key import ApiKey
@@ -75,7 +75,7 @@ class SignIn:
         return None if machine is None else (machine, "")
 
     def open(self, person_id: str, password: str, address: str, browser: str = "") -> str | None:
-        """Sign in; the new cookie's token, or None. It takes as long for somebody unknown. Raises TooMany.
+        """Sign in; the new cookie's token, or None. Somebody unknown needs as long. Raises TooMany.
 
         browser: what it kept of an earlier sign-in (`browser_of`): strangers' wrong passwords are not counted there.
         """

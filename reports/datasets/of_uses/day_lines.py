@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiRule, compared, period_uncertainty_kwh, sum_kwh
+from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, period_uncertainty_kwh, sum_kwh
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import combinations
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.sites.overlap import regions_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
@@ -44,7 +44,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) -> list[Finding]:
-    """What stands against one use's assessment: why it has none, its flags, its baseline's own findings."""
+    """Findings of one use's assessment: why it has none, its flags, its baseline's own findings."""
     scope = f"seu:{seu.seu_id}"
     found = [_reason_finding(seu, result, scope)] if result.reason else []
     if result.status in {"warning", "critical"}:

@@ -15,7 +15,7 @@ from reports.datasets.enpi import TERM_FIELDS, EnpiData, baseline_leaf
 from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.datasets.site_kpis import SiteKpis
-from reports.figures import FigureBook
+from reports.figure_book import FigureBook
 from reports.writer import counted
 
 SITE_KPIS = ("consumption_kwh", "peak_15min_kw", "load_factor", "cost", "emission_kgco2e")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.kpi.enpi_of_use.daily import seu_days
-from assets.kpi.enpi_of_use.enpi_result import DayPair, exact_kwh
-from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
+from assets.kpi.enpi.daily import seu_days
+from assets.kpi.enpi.enpi_result import DayPair, exact_kwh
+from assets.kpi.enpi.expected_energy import expected_days, features_by_day
 from assets.stores.warehouse.marts import if_published, read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
-from reports.again.figure_sources import Sources
+from reports.recompute.figure_sources import Sources
 
 _COLUMNS = ("local_date", "actual_kwh", "expected_kwh", "coverage", "estimated_share", "is_synthetic")
 

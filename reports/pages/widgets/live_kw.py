@@ -32,7 +32,7 @@ class LiveKw(Given):
 
 
 def view(given: LiveKw) -> Widget:
-    """The tile; where nothing is told live, the running window of the marts stands alone."""
+    """The tile; where there are no live values, the running window of the marts alone."""
     beside = number("Mean of the running window", given.demand, given.locale, note=_window(given))
     if not given.points:
         told = "no value has come yet" if given.has_source else "no live source tells the power of a main meter"

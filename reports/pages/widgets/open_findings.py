@@ -18,7 +18,7 @@ MOST_ROWS = 12
 
 
 class OpenFinding(Model):
-    """One finding that is open. source: who found it. at_utc: when it was told, where that is kept."""
+    """One finding that is open. source: who found it. at_utc: when it was reported, where that is kept."""
 
     severity: Literal[1, 2, 3, 4]
     source: str

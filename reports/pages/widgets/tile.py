@@ -41,7 +41,7 @@ class Given(Model):
 def number(
     label: str, shown: Shown | None, locale: str, *, note: str = "", signed: bool = False, tone: Tone = "plain"
 ) -> Number:
-    """A figure as a number; of none, a dash. Shares are told in percent."""
+    """A figure as a number; of none, a dash. Shares are in percent."""
     if shown is None:
         return Number(label=label, text=MISSING, note=note or "nothing is published of it")
     figure = shown.figure

@@ -6,8 +6,8 @@ from typing import Any
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.check_command import checked
@@ -185,7 +185,7 @@ class World:
     def new_agent(self) -> Agent:
         """A fresh process of the agent."""
         self.agents += 1
-        bench = Bench(
+        context = AgentContext(
             store=self.store,
             site_id="home",
             holder=f"agent-{self.agents}",
@@ -194,7 +194,7 @@ class World:
             transports=self.plant,
             hook=self._hook,
         )
-        self.agent = Agent(bench, devices_of(HOME))
+        self.agent = Agent(context, devices_of(HOME))
         return self.agent
 
     def _hook(self, point: str) -> None:

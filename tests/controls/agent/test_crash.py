@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store, connect_store, open_store
-from controls.agent import moves
+from controls.agent import transitions
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands
 from controls.ledger.states import is_settled
@@ -77,7 +77,7 @@ def test_after_an_early_restart_the_command_stands_and_was_decided_by_reading(wo
     _kill(world, point)
     world.time.pass_(0.2)
     world.new_agent()
-    while state_of(world.store) is not S.VERIFIED or world.agent.bench.lease is None:
+    while state_of(world.store) is not S.VERIFIED or world.agent.context.lease is None:
         world.run(0.5)
         assert world.time.wall < NOW + timedelta(minutes=1)
     sent = [name for _, _, name, _ in world.plant.battery.writes if name == "c1"]
@@ -112,7 +112,7 @@ def test_a_crash_inside_the_issuing_transaction_leaves_the_row_pending(
         raise Crash("inside")
 
     with monkeypatch.context() as patch:
-        patch.setattr(moves, "transition", lambda *a, **k: die() if a[2] is S.ISSUED else transition(*a, **k))
+        patch.setattr(transitions, "transition", lambda *a, **k: die() if a[2] is S.ISSUED else transition(*a, **k))
         from controls.ledger.rows import transition
 
         with pytest.raises(Crash):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from assets.stores.schema.tables_control import device_leases
-from controls.agent.parts import devices_of
+from controls.agent.context import devices_of
 from controls.agent.wire import fits
 from controls.gateways.capabilities import ReadBack
 from controls.gateways.lease import leases_of
@@ -95,7 +95,7 @@ def test_our_own_lease_on_a_device_without_a_timer_ends_within_its_time_to_live(
     elif why == "silence":
         world.plant.battery.is_silent = True
     else:
-        world.agent.bench.renewed_s -= 11
+        world.agent.context.renewed_s -= 11
     world.run(47, step_s=1.0)
     world.plant.battery.is_silent = False
     world.run(2, step_s=1.0)
@@ -187,7 +187,7 @@ def test_a_mode_lowered_between_pick_and_issue_wins(world: World) -> None:
         if point == "picked":
             world.set_mode(Mode.SIMULATION)
 
-    world.agent.bench.hook = lower
+    world.agent.context.hook = lower
     world.run(3)
     row = world.row()
     assert (row.state, row.facts["guard"]) == (S.BLOCKED, "MODE")
@@ -219,8 +219,8 @@ def test_a_clean_stop_reverts_and_frees_the_site_at_once(world: World) -> None:
     assert (state_of(world.store), world.plant.battery.value) == (S.REVERTED, 0.0)
     world.new_agent()
     world.agent.cycle()
-    assert world.agent.bench.lease is not None
-    assert world.agent.bench.lease.epoch == 2
+    assert world.agent.context.lease is not None
+    assert world.agent.context.lease.epoch == 2
 
 
 def test_a_released_command_that_nobody_took_expires(world: World) -> None:
@@ -302,7 +302,7 @@ def test_a_lease_that_has_run_out_in_the_store_sends_nothing_though_nobody_took_
             with world.store.begin() as connection:
                 connection.execute(device_leases.update().values(expires_utc=world.time.now_utc()))
 
-    world.agent.bench.hook = run_out
+    world.agent.context.hook = run_out
     world.run(2)
     assert world.told() == ["PROPOSED", "RELEASED", "PENDING"]
     assert world.plant.battery.commands() == []

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from controls.agent.moves import move
-from controls.agent.parts import Device, Lanes, OnLedger, OnWire, Step, devices_of
+from controls.agent.context import Device, Lanes, OnLedger, OnWire, Step, devices_of
 from controls.agent.rounds import Rounds
+from controls.agent.transitions import move
 from controls.gateways.capabilities import DeviceSilent
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands
@@ -22,7 +22,7 @@ from tests.controls.ledger.rows_of import add_plan, command, push, state_of
 @pytest.fixture
 def lanes(world: World) -> Iterator[Lanes]:
     made = Lanes(ThreadPoolExecutor(4), ThreadPoolExecutor(1))
-    world.agent.bench.lanes = made
+    world.agent.context.lanes = made
     yield made
     made.close()
 
@@ -72,7 +72,7 @@ def test_a_write_that_waited_until_the_lease_was_given_up_never_leaves(world: Wo
     with battery.turn:
         cycle(world, 3)
         assert state_of(world.store) is S.ISSUED
-        world.agent.bench.lease = None
+        world.agent.context.lease = None
     time.sleep(0.2)
     assert world.plant.battery.commands() == []
 
@@ -100,7 +100,7 @@ def test_what_all_devices_ask_of_the_ledger_in_one_round_is_one_transaction(
         answers.append((yield OnWire(lambda: len(begun))))
         answers.append((yield OnLedger(lambda _: len(begun))))
 
-    Rounds(world.agent.bench).run((device, step(device)) for device in devices)
+    Rounds(world.agent.context).run((device, step(device)) for device in devices)
     assert answers == ["battery", 1, "pv", 1, 2, 2]
 
 
@@ -109,16 +109,16 @@ def test_where_somebody_was_faster_with_one_command_the_others_of_the_round_move
     world.set_mode(Mode.PARTIAL)
     add_plan(world.store, command(), command("pv1", device_id="pv", capability="set_power_limit_kw", value=6.0))
     world.release()
-    bench, moved = world.agent.bench, []
+    context, moved = world.agent.context, []
     rows = {row.command.command_id: row for row in read_commands(world.store, "home")}
     push(world.store, "c1", S.EXPIRED)
 
     def step(device: Device, name: str) -> Step[None]:
         device.slots[0].row = rows[name]
-        moved.append((yield from move(bench, device.slots[0], S.PENDING, "picked up")))
+        moved.append((yield from move(context, device.slots[0], S.PENDING, "picked up")))
 
     names = {"battery": "c1", "pv": "pv1"}
-    Rounds(bench).run((device, step(device, names[device.device_id])) for device in world.agent.devices)
+    Rounds(context).run((device, step(device, names[device.device_id])) for device in world.agent.devices)
     assert moved == [False, True]
     assert (state_of(world.store), state_of(world.store, "pv1")) == (S.EXPIRED, S.PENDING)
     assert world.told("pv1") == ["PROPOSED", "RELEASED", "PENDING"]
@@ -126,7 +126,7 @@ def test_where_somebody_was_faster_with_one_command_the_others_of_the_round_move
 
 
 def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledger_ends_the_round(world: World) -> None:
-    rounds, told = Rounds(world.agent.bench), []
+    rounds, told = Rounds(world.agent.context), []
 
     def silent() -> None:
         raise DeviceSilent("no answer")

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def stop(world: World, tmp_path: Path) -> EmergencyStop:
     made = EmergencyStop(tmp_path / "STOP")
-    world.agent.bench.emergency = made.reason
+    world.agent.context.emergency = made.reason
     return made
 
 
@@ -71,7 +71,7 @@ def test_while_it_is_pulled_nothing_is_sent_over_restarts_and_afterwards_all_goe
     world.prove()
     stop.pull("a hand", world.time.now_utc())
     world.run(5)
-    world.new_agent().bench.emergency = stop.reason
+    world.new_agent().context.emergency = stop.reason
     world.time.pass_(20)
     writes = len(world.plant.battery.commands())
     add_plan(world.store, command("c2", plan_id="p2"), plan_id="p2", version=2)
@@ -112,7 +112,7 @@ def test_between_guards_and_wire_the_stop_still_wins(world: World, stop: Emergen
         if point == "issued":
             stop.pull("a hand", world.time.now_utc())
 
-    world.agent.bench.hook = pull
+    world.agent.context.hook = pull
     world.set_mode(Mode.PARTIAL)
     add_plan(world.store, command())
     world.release()

@@ -70,7 +70,7 @@ def test_a_silent_device_ends_unverified_never_verified_and_reverts_by_itself(wo
         if point == "acked":
             world.plant.battery.is_silent = True
 
-    world.agent.bench.hook = cut
+    world.agent.context.hook = cut
     world.run(30)
     assert state_of(world.store) is S.UNVERIFIED
     assert "VERIFIED" not in world.told()
@@ -135,7 +135,7 @@ def test_of_two_agents_one_works(world: World) -> None:
     second = world.new_agent()
     second.cycle()
     assert second.trouble == "another agent holds the lease of this site"
-    assert second.bench.lease is None
+    assert second.context.lease is None
     first.cycle()
     assert state_of(world.store) is S.VERIFIED
 
@@ -275,7 +275,7 @@ def test_an_agent_whose_site_was_taken_over_in_the_middle_sends_nothing(world: W
             with world.store.begin() as connection:
                 connection.execute(device_leases.update().values(holder="other", epoch=9))
 
-    world.agent.bench.hook = take_over
+    world.agent.context.hook = take_over
     world.run(3)
     assert state_of(world.store) is S.PENDING
     assert world.plant.battery.writes == []

@@ -6,8 +6,8 @@ import pytest
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.agent.site_values import SiteValues
 from controls.gateways.open import Gateways
@@ -50,11 +50,11 @@ class Whole:
             address = f"127.0.0.1:{self.servers[name].port}/1"
             assets.append(Asset(asset_id=name, kind=kind, template=template, address=address, params=params))
         self.site = HOME.model_copy(update={"assets": tuple(assets)})
-        bench = Bench(
+        context = AgentContext(
             store=store, site_id="home", holder="agent-1", clock=self.time, monotonic=self.time.monotonic,
             transports=Gateways("home", Settings(), self.time), site=SiteValues(self.site),
         )  # fmt: skip
-        self.agent = Agent(bench, devices_of(self.site))
+        self.agent = Agent(context, devices_of(self.site))
 
     def run(self, seconds: float, *, step_s: float = 0.5) -> None:
         for _ in range(round(seconds / step_s)):

@@ -16,8 +16,8 @@ from amqtt.client import MQTTClient
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.access.device_keys import DeviceKey
 from controls.gateways.broker import Broker
@@ -89,11 +89,11 @@ class Whole:
             plug, address=address, name=PLUG.address, measure=lambda: measured(plug), monotonic=self.time.monotonic,
             tick_s=0.05,
         ).start()  # fmt: skip
-        bench = Bench(
+        context = AgentContext(
             store=store, site_id="home", holder="agent-1", clock=self.time, monotonic=self.time.monotonic,
             transports=Gateways("home", Settings(mqtt=mqtt), self.time), hook=self._hook,
         )  # fmt: skip
-        self.agent = Agent(bench, devices_of(SITE))
+        self.agent = Agent(context, devices_of(SITE))
         self.watcher = Watcher(address)
 
     def _hook(self, point: str) -> None:
@@ -202,10 +202,10 @@ def test_a_device_with_another_key_drops_the_command_and_the_ledger_says_why(who
 
 
 def test_wrong_credentials_write_nothing_and_the_ledger_says_why(whole: Whole) -> None:
-    gateways = whole.agent.bench.transports
+    gateways = whole.agent.context.transports
     assert isinstance(gateways, Gateways)
     wrong = gateways.settings.mqtt.model_copy(update={"password": "wrong"})
-    whole.agent.bench.transports = Gateways("home", Settings(mqtt=wrong), whole.time)
+    whole.agent.context.transports = Gateways("home", Settings(mqtt=wrong), whole.time)
     whole.release(Mode.PARTIAL)
     whole.run(5)
     # Never read, so never ready: it waits for its window to end, and is then told so.

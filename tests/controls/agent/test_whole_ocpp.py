@@ -11,8 +11,8 @@ import pytest
 
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.charge_points.serve_ocpp import ServedCharger
 from controls.gateways.open import Gateways
@@ -83,7 +83,7 @@ class Whole:
         self.store, self.time = store, Time()
         self.gateways = Gateways("home", Settings(ocpp=OcppSettings(port=0, keys=str(folder))), self.time)
         numbers = itertools.count()
-        bench = Bench(
+        context = AgentContext(
             store=store,
             site_id="home",
             holder=f"agent-{next(numbers)}",
@@ -91,7 +91,7 @@ class Whole:
             monotonic=self.time.monotonic,
             transports=self.gateways,
         )
-        self.agent = Agent(bench, devices_of(SITE))
+        self.agent = Agent(context, devices_of(SITE))
         self.gateways.open_reader(SITE.assets[0], self.agent.devices[0].template)
         system = self.gateways._chargers().system
         self.url = f"ws://127.0.0.1:{system.port}"

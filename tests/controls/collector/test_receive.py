@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from assets.sites.load_sites import NOBODY
-from assets.stores.issued.api_keys import ApiKeyStore
+from assets.stores.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import open_store
 from controls.gateways.broker import free_port

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from assets.stores.transactions import Store
+from controls.ledger.as_of import commands_at
 from controls.ledger.modes import current_mode, mode_history, set_mode
-from controls.ledger.past import commands_at
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode

@@ -157,13 +157,13 @@ def test_fault_f34_ledger_full_at_any_step_leaves_nothing_on_the_device_that_it_
             if reached == point:
                 disk.enter_context(full_disk())
 
-        world.agent.bench.hook = fill
+        world.agent.context.hook = fill
         world.run(5)
         assert world.agent.trouble
         assert world.plant.battery.commands() == ([] if point == "picked" else ["c1"])
         states = [row["to_state"] for row in store.rows(command_events.select())]
         assert ("ISSUED" in states) == (point == "acked")
-    world.agent.bench.hook = lambda _point: None
+    world.agent.context.hook = lambda _point: None
     world.run(15)
     assert world.row().state is S.VERIFIED
     assert verify_chain(store, "home") == []

@@ -14,11 +14,11 @@ from controls.optimiser.backends.program import Row
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
+from controls.optimiser.explain.explain import explain
+from controls.optimiser.explain.solve_again import Again
+from controls.optimiser.explain.words import figure, folded
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
-from controls.optimiser.why.explain import explain
-from controls.optimiser.why.explain_words import figure, folded
-from controls.optimiser.why.solve_again import Again
 from controls.planning.plan_picture import picture_of
 from data_quality.contracts.control.explanation import Alternative, Explanation, Slot
 from data_quality.contracts.control.goals import Objective

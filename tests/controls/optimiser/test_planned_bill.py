@@ -18,10 +18,10 @@ from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.pv import Pv
+from controls.optimiser.explain.explain import explain
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.why.explain import explain
 from data_quality.contracts.billing.tariff import Tariff
 from tests.controls.optimiser.planned_bill import compare_plan
 from tests.tariffs.linear_case import Tally

@@ -13,10 +13,10 @@ from controls.optimiser.backends.solve_highs import run_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.devices.tank import Tank
+from controls.optimiser.explain.explain import explain
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
-from controls.optimiser.why.explain import explain
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.errors import BadInput
 from tests.controls.optimiser.rooms_toy import house

@@ -9,7 +9,7 @@ import pytest
 from controls.ledger.rows import LedgerRow
 from controls.planning.execution import OFF_PLAN_KWH, Executed, executed, off_plan, off_plan_since
 from controls.planning.frozen_plan import commands_of
-from controls.planning.replay.past_day import Readings, Slot
+from controls.planning.replay.day_scenario import Readings, Slot
 from controls.planning.suggestions import Override, overrides_of, suggestions
 from controls.planning.triggers import MAX_AGE, OFF_PLAN_INTERVAL, Decision, Since, replan
 from data_quality.contracts.control.command import CommandState as S

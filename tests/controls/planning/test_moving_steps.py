@@ -28,7 +28,7 @@ from controls.planning.closed_loop.present_case import whole_relays
 from controls.planning.execution import commands_until, not_renewed
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.plan_inputs import plan_request
-from controls.planning.replay.past_day import Readings, governed
+from controls.planning.replay.day_scenario import Readings, governed
 from controls.planning.scenarios import with_scenarios
 from controls.planning.tariff_terms import Offer, tariff_offer
 from controls.planning.triggers import plan_window, planned_states

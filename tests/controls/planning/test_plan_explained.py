@@ -5,9 +5,9 @@ import pytest
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
 from controls.optimiser.case import case_of
+from controls.optimiser.explain.explain import explain
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.summary import device_sentences

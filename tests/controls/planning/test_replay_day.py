@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.planning.plan_inputs import STEP
-from controls.planning.replay.past_day import Readings
+from controls.planning.replay.day_scenario import Readings
 from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_day
 from controls.planning.tariff_terms import Offer, tariff_offer
 from data_quality.contracts.finding import Finding

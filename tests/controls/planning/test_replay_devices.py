@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assets.sites.load_sites import load_site
 from assets.stores.ledgers.plans import StoredContent
 from controls.planning.plan_inputs import STEP
-from controls.planning.replay.past_day import Readings
+from controls.planning.replay.day_scenario import Readings
 from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_day
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import DeviceFigures

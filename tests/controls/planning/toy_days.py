@@ -8,7 +8,7 @@ from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import STEP
-from controls.planning.replay.past_day import Readings
+from controls.planning.replay.day_scenario import Readings
 from controls.planning.replay.replay_day import DayReplay, replay_day
 from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
 

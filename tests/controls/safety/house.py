@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from assets.stores.transactions import Store
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, devices_of
 from controls.agent.site_values import SiteValues
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.lease import leases_of
@@ -132,7 +132,7 @@ class House:
         """A fresh process; the one before is gone without a word."""
         self.agents += 1
         self.values = SiteValues(self.site, self._load)
-        self.bench = Bench(
+        self.context = AgentContext(
             store=self.store,
             site_id="home",
             holder=f"agent-{self.agents}",
@@ -141,7 +141,7 @@ class House:
             transports=self.wire,
             site=self.values,
         )
-        self.agent = Agent(self.bench, devices_of(self.site, self._load))
+        self.agent = Agent(self.context, devices_of(self.site, self._load))
 
     def _load(self, name: str) -> Template:
         return DSO if name == "dso_line" else load_template(name)

@@ -10,7 +10,7 @@ import pytest
 
 from assets.stores.schema.tables_control import command_events, device_states
 from assets.stores.transactions import Store
-from controls.agent.parts import Lanes
+from controls.agent.context import Lanes
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import open_holds
@@ -271,14 +271,14 @@ def test_with_threads_a_meter_that_hangs_holds_nobody_up(store: Store) -> None:
     house = House(store, site())
     go_on = threading.Event()
     house.wire.hang = go_on
-    house.bench.lanes = Lanes(ThreadPoolExecutor(2), ThreadPoolExecutor(2))
+    house.context.lanes = Lanes(ThreadPoolExecutor(2), ThreadPoolExecutor(2))
     device = house.agent.devices[0]
     try:
-        house.values.observe(house.bench, house.agent.devices)
+        house.values.observe(house.context, house.agent.devices)
         assert house.values.live(device, device.slots[0], house.time.mono)["grid_kw"] is None
         go_on.set()
         while house.values.live(device, device.slots[0], house.time.mono)["grid_kw"] is None:
-            house.values.observe(house.bench, house.agent.devices)
+            house.values.observe(house.context, house.agent.devices)
     finally:
         go_on.set()
-        house.bench.lanes.close()
+        house.context.lanes.close()

@@ -56,8 +56,8 @@ def house(store: Store, tmp_path: Path) -> Iterator[tuple[House, Collected]]:
     made = House(store, watched({}))
     collected = Collected(made.site, tmp_path, made.time)
     made.values = SiteValues(made.site, load_template, board=LiveReader(tmp_path))
-    made.bench.site = made.values
-    made.agent.bench.site = made.values
+    made.context.site = made.values
+    made.agent.context.site = made.values
     yield made, collected
     collected.store.close()
 

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from data_quality.contracts.errors import OurFault
-from ml.clauses import conformance_data
-from ml.clauses import conformance_register as conformance
-from ml.clauses.conformance_case import Case, Outcome, expect
-from ml.clauses.conformance_register import all_cases, conformance_rows
+from ml.conformance import data as conformance_data
+from ml.conformance import register as conformance
+from ml.conformance.case import Case, Outcome, expect
+from ml.conformance.register import all_cases, conformance_rows
 from orchestration.cli.main import build_app
 
 CASES = all_cases()
@@ -58,13 +58,13 @@ def test_a_number_that_differs_in_its_last_printed_digit_fails() -> None:
 
 
 MUTANTS = {
-    "zero is never missing": ("ml.clauses.conformance_caltrack.usage_of", "zero_electricity_is_missing"),
+    "zero is never missing": ("ml.conformance.caltrack.usage_of", "zero_electricity_is_missing"),
     "the correction is capped": (
-        "ml.clauses.conformance_savings.correction",
+        "ml.conformance.savings.correction",
         "months_are_those_of_the_report_and_not_capped",
     ),
     "correlation counts for nothing": (
-        "ml.clauses.conformance_savings.effective_observations",
+        "ml.conformance.savings.effective_observations",
         "correlated_points_count_less",
     ),
     "the months beside count whole": (
@@ -76,7 +76,7 @@ MUTANTS = {
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_rule_is_a_failed_row(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assets.kpi.enpi_of_use.savings_band import correction
+    from assets.kpi.enpi.savings_band import correction
     from ml.baselines.usage_tables.usage_table import usage_of
 
     broken = {

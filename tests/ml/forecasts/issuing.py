@@ -12,7 +12,7 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster
 from ml.forecasts.issue import run_forecast
-from ml.forecasts.life.forecast_registry import model_name
+from ml.forecasts.lifecycle.forecast_registry import model_name
 from ml.forecasts.models.naive import SameHourLastWeek, SameHourLastWeekFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of

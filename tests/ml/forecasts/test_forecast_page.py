@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.forecasts.life.forecast_registry import FITTERS, PATIENT_FITTERS
+from ml.forecasts.lifecycle.forecast_registry import FITTERS, PATIENT_FITTERS
 from tests.ml.forecasts.forecast_page import PAGE, filled
 
 

@@ -19,7 +19,7 @@ from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.features.forecast_case import Case
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
-from ml.forecasts.life.forecast_registry import load_champion
+from ml.forecasts.lifecycle.forecast_registry import load_champion
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteForecasts, SiteInputs, forecast_site

@@ -12,7 +12,7 @@ from data_quality.contracts.site_file.site import Asset
 from ml.features.series import QUARTER
 from ml.features.sun import Array, array_kw, sky_over
 from ml.forecasts.issue import run_forecast
-from ml.forecasts.life.forecast_registry import FITTERS, fitters_of
+from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitters_of
 from ml.forecasts.targets import target_of
 from ml.forecasts.train import Training
 from ml.tracking import MlflowTracker

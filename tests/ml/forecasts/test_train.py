@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import run_forecast
-from ml.forecasts.life.forecast_registry import family, load_champion, model_name, move_alias
+from ml.forecasts.lifecycle.forecast_registry import family, load_champion, model_name, move_alias
 from ml.forecasts.train import Training
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker

@@ -12,7 +12,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import DAY, Vector
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.forecast_model import Contributions, Quantiles
-from ml.forecasts.life.what_moved import Why, what_moved
+from ml.forecasts.lifecycle.what_moved import Why, what_moved
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter

@@ -8,8 +8,8 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from ml.forecasts.life.forecast_registry import called, family, load_champion
-from ml.forecasts.life.leading import challenger_of, former_leader, lead_by_hand, wanted_version
+from ml.forecasts.lifecycle.forecast_registry import called, family, load_champion
+from ml.forecasts.lifecycle.leading import challenger_of, former_leader, lead_by_hand, wanted_version
 from ml.forecasts.train import Training
 from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
 from ml.tracking import MlflowTracker

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ml.features.series import Series
-from ml.forecasts.life.drift import data_drift, error_drift, psi
+from ml.forecasts.lifecycle.drift import data_drift, error_drift, psi
 from tests.ml.life.training import START, load
 
 DAYS, TRAINED = 120, 100 * 24

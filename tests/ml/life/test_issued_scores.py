@@ -15,7 +15,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from ml.features.civil import civil_of
 from ml.features.forecast_case import Case
-from ml.forecasts.life.issued_scores import day_losses, days_of, paired_losses, score_issued
+from ml.forecasts.lifecycle.issued_scores import day_losses, days_of, paired_losses, score_issued
 from tests.ml.life.training import START, case_of_values, site
 
 DAYS = 12

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from ml.forecasts.life.promotion import LEVEL, MIN_COMMON_DAYS, decide, paired_test
+from ml.forecasts.lifecycle.promotion import LEVEL, MIN_COMMON_DAYS, decide, paired_test
 
 FIRST = date(2025, 3, 1)
 

@@ -16,9 +16,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from ml.forecasts.issue import run_shadow
-from ml.forecasts.life.forecast_registry import load_champion
-from ml.forecasts.life.retrain import retrain_reasons
-from ml.forecasts.life.watch_site import SiteWatch, Watched, watch_site
+from ml.forecasts.lifecycle.forecast_registry import load_champion
+from ml.forecasts.lifecycle.retrain import retrain_reasons
+from ml.forecasts.lifecycle.watch_site import SiteWatch, Watched, watch_site
 from ml.tracker import CHALLENGER, CHAMPION
 from ml.tracking import MlflowTracker
 from tests.kpi.seeded import fill

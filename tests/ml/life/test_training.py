@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.site_file.site import Site
-from ml.forecasts.life.forecast_registry import FITTERS, called, load_champion, move_alias
+from ml.forecasts.lifecycle.forecast_registry import FITTERS, called, load_champion, move_alias
 from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
 from ml.tracking import MlflowTracker
 from tests.ml.forecasts import issuing

@@ -9,7 +9,7 @@ from ml.features.civil import civil_of
 from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Quantiles, TooShort
-from ml.forecasts.life.trial import FLOOR, Trial, daily_losses, hold_trial, recent_folds
+from ml.forecasts.lifecycle.trial import FLOOR, Trial, daily_losses, hold_trial, recent_folds
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from tests.ml.cases import plant
 

@@ -8,7 +8,7 @@ import pytest
 
 from ml.features.forecast_case import Case
 from ml.forecasts.forecast_model import Quantiles, TooShort
-from ml.forecasts.life.tuning import TUNING_FILE, Tuned, tune
+from ml.forecasts.lifecycle.tuning import TUNING_FILE, Tuned, tune
 from tests.ml.life.training import case_of_values, load
 
 SPACE = {"level": (5.0, 20.0, False), "width": (1, 8, True)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_quality.contracts.finding import Finding
 from ml.baselines.models.fit import fit_usage
-from ml.baselines.savings_of.savings import Savings, savings
+from ml.baselines.savings.savings import Savings, savings
 from ml.baselines.usage_tables.usage_table import Usage
 from tests.ml.savings.simulated import SPLIT, START, building, daily_usage
 

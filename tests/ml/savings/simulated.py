@@ -8,11 +8,11 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi_of_use.savings_band import savings_uncertainty_kwh
+from assets.kpi.enpi.savings_band import savings_uncertainty_kwh
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.models.fit import fit_usage
-from ml.baselines.savings_of.savings import Savings, savings
+from ml.baselines.savings.savings import Savings, savings
 from ml.baselines.usage_tables.usage_table import Usage, usage_of
 
 START, SPLIT = date(2022, 1, 1), date(2023, 1, 1)

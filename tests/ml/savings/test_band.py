@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.enpi_of_use.savings_band import (
+from assets.kpi.enpi.savings_band import (
     caltrack_fsu,
     correction,
     portfolio_fsu,

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from ml.baselines.savings_of import savings as module
+from ml.baselines.savings import savings as module
 from tests.ml.savings.simulated import building, covered, result
 
 COUNT = int(os.environ.get("METERLOOM_SIMULATED", "60"))

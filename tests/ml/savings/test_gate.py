@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from assets.kpi.claims.gate import against_claim, horizon
-from assets.kpi.enpi_of_use.enpi_result import DayPair
+from assets.kpi.enpi.enpi_result import DayPair
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period, months_of
 from ml.baselines.models.fit import Fit, fit_usage
-from ml.baselines.savings_of.non_routine import daily_residuals
-from ml.baselines.savings_of.savings import Savings, savings
+from ml.baselines.savings.non_routine import daily_residuals
+from ml.baselines.savings.savings import Savings, savings
 from ml.baselines.usage_tables.usage_table import Usage
 from tests.ml.savings.placebo import KINDS, disturbed
 from tests.ml.savings.simulated import SPLIT, START

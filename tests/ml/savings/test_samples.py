@@ -7,7 +7,7 @@ import pytest
 
 from data_quality.contracts.finding import Finding
 from ml.baselines.models.fit import fit_usage
-from ml.baselines.savings_of.savings import Savings, savings
+from ml.baselines.savings.savings import Savings, savings
 from tests.ml.savings.samples import SITES, cambridge, eemeter
 
 BLACKOUT = (date(2016, 12, 26), date(2017, 1, 4))

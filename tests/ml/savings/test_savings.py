@@ -8,10 +8,10 @@ import pytest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from ml.baselines.models.fit import Fit, fit_usage
-from ml.baselines.savings_of.bootstrap import block_rows, drawn_rows
-from ml.baselines.savings_of.minimum_detectable import minimum_detectable
-from ml.baselines.savings_of.savings import IpmvpOption, Savings, option_of, portfolio, savings
-from ml.baselines.savings_of.savings_typical import normalised_savings
+from ml.baselines.savings.bootstrap import block_rows, drawn_rows
+from ml.baselines.savings.minimum_detectable import minimum_detectable
+from ml.baselines.savings.savings import IpmvpOption, Savings, option_of, portfolio, savings
+from ml.baselines.savings.savings_typical import normalised_savings
 from ml.baselines.usage_tables.usage_table import Usage
 from tests.ml.refitted import refit
 from tests.ml.savings.simulated import SPLIT, START, building, daily_usage, monthly_usage
@@ -222,7 +222,7 @@ def test_the_smallest_detectable_saving_falls_with_a_longer_report() -> None:
 
 
 def test_the_smallest_detectable_saving_is_the_one_whose_fsu_is_the_limit() -> None:
-    from assets.kpi.enpi_of_use.savings_band import caltrack_fsu
+    from assets.kpi.enpi.savings_band import caltrack_fsu
 
     fit = fitted(flatline())
     found = minimum_detectable(fit, months=12.0, max_fsu=0.5)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.stores.lake.digests import digests_of
-from reports.life.figure_trace import stale_revisions
+from reports.figures.trace import stale_revisions
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.test_store import report
 from tests.reports.test_trace import late_row

@@ -18,7 +18,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import DeliverySettings
 from data_quality.contracts.time import FixedClock
-from reports.life.delivery import Channel, Courier, Parcel, body_hmac, targets
+from reports.lifecycle.delivery import Channel, Courier, Parcel, body_hmac, targets
 from tests.reports import plant
 from tests.reports.publish.conftest import REVISION, MakeDesk
 

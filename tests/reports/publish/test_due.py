@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestration.open_project import OpenProject
 from orchestration.views.due_reports import due_starts
-from reports.life.due import MAX_BACK, due_day, due_periods, due_since_utc
+from reports.lifecycle.due import MAX_BACK, due_day, due_periods, due_since_utc
 from tests.e2e.conftest import call_here
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Auckland", "UTC")

@@ -16,9 +16,9 @@ from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
 from assets.stores.sign import new_key
 from data_quality.contracts.time import SystemClock
-from reports.evidence.life import stage_of, step_of, with_life
+from reports.evidence.lifecycle import stage_of, step_of, with_life
 from reports.gates import against_publication
-from reports.life.revise import content_sha256, stored_content
+from reports.lifecycle.revise import content_sha256, stored_content
 from reports.make_report import render_now
 from reports.report_content import ReportContent
 from tests.reports import plant

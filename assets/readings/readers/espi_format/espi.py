@@ -20,7 +20,7 @@ from assets.readings.readers.espi_format.espi_types import Meaning, meaning, qua
 from assets.readings.readers.placed_rows import (
     PLACED_SCHEMA,
     STATES_SCHEMA,
-    Sieve,
+    RowFilter,
     meter_names,
     place_rows,
     place_states,
@@ -174,18 +174,18 @@ def _worst(text: str) -> int:
 def _parsed(
     frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest, local_time: dict[str, str] | None
 ) -> Parsed:
-    sieve = Sieve(frame)
-    sieve.warn("non_integer_epoch", int(frame["_is_decimal"].sum()))
-    _take_meaningless(sieve)
-    sieve.take("not_a_number", pl.col("value").is_null(), "a number as value", pl.col("got"))
-    held = _held(sieve)
-    sieve.take("bad_timestamp", pl.col("start").is_null(), "start in epoch seconds", pl.col("_start"))
-    sieve.take("off_grid", pl.col("_is_fraction"), "start in whole epoch seconds", pl.col("_start"))
-    registers, stated = _registers(sieve)
-    sieve.take("unknown_interval", pl.col("minutes").is_null(), "a duration of whole minutes", pl.col("_duration"))
-    sieve.frame = sieve.frame.select(pl.col(name).cast(dtype) for name, dtype in PLACED_SCHEMA.items())
-    rows = place_rows(sieve, request, local_time)
-    states = place_states(registers, sieve, request)
+    row_filter = RowFilter(frame)
+    row_filter.warn("non_integer_epoch", int(frame["_is_decimal"].sum()))
+    _take_meaningless(row_filter)
+    row_filter.take("not_a_number", pl.col("value").is_null(), "a number as value", pl.col("got"))
+    held = _held(row_filter)
+    row_filter.take("bad_timestamp", pl.col("start").is_null(), "start in epoch seconds", pl.col("_start"))
+    row_filter.take("off_grid", pl.col("_is_fraction"), "start in whole epoch seconds", pl.col("_start"))
+    registers, stated = _registers(row_filter)
+    row_filter.take("unknown_interval", pl.col("minutes").is_null(), "a duration of whole minutes", pl.col("_duration"))
+    row_filter.frame = row_filter.frame.select(pl.col(name).cast(dtype) for name, dtype in PLACED_SCHEMA.items())
+    rows = place_rows(row_filter, request, local_time)
+    states = place_states(registers, row_filter, request)
     names = meter_names(request)
     commodities = {
         names.get(each.source.meter, names.get(each.source.usage_point or "", each.source.meter)): commodity
@@ -194,32 +194,32 @@ def _parsed(
     }
     return Parsed(
         rows=rows,
-        rejects=sieve.rejects(),
-        warnings=sieve.warnings,
+        rejects=row_filter.rejects(),
+        warnings=row_filter.warnings,
         channels=held + stated,
         commodities=commodities,
         states=states,
-        findings=sieve.findings,
+        findings=row_filter.findings,
     )
 
 
-def _take_meaningless(sieve: Sieve) -> None:
+def _take_meaningless(row_filter: RowFilter) -> None:
     """Rows whose type is missing or contradicts itself."""
-    bad = sieve.frame.filter(pl.col("_reason") != "")
+    bad = row_filter.frame.filter(pl.col("_reason") != "")
     for reason, expected, got in bad.select("_reason", "_expected", "_got").unique(maintain_order=True).iter_rows():
         is_same = (pl.col("_reason") == reason) & (pl.col("_expected") == expected) & (pl.col("_got") == got)
-        sieve.take(reason, is_same, expected, pl.lit(got or "none"))
+        row_filter.take(reason, is_same, expected, pl.lit(got or "none"))
 
 
-def _held(sieve: Sieve) -> tuple[Channel, ...]:
+def _held(row_filter: RowFilter) -> tuple[Channel, ...]:
     """Channels without unit, or whose rows all start at one fractional instant: no readings, but reported."""
     same = (pl.col("start").n_unique().over("_channel") == 1) & (pl.len().over("_channel") > 1)
     is_held = (pl.col("unit") == "") | (same & pl.col("_is_fraction"))
-    held = sieve.frame.filter(is_held)
-    sieve.frame = sieve.frame.filter(~is_held)
+    held = row_filter.frame.filter(is_held)
+    row_filter.frame = row_filter.frame.filter(~is_held)
     silent = held.filter(pl.col("unit") == "")
-    sieve.warn("no_unit", silent.height)
-    sieve.warn(
+    row_filter.warn("no_unit", silent.height)
+    row_filter.warn(
         "same_start", held.filter(pl.col("start").n_unique().over("_channel") < pl.len().over("_channel")).height
     )
     return tuple(_held_channel(part) for part in held.partition_by("_channel", maintain_order=True))
@@ -244,10 +244,10 @@ def _held_channel(part: pl.DataFrame) -> Channel:
     )
 
 
-def _registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
+def _registers(row_filter: RowFilter) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
     """States of cumulative registers (STATES_SCHEMA), and their report."""
-    registers = sieve.frame.filter(pl.col("_is_register"))
-    sieve.frame = sieve.frame.filter(~pl.col("_is_register"))
+    registers = row_filter.frame.filter(pl.col("_is_register"))
+    row_filter.frame = row_filter.frame.filter(~pl.col("_is_register"))
     placed, channels = [pl.DataFrame(schema=STATES_SCHEMA)], []
     seen: dict[tuple[str, str], int] = {}
     for part in registers.partition_by("_channel", maintain_order=True):

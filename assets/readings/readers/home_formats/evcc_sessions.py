@@ -16,7 +16,7 @@ from assets.readings.parsed import Channel, Parsed, ReadRequest
 from assets.readings.readers.placed_rows import (
     PLACED_SCHEMA,
     STATES_SCHEMA,
-    Sieve,
+    RowFilter,
     meter_names,
     place_rows,
     place_states,
@@ -75,7 +75,7 @@ class EvccSessions:
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All sessions. Raises BadInput for a missing column, and times without a zone."""
-        sessions, sieve = _sessions(path, request)
+        sessions, row_filter = _sessions(path, request)
         channels = tuple(_channels(sessions))
         names, site = meter_names(request), request.site
         counters = set()
@@ -86,15 +86,15 @@ class EvccSessions:
             ):
                 counters.add(point[0])
         is_counter = pl.col("loadpoint").is_in(list(counters))
-        states = place_states(_states(sessions.filter(is_counter)), sieve, request)
-        found = Sieve(_amounts(sessions.filter(~is_counter)))
+        states = place_states(_states(sessions.filter(is_counter)), row_filter, request)
+        found = RowFilter(_amounts(sessions.filter(~is_counter)))
         rows = place_rows(found, request)
-        sieve.join(found)
+        row_filter.join(found)
         return Parsed(
             rows=rows,
             states=states,
-            rejects=sieve.rejects(),
-            warnings=sieve.warnings,
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
             channels=channels,
             channels_are_all=True,
             commodities={channel.meter: "electricity" for channel in channels},
@@ -111,7 +111,7 @@ def _is_cumulative(meter_id: str, request: ReadRequest) -> bool:
     return any(each.register_id == usual and each.kind == "cumulative" for each in meter.registers)
 
 
-def _sessions(path: Path, request: ReadRequest) -> tuple[pl.DataFrame, Sieve]:
+def _sessions(path: Path, request: ReadRequest) -> tuple[pl.DataFrame, RowFilter]:
     """loadpoint, begin, end (UTC), energy, meter_start, meter_stop (kWh), energy_text, _line; what is no session is a
     reject.
     """
@@ -119,13 +119,13 @@ def _sessions(path: Path, request: ReadRequest) -> tuple[pl.DataFrame, Sieve]:
     columns = _columns(text.header)
     frame, wrong = rows_of(text)
     tail, frame = unfinished_row(text, frame)
-    sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA), text.warnings)
+    row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA), text.warnings)
     for row in pl.concat([wrong, tail]).iter_rows():
-        sieve.reject(*row)
+        row_filter.reject(*row)
     named = [(pl.col(columns[key]) if key in columns else pl.lit(None, pl.String)).alias(key) for key in _HEADINGS]
     frame = frame.select("_line", *named)
     is_open = pl.col("finished").str.starts_with(_OPEN).fill_null(value=True)
-    sieve.warn("open_sessions", frame.filter(is_open).height)
+    row_filter.warn("open_sessions", frame.filter(is_open).height)
     # The reading with which it began counts all the same.
     frame = frame.with_columns(
         pl.when(is_open).then("created").otherwise("finished").alias("finished"),
@@ -150,9 +150,9 @@ def _sessions(path: Path, request: ReadRequest) -> tuple[pl.DataFrame, Sieve]:
     for reason, (bad, expected) in tests.items():
         is_bad = bad.fill_null(value=True)
         for line, point in frame.filter(is_bad).select("_line", "loadpoint").iter_rows():
-            sieve.reject(line, reason, expected, f"session of {point}")
+            row_filter.reject(line, reason, expected, f"session of {point}")
         frame = frame.filter(~is_bad)
-    return frame.sort("loadpoint", "begin", "_line"), sieve
+    return frame.sort("loadpoint", "begin", "_line"), row_filter
 
 
 def _columns(header: list[str]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from assets.readings.parsed import PARSED_SCHEMA, Channel, Parsed, ReadRequest
 from assets.readings.readers.home_formats.entity_names import Entity, named_entities, refuse_shared
 from assets.readings.readers.live_format.quarter_means import LEAST_COVERAGE, WHOLE_COVERAGE, weighted_means
 from assets.readings.readers.live_format.samples import needed_states
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, place_rows, place_states
 from assets.readings.readers.table_formats.csv_table import rows_of, unfinished_row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
@@ -52,36 +52,40 @@ class HistoryCsv:
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """The entities that the site names; without a site all, and no rows. Raises BadInput."""
-        frame, sieve = _rows(path)
+        frame, row_filter = _rows(path)
         entities = _entities(frame, request)
         if request.site is None and request.mapping is None:
             return Parsed(
                 rows=pl.DataFrame(schema=PARSED_SCHEMA),
-                rejects=sieve.rejects(),
-                warnings=sieve.warnings,
+                rejects=row_filter.rejects(),
+                warnings=row_filter.warnings,
                 channels=tuple(_channel(each, frame) for each in entities),
             )
         refuse_shared(entities)
-        good = _judged(entities, sieve, request)
+        good = _judged(entities, row_filter, request)
         rows = frame.join(_table(good), on="entity_id", how="inner", maintain_order="left").rename(
             {"entity_id": "point"}
         )
         bad = ~(pl.col("is_missing") | pl.col("value").is_not_null())
         for line, entity, got in rows.filter(bad).select("_line", "point", "state").iter_rows():
-            sieve.reject(line, "not_a_number", "a number, unavailable or unknown", f"{entity}: {got}")
+            row_filter.reject(line, "not_a_number", "a number, unavailable or unknown", f"{entity}: {got}")
         rows = rows.filter(~bad)
-        sieve.warn("missing_intervals", int(rows["is_missing"].sum()))
-        states = place_states(_states(rows.filter("is_counter"), sieve), sieve, request)
-        found = Sieve(_means(rows.filter(~pl.col("is_counter")), sieve))
+        row_filter.warn("missing_intervals", int(rows["is_missing"].sum()))
+        states = place_states(_states(rows.filter("is_counter"), row_filter), row_filter, request)
+        found = RowFilter(_means(rows.filter(~pl.col("is_counter")), row_filter))
         placed = place_rows(found, request)
-        sieve.join(found)
-        sieve.findings = found.findings
+        row_filter.join(found)
+        row_filter.findings = found.findings
         return Parsed(
-            rows=placed, states=states, rejects=sieve.rejects(), warnings=sieve.warnings, findings=sieve.findings
+            rows=placed,
+            states=states,
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
+            findings=row_filter.findings,
         )
 
 
-def _rows(path: Path) -> tuple[pl.DataFrame, Sieve]:
+def _rows(path: Path) -> tuple[pl.DataFrame, RowFilter]:
     """entity_id, state, at, value, is_missing, unit, _line, sorted by entity and time. Raises BadInput."""
     text = open_text(path)
     for name in COLUMNS:
@@ -90,9 +94,9 @@ def _rows(path: Path) -> tuple[pl.DataFrame, Sieve]:
             raise BadInput(message, line=1, reason="missing_column", mend="export it again from the History page")
     frame, wrong = rows_of(text)
     tail, frame = unfinished_row(text, frame)
-    sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA), text.warnings)
+    row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA), text.warnings)
     for row in pl.concat([wrong, tail]).iter_rows():
-        sieve.reject(*row)
+        row_filter.reject(*row)
     written = pl.col("last_changed")
     at = pl.when(written.str.contains(_TIME)).then(written.str.replace("(Z|\\+00:00)$", ""))
     number = pl.when(pl.col("state").str.contains(_NUMBER)).then(pl.col("state"))
@@ -103,13 +107,13 @@ def _rows(path: Path) -> tuple[pl.DataFrame, Sieve]:
         unit=pl.col(UNIT) if UNIT in text.header else pl.lit(None, pl.String),
     )
     for line, got in frame.filter(pl.col("at").is_null()).select("_line", "last_changed").iter_rows():
-        sieve.reject(line, "bad_timestamp", "a time in UTC, as 2025-01-31T10:15:00.000Z", got or "nothing")
+        row_filter.reject(line, "bad_timestamp", "a time in UTC, as 2025-01-31T10:15:00.000Z", got or "nothing")
     for line in frame.filter(pl.col("entity_id").is_null())["_line"]:
-        sieve.reject(line, "unknown_meter", "the name of an entity", "nothing")
+        row_filter.reject(line, "unknown_meter", "the name of an entity", "nothing")
     frame = frame.filter(pl.col("at").is_not_null() & pl.col("entity_id").is_not_null())
     if frame.is_empty():
         raise BadInput("there is a header but no row that can be read", line=1, reason="no_rows")
-    return frame.sort("entity_id", "at", "_line"), sieve
+    return frame.sort("entity_id", "at", "_line"), row_filter
 
 
 def _entities(frame: pl.DataFrame, request: ReadRequest) -> list[Entity]:
@@ -127,7 +131,7 @@ def _entities(frame: pl.DataFrame, request: ReadRequest) -> list[Entity]:
     )
 
 
-def _judged(entities: Sequence[Entity], sieve: Sieve, request: ReadRequest) -> list[Entity]:
+def _judged(entities: Sequence[Entity], row_filter: RowFilter, request: ReadRequest) -> list[Entity]:
     """The entities whose rows are read; one without a meter is counted, one without a unit a reject by its name."""
     good = [each for each in entities if each.meter and each.code]
     for each in entities:
@@ -135,11 +139,11 @@ def _judged(entities: Sequence[Entity], sieve: Sieve, request: ReadRequest) -> l
             expected = (
                 "its unit under `units` of a column map, as kwh, wh, w, kw, m3 or degc: the file does not name it"
             )
-            sieve.reject(each.line, "unknown_unit", expected, f"{each.foreign_id}: {each.unit or 'no unit'}")
+            row_filter.reject(each.line, "unknown_unit", expected, f"{each.foreign_id}: {each.unit or 'no unit'}")
         elif not each.meter and not (request.mapping is not None and request.mapping.other_meters == "skip"):
             expected = "a meter of the site for it, under `values` of a column map (or other_meters: skip)"
-            sieve.reject(each.line, "unknown_meter", expected, each.foreign_id)
-    sieve.warn("other_meters", sum(not each.meter for each in entities))
+            row_filter.reject(each.line, "unknown_meter", expected, each.foreign_id)
+    row_filter.warn("other_meters", sum(not each.meter for each in entities))
     return good
 
 
@@ -159,7 +163,7 @@ def _table(good: Sequence[Entity]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String) | {"is_counter": pl.Boolean}, orient="row")
 
 
-def _states(rows: pl.DataFrame, sieve: Sieve) -> pl.DataFrame:
+def _states(rows: pl.DataFrame, row_filter: RowFilter) -> pl.DataFrame:
     """STATES_SCHEMA of counters. Rows an hour apart on whole hours are statistics: states of the end of their hour."""
     rows = rows.filter(pl.col("value").is_not_null())
     is_whole = pl.col("at") == pl.col("at").dt.truncate("1h")
@@ -167,7 +171,7 @@ def _states(rows: pl.DataFrame, sieve: Sieve) -> pl.DataFrame:
     whole = [is_whole.shift(by).over("point") for by in (1, -1)]
     near = pl.any_horizontal(gap & other for gap, other in zip(gaps, whole, strict=True)).fill_null(value=False)
     rows = rows.with_columns(_is_hour=is_whole & near)
-    sieve.warn("hourly_statistics", int(rows["_is_hour"].sum()))
+    row_filter.warn("hourly_statistics", int(rows["_is_hour"].sum()))
     rows = rows.with_columns(at=pl.col("at") + pl.when("_is_hour").then(pl.duration(hours=1)).otherwise(pl.duration()))
     rows = needed_states(rows.sort("point", "at", "_line"))
     got = [None if value is None else f"{value:.{QUANTUM_DECIMALS}f}" for value in rows["value"]]
@@ -179,7 +183,7 @@ def _states(rows: pl.DataFrame, sieve: Sieve) -> pl.DataFrame:
     )
 
 
-def _means(rows: pl.DataFrame, sieve: Sieve) -> pl.DataFrame:
+def _means(rows: pl.DataFrame, row_filter: RowFilter) -> pl.DataFrame:
     """PLACED_SCHEMA: the mean of each quarter hour by time; a value holds until the next row of its entity, which
     `unavailable` is too. After the last one nothing is known.
     """
@@ -193,12 +197,12 @@ def _means(rows: pl.DataFrame, sieve: Sieve) -> pl.DataFrame:
     begin = pl.max_horizontal(pl.col("at"), pl.col("start"))
     held = held.with_columns(_s=(end - begin).dt.total_microseconds() / 1e6).rename({"_line": "line"})
     means = weighted_means(held, ["point", "meter", "register", "code", "start"])
-    own = Sieve(means)
+    own = RowFilter(means)
     covered = pl.format("{}: {} s", "point", (pl.col("coverage") * 60 * CANONICAL_MINUTES).round().cast(pl.Int64))
     expected = f"values over {LEAST_COVERAGE:.0%} of the quarter hour"
     own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, expected, covered)
-    sieve.join(own)
-    sieve.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
+    row_filter.join(own)
+    row_filter.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
     frame = own.frame.with_columns(got=pl.col("value").cast(pl.String)).rename({"line": "_line"})
     return _placed(frame, minutes=CANONICAL_MINUTES, quality=pl.col("quality"), series=False)
 

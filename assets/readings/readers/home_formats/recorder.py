@@ -16,7 +16,7 @@ from assets.readings.packed.bounded import unpacked_head
 from assets.readings.parsed import Channel, Parsed, ReadRequest
 from assets.readings.readers.child import run_limited
 from assets.readings.readers.home_formats.entity_names import Entity, named_entities, refuse_shared
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, place_rows, place_states
 from assets.stores.foreign_database import SQLITE_MAGIC
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.units import UNITS, Behaviour
@@ -47,28 +47,28 @@ class Recorder:
         statistics = _ask(path, None, None)
         entities = named_entities([_entity(each) for each in statistics], request)
         refuse_shared(entities)
-        sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA))
-        good = _judged(entities, sieve, request)
+        row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA))
+        good = _judged(entities, row_filter, request)
         with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
             out = Path(folder) / "rows.arrow"
             _ask(path, [each.foreign_id for each in good], out)
             rows = pl.read_ipc(out)
         placed = _placed(rows, good)
-        sieve.warn("missing_intervals", placed.filter(pl.col("value").is_null()).height)
-        sieve.warn("register_reset", _resets(rows, good))
+        row_filter.warn("missing_intervals", placed.filter(pl.col("value").is_null()).height)
+        row_filter.warn("register_reset", _resets(rows, good))
         placed = placed.filter(pl.col("value").is_not_null())
-        states = place_states(placed.filter("is_sum").select(*STATES_SCHEMA), sieve, request)
-        sieve.frame = placed.filter(~pl.col("is_sum")).select(*PLACED_SCHEMA)
-        means = place_rows(sieve, request)
+        states = place_states(placed.filter("is_sum").select(*STATES_SCHEMA), row_filter, request)
+        row_filter.frame = placed.filter(~pl.col("is_sum")).select(*PLACED_SCHEMA)
+        means = place_rows(row_filter, request)
         return Parsed(
             rows=means,
             states=states,
-            rejects=sieve.rejects(),
-            warnings=sieve.warnings,
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
             channels=tuple(_channel(each, entity) for each, entity in zip(statistics, entities, strict=True))
             if request.site is None and request.mapping is None
             else (),
-            findings=sieve.findings,
+            findings=row_filter.findings,
         )
 
 
@@ -88,7 +88,7 @@ def _entity(statistic: Mapping[str, Any]) -> Entity:
     )
 
 
-def _judged(entities: Sequence[Entity], sieve: Sieve, request: ReadRequest) -> list[Entity]:
+def _judged(entities: Sequence[Entity], row_filter: RowFilter, request: ReadRequest) -> list[Entity]:
     """The entities whose rows are read; each other one is counted, or a reject by its name."""
     good, others = [], 0
     skips = request.mapping is not None and request.mapping.other_meters == "skip"
@@ -99,20 +99,20 @@ def _judged(entities: Sequence[Entity], sieve: Sieve, request: ReadRequest) -> l
             # Means are those of any sensor in the house; what adds up may be a meter that was forgotten.
             if each.is_sum and not skips:
                 expected = "a meter of the site for it, under `values` of a column map (or other_meters: skip)"
-                sieve.reject(each.line, "unknown_meter", expected, each.foreign_id)
+                row_filter.reject(each.line, "unknown_meter", expected, each.foreign_id)
             else:
                 others += 1
         elif is_open and not each.is_sum:
             continue
         elif unit is None:
             expected = f"a unit that is known ({', '.join(sorted(UNITS))}); say it under `units` of a column map"
-            sieve.reject(each.line, "unknown_unit", expected, f"{each.foreign_id}: {each.unit}")
+            row_filter.reject(each.line, "unknown_unit", expected, f"{each.foreign_id}: {each.unit}")
         elif (unit.behaviour is Behaviour.AMOUNT and not unit.is_power) != each.is_sum:
             got = f"{each.foreign_id}: {'sum' if each.is_sum else 'mean'} of {each.unit}"
-            sieve.reject(each.line, "unit_kind_mismatch", _SUMS if each.is_sum else _MEANS, got)
+            row_filter.reject(each.line, "unit_kind_mismatch", _SUMS if each.is_sum else _MEANS, got)
         else:
             good.append(each)
-    sieve.warn("other_meters", others)
+    row_filter.warn("other_meters", others)
     return good
 
 

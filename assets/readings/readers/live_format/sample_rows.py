@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.readings.packed.bounded import content
 from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT
-from assets.readings.readers.placed_rows import Sieve
+from assets.readings.readers.placed_rows import RowFilter
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import COLUMNS, HEAD_LINES, SampleHead, head_of
 
@@ -20,12 +20,12 @@ MAX_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class SampleFile:
-    """sieve.frame: line, point, at, value, unit, got; good samples, each once, by point and time. Its rejects: what is
-    none.
+    """row_filter: its frame has line, point, at, value, unit, got of good samples, each once, by point and time; its
+    rejects are what is none.
     """
 
     head: SampleHead
-    sieve: Sieve
+    row_filter: RowFilter
 
 
 def read_samples(path: Path) -> SampleFile:
@@ -45,7 +45,7 @@ def read_samples(path: Path) -> SampleFile:
     except pl.exceptions.PolarsError as error:
         message = f"expected lines of {len(COLUMNS)} fields: {','.join(COLUMNS)}"
         raise BadInput(message, line=HEAD_LINES + 1, reason="not_text") from error
-    return SampleFile(head, _sieved(frame))
+    return SampleFile(head, _filtered(frame))
 
 
 def points_by_line(path: Path) -> dict[int, str]:
@@ -54,9 +54,9 @@ def points_by_line(path: Path) -> dict[int, str]:
     return {number: line.partition(",")[0] for number, line in enumerate(lines, start=HEAD_LINES + 1) if line}
 
 
-def _sieved(frame: pl.DataFrame) -> Sieve:
+def _filtered(frame: pl.DataFrame) -> RowFilter:
     at, received = (pl.col(name).cast(pl.Int64, strict=False) for name in ("at_us", "received_us"))
-    sieve = Sieve(
+    row_filter = RowFilter(
         frame.with_row_index("line", HEAD_LINES + 1).with_columns(
             pl.col("line").cast(pl.Int64),
             pl.col("reason", "excerpt", "point").fill_null(""),
@@ -67,21 +67,23 @@ def _sieved(frame: pl.DataFrame) -> Sieve:
         )
     )
     said = pl.concat_str(pl.lit("a value that can be read: "), "reason")
-    sieve.take("refused_message", pl.col("reason") != "", said, pl.col("excerpt"))
-    sieve.take("bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_us"))
-    sieve.take("not_a_number", ~pl.col("number").is_finite(), "a finite number", pl.col("got"))
+    row_filter.take("refused_message", pl.col("reason") != "", said, pl.col("excerpt"))
+    row_filter.take(
+        "bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_us")
+    )
+    row_filter.take("not_a_number", ~pl.col("number").is_finite(), "a finite number", pl.col("got"))
     written = pl.col("at").dt.to_string("iso:strict")
-    sieve.take("clock_suspect", pl.col("at") < FIRST_PLAUSIBLE, "a time of a clock that was set", written)
+    row_filter.take("clock_suspect", pl.col("at") < FIRST_PLAUSIBLE, "a time of a clock that was set", written)
     # Against the time of arrival: the file may be read long after, when the future has become the past.
     is_ahead = pl.col("at") > pl.col("received") + FUTURE_LIMIT
-    sieve.take("future_timestamp", is_ahead, "a time that has been when the sample came", written)
-    sieve.take(
+    row_filter.take("future_timestamp", is_ahead, "a time that has been when the sample came", written)
+    row_filter.take(
         "device_doubts", pl.col("quality") != "measured", "a value that the device itself does not doubt", pl.col("got")
     )
-    frame = sieve.frame.sort("point", "at", "line").select(
+    frame = row_filter.frame.sort("point", "at", "line").select(
         "line", "point", "at", value="number", unit="unit", got="got"
     )
     # A broker delivers at least once: what comes again says the same of the same instant.
-    sieve.frame = frame.unique(["point", "at", "value", "unit"], keep="first", maintain_order=True)
-    sieve.warn("duplicate_rows", frame.height - sieve.frame.height)
-    return sieve
+    row_filter.frame = frame.unique(["point", "at", "value", "unit"], keep="first", maintain_order=True)
+    row_filter.warn("duplicate_rows", frame.height - row_filter.frame.height)
+    return row_filter

@@ -13,7 +13,7 @@ from assets.readings.packed.bounded import unpacked_head
 from assets.readings.parsed import PARSED_SCHEMA, Channel, Parsed, ReadRequest
 from assets.readings.readers.live_format.quarter_means import LEAST_COVERAGE, WHOLE_COVERAGE, quarter_means
 from assets.readings.readers.live_format.sample_rows import SampleFile, read_samples
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, place_rows, place_states
 from assets.readings.streams import DRIVER_REGISTER
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import MAGIC, QUARTER_US, label_us
@@ -45,22 +45,24 @@ class Samples:
         source = _source(file, request.site)
         # Foreign names of column maps are those of files: here the site file names the streams itself.
         own = request.model_copy(update={"mapping": ColumnMap()})
-        sieve = file.sieve
-        sieve.frame = sieve.frame.join(_points(source, request.site), on="point", how="left", maintain_order="left")
+        row_filter = file.row_filter
+        row_filter.frame = row_filter.frame.join(
+            _points(source, request.site), on="point", how="left", maintain_order="left"
+        )
         known = ", ".join(point.point for point in source.points[:20])
         expected = f"a point of source {source.source_id} ({known})"
-        sieve.take("unknown_point", pl.col("what").is_null(), expected, pl.col("point"))
-        _check_units(sieve)
-        sieve.warn("live_only", sieve.frame.filter(pl.col("what") == "live").height)
-        states = place_states(_states(sieve.frame), sieve, own)
-        found = Sieve(pl.concat([_means(sieve, file, source), _amounts(sieve)]), {})
+        row_filter.take("unknown_point", pl.col("what").is_null(), expected, pl.col("point"))
+        _check_units(row_filter)
+        row_filter.warn("live_only", row_filter.frame.filter(pl.col("what") == "live").height)
+        states = place_states(_states(row_filter.frame), row_filter, own)
+        found = RowFilter(pl.concat([_means(row_filter, file, source), _amounts(row_filter)]), {})
         rows = place_rows(found, own)
-        sieve.join(found)
+        row_filter.join(found)
         return Parsed(
             rows=rows,
             states=states,
-            rejects=sieve.rejects(),
-            warnings=sieve.warnings,
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
             is_synthetic=file.head.is_synthetic or source.is_synthetic,
             reading={
                 "source": f"{source.source_id} ({source.kind})",
@@ -101,14 +103,14 @@ def _points(source: LiveSource, site: Site) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _check_units(sieve: Sieve) -> None:
+def _check_units(row_filter: RowFilter) -> None:
     """Before states are chosen: one of another kind would hide its neighbours."""
     kinds = {code: unit.canonical for code, unit in UNITS.items()}
     kind, own = (pl.col(name).replace_strict(kinds, default=None) for name in ("unit", "own_unit"))
     # Pulses are counts, whatever each is worth.
     is_free = pl.col("what").is_in(["pulses", "live"])
-    sieve.take("unknown_unit", kind.is_null() & ~is_free, f"one of {', '.join(sorted(UNITS))}", pl.col("unit"))
-    sieve.take("unit_mismatch", (kind != own) & ~is_free, "a unit of the point's kind", pl.col("unit"))
+    row_filter.take("unknown_unit", kind.is_null() & ~is_free, f"one of {', '.join(sorted(UNITS))}", pl.col("unit"))
+    row_filter.take("unit_mismatch", (kind != own) & ~is_free, "a unit of the point's kind", pl.col("unit"))
 
 
 def _states(samples: pl.DataFrame) -> pl.DataFrame:
@@ -148,31 +150,31 @@ def needed_states(samples: pl.DataFrame) -> pl.DataFrame:
     return samples.filter((is_edge.fill_null(value=True) | near).over("point"))
 
 
-def _means(sieve: Sieve, file: SampleFile, source: LiveSource) -> pl.DataFrame:
+def _means(row_filter: RowFilter, file: SampleFile, source: LiveSource) -> pl.DataFrame:
     """PLACED_SCHEMA: a driver's mean over the quarter hour, where enough of it is covered."""
-    samples = sieve.frame.filter(pl.col("what") == "mean")
+    samples = row_filter.frame.filter(pl.col("what") == "mean")
     start_utc, quarter_s = file.head.quarter_start_utc, QUARTER_US // 1_000_000
     means = quarter_means(samples, start_utc=start_utc, holds_s=source.silent_after_s)
     facts = samples.select("point", "stream", "register").unique()
-    own = Sieve(means.join(facts, on="point", how="left", maintain_order="left"))
+    own = RowFilter(means.join(facts, on="point", how="left", maintain_order="left"))
     covered = pl.format("{} of {} s", (pl.col("coverage") * quarter_s).round().cast(pl.Int64), pl.lit(quarter_s))
     half = f"samples over {LEAST_COVERAGE:.0%} of the quarter hour, each for at most {source.silent_after_s:g} s"
     own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, half, covered)
-    sieve.join(own)
-    sieve.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
+    row_filter.join(own)
+    row_filter.warn("partly_covered", own.frame.filter(pl.col("coverage") < WHOLE_COVERAGE).height)
     return _placed(own.frame, start=pl.lit(start_utc), minutes=pl.lit(quarter_s // 60), value=pl.col("value"))
 
 
-def _amounts(sieve: Sieve) -> pl.DataFrame:
+def _amounts(row_filter: RowFilter) -> pl.DataFrame:
     """PLACED_SCHEMA: amounts over the intervals that end where they were told."""
-    own = Sieve(sieve.frame.filter(pl.col("what") == "interval"))
+    own = RowFilter(row_filter.frame.filter(pl.col("what") == "interval"))
     lengths = own.frame["minutes"].unique().to_list()
     near_us = pl.col("minutes").replace_strict({each: label_us(each) for each in lengths}, return_dtype=pl.Int64)
     length_us, at_us = pl.col("minutes").cast(pl.Int64) * 60_000_000, pl.col("at").dt.epoch("us")
     end_us = (at_us + length_us // 2) // length_us * length_us
     written = pl.col("at").dt.to_string("iso:strict")
     own.take("off_grid", (at_us - end_us).abs() > near_us, "a time near the end of its interval", written)
-    sieve.join(own)
+    row_filter.join(own)
     start = (end_us - length_us).cast(pl.Datetime("us", "UTC"))
     return _placed(own.frame, start=start, minutes=pl.col("minutes"), value=pl.col("value"))
 
@@ -199,9 +201,9 @@ def _placed(
 
 
 def _as_told(file: SampleFile) -> Parsed:
-    """Without a site: what was told, a channel for each point, and no readings."""
+    """Without a site: the samples as received, a channel for each point, and no readings."""
     key = ["point", "unit"]
-    facts = file.sieve.frame.group_by(key, maintain_order=True).agg(
+    facts = file.row_filter.frame.group_by(key, maintain_order=True).agg(
         start=pl.col("at").min(), end=pl.col("at").max(), last=pl.col("value").last()
     )
     channels = tuple(
@@ -221,8 +223,8 @@ def _as_told(file: SampleFile) -> Parsed:
     )
     return Parsed(
         rows=pl.DataFrame(schema=PARSED_SCHEMA),
-        rejects=file.sieve.rejects(),
-        warnings=file.sieve.warnings,
+        rejects=file.row_filter.rejects(),
+        warnings=file.row_filter.warnings,
         is_synthetic=file.head.is_synthetic,
         channels=channels,
     )

@@ -12,7 +12,7 @@ from decimal import Decimal
 import polars as pl
 
 from assets.readings.parsed import Channel, Parsed, ReadRequest
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, Sieve, place_rows
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, RowFilter, place_rows
 from assets.readings.streams import default_registers, streams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
@@ -89,55 +89,55 @@ def read_found(found: Found, request: ReadRequest) -> Parsed:
     is_missing = pl.col("reason").fill_null("") == MISSING
     missing = found.rows.select(is_missing.sum()).item()
     estimated = pl.col("quality").is_in([int(code) for code in ESTIMATED_CODES]) & pl.col("reason").is_null()
-    sieve = Sieve(_placed(found.rows.filter(~is_missing), found.streams, named), found.warnings)
-    sieve.warn("missing_intervals", int(missing or 0))
-    sieve.warn("estimated_intervals", int(found.rows.select(estimated.sum()).item() or 0))
+    row_filter = RowFilter(_placed(found.rows.filter(~is_missing), found.streams, named), found.warnings)
+    row_filter.warn("missing_intervals", int(missing or 0))
+    row_filter.warn("estimated_intervals", int(found.rows.select(estimated.sum()).item() or 0))
     if request.mapping is not None and request.mapping.other_meters == "skip" and request.site is not None:
-        kept = sieve.frame.filter(pl.col("_is_known"))
-        sieve.warn("other_meters", sieve.frame.height - kept.height)
-        sieve.frame = kept
-    _judge(sieve, found.expected, request)
-    _take_overlaps(sieve)
-    sieve.frame = sieve.frame.select(*PLACED_SCHEMA)
-    rows = place_rows(sieve, request)
+        kept = row_filter.frame.filter(pl.col("_is_known"))
+        row_filter.warn("other_meters", row_filter.frame.height - kept.height)
+        row_filter.frame = kept
+    _judge(row_filter, found.expected, request)
+    _take_overlaps(row_filter)
+    row_filter.frame = row_filter.frame.select(*PLACED_SCHEMA)
+    rows = place_rows(row_filter, request)
     return Parsed(
         rows=rows,
-        rejects=sieve.rejects(),
-        warnings=sieve.warnings,
+        rejects=row_filter.rejects(),
+        warnings=row_filter.warnings,
         channels=_channels(found, named, request.site),
         channels_are_all=True,
-        findings=sieve.findings,
+        findings=row_filter.findings,
     )
 
 
-def _judge(sieve: Sieve, expected: dict[str, str], request: ReadRequest) -> None:
+def _judge(row_filter: RowFilter, expected: dict[str, str], request: ReadRequest) -> None:
     """What placed_rows.py leaves to the format."""
-    for reason in sieve.frame["reason"].drop_nulls().unique().sort().to_list():
-        sieve.take(reason, (pl.col("reason") == reason).fill_null(value=False), expected[reason], pl.col("got"))
+    for reason in row_filter.frame["reason"].drop_nulls().unique().sort().to_list():
+        row_filter.take(reason, (pl.col("reason") == reason).fill_null(value=False), expected[reason], pl.col("got"))
     start, time = pl.col("start"), pl.col("start").dt.to_string("iso:strict")
     is_set = start.is_between(FIRST_UTC, LAST_UTC)
-    sieve.take("clock_suspect", ~is_set, "a time between 1971 and 2100", time)
+    row_filter.take("clock_suspect", ~is_set, "a time between 1971 and 2100", time)
     is_short = pl.col("minutes").is_between(1, MAX_INTERVAL_DAYS * 1440)
-    sieve.take("bad_interval", ~is_short, f"an interval of at most {MAX_INTERVAL_DAYS} days", time)
+    row_filter.take("bad_interval", ~is_short, f"an interval of at most {MAX_INTERVAL_DAYS} days", time)
     if request.mapping is None or request.mapping.negative == "quarantine":
         amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
         is_negative = pl.col("_is_one_way") & (pl.col("value") < 0) & pl.col("unit").is_in(amounts)
         expectation = "no negative amount in a register that counts one way"
-        sieve.take("negative_consumption", is_negative.fill_null(value=False), expectation, pl.col("got"))
+        row_filter.take("negative_consumption", is_negative.fill_null(value=False), expectation, pl.col("got"))
 
 
-def _take_overlaps(sieve: Sieve) -> None:
+def _take_overlaps(row_filter: RowFilter) -> None:
     """Intervals of two lengths that share time contradict each other, all of them: taken before doubles are."""
     key, span = ["meter", "register"], ["meter", "register", "start", "minutes"]
     # Intervals of one length overlap only as doubles or beside the grid, which is judged later.
-    if sieve.frame.group_by(key).agg(pl.col("minutes").n_unique())["minutes"].eq(1).all():
+    if row_filter.frame.group_by(key).agg(pl.col("minutes").n_unique())["minutes"].eq(1).all():
         return
     end = pl.col("start") + pl.duration(minutes="minutes")
     shares = (pl.col("start") < end.cum_max().shift(1).over(key)) | (pl.col("start").shift(-1).over(key) < end)
-    spans = sieve.frame.select(span).unique().sort(span).with_columns(_shares=shares.fill_null(value=False))
-    sieve.frame = sieve.frame.join(spans, on=span, how="left", maintain_order="left", validate="m:1")
+    spans = row_filter.frame.select(span).unique().sort(span).with_columns(_shares=shares.fill_null(value=False))
+    row_filter.frame = row_filter.frame.join(spans, on=span, how="left", maintain_order="left", validate="m:1")
     time = pl.col("start").dt.to_string("iso:strict")
-    sieve.take("overlapping_interval", pl.col("_shares"), "rows that do not overlap", time)
+    row_filter.take("overlapping_interval", pl.col("_shares"), "rows that do not overlap", time)
 
 
 def _name(stream: Stream, request: ReadRequest) -> _Named:

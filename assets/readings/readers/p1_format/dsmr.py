@@ -27,7 +27,7 @@ from assets.readings.readers.p1_format.dsmr_meters import (
     unreadable,
 )
 from assets.readings.readers.p1_format.dsmr_text import Field, Telegram, TelegramFile, fields_of, read_telegrams
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, meter_names, place_states
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, meter_names, place_states
 from assets.readings.readers.register_rows import placed_states, quanta_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
@@ -60,18 +60,18 @@ class Dsmr:
         """All whole telegrams. Raises BadInput where none of them can be trusted."""
         found = trusted_telegrams(path)
         zone_name, is_assumed = _zone(request)
-        sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA), found.warnings)
+        row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA), found.warnings)
         for refusal in found.refusals:
-            sieve.reject(refusal.line, refusal.reason, refusal.expected, refusal.got)
+            row_filter.reject(refusal.line, refusal.reason, refusal.expected, refusal.got)
         last, stated = _last(found.telegrams, zone_name)
-        sieve.warn("assumed_zone", int(is_assumed and any(each.epoch_s is not None for each in stated)))
-        states = place_states(_states(found.telegrams, zone_name, sieve), sieve, request)
+        row_filter.warn("assumed_zone", int(is_assumed and any(each.epoch_s is not None for each in stated)))
+        states = place_states(_states(found.telegrams, zone_name, row_filter), row_filter, request)
         names = meter_names(request)
         return Parsed(
             rows=pl.DataFrame(schema=PARSED_SCHEMA),
             states=states,
-            rejects=sieve.rejects(),
-            warnings=sieve.warnings,
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
             channels=tuple(_channel(each) for each in stated),
             commodities={
                 names.get(each.meter, names.get(each.alias or "", each.meter)): each.commodity for each in stated
@@ -119,7 +119,7 @@ def _zone(request: ReadRequest) -> tuple[str, bool]:
     return found or DEFAULT_ZONE, found is None
 
 
-def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataFrame:
+def _states(telegrams: list[Telegram], time_zone: str, row_filter: RowFilter) -> pl.DataFrame:
     """STATES_SCHEMA rows of all telegrams, per meter and register."""
     states: dict[tuple[str, ...], list[State]] = {}
     channels: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -128,13 +128,15 @@ def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataF
         fields = fields_of(telegram, OF_REGISTERS)
         twice = conflict(fields)
         if twice is not None:
-            sieve.reject(twice.line, "duplicate_conflict", "one value per OBIS code", f"{twice.obis} {twice.value}")
+            row_filter.reject(
+                twice.line, "duplicate_conflict", "one value per OBIS code", f"{twice.obis} {twice.value}"
+            )
             continue
         readings = readings_of(fields, telegram.header, time_zone)
         unknown = unreadable(fields, readings)
         for each_field in unknown:
             got = f"{each_field.obis} {each_field.value}"
-            sieve.reject(each_field.line, "not_a_number", "the state of a register: a number with its unit", got)
+            row_filter.reject(each_field.line, "not_a_number", "the state of a register: a number with its unit", got)
         for register, each in totals(readings, unknown):
             unit = unit_code(each.unit)
             if unit is None:
@@ -145,8 +147,8 @@ def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataF
             if each.epoch_s is not None:
                 known.append(State(each.epoch_s, quanta_of(each.value), each.line))
     timeless = sum(not known for known in states.values())
-    sieve.warn("no_time", timeless)
-    sieve.warn("single_register_read", timeless)
+    row_filter.warn("no_time", timeless)
+    row_filter.warn("single_register_read", timeless)
     # Sums of other parts, and a device of another kind in its place, are counts of something else: they must not be
     # taken for one another's states.
     parts = [placed_states(known, channels[key], _series(*key[2:])) for key, known in states.items()]

@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.readings.packed.bounded import content
 from assets.readings.parsed import Parsed, ReadRequest
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, place_rows, place_states
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, place_rows, place_states
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.live_source import PushSource
@@ -63,25 +63,25 @@ class JsonRows:
             raise BadInput(f"is_synthetic: expected true or false, got {is_synthetic!r:.80}", reason="wrong_shape")
         amounts: list[dict[str, Any]] = []
         states: list[dict[str, Any]] = []
-        sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA))
+        row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA))
         for line, row in enumerate(rows, start=1):
             try:
                 placed = _placed(row, line)
             except _Refused as refused:
-                sieve.reject(line, *refused.args)
+                row_filter.reject(line, *refused.args)
             else:
                 (amounts if "series" not in placed else states).append(placed)
-        sieve.frame = pl.DataFrame(amounts, schema=PLACED_SCHEMA)
-        placed_states = place_states(pl.DataFrame(states, schema=STATES_SCHEMA), sieve, request)
-        placed_rows = place_rows(sieve, request)
+        row_filter.frame = pl.DataFrame(amounts, schema=PLACED_SCHEMA)
+        placed_states = place_states(pl.DataFrame(states, schema=STATES_SCHEMA), row_filter, request)
+        placed_rows = place_rows(row_filter, request)
         sources = _push_sources(request)
         return Parsed(
-            rows=_of_points(placed_rows, sources, sieve),
-            states=_of_points(placed_states, sources, sieve),
-            rejects=sieve.rejects(),
-            warnings=sieve.warnings,
+            rows=_of_points(placed_rows, sources, row_filter),
+            states=_of_points(placed_states, sources, row_filter),
+            rejects=row_filter.rejects(),
+            warnings=row_filter.warnings,
             is_synthetic=is_synthetic or any(each.is_synthetic for each in sources),
-            findings=sieve.findings,
+            findings=row_filter.findings,
         )
 
 
@@ -89,7 +89,7 @@ def _push_sources(request: ReadRequest) -> list[PushSource]:
     return [each for each in request.site.sources if each.kind == "push"] if request.site is not None else []
 
 
-def _of_points(frame: pl.DataFrame, sources: list[PushSource], sieve: Sieve) -> pl.DataFrame:
+def _of_points(frame: pl.DataFrame, sources: list[PushSource], row_filter: RowFilter) -> pl.DataFrame:
     """Rows of the streams that the site's push sources fill; all, where it names no such source."""
     points = [point for source in sources for point in source.points if point.what != "live"]
     if not sources:
@@ -99,7 +99,7 @@ def _of_points(frame: pl.DataFrame, sources: list[PushSource], sieve: Sieve) -> 
     known = pl.DataFrame(sorted(named), schema={"meter_id": pl.String, "register": pl.String}, orient="row")
     for row in frame.join(known, on=["meter_id", "register"], how="anti").iter_rows(named=True):
         expected = f"a stream that a push source of the site fills: {', '.join(sorted({p.stream for p in points}))}"
-        sieve.reject(row["source_line"], "not_of_source", expected, f"{row['meter_id']}.{row['register']}")
+        row_filter.reject(row["source_line"], "not_of_source", expected, f"{row['meter_id']}.{row['register']}")
     return frame.join(known, on=["meter_id", "register"], how="semi", maintain_order="left")
 
 

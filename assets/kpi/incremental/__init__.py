@@ -1,0 +1,1 @@
+"""Incremental marts: which part a run computes, and from which sources."""

@@ -1,1 +1,0 @@
-"""Which part of the marts a run computes, and from what."""

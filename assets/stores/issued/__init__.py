@@ -1,1 +1,0 @@
-"""What was issued for hours to come, append-only, asked for as it was known at any time."""

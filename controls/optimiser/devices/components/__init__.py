@@ -1,0 +1,1 @@
+"""Components of device models: charging sessions, heat stores, switching, battery curves."""

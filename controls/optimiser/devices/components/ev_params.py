@@ -1,0 +1,260 @@
+"""From a site's charger and what is known now to the stay of a car: when it leaves, and what its strategy allows."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from controls.optimiser.backends.expressions import INF, Floats
+from controls.optimiser.devices.components.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
+from controls.optimiser.devices.device import Given
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import earlier_instant, zone
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+Strategy = Literal["SMART", "ASAP", "CHEAP_HOURS", "SOLAR_ONLY"]
+
+
+class V2g(Model):
+    """What the car may give back. `floor_soc`: share of its battery that stays."""
+
+    max_kw: float = Field(gt=0)
+    min_kw: float = Field(default=0.0, ge=0)
+    efficiency: float = Field(default=0.9, gt=0, le=1, description="One way")
+    floor_soc: float = Field(default=0.3, ge=0, le=1)
+    wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh given back")
+
+
+class TaperParams(Model):
+    """Above `from_soc` the power falls in a straight line to `end_kw` at a full battery."""
+
+    from_soc: float = Field(gt=0, lt=1)
+    end_kw: float = Field(ge=0)
+
+
+class EvParams(Model):
+    """A charger and the car that uses it. `departure`: local clock time, by weekday or for all, or one date and time.
+
+    phases: 1, 3, or both where the charger switches between them.
+    """
+
+    capacity_kwh: float = Field(gt=0)
+    min_current_a: float = Field(default=6.0, gt=0, description="6 A: below it no car charges (IEC 61851)")
+    max_current_a: float = Field(default=16.0, gt=0)
+    phases: Literal[1, 3] | Annotated[tuple[Literal[1, 3], ...], Field(min_length=1)] = 1
+    voltage_v: float = Field(default=230.0, gt=0)
+    max_kw: float | None = Field(default=None, gt=0, description="Where charger or car take less than the current")
+    efficiency: float = Field(default=0.9, gt=0, le=1, description="One way, AC to battery")
+    target_soc: float = Field(default=0.8, gt=0, le=1)
+    soc_max: float = Field(default=1.0, gt=0, le=1, description="Never charged above this share")
+    departure: str | Mapping[str, str] | None = None
+    strategy: Strategy = "SMART"
+    taper: TaperParams | None = None
+    v2g: V2g | None = None
+
+    @field_validator("departure")
+    @classmethod
+    def _is_a_time(cls, departure: str | Mapping[str, str] | None) -> str | Mapping[str, str] | None:
+        if isinstance(departure, Mapping):
+            odd = [f"{day}: {clock}" for day, clock in departure.items() if day not in _DAYS or not _CLOCK.match(clock)]
+            if odd or not departure:
+                raise ValueError(f"{', '.join(odd) or 'nothing'}: expected days mon ... sun with clock times HH:MM")
+        elif departure is not None and not _CLOCK.match(departure):
+            try:
+                datetime.fromisoformat(departure)
+            except ValueError as error:
+                raise ValueError(
+                    f"{departure!r}: expected HH:MM, or a date and time such as 2026-01-31T07:30"
+                ) from error
+        return departure
+
+    @field_validator("v2g", mode="before")
+    @classmethod
+    def _may_be_off(cls, v2g: object) -> object:
+        return None if v2g is False else v2g
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.min_current_a > self.max_current_a:
+            raise ValueError(f"min_current_a {self.min_current_a:g} is above max_current_a {self.max_current_a:g}")
+        if self.target_soc > self.soc_max:
+            raise ValueError(f"target_soc {self.target_soc:g} is above soc_max {self.soc_max:g}")
+        if not self.ranges(1.0):
+            raise ValueError(f"max_kw {self.max_kw:g} is below the power of {self.min_current_a:g} A")
+        return self
+
+    @property
+    def phase_count(self) -> Literal[1, 3]:
+        """The phases of its cable."""
+        return 3 if self.phases == 3 or (isinstance(self.phases, tuple) and 3 in self.phases) else 1
+
+    def ranges(self, share: float) -> list[PowerRange]:
+        """What the charger can do with a share of its rating, by phases, most phases first; empty: nothing.
+
+        6 A are 1.38 kW on one phase and 4.14 on three, 32 A are 7.36 and 22.08 (formulas 5.18).
+        """
+        phases = (self.phases,) if isinstance(self.phases, int) else self.phases
+        kw = {each: each * self.voltage_v / 1000 for each in sorted(set(phases), reverse=True)}
+        widest = min(max(kw.values()) * self.max_current_a, self.max_kw or INF)
+        found = []
+        for each in kw.values():
+            least, most = each * self.min_current_a, min(each * self.max_current_a, share * widest)
+            if least <= most:
+                found.append(PowerRange(min_kw=least, max_kw=most))
+        return found
+
+
+def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Session, ...], tuple[str, ...]]:
+    """The stay of the car that is plugged in (given.state: what it holds, kWh; None: no car), and what was assumed.
+
+    Raises BadInput for a departure that has passed. Source: formulas 5.18.
+    """
+    if given.state is None:
+        return (), (f"{name}: no car is plugged in, so nothing is planned for one",)
+    # A full car may say a hair more than its battery holds.
+    held_kwh = min(given.state, params.capacity_kwh)
+    ranges = params.ranges(given.share)
+    if not ranges:
+        return (), (f"{name}: {given.share:.0%} of its rating are below the least power, so it is left alone",)
+    steps = len(given.load_kw)
+    leaves_utc, notes = _departure(params, name, given)
+    left = steps if leaves_utc is None else int((leaves_utc - _start(given)) / timedelta(hours=given.step_h) + 1e-9)
+    if left < 1:
+        return (), (*notes, f"{name}: the car leaves within this step, so nothing is planned for it")
+    stay = Session(
+        from_step=0,
+        to_step=min(left, steps),
+        energy_kwh=max(params.target_soc * params.capacity_kwh - held_kwh, 0.0),
+        min_kw=ranges[0].min_kw,
+        max_kw=ranges[0].max_kw,
+        one_phase=ranges[1] if len(ranges) > 1 else None,
+        efficiency=params.efficiency,
+        start_kwh=held_kwh,
+        # A car above its limit stays there: it is not emptied for it.
+        ceiling_kwh=max(params.soc_max * params.capacity_kwh, held_kwh),
+        taper=_taper(params),
+        feed_in=_feed_in(params, given.share),
+    )
+    stay, after = _reachable(stay, name, left, given)
+    stay, chosen = _by_strategy(stay, params, name, given)
+    return (stay,), (*notes, *after, *chosen)
+
+
+def _start(given: Given) -> datetime:
+    return given.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _taper(params: EvParams) -> Taper | None:
+    if params.taper is None:
+        return None
+    from_kwh = params.taper.from_soc * params.capacity_kwh
+    return Taper(from_kwh=from_kwh, full_kwh=params.capacity_kwh, end_kw=params.taper.end_kw)
+
+
+def _feed_in(params: EvParams, share: float) -> FeedIn | None:
+    if params.v2g is None or share * params.v2g.max_kw < params.v2g.min_kw:
+        return None
+    return FeedIn(
+        min_kw=params.v2g.min_kw,
+        max_kw=share * params.v2g.max_kw,
+        efficiency=params.v2g.efficiency,
+        floor_kwh=params.v2g.floor_soc * params.capacity_kwh,
+        wear_per_kwh=params.v2g.wear_per_kwh,
+    )
+
+
+def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | None, tuple[str, ...]]:
+    """The next departure after the start, where one is known."""
+    start, here = _start(given), zone(given.time_zone)
+    if params.departure is None:
+        by_sun = "takes only what the sun leaves over"
+        does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
+        return None, (f"{name}: no departure is known, so the car {does}",)
+    if isinstance(params.departure, str) and not _CLOCK.match(params.departure):
+        leaves = earlier_instant(datetime.fromisoformat(params.departure), given.time_zone)
+        if leaves <= start:
+            message = (
+                f"site {given.site_id}, asset {name!r}, params.departure: {params.departure} has passed at the plan's"
+                f" start ({start.astimezone(here):%Y-%m-%d %H:%M}); write the next one, or a clock time such as 07:30"
+            )
+            raise BadInput(message, reason="departure_passed")
+        return leaves, ()
+    clocks = params.departure if isinstance(params.departure, Mapping) else dict.fromkeys(_DAYS, params.departure)
+    today = start.astimezone(here).date()
+    # Eight days: a weekday's clock time that has passed today comes again in a week.
+    for day in (today + timedelta(days=number) for number in range(8)):
+        clock = clocks.get(_DAYS[day.weekday()])
+        if clock and (leaves := earlier_instant(datetime.fromisoformat(f"{day}T{clock}"), given.time_zone)) > start:
+            return leaves, ()
+    raise AssertionError("a week has every weekday")
+
+
+def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
+    """What is due within the plan: less where the car leaves after it, or where the mode allows less power."""
+    later_h = (left - stay.to_step) * given.step_h
+    due_kwh = max(stay.energy_kwh - later_h * stay.max_kw * stay.efficiency, 0.0)
+    notes: tuple[str, ...] = ()
+    least_kwh = stay.least_kw * given.step_h * stay.efficiency
+    room_kwh = INF if stay.ceiling_kwh is None else stay.ceiling_kwh - stay.start_kwh
+    if due_kwh > 0 and room_kwh < least_kwh:
+        # A full car to within what the least power adds in a step: it could not be charged at all.
+        due_kwh, notes = 0.0, (f"{name}: the car is full to within one step at its least power",)
+    if given.share < 1:
+        _, stored = stay.as_early_as_it_can(_hours(stay, given), np.full(stay.to_step, stay.max_kw))
+        can_kwh = stored[-1] - stay.start_kwh
+        if due_kwh > can_kwh + 1e-9:
+            notes = (f"{name}: the mode allows {stay.max_kw:.2f} kW, so it gets {can_kwh:.1f} of {due_kwh:.1f} kWh",)
+            due_kwh = max(can_kwh - 1e-6, 0.0)
+    return stay.model_copy(update={"energy_kwh": due_kwh}), notes
+
+
+def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tuple[Session, tuple[str, ...]]:
+    """What a strategy adds to the stay.
+
+    SMART: any hour. ASAP: never later than at full power from now, beside the load. CHEAP_HOURS: only in the cheapest
+    hours that suffice. SOLAR_ONLY: only what the sun leaves over, and where that does not suffice for the departure
+    the cheapest further hours, which is told.
+    """
+    if params.strategy == "SMART":
+        return stay, ()
+    hours, part = _hours(stay, given), stay.steps
+    load, sun = np.array(given.load_kw)[part], np.array(given.pv_kw or np.zeros(len(given.load_kw)))[part]
+    room = np.clip(given.import_max_kw - load + sun, 0.0, stay.max_kw)
+    if params.strategy == "ASAP":
+        _, stored = stay.as_early_as_it_can(hours, room)
+        # Where that path ends a bit below the target, another may have to fall behind it by a step at the least power.
+        is_short = stored[-1] < stay.target_kwh - SLACK_KWH
+        slack_kwh = hours * stay.least_kw * stay.efficiency if is_short else SLACK_KWH
+        pace = np.maximum(np.minimum(stored, stay.target_kwh) - slack_kwh, 0.0)
+        return stay.model_copy(update={"pace_kwh": tuple(pace.tolist())}), ()
+    spare = np.maximum(sun - load, 0.0) if params.strategy == "SOLAR_ONLY" else np.zeros_like(room)
+    cap = np.minimum(spare, room)
+    if params.strategy == "SOLAR_ONLY" and params.departure is None:
+        # Nothing is due by any time: as much as the sun gives.
+        most_kwh = max(stay.as_early_as_it_can(hours, cap)[1][-1] - stay.start_kwh - SLACK_KWH, 0.0)
+        stay = stay.model_copy(update={"energy_kwh": min(stay.energy_kwh, most_kwh)})
+    opened = _cheapest(stay, hours, cap, room, np.array(given.import_price_per_kwh)[part])
+    told: tuple[str, ...] = ()
+    if params.strategy == "SOLAR_ONLY" and (opened > cap).any():
+        grid_h = float(hours[opened > cap].sum())
+        told = (f"{name}: the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added",)
+    return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), told
+
+
+def _cheapest(stay: Session, hours: Floats, cap: Floats, room: Floats, price: Floats) -> Floats:
+    """The caps, raised to all there is room for in the cheapest steps until they suffice; equal prices together."""
+    levels = np.unique(price)
+    for limit in (-INF, *levels.tolist()):
+        opened = np.where(price <= limit, np.maximum(room, cap), cap)
+        if stay.as_early_as_it_can(hours, opened)[1][-1] >= stay.target_kwh - 1e-9:
+            break
+    return opened
+
+
+def _hours(stay: Session, given: Given) -> Floats:
+    return np.full(stay.to_step - stay.from_step, given.step_h)

@@ -1,1 +1,0 @@
-"""What kinds of device are made of: stays of a car, stores of heat, switching, curves of a battery."""

@@ -1,0 +1,105 @@
+"""A piece of work on some uses of a site: which, over which days, from which files. Any process can do it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from assets.kpi.enpi.lake_days import uses_streams
+from assets.sites.virtual import streams_for, virtual_meters
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_view import LakeFile
+from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.work.work_port import FanOut
+
+# Each block looks through the site's rows for its own: many streams a block keep that a small part of the work, and a
+# year of their days takes some ten MB.
+STREAMS_A_BLOCK = 250
+# A site with fewer has several blocks all the same, so that several processes have one; the same whoever does them.
+BLOCKS, FEW_STREAMS = 8, 25
+
+
+class UsesWork(Model):
+    """Uses of one site over the local dates [start, end), and the files of the site in that span."""
+
+    site: Site
+    seu_ids: tuple[str, ...]
+    start: date
+    end: date
+    files: tuple[LakeFile, ...]
+
+    @property
+    def seus(self) -> list[Seu]:
+        """The uses themselves, in the order of the site file."""
+        asked = set(self.seu_ids)
+        return [seu for seu in self.site.seus if seu.seu_id in asked]
+
+
+class UsesTask(UsesWork):
+    """To be fitted. lake_digest: of the files' partitions. today: local date of the one who asks."""
+
+    today: date
+    lake_digest: str
+
+
+def tasks_of(
+    site: Site,
+    periods: Mapping[tuple[date, date], Sequence[Seu]],
+    *,
+    lake: Lake,
+    clock: Clock,
+    streams: int = STREAMS_A_BLOCK,
+) -> Iterator[UsesTask]:
+    """The uses of each period in blocks of so many streams; the manifest is asked once a period. Raises Unreachable."""
+    for (start, end), seus in periods.items():
+        if not seus:
+            continue
+        span = {
+            "start_utc": local_midnight_utc(start, site.time_zone),
+            "end_utc": local_midnight_utc(end, site.time_zone),
+        }
+        files, digest = lake.parts(site.site_id, **span), lake.digest(site.site_id, **span)
+        most = min(streams, max(FEW_STREAMS, -(-len(uses_streams(seus)) // BLOCKS)))
+        for block in blocks_of(site, seus, most):
+            yield UsesTask(
+                site=site,
+                seu_ids=tuple(seu.seu_id for seu in block),
+                start=start,
+                end=end,
+                today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
+                files=files,
+                lake_digest=digest,
+            )
+
+
+def answers_of(
+    work: Callable[[UsesTask], dict[str, Baseline | Finding]],
+    tasks: Sequence[UsesTask],
+    fan_out: FanOut,
+    *,
+    what: str,
+) -> Iterator[dict[str, Baseline | Finding]]:
+    """Use -> what the work made of it, a dict a task in their order; of a task that nobody could do, why not."""
+    for task, result in zip(tasks, fan_out(work, tasks, what=what), strict=True):
+        answer = result.answer
+        yield dict.fromkeys(task.seu_ids, answer) if isinstance(answer, Finding) else answer
+
+
+def blocks_of(site: Site, seus: Sequence[Seu], streams: int = STREAMS_A_BLOCK) -> Iterator[list[Seu]]:
+    """The uses in their order, in blocks whose streams are at most so many; one that has more stands alone."""
+    has_virtual = bool(virtual_meters(site))
+    block: list[Seu] = []
+    named: set[str] = set()
+    for seu in seus:
+        names = uses_streams([seu])
+        own = set(streams_for(site, names) if has_virtual else names)
+        if block and len(named | own) > streams:
+            yield block
+            block, named = [], set()
+        block.append(seu)
+        named |= own
+    if block:
+        yield block

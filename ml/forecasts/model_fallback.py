@@ -1,0 +1,170 @@
+"""Model fallback: the champion where it can forecast, else the next best model, named in the forecast."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, islice
+
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from data_quality.contracts.units import quantise
+from ml.features.forecast_case import Case
+from ml.features.series import Series
+from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
+from ml.forecasts.group_profile import GroupProfile
+from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.lifecycle.what_moved import what_moved
+from ml.forecasts.models.climatology import ClimatologyFitter
+from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
+from ml.forecasts.targets import Target
+from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
+from ml.tracker import Tracker
+
+# The version of a model that was fitted for this forecast alone.
+UNREGISTERED = "unregistered"
+# So many older models are asked before the floor: a fault of one training seldom lasts for three.
+OTHERS = 2
+GROUP_PROFILE = "group_profile"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a forecast is of and as of when."""
+
+    site: Site
+    target: Target
+    case: Case
+    origin: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A model that may answer: its registered name and version."""
+
+    name: str
+    version: str
+    forecaster: Forecaster
+    memory: ErrorMemory | None = None
+
+
+def asked_of(site: Site, target: Target, case: Case, issued_at_utc: datetime, steps: int) -> Asked:
+    """The forecast request at that instant of issue, from the step on that a forecast of it begins with."""
+    origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
+    return Asked(site, target, case, origin, steps)
+
+
+def by_group(
+    asked: Asked, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
+) -> Forecast | Finding:
+    """The profile of the meters beside it, by climatology; asked: of that profile."""
+    name = f"{asked.target.family}.{GROUP_PROFILE}"
+    model = Answering(name, UNREGISTERED, ClimatologyFitter().fit(asked.case))
+    answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
+    why = implausible(answer, asked.case, asked.origin)
+    if why is not None:
+        return finding("implausible_forecast", f"The profile of its group answers {why}.", asked.target.name)
+    labels = {GROUP_PROFILE: group.sentence, **notes(asked.case, asked.origin, asked.steps, trained_until_utc=None)}
+    return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
+
+
+def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime) -> Forecast | Finding:
+    """The first model whose answer can be: the champion, those that led before it, the floor, the climatology.
+
+    Where the registry does not answer, the floor: a plan of tomorrow must not wait for a server of experiments.
+    """
+    champion, refused = None, list[str]()
+    try:
+        champion = load_champion(tracker, asked.site, asked.target.name)
+    except Unreachable as fault:
+        refused.append(str(fault))
+    if champion is None and not refused:
+        return finding("no_champion", "No model of this target has been registered and leads.", asked.target.name)
+    series, labels = asked.case.series, dict[str, str]()
+    is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
+    if is_stale:
+        age = age_days(series, asked.origin)
+        labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
+    for model in _candidates(asked, champion, tracker, is_stale=is_stale):
+        answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
+        why = implausible(answer, asked.case, asked.origin)
+        if why is not None:
+            refused.append(f"{model.forecaster.algorithm} {model.version} answered {why}")
+            continue
+        if refused:
+            labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
+        trained = champion.trained_until_utc if champion else None
+        labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if isinstance(model.forecaster, Labelled):
+            labels |= model.forecaster.labels
+        return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
+    return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
+
+
+def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is_stale: bool) -> Iterator[Answering]:
+    if champion is not None and not is_stale:
+        for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
+            yield Answering(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
+    floor: Fitter = SameHourLastWeekFitter()
+    for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
+        try:
+            model = fitter.fit(asked.case)
+        except TooShort:
+            continue
+        yield Answering(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
+
+
+def forecast_of(
+    asked: Asked,
+    model: Answering,
+    answer: Quantiles,
+    labels: dict[str, str],
+    issued_at_utc: datetime,
+    available_at_utc: datetime,
+) -> Forecast:
+    """The forecast with an id of what determines it: the same inputs and model give the same id."""
+    digest, series = asked.case.digest(), asked.case.series
+    parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
+    parts += [model.name, model.version, digest]
+    forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+    moved = what_moved(asked.case, model.forecaster, asked.origin, answer)
+    return Forecast(
+        forecast_id=forecast_id,
+        site_id=asked.site.site_id,
+        target=asked.target.name,
+        issued_at_utc=issued_at_utc,
+        available_at_utc=available_at_utc,
+        model_name=model.name,
+        model_version=model.version,
+        input_digest=digest,
+        is_synthetic=series.is_synthetic,
+        rows=_rows(answer, series, asked.origin),
+        unit=series.unit,
+        step_minutes=series.step // timedelta(minutes=1),
+        labels=labels,
+        trajectories=stored_courses(answer, model.memory, seed=int(forecast_id[:16], 16), floor=series.floor),
+        why=moved.sentences() if moved else (),
+    )
+
+
+def _rows(answer: Quantiles, series: Series, origin: int) -> tuple[ForecastRow, ...]:
+    return tuple(
+        ForecastRow(
+            time_utc=series.time(origin + step),
+            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
+            p10=quantise(float(answer.p10[step])),
+            p50=quantise(float(answer.p50[step])),
+            p90=quantise(float(answer.p90[step])),
+        )
+        for step in range(len(answer.p50))
+    )
+
+
+def finding(code: str, message: str, target: str, **facts: int) -> Finding:
+    """A finding that stops a forecast of that target."""
+    return Finding(code=code, message=message, severity="blocking", scope=target, facts={**facts})

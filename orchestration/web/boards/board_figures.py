@@ -1,0 +1,151 @@
+"""Figures of boards, not stored: made of mart rows or by a named computation, each with its reason."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Literal
+
+import polars as pl
+
+from assets.stores.warehouse.marts import if_published
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.web.number_asked import asking
+from orchestration.web.queries import marts_of
+from orchestration.web.request_context import Ask
+from reports.datasets.base import Item
+from reports.datasets.template_ask import Asker
+from reports.figure_book import FigureBook
+from reports.figures.answer import assessing
+from reports.figures.kpi_list import COLUMNS, add_rows, hours_of
+from reports.figures.query import Query
+from reports.make_report import baselines_in_force
+from reports.pages.why_links import why_asked, why_of
+from reports.pages.widgets.tile import Shown
+from reports.recompute.figure_sources import Sources
+
+
+class Show:
+    """The figures of one page about one site; `whys` collects where each leads."""
+
+    def __init__(self, ask: Ask, site: Site, sources: Sources) -> None:
+        self.ask, self.site, self.sources = ask, site, sources
+        self.address = ask.address.model_copy(update={"site": site.site_id})
+        self.as_of_utc = ask.as_known_utc
+        self.read = marts_of(ask, site)
+        self.book = FigureBook(
+            report_id=f"page/{ask.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
+            is_synthetic=site.is_simulated,
+        )  # fmt: skip
+        self.whys: dict[str, str] = {}
+        self._askers: dict[tuple[date, date], Asker] = {}
+
+    def shown(self, figure: Figure | None) -> Shown | None:
+        """The figure with the address that explains it."""
+        if figure is None:
+            return None
+        why = why_of(figure, self.address, self.book.by_id)
+        self.whys[figure.figure_id] = why
+        return Shown(figure=figure, why=why)
+
+    def judged(self, dataset: Literal["enpi", "project"], measure: str, scope: str, period: Period) -> Shown:
+        """A number of an energy use against its baseline in force, or of a measure; asked for again by its name."""
+        if (period.start, period.end) not in self._askers:
+            given = replace(asking(self.ask, self.sources), site=self.site, as_of_utc=self.as_of_utc)
+            versions = baselines_in_force(self.site, given.baselines, as_of_utc=self.as_of_utc)
+            self._askers[period.start, period.end] = assessing(given, period, versions, self.book)
+        item = Item(key="", label=scope, scope=scope, period=period)
+        figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)
+        grain = "assessment" if dataset == "enpi" else "project"
+        query = Query(measure=measure, scopes=(scope,), span=f"{period.start}/{period.end}", grain=grain)
+        self.whys[figure.figure_id] = why_asked(query, self.address)
+        return Shown(figure=figure, why=self.whys[figure.figure_id])
+
+    def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
+        """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
+        read = partial(self.read, name, site_id=self.site.site_id, scope=scope, where=where)
+        return if_published(read, lambda _: pl.DataFrame())
+
+    def figures(self, rows: pl.DataFrame) -> list[Figure]:
+        """A figure for each row of KPI marts, in the rows' order."""
+        return add_rows(self.book, self.site, rows, sources=self.sources, marts_dir=self.ask.marts_now, is_traced=False)
+
+    def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
+        """Rows of a scope's KPI of a grain within [start, end)."""
+        where = (
+            (pl.col("kpi") == kpi)
+            & (pl.col("grain") == grain)
+            & (pl.col("period_start") >= start)
+            & (pl.col("period_end") <= end)
+            & (pl.col("scope") == scope)
+        )
+        return self.mart("mart_site__kpi_values", where, scope=scope)
+
+    def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> Shown | None:
+        """One row of the marts, or None."""
+        rows = self.values(kpi, grain, start, end, scope)
+        return self.shown(self.figures(rows.select(COLUMNS))[-1]) if rows.height else None
+
+    def over(self, kpi: str, scope: str, period: Period) -> tuple[Shown | None, tuple[Finding, ...]]:
+        """A KPI that adds up, over the period: its year's or month's row, or the sum of its months or days.
+
+        Days without a row are told, and are in no sum.
+        """
+        is_months = period.start.day == 1 and period.end.day == 1
+        if is_months and period.start.month == 1 and period.end == date(period.start.year + 1, 1, 1):
+            whole = self.one(kpi, scope, "year", period.start, period.end)
+            if whole is not None:
+                return whole, ()
+        grain = "month" if is_months else "day"
+        rows = self.values(kpi, grain, period.start, period.end, scope)
+        if rows.is_empty():
+            return None, ()
+        parts = self.figures(rows.sort("period_start").select(COLUMNS))
+        known = [each for each in parts if each.value is not None]
+        told = sum((each.end - each.start).days for each in known)
+        gaps: tuple[Finding, ...] = ()
+        if told < period.days:
+            message = f"{told} of {period.days} days of {period.label} have readings; the others are in no sum"
+            gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": told, "of": period.days}),)
+        if not known:
+            return self.shown(parts[0]), gaps
+        return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
+
+    def sum_of(self, parts: Sequence[Figure], label: str) -> Figure:
+        """The sum of figures of one KPI and unit."""
+        first = parts[0]
+        path = f"sum/{first.scope}/{first.kpi}/{first.path.split('/')[-3]}/{first.start}/{parts[-1].end}/{len(parts)}"
+        if self.book.has(path):
+            return self.book.at(path)
+        given = [("part", each) for each in parts]
+        return self.book.derive(path, "sum", given, label=label, kpi=first.kpi, unit=first.unit, scope=first.scope)
+
+    def pair(self, computation: str, first: Shown | None, second: Shown | None, unit: str, label: str) -> Shown | None:
+        """Difference, ratio or deviation of two figures; None where either is not there."""
+        if first is None or second is None:
+            return None
+        one, two = first.figure, second.figure
+        path = f"{computation}/{one.figure_id}/{two.figure_id}"
+        if not self.book.has(path):
+            given = [("first", one), ("second", two)]
+            self.book.derive(path, computation, given, label=label, kpi=one.kpi, unit=unit, scope=one.scope)
+        return self.shown(self.book.at(path))
+
+    def hours(self, kpi: str, scope: str, day: date) -> list[Figure]:
+        """The hours of a local day that are read, in order."""
+        period = Period(label=str(day), start=day, end=day + timedelta(days=1), time_zone=self.site.time_zone)
+        read = partial(hours_of, self.site, period, self.read, scope=scope, kpis=(kpi,))
+        rows = if_published(read, lambda _: pl.DataFrame())
+        if rows.is_empty():
+            return []
+        rows = rows.filter((pl.col("scope") == scope) & (pl.col("kpi") == kpi) & (pl.col("coverage") > 0))
+        return self.figures(rows.sort("hour_start_utc"))
+
+    def newest(self, name: str, column: str = "period_end") -> date | None:
+        """The end of the last span that a mart holds of the site."""
+        rows = self.mart(name)
+        found: Any = rows[column].max() if rows.height else None
+        return found if isinstance(found, date) else None

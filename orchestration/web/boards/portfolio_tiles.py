@@ -1,0 +1,103 @@
+"""Tiles of several sites: each site's own number, and their sum where one unit and one method make it a number."""
+
+from collections.abc import Sequence
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import Period
+from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.site_now import SiteNow
+from reports.figure_book import FigureBook
+from reports.pages.address import Compare, before
+from reports.pages.why_links import why_of
+from reports.pages.widgets.compared_span import Compared
+from reports.pages.widgets.tile import Shown
+
+
+class Together:
+    """Figures made of those of several sites, each with its why; the sites keep their own."""
+
+    def __init__(self, shows: Sequence[Show]) -> None:
+        self.shows, first = shows, shows[0]
+        self.book = FigureBook(
+            report_id=f"page/{first.address.path}/all", revision=0, as_of_utc=first.as_of_utc,
+            is_synthetic=any(show.site.is_simulated for show in shows),
+        )  # fmt: skip
+
+    def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str, scope: str = "") -> Shown | None:
+        """What a computation makes of figures of the sites; of one part alone that part; None of none."""
+        if not parts:
+            return None
+        figure = parts[0]
+        if len(parts) > 1:
+            path = f"{computation}/{kpi}/{'/'.join(each.figure_id for each in parts)}"
+            given = [("part", each) for each in parts]
+            label = f"{kpi} of {len({each.scope for each in parts})} parts"
+            figure = self.book.derive(path, computation, given, label=label, kpi=kpi, unit=unit, scope=scope)
+        return self.shown(figure)
+
+    def shown(self, figure: Figure) -> Shown:
+        """The figure with the address that explains it."""
+        books = [self.book, *(show.book for show in self.shows)]
+        known = {each.figure_id: each for book in books for each in book.figures()}
+        why = self.shows[0].whys[figure.figure_id] = self.shows[0].whys.get(figure.figure_id) or why_of(
+            figure, self.shows[0].address, known.get
+        )
+        return Shown(figure=figure, why=why)
+
+
+def compared_sites(
+    sites: Sequence[SiteNow], kpi: str, period: Period, compare: Compare, *, key: str, title: str
+) -> Compared:
+    """A KPI that adds up over the sites, each over the period in its own days, beside the one it is compared with.
+
+    Compared are the sites that know both. Sites of several currencies stand side by side.
+    """
+    known: list[tuple[SiteNow, Shown]] = []
+    findings: list[Finding] = []
+    former = before(period, compare)
+    pairs: list[tuple[Figure, Figure]] = []
+    for now in sites:
+        zone = {"time_zone": now.site.time_zone}
+        value, gaps = now.show.over(kpi, now.scope, period.model_copy(update=zone))
+        findings += gaps
+        if value is None or value.figure.value is None:
+            message = f"{now.site.name} is not in it: nothing of it is published in {period.label}"
+            findings.append(Finding(code="site_missing", message=message, scope=now.scope))
+            continue
+        known.append((now, value))
+        past, _ = now.show.over(kpi, now.scope, former.model_copy(update=zone)) if former is not None else (None, ())
+        pairs += [] if past is None or past.figure.value is None else [(value.figure, past.figure)]
+    units = sorted({each.figure.unit for _, each in known})
+    common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
+    more = tuple((now.site.name, value, "") for now, value in known)
+    given = Compared(
+        **common | {"reason": f"nothing of the sites is published in {period.label}"},
+        key=key, title=title, label=f"{len(known)} sites", more=more,
+        span=f"{period.start} to {period.end.fromordinal(period.end.toordinal() - 1)}, each site's own days",
+    )  # fmt: skip
+    if len(units) != 1:
+        reason = f"each site for itself: {' and '.join(units)} are not added" if units else given.reason
+        return given.model_copy(update={"reason": reason})
+    all_ = Together([now.show for now in sites])
+    total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
+    past = all_.made("sum", [each for _, each in pairs], kpi=kpi, unit=units[0])
+    change = None
+    if past is not None and len(pairs) == len(known) and total is not None:
+        change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
+    against = "" if former is None else f"{former.start} to {former.end.fromordinal(former.end.toordinal() - 1)}"
+    if past is not None and len(pairs) < len(known):
+        against += f", {len(pairs)} of {len(known)} sites"
+    return given.model_copy(update={"now": total, "before": past, "change": change, "against": against})
+
+
+def areas_of(sites: Sequence[SiteNow], made: Sequence[Compared]) -> Compared:
+    """Energy by floor area of each site: areas of sites are not measured alike, so nothing is made of them together."""
+    first = made[0]
+    more = tuple((now.site.name, each.now, each.span) for now, each in zip(sites, made, strict=True))
+    return first.model_copy(
+        update={
+            "now": None, "more": more, "age": "", "link": "", "span": "",
+            "reason": "each site for itself: floor areas are not measured alike, and a mean of ratios is none",
+        }
+    )  # fmt: skip

@@ -1,0 +1,268 @@
+"""Queries behind pages and API responses: marts kept in memory, readings, and the age of both.
+
+Nothing here draws or decides; a mart is never made anew for a question, its stale months are named instead.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from assets.sites.load_sites import site_sha256
+from assets.stores.lake.lake import newest_entry
+from assets.stores.ledgers.adjustments import AdjustmentStore
+from assets.stores.warehouse.mart_reader import MartReader, mart_reader, past_reader
+from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
+from data_quality.contracts.access.permissions import sees_scope
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from orchestration.views.scope_names import scope_names
+from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
+from orchestration.web.request_context import Ask
+from orchestration.web.work import BeingBuilt, work_of
+from reports.pages.address import span
+from reports.pages.header import header_blocks
+from reports.pages.page import PageBlock
+
+_QUARTER = timedelta(minutes=CANONICAL_MINUTES)
+NAMED_MONTHS = 3
+# Builds of marts of the past at once, and how long one that failed is not tried again.
+PAST_AT_ONCE, _AGAIN_AFTER = 2, timedelta(minutes=1)
+# While nothing was recorded, what is stale is looked up again so often: a factor that begins to hold says nothing.
+_STALE_FOR = timedelta(minutes=5)
+
+
+class _Key:
+    """A question that equals another by its key alone; what it carries answers it, and lives as long as the answer."""
+
+    def __init__(self, carried: Any, *key: Hashable) -> None:
+        self.carried, self.key = carried, key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.key == other.key
+
+
+class Age(NamedTuple):
+    """How old what is shown is. readings_to_utc: end of the newest reading in the marts; stale: months `2025-03`."""
+
+    readings_to_utc: datetime | None
+    marts_utc: datetime | None
+    stale: tuple[str, ...] = ()
+    is_past: bool = False
+
+    def words(self, time_zone: str) -> str:
+        """`readings to 2025-03-17 14:00, marts of 2025-03-17 14:07 (Europe/Berlin)`."""
+        if self.marts_utc is None:
+            return "no marts published"
+        local = zone(time_zone)
+        of = "as known at" if self.is_past else "marts of"
+        marts = f"{of} {self.marts_utc.astimezone(local):%Y-%m-%d %H:%M} ({time_zone})"
+        if self.readings_to_utc is None:
+            return marts
+        return f"readings to {self.readings_to_utc.astimezone(local):%Y-%m-%d %H:%M}, {marts}"
+
+
+def marts_of(ask: Ask, site: Site) -> MartReader:
+    """The site's marts; every page of this process reads them through one memory. Raises as marts_dir_of."""
+    folder = marts_dir_of(ask, site)
+    return mart_reader(folder) if ask.address.as_of_utc is None else past_reader(folder)
+
+
+def marts_dir_of(ask: Ask, *sites: Site) -> Path:
+    """The folder of the marts as known at the instant of the address, or now.
+
+    Raises BeingBuilt where they are not there, BadInput (bad_as_of, nothing_known) for an instant that has none.
+    """
+    if ask.address.as_of_utc is None:
+        return ask.project.project.marts_dir
+    folder = past_folder(ask.project, sites, instant_of(ask))
+    if is_built(folder):
+        return folder
+    at, named = f"{ask.address.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}", [each.site_id for each in sites]
+    words = ("web", "past", *(word for each in named for word in ("--site", each)), "--as-of", at)
+    job = work_of(str(ask.project.project.root)).ask(
+        words, person_id=ask.person.person_id, now_utc=ask.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
+    )
+    if job.state == "failed":
+        why = job.future.exception() or job.future.result().said
+        raise BadInput(f"the marts of then cannot be built: {why}", reason="refused")
+    about_s = seconds_to_build(ask.project) - (ask.now_utc - job.asked_at_utc).total_seconds()
+    raise BeingBuilt(job, f"Marts of {', '.join(named)} as known at {at[:19]}Z", max(about_s, 1))
+
+
+def instant_of(ask: Ask) -> datetime:
+    """The instant whose knowledge answers. Raises BadInput (bad_as_of) for one that is yet to come."""
+    as_of, known_at = ask.address.as_of_utc, ask.project.reports.known_at(ask.clock)
+    if as_of is not None and as_of > known_at:
+        raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
+    return as_of or known_at
+
+
+def known_then(ask: Ask, sites: Iterable[Site]) -> list[Site]:
+    """The sites of which anything was known at the instant of the address; of now all of them."""
+    as_of_utc = ask.address.as_of_utc
+    if as_of_utc is None:
+        return list(sites)
+    return [each for each in sites if newest_entry(ask.project.store, each.site_id, as_of_utc=as_of_utc)]
+
+
+def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
+    """Have the marts of each built where they are not there, not one after the other. Raises as marts_dir_of."""
+    waiting: BeingBuilt | None = None
+    for each in sites:
+        try:
+            marts_dir_of(ask, each)
+        except BeingBuilt as fault:
+            waiting = fault
+        except BadInput as fault:
+            # As many wait as may wait: the others are asked for when the page is opened again.
+            if waiting is None or fault.reason != "busy":
+                raise
+    if waiting is not None:
+        raise waiting
+
+
+def stamp_of(ask: Ask, site: Site) -> str:
+    """What everything shown of a site rests on: another text as soon as marts, readings or the site file are others."""
+    if ask.address.as_of_utc is not None:
+        # The past is over: its name says all.
+        return past_folder(ask.project, [site], instant_of(ask)).name
+    # Once an answer, which is of one state of things: it asks the store and looks at every file.
+    if site.site_id not in ask.stamps:
+        entry = newest_entry(ask.project.store, site.site_id)
+        marts = mart_stamp(ask.project.project.marts_dir, site.site_id)
+        ask.stamps[site.site_id] = f"{marts}|{entry}|{_sha256(_Key(site, id(site)))}"
+    return ask.stamps[site.site_id]
+
+
+def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
+    """As stamp_of, for answers about energy uses: their baselines and adjustments are a part of it."""
+    known, project = list(sites), ask.project
+    # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
+    is_past = ask.address.as_of_utc is not None
+    told = [_sha256(_Key(each, id(each))) if is_past else stamp_of(ask, each) for each in known]
+    for site in known:
+        for each in project.baselines.versions(site.site_id):
+            doubts = sum(1 for found in each.baseline.findings if found.is_blocking)
+            told.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
+    records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
+    told += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
+    return "|".join(told)
+
+
+@lru_cache(maxsize=256)
+def _sha256(asked: _Key) -> str:
+    return site_sha256(asked.carried)
+
+
+def scopes_of(ask: Ask, site: Site) -> dict[str, str]:
+    """The scopes of the site that the person sees, and what they are called."""
+    return {
+        scope: name
+        for scope, name in _names(_Key(site, id(site))).items()
+        if sees_scope(ask.person, site.site_id, scope)
+    }
+
+
+@lru_cache(maxsize=256)
+def _names(asked: _Key) -> Mapping[str, str]:
+    return scope_names(asked.carried)
+
+
+def scope_of(ask: Ask, site: Site) -> str:
+    """The scope that is asked for. Raises BadInput (unknown_scope) for none of the site's that the person sees."""
+    scope, known = ask.scope(), scopes_of(ask, site)
+    if scope in known:
+        return scope
+    near = get_close_matches(scope, known, n=1)
+    raise BadInput(
+        f"site {site.site_id!r} has no scope {scope!r}",
+        reason="unknown_scope",
+        mend=f"did you mean {near[0]!r}?" if near else "",
+    )
+
+
+def age_of(ask: Ask, site: Site) -> Age:
+    """How old the site's marts are, and which months of them wait to be made anew."""
+    project, stamp, as_of_utc = ask.project.project, stamp_of(ask, site), ask.address.as_of_utc
+    if as_of_utc is not None:
+        return Age(_readings_to(marts_dir_of(ask, site), site.site_id, stamp), as_of_utc, is_past=True)
+    turn = int(ask.now_utc.timestamp() // _STALE_FOR.total_seconds())
+    return Age(
+        readings_to_utc=_readings_to(project.marts_dir, site.site_id, stamp),
+        marts_utc=published_at(project.marts_dir, site.site_id),
+        stale=_stale_of(_Key(ask.project, str(project.root), site.site_id, stamp, turn), site.site_id),
+    )
+
+
+@lru_cache(maxsize=64)
+def _stale_of(asked: _Key, site_id: str) -> tuple[str, ...]:
+    months = asked.carried.stage("kpi", site_id=site_id).stale()
+    return tuple(sorted(name.partition("|")[2] for name in months))
+
+
+@lru_cache(maxsize=64)
+def _readings_to(marts_dir: Path, site_id: str, _stamp: str) -> datetime | None:
+    """The end of the last quarter hour of the supply that was read; of a site without one, None."""
+    try:
+        rows = read_mart(marts_dir, "mart_site__quarter_hour_running", site_id=site_id, where=pl.col("is_present"))
+    except BadInput:
+        return None
+    last = rows["interval_start_utc"].max()
+    return last + _QUARTER if isinstance(last, datetime) else None
+
+
+def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
+    """A sentence about months of the period whose marts are older than their readings; none where all are fresh."""
+    months = [each for each in age.stale if f"{period.start:%Y-%m}" <= each < f"{period.end:%Y-%m-%d}"]
+    if not months:
+        return ()
+    named = ", ".join(months[:NAMED_MONTHS]) + (
+        f" and {len(months) - NAMED_MONTHS} more" if len(months) > NAMED_MONTHS else ""
+    )
+    message = f"The marts of {named} are older than what they rest on: they are being made anew, or wait for it."
+    return (Finding(code="stale_marts", message=message, facts={"months": len(months)}),)
+
+
+def period_of(ask: Ask, site: Site, age: Age) -> Period:
+    """The days that are asked for; where none are named the last seven, of readings that ended before the last seven
+    with readings.
+    """
+    usual, newest = "7d", newest_day(site, age)
+    if newest is not None and newest < ask.as_known_utc.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
+        usual = f"{newest - timedelta(days=6)}/{newest + timedelta(days=1)}"
+    return span(ask.address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual=usual)
+
+
+def newest_day(site: Site, age: Age) -> date | None:
+    """The last local day with readings."""
+    if age.readings_to_utc is None:
+        return None
+    return (age.readings_to_utc - _QUARTER).astimezone(zone(site.time_zone)).date()
+
+
+def header_of(
+    ask: Ask, site: Site, scope: str, period: Period, age: Age, *, grains: tuple[str, ...] = (), grain: str = ""
+) -> tuple[PageBlock, ...]:
+    """The pickers of a page of the site."""
+    return header_blocks(
+        ask.address,
+        sites={each: known.name for each, known in ask.sites().items()},
+        site_id=site.site_id,
+        scopes=scopes_of(ask, site),
+        scope=scope,
+        period=period,
+        newest=newest_day(site, age),
+        now_utc=ask.as_known_utc,
+        grains=grains,
+        grain=grain,
+    )

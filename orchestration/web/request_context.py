@@ -1,0 +1,106 @@
+"""The context of a request: project, person, query and clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assets.sites.load_sites import unknown_site
+from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+from orchestration.open_project import OpenProject
+from reports.pages.address import Address
+
+# Of pages, and the cookie in which a browser keeps its own.
+THEMES, THEME = ("light", "dark"), "theme"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
+    an act. banner: what every page says above all else, such as that nothing can be written now. theme: of THEMES, or
+    empty for what the asker's device prefers.
+    """
+
+    project: OpenProject
+    person: Person
+    address: Address
+    clock: Clock
+    csrf: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    banner: str = ""
+    theme: str = ""
+    now_utc: datetime = field(init=False)
+    # Of its sites, by id: what everything that is shown of one rests on (queries.py: stamp_of).
+    stamps: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once: all parts of a page are of one instant.
+        object.__setattr__(self, "now_utc", self.clock.now_utc())
+
+    @property
+    def as_known_utc(self) -> datetime:
+        """The instant whose knowledge answers: that of the address, or now."""
+        return self.address.as_of_utc or self.now_utc
+
+    @property
+    def marts_now(self) -> Path | None:
+        """The folder of the published marts; None where the address asks for another instant."""
+        return self.project.project.marts_dir if self.address.as_of_utc is None else None
+
+    def of(self, **changes: Any) -> "Ask":
+        """The same question of another address."""
+        return replace(self, address=self.address.model_copy(update=changes))
+
+    def sites(self) -> dict[str, Site]:
+        """Sites that the person sees, by id; of a tenant those that have a part of theirs."""
+        is_tenant = not sees_whole_site(self.person)
+        return {
+            each: site
+            for each, site in self._every_site.items()
+            if sees_site(self.person, each) and not (is_tenant and not self._parts_of(site))
+        }
+
+    def _parts_of(self, site: Site) -> list[str]:
+        """The scopes of the person's tenants at the site, in the order of the people file."""
+        known = {part.part_id for part in site.premises.parts()["tenant"]}
+        return [f"tenant:{each}" for each in self.person.tenants if each in known]
+
+    @cached_property
+    def _every_site(self) -> dict[str, Site]:
+        # Once an answer: each look reads the site files, and one answer is of one state of them.
+        return self.project.sites
+
+    def site(self) -> Site:
+        """The site that is asked for; where the address names none, the person's first. Raises BadInput (unknown_site)
+        for one that is not there and, in the same words, for one that the person may not see.
+        """
+        sites = self.sites()
+        if not self.address.site:
+            if not sites:
+                raise BadInput("there is no site that you may see", reason="no_site")
+            return next(iter(sites.values()))
+        if self.address.site not in sites:
+            raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
+        return sites[self.address.site]
+
+    def asked_sites(self) -> list[Site]:
+        """The site that the address names, or every one that the person sees. Raises BadInput as `site`."""
+        return [self.site()] if self.address.site else list(self.sites().values())
+
+    def scope(self) -> str:
+        """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.
+
+        Raises BadInput (unknown_scope) for one that the person may not see.
+        """
+        site = self.site()
+        usual = f"site:{site.site_id}" if sees_whole_site(self.person) else self._parts_of(site)[0]
+        scope = self.address.scope or usual
+        if not sees_scope(self.person, site.site_id, scope):
+            raise BadInput(f"site {site.site_id!r} has no scope {scope!r}", reason="unknown_scope")
+        return scope

@@ -1,1 +1,0 @@
-"""Figures made again from what their traces name."""

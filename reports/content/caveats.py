@@ -1,0 +1,124 @@
+"""Caveats of printed figures, as findings of the report: a code on a figure is a sentence on page one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from reports.report_content import Block, Cell, Chart, Paragraph, Section, Table, Tile, Tiles
+from reports.texts.locales import word
+from reports.writer import words
+
+# A code of the figures that a report tells with more facts under a name of its own.
+TOLD_AS: Mapping[str, str] = {"gap": "gaps", "no_price": "price_gap", "no_factor": "factor_gap"}
+NOTES = frozenset({"estimated"})
+ESTIMATES = "e: rests in part on estimated readings."
+Codes = Mapping[str, Sequence[str]]
+SENTENCES: Mapping[str, str] = {
+    "coarse_source": (
+        "The source reads less often than every 15 minutes: the highest quarter hour may have been higher, "
+        "the load factor lower."
+    ),
+    "gap": "Readings are missing: sums are of what was read, and a missing quarter hour may have been the highest.",
+    "partial_scope": "What is measured was there on part of the days only.",
+    "negative_remainder": "What its parts leave of a meter is below zero: the parts measure more than the whole.",
+    "estimated": "Some readings are estimates.",
+    "no_readings": "Nothing was read.",
+    "no_price": "Energy at times without a known price is in no cost.",
+    "no_factor": "Energy at times without an emission factor is in no emission.",
+    "provisional": "The baseline is provisional: nobody has approved it.",
+    "no_baseline": "There is no baseline to compare with.",
+    "coverage": "Too few days are complete and comparable.",
+    "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
+    "missing": "Nothing is known that could be added up.",
+}
+
+
+def printed_ids(sections: Iterable[Section]) -> list[str]:
+    """Ids of the figures that a tile, a sentence, a cell or a chart shows, as a reader meets them."""
+    met: dict[str, None] = {}
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Tiles):
+                met |= dict.fromkeys(tile.figure_id for tile in block.tiles)
+            elif isinstance(block, Paragraph | Chart):
+                met |= dict.fromkeys(block.figure_ids)
+            elif isinstance(block, Table):
+                met |= dict.fromkeys(cell.figure_id for row in block.rows for cell in row.cells if cell.figure_id)
+    return list(met)
+
+
+def standing(sections: Sequence[Section], figures: Sequence[Figure], told: Iterable[Finding]) -> list[Finding]:
+    """One finding for each code on a printed figure that the report does not tell already."""
+    by_id = {figure.figure_id: figure for figure in figures}
+    known = {(finding.code, finding.scope) for finding in told}
+    behind: dict[str, list[Figure]] = {}
+    for figure in (by_id[each] for each in printed_ids(sections)):
+        # Told of the whole report, or of the thing itself, it is told of the thing's parts.
+        scopes = ("", figure.scope.partition("/")[0])
+        for code in figure.findings:
+            if not known & {(each, scope) for each in (code, TOLD_AS.get(code, code)) for scope in scopes}:
+                behind.setdefault(code, []).append(figure)
+    return [_finding(code, found) for code, found in behind.items()]
+
+
+def with_marks(sections: Iterable[Section], figures: Iterable[Figure], locale: str) -> list[Section]:
+    """The sections with a mark at every printed number that has findings, and the codes beside it."""
+    codes = {figure.figure_id: figure.findings for figure in figures if figure.findings and figure.value is not None}
+    return [
+        section.model_copy(update={"blocks": tuple(_marked(block, codes, locale) for block in section.blocks)})
+        for section in sections
+    ]
+
+
+def _marked(block: Block, codes: Codes, locale: str) -> Block:
+    if isinstance(block, Tiles):
+        return Tiles(tiles=tuple(_marked_tile(tile, codes, locale) for tile in block.tiles))
+    if isinstance(block, Paragraph):
+        named = _named(codes, block.figure_ids, locale)
+        return block.model_copy(update={"text": f"{block.text} [{named}]"}) if named else block
+    return _marked_table(block, codes, locale) if isinstance(block, Table) else block
+
+
+def _marked_tile(tile: Tile, codes: Codes, locale: str) -> Tile:
+    named = [*filter(None, [tile.note, _named(codes, [tile.figure_id], locale)])]
+    return tile.model_copy(update={"note": "; ".join(named)})
+
+
+def _marked_table(table: Table, codes: Codes, locale: str) -> Table:
+    shown = [cell.figure_id for row in table.rows for cell in row.cells if cell.figure_id in codes]
+    if not shown:
+        return table
+    rows = tuple(
+        row.model_copy(update={"cells": tuple(_marked_cell(cell, codes) for cell in row.cells)}) for row in table.rows
+    )
+    notes = [table.note, word(ESTIMATES, locale) if any(NOTES & set(codes[each]) for each in shown) else ""]
+    named = _named(codes, shown, locale, without=NOTES)
+    notes += [f"f: {word('see findings', locale)}: {named}."] if named else []
+    return table.model_copy(update={"rows": rows, "note": " ".join(filter(None, notes))})
+
+
+def _marked_cell(cell: Cell, codes: Codes) -> Cell:
+    letters = _letters(codes.get(cell.figure_id, ()))
+    return cell.model_copy(update={"mark": letters + cell.mark}) if letters else cell
+
+
+def _letters(codes: Sequence[str]) -> str:
+    return ("e" if NOTES & set(codes) else "") + ("f" if set(codes) - NOTES else "")
+
+
+def _named(codes: Codes, ids: Iterable[str], locale: str, *, without: frozenset[str] = frozenset()) -> str:
+    found = dict.fromkeys(code for each in ids for code in codes.get(each, ()) if code not in without)
+    return ", ".join(word(words(code), locale) for code in found)
+
+
+def _finding(code: str, figures: Sequence[Figure]) -> Finding:
+    # Backwards: of several figures of one KPI the first gives the label.
+    labels = list({figure.kpi: figure.label for figure in reversed(figures)}.values())[::-1]
+    named = "; ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")
+    return Finding(
+        code=code,
+        message=f"{sentence} Concerned: {named}.",
+        severity="info" if code in NOTES else "warning",
+        facts={"printed_figures": len(figures)},
+    )

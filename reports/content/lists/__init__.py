@@ -1,1 +1,0 @@
-"""Figures without pages: KPIs, running figures."""

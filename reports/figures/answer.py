@@ -1,0 +1,270 @@
+"""Answers a query by a figure made from the marts, stored nowhere, ready to be explained.
+
+The figure stands in a book of revision 0 with every figure that it is made of; `InHand` lets a trace walk it like a
+stored one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import polars as pl
+
+from assets.kpi.claims.mv_savings import project_of
+from assets.kpi.running_cost.month_to_date import running_figures, span_behind
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
+from assets.stores.warehouse.marts import ReadMart
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
+from reports.datasets.base import Given, Item
+from reports.datasets.enpi import EnpiData
+from reports.datasets.project import ProjectData
+from reports.datasets.template_ask import Asker
+from reports.figure_book import FigureBook
+from reports.figures.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
+from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
+from reports.figures.running import running_book
+from reports.figures.span_rows import OF_DAYS, span_rows
+from reports.make_report import baselines_in_force, project_baselines
+from reports.recompute.computations import RUNNING
+from reports.recompute.figure_sources import Sources, seu_of
+
+NAME = "why"
+# Units of combinations; of the others it is that of what they combine.
+_UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "percent"}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Inputs of answers, as of an instant. read: marts as of then; marts_dir: those of now, of which
+    alone there are some of energy uses; None of an instant that these are not of.
+    """
+
+    site: Site
+    sources: Sources
+    marts_dir: Path | None
+    read: ReadMart
+    baselines: BaselineStore
+    as_of_utc: datetime
+
+
+class InHand:
+    """Stored figures, and those of a book beside them: what a trace asks for figures by id."""
+
+    def __init__(self, reports: ReportStore, figures: Mapping[str, Figure]) -> None:
+        self.store, self._reports, self._figures = reports.store, reports, dict(figures)
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        return self._figures.get(figure_id) or self._reports.figure(figure_id)
+
+
+def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple[Figure, FigureBook]:
+    """The number that is asked for, and the book with all that it is made of.
+
+    Raises BadInput (no_number) where the marts have no such number.
+    """
+    if isinstance(question, Query) and question.grain == "running":
+        return _running(question, given, revision)
+    book = FigureBook(
+        report_id="/".join([NAME, given.site.site_id, _name(question)]),
+        revision=revision,
+        as_of_utc=given.as_of_utc,
+        is_synthetic=False,
+    )
+    parts = _parts(question, given, book)
+    if len(parts) > 1:
+        raise _none(f"{str(question)[:80]} is {len(parts)} numbers, not one")
+    return parts[0], book
+
+
+def _name(question: Question) -> str:
+    """The question in one word of a report's id, in which a stroke parts."""
+    more = {"at_utc", "baseline", "confidence"} if isinstance(question, Query) else set[str]()
+    told = question.model_dump(mode="json", include=more, exclude_defaults=True)
+    return ";".join([str(question), *map(str, told.values())]).replace("/", "~")
+
+
+def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:
+    if isinstance(question, Query):
+        return [each for scope in question.scopes for each in _numbers(question, scope, given, book)]
+    if book.has(str(question)):
+        return [book.at(str(question))]
+    parts = [figure for each in question.parts for figure in _parts(each, given, book)]
+    units = {each.unit for each in parts}
+    # A sum of euros and kWh, or of two currencies, would be a number of nothing.
+    if len(units) > 1 and question.of != "ratio":
+        raise _none(f"{question.of} of {' and '.join(sorted(units))} is no number")
+    is_pair = question.of in PAIRS
+    if is_pair and len(parts) != 2:
+        raise _none(f"{question.of} is made of two numbers, these are {len(parts)}")
+    first, scopes = parts[0], {each.scope for each in parts}
+    scope = first.scope if len(scopes) == 1 or is_pair else f"site:{given.site.site_id}"
+    label = f"{question.of} of {first.kpi}" if is_pair else first.label if len(scopes) == 1 else first.kpi
+    roles = ("first", "second") if is_pair else ("part",) * len(parts)
+    made = book.derive(
+        str(question),
+        question.of,
+        list(zip(roles, parts, strict=True)),
+        label=label,
+        kpi=question.of if is_pair else first.kpi,
+        unit=_UNITS.get(question.of, first.unit),
+        scope=scope,
+    )
+    return [made]
+
+
+def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[Figure]:
+    """The numbers of one scope of a query: one, or those of its rows."""
+    own = given if query.site in ("", given.site.site_id) else replace(given, site=given.sources.site(query.site))
+    if query.grain in ("assessment", "project"):
+        return [_of_dataset(query, scope, own, book)]
+    at_utc = query.at_utc if query.grain in GRAINS else parse_instant(query.grain)
+    rows = _rows(query.measure, scope, parse_period(query.span, own.site.time_zone), at_utc, query.grain, own)
+    book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
+    found = add_rows(book, own.site, rows, sources=own.sources, marts_dir=own.marts_dir)
+    return found if query.grain in ROWS else found[:1]
+
+
+def _rows(kpi: str, scope: str, span: Period, at_utc: datetime | None, grain: str, given: Asking) -> pl.DataFrame:
+    """The one row that is asked for, or those of a grain."""
+    is_it = (pl.col("scope") == scope) & (pl.col("kpi") == kpi)
+    known: pl.DataFrame | None = None
+    if at_utc is not None or grain == "hour":
+        hours = {} if kpi not in HOURLY else {"kpis": (kpi,)}
+        rows = hours_of(given.site, span, given.read, scope=scope, **hours).filter(is_it)
+        # Hours that nobody read are in no sum of a day so far.
+        is_asked = pl.col("coverage") > 0 if at_utc is None else pl.col("hour_start_utc") == at_utc
+        rows = rows.filter(is_asked).sort("hour_start_utc")
+    elif grain in ("day", "month"):
+        known = kpi_rows(given.site, span, "day" if grain == "day" else "month", given.read, scope=scope)
+        rows = known.filter(is_it & (pl.col("grain") == grain))
+        # A hole would make the sum of what is there look like that of the whole.
+        if not rows.is_empty() and not _is_whole(rows, span):
+            raise _none(f"{kpi} of {scope}: not every {grain} of {span.label} is in the marts")
+    elif kpi in OF_DAYS:
+        rows = span_rows(given.site, scope, span, given.read, kpis=(kpi,))
+    else:
+        exact = (pl.col("period_start") == span.start) & (pl.col("period_end") == span.end)
+        known = _of_grains(given, scope, _grains(span))
+        rows = known.filter(is_it & exact)
+    if rows.is_empty():
+        about = f" at {at_utc:%Y-%m-%d %H:%M}Z" if at_utc is not None else ""
+        near = [] if known is None else get_close_matches(kpi, known["kpi"].unique().to_list(), n=1)
+        meant = f"; did you mean {near[0]}?" if near and near[0] != kpi else ""
+        raise _none(f"the marts have no {kpi} of {scope} for {span.start}/{span.end}{about}{meant}")
+    return rows
+
+
+def _of_grains(given: Asking, scope: str, parts: Mapping[Grain, Period]) -> pl.DataFrame:
+    """Rows of the grains that there are: of a year that has begun its last month is not read."""
+    found, fault = [], _none("there is no such grain")
+    for grain, part in parts.items():
+        try:
+            found.append(kpi_rows(given.site, part, grain, given.read, scope=scope))
+        except BadInput as missing:
+            if missing.reason not in ("nothing_in_period", "unknown_scope"):
+                raise
+            fault = missing
+    if not found:
+        raise fault
+    return pl.concat(found, how="diagonal")
+
+
+def _grains(span: Period) -> dict[Grain, Period]:
+    """In which rows a span can stand: of a day, a month, a year; of twelve months in those of the last of them."""
+    if span.days == 1:
+        return {"day": span}
+    months = months_of(span)
+    if span.start.day != 1 or span.end.day != 1 or len(months) not in (1, 12):
+        raise _none(
+            f"{span.start}/{span.end} is no day, month or year: name the days or months that it is made of (grain)"
+        )
+    found: dict[Grain, Period] = {"month": months[-1]}
+    return found | ({"year": span} if len(months) == 12 and span.start.month == 1 else {})
+
+
+def _is_whole(rows: pl.DataFrame, span: Period) -> bool:
+    starts, ends = rows["period_start"].to_list(), rows["period_end"].to_list()
+    return [span.start, *ends] == [*starts, span.end]
+
+
+def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, FigureBook]:
+    site = given.site
+    if query.measure not in RUNNING:
+        raise _none(f"there is no running figure {query.measure!r}; there are {', '.join(RUNNING)}")
+    quarters = given.read("mart_site__quarter_hour_running", site_id=site.site_id)
+    projections = given.read("mart_site__day_projection", site_id=site.site_id)
+    found = running_figures(site.site_id, quarters, projections, at_utc=query.at_utc)
+    start, end = span_behind(site, found.at_utc)
+    month = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    is_synthetic = given.sources.has_synthetic(site, month, given.as_of_utc)
+    book = running_book(
+        site, found, sources=given.sources, as_of_utc=given.as_of_utc, revision=revision, is_synthetic=is_synthetic
+    )
+    return next(figure for figure in book.figures() if figure.kpi == query.measure), book
+
+
+def _of_dataset(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
+    """A number of an energy use against a version of its baseline, by name, or against the one in force; or of a
+    project.
+    """
+    kind, _, name = scope.partition(":")
+    versions: dict[str, BaselineVersion | None] = {}
+    if query.grain == "assessment":
+        seu = seu_of(given.site, name if kind == "seu" else scope)
+        versions, label = {seu.seu_id: version_of(query.baseline, given, seu.seu_id)}, seu.name
+    else:
+        label = project_of(given.site, name if kind == "project" else scope).name
+    span = parse_period(query.span, given.site.time_zone)
+    book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
+    ask = assessing(given, span, versions, book, confidence=query.confidence)
+    dataset = "enpi" if query.grain == "assessment" else "project"
+    known = ask.datasets[dataset].measures
+    if query.measure not in known:
+        raise _none(f"{scope} has no number {query.measure!r}; there are {', '.join(known)}")
+    item = Item(key="", label=label, scope=scope, period=span)
+    return ask.question(f"{dataset}.{query.measure}", item)
+
+
+def assessing(
+    given: Asking,
+    span: Period,
+    versions: Mapping[str, BaselineVersion | None],
+    book: FigureBook,
+    *,
+    confidence: float = 0.9,
+) -> Asker:
+    """What fills a book with numbers of energy uses over a span, each against the version named, and of projects."""
+    known = Given(
+        site=given.site,
+        period=span,
+        as_of_utc=given.as_of_utc,
+        sources=given.sources,
+        versions={name: version for name, version in versions.items() if version is not None},
+        marts_dir=given.marts_dir,
+        confidence=confidence,
+        project_versions=project_baselines(given.site, given.baselines, as_of_utc=given.as_of_utc),
+    )
+    return Asker(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
+
+
+def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:
+    """The version `id@number`, or without a name the one in force. Raises BadInput."""
+    if not name:
+        return baselines_in_force(given.site, given.baselines, as_of_utc=given.as_of_utc).get(seu_id)
+    baseline_id, _, number = name.rpartition("@")
+    is_number = number.isascii() and number.isdecimal() and len(number) < len("123456789")
+    if not (is_number and baseline_id.startswith(f"{given.site.site_id}/{seu_id}/")):
+        raise BadInput(f"{name!r} is no version of a baseline of {seu_id!r}", reason="no_baseline")
+    return given.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
+
+
+def _none(what: str) -> BadInput:
+    return BadInput(what, reason="no_number")

@@ -1,1 +1,0 @@
-"""A report from due to delivered."""

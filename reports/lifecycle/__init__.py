@@ -1,0 +1,1 @@
+"""Lifecycle of a report: from due to delivered."""

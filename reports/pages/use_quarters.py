@@ -1,0 +1,114 @@
+"""Quarters of an energy use as figures: what the EnPI pages and the endpoints of the EnPI guide show."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from assets.kpi.enpi.alerts import quarters_of
+from assets.stores.ledgers.adjustments import AdjustmentStore
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import Period
+from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
+from reports.datasets.base import Item
+from reports.datasets.enpi import EnpiData
+from reports.figure_book import FigureBook
+from reports.figures.answer import Asking, assessing, version_of
+from reports.pages.energy_uses import SHOWN, Quarter, UseTold
+from reports.recompute.figure_sources import seu_of
+
+# Quarters that are looked at for the newest that can be assessed.
+MOST_BACK = 8
+
+
+def against(given: Asking, seu_id: str, number: str = "") -> AskedUse:
+    """The use against the version of its energy baseline of that number, or the one in force. Raises BadInput."""
+    seu = seu_of(given.site, seu_id)
+    version = version_of(f"{enb_of(given.site, seu)}@{number}" if number else "", given, seu_id)
+    return AskedUse(given.site, seu, version, given.sources, given.as_of_utc)
+
+
+def quarters(
+    given: Asking,
+    use: AskedUse,
+    spans: Sequence[Period],
+    *,
+    measures: Iterable[str] = SHOWN,
+) -> list[Quarter]:
+    """The spans of the use that were read at all, each with its numbers as figures."""
+    wanted = use.touched(spans)
+    if not wanted:
+        return []
+    start, end = wanted[0].start, wanted[-1].end
+    whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
+    book = FigureBook(
+        report_id="/".join(["enpi", use.site.site_id, use.seu.seu_id, f"{start}~{end}"]),
+        revision=0,
+        as_of_utc=use.as_of_utc,
+        is_synthetic=use.sources.has_synthetic(use.site, whole, use.as_of_utc),
+    )
+    ask = assessing(given, whole, {use.seu.seu_id: use.version}, book)
+    data = ask.datasets["enpi"]
+    assert isinstance(data, EnpiData)  # noqa: S101 - assessing() put it there
+    found = []
+    for each in wanted:
+        item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
+        figures = {name: ask.question(f"enpi.{name}", item) for name in measures}
+        found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
+    # The lake counts UTC days: its first one may belong to the day before, in local time.
+    return [each for each in found if each.result.coverage > 0]
+
+
+def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
+    """The newest quarter that has ended in the readings and can be assessed, of the last MOST_BACK; None without."""
+    known = known_days(use.site, use.sources, use.as_of_utc)
+    if known is None or use.version is None or use.version.status is BaselineStatus.PROVISIONAL:
+        return None
+    end = known.end
+    for _ in range(MOST_BACK):
+        before = quarters_before(end, use.site.time_zone)
+        found = quarters(given, use, [before])
+        if found and not found[0].result.reason:
+            return found[0]
+        end = before.start
+    return None
+
+
+def use_told(
+    given: Asking, seu_id: str, span: Period, *, baseline: str = "", names: Mapping[str, str] | None = None
+) -> UseTold:
+    """Everything that the page of one use shows. baseline: number of a version; the one in force without. names: of
+    people by person_id.
+    """
+    use = against(given, seu_id, baseline)
+    site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
+    every = given.baselines.line(line, as_of_utc=use.as_of_utc)
+    known = known_days(site, use.sources, use.as_of_utc)
+    end = span.end if known is None else min(span.end, known.end)
+    years = quarters_before(end, site.time_zone, months=12 * TREND_YEARS)
+    # First the longest span: what is asked below is a part of what it read.
+    trend = {
+        each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)
+    }
+    return UseTold(
+        names=names or {},
+        site=site,
+        seu=seu,
+        version=version,
+        versions=every,
+        span=span,
+        quarters=quarters(given, use, quarters_of(span)),
+        newest=newest_assessable(given, use),
+        before={} if version is None else _training(given, use, version.baseline),
+        trend=trend,
+        adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
+        alerts=use.alerts(span),
+        reviews=use.review(),
+    )
+
+
+def _training(given: Asking, use: AskedUse, baseline: Baseline) -> dict[str, Figure]:
+    start, end = baseline.train_start, baseline.train_end
+    span = Period(label="training", start=start, end=end, time_zone=use.site.time_zone)
+    found = quarters(given, use, quarters_of(span), measures=("metered_kwh",))
+    # Of a training longer than a year the newest quarter of each name.
+    return {each.name: each.figures["metered_kwh"] for each in found}

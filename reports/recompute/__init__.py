@@ -1,0 +1,1 @@
+"""Recomputation of figures from their traces."""

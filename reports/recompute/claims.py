@@ -1,0 +1,104 @@
+"""What forbids to print a saving: the gate of assets/kpi/claims over every day that is known, asked once a use."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+
+from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
+from assets.kpi.claims.mv_savings import against_project, known_span
+from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, Exact
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Period
+from reports.recompute.figure_sources import Sources
+from reports.recompute.project_again import known_pairs
+
+
+def against_use(
+    sources: Sources,
+    site: Site,
+    seu: Seu,
+    version: BaselineVersion | None,
+    *,
+    end: date,
+    as_of_utc: datetime,
+    least_coverage: float = 1.0,
+    pairs: Callable[[Period], Sequence[DayPair]] | None = None,
+) -> tuple[Finding, ...]:
+    """What speaks against a saving of the use in a span that ends on `end` (exclusive), with its name.
+
+    pairs: gives the days of a span, where the caller has them; else they come from the readings.
+    """
+    if version is None:
+        return ()
+    # Every span of the year has the same answer, so it is made once.
+    pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
+
+    def found() -> tuple[Finding, ...]:
+        span = known_span(version, as_of_utc, site.time_zone)
+        days = pairs(span) if pairs is not None else sources.pairs(site, seu.seu_id, pinned, span, as_of_utc)
+        every = against_claim(
+            days, version.baseline, end=year, declared=_declared(site, seu), least_coverage=least_coverage
+        )
+        return tuple(_named(each, seu) for each in every)
+
+    made: tuple[Finding, ...] = sources.keep(
+        ("against use", site.site_id, seu.seu_id, *pinned, year, as_of_utc, least_coverage), found
+    )
+    # A step of use after the span's end speaks against no saving before it.
+    return until(made, end)
+
+
+class Claim(Model):
+    """A saving as far as it may be printed. savings_kwh: None where `not_claimed` says why; claimed_kwh: it exceeds its
+    uncertainty too. findings: what speaks of changes of use, those that forbid no claim among them.
+    """
+
+    savings_kwh: Exact | None
+    claimed_kwh: Exact | None
+    not_claimed: str
+    findings: tuple[Finding, ...]
+
+
+def claim_of(site: Site, seu: Seu, result: EnpiResult, against: Sequence[Finding]) -> Claim:
+    """The claim that an assessed span allows. against: of against_use, up to the span's end."""
+    bars = [each.code for each in against if each.is_blocking]
+    barred = bars[0] if bars else against_span(result)
+    saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
+    findings = tuple(against)
+    if claimed is not None and not _declared(site, seu):
+        findings = (*findings, _named(undeclared(float(claimed / result.expected_kwh)), seu))
+    return Claim(savings_kwh=saved, claimed_kwh=claimed, not_claimed=barred, findings=findings)
+
+
+def _named(finding: Finding, seu: Seu) -> Finding:
+    return finding.model_copy(update={"scope": f"seu:{seu.seu_id}", "message": f"{seu.name}: {finding.message}"})
+
+
+def _declared(site: Site, seu: Seu) -> list[date]:
+    """Days on which the use was meant to change: installations of the projects that share a meter with it."""
+    return [
+        day
+        for project in site.projects
+        if project.seu == seu.seu_id or set(project.meters) & set(seu.meters)
+        # Both ends: use may change when work begins and once more when it is done.
+        for day in (project.installation_start, project.installation_end)
+    ]
+
+
+def against_project_at(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, *, end: date, as_of_utc: datetime
+) -> tuple[Finding, ...]:
+    """The same for what is inside of a project's boundary; the days of its installation are the declared change."""
+    pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
+
+    def found() -> tuple[Finding, ...]:
+        pairs = known_pairs(sources, site, project, version, as_of_utc)
+        return against_project(project, version, pairs, end=year)
+
+    made: tuple[Finding, ...] = sources.keep(
+        ("against project", site.site_id, project.project_id, *pinned, year, as_of_utc), found
+    )
+    return until(made, end)

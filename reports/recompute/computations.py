@@ -1,0 +1,466 @@
+"""The computations that a trace may name: combinations of other figures, and leaves that start from the lake.
+
+A new kind of figure is one function here. Nothing else decides what a traced number means.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from assets.kpi import from_readings
+from assets.kpi.enpi import enpi_result as enpi
+from assets.kpi.enpi import savings_band as uncertainty
+from assets.kpi.enpi.enpi_result import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
+from assets.kpi.from_readings import EXPECTED, AskedKpi
+from assets.kpi.mart_windows import Window
+from assets.kpi.running_cost import interval_costs as running
+from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.reporting.figure import Trace, TraceInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
+from reports.recompute import bill_again, footprint_again, hours_again, project_again, saving_worth
+from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
+
+Operand = tuple[str, Decimal | None]
+
+
+def sum_of(operands: Sequence[Operand]) -> Decimal | None:
+    """Exact sum; unknown as soon as one part is."""
+    # In our own context: a plain + rounds to 28 digits, and to whatever the thread was set to.
+    total = Decimal(0)
+    for _, value in operands:
+        if value is None:
+            return None
+        total = ARITHMETIC.add(total, value)
+    return total
+
+
+def max_of(operands: Sequence[Operand]) -> Decimal | None:
+    """The largest; unknown as soon as one part is."""
+    values = [value for _, value in operands]
+    # An unknown month may have been the highest: the known ones alone prove nothing.
+    known = [value for value in values if value is not None]
+    return max(known) if known and len(known) == len(values) else None
+
+
+def difference_of(operands: Sequence[Operand]) -> Decimal | None:
+    """First minus second."""
+    first, second = _two(operands)
+    return None if first is None or second is None else ARITHMETIC.subtract(first, second)
+
+
+def ratio_of(operands: Sequence[Operand]) -> Decimal | None:
+    """First over second; unknown where the second is not above zero."""
+    first, second = _two(operands)
+    return None if first is None or second is None or second <= 0 else ARITHMETIC.divide(first, second)
+
+
+def deviation_of(operands: Sequence[Operand]) -> Decimal | None:
+    """100 · (actual - expected) / expected, percent (formulas 5.8)."""
+    actual, wanted = _two(operands)
+    return None if actual is None or wanted is None else enpi.deviation_percent(actual, wanted)
+
+
+def percent_of(operands: Sequence[Operand]) -> Decimal | None:
+    """100 · first / second; unknown where the second is not above zero."""
+    first, second = _two(operands)
+    if first is None or second is None or second <= 0:
+        return None
+    return ARITHMETIC.divide(ARITHMETIC.multiply(Decimal(100), first), second)
+
+
+def root_sum_of_squares(operands: Sequence[Operand]) -> Decimal | None:
+    """Half-width of a sum's band, of parts that err apart from one another; unknown as soon as one part is (5.5)."""
+    total = sum_of([(role, value and ARITHMETIC.multiply(value, value)) for role, value in operands])
+    return None if total is None else ARITHMETIC.sqrt(total)
+
+
+def in_gj(operands: Sequence[Operand]) -> Decimal | None:
+    """KWh as GJ: 0.0036, exact."""
+    return _times(operands, Decimal("0.0036"))
+
+
+def in_thousands(operands: Sequence[Operand]) -> Decimal | None:
+    """KWh as MWh, kg as t: 0.001, exact."""
+    return _times(operands, Decimal("0.001"))
+
+
+def _times(operands: Sequence[Operand], factor: Decimal) -> Decimal | None:
+    ((_, value),) = operands
+    return None if value is None else ARITHMETIC.multiply(value, factor)
+
+
+def _two(operands: Sequence[Operand]) -> tuple[Decimal | None, Decimal | None]:
+    (_, first), (_, second) = operands
+    return first, second
+
+
+COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
+    "sum": sum_of,
+    "max": max_of,
+    "difference": difference_of,
+    "ratio": ratio_of,
+    "deviation_percent": deviation_of,
+    "percent_of": percent_of,
+    "root_sum_of_squares": root_sum_of_squares,
+    "in_gj": in_gj,
+    "in_thousands": in_thousands,
+}
+
+
+def combine(computation: str, operands: Sequence[Operand]) -> Decimal | None:
+    """Apply a named combination. Raises OurFault for an unknown name."""
+    if computation not in COMBINATIONS:
+        raise OurFault(f"no combination is called {computation!r}; there are {', '.join(COMBINATIONS)}")
+    return COMBINATIONS[computation](operands)
+
+
+def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
+    """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
+    where it is that of one hour.
+    """
+    row = sources.kpi_row(*asked_of(trace))
+    return None if row is None else row.value
+
+
+KPI = "scope_kpi"
+
+
+def asked_of(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
+    """What a trace of `scope_kpi` asks, and of what."""
+    named = trace.parameters
+    start, end = parse_dates(named)
+    hour = parse_instant(named["hour_start_utc"]) if "hour_start_utc" in named else None
+    is_compared = named["kpi"] in EXPECTED
+    basis = KpiBasis(
+        named["site"],
+        trace.as_of_utc,
+        _definition_named(trace),
+        seu_id=named["scope"].partition(":")[2] if is_compared else "",
+        baseline=_version_named(trace) if is_compared else None,
+    )
+    return basis, AskedKpi(named["kpi"], named["scope"], start, end, hour)
+
+
+def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
+    """Share of a site's electricity quarter hours that were read, 0–1. parameters: site, start, end."""
+    site = sources.site(trace.parameters["site"])
+    period = _period(trace, site.time_zone)
+    readings = sources.readings(site, period.start, period.end, trace.as_of_utc)
+    return sources.coverage(site, period, readings)
+
+
+def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
+    """One number of an SEU's assessment. parameters: site, seu, start, end, field, confidence, min_day_coverage."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    period = _period(trace, site.time_zone)
+    pinned = _version_named(trace)
+    result = enpi_for(
+        sources.pairs(site, named["seu"], pinned, period, trace.as_of_utc),
+        seu_id=named["seu"],
+        version=None if pinned is None else sources.baseline(*pinned),
+        period=period,
+        # Parameters are texts of repr(): the very same float comes back.
+        rule=EnpiRule(min_day_coverage=float(named["min_day_coverage"])),
+        confidence=float(named["confidence"]),
+    )
+    return assessment_field(result, named["field"])
+
+
+COMPARED_FIELDS = ("actual_kwh", "expected_kwh", "uncertainty_kwh")
+ASSESSMENT_FIELDS = (*COMPARED_FIELDS, "claimed_kwh", "metered_kwh", "compared_days", "coverage", "estimated_share")
+
+
+def assessment_field(result: EnpiResult, field: str) -> Decimal | None:
+    """A field of an assessment as an exact number; an energy over no day at all is unknown, not zero.
+
+    Raises OurFault for a field that is not a figure.
+    """
+    if field not in ASSESSMENT_FIELDS:
+        raise OurFault(f"{field!r} of an assessment is not a figure")
+    if field in COMPARED_FIELDS and result.compared_days == 0:
+        return None
+    return to_decimal(getattr(result, field))
+
+
+def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
+    """What a use saved in money, each day at its price. parameters: site, seu, start, end, min_day_coverage."""
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    period, scope = _period(trace, site.time_zone), f"seu:{trace.parameters['seu']}"
+    pairs = sources.pairs(site, named["seu"], _version_named(trace), period, trace.as_of_utc)
+    # Parameters are texts of repr(): the very same float comes back.
+    days = saving_worth.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
+    basis = KpiBasis(site.site_id, trace.as_of_utc, _definition_named(trace))
+    sources.want(basis, [each for day in days for each in saving_worth.asked_of_day(scope, day.local_date)])
+    return saving_worth.worth(days, scope, lambda each: sources.kpi_row(basis, each))
+
+
+def baseline_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A statistic or coefficient of a stored baseline version. parameters: name, e.g. r2 or production.ci_low."""
+    pinned = _version_named(trace)
+    if pinned is None:
+        raise OurFault("a baseline's number without the baseline among its inputs")
+    return number_of(sources.baseline(*pinned).baseline, trace.parameters["name"])
+
+
+def number_of(baseline: Baseline, name: str) -> Decimal | None:
+    """A statistic by field name, or `<coefficient>:<field>`. Raises OurFault for an unknown one."""
+    term, separator, field = name.rpartition(":")
+    if not separator:
+        return to_decimal(getattr(baseline.statistics, name))
+    found = next((each for each in baseline.coefficients if each.name == term), None)
+    if found is None:
+        raise OurFault(f"baseline of {baseline.seu_id} has no coefficient {term!r}")
+    return to_decimal(getattr(found, field))
+
+
+def batch_count(trace: Trace, sources: Sources) -> Decimal | None:
+    """A count over the batches that brought the span's readings. parameters: site, start, end, field."""
+    site = sources.site(trace.parameters["site"])
+    period = _period(trace, site.time_zone)
+    return sources.batch_count(site, period, trace.as_of_utc, trace.parameters["field"])
+
+
+def reading_count(trace: Trace, sources: Sources) -> Decimal | None:
+    """Quarter hours of consumption of a scope. parameters: site, scope, start, end, kind: expected, read, estimated."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    period = _period(trace, site.time_zone)
+    return counted(named["kind"], site, named["scope"], period, sources, trace.as_of_utc)
+
+
+def counted(kind: str, site: Site, scope: str, period: Period, sources: Sources, as_of_utc: datetime) -> Decimal | None:
+    """What `reading_count` counts. Raises OurFault for an unknown kind."""
+    meters = sources.meters(site, scope)
+    if kind == "expected":
+        # Hours of the local span, so days of 23 and 25 hours count as what they are.
+        return Decimal(int(period.hours * 60 / CANONICAL_MINUTES) * len(meters))
+    if kind not in {"read", "estimated"}:
+        raise OurFault(f"{kind!r} readings are not counted")
+    read, estimated = sources.counts(site, meters, period, as_of_utc)
+    return Decimal(read if kind == "read" else estimated)
+
+
+DETECTABLE_DAYS = 365
+DETECTABLE = ("detectable_kwh", "detectable_percent")
+
+
+def detectable_saving(trace: Trace, sources: Sources) -> Decimal | None:
+    """The smallest saving of a year that a baseline can tell. parameters: name of DETECTABLE, confidence."""
+    pinned = _version_named(trace)
+    if pinned is None:
+        raise OurFault("a detectable saving without the baseline among its inputs")
+    named = trace.parameters
+    return detectable(sources.baseline(*pinned).baseline, named["name"], float(named["confidence"]))
+
+
+def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | None:
+    """The half-width of the saving's interval over 365 days like the baseline's (formulas 5.5), kWh or percent.
+
+    The mean day is RMSE over CV(RMSE), both with n - p degrees of freedom. None where the fit leaves no spread.
+    """
+    fit = baseline.statistics
+    # No degree of freedom is left: the band would have a width that means nothing.
+    if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
+        return None
+    year_kwh = fit.rmse_dof / fit.cvrmse_g14 * DETECTABLE_DAYS
+    half = uncertainty.savings_uncertainty_kwh(
+        expected_kwh=year_kwh,
+        cvrmse=fit.cvrmse_g14,
+        rho1=fit.rho1,
+        n=fit.n,
+        m=DETECTABLE_DAYS,
+        months=12,
+        confidence=confidence,
+        n_params=fit.p,
+    )
+    return to_decimal(half if name == "detectable_kwh" else 100.0 * half / year_kwh)
+
+
+def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a stored bill or of the same bill made again. parameters: site, bill, field, line."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
+
+
+def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of the site's greenhouse gas inventory, from the account of a year so far.
+
+    parameters: site, start, end, account_start, account_end, field, carrier.
+    """
+    named = trace.parameters
+    site = sources.site(named["site"])
+    account = _account(trace, site.time_zone)
+    return footprint_again.number(
+        sources,
+        site,
+        _period(trace, site.time_zone),
+        account,
+        trace.as_of_utc,
+        field=named["field"],
+        carrier=named["carrier"],
+    )
+
+
+def hours_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """Electricity by the hour. parameters: site, start, end, account_start, account_end, field."""
+    site = sources.site(trace.parameters["site"])
+    period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
+    return hours_again.number(sources, site, period, account, trace.as_of_utc, trace.parameters["field"])
+
+
+def project_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of an M&V project. parameters: site, project, start, end, field, adjustment, baseline's status."""
+    pinned = _version_named(trace)
+    named = trace.parameters
+    if pinned is None:
+        return None
+    site = sources.site(named["site"])
+    # As it was: a baseline that somebody approves later claims nothing in a report that was made before.
+    version = sources.baseline(*pinned).model_copy(update={"status": BaselineStatus(named["status"])})
+    return project_again.number(
+        sources,
+        site,
+        named["project"],
+        version,
+        _period(trace, site.time_zone),
+        trace.as_of_utc,
+        field=named["field"],
+        adjustment_id=named["adjustment"],
+    )
+
+
+def nothing(_trace: Trace, _sources: Sources) -> Decimal | None:
+    """A sum of no part: unknown, never zero."""
+    return None
+
+
+# Fields of the running figures that are figures, with their units.
+RUNNING = {
+    "import_kwh": "kwh",
+    "cost": "currency",
+    "energy_cost": "currency",
+    "other_cost": "currency",
+    "emission_kgco2e": "kgco2e",
+    "peak_kw": "kw",
+    "block_demand_kw": "kw",
+    "projected_import_kwh": "kwh",
+    "projected_cost": "currency",
+    "projected_emission_kgco2e": "kgco2e",
+    "projected_peak_kw": "kw",
+}
+
+
+def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
+    """A running figure of a site's supply. parameters: site, at_utc, field of RUNNING; start, end: months behind it."""
+    named = trace.parameters
+    if named["field"] not in RUNNING:
+        raise OurFault(f"{named['field']!r} is no running figure")
+    site, at_utc = sources.site(named["site"]), parse_instant(named["at_utc"])
+    first, after = parse_dates(named)
+    found: RunningFigures = sources.keep(
+        ("running", site.site_id, at_utc, trace.as_of_utc, _definition_named(trace)),
+        lambda: _running(site, sources, at_utc, (first, after), trace.as_of_utc, _definition_named(trace)),
+    )
+    return to_decimal(getattr(found, named["field"]))
+
+
+def _running(
+    site: Site, sources: Sources, at_utc: datetime, months: tuple[date, date], as_of_utc: datetime, definition: str
+) -> RunningFigures:
+    window = Window(site_id=site.site_id, first=months[0], after=months[1])
+    quarters, projections = from_readings.running_rows(
+        sources.definition(definition),
+        site=site,
+        readings=sources.stream_readings(site, running.supply_streams(site), *months, as_of_utc),
+        factors=sources.factors(site, as_of_utc),
+        costs=running.interval_costs(site, sources.lake, [window], as_of_utc=as_of_utc),
+        run=sources.definitions.run,
+    )
+    return running_figures(site.site_id, quarters, projections, at_utc=at_utc)
+
+
+LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
+    "scope_kpi": scope_kpi,
+    "scope_coverage": scope_coverage,
+    "seu_assessment": seu_assessment,
+    "savings_value": savings_value,
+    "baseline_number": baseline_number,
+    "batch_count": batch_count,
+    "reading_count": reading_count,
+    "detectable_saving": detectable_saving,
+    "bill_number": bill_number,
+    "footprint_number": footprint_number,
+    "hours_number": hours_number,
+    "project_number": project_number,
+    "running_figure": running_figure,
+    "nothing": nothing,
+}
+
+
+# A computation that answers otherwise than before is another version; renamed or moved code is not. Golden values hold
+# each (tests/golden/computations.json), and their recorder refuses other values under a version that it has.
+VERSIONS: dict[str, int] = dict.fromkeys([*COMBINATIONS, *LEAVES], 1)
+
+
+def code_sha256(computation: str, version: int | None = None) -> str:
+    """Hash that names a version of a computation, by default today's. Raises OurFault for an unknown name."""
+    if computation not in VERSIONS:
+        raise OurFault(f"no computation is called {computation!r}")
+    return hashlib.sha256(f"{computation}@{version or VERSIONS[computation]}".encode()).hexdigest()
+
+
+def version_of(computation: str, sha256: str) -> str:
+    """`version N` of the hash in a trace; of traces from before versions, the hash of the source that made them.
+
+    Raises OurFault for an unknown name.
+    """
+    known = {code_sha256(computation, number): number for number in range(1, VERSIONS.get(computation, 1) + 1)}
+    return f"version {known[sha256]}" if sha256 in known else f"source {sha256[:16]}"
+
+
+def to_decimal(value: float | int | Decimal | None) -> Decimal | None:
+    """The shortest decimal that reads back as the same float: exact text of a measured or fitted number."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    return Decimal(repr(value))
+
+
+def baseline_input(version: BaselineVersion) -> TraceInput:
+    """A baseline version as an input: id `baseline_id@version`, the model's checksum, its MLflow run."""
+    return TraceInput(
+        kind="version",
+        id=f"{version.baseline_id}@{version.version}",
+        role="baseline",
+        sha256=version.model_checksum,
+        value=version.mlflow_run_id,
+    )
+
+
+def _definition_named(trace: Trace) -> str:
+    """Digest of the SQL that the trace pins; empty of one that was made before SQL was pinned."""
+    return next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
+
+
+def _version_named(trace: Trace) -> tuple[str, int] | None:
+    for each in trace.inputs:
+        if each.kind == "version" and each.role == "baseline":
+            # From the right: only the last @ is the version's.
+            baseline_id, _, version = each.id.rpartition("@")
+            return baseline_id, int(version)
+    return None
+
+
+def _period(trace: Trace, time_zone: str) -> Period:
+    start, end = parse_dates(trace.parameters)
+    return Period(label="", start=start, end=end, time_zone=time_zone)
+
+
+def _account(trace: Trace, time_zone: str) -> Period:
+    start, end = (date.fromisoformat(trace.parameters[name]) for name in ("account_start", "account_end"))
+    return Period(label="", start=start, end=end, time_zone=time_zone)

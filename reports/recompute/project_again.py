@@ -1,0 +1,158 @@
+"""An M&V project's savings made from its readings, its baseline and its adjustments: what its figures trace to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from assets.kpi.claims.mv_savings import (
+    ProjectSavings,
+    known_span,
+    minimum_detectable_percent,
+    nothing_reported,
+    project_of,
+    project_pairs,
+    project_use,
+    reported_span,
+    savings_of,
+)
+from assets.kpi.enpi.adjust import adjustment_of_day_kwh
+from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiRule, compared, sum_kwh
+from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from reports.recompute.figure_sources import Sources
+
+FIELDS = ("actual_kwh", "expected_kwh", "uncertainty_kwh", "claimed_kwh", "compared_days", "days")
+ADJUSTED = {"routine_kwh": AdjustmentKind.ROUTINE, "non_routine_kwh": AdjustmentKind.NON_ROUTINE}
+PLANNED = ("confidence", "detectable_kwh", "detectable_percent")
+
+
+def number(
+    sources: Sources,
+    site: Site,
+    project_id: str,
+    version: BaselineVersion,
+    period: Period,
+    as_of_utc: datetime,
+    *,
+    field: str,
+    adjustment_id: str = "",
+) -> Decimal | None:
+    """A number of the project over the days of a span that are in its reporting period. None where none is known.
+
+    adjustment_id: what that adjustment alone added (field `adjusted_kwh`). Raises OurFault for an unknown field.
+    """
+    project = project_of(site, project_id)
+    if field in PLANNED:
+        return _planned(project, version.baseline, field)
+    found = result(sources, site, project, version, period, as_of_utc)
+    if isinstance(found, Finding):
+        return None
+    if field == "adjusted_kwh" or field in ADJUSTED:
+        given = [
+            each
+            for each in sources.adjustments(version.baseline_id, version.version, as_of_utc)
+            if (each.adjustment_id == adjustment_id if field == "adjusted_kwh" else each.kind is ADJUSTED[field])
+        ]
+        return added_kwh(days(sources, site, project, version, period, as_of_utc), given)
+    if field not in FIELDS:
+        raise OurFault(f"{field!r} is not a number of a project")
+    value = getattr(found, field)
+    return value if value is None or isinstance(value, Decimal) else Decimal(repr(value))
+
+
+def result(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, period: Period, as_of_utc: datetime
+) -> ProjectSavings | Finding:
+    """The project's savings over the days of a span that are in its reporting period and over at T."""
+    span = reported_span(project, period, as_of_utc)
+    if span is None:
+        return nothing_reported(project)
+    key = (
+        "project result",
+        site.site_id,
+        project.project_id,
+        *_pin(version),
+        # The same version claims nothing before its approval.
+        version.status,
+        span.start,
+        span.end,
+        as_of_utc,
+    )
+    return sources.keep(
+        key,
+        lambda: savings_of(project, version, _pairs(sources, site, project, version, span, as_of_utc), period=span),
+    )
+
+
+def days(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, period: Period, as_of_utc: datetime
+) -> list[DayPair]:
+    """The compared days of a span."""
+    span = reported_span(project, period, as_of_utc)
+    if span is None:
+        return []
+    pairs = _pairs(sources, site, project, version, span, as_of_utc)
+    return compared(pairs, rule=EnpiRule(), start=span.start, end=span.end)
+
+
+def added_kwh(both: Sequence[DayPair], given: Sequence[Adjustment]) -> Decimal:
+    """What these adjustments added to the expected energy of the compared days."""
+    found = []
+    for pair in both:
+        assert pair.expected_kwh is not None  # noqa: S101 - compared days have both
+        # A percentage is of the model's own expectation, not of one that other adjustments have moved.
+        model = ARITHMETIC.subtract(pair.expected_kwh, pair.adjustment_kwh)
+        found.append(adjustment_of_day_kwh(given, pair.local_date, model))
+    return sum_kwh(found)
+
+
+def _pairs(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
+) -> list[DayPair]:
+    """Days of a part of the reporting period."""
+    made = known_pairs(sources, site, project, version, as_of_utc)
+    return [pair for pair in made if span.start <= pair.local_date < span.end]
+
+
+def known_pairs(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, as_of_utc: datetime
+) -> list[DayPair]:
+    """Every day that is known inside the project's boundary, from its baseline's first on, made from the readings and
+    the adjustments as known then. Read once: what is saved and what speaks against it are of the same days.
+    """
+
+    def made() -> list[DayPair]:
+        span, use = known_span(version, as_of_utc, site.time_zone), project_use(site, project)
+        streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
+        return project_pairs(
+            sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
+            site=site,
+            project=project,
+            version=version,
+            adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
+            start=span.start,
+            end=span.end,
+        )
+
+    key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
+    return sources.keep(key, made)
+
+
+def _planned(project: MvProject, baseline: Baseline, field: str) -> Decimal | None:
+    if field == "confidence":
+        return Decimal(repr(project.plan.confidence))
+    share, fit = minimum_detectable_percent(project, baseline), baseline.statistics
+    if share is None or field == "detectable_percent":
+        return None if share is None else Decimal(repr(share))
+    first, after = project.reporting_period
+    # CV(RMSE) is the error over the mean day: error over CV(RMSE) gives that day back, in kWh.
+    return Decimal(repr(share / 100.0 * fit.rmse_dof / fit.cvrmse_g14 * (after - first).days))
+
+
+def _pin(version: BaselineVersion) -> tuple[str, int]:
+    return version.baseline_id, version.version
