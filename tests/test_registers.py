@@ -1,5 +1,6 @@
 """Nothing is added unseen: every module stands in its room's README, every model has its yml."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,10 @@ def test_every_sql_model_has_a_yml_of_its_name() -> None:
     models = sorted((ROOT / "dbt_project" / "models").rglob("*.sql"))
     assert models
     assert [path.name for path in models if not path.with_suffix(".yml").exists()] == []
+
+
+def test_every_page_of_the_manual_stands_in_its_index() -> None:
+    manual = ROOT / "docs" / "ems"
+    links = set(re.findall(r"\]\(([^)#]+)", (manual / "README.md").read_text()))
+    assert [link for link in links if not (manual / link).exists()] == []
+    assert {path.name for path in manual.glob("*.md")} - links == {"README.md"}
