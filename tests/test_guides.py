@@ -52,7 +52,17 @@ def follow(guide: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_is_a_guide_for_whatever_is_added_often() -> None:
-    assert set(GUIDES) == {"A meter format", "A KPI", "A report", "A plan device", "A device template"}
+    assert set(GUIDES) == {"A meter format", "A KPI", "A report", "A plan device", "A device template", "A language"}
+
+
+# Files that a new one needs, its tests apart.
+MOST_FILES = {"A KPI": 4, "A report": 2, "A device template": 1, "A language": 1}
+
+
+@pytest.mark.parametrize("name", MOST_FILES)
+def test_what_is_added_often_touches_few_files(name: str) -> None:
+    touched = re.findall(r"^diff --git a/(\S+)", GUIDES[name], re.MULTILINE)
+    assert 0 < len([path for path in touched if not path.startswith("tests/")]) <= MOST_FILES[name]
 
 
 # Each starts another pytest, which is what a contributor does: some seconds.

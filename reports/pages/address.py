@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, parse_instant, parse_period, zone
+from reports.texts.locales import languages
 
 PageGrain = Literal["quarter", "hour", "day", "month", "year"]
 Compare = Literal["none", "previous", "year", "baseline"]
-LOCALES = ("en", "de", "fr", "es", "it", "nl", "ar")
 # A period longer than this is no question that somebody has.
 MOST_DAYS = 3700
 MOST_TEXT = 200
@@ -90,7 +90,7 @@ def read_address(
         grain=_one_of("grain", found, get_args(PageGrain)),
         compare=_one_of("compare", found, get_args(Compare)) or "none",
         as_of_utc=_known_at(as_of) if as_of else None,
-        locale=_one_of("locale", found, LOCALES) or "en",
+        locale=_one_of("locale", found, languages()) or "en",
         more=more,
     )
 

@@ -1,81 +1,54 @@
-"""How languages write numbers, dates and the report's own words. A language that is not here reads as English."""
+"""Languages: numbers, dates, and words of reports and pages. One file of `languages/` each; others read as English."""
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
-from data_quality.contracts.yaml_file import load_yaml
-from reports.texts.report_words import WORDS
+from pydantic import Field, ValidationError
 
-# French prefers a narrow one (U+202F), which the built-in fonts of PDF lack.
-_NO_BREAK = "\u00a0"
+from assets.sites.load_sites import NotEveryday, quick_yaml
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import load_model
+
+_FOLDER = Path(__file__).with_name("languages")
 _OPEN, _SHUT = "\u2068", "\u2069"
 # Between the parts of a list; a comma within a name is none.
 _LIST, _NOTES = (re.compile(f"{mark} (?![^{_OPEN}]*{_SHUT})") for mark in ",;")
 
 
-class Language(NamedTuple):
-    """Thousands separator, decimal mark, month names (twelve, separated by blanks), day pattern with d, m, y."""
+class Language(Model):
+    """How a language writes, and its words. What a file leaves out is as in English.
 
-    thousands: str
-    mark: str
-    months: str
-    short_months: str
-    day: str
+    months: twelve, separated by blanks; day: a pattern with d, m, y. reports, pages: English -> the language's word;
+    {0} in a sentence of pages is a place for a name, a number or a day, {0:said} one for words that stand here too.
+    """
+
+    thousands: str = ","
+    mark: str = "."
+    months: str = "January February March April May June July August September October November December"
+    short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+    day: str = "{d} {m} {y}"
     is_right_to_left: bool = False
+    reports: Mapping[str, str] = Field(default_factory=dict)
+    pages: Mapping[str, str] = Field(default_factory=dict)
 
 
-_EN = Language(
-    ",",
-    ".",
-    "January February March April May June July August September October November December",
-    "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
-    "{d} {m} {y}",
-)
-LANGUAGES: Mapping[str, Language] = {
-    "en": _EN,
-    "de": Language(
-        ".",
-        ",",
-        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-        "Jan. Feb. März Apr. Mai Juni Juli Aug. Sep. Okt. Nov. Dez.",
-        "{d}. {m} {y}",
-    ),
-    "fr": Language(
-        _NO_BREAK,
-        ",",
-        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-        "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
-        "{d} {m} {y}",
-    ),
-    "es": Language(
-        ".",
-        ",",
-        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-        "ene. feb. mar. abr. may. jun. jul. ago. sept. oct. nov. dic.",
-        "{d} de {m} de {y}",
-    ),
-    "it": Language(
-        ".",
-        ",",
-        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-        "gen. feb. mar. apr. mag. giu. lug. ago. set. ott. nov. dic.",
-        "{d} {m} {y}",
-    ),
-    "nl": Language(
-        ".",
-        ",",
-        "januari februari maart april mei juni juli augustus september oktober november december",
-        "jan. feb. mrt. apr. mei juni juli aug. sep. okt. nov. dec.",
-        "{d} {m} {y}",
-    ),
-    # No words of these two yet: what people named in them is drawn from the right all the same.
-    "ar": _EN._replace(is_right_to_left=True),
-    "he": _EN._replace(is_right_to_left=True),
-}
+@cache
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that there are, English first: a file of `languages/` each."""
+    return tuple(sorted((path.stem for path in _FOLDER.glob("*.yaml")), key=lambda each: (each != "en", each)))
+
+
+@lru_cache(maxsize=64)
+def _language(code: str) -> Language:
+    path = _FOLDER / f"{code}.yaml"
+    with suppress(NotEveryday, ValidationError):
+        return Language.model_validate(quick_yaml(path.read_text(encoding="utf-8")))
+    # What is wrong, and where.
+    return load_model(path, Language)
 
 
 def language_of(locale: str) -> str:
@@ -84,13 +57,14 @@ def language_of(locale: str) -> str:
 
 
 def rules_of(locale: str) -> Language:
-    """How the locale's language writes."""
-    return LANGUAGES.get(language_of(locale), _EN)
+    """How the locale's language writes; English where there is no file of it."""
+    code = language_of(locale)
+    return _language(code if code in languages() else "en")
 
 
 def word(text: str, locale: str) -> str:
     """One of the report's own words in the locale's language, else as it is."""
-    return WORDS.get(language_of(locale), {}).get(text, text)
+    return rules_of(locale).reports.get(text, text)
 
 
 def named(text: str) -> str:
@@ -109,11 +83,12 @@ def page_word(text: str, locale: str) -> str:
 # A page has hundreds of cells, and most of them many times.
 @lru_cache(maxsize=4096)
 def _page_word(text: str, language: str) -> str:
-    if found := _page_words().get(text, {}).get(language) or WORDS.get(language, {}).get(text):
+    rules = rules_of(language)
+    if found := rules.pages.get(text) or rules.reports.get(text):
         return found
     if text.startswith(_OPEN) and text.find(_SHUT) == len(text) - 1:
         return text
-    for part, pattern, told in _sentences().get(language, ()):
+    for part, pattern, told in _sentences(language):
         if part in text and (given := pattern.fullmatch(text)):
             said = (
                 # A place of words may hold a list.
@@ -125,18 +100,17 @@ def _page_word(text: str, language: str) -> str:
     return "; ".join(_page_word(part, language) for part in _NOTES.split(text)) if "; " in text else text
 
 
-@lru_cache
-def _sentences() -> Mapping[str, list[tuple[str, re.Pattern[str], str]]]:
-    """Sentences with places for what differs, by language; before each the longest part that none of them is without:
-    a page has a thousand texts that are none of these. What says most comes first: many end in `days`.
+@lru_cache(maxsize=64)
+def _sentences(language: str) -> list[tuple[str, re.Pattern[str], str]]:
+    """Sentences with places for what differs; before each the longest part that none of them is without: a page has a
+    thousand texts that are none of these. What says most comes first: many end in `days`.
     """
-    found: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
-    for english, languages in sorted(_page_words().items(), key=lambda each: -len(re.sub(r"{.*?}", "", each[0]))):
+    found = []
+    words = rules_of(language).pages
+    for english, told in sorted(words.items(), key=lambda each: -len(re.sub(r"{.*?}", "", each[0]))):
         if "{0" in english:
             places = re.sub(r"\\{(\d)(:said)?\\}", _place, re.escape(english))
-            part = max(re.split(r"\{\d(?::said)?\}", english), key=len)
-            for language, told in languages.items():
-                found.setdefault(language, []).append((part, re.compile(places), told))
+            found.append((max(re.split(r"\{\d(?::said)?\}", english), key=len), re.compile(places), told))
     return found
 
 
@@ -145,16 +119,10 @@ def _place(found: re.Match[str]) -> str:
     return f"(?P<{'said' if is_said else 'given'}{number}>.+?)"
 
 
-@lru_cache
-def _page_words() -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = load_yaml(Path(__file__).with_name("page_words.yaml"))
-    return found
-
-
 def chosen(texts: Mapping[str, str], locale: str) -> str:
-    """The text of the locale, of its language, or the English one."""
+    """The text of the locale, of its language, the language's own word for it, or the English one."""
     whole = locale.replace("-", "_")
-    return texts.get(whole) or texts.get(language_of(locale)) or texts["en"]
+    return texts.get(whole) or texts.get(language_of(locale)) or word(texts["en"], locale)
 
 
 def month_year(day: date, locale: str, *, is_short: bool = False) -> str:

@@ -8,9 +8,8 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from reports.content.draft import DRAFT, SIMULATED
 from reports.content.templates import BUILT_IN, read_template
 from reports.render.render_pdf_text import east_asian_font, is_east_asian, runs_of, text_width
-from reports.texts.locales import word
+from reports.texts.locales import rules_of, word
 from reports.texts.mv_plan import NOT_AGREED, NOT_FITTED, plan_rows
-from reports.texts.report_words import WORDS
 from tests.life.world import works_site
 
 
@@ -20,12 +19,12 @@ def test_a_plan_reads_in_german_and_every_heading_has_a_word() -> None:
     english = plan_rows(site.projects[0], site.seus[0], None, "en", {})
     assert [key for key, _, _ in rows] == [key for key, _, _ in english]
     headings = {each for _, each, _ in english}
-    assert headings <= set(WORDS["de"])
+    assert headings <= set(rules_of("de").reports)
     assert {each for _, each, _ in rows}.isdisjoint(headings - {"Installation"})
     told = {key: text for key, _, text in rows}
     assert told["price_basis"] == word(NOT_AGREED, "de") == "nicht vereinbart"
     assert told["baseline"] == word(NOT_FITTED, "de")
-    assert {DRAFT, SIMULATED} <= set(WORDS["de"])
+    assert {DRAFT, SIMULATED} <= set(rules_of("de").reports)
 
 
 def test_a_misspelled_key_is_one_mistake_and_says_which_was_meant(tmp_path: Path) -> None:

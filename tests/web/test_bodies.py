@@ -197,7 +197,7 @@ def test_a_bug_tells_its_number_and_the_log_the_rest(app: FastAPI, caplog: pytes
 
 
 def test_what_takes_too_long_is_given_up(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(porch, "REQUEST_S", 0.1)
+    monkeypatch.setattr(middleware, "REQUEST_S", 0.1)
     late = Browser(app).ask("/test/fault?which=slow")
     assert (late.status, late.said["code"]) == (503, "too_slow")
 

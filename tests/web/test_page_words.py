@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from data_quality.contracts.people import Board, Person, Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from data_quality.contracts.yaml_file import load_yaml
 from orchestration.web.boards.audit_parts import below
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
@@ -21,14 +19,14 @@ from reports.pages.address import Address
 from reports.pages.board import TITLES
 from reports.pages.page import Number, Part, Widget
 from reports.report_content import Table
-from reports.texts import locales
-from reports.texts.locales import named, page_word
+from reports.texts.locales import named, page_word, rules_of
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.test_boards import text_of
 
-WORDS: dict[str, dict[str, str]] = load_yaml(Path(locales.__file__).with_name("page_words.yaml"))
+# Languages in which every word and sentence of a page is said.
+WHOLE = ("de", "ar")
 ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
 BOARDS: tuple[Board, ...] = ("ops", "site", "exec", "audit")
 # A span of days, and what a site file names (a scope, a charge and its period): no words of ours.
@@ -102,11 +100,13 @@ def shown_words(asking: Asking) -> set[str]:
 def test_no_word_of_a_board_is_outside_the_dictionary(asking: Asking) -> None:
     shown = shown_words(asking)
     assert len(shown) > 60
-    assert sorted(shown - set(WORDS)) == []
+    assert sorted(shown - set(rules_of("de").pages)) == []
 
 
 def test_every_word_is_there_in_both_languages() -> None:
-    assert {text for text, told in WORDS.items() if set(told) != {"de", "ar"} or not all(told.values())} == set()
+    one, other = (rules_of(language).pages for language in WHOLE)
+    assert set(one) == set(other)
+    assert all((*one.values(), *other.values()))
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,7 @@ def test_a_sentence_is_said_with_what_stands_in_it() -> None:
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_a_sentence_keeps_every_place(language: str) -> None:
     places = re.compile(r"\{\d\}")
-    asked = {text: set(places.findall(text.replace(":said", ""))) for text in WORDS}
-    wrong = [text for text, told in WORDS.items() if asked[text] != set(places.findall(told[language]))]
+    words = rules_of(language).pages
+    asked = {text: set(places.findall(text.replace(":said", ""))) for text in words}
+    wrong = [text for text, told in words.items() if asked[text] != set(places.findall(told))]
     assert wrong == []
