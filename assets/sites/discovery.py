@@ -311,7 +311,7 @@ def _usable(flows: Flows, values: Floats) -> tuple[list[int], tuple[Finding, ...
             findings.append(
                 Finding(
                     code="no_variation",
-                    message=f"meter {name!r} never changes: its place cannot be told from its readings",
+                    message=f"meter {name!r} never changes: its place cannot be determined from its readings",
                     scope=f"meter:{name}",
                 )
             )

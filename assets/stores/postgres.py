@@ -84,7 +84,7 @@ def _heard(gen: Generator[Any, Any, Any], silence_s: float) -> Generator[Any, An
             if is_ready:
                 due_s = time.monotonic() + silence_s
             elif time.monotonic() > due_s:
-                raise psycopg.OperationalError(f"it said nothing for {silence_s:g} s")
+                raise psycopg.OperationalError(f"no answer for {silence_s:g} s")
             wanted = gen.send(is_ready)
     except StopIteration as end:
         return end.value

@@ -57,7 +57,7 @@ def outdoor_ahead(
         if held[place] is not None:
             last = place
         elif last is None or step - steps[last] > _HELD:
-            said = f"the forecast of the outdoor temperature says nothing of {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
+            said = f"the forecast of the outdoor temperature does not cover {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
             return Outdoor(labels={"outdoor": said})
         else:
             held[place], open_from = held[last], open_from or step
@@ -66,7 +66,7 @@ def outdoor_ahead(
         "outdoor_forecast_age_s": f"{age.total_seconds():g}",
     } | {f"outdoor_forecast_{label}": WEATHER_LABELS[label] for label in newest.labels if label in WEATHER_LABELS}
     if open_from is not None:
-        labels["outdoor_forecast_held"] = f"where it says nothing the last holds, from {open_from:%Y-%m-%dT%H:%MZ}"
+        labels["outdoor_forecast_held"] = f"after its end the last value holds, from {open_from:%Y-%m-%dT%H:%MZ}"
     degc = tuple(round(float(value or 0.0), 3) for value in held)
     return Outdoor(degc, labels, is_synthetic=any(one.is_synthetic for one in used))
 

@@ -50,7 +50,7 @@ def sensor_fallback(
             continue
         name, reading = asset.asset_id, _reading(states.get(asset.asset_id))
         honest = [plan for plan in followed if name + _LABEL not in plan.request.inputs and _room(plan, name)]
-        why = "its thermometer says nothing"
+        why = "its thermometer sends no value"
         if reading is not None:
             same = _same(honest, name, reading)
             stood = now_utc - same[0].request.start_utc if same else timedelta()

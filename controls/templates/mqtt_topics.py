@@ -99,7 +99,7 @@ class StateTopic(Model):
     @model_validator(mode="after")
     def _is_told_one_way(self) -> Self:
         if self.ask is not None and self.every_s is not None:
-            raise ValueError("'ask' and 'every_s' exclude one another: a value is asked for or told by itself")
+            raise ValueError("'ask' and 'every_s' exclude one another: a value is requested or published by itself")
         if bool(self.sign) != bool(self.signs):
             raise ValueError("'sign' and 'signs' belong together")
         return self
@@ -138,7 +138,7 @@ class MqttTopics(Model):
             found += [f"{name}: mqtt.told is needed" for name in names if name not in self.told]
         found += [f"{name}: mqtt.told names no capability" for name in self.told if name not in (*names, "*")]
         if self.status is None and any(each.is_told_on_change for each in self.told.values()):
-            found.append("mqtt.status is needed: what is told on change only may be told by a device long gone")
+            found.append("mqtt.status is needed: values published on change alone may be of a device long gone")
         for name, each in self.send.items():
             has_ttl = all(
                 "ttl_s" in placeholders(payload) for payload in (each.payload, each.below_zero or each.payload)

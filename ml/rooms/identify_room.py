@@ -214,7 +214,7 @@ def _missing(data: RoomData) -> Finding | None:
         message = f"{known_h:.0f} h of temperatures are known, at least {LEAST_H:g} h are needed to tell a room"
         return _finding("room_too_short", message, {"known_h": known_h})
     if np.ptp(data.heating_kw) == 0:
-        message = "the heater never changed: what it does to the room cannot be told"
+        message = "the heater never changed: its effect on the room is unknown"
         return _finding("room_heater_constant", message, {"heating_kw": float(data.heating_kw[0])})
     return None
 

@@ -279,7 +279,7 @@ def _approval(facts: Facts, use: Use, approver: str | None) -> Step:
     for code in use.blocking:
         words += ["--waive", f"{code}=WHY"]
     if use.blocking:
-        why = f"{', '.join(use.blocking)} stands against it: mend that, or say WHY it may stand all the same"
+        why = f"{', '.join(use.blocking)} blocks it: mend that, or say WHY it may be waived"
     return Step(what=f"an approval of the baseline of {use.name}", why=why, command=facts.command(*words))
 
 

@@ -46,7 +46,7 @@ def live_page(
         blocks += [Cards(widgets=tuple(tiles))] if tiles else []
         parts.append(Part(key=source_id, title=named(_in_words(site.source_name(source_id))), blocks=tuple(blocks)))
     if fault or not parts:
-        none = "the site file names no live source" if not has_sources else "no collector has told anything yet"
+        none = "the site file names no live source" if not has_sources else "no data received yet"
         parts.insert(
             0, Part(key="nothing", blocks=(Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad"),))
         )
@@ -136,12 +136,12 @@ def point_page(
 
 def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> Paragraph:
     if found is None:
-        return Paragraph(text="No collector tells of this source now.", tone="caution")
+        return Paragraph(text="No collector is running for this source.", tone="caution")
     at_utc, state = found
     age_s = (now_utc - at_utc).total_seconds()
     if age_s > GONE_S:
         return Paragraph(
-            text=f"The collector has told nothing for {age_words(age_s)}; then it was {state.state}.", tone="bad"
+            text=f"No report from the collector for {age_words(age_s)}; last state: {state.state}.", tone="bad"
         )
     tone: Tone = "good" if state.state == "live" else "caution"
     said = f"{state.state}{': ' if state.sentence else ''}{state.sentence}"

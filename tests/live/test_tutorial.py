@@ -51,7 +51,7 @@ def meter(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def shown_source(words: str, name: str, expected: str) -> None:
     """Waits until the command lists the one source so: the collector writes its state down about once a second."""
     deadline, value = time.monotonic() + STATE_WITHIN_S, ""
-    # By its end: "not connected yet" is the state before, "nothing came for 40 s; connected" that of a slow start.
+    # By its end: "not connected yet" is the state before, "no data received for 40 s; connected" that of a slow start.
     while value.rpartition("; ")[2] != expected:
         assert time.monotonic() < deadline, f"the source's {name} is {value!r}, not {expected!r}"
         [source] = json.loads(run(*shlex.split(words), "--json")[1])["sources"]

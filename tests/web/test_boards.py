@@ -217,9 +217,9 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
             assert widget.value is not None
             seen.append((widget.state, widget.value.text, widget.value.tone, widget.age))
         assert seen == [
-            ("value", "412", "plain", "told 2 s ago"),
-            ("value", "412", "muted", "told 10 s ago"),
-            ("none", MISSING, "muted", "told 100 s ago"),
+            ("value", "412", "plain", "received 2 s ago"),
+            ("value", "412", "muted", "received 10 s ago"),
+            ("none", MISSING, "muted", "received 100 s ago"),
         ]
         told = Asking(project, clock, ALL)
         assert told.json("/live", site="plant")["points"][0]["value"] == 412.0

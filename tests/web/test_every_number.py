@@ -146,7 +146,7 @@ def test_a_live_power_says_who_told_it_when_and_that_nothing_rests_on_it(project
     [(text, href)] = [each for each in numbers_of(board) if "point=" in each[1]]
     assert (text, href.partition("?")[0]) == ("412", "/why")
     page = asking.get(href, [PAGE]).text
-    for said in ("line: mqtt t/main field power", "told in kw", "main import (live, kw)", "Received", "simulated",
+    for said in ("line: mqtt t/main field power", "reported in kw", "main import (live, kw)", "Received", "simulated",
                  "their sum over their number", "come from the meter", "Synthetic"):  # fmt: skip
         assert said in page, said
     theo = asked_by(project, Role.TENANT)

@@ -48,7 +48,7 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
         assert card
         assert 'data-live-limits="60.0 120.0"' in card[0]
         band = re.search(r'class="card live-(\w+)"', card[0])
-        told = re.findall(r"(?<=>)told [^<]*", card[0])
+        told = re.findall(r"(?<=>)received [^<]*", card[0])
         assert band
         # One age, and a reason that names none.
         assert len(told) == 1, told
@@ -57,9 +57,9 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
 
     try:
         for path in ("/board/ops", "/live"):
-            assert tile(path, 31) == ("fresh", "told 31 s ago, asked every 30 s")
-            assert tile(path, 61) == ("old", "told 61 s ago, asked every 30 s")
-            assert tile(path, 121) == ("gone", "told 2 min ago, asked every 30 s")
+            assert tile(path, 31) == ("fresh", "received 31 s ago, asked every 30 s")
+            assert tile(path, 61) == ("old", "received 61 s ago, asked every 30 s")
+            assert tile(path, 121) == ("gone", "received 2 min ago, asked every 30 s")
         page = Asking(project, FixedClock(plant.NOON), OLLI).get("/live", [PAGE], site="plant").text
         assert re.search(r"<h2[^>]*>\s*(<bdi>)?Filling line<", page)
     finally:

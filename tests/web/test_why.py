@@ -276,7 +276,7 @@ def test_a_tenant_sees_the_reason_of_their_own_numbers_alone(seen: Asking) -> No
         ({"of": "savings_kwh@project:leaks@2025-02@project"}, 404, "no project"),
         ({"of": "cost@site:plant@2025-02@@nowhere"}, 404, "unknown site"),
         ({"grain": "day"}, 400, "has no grain"),
-        ({"point": "line/kw"}, 404, "tells no point"),
+        ({"point": "line/kw"}, 404, "has no point"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "enpi", "confidence": "2"}, 400, "confidence"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "luck"}, 404, "has no number 'luck'"),
         ({"of": "assessment", "scope": "seu:hvac", "kpi": "enpi", "baseline": "plant/hvac/enb@9"}, 404, ""),

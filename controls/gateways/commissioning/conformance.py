@@ -123,7 +123,7 @@ def _dies(device: DeviceWriter, template: Template, command: Command, wait: Call
     name = command.capability
     what = f"time to live {name}"
     if not template.has_device_ttl:
-        return Check(name=what, status="warn", detail="the device has no timer: it holds what it was told last")
+        return Check(name=what, status="warn", detail="the device has no timer: it keeps the last set-point")
     try:
         device.write(command)
         wait(command.ttl_s + 1.0)

@@ -179,7 +179,7 @@ class TopicsReader(OnLine):
         def found() -> _Heard | None:
             return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
 
-        newest = self._wait(line, found, f"told nothing new on {topic}")
+        newest = self._wait(line, found, f"sent no new message on {topic}")
         until_s = time.monotonic() + self._timeout_s
         with self._changed:
             while pause_s and time.monotonic() < until_s and self._changed.wait(pause_s):

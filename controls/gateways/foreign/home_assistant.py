@@ -72,7 +72,7 @@ def template_of(kind: str, object_id: str, config: dict[str, Any], *, safe_defau
         if not isinstance(config.get(key), str):
             raise BadInput(f"{object_id}: without {key} nothing could be proven", reason="not_provable")
     if config.get("optimistic") is True:
-        raise BadInput(f"{object_id}: is optimistic: what it says is what it was told", reason="not_provable")
+        raise BadInput(f"{object_id}: is optimistic: its state only repeats the command", reason="not_provable")
     make = _switch if kind == "switch" else _number
     capability, place, send, words, safe = make(object_id, config, safe_default)
     told = {"topic": config["state_topic"], "words": words}
@@ -182,7 +182,7 @@ def _status(object_id: str, config: dict[str, Any]) -> dict[str, str]:
     listed = config.get("availability") or [alone]
     one = listed[0] if isinstance(listed, list) and len(listed) == 1 else {}
     if not isinstance(one.get("topic"), str) or one.get("value_template"):
-        raise BadInput(f"{object_id}: needs one availability topic of plain words: what is kept may be told by nobody")
+        raise BadInput(f"{object_id}: needs one availability topic of plain words: a retained value may be outdated")
     return {
         "topic": one["topic"],
         "online": str(one.get("payload_available", "online")),

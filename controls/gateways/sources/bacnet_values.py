@@ -51,12 +51,12 @@ def sample_of(point: BacnetPoint, told: Mapping[str, Any], received_utc: datetim
     if isinstance(value, Denied):
         return refused(f"{point.object} gives no present value: {value.reason}")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return refused(f"{point.object} tells {one_line(str(value), 40)!r}, which is no number")
+        return refused(f"{point.object} sends {one_line(str(value), 40)!r}, which is no number")
     if not math.isfinite(value):
-        return refused(f"{point.object} tells {value}, which is no finite number")
+        return refused(f"{point.object} sends {value}, which is no finite number")
     unit = told.get("units", NO_UNITS)
     if not isinstance(unit, Denied) and unit != NO_UNITS and _UNITS.get(unit) != point.told_unit:
-        return refused(f"{point.object} is told in {one_line(str(unit), 40)}; the site file says {point.told_unit}")
+        return refused(f"{point.object} is reported in {one_line(str(unit), 40)}; the site file says {point.told_unit}")
     scale = told.get("scale")
     # The count itself is what a pulse counter is asked for: what a pulse is worth stands in the site file.
     if isinstance(scale, Decimal) and point.what != "pulses":

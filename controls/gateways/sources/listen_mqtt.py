@@ -80,7 +80,7 @@ class MqttListener(Threaded):
         if silent:
             raise DeviceSilent(
                 f"{line.where}: nothing of {', '.join(silent)} came within {within_s:g} s; does the topic fit, "
-                "and may this name hear it? (A broker says nothing of topics that it filters.)"
+                "and may this name hear it? (A broker does not report topics that it filters.)"
             )
         return [found[point] for point in self._points]
 
@@ -134,7 +134,7 @@ class MqttListener(Threaded):
             self._pauses.reset()
             return
         # The broker sends again what it holds unacknowledged to a new connection only.
-        waits = "waits at the broker" if self._session_s else "is lost: this source tells no time of its own"
+        waits = "waits at the broker" if self._session_s else "is lost: this source sends no timestamp"
         self._tally.say("behind", f"the spool takes nothing now; what is not acknowledged {waits}")
         self._gone.set()
 

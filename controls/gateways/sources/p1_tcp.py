@@ -57,7 +57,7 @@ class P1Listener(Threaded):
             raise DeviceSilent(_said(self._where, error)) from error
         if refused:
             raise DeviceRefused(f"{self._where}: {refused[-1].reason}")
-        raise DeviceSilent(f"{self._where} told no whole telegram within {within_s:g} s")
+        raise DeviceSilent(f"{self._where} sent no whole telegram within {within_s:g} s")
 
     @property
     def _where(self) -> str:
@@ -76,7 +76,7 @@ class P1Listener(Threaded):
                         self._hand_over(sink, *self._news(heard))
                         if heard.telegrams:
                             self._pauses.reset()
-                sentence = f"{self._where} closed the line, or told nothing for {self._source.silent_after_s:g} s"
+                sentence = f"{self._where} closed the line, or sent nothing for {self._source.silent_after_s:g} s"
             except OSError as error:
                 sentence = _said(self._where, error)
             self._tally.say("silent", sentence)

@@ -91,7 +91,7 @@ def samples_of(
     fields = fields_of(telegram)
     twice = conflict(fields)
     if twice is not None:
-        reason = f"a telegram was refused: it tells {twice.obis} twice, with two values"
+        reason = f"a telegram was refused: it has {twice.obis} twice, with two values"
         return [], [refusal("", reason, telegram.body, received_utc)]
     found = told(fields, telegram.header, time_zone)
     names = {name for each in found.values() for name in (each.meter, each.alias)}
@@ -106,7 +106,7 @@ def samples_of(
             reason = f"the telegram has no object {point.obis} with a number and a unit"
             refusals.append(refusal(point.point, reason, telegram.header, received_utc))
         elif reading.unit.lower() != point.told_unit:
-            reason = f"{point.obis} is told in {one_line(reading.unit, 20)}, and the site file says {point.told_unit}"
+            reason = f"{point.obis} is reported in {one_line(reading.unit, 20)}; the site file says {point.told_unit}"
             refusals.append(refusal(point.point, reason, f"{reading.value}*{reading.unit}", received_utc))
         else:
             at_utc = received_utc if reading.epoch_s is None else datetime.fromtimestamp(reading.epoch_s, UTC)

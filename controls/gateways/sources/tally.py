@@ -66,7 +66,7 @@ class Tally:
             quiet = self._clock.now_utc() - max(self._last_utc or self._since_utc, self._since_utc)
             if condition in ("starting", "live") and quiet > self._silent_after:
                 condition = "silent"
-                sentence = f"nothing came for {quiet.total_seconds():.0f} s" + (f"; {sentence}" if sentence else "")
+                sentence = f"no data received for {quiet.total_seconds():.0f} s" + (f"; {sentence}" if sentence else "")
             return SourceState(
                 source_id=self._source.source_id,
                 kind=self._source.kind,

@@ -106,7 +106,7 @@ class WatchedRooms:
             if self.is_stuck[n]:
                 code, what = "thermometer_stuck", f"its thermometer says {self._last[n]:g} degC for hours of heating"
             elif self.silent_h[n] > 1.0:
-                code, what = "thermometer_silent", "its thermometer says nothing"
+                code, what = "thermometer_silent", "its thermometer sends no value"
             else:
                 continue
             after = f"planned by its model, {self.degc[n]:.1f} degC within {2 * self.sd_k[n]:.1f} K"

@@ -144,7 +144,7 @@ class Judged:
 
 
 def solved(case: DispatchCase) -> Solution | Finding:
-    """The cheapest schedule. Where what happened is more than the connection is said to carry, it carries that."""
+    """The cheapest schedule. Where what happened is more than the connection is rated, it carries that."""
     answer = solve(case)
     if isinstance(answer, Solution):
         return answer

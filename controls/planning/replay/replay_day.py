@@ -182,7 +182,7 @@ def _beyond(judged: Judged, name: str, run: PolicyRun) -> list[Finding]:
     return [
         Finding(
             code="beyond_connection",
-            message=f"{name}: it {does} up to {most_kw:.2f} kW, the connection is said to carry {limit_kw:g} kW",
+            message=f"{name}: it {does} up to {most_kw:.2f} kW, the connection is rated {limit_kw:g} kW",
             facts={"most_kw": most_kw, "limit_kw": limit_kw},
         )
         for (does, limit_kw), most_kw in zip(limits, run.most_kw, strict=True)

@@ -35,5 +35,5 @@ def answer_of(job: Job, told: Callable[[Outcome], dict[str, Any]]) -> Response:
         headers = {"Location": place, "Retry-After": "5"}
         return JSONResponse({"success": True, "job": job.job_id, "state": job.state, "location": place}, 202, headers)
     if outcome.exit_code not in (DONE, CHECK_FAILED):
-        raise BadInput(outcome.said or "the command said nothing", reason="refused")
+        raise BadInput(outcome.said or "the command printed nothing", reason="refused")
     return JSONResponse(plain(told(outcome)))

@@ -30,7 +30,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         if each.stream in mains and unit_of(each.unit).is_power
     }
     ask, points = now.show.ask, []
-    reason = "" if ask.address.as_of_utc is None else "what is told live is of now alone"
+    reason = "" if ask.address.as_of_utc is None else "live values are of now only"
     try:
         is_told = may_live and not reason
         held = LiveReader(ask.project.project.live_dir).values(now.site.site_id) if is_told else []

@@ -153,7 +153,7 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         is_shared = any(use.saving is not None and use.saving.figure.value is not None for use in uses)
         why = "are of several carriers" if summed else "share meters, or hold one another"
         barred = sorted({words(each.saving.figure.status) for each in uses if each.saving is not None})
-        untold = f"no saving of {period.label} can be told: {', '.join(barred)}" if barred else given.reason
+        untold = f"no saving of {period.label} can be determined: {', '.join(barred)}" if barred else given.reason
         reason = f"the uses {why}: their savings do not add up" if summed or is_shared else untold
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])

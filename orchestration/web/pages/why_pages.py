@@ -57,7 +57,7 @@ def _told_live(ask: Ask) -> Page:
     held = LiveReader(ask.project.project.live_dir).values(site.site_id)
     value = next((each for each in held if f"{each.source_id}/{each.point}" == name), None)
     if value is None:
-        raise BadInput(f"site {site.site_id!r} tells no point {name!r} now", reason="unknown_item")
+        raise BadInput(f"site {site.site_id!r} has no point {name!r} now", reason="unknown_item")
     address = ask.address.model_copy(update={"site": site.site_id})
     return point_page(
         address, value, site=site, told_by=tuple(_told_by(site, value.source_id, value.point)),
@@ -76,13 +76,11 @@ def _told_by(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]
         yield "Told by", f"{source_id}: {place}"
         asset = next((each for each in site.assets if each.asset_id == getattr(source, "asset", None)), None)
         template = getattr(source, "template", "") or (asset.template if asset is not None else "")
-        scale = "as it is told"
+        scale = "as reported"
         if isinstance(source, ModbusSource) and template:
             found = load_template(template).capability(getattr(point, "value_name", ""))
             scale = f"{template}: {found.table} register {found.register_address}, {found.type}, times {found.scale:g}"
         told = unit_of(point.told_unit)
         is_other = told.code != told.canonical and not told.is_power
-        yield (
-            "Register and scale",
-            f"{scale}; told in {told.code}" + (f", of which 1 is {told.factor:g} {told.canonical}" if is_other else ""),
-        )
+        factor = f", of which 1 is {told.factor:g} {told.canonical}" if is_other else ""
+        yield "Register and scale", f"{scale}; reported in {told.code}{factor}"

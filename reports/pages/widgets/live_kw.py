@@ -35,7 +35,7 @@ def view(given: LiveKw) -> Widget:
     """The tile; where there are no live values, the running window of the marts alone."""
     beside = number("Mean of the running window", given.demand, given.locale, note=_window(given))
     if not given.points:
-        told = "no value has come yet" if given.has_source else "no live source tells the power of a main meter"
+        told = "no value has come yet" if given.has_source else "no live source measures the power of a main meter"
         widget = nothing(KEY, TITLE, given, given.reason or told)
         return widget.model_copy(update={"numbers": (beside,), "link": ""})
     numbers = [live_number(each, given.address, now_utc=given.now_utc, every_s=given.every_s) for each in given.points]
@@ -56,7 +56,7 @@ def live_number(value: LiveValue, address: Address, *, now_utc: datetime, every_
     asked = f", asked every {beat_s:g} s" if 2 * beat_s > OLD_S else ""
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-        told=f"told {{0}} ago{asked}", age=f"told {age_words(value.age_s(now_utc))} ago{asked}",
+        told=f"received {{0}} ago{asked}", age=f"received {age_words(value.age_s(now_utc))} ago{asked}",
     )  # fmt: skip
     return Number(
         label=named(name),

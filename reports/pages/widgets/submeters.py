@@ -52,7 +52,7 @@ def view(given: Submeters) -> Widget:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
     if given.is_fed:
-        message = "own generation or a battery feeds these meters too: what none of them sees is not told"
+        message = "own generation or a battery feeds these meters too: the unmetered rest is not shown"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
     tiles = [
         Tile(each.name, float(value), cell(each.energy, given.locale).text)

@@ -78,7 +78,7 @@ def test_no_answer_is_silence_and_never_success(name: str, fault: Fault, clock: 
         pair.device._timeout_s = 0.3
         pair.served.fault = fault
         sent = command(clock, device_id=pair.served.name, capability="set_switch_state", value=1, unit="state")
-        with pytest.raises(DeviceSilent, match="told nothing new"):
+        with pytest.raises(DeviceSilent, match="sent no new message"):
             pair.device.write(sent)
         pair.served.fault, pair.device._timeout_s = "none", TIMEOUT_S
         # Read-back decides: the mute one obeyed, the deaf one did not.
@@ -162,7 +162,7 @@ def test_a_kept_state_says_what_stands_and_proves_no_command(clock: FixedClock, 
         # A new connection brings the kept "ON" again, which may be from before a write of ours: it is not taken.
         cut(pair)
         pair.device._timeout_s = 0.3
-        with pytest.raises(DeviceSilent, match="told nothing new"):
+        with pytest.raises(DeviceSilent, match="sent no new message"):
             pair.device.read_back("set_switch_state")
 
 

@@ -76,7 +76,7 @@ def test_abbreviations_and_the_base_topic_are_spelled_out() -> None:
 WHY_NOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "a light": ("light", {}, "a light takes no set-point"),
     "no state": ("switch", {"state_topic": None}, "without state_topic nothing could be proven"),
-    "optimistic": ("switch", {"optimistic": True}, "what it says is what it was told"),
+    "optimistic": ("switch", {"optimistic": True}, "its state only repeats the command"),
     "no availability": ("switch", {"availability_topic": None}, "needs one availability topic"),
     "code": ("switch", {"value_template": "{% if value == 'x' %}ON{% endif %}"}, "more than a way to a value"),
     "wildcard": ("switch", {"command_topic": "cmnd/#"}, "has a wildcard"),

@@ -70,8 +70,8 @@ def test_of_two_issues_the_later_counts_and_what_it_does_not_tell_is_taken_from_
     [
         ([], "there is no forecast of the outdoor temperature"),
         ([told([1.0] * 26, hours_old=30)], "is 30 h old, at most 26 h are allowed"),
-        ([told([1.0] * 12)], "says nothing of 2026-01-02T01:00Z"),
-        ([told([None] * 26)], "says nothing of 2026-01-01T10:00Z"),
+        ([told([1.0] * 12)], "does not cover 2026-01-02T01:00Z"),
+        ([told([None] * 26)], "does not cover 2026-01-01T10:00Z"),
         ([told([1.0] * 26, available_at_utc=NOW + timedelta(hours=1))], "there is no forecast"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_policy_that_needs_a_wider_connection_than_there_is_says_so() -> None:
     load = (18.0,) * 2 + (1.0,) * 6
     found = again([stored(load, battery=NO_BATTERY, others=[car(STAY)])], Readings(quarters(load), quarters(PRICES)))
     assert [each.message for each in found.findings if each.code == "beyond_connection"] == [
-        "no_control: it draws up to 22.00 kW, the connection is said to carry 20 kW"
+        "no_control: it draws up to 22.00 kW, the connection is rated 20 kW"
     ]
     assert policy(found, "no_control").regret == pytest.approx(0, abs=1e-6)
 

@@ -46,7 +46,7 @@ def test_a_silent_room_goes_on_as_the_plan_foresaw(first: Plan) -> None:
     degc, age_s = found.states["office"]
     assert (degc, age_s) == (pytest.approx(first.steps[15].devices["office"]["room_degc"]), 0.0)
     assert found.states["battery"] == (5.0, 1.0)
-    assert found.labels["office_by_model"].startswith("its thermometer says nothing: ")
+    assert found.labels["office_by_model"].startswith("its thermometer sends no value: ")
     # 0.1 K of a reading, and 0.1 K in an hour for 4.1 hours.
     assert found.labels["office_by_model"].endswith(f"standard error {np.hypot(0.1, 0.1 * np.sqrt(247 / 60)):.2f} K")
 

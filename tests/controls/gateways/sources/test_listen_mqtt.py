@@ -135,7 +135,7 @@ def test_a_broker_that_ends_and_comes_back_is_silence_between(tmp_path: Path) ->
         one = listener(source, broker, "returns")
         one.start(sink)
         until(lambda: one.state().sentence == "connected")
-        until(lambda: "nothing came for" in one.state().sentence)
+        until(lambda: "no data received for" in one.state().sentence)
     until(lambda: one.state().state == "silent" and ":" in one.state().sentence)
     assert f"MQTT broker 127.0.0.1:{port}" in one.state().sentence
     with start_broker(tmp_path / "two", port=port, password="secret"):

@@ -241,7 +241,7 @@ def test_a_point_that_is_not_in_the_telegram_or_of_another_unit_stops_no_other(
     until(lambda: len(sink.of("low")) == 1)
     assert {refusal.point: refusal.reason for refusal in sink.refusals} == {
         "l2": "the telegram has no object 1-0:41.7.0 with a number and a unit",
-        "heat": "0-1:24.2.1 is told in m3, and the site file says gj",
+        "heat": "0-1:24.2.1 is reported in m3; the site file says gj",
     }
     assert found.state().state == "live"
     found.stop()
@@ -272,7 +272,7 @@ def test_a_test_asks_once_and_tells_every_point(bridge: P1Bridge) -> None:
 
 
 def test_a_test_of_a_bridge_that_is_mute_or_away_ends_in_a_sentence(bridge: P1Bridge) -> None:
-    with pytest.raises(DeviceSilent, match=r"told no whole telegram within 0.6 s"):
+    with pytest.raises(DeviceSilent, match=r"sent no whole telegram within 0.6 s"):
         listener(bridge.port).test(0.6)
     with P1Bridge() as gone:
         port = gone.port

@@ -120,8 +120,8 @@ def test_an_object_that_is_not_there_stops_no_other(device: BacnetDevice, sink: 
     found.stop()
     assert {refusal.point: refusal.reason for refusal in sink.refusals} == {
         "no": "analog-input,77 gives no present value: unknown-object",
-        "door": "binary-input,1 tells 'active', which is no number",
-        "unit": "analog-input,2 is told in kilowatt-hours; the site file says mwh",
+        "door": "binary-input,1 sends 'active', which is no number",
+        "unit": "analog-input,2 is reported in kilowatt-hours; the site file says mwh",
     }
 
 
