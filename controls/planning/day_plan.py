@@ -24,6 +24,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 
+# Costs are shown in hundredths.
+_CENT = 0.01
+
 
 @dataclass(frozen=True)
 class DayPlan:
@@ -47,7 +50,7 @@ def day_plan(desk: Desk, day: date | None, *, because: str = "") -> DayPlan | Fi
     """
     stored = make_plan_now(desk, because=because)
     if day is None or (isinstance(stored, Finding) and desk.mode < Mode.PARTIAL):
-        return stored if isinstance(stored, Finding) else told(stored, desk)
+        return stored if isinstance(stored, Finding) else plan_summary(stored, desk)
     here, now = desk.site.time_zone, desk.clock.now_utc()
     first_utc = quarter_start(now) if isinstance(stored, Finding) else stored.steps[0].start_utc
     start, end = local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
@@ -64,10 +67,10 @@ def day_plan(desk: Desk, day: date | None, *, because: str = "") -> DayPlan | Fi
         )
         if isinstance(made, Finding):
             return stored
-        shown = told(made, desk, until_utc=end)
+        shown = plan_summary(made, desk, until_utc=end)
         return replace(shown, findings=(stored, *shown.findings))
     made = _alone(desk, stored, start, end)
-    return made if isinstance(made, Finding) else told(made, desk, until_utc=end)
+    return made if isinstance(made, Finding) else plan_summary(made, desk, until_utc=end)
 
 
 def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | Finding:
@@ -120,7 +123,7 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
     return {name: amount for name, amount in held.items() if amount is not None}
 
 
-def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
+def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
     """The summary of a plan. until_utc: how far it was asked for."""
     findings, inputs = [], plan.request.inputs
     for name, said in left_out(inputs).items():
@@ -130,6 +133,12 @@ def told(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPla
     if until_utc is not None and end_utc < until_utc:
         message = f"forecasts or prices are known until {end_utc.astimezone(here):%Y-%m-%d %H:%M}: the plan ends there"
         findings.append(Finding(code="plan_is_short", message=message, scope=desk.site.site_id))
+    if (dearer := plan.paid - plan.no_battery_cost) >= _CENT / 2:
+        message = (
+            f"the plan costs {dearer:.2f} {plan.currency} more than no control, "
+            "which pursues no objective and keeps no minimum run times"
+        )
+        findings.append(Finding(code="dearer_than_no_control", message=message, scope=desk.site.site_id))
     habit = habit_cost(plan)
     if isinstance(habit, Finding):
         findings.append(habit)

@@ -17,7 +17,7 @@ from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.modes import set_mode
 from controls.optimiser.solve import solve
-from controls.planning.day_plan import DayPlan, day_plan
+from controls.planning.day_plan import DayPlan, day_plan, plan_summary
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Person, Role
@@ -292,6 +292,17 @@ def test_a_local_day_of_another_length_is_planned_whole(house: House, day: str, 
     assert all(before.end_utc == after.start_utc for before, after in pairwise(steps))
     assert made.findings == ()
     assert all(start <= block.start_utc < block.end_utc <= end for block in made.blocks)
+
+
+def test_a_plan_that_is_dearer_than_no_control_says_so(house: House) -> None:
+    desk = house.project.desk(house.project.site("home"), FixedClock(house.now))
+    made = day_plan(desk, None)
+    assert isinstance(made, DayPlan), made
+    assert made.findings == ()
+    dearer = made.plan.model_copy(update={"no_battery_cost": made.plan.paid - 0.02})
+    (finding,) = plan_summary(dearer, desk).findings
+    assert (finding.code, finding.is_blocking) == ("dearer_than_no_control", False)
+    assert finding.message.startswith("the plan costs 0.02 CZK more than no control")
 
 
 def test_whoever_is_paid_for_taking_energy_gets_a_plan_that_takes_it(house: House) -> None:
