@@ -127,7 +127,7 @@ def test_keys_come_before_the_first_act_that_is_signed_and_not_after_an_unsigned
 
 def test_a_blocking_finding_of_a_baseline_is_named_and_needs_a_reason() -> None:
     (step,) = next_steps(changed(uses=use(status="provisional", blocking=("too_few_days",))))
-    assert "too_few_days stands against it" in step.why
+    assert "too_few_days blocks it" in step.why
     assert step.command.endswith("--waive too_few_days=WHY")
 
 
