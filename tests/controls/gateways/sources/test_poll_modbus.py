@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 import time
+from statistics import median
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_values_come_in_a_beat() -> None:
     assert state.accepted == len(sink.samples)
     times = [sample.at_utc for sample in sink.samples if sample.point == POWER]
     steps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
-    assert 0.05 < sum(steps) / len(steps) < 0.2
+    assert 0.05 < median(steps) < 0.4
     server.stop()
 
 
