@@ -146,5 +146,5 @@ def test_content_that_python_writes_is_the_short_list_of_the_readme() -> None:
     # is shown (reports/pages) is no report.
     layout, of_reports = {"Section", "Tiles", "Chart"}, [path for path in modules if path.parent.name != "pages"]
     assert {path.name for path in of_reports if calls(path) & layout} == {
-        "template_report.py", "template_blocks.py", "template_charts.py", "register.py", "standing.py",
+        "template_report.py", "template_blocks.py", "template_charts.py", "register.py", "caveats.py",
     }  # fmt: skip
