@@ -8,12 +8,12 @@ from reports.report_content import Chart
 
 MAX_LABELS = 14
 SHADES = 9
+# Amounts below it are drawn as zero: a step between them would be zero.
 _LEAST = 1e-300
 
 
 def nice_ticks(highest: float) -> list[float]:
     """Four to six round values from zero to at least `highest`."""
-    # Below it the steps themselves would be zero.
     if highest < _LEAST:
         return [0.0, 1.0]
     step = 10 ** math.floor(math.log10(highest / 4))
@@ -24,11 +24,11 @@ def nice_ticks(highest: float) -> list[float]:
 
 def span_ticks(lowest: float, highest: float) -> list[float]:
     """Round values that reach from below zero, where anything is, to above it; zero is one of them."""
-    if lowest >= 0:
+    if lowest > -_LEAST:
         return nice_ticks(highest)
     above, below = nice_ticks(max(highest, 0.0)), nice_ticks(-lowest)
     # One step for both sides, the wider one, so that zero falls on a tick.
-    step = max(above[1] if highest > 0 else 0.0, below[1])
+    step = max(above[1] if highest >= _LEAST else 0.0, below[1])
     down = math.ceil(round(-lowest / step, 9))
     up = math.ceil(round(max(highest, 0.0) / step, 9))
     return [step * index for index in range(-down, up + 1)]

@@ -15,6 +15,7 @@ import controls.safety.interlocks
 from assets.stores.ledgers.command_states import TRANSITIONS
 from controls.templates.load_templates import FOLDER, Capability, Template, load_template
 from data_quality.contracts.control.command import CommandState
+from tests.syntax import parsed
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVICES, DISPATCH = ROOT / "docs" / "ems" / "devices.md", ROOT / "docs" / "ems" / "dispatch.md"
@@ -96,7 +97,7 @@ def tables() -> dict[str, str]:
 def _interlocks() -> Iterator[list[str]]:
     found = []
     for path in INTERLOCKS.glob("*.py"):
-        said = " ".join((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split())
+        said = " ".join((ast.get_docstring(parsed(path.read_text("utf-8"))) or "").split())
         if named := re.match(r"(I\d\d): (.*)", said):
             found.append([named[1], named[2], f"`controls/safety/interlocks/{path.name}`"])
     yield from sorted(found)

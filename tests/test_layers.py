@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import parsed
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("data_quality", "assets", "ml", "controls", "reports", "orchestration")
 
@@ -154,7 +156,7 @@ def _rank_faults(module: str, imported: str) -> list[str]:
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:
     """Every name that a file imports, and whether it does so lazily."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path.read_text(encoding="utf-8"))
     top = {id(node) for node in tree.body}
     found = []
     for node in ast.walk(tree):
@@ -216,7 +218,7 @@ def test_a_heavy_library_at_the_top_of_a_file_is_named() -> None:
 def test_an_init_file_holds_a_docstring_and_nothing_else() -> None:
     for name, path in modules():
         if path.name == "__init__.py":
-            body = ast.parse(path.read_text(encoding="utf-8")).body
+            body = parsed(path.read_text(encoding="utf-8")).body
             assert len(body) == 1, name
             assert isinstance(body[0], ast.Expr), name
             assert len(str(getattr(body[0].value, "value", ""))) > 10, f"{name} says nothing about its room"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import parsed
+
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FILE, MAX_FUNCTION, MAX_SQL = 500, 60, 80
 
@@ -26,7 +28,7 @@ def long_functions(source: str, limit: int) -> list[str]:
     """Names of functions with more lines than the limit."""
     return [
         node.name
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
         and node.end_lineno - node.lineno + 1 > limit

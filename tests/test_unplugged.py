@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from tests.syntax import parsed
 from tests.test_layers import ROOMS, ROOT
 
 EVERYTHING = "*"
@@ -53,7 +54,7 @@ def is_handed_over(node: Definition) -> bool:
 
 def look_at(module: str, text: str, modules: set[str]) -> File:
     """Read one module. modules: all of the rooms, so that `from a import b` is known to be the module a.b."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     defined = {node.name: node for node in tree.body if isinstance(node, Definition)}
     imported: dict[str, Place] = {}
     aliases: dict[str, str] = {}
@@ -146,7 +147,7 @@ def device_kinds() -> set[Place]:
         Place(module, node.name)
         for module, text in product().items()
         if module.startswith("controls.optimiser.devices.")
-        for node in ast.parse(text).body
+        for node in parsed(text).body
         if isinstance(node, ast.ClassDef) and any(ast.unparse(line).startswith("kind = '") for line in node.body)
     }
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import parsed
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("assets", "controls", "data_quality", "ml", "orchestration", "reports")
 # Name that was given up -> the field's noun.
@@ -62,7 +64,7 @@ def module_names(paths: list[str]) -> list[str]:
 
 def first_sentences(source: str) -> Iterator[str]:
     """The first line of each docstring of a module, class or function."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
             yield text.split("\n")[0]
 

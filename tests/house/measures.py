@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from tests.syntax import parsed
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")
 # What is read as code; pages in place of pictures will be counted when there are some.
@@ -77,7 +79,7 @@ def imports() -> Mapping[str, frozenset[str]]:
 
 
 def _imported(path: Path) -> Iterable[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names if each.name in modules())
         elif isinstance(node, ast.ImportFrom) and node.module:

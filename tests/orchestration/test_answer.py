@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from data_quality.contracts.site_file.meter import Carrier
 from orchestration.cli.answer import Answer, Table, filled, plain, show
+from tests.syntax import parsed
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"
 AT = datetime(2025, 3, 1, 10, 15, tzinfo=UTC)
@@ -154,7 +155,7 @@ def test_a_model_is_the_json_of_its_command() -> None:
 def test_only_one_module_knows_how_answers_are_shown() -> None:
     knows = set()
     for path in CLI.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rich":
                 knows.add(path.name)
             if isinstance(node, ast.Attribute) and node.attr == "stdout":

@@ -17,6 +17,7 @@ from orchestration.cli.frame import Call, Shared
 from orchestration.cli.main import build_app
 from orchestration.cli.terminal import LOG, Terminal
 from tests.conftest import ROOT
+from tests.syntax import parsed
 
 
 class Screen(io.StringIO):
@@ -152,7 +153,7 @@ def test_no_file_is_read_or_written_in_whatever_encoding_the_machine_prefers() -
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("read_text", "write_text")

@@ -14,6 +14,7 @@ from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.evidence.conftest import Sealed, seal
+from tests.syntax import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 # Tables by month, a status, a sentence and a chart of each sum, rows of sums, findings, texts that name facts.
@@ -131,7 +132,7 @@ def test_the_energy_performance_report_is_a_template_of_any_whole_months(good: W
 
 def calls(path: Path) -> set[str]:
     """Names that a module calls."""
-    nodes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    nodes = (node for node in ast.walk(parsed(path.read_text())) if isinstance(node, ast.Call))
     return {node.func.id for node in nodes if isinstance(node.func, ast.Name)}
 
 

@@ -55,6 +55,7 @@ def chart(shape: str, categories: tuple[str, ...], *rows: tuple[float | None, ..
     rows=st.integers(1, 6).flatmap(lambda n: st.lists(st.tuples(*[VALUES] * n), min_size=1, max_size=4)),
 )
 @example(shape="bars", name="", rows=[(5e-324,)])
+@example(shape="bars", name="", rows=[(-3.779467713671593e-301,)])
 def test_any_chart_is_a_picture_that_a_page_may_hold(shape, name, rows) -> None:
     categories = tuple(f"{name}{at}" for at in range(len(rows[0])))
     made = chart(shape, categories, *rows, name=name)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import parsed
+
 ROOT = Path(__file__).resolve().parents[3]
 MAX_LINES, MAX_LIBRARIES = 1_800, 6
 # What is loaded together with the agent and is its own code.
@@ -21,7 +23,7 @@ PRINT_LOADED = "import sys; sys.modules['x'] = None; import controls.agent.main,
 def lines_of_code(source: str) -> int:
     """Lines that do something: without blank ones, comments and docstrings."""
     said: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     lines = enumerate(source.splitlines(), start=1)
@@ -31,7 +33,7 @@ def lines_of_code(source: str) -> int:
 def imported(source: str) -> set[str]:
     """Top-level names that a module imports, wherever it does."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {each.name.partition(".")[0] for each in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
