@@ -14,6 +14,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence, Text
 from reports.texts.locales import page_word
 
 Tone = Literal["plain", "good", "caution", "bad", "muted"]
@@ -22,7 +23,7 @@ Tone = Literal["plain", "good", "caution", "bad", "muted"]
 class Cell(Model):
     """One table cell: words, or a figure's display text with its id and the decimals it was rounded to."""
 
-    text: str
+    text: Text
     figure_id: str = ""
     decimals: int = Field(default=0, ge=0, le=9)
     tone: Tone = "plain"
@@ -32,7 +33,7 @@ class Cell(Model):
 class Column(Model):
     """One table column; `unit` stands under the title. `weight` is its share of the table's width."""
 
-    title: str
+    title: Text
     unit: str = ""
     is_number: bool = False
     weight: float = Field(default=1.0, gt=0)
@@ -50,11 +51,11 @@ class Table(Model):
 
     kind: Literal["table"] = "table"
     key: str
-    title: str
+    title: Text
     sheet: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    note: str = ""
+    note: Text = ""
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:
@@ -70,7 +71,7 @@ class Paragraph(Model):
     """A sentence or two; `figure_ids` are the figures that its numbers are."""
 
     kind: Literal["paragraph"] = "paragraph"
-    text: str
+    text: Text
     tone: Tone = "plain"
     figure_ids: tuple[str, ...] = ()
 
@@ -95,7 +96,7 @@ class Tiles(Model):
 class Series(Model):
     """One series of a chart; None is a gap and is drawn as one. low, high: edges of a band around the values."""
 
-    name: str
+    name: Text
     role: Literal["actual", "expected", "third", "fourth"]
     values: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
@@ -111,14 +112,14 @@ class Chart(Model):
 
     kind: Literal["chart"] = "chart"
     key: str
-    title: str
+    title: Text
     unit: str
     shape: Literal["bars", "lines", "waterfall", "heat", "flows"]
     categories: tuple[str, ...]
     series: tuple[Series, ...]
     locale: str = "en"
     figure_ids: tuple[str, ...] = ()
-    note: str = ""
+    note: Text = ""
     sheet: str = ""
 
     @model_validator(mode="after")
@@ -172,7 +173,8 @@ class LifeStep(Participant):
     def sentence(self, verb: str, locale: str = "en") -> str:
         """Who did it and when; without a key it says so."""
         signed = "signed" if self.is_signed else "without a signature"
-        return page_word(f"{verb} by {self.who} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})", locale)
+        day = f"{self.at_utc.astimezone(UTC):%Y-%m-%d}"
+        return page_word(Sentence(f"{verb} by {{0}} on {{1}} ({signed})", self.who, day), locale)
 
 
 class ReportLife(Model):
@@ -197,7 +199,7 @@ class ReportLife(Model):
         if self.prepared is not None:
             # Made by a run that neither a schedule nor a sensor asked for (reports/lifecycle/periodic.py).
             who = "a Dagster run" if self.prepared.person_id == "run" else self.prepared.who
-            told.insert(0, page_word(f"prepared by {who}", locale))
+            told.insert(0, page_word(Sentence("prepared by {0}", who), locale))
         return f"{page_word(self.text, locale)}: {', '.join(told)}"
 
 

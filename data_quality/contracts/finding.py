@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data_quality.contracts.sentence import Text
+
 
 class Finding(BaseModel):
     """One named reason why a figure is missing, provisional or to be read with care.
@@ -15,7 +17,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     code: str
-    message: str
+    message: Text
     severity: Literal["info", "warning", "blocking"] = "warning"
     scope: str = ""
     facts: dict[str, str | float | int | bool | None] = {}

@@ -20,6 +20,7 @@ from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.views.scope_names import scope_names
@@ -65,10 +66,11 @@ class Age(NamedTuple):
             return "no marts published"
         local = zone(time_zone)
         of = "as known at" if self.is_past else "marts of"
-        marts = f"{of} {self.marts_utc.astimezone(local):%Y-%m-%d %H:%M} ({time_zone})"
+        made = f"{self.marts_utc.astimezone(local):%Y-%m-%d %H:%M}"
         if self.readings_to_utc is None:
-            return marts
-        return f"readings to {self.readings_to_utc.astimezone(local):%Y-%m-%d %H:%M}, {marts}"
+            return Sentence(f"{of} {{0}} ({{1}})", made, time_zone)
+        read = f"{self.readings_to_utc.astimezone(local):%Y-%m-%d %H:%M}"
+        return Sentence(f"readings to {{0}}, {of} {{1}} ({{2}})", read, made, time_zone)
 
 
 def marts_of(ask: Ask, site: Site) -> MartReader:
@@ -226,10 +228,12 @@ def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
     months = [each for each in age.stale if f"{period.start:%Y-%m}" <= each < f"{period.end:%Y-%m-%d}"]
     if not months:
         return ()
-    named = ", ".join(months[:NAMED_MONTHS]) + (
-        f" and {len(months) - NAMED_MONTHS} more" if len(months) > NAMED_MONTHS else ""
+    listed: str = ", ".join(months[:NAMED_MONTHS])
+    if len(months) > NAMED_MONTHS:
+        listed = Sentence("{0} and {1} more", listed, len(months) - NAMED_MONTHS)
+    message = Sentence(
+        "The marts of {0} are older than what they rest on: they are being made anew, or wait for it.", listed
     )
-    message = f"The marts of {named} are older than what they rest on: they are being made anew, or wait for it."
     return (Finding(code="stale_marts", message=message, facts={"months": len(months)}),)
 
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain
 from reports.pages.page import Line, Number, Numbers, Page, PageBlock, Part, Plot
@@ -87,7 +88,7 @@ def energy_page(given: EnergyGiven) -> Page:
     span = _days(given.period, given.address.locale)
     csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
     return Page(
-        title=f"Energy of {given.scope_name}, {span}",
+        title=Sentence("Energy of {0}, {1}", given.scope_name, span),
         address=given.address,
         parts=tuple(parts),
         age=given.age,
@@ -146,7 +147,7 @@ def _numbers(given: EnergyGiven) -> Numbers:
                 label=label,
                 text=text,
                 unit=unit_text(figure.unit),
-                note="; ".join(each for each in notes if each),
+                note=sentences(notes),
                 why=why_of(figure, given.address, given.lookup.get),
                 figure_id=figure.figure_id,
             )
@@ -169,8 +170,8 @@ def _said(figure: Figure) -> list[str]:
     if figure.value is None:
         return [words(figure.status)]
     is_partial = figure.coverage is not None and figure.coverage < 1
-    read = [f"{figure.coverage:.1%} of the time is read"] if is_partial else []
-    return [*read, *(words(code) for code in figure.findings if code != "gap" or not is_partial)]
+    read = [Sentence("{0} of the time is read", f"{figure.coverage:.1%}")] if is_partial else []
+    return [*read, *(Sentence(words(code)) for code in figure.findings if code != "gap" or not is_partial)]
 
 
 def _plot(given: EnergyGiven) -> Plot:
@@ -178,7 +179,7 @@ def _plot(given: EnergyGiven) -> Plot:
     drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
     lines = [Line(name="Used", role="actual", values=_floats(points, 1), style=drawn)]
     if given.against is not None:
-        name = f"Compared: {_days(given.against, given.address.locale)}"
+        name = Sentence("Compared: {0}", _days(given.against, given.address.locale))
         lines.append(Line(name=name, role="expected", values=_floats(points, 2)))
     first = points[0].start_utc
     return Plot(
@@ -201,8 +202,9 @@ def _floats(points: Sequence[Point], place: int) -> tuple[float | None, ...]:
 
 
 def _caption(given: EnergyGiven) -> str:
-    told = f"days of {given.period.time_zone}; a gap is time that was not read"
-    return f"{told}; a quarter hour is explained by its hour" if given.grain == "quarter" else told
+    told = "days of {0}; a gap is time that was not read"
+    told += "; a quarter hour is explained by its hour" if given.grain == "quarter" else ""
+    return Sentence(told, given.period.time_zone)
 
 
 def _table(given: EnergyGiven) -> Table:
@@ -232,10 +234,11 @@ def _table(given: EnergyGiven) -> Table:
 
 
 def _told(each: Point) -> str:
-    read = f"{each.coverage:.1%} read" if each.coverage is not None and each.coverage < 1 else ""
-    estimated = f"{each.estimated_share:.1%} estimated" if each.estimated_share else ""
-    codes = [words(code) for code in each.codes if code not in ("gap", "estimated")]
-    return ", ".join(part for part in (read, estimated, *codes) if part)
+    is_partial = each.coverage is not None and each.coverage < 1
+    read = Sentence("{0} read", f"{each.coverage:.1%}") if is_partial else ""
+    estimated = Sentence("{0} estimated", f"{each.estimated_share:.1%}") if each.estimated_share else ""
+    codes = [Sentence(words(code)) for code in each.codes if code not in ("gap", "estimated")]
+    return sentences((read, estimated, *codes), ", ")
 
 
 def _heat(given: EnergyGiven) -> Chart:
@@ -251,5 +254,5 @@ def _heat(given: EnergyGiven) -> Chart:
             Series(name=slot, role="actual", values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots
         ),
         locale=given.address.locale,
-        note=f"Hours by the clock of {given.period.time_zone}; an hour that is not read is left open.",
+        note=Sentence("Hours by the clock of {0}; an hour that is not read is left open.", given.period.time_zone),
     )

@@ -11,6 +11,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
@@ -138,7 +139,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
     block: PageBlock = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=rows)
     if not lines:
         named_sites = ", ".join(sites.values()) or "yours"
-        block = Paragraph(text=f"No site file of {named_sites} names a significant energy use.")
+        block = Paragraph(text=Sentence("No site file of {0} names a significant energy use.", named_sites))
     return Page(
         title="Energy performance", address=address, parts=(Part(key="uses", blocks=(block,)),), whys=whys,
         hints={name: site_id for site_id, name in sites.items()},
@@ -196,14 +197,20 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         for each in site.seus
     ]
     versions = [
-        (f"v{each.version} {each.status.value}", address.href(baseline=str(each.version)), each.version)
+        (
+            Sentence(f"{{0}} {each.status.value}", f"v{each.version}"),
+            address.href(baseline=str(each.version)),
+            each.version,
+        )
         for each in told.versions
     ]
     known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
     years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
-    against = "no baseline" if told.version is None else f"baseline version {chosen} ({told.version.status.value})"
-    source, meters = words(told.seu.carrier.value), ", ".join(map(site.stream_name, told.seu.meters))
-    text = f"{told.seu.name}: {source} of {meters}, {told.span.label}, against {against}."
+    source, meters = Sentence(words(told.seu.carrier.value)), ", ".join(map(site.stream_name, told.seu.meters))
+    text = Sentence("{0}: {1} of {2}, {3}, against no baseline.", told.seu.name, source, meters, told.span.label)
+    if told.version is not None:
+        pattern = "{0}: {1} of {2}, {3}, against baseline version {4} ({5})."
+        text = Sentence(pattern, *text.given, chosen, Sentence(told.version.status.value))
     choices = [_choice("Energy use", uses, told.seu.seu_id), _choice("Year", years, told.span.label)]
     choices.append(_choice("Energy source", [(source, address.href(), "")], ""))
     if versions:
@@ -228,7 +235,7 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
     numbers = tuple(
         Number(
-            label=f"{SHOWN[figure.kpi][0]}, {newest.period.label}",
+            label=Sentence(f"{SHOWN[figure.kpi][0]}, {{0}}", newest.period.label),
             text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
             unit="%" if figure is deviation else "",
             note=note,
@@ -239,10 +246,11 @@ def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         for figure, note in ((deviation, sure), (index, "expected is 100"))
     )
     rule = told.seu.status_rule
-    text = (
-        f"{words(newest.standing)}: {newest.period.label}, by baseline version {result.baseline_version}. "
-        f"Above {rule.warn_percent:g} % a warning, above {rule.crit_percent:g} % critical ({rule.policy})."
-    )
+    text = Sentence(
+        "{0}: {1}, by baseline version {2}. Above {3} % a warning, above {4} % critical ({5}).",
+        Sentence(words(newest.standing)), newest.period.label, result.baseline_version, f"{rule.warn_percent:g}",
+        f"{rule.crit_percent:g}", rule.policy,
+    )  # fmt: skip
     return (Paragraph(text=text, tone=newest.tone), Numbers(numbers=numbers))
 
 
@@ -256,7 +264,9 @@ def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     ]
     if any(before):
         year = "" if told.version is None else told.version.baseline.train_start.year
-        series.append(Series(name=f"Actual in {year}, the training", role="third", values=tuple(map(_value, before))))
+        series.append(
+            Series(name=Sentence("Actual in {0}, the training", year), role="third", values=tuple(map(_value, before)))
+        )
     chart = Chart(
         key="bars",
         title="Expected at the conditions of each quarter, and actual",
@@ -329,7 +339,8 @@ def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
         note="Quarters of a version's own training lie near 100 by construction.",
     )  # fmt: skip
     tables = [
-        _table(told.trend[number], f"index_v{number}", f"Version {number}", locale) for number in sorted(told.trend)
+        _table(told.trend[number], f"index_v{number}", Sentence("Version {0}", number), locale)
+        for number in sorted(told.trend)
     ]
     return (chart, *tables)
 
@@ -340,13 +351,15 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
         return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
     fit, stats = version.baseline, version.baseline.statistics
+    trained = (fit.train_start, fit.train_end, stats.n, stats.p)
+    held_out = [written(f"{share:.2%}", locale) for share in (stats.cvrmse_g14, stats.cvrmse_out_of_sample)]
     approved = told.approval(version) or "nobody: it is provisional, and no report claims by it"
     facts = (
         ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
-        ("Trained", f"{fit.train_start} to {fit.train_end} (end excluded), {stats.n} days, {stats.p} parameters", ""),
+        ("Trained", Sentence("{0} to {1} (end excluded), {2} days, {3} parameters", *trained), ""),
         ("R²", written(f"{stats.r2:.4f}", locale), ""),
         ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
-        ("CV(RMSE)", written(f"{stats.cvrmse_g14:.2%}, held out {stats.cvrmse_out_of_sample:.2%}", locale), ""),
+        ("CV(RMSE)", Sentence("{0}, held out {1}", *held_out), ""),
         ("Fitted by", told.fitter(version), ""),
         ("Approved by", approved, ""),
     )

@@ -6,6 +6,7 @@ Every page may use it: it makes the same address in another state, and no other.
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_after, zone
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, PageBlock
@@ -77,7 +78,7 @@ def _periods(at: Address, period: Period, newest: date | None, now_utc: datetime
         known[beside(period, is_after=True)] = "after →"
     if newest is not None and newest < today - timedelta(days=7):
         first = newest.replace(day=1)
-        known[_named(newest - timedelta(days=6), newest + timedelta(days=1), 0)] = "newest 7 days"
+        known[_named(newest - timedelta(days=6), newest + timedelta(days=1), 0)] = Sentence("newest {0} days", 7)
         known[f"{first:%Y-%m}"] = f"{first:%Y-%m}"
         known[f"{newest:%Y}"] = f"{newest:%Y}"
     else:

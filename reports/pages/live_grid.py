@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from data_quality.contracts.live.live_value import GONE_S, LiveValue
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
@@ -52,7 +53,8 @@ def live_page(
         )
     note = Part(key="note", blocks=(Paragraph(text=NOT_EVIDENCE, tone="muted"),))
     return Page(
-        title=f"Live: {site.name}", address=address, parts=(*parts, note), age=f"at {now_utc:%H:%M:%S} UTC",
+        title=Sentence("Live: {0}", site.name), address=address, parts=(*parts, note),
+        age=Sentence("at {0}", f"{now_utc:%H:%M:%S} UTC"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "",
         hints={_key(each): f"{each.source_id}/{each.point}" for each in values},
@@ -128,7 +130,8 @@ def point_page(
     facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
     shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
     return Page(
-        title=f"Why: {named(_in_words(site.stream_name(value.stream)))} of {site.name}", address=address,
+        title=Sentence("Why: {0}", Sentence("{0} of {1}", named(_in_words(site.stream_name(value.stream))), site.name)),
+        address=address,
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip
@@ -140,11 +143,10 @@ def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> Par
     at_utc, state = found
     age_s = (now_utc - at_utc).total_seconds()
     if age_s > GONE_S:
-        return Paragraph(
-            text=f"No report from the collector for {age_words(age_s)}; last state: {state.state}.", tone="bad"
-        )
+        pattern = "No report from the collector for {0}; last state: {1}."
+        return Paragraph(text=Sentence(pattern, age_words(age_s), Sentence(state.state)), tone="bad")
     tone: Tone = "good" if state.state == "live" else "caution"
-    said = f"{state.state}{': ' if state.sentence else ''}{state.sentence}"
-    return Paragraph(
-        text=f"{said}; {state.accepted} accepted, {state.rejected} rejected, {state.missing} missing.", tone=tone
-    )
+    counts = (state.accepted, state.rejected, state.missing)
+    said = f"{state.state}: {state.sentence}" if state.sentence else Sentence(state.state)
+    counted = Sentence("{0} accepted, {1} rejected, {2} missing.", *counts)
+    return Paragraph(text=sentences((said, counted)), tone=tone)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.report_content import Chart, Paragraph, Table, Tone
 
@@ -30,13 +31,13 @@ class Live(Model):
     at_utc: datetime
     limits_s: tuple[float, float]
     band: Band
-    told: str
-    age: str
+    told: Text
+    age: Text
 
     @property
     def why_gone(self) -> str:
         """Why it is not shown; no second age, for this does not go on."""
-        return f"no value for more than {self.limits_s[1]:g} s"
+        return Sentence("no value for more than {0} s", f"{self.limits_s[1]:g}")
 
 
 class Number(Model):
@@ -46,10 +47,10 @@ class Number(Model):
     figure_id: of the figure that it is; its unrounded value goes to CSV and script.
     """
 
-    label: str
-    text: str
+    label: Text
+    text: Text
     unit: str = ""
-    note: str = ""
+    note: Text = ""
     why: str = ""
     tone: Tone = "plain"
     figure_id: str = ""
@@ -61,15 +62,15 @@ class Picture(Model):
 
     kind: Literal["picture"] = "picture"
     key: str
-    title: str
+    title: Text
     svg: str
-    caption: str
+    caption: Text
 
 
 class Line(Model):
     """One series of a plot over instants; None is a gap. low, high: edges of a band. style: as it is drawn."""
 
-    name: str
+    name: Text
     role: Literal["actual", "expected", "third", "fourth"]
     values: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
@@ -87,14 +88,14 @@ class Plot(Model):
 
     kind: Literal["plot"] = "plot"
     key: str
-    title: str
+    title: Text
     unit: str
     at_s: tuple[int, ...]
     ticks: tuple[tuple[int, str], ...]
     lines: tuple[Line, ...]
     table: Table
     csv: str = ""
-    caption: str = ""
+    caption: Text = ""
     points: tuple[str, ...] = ()
     time_zone: str = ""
 
@@ -113,11 +114,11 @@ class Widget(Model):
     """
 
     key: str
-    title: str
+    title: Text
     state: State
     value: Number | None = None
-    reason: str = ""
-    age: str = ""
+    reason: Text = ""
+    age: Text = ""
     numbers: tuple[Number, ...] = ()
     findings: tuple[Finding, ...] = ()
     picture: Picture | None = None
@@ -151,7 +152,7 @@ class Numbers(Model):
 class Option(Model):
     """One choice of a picker: where it leads, and whether it is the present one."""
 
-    text: str
+    text: Text
     href: str
     is_chosen: bool = False
 
@@ -160,7 +161,7 @@ class Choice(Model):
     """A picker that works as plain links: site, scope, grain, what to compare with."""
 
     kind: Literal["choice"] = "choice"
-    label: str
+    label: Text
     options: tuple[Option, ...]
 
 
@@ -193,8 +194,8 @@ class Steps(Model):
     """A list of steps or facts, each with a word, a sentence and perhaps a link; the graph behind a number, a life."""
 
     kind: Literal["steps"] = "steps"
-    title: str
-    steps: tuple[tuple[str, str, str], ...]
+    title: Text
+    steps: tuple[tuple[Text, Text, str], ...]
 
 
 PageBlock = Annotated[
@@ -206,7 +207,7 @@ class Part(Model):
     """One part of a page, under a heading of its own; the first may have none."""
 
     key: str
-    title: str = ""
+    title: Text = ""
     blocks: tuple[PageBlock, ...]
 
 
@@ -218,12 +219,12 @@ class Page(Model):
     awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
     """
 
-    title: str
+    title: Text
     address: Address
     parts: tuple[Part, ...]
-    age: str = ""
+    age: Text = ""
     findings: tuple[Finding, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
     told_in: str = ""

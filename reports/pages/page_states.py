@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.report_content import Paragraph
@@ -35,11 +36,13 @@ def no_marts(site_id: str) -> State:
 
 def nothing_in(address: Address, period: Period, nearest: str) -> State:
     """The period has no reading. nearest: the month with readings that is nearest to it, or nothing."""
-    told = f"Nothing was read of this scope from {period.start} to {period.end} (the day after the last)."
+    told = Sentence(
+        "Nothing was read of this scope from {0} to {1} (the day after the last).", period.start, period.end
+    )
     if not nearest:
         return _state(told, "No other month of it has readings either.")
-    links = ((f"The nearest month with readings: {nearest}", address.href(period=nearest, grain=None)),)
-    return _state(told, f"The nearest month with readings is {nearest}.", links=links)
+    links = ((Sentence("The nearest month with readings: {0}", nearest), address.href(period=nearest, grain=None)),)
+    return _state(told, Sentence("The nearest month with readings is {0}.", nearest), links=links)
 
 
 def too_fine(address: Address, grain: str, days: int, most: int, coarser: Sequence[str]) -> State:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from assets.stores.published.report_ledger import Revision
+from data_quality.contracts.sentence import Sentence
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
 from reports.pages.page import Choice, Option, Page, PageBlock, Part
@@ -34,22 +35,25 @@ def report_page(lines: Sequence[ReportLine], address: Address, *, sites: Mapping
     shown = [each for each in lines if is_all or each.is_newest]
     counts: Mapping[str, int] = {name: sum(_is(each, name) for each in shown) for name in STATES}
     chosen = [each for each in shown if not state or _is(each, state)]
-    options = [Option(text=f"all ({len(shown)})", href=address.href(state=None), is_chosen=not state)]
+    options = [Option(text=Sentence("all ({0})", len(shown)), href=address.href(state=None), is_chosen=not state)]
     options += [
-        Option(text=f"{name} ({counts[name]})", href=address.href(state=name), is_chosen=state == name)
+        Option(text=Sentence(f"{name} ({{0}})", counts[name]), href=address.href(state=name), is_chosen=state == name)
         for name in STATES
     ]
     stale = [each for each in shown if each.changes]
-    said = "No report is stale." if not stale else f"Stale: {', '.join(_id(each) for each in stale[:_NAMED_CHANGES])}"
-    said += f" and {len(stale) - _NAMED_CHANGES} more." if len(stale) > _NAMED_CHANGES else ""
+    said: str = "No report is stale."
+    if stale:
+        listed = ", ".join(_id(each) for each in stale[:_NAMED_CHANGES])
+        more = f" and {len(stale) - _NAMED_CHANGES} more." if len(stale) > _NAMED_CHANGES else ""
+        said = Sentence("Stale: {0}", listed + more)
     blocks: list[PageBlock] = [
         Paragraph(text=said, tone="caution" if stale else "good"),
         Choice(label="State", options=tuple(options)),
         _table(chosen, sites),
     ]
-    more = ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
+    link = ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
     return Page(
-        title="Reports", address=address, parts=(Part(key="reports", blocks=tuple(blocks)),), links=(more,),
+        title="Reports", address=address, parts=(Part(key="reports", blocks=tuple(blocks)),), links=(link,),
         whys={_id(each): twin_of(each.revision, address) for each in chosen}, is_synthetic=is_synthetic,
         hints={name: site_id for site_id, name in sites.items()},
     )  # fmt: skip
@@ -109,4 +113,5 @@ def _holds(line: ReportLine) -> Cell:
         return Cell(text="yes", tone="good")
     named = ", ".join(f"{each.kind} {each.id}" for each in line.changes[:_NAMED_CHANGES])
     more = len(line.changes) - _NAMED_CHANGES
-    return Cell(text=f"stale: {named}{f' and {more} more' if more > 0 else ''} changed since", tone="bad")
+    told = f"{named} and {more} more" if more > 0 else named
+    return Cell(text=Sentence("stale: {0} changed since", told), tone="bad")

@@ -11,6 +11,7 @@ from typing import Any
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import zone
 from reports.figures.trace import TraceReport, VersionChange
 from reports.pages.address import Address
@@ -112,10 +113,10 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     if may_keep and not told.kept and not told.is_past:
         parts.append(Part(key="keep", title="Keep it", blocks=(_keep(address),)))
     return Page(
-        title=f"Why: {_label(figure, told)}",
+        title=Sentence("Why: {0}", _label(figure, told)),
         address=address,
         parts=tuple(parts),
-        age=f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z",
+        age=Sentence("as known at {0}", f"{figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"),
         findings=told.findings,
         links=_links(told, address),
         whys=whys,
@@ -125,16 +126,21 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
 
 def _label(figure: Figure, told: Explained) -> str:
     title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
-    label = figure.label.replace(figure.kpi, title)
-    of = named(told.of)
-    return label.replace(figure.scope, of) if figure.scope in label else f"{label} of {of}"
+    label, of = figure.label.replace(figure.kpi, title), named(told.of)
+    head = label.removesuffix(f" of {figure.scope}")
+    return label.replace(figure.scope, of) if figure.scope in head else Sentence("{0} of {1}", Sentence(head), of)
 
 
-def _days(figure: Figure) -> str:
+def _days(figure: Figure, time_zone: str = "") -> str:
+    """First and last local day, with the clock that they are days of where it is given."""
     last = figure.end - timedelta(days=1)
     hour = figure.trace.parameters.get("hour_start_utc") or figure.trace.parameters.get("at_utc")
-    span = f"{figure.start}" + (f" to {last}" if last != figure.start else "")
-    return f"{hour}, local day {span}" if hour else f"{span} (local days)"
+    days = (figure.start,) if last == figure.start else (figure.start, last)
+    span = "{0} to {1}" if len(days) > 1 else "{0}"
+    of = f" of {{{len(days)}}}" if time_zone else ""
+    if hour:
+        return Sentence(f"{{{len(days) + 1}}}, local day {span}{of}", *days, time_zone, hour)
+    return Sentence(f"{span} (local days){of}", *days, time_zone)
 
 
 def _headline(told: Explained, address: Address) -> Numbers:
@@ -151,7 +157,7 @@ def _headline(told: Explained, address: Address) -> Numbers:
 def _verdict(told: Explained, address: Address) -> Paragraph:
     if told.found.is_equal:
         seen = "as known then, from the readings alone" if told.is_past else "from the readings"
-        return Paragraph(text=f"Recomputed EQUAL {seen}: {_exact(told.figure, address)}.", tone="good")
+        return Paragraph(text=Sentence(f"Recomputed EQUAL {seen}: {{0}}.", _exact(told.figure, address)), tone="good")
     return Paragraph(text=f"Recomputed NOT EQUAL. {told.findings[0].message}", tone="bad")
 
 
@@ -165,12 +171,13 @@ def _share(share: float, address: Address) -> str:
 
 def _facts(told: Explained, address: Address) -> Steps:
     figure = told.figure
-    with_care, estimated = ", ".join(map(words, figure.findings)), figure.estimated_share
+    with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
+    read, estimated = figure.coverage, figure.estimated_share
     facts = [
         ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
-        ("Period", f"{_days(figure)} of {told.time_zone}", ""),
+        ("Period", _days(figure, told.time_zone), ""),
         ("Exact value", _exact(figure, address), ""),
-        ("Coverage", "" if figure.coverage is None else f"{_share(figure.coverage, address)} of its time was read", ""),
+        ("Coverage", "" if read is None else Sentence("{0} of its time was read", _share(read, address)), ""),
         ("Estimated", f"{_share(estimated, address)} of what was read" if estimated else "", ""),
         ("To be read with", with_care, ""),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else "", ""),
@@ -192,22 +199,28 @@ def _formula(told: Explained) -> tuple[PageBlock, ...]:
 
 def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
     """Figures first, then what they rest on; each figure that is kept leads to its own page."""
-    steps = [
+    steps: list[tuple[str, str, str]] = [
         (
             words(figure.trace.computation),
-            f"{_label(figure, told)}, {_days(figure)}: {_exact(figure, address)}",
+            Sentence("{0}, {1}: {2}", _label(figure, told), _days(figure), _exact(figure, address)),
             _reason_of(figure, told, address),
         )
         for figure in told.graph[1:]
     ]
     steps += [(words(each.role), _input_text(each), "") for each in told.found.inputs if each.kind != "figure"]
     blocks: list[PageBlock] = [_lineage(told, address)] if steps else []
-    blocks.append(Steps(title=f"{len(steps)} inputs", steps=tuple(steps[:MOST_NODES])))
+    blocks.append(Steps(title=Sentence("{0} inputs", len(steps)), steps=tuple(steps[:MOST_NODES])))
     if rest := steps[MOST_NODES:]:
         rows = [Row(cells=(Cell(text=word), Cell(text=text))) for word, text, _ in rest]
         columns = (Column(title="What"), Column(title="Which", weight=4))
         blocks.append(
-            Table(key="others", title=f"{len(rest)} others", sheet="others", columns=columns, rows=tuple(rows))
+            Table(
+                key="others",
+                title=Sentence("{0} others", len(rest)),
+                sheet="others",
+                columns=columns,
+                rows=tuple(rows),
+            )
         )
     return tuple(blocks)
 
@@ -237,7 +250,7 @@ def _lineage(told: Explained, address: Address) -> Picture:
         title,
         page_word(caption, address.locale),
         nodes,
-        others=lambda count: page_word(f"and {count} others", address.locale),
+        others=lambda count: page_word(Sentence("and {0} others", count), address.locale),
         is_mirrored=rules_of(address.locale).is_right_to_left,
     )
     return Picture(key="lineage", title="What it is made of", svg=svg, caption=caption)
@@ -285,11 +298,14 @@ def _readings(told: Explained, address: Address) -> tuple[PageBlock, ...]:
     rows = tuple(Row(cells=tuple(Cell(text=text) for text in _reading(row, told.time_zone))) for row in told.readings)
     table = Table(
         key="rows",
-        title=written(f"{told.total:,} readings", address.locale),
+        title=Sentence("{0} readings", written(f"{told.total:,}", address.locale)),
         sheet="readings",
         columns=columns,
         rows=rows,
-        note=written(f"{first + 1:,} to {first + len(rows):,}, as their sources had them", address.locale),
+        note=Sentence(
+            "{0} to {1}, as their sources had them",
+            *(written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows))),
+        ),
     )
     return (table,)
 
@@ -297,7 +313,7 @@ def _readings(told: Explained, address: Address) -> tuple[PageBlock, ...]:
 def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     # An edit stands in no line: its source is the person and the reason.
     source = ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None)
-    quality = words(QualityCode(row["quality_code"]).name.lower()) + (", simulated" if row["is_synthetic"] else "")
+    quality = Sentence(words(QualityCode(row["quality_code"]).name.lower()))
     return (
         named(row["meter_id"]),
         row["register"],
@@ -305,7 +321,7 @@ def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
         str(row["minutes"]),
         f"{Decimal(repr(round(row['value'], 6))):,f}",
         unit_text(row["unit"]),
-        quality,
+        Sentence("{0}, simulated", quality) if row["is_synthetic"] else quality,
         named(source),
         f"{row['recorded_at_utc']:%Y-%m-%d %H:%M:%S}",
     )

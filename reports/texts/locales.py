@@ -1,6 +1,5 @@
 """Languages: numbers, dates, and words of reports and pages. One file of `languages/` each; others read as English."""
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
@@ -11,19 +10,18 @@ from pydantic import Field, ValidationError
 
 from assets.sites.load_sites import NotEveryday, quick_yaml
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.yaml_file import load_model
 
 _FOLDER = Path(__file__).with_name("languages")
 _OPEN, _SHUT = "\u2068", "\u2069"
-# Between the parts of a list; a comma within a name is none.
-_LIST, _NOTES = (re.compile(f"{mark} (?![^{_OPEN}]*{_SHUT})") for mark in ",;")
 
 
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
     months: twelve, separated by blanks; day: a pattern with d, m, y. reports, pages: English -> the language's word;
-    {0} in a sentence of pages is a place for a name, a number or a day, {0:said} one for words that stand here too.
+    {0} in a sentence of pages is a place for what its `Sentence` is given.
     """
 
     thousands: str = ","
@@ -77,46 +75,14 @@ def named(text: str) -> str:
 
 def page_word(text: str, locale: str) -> str:
     """A word or sentence of pages in the locale's language; else the word of reports, else as it is."""
-    return _page_word(text, language_of(locale)).replace(_OPEN, "").replace(_SHUT, "")
+    return _worded(text, rules_of(locale)).replace(_OPEN, "").replace(_SHUT, "")
 
 
-# A page has hundreds of cells, and most of them many times.
-@lru_cache(maxsize=4096)
-def _page_word(text: str, language: str) -> str:
-    rules = rules_of(language)
-    if found := rules.pages.get(text) or rules.reports.get(text):
-        return found
-    if text.startswith(_OPEN) and text.find(_SHUT) == len(text) - 1:
-        return text
-    for part, pattern, told in _sentences(language):
-        if part in text and (given := pattern.fullmatch(text)):
-            said = (
-                # A place of words may hold a list.
-                ", ".join(_page_word(part, language) for part in _LIST.split(each)) if name.startswith("said") else each
-                for name, each in given.groupdict().items()
-            )
-            return told.format(*said)
-    # Notes stand one behind the other.
-    return "; ".join(_page_word(part, language) for part in _NOTES.split(text)) if "; " in text else text
-
-
-@lru_cache(maxsize=64)
-def _sentences(language: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """Sentences with places for what differs; before each the longest part that none of them is without: a page has a
-    thousand texts that are none of these. What says most comes first: many end in `days`.
-    """
-    found = []
-    words = rules_of(language).pages
-    for english, told in sorted(words.items(), key=lambda each: -len(re.sub(r"{.*?}", "", each[0]))):
-        if "{0" in english:
-            places = re.sub(r"\\{(\d)(:said)?\\}", _place, re.escape(english))
-            found.append((max(re.split(r"\{\d(?::said)?\}", english), key=len), re.compile(places), told))
-    return found
-
-
-def _place(found: re.Match[str]) -> str:
-    number, is_said = found.groups()
-    return f"(?P<{'said' if is_said else 'given'}{number}>.+?)"
+def _worded(text: str, rules: Language) -> str:
+    if not isinstance(text, Sentence) or not text.given:
+        return rules.pages.get(text) or rules.reports.get(text, text)
+    pattern = rules.pages.get(text.pattern) or text.pattern
+    return pattern.format(*(_worded(each, rules) if isinstance(each, Sentence) else each for each in text.given))
 
 
 def chosen(texts: Mapping[str, str], locale: str) -> str:

@@ -13,6 +13,7 @@ from assets.kpi.mart_windows import LOOK_BACK_DAYS, month_after, month_start
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
@@ -174,7 +175,7 @@ def _findings(site_id: str, now: Mapping[str, Any], month: pl.DataFrame, ahead: 
     covered = now["month_covered_minutes"]
     if covered < elapsed:
         facts = {"minutes": elapsed - covered, "elapsed_minutes": elapsed, "coverage": covered / elapsed}
-        message = f"main meters were read in {covered / elapsed:.2%} of the month to date"
+        message = Sentence("main meters were read in {0} of the month to date", f"{covered / elapsed:.2%}")
         found.append(Finding(code="gap", message=message, scope=scope, facts=facts))
     if ahead.get("finding"):
         codes = [ahead["finding"]]

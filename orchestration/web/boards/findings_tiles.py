@@ -13,6 +13,7 @@ from controls.ledger.device_faults import open_faults
 from data_quality.contracts.access.permissions import sees_whole_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import months_after
 from ml.forecasts.targets import unmeasured
 from orchestration.views.due_reports import MARKS, due_starts
@@ -66,8 +67,10 @@ def _refused(show: Show) -> Found:
     ):
         by_reason[item["reason"]].append(item["recorded_at_utc"])
     return [
-        OpenFinding(severity=3, source="quarantine", what=f"{words(reason)}: {len(times)} refused", at_utc=max(times),
-                    count=len(times))
+        OpenFinding(
+            severity=3, source="quarantine", at_utc=max(times), count=len(times),
+            what=Sentence("{0}: {1} refused", Sentence(words(reason)), len(times)),
+        )
         for reason, times in by_reason.items()
     ]  # fmt: skip
 
@@ -81,8 +84,10 @@ def _validated(show: Show) -> Found:
     return [
         OpenFinding(
             severity=4 if action == "flag" else 3, source="validation",
-            what=f"{words(rule)} at {named(names.get(meter) or words(meter))}: "
-            f"{len(all_)} event{'s' if len(all_) > 1 else ''}, {words(action)}",
+            what=Sentence(
+                f"{{0}} at {{1}}: {{2}} event{'s' if len(all_) > 1 else ''}, {{3}}", Sentence(words(rule)),
+                named(names.get(meter) or words(meter)), len(all_), Sentence(words(action)),
+            ),
             at_utc=max(each.end_utc for each in all_), count=len(all_),
         )
         for (rule, meter, action), all_ in grouped.items()
@@ -128,7 +133,8 @@ def _bills(show: Show) -> Found:
             [delta] = format_alike([Decimal(audits[-1]["delta_total"])], show.site.currency, signed=True,
                                    locale=show.address.locale)  # fmt: skip
             money = f"{delta} {unit_text(show.site.currency)}"
-            what = f"bill {bill['bill_id'][:8]} differs by {money}: {words(audits[-1]['cause'] or '')}"
+            cause = Sentence(words(audits[-1]["cause"] or ""))
+            what = Sentence("bill {0} differs by {1}: {2}", bill["bill_id"][:8], money, cause)
             found.append(OpenFinding(severity=3, source="bill audits", what=what, at_utc=audits[-1]["recorded_at_utc"]))
     return found
 
@@ -146,7 +152,7 @@ def _failed_anywhere(show: Show) -> Found:
 
 
 def _not_working(found: Finding) -> OpenFinding:
-    what = f"{found.message}; {found.facts['mend']}"
+    what = sentences((found.message, Sentence(str(found.facts["mend"]))))
     return OpenFinding(severity=2, source="jobs and sources", what=what, at_utc=since_of(found))
 
 

@@ -10,6 +10,7 @@ from assets.stores.live.live_store import LiveReader
 from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
 from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
@@ -138,7 +139,7 @@ def against_expected(now: SiteNow) -> today.Today:
         expected=expected,
         no_forecast="the site file names no forecast of its main meter"
         if not stream
-        else f"no forecast was issued before {now.day}",
+        else Sentence("no forecast was issued before {0}", now.day),
         hours=rows,
         days=tuple(_days_before(now)),
     )
@@ -158,20 +159,24 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
     if rows.is_empty():
         return []
     made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
-    return [(f"{each.start:%a} {each.start} to baseline", shown) for each in made if (shown := now.show.shown(each))]
+    return [
+        (Sentence("{0} {1} to baseline", Sentence(f"{each.start:%a}"), each.start), shown)
+        for each in made
+        if (shown := now.show.shown(each))
+    ]
 
 
 def block(now: SiteNow) -> tariff_block.TariffBlock:
     """Widget 7: of this very instant, whatever the readings' age."""
     at_utc = now.show.as_of_utc
     local = at_utc.astimezone(zone(now.site.time_zone))
-    common = now.common() | {"reason": "", "age": f"at {local:%H:%M}"}
+    common = now.common() | {"reason": "", "age": Sentence("at {0}", f"{local:%H:%M}")}
     if stream := price_stream_of(now.site):
         return _stream_block(now, stream, common)
     tariff = tariff_on(now, local.date())
     if tariff is None:
         return tariff_block.TariffBlock(
-            **common | {"reason": f"no tariff of the site file is in force on {local.date()}"}
+            **common | {"reason": Sentence("no tariff of the site file is in force on {0}", local.date())}
         )
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
@@ -194,7 +199,8 @@ def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> tariff_b
     held = stream_price_at(prices, at_utc)
     local = at_utc.astimezone(zone(now.site.time_zone))
     if held.price is None:
-        reason = f"the price stream {named(name)} has no price for {local:%Y-%m-%d %H:%M}"
+        at_local = f"{local:%Y-%m-%d %H:%M}"
+        reason = Sentence("the price stream {0} has no price for {1}", named(name), at_local)
         return tariff_block.TariffBlock(**common | {"reason": reason})
     return tariff_block.TariffBlock(
         **common,

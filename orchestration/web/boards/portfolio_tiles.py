@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import SiteNow
@@ -62,7 +63,8 @@ def compared_sites(
         value, gaps = now.show.over(kpi, now.scope, period.model_copy(update=zone))
         findings += gaps
         if value is None or value.figure.value is None:
-            message = f"{now.site.name} is not in it: nothing of it is published in {period.label}"
+            pattern = "{0} is not in it: nothing of it is published in {1}"
+            message = Sentence(pattern, now.site.name, period.label)
             findings.append(Finding(code="site_missing", message=message, scope=now.scope))
             continue
         known.append((now, value))
@@ -73,11 +75,16 @@ def compared_sites(
     more = tuple((now.site.name, value, "") for now, value in known)
     given = Compared(
         **common | {"reason": f"nothing of the sites is published in {period.label}"},
-        key=key, title=title, label=f"{len(known)} sites", more=more,
-        span=f"{period.start} to {period.end.fromordinal(period.end.toordinal() - 1)}, each site's own days",
+        key=key, title=title, label=Sentence("{0} sites", len(known)), more=more,
+        span=Sentence(
+            "{0} to {1}, each site's own days", period.start, period.end.fromordinal(period.end.toordinal() - 1)
+        ),
     )  # fmt: skip
     if len(units) != 1:
-        reason = f"each site for itself: {' and '.join(units)} are not added" if units else given.reason
+        reason = given.reason
+        if units:
+            listed = (" and ".join(units[:-1]), units[-1])
+            reason = Sentence("each site for itself: {0} and {1} are not added", *listed)
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
@@ -85,9 +92,10 @@ def compared_sites(
     change = None
     if past is not None and len(pairs) == len(known) and total is not None:
         change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
-    against = "" if former is None else f"{former.start} to {former.end.fromordinal(former.end.toordinal() - 1)}"
+    ends = () if former is None else (former.start, former.end.fromordinal(former.end.toordinal() - 1))
+    against: str = Sentence("{0} to {1}", *ends) if ends else ""
     if past is not None and len(pairs) < len(known):
-        against += f", {len(pairs)} of {len(known)} sites"
+        against = Sentence("{0} to {1}, {2} of {3} sites", *ends, len(pairs), len(known))
     return given.model_copy(update={"now": total, "before": past, "change": change, "against": against})
 
 

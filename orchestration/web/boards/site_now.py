@@ -12,6 +12,7 @@ from assets.sites.meter_tree import total_meters
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.board_figures import Show
@@ -86,13 +87,14 @@ class SiteNow:
         """To when readings go."""
         if self.running is None:
             return ""
-        return f"readings to {self.running.at_utc.astimezone(zone(self.site.time_zone)):%Y-%m-%d %H:%M}"
+        local = self.running.at_utc.astimezone(zone(self.site.time_zone))
+        return Sentence("readings to {0}", f"{local:%Y-%m-%d %H:%M}")
 
     @property
     def late(self) -> tuple[Finding, ...]:
         """A sentence about readings that ended hours ago: once a page, for it holds of every tile."""
         late_s = 0.0 if self.running is None else (self.show.as_of_utc - self.running.at_utc).total_seconds()
-        message = f"the last reading is {age_words(late_s)} old"
+        message = Sentence("the last reading is {0} old", age_words(late_s))
         is_late = late_s > LATE_H * 3600
         return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
 

@@ -11,6 +11,7 @@ from assets.kpi.enpi.alert_marts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
@@ -40,9 +41,9 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     if rows.is_empty():
         return Compared(**common)
     [figure] = now.show.figures(rows.sort("period_end").tail(1))
-    by = f"by {area} area" if area is not None else "the site file does not say which area"
-    last = figure.end - timedelta(days=1)
-    return Compared(**common, now=now.show.shown(figure), span=f"{figure.start} to {last}, {by}")
+    ends = (figure.start, figure.end - timedelta(days=1))
+    by = "{0} to {1}, by {2} area" if area is not None else "{0} to {1}, the site file does not say which area"
+    return Compared(**common, now=now.show.shown(figure), span=Sentence(by, *ends, area))
 
 
 def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compare, *, key: str, title: str) -> Compared:
@@ -116,15 +117,15 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
     if not parts and (named or every):
         # There are such meters: why there is nothing of them is another sentence.
-        span = f"from {asked.start} to {_last(asked)}"
-        unread = f"nothing is published of the meters below the main one {span}"
+        pattern = "nothing is published of the meters below the main one from {0} to {1}"
+        unread = Sentence(pattern, asked.start, _last(asked))
         common["reason"] = unread if named else "the meters below the main one measure no consumption"
     link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": link},
         whole=whole, parts=tuple(parts), rest=rest,
         is_fed=is_fed,
-        span=f"{asked.start} to {_last(asked)}, against the {asked.days} days before",
+        span=Sentence("{0} to {1}, against the {2} days before", asked.start, _last(asked), asked.days),
     )  # fmt: skip
 
 
@@ -147,13 +148,16 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         left += [each.name for each in own if each.name not in {use.name for use, _ in kept}]
         summed += [use for use, _ in kept]
         carriers |= {carrier for _, carrier in kept}
-    common = sites[0].common() | {"reason": f"no use is compared with a baseline in {period.label}"}
+    common = sites[0].common() | {"reason": Sentence("no use is compared with a baseline in {0}", period.label)}
     given = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=period.label)
     if len(carriers) > 1 or not summed:
         is_shared = any(use.saving is not None and use.saving.figure.value is not None for use in uses)
         why = "are of several carriers" if summed else "share meters, or hold one another"
         barred = sorted({words(each.saving.figure.status) for each in uses if each.saving is not None})
-        untold = f"no saving of {period.label} can be determined: {', '.join(barred)}" if barred else given.reason
+        listed = sentences([Sentence(each) for each in barred], ", ")
+        untold = given.reason
+        if barred:
+            untold = Sentence("no saving of {0} can be determined: {1}", period.label, listed)
         reason = f"the uses {why}: their savings do not add up" if summed or is_shared else untold
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
@@ -227,7 +231,8 @@ def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) 
     }
     barred = told["saving"].figure.status if told["saving"].figure.value is None else ""
     verdict = "baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}"
-    return projects.Project(name=name, **told, verdict=f"{verdict}: {words(barred)}" if barred else verdict)
+    said = Sentence(f"{verdict}: {{0}}", Sentence(words(barred))) if barred else verdict
+    return projects.Project(name=name, **told, verdict=said)
 
 
 def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:

@@ -16,6 +16,7 @@ from assets.kpi.scope_streams import scope_meters
 from assets.sites.view import site_readings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc, months_of, zone
 from orchestration.web.queries import Age, marts_of
@@ -106,7 +107,7 @@ def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figur
         found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
         notes["compared"] = f"{theirs.start} – {theirs.end - _DAY}"
         if mine != period:
-            notes["change"] = f"of the {mine.days} days that are read"
+            notes["change"] = Sentence("of the {0} days that are read", mine.days)
     return found, notes
 
 

@@ -9,6 +9,7 @@ from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
 from orchestration.web.request_context import THEME, THEMES, Ask
 from orchestration.web.route_rights import asked
@@ -31,8 +32,8 @@ def profile(ask: Ask = asked(None)) -> Response:
     opened = [(f"{each.opened_utc:%Y-%m-%d %H:%M} UTC", f"{each.seen_utc:%Y-%m-%d %H:%M} UTC") for each in logins]
     events = newest_events(store, most=20, person_id=person.person_id)
     did = [(f"{row['recorded_at_utc']:%Y-%m-%d %H:%M} UTC", row["route"], row["outcome"]) for row in events]
-    sites = ", ".join(person.sites) or "all"
-    rights = f"Roles: {', '.join(person.roles) or 'none'}. Sites: {sites}."
+    sites = ", ".join(person.sites) or Sentence("all")
+    rights = Sentence("Roles: {0}. Sites: {1}.", ", ".join(person.roles) or "none", sites)
     boards = (("", "as my role says"), *TITLES.items())
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=boards)
     themes = (("", "as the device prefers"), *((each, each) for each in THEMES))

@@ -1,5 +1,6 @@
 """A sum over a span of days beside the span that it is compared with: use, cost or carbon of a scope, and its share."""
 
+from data_quality.contracts.sentence import Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
 from reports.writer import words
@@ -10,12 +11,12 @@ class Compared(Given):
 
     key: str
     title: str
-    label: str
-    span: str = ""
+    label: Text
+    span: Text = ""
     now: Shown | None = None
     before: Shown | None = None
     change: Shown | None = None
-    against: str = ""
+    against: Text = ""
     more: tuple[tuple[str, Shown | None, str], ...] = ()
 
 

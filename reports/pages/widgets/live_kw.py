@@ -5,6 +5,7 @@ from datetime import datetime
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import OLD_S, LiveValue, limits_s
+from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
 from reports.pages.page import Live, Number, Widget
 from reports.pages.why_links import WHY
@@ -53,10 +54,11 @@ def live_number(value: LiveValue, address: Address, *, now_utc: datetime, every_
     band = value.band(now_utc, beat_s)
     [text] = format_alike([value.value], value.unit, locale=address.locale)
     # Where the limits follow the beat of the source, the beat is named.
-    asked = f", asked every {beat_s:g} s" if 2 * beat_s > OLD_S else ""
+    said = "received {0} ago, asked every {1}" if 2 * beat_s > OLD_S else "received {0} ago"
+    beat = f"{beat_s:g} s"
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-        told=f"received {{0}} ago{asked}", age=f"received {age_words(value.age_s(now_utc))} ago{asked}",
+        told=Sentence(said, "{0}", beat), age=Sentence(said, age_words(value.age_s(now_utc)), beat),
     )  # fmt: skip
     return Number(
         label=named(name),
@@ -93,8 +95,8 @@ def age_words(seconds: float) -> str:
     for unit, size, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
         if seconds < until:
             return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds // 86_400)} days"
+    return Sentence("{0} days", int(seconds // 86_400))
 
 
 def _window(given: LiveKw) -> str:
-    return f"of {given.window_minutes} minutes" if given.window_minutes else ""
+    return Sentence("of {0} minutes", given.window_minutes) if given.window_minutes else ""

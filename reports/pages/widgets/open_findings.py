@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table, Tone
@@ -22,7 +23,7 @@ class OpenFinding(Model):
 
     severity: Literal[1, 2, 3, 4]
     source: str
-    what: str
+    what: Text
     at_utc: datetime | None = None
     count: int = 1
 
@@ -43,13 +44,16 @@ def view(given: OpenFindings) -> Widget:
     numbers = [Number(label=WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
                for each in SEVERITIES]  # fmt: skip
     dated = sorted(each.at_utc for each in given.open if each.at_utc is not None)
-    span = f"oldest {dated[0]:%Y-%m-%d}, newest {dated[-1]:%Y-%m-%d}" if dated else ""
-    asked = f"asked: {', '.join(given.asked)}"
+    asked = sentences([Sentence(each) for each in given.asked], ", ")
+    note: str = Sentence("asked: {0}", asked)
+    if dated:
+        span = (f"{each:%Y-%m-%d}" for each in (dated[0], dated[-1]))
+        note = Sentence("oldest {0}, newest {1}; asked: {2}", *span, asked)
     numbers += [Number(label=source, text="not known", note=why, tone="caution") for source, why in given.silent]
     return Widget(
         key="open_findings", title="Open findings", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
         state="finding" if given.open or given.silent or given.findings else "value",
-        value=Number(label="Open", text=str(len(given.open)), note="; ".join(each for each in (span, asked) if each)),
+        value=Number(label="Open", text=str(len(given.open)), note=note),
         numbers=tuple(numbers), findings=given.findings, table=_table(given.open),
     )  # fmt: skip
 
@@ -64,6 +68,6 @@ def _table(found: Sequence[OpenFinding]) -> Table | None:
         for each in first[:MOST_ROWS]
     ]  # fmt: skip
     rest = len(found) - MOST_ROWS
-    more = f"and {rest} more" if rest > 0 else ""
+    more = Sentence("and {0} more", rest) if rest > 0 else ""
     made = table("findings", "Gravest first", [("Severity", ""), ("Source", ""), ("What", ""), ("Since", "")], rows)
     return made.model_copy(update={"note": more})

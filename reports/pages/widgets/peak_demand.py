@@ -1,5 +1,6 @@
 """Widget 4: the month's highest demand in the tariff's own window, when it was, and what is billed at the least."""
 
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
 
@@ -17,12 +18,13 @@ class PeakDemand(Given):
     projected: Shown | None = None
     target_kw: str = ""
     months_before: Shown | None = None
-    rule: str = ""
+    rule: Text = ""
 
 
 def view(given: PeakDemand) -> Widget:
     """The tile: highest demand, the running window, the projection, the target."""
-    left = f"{given.minutes_left} of {given.window_minutes} minutes left" if given.window_minutes else ""
+    window = given.window_minutes
+    left = Sentence("{0} of {1} minutes left", given.minutes_left, window) if window else ""
     more: list[Number] = [
         number("Running window", given.running, given.locale, note=left),
         number("Whole month, projected", given.projected, given.locale),

@@ -1,6 +1,7 @@
 """Widget 12: measures whose savings are verified, each with its band and the least that could be told."""
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table
 from reports.report_content import Cell
@@ -15,7 +16,7 @@ class Project(Model):
     band: Shown | None = None
     days: Shown | None = None
     detectable: Shown | None = None
-    verdict: str = ""
+    verdict: Text = ""
 
 
 class Projects(Given):
@@ -36,7 +37,7 @@ def view(given: Projects) -> Widget:
         for each in given.projects
     ]  # fmt: skip
     known = sum(1 for each in given.projects if each.saving is not None and each.saving.figure.value is not None)
-    note = f"{known} with a detectable saving"
+    note = Sentence("{0} with a detectable saving", known)
     return Widget(
         key=key, title=title, state="finding" if known < len(given.projects) or given.findings else "value",
         value=Number(label="Measures", text=str(len(given.projects)), note=note), age=given.age, link=given.link,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table
@@ -48,7 +49,7 @@ def view(given: ReportStatus) -> Widget:
         for each in given.lines
         if each.stale
     ]
-    note = f"stale: {', '.join(stale)}" if stale else "none is stale"
+    note = Sentence("stale: {0}", ", ".join(stale)) if stale else "none is stale"
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
         value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),

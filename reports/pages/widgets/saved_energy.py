@@ -1,6 +1,7 @@
 """What was used less than expected over the uses of sites that share no meter, with its band and what it is worth."""
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
 from reports.report_content import Cell
@@ -63,7 +64,7 @@ def view(given: Savings) -> Widget:
         band = number("Band, ±", given.band, given.locale, note="" if given.band else "no model says how sure it is")
         worth = number("Worth", given.worth, given.locale, signed=True, note=given.no_worth or "each day at its price")
         more = [band, worth]
-    notes = [each for each in (given.span, given.verdict) if each]
-    notes += [f"not in the sum: {', '.join(given.left_out)}"] if given.left_out else []
-    return tile("savings", "Saved against baselines", given, given.total, label="Saved", note="; ".join(notes),
+    left_out = Sentence("not in the sum: {0}", ", ".join(given.left_out)) if given.left_out else ""
+    note = sentences((given.span, Sentence(given.verdict), left_out))
+    return tile("savings", "Saved against baselines", given, given.total, label="Saved", note=note,
                 more=more, content=content, signed=True)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, table, tile
 from reports.report_content import Cell
@@ -30,7 +31,7 @@ class Submeters(Given):
     parts: tuple[Submeter, ...] = ()
     rest: Shown | None = None
     is_fed: bool = False
-    span: str = ""
+    span: Text = ""
 
 
 def view(given: Submeters) -> Widget:
@@ -40,8 +41,8 @@ def view(given: Submeters) -> Widget:
         return nothing(key, title, given, given.reason or "the site has no meter below its main one")
     parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
     rows = [
-        [Cell(text=f"Use: {named(each.name)}" if each.is_use else named(each.name)), cell(each.energy, given.locale),
-         cell(each.before, given.locale), cell(each.change, given.locale, signed=True)]
+        [Cell(text=Sentence("Use: {0}", named(each.name)) if each.is_use else named(each.name)),
+         cell(each.energy, given.locale), cell(each.before, given.locale), cell(each.change, given.locale, signed=True)]
         for each in parts[:MOST_TILES]
     ]  # fmt: skip
     findings = []

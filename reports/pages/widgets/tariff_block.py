@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import named
@@ -27,10 +28,6 @@ class Block(Model):
     until_local: str = ""
     next_period: str = ""
     next_price: Decimal | None = None
-
-
-# In place of a reason to open.
-_OF_FILE = "by the site file"
 
 
 class TariffBlock(Given):
@@ -59,15 +56,16 @@ def view(given: TariffBlock) -> Widget:
 
 
 def _number(block: Block, given: TariffBlock) -> Number:
-    until = f"until {block.until_local}" if block.until_local else "for more than a week"
-    note = ", ".join(each for each in (until, given.day, given.tariff and named(given.tariff), _OF_FILE) if each)
+    until = Sentence("until {0}", block.until_local) if block.until_local else Sentence("for more than a week")
+    parts = (until, Sentence(given.day), given.tariff and named(given.tariff))
+    note = Sentence("{0}, by the site file", sentences(parts, ", "))
     if given.stream:
-        note = f"until {block.until_local}, by the price stream"
+        note = Sentence("until {0}, by the price stream", block.until_local)
     return Number(
         label=named(given.stream or f"{words(block.charge_id)}: {words(block.period_id)}"),
         text=_price(block.price, given.locale),
         unit=f"{currency_unit(given.currency)}/kWh",
-        note=note if block.price is not None else f"{block.why_no_price}; {note}",
+        note=note if block.price is not None else sentences((Sentence(block.why_no_price), note)),
     )
 
 

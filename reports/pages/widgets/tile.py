@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Text
 from reports.pages.address import Address
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
@@ -26,8 +27,8 @@ class Given(Model):
     """
 
     address: Address
-    age: str = ""
-    reason: str = ""
+    age: Text = ""
+    reason: Text = ""
     link: str = ""
     is_synthetic: bool = False
     findings: tuple[Finding, ...] = ()

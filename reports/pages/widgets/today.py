@@ -1,5 +1,6 @@
 """Widget 2: energy of the day so far against what was expected of the same hours; the days before against baselines."""
 
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Number, Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
 from reports.report_content import Cell
@@ -17,9 +18,9 @@ class Today(Given):
     day: str = ""
     so_far: Shown | None = None
     expected: tuple[float, float, float] | None = None
-    no_forecast: str = "no forecast was issued before the day began"
+    no_forecast: Text = "no forecast was issued before the day began"
     hours: tuple[tuple[str, Shown | None, tuple[float, float, float] | None], ...] = ()
-    days: tuple[tuple[str, Shown], ...] = ()
+    days: tuple[tuple[Text, Shown], ...] = ()
 
 
 def view(given: Today) -> Widget:
@@ -50,7 +51,8 @@ def _drawn(given: Today) -> Picture:
     values = [None if shown is None or shown.figure.value is None else float(shown.figure.value)
               for _, shown, _ in given.hours]  # fmt: skip
     low, high = ([None if band is None else band[edge] for _, _, band in given.hours] for edge in (0, 2))
-    caption = f"Energy by the hour, {given.hours[0][0]} to {given.hours[-1][0]}; the same in the table"
+    ends = (given.hours[0][0], given.hours[-1][0])
+    caption = Sentence("Energy by the hour, {0} to {1}; the same in the table", *ends)
     svg = spark_svg(f"Hours of {given.day}", values, text=caption, low=low, high=high)
     return Picture(key="hours-line", title=f"Hours of {given.day}", svg=svg, caption=caption)
 
