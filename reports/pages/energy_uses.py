@@ -11,7 +11,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
@@ -149,7 +149,8 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
 
 def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     # Its id is that of the use.
-    baseline = (line.baseline or "none yet").rpartition("/enb ")[2]
+    number, _, status = (line.baseline or "none yet").rpartition("/enb ")[2].partition(" ")
+    baseline = Sentence(f"{{0}} {status}", number) if line.baseline else "none yet"
     tone = "plain" if line.has_approved_baseline else "muted"
     name = Cell(text=named(line.name), figure_id=f"{line.site}/{line.id}")
     return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
@@ -198,7 +199,7 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     ]
     versions = [
         (
-            Sentence(f"{{0}} {each.status.value}", f"v{each.version}"),
+            _version(each),
             address.href(baseline=str(each.version)),
             each.version,
         )
@@ -206,7 +207,7 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     ]
     known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
     years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
-    source, meters = Sentence(words(told.seu.carrier.value)), ", ".join(map(site.stream_name, told.seu.meters))
+    source, meters = Sentence(words(told.seu.carrier.value)), sentences([*map(site.stream_name, told.seu.meters)], ", ")
     text = Sentence("{0}: {1} of {2}, {3}, against no baseline.", told.seu.name, source, meters, told.span.label)
     if told.version is not None:
         pattern = "{0}: {1} of {2}, {3}, against baseline version {4} ({5})."
@@ -216,6 +217,10 @@ def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     if versions:
         choices.append(_choice("Baseline", versions, chosen))
     return (*choices, Paragraph(text=text))
+
+
+def _version(version: BaselineVersion) -> str:
+    return Sentence(f"{{0}} {version.status.value}", f"v{version.version}")
 
 
 def _choice(label: str, options: Sequence[tuple[str, str, str | int]], chosen: str | int | None) -> Choice:
@@ -355,7 +360,7 @@ def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
     held_out = [written(f"{share:.2%}", locale) for share in (stats.cvrmse_g14, stats.cvrmse_out_of_sample)]
     approved = told.approval(version) or "nobody: it is provisional, and no report claims by it"
     facts = (
-        ("Version", f"{version.baseline_id} v{version.version}, {version.status.value}", ""),
+        ("Version", Sentence(f"{{0}} {version.status.value}", f"{version.baseline_id} v{version.version},"), ""),
         ("Trained", Sentence("{0} to {1} (end excluded), {2} days, {3} parameters", *trained), ""),
         ("R²", written(f"{stats.r2:.4f}", locale), ""),
         ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),

@@ -14,7 +14,7 @@ from reports.texts.locales import named
 
 COMPARED = {"none": "nothing", "previous": "the time before", "year": "the year before"}
 GRAINS = {"quarter": "15 min", "hour": "hour", "day": "day", "month": "month", "year": "year"}
-RELATIVE = {"today": "today", "yesterday": "yesterday", "7d": "7 days", "30d": "30 days"}
+RELATIVE = {"today": "today", "yesterday": "yesterday", "7d": Sentence("{0} days", 7), "30d": Sentence("{0} days", 30)}
 
 
 def header_blocks(

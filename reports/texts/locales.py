@@ -20,8 +20,9 @@ _OPEN, _SHUT = "\u2068", "\u2069"
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
-    months: twelve, separated by blanks; day: a pattern with d, m, y. reports, pages: English -> the language's word;
-    {0} in a sentence of pages is a place for what its `Sentence` is given.
+    months: twelve, separated by blanks; day: a pattern with d, m, y. list_mark: between parts of a list.
+    reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
+    given.
     """
 
     thousands: str = ","
@@ -29,6 +30,7 @@ class Language(Model):
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
     day: str = "{d} {m} {y}"
+    list_mark: str = ", "
     is_right_to_left: bool = False
     reports: Mapping[str, str] = Field(default_factory=dict)
     pages: Mapping[str, str] = Field(default_factory=dict)
@@ -81,7 +83,7 @@ def page_word(text: str, locale: str) -> str:
 def _worded(text: str, rules: Language) -> str:
     if not isinstance(text, Sentence) or not text.given:
         return rules.pages.get(text) or rules.reports.get(text, text)
-    pattern = rules.pages.get(text.pattern) or text.pattern
+    pattern = rules.pages.get(text.pattern) or text.pattern.replace(", ", rules.list_mark)
     return pattern.format(*(_worded(each, rules) if isinstance(each, Sentence) else each for each in text.given))
 
 

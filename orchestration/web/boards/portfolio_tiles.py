@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import SiteNow
@@ -83,8 +83,8 @@ def compared_sites(
     if len(units) != 1:
         reason = given.reason
         if units:
-            listed = (" and ".join(units[:-1]), units[-1])
-            reason = Sentence("each site for itself: {0} and {1} are not added", *listed)
+            listed = sentences(units[:-1], " and ")
+            reason = Sentence("each site for itself: {0} and {1} are not added", listed, units[-1])
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])

@@ -65,7 +65,7 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
             "reason": f"nothing of {scope} is published in {period.label}", "findings": gaps,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
-        key=key, title=title, label=scope, span=f"{period.start} to {period.end - timedelta(days=1)}",
+        key=key, title=title, label=words(scope), span=f"{period.start} to {period.end - timedelta(days=1)}",
         now=value, before=past, change=change, against=against, more=more,
     )  # fmt: skip
 

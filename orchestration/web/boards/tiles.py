@@ -1,10 +1,9 @@
 """The tiles of a board by key: which permission each asks for, whether it is of the whole site, and who fills it."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
-
-import orjson
 
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
@@ -116,11 +115,14 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
     def make() -> tuple[bytes, str]:
         widget = tile.make(asked)
         whys = {each: why for now in asked.sites for each, why in now.show.whys.items()}
-        return orjson.dumps({"widget": widget.model_dump(mode="json"), "whys": whys}), "application/json"
+        # Not as JSON, in which a sentence would be text that no language can word.
+        return pickle.dumps((widget, whys)), "application/octet-stream"
 
-    found = orjson.loads(answers_of(str(ask.project.project.root)).get((*named, rests), make).body)
-    show.whys.update(found["whys"])
-    return Widget.model_validate_json(orjson.dumps(found["widget"]))
+    kept = answers_of(str(ask.project.project.root)).get((*named, rests), make).body
+    found: Widget
+    found, whys = pickle.loads(kept)  # noqa: S301 - of this process's own memory
+    show.whys.update(whys)
+    return found
 
 
 def _without(key: str, asked: Asked, why: str) -> Widget:

@@ -3,7 +3,6 @@
 from data_quality.contracts.sentence import Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
-from reports.writer import words
 
 
 class Compared(Given):
@@ -27,4 +26,4 @@ def view(given: Compared) -> Widget:
         beside.append(number(given.against, given.before, given.locale))
         beside.append(number("Change", given.change, given.locale, signed=True))
     beside += [number(label, shown, given.locale, note=note) for label, shown, note in given.more]
-    return tile(given.key, given.title, given, given.now, label=words(given.label), note=given.span, more=beside)
+    return tile(given.key, given.title, given, given.now, label=given.label, note=given.span, more=beside)
