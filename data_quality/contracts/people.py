@@ -1,7 +1,7 @@
 """People, their roles and public keys: who may approve, override, raise a mode, review, publish."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -30,9 +30,6 @@ def person_text(person_id: str, name: str | None) -> str:
     return f"{name} ({person_id})" if name and name != person_id else person_id
 
 
-Board = Literal["ops", "site", "exec", "audit"]
-
-
 class Person(Model):
     """One person of the people file."""
 
@@ -43,7 +40,7 @@ class Person(Model):
     public_key: str = Field(default="", description="Ed25519 public key, base64; needed to sign")
     sites: tuple[str, ...] = Field(default=(), description="Sites that the person sees; without them all")
     tenants: tuple[str, ...] = Field(default=(), description="Tenants whose parts a person of that role sees")
-    home_board: Board | None = Field(default=None, description="The board that opens first")
+    home_board: str | None = Field(default=None, description="The board that opens first, of reports/pages/boards.yaml")
 
     @model_validator(mode="after")
     def _tenant_has_a_part(self) -> Self:

@@ -1,43 +1,65 @@
-"""A board as a page: its tiles in the order of boards.yaml, whose home it is, and what stands below the tiles."""
+"""Boards as data (boards.yaml) and as pages: their tiles, whose home they are, and what stands below the tiles."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import ConfigDict, Field, RootModel
+
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.yaml_file import load_model
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
 
-TITLES: Mapping[Board, str] = {
-    "ops": "Operations", "site": "My part of the site", "exec": "Results", "audit": "Proof",
-}  # fmt: skip
+
+class Board(Model):
+    """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
+
+    tiles: keys, in reading order. needs: the permission of who opens it. span: of the tiles where the address names
+    none. is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all sites where none
+    is named. is_of_span: its title names the span. says_late: also that readings are late. below: what stands under
+    the tiles.
+    """
+
+    title: str
+    question: str
+    tiles: tuple[str, ...] = Field(min_length=1)
+    needs: Permission = Permission.READ
+    span: Literal["month", "year"] = "month"
+    is_of_part: bool = False
+    is_of_all: bool = False
+    is_of_span: bool = False
+    says_late: bool = False
+    below: Literal["", "proof"] = ""
 
 
-class Orders(Model):
-    """Keys of tiles by board, in reading order."""
-
-    ops: tuple[str, ...]
-    site: tuple[str, ...]
-    exec: tuple[str, ...]
-    audit: tuple[str, ...]
-
-    def of(self, board: Board) -> tuple[str, ...]:
-        """The board's."""
-        found: tuple[str, ...] = getattr(self, board)
-        return found
+class _Boards(RootModel[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Board]]):
+    model_config = ConfigDict(frozen=True)
 
 
 @cache
-def orders() -> Orders:
-    """The orders of boards.yaml."""
-    return load_model(Path(__file__).with_name("boards.yaml"), Orders)
+def boards() -> Mapping[str, Board]:
+    """The boards of boards.yaml by name."""
+    return load_model(Path(__file__).with_name("boards.yaml"), _Boards).root
 
 
-def home_board(person: Person) -> Board:
+def expect_boards(people: People, file: str) -> None:
+    """Raises BadInput (unknown_board) for a home board that there is not."""
+    for person in people.people:
+        if person.home_board is not None and person.home_board not in boards():
+            message = f"home_board of {person.person_id} is {person.home_board!r}, there are {', '.join(boards())}"
+            mend = did_you_mean(person.home_board, list(boards()))
+            raise BadInput(message, file=file, reason="unknown_board", mend=mend)
+
+
+def home_board(person: Person) -> str:
     """The board that opens first: the person's own, else the first that a role of theirs stands for."""
     if person.home_board is not None:
         return person.home_board
@@ -50,7 +72,7 @@ def home_board(person: Person) -> Board:
 
 
 def board_page(
-    board: Board,
+    board: str,
     address: Address,
     widgets: Sequence[Widget],
     *,
@@ -65,7 +87,7 @@ def board_page(
     """The page. of: the site, or the sites, in words. below: what stands under the tiles."""
     blocks: tuple[PageBlock, ...] = (*pickers, Cards(widgets=tuple(widgets)))
     return Page(
-        title=f"{page_word(TITLES[board], address.locale)}: {of}", address=address,
+        title=f"{page_word(boards()[board].title, address.locale)}: {of}", address=address,
         parts=(Part(key="tiles", blocks=blocks), *below), age=age,
         findings=tuple(findings), links=tuple(links), whys=dict(whys or {}),
         is_synthetic=any(each.is_synthetic for each in widgets),

@@ -14,7 +14,8 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
-from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
@@ -28,7 +29,7 @@ from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.board import home_board, orders
+from reports.pages.board import boards, expect_boards, home_board
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
 from reports.texts.locales import named, page_word
@@ -49,7 +50,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     project.close()
 
 
-def tiles(asking: Asking, board: Board, person: Person = ALL, scope: str = "site:plant") -> dict[str, Widget]:
+def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:plant") -> dict[str, Widget]:
     """The tiles of a board, by key."""
     ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
     show = Show(ask, asking.project.site("plant"), asking.project.sources())
@@ -68,7 +69,7 @@ def text_of(page: str) -> str:
 
 
 def test_every_key_of_every_board_is_a_tile_and_every_tile_is_on_a_board() -> None:
-    named = {key for board in ("ops", "site", "exec", "audit") for key in orders().of(board)}  # type: ignore[arg-type]
+    named = {key for board in boards().values() for key in board.tiles}
     assert named == set(TILES)
 
 
@@ -171,6 +172,7 @@ def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> No
         person = Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))
         assert home_board(person) == board
     assert home_board(ALL.model_copy(update={"home_board": "exec"})) == "exec"
+
     answer = asking.get("/", [PAGE])
     assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/board/audit")
     for board in ("ops", "site", "exec", "audit"):
@@ -335,3 +337,10 @@ def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Askin
     rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
     assert ["Sev2", "forecasts", message, "–"] in rows
+
+
+def test_a_home_board_that_there_is_not_is_refused_with_the_nearest() -> None:
+    expect_boards(People(people=(ALL.model_copy(update={"home_board": "exec"}),)), "people.yaml")
+    with pytest.raises(BadInput, match="there are ops, site, exec, audit") as refused:
+        expect_boards(People(people=(ALL.model_copy(update={"home_board": "opps"}),)), "people.yaml")
+    assert refused.value.mend == "did you mean 'ops'?"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from data_quality.contracts.people import Board, Person, Role
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
@@ -19,7 +19,7 @@ from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import NAV
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.board import TITLES
+from reports.pages.board import boards
 from reports.pages.page import Number, Part, Widget
 from reports.report_content import Table
 from reports.texts.locales import named, page_word, rules_of
@@ -31,7 +31,6 @@ from tests.web.test_boards import text_of
 # Languages in which every word and sentence of a page is said.
 WHOLE = ("de", "ar")
 ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
-BOARDS: tuple[Board, ...] = ("ops", "site", "exec", "audit")
 # A span of days, and what a site file names (a scope, a charge and its period): no words of ours.
 DATA = re.compile(r"\d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d|site:plant|energy: \w+")
 
@@ -82,7 +81,7 @@ def words_of(shown: Widget | Part | Table | Number) -> Iterator[str]:
 
 def on_boards(asking: Asking) -> Iterator[Widget | Part]:
     """All tiles of all boards, and what stands below an auditor's."""
-    for board in BOARDS:
+    for board in boards():
         address = Address(path=f"/board/{board}", site="plant", scope="site:plant")
         show = Show(
             Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
@@ -95,7 +94,7 @@ def on_boards(asking: Asking) -> Iterator[Widget | Part]:
 
 def shown_words(asking: Asking) -> set[str]:
     """All of them on all boards."""
-    found = {*TITLES.values(), *(text for _, text, _ in NAV)}
+    found = {*(each.title for each in boards().values()), *(text for _, text, _ in NAV)}
     found |= {text for shown in on_boards(asking) for text in words_of(shown)}
     return {text for text in found if text and not DATA.fullmatch(text) and text != named(text[1:-1])}
 

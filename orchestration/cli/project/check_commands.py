@@ -41,7 +41,9 @@ def _site_files(folder: Path) -> list[Path]:
 def _problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Problem]:
     try:
         if is_people:
-            load_people(path)
+            from reports.pages.board import expect_boards
+
+            expect_boards(load_people(path), str(path))
             return []
         site = load_site(path)
         return _device_problems(path, site, call) if site.assets or site.sources else []

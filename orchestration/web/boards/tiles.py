@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from data_quality.contracts.people import Board
 from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked
 from orchestration.web.cache import answers_of
 from orchestration.web.queries import stamp_of_uses
-from reports.pages.board import orders
+from reports.pages.board import boards
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
@@ -130,17 +129,16 @@ def _without(key: str, asked: Asked, why: str) -> Widget:
     return nothing(key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), why)
 
 
-def tiles_of(board: Board, asked: Asked) -> list[Widget]:
+def tiles_of(board: str, asked: Asked) -> list[Widget]:
     """The tiles of a board that the person may see, in its order."""
     person = asked.site.show.ask.person
     # Beside a part's own numbers those of the whole site would be taken for the part's.
-    is_whole = sees_whole_site(person) and not (board == "site" and asked.is_part)
-    keys = orders().of(board)
+    is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and asked.is_part)
     return [
         if_published(
             partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
             partial(_without, key, asked),
         )
-        for key in keys
+        for key in boards()[board].tiles
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]

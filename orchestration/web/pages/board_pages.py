@@ -1,5 +1,6 @@
 """The boards: `/` and one page a role, each asked of the marts and stores as they stand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from fastapi import APIRouter
@@ -8,7 +9,6 @@ from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from data_quality.contracts.people import Board
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_parts, audit_tiles
@@ -21,13 +21,11 @@ from orchestration.web.queries import age_of, expect_marts, header_of, known_the
 from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
-from reports.pages.board import TITLES, board_page, home_board
+from reports.pages.board import board_page, boards, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part
 from reports.texts.locales import named, page_word
 
 router = APIRouter()
-# Boards that tell of all sites that the person sees, where none is named.
-OF_ALL: tuple[Board, ...] = ("exec", "audit")
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -37,28 +35,19 @@ def home(ask: Ask = asked(Permission.READ)) -> Response:
     return RedirectResponse(ask.address.href(f"/board/{wanted or home_board(ask.person)}"), 303)
 
 
-@router.get("/board/ops", response_class=HTMLResponse)
-def ops(ask: Ask = asked(Permission.READ)) -> Response:
-    """Is anything wrong now, and will this month break its peak or its cost?"""
-    return _board(ask, "ops")
+def _route(name: str) -> Callable[..., Response]:
+    of = boards()[name]
+    takes = ("draw", "before") if of.below == "proof" else ()
+
+    def open_board(ask: Ask = asked(of.needs, takes=takes)) -> Response:
+        return _board(ask, name)
+
+    open_board.__name__, open_board.__doc__ = name, of.question
+    return open_board
 
 
-@router.get("/board/site", response_class=HTMLResponse)
-def site(ask: Ask = asked(Permission.READ)) -> Response:
-    """What did my part use, what does it cost, is that more than usual?"""
-    return _board(ask, "site")
-
-
-@router.get("/board/exec", response_class=HTMLResponse)
-def exec_(ask: Ask = asked(Permission.READ)) -> Response:
-    """Do we use less than expected, what is it worth, where is carbon going?"""
-    return _board(ask, "exec")
-
-
-@router.get("/board/audit", response_class=HTMLResponse)
-def audit(ask: Ask = asked(Permission.AUDIT_READ, takes=("draw", "before"))) -> Response:
-    """What is published, by whom, on what, and does it still recompute?"""
-    return _board(ask, "audit")
+for _name in boards():
+    router.add_api_route(f"/board/{_name}", _route(_name), response_class=HTMLResponse)
 
 
 @router.post("/board/audit/draw")
@@ -76,22 +65,22 @@ def verify(ask: Ask = asked(Permission.AUDIT_READ)) -> Response:
     return RedirectResponse(ask.address.href("/board/audit"), 303)
 
 
-def _board(ask: Ask, board: Board) -> Response:
-    sources = ask.project.sources(keeps=False)
+def _board(ask: Ask, board: str) -> Response:
+    of_board, sources = boards()[board], ask.project.sources(keeps=False)
     chosen = ask.site()
     sites = ask.sites()
     others = [each for each in sites.values() if each.site_id != chosen.site_id]
-    shown = [chosen, *(known_then(ask, others) if board in OF_ALL and not ask.address.site else [])]
+    shown = [chosen, *(known_then(ask, others) if of_board.is_of_all and not ask.address.site else [])]
     expect_marts(ask, shown)
     nows = [SiteNow(Show(ask, each, sources)) for each in shown]
     first = nows[0]
     period, compare = _span(ask, board, first)
     question = Asked(nows, scope_of(ask, chosen), period, compare)
     # Before the tiles: what ends while they are made costs one look more, and never leaves a page that waits for ever.
-    is_verifying = board == "audit" and audit_tiles.is_verifying([each.show for each in nows])
+    is_verifying = of_board.below == "proof" and audit_tiles.is_verifying([each.show for each in nows])
     widgets = tiles_of(board, question)
     below: list[Part] = []
-    if board == "audit":
+    if of_board.below == "proof":
         shows = [each.show for each in nows]
         below = audit_parts.below(shows, ask.address)
     of = first.site.name if len(nows) == 1 else page_word("all sites", ask.address.locale)
@@ -99,15 +88,15 @@ def _board(ask: Ask, board: Board) -> Response:
         of = f"{scopes_of(ask, chosen).get(question.scope, question.scope)}, {of}"
     age = age_of(ask, first.site)
     pickers = _boards(ask, board)
-    if board == "site":
+    if of_board.is_of_part:
         at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
         pickers += header_of(at, chosen, question.scope, period, age)
     elif len(sites) > 1:
         pickers.append(_sites(ask, board, sites, chosen))
     page = board_page(
-        board, ask.address, widgets, of=f"{of}, {period.label}" if board in ("site", "exec") else of,
+        board, ask.address, widgets, of=f"{of}, {period.label}" if of_board.is_of_span else of,
         age=age.words(first.site.time_zone), pickers=pickers, below=below,
-        findings=(*stale_finding(age, period), *(first.late if board in ("ops", "site") else ())),
+        findings=(*stale_finding(age, period), *(first.late if of_board.says_late else ())),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
     drawn = draw(ask, page)
@@ -117,34 +106,33 @@ def _board(ask: Ask, board: Board) -> Response:
     return drawn
 
 
-def _span(ask: Ask, board: Board, now: SiteNow) -> tuple[Period, Compare]:
+def _span(ask: Ask, board: str, now: SiteNow) -> tuple[Period, Compare]:
     """The days that a board is of, and what they are compared with where the address does not say."""
-    usual = newest_year(now) if board == "exec" else newest_month(now)
+    usual = newest_year(now) if boards()[board].span == "year" else newest_month(now)
     if not ask.address.period:
         return usual, "year" if ask.address.compare == "none" else ask.address.compare
     found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.as_known_utc, usual=usual.label)
     return found, "previous" if ask.address.compare == "none" else ask.address.compare
 
 
-def _boards(ask: Ask, board: Board) -> list[PageBlock]:
+def _boards(ask: Ask, board: str) -> list[PageBlock]:
     """The boards that the person may open."""
-    needs = {"audit": Permission.AUDIT_READ}
-    known: list[Board] = ["site"] if not sees_whole_site(ask.person) else [*TITLES]
+    is_whole = sees_whole_site(ask.person)
     options = tuple(
         Option(
-            text=TITLES[each],
-            href=ask.address.href(f"/board/{each}", period=None),
-            is_chosen=each == board,
+            text=each.title,
+            href=ask.address.href(f"/board/{name}", period=None),
+            is_chosen=name == board,
         )
-        for each in known
-        if may(ask.person, needs.get(each, Permission.READ))
+        for name, each in boards().items()
+        if may(ask.person, each.needs) and (is_whole or each.is_of_part)
     )
     return [Choice(label="Board", options=options)]
 
 
-def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choice:
+def _sites(ask: Ask, board: str, sites: dict[str, Site], chosen: Site) -> Choice:
     """The person's sites, and on a board of all sites these together."""
-    is_all = board in OF_ALL and not ask.address.site
+    is_all = boards()[board].is_of_all and not ask.address.site
     options = [
         Option(
             text=named(each.name),
@@ -153,7 +141,7 @@ def _sites(ask: Ask, board: Board, sites: dict[str, Site], chosen: Site) -> Choi
         )
         for each in sites.values()
     ]
-    if board in OF_ALL:
+    if boards()[board].is_of_all:
         href = ask.address.href(site=None, scope=None, period=None)
         options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
     return Choice(label="Site", options=tuple(options))

@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
 from orchestration.web.request_context import THEME, THEMES, Ask
 from orchestration.web.route_rights import asked
-from reports.pages.board import TITLES
+from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import named
@@ -34,8 +34,8 @@ def profile(ask: Ask = asked(None)) -> Response:
     did = [(f"{row['recorded_at_utc']:%Y-%m-%d %H:%M} UTC", row["route"], row["outcome"]) for row in events]
     sites = ", ".join(person.sites) or Sentence("all")
     rights = Sentence("Roles: {0}. Sites: {1}.", ", ".join(person.roles) or "none", sites)
-    boards = (("", "as my role says"), *TITLES.items())
-    first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=boards)
+    known = (("", "as my role says"), *((name, each.title) for name, each in boards().items()))
+    first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
     themes = (("", "as the device prefers"), *((each, each) for each in THEMES))
     theme = Input(name=THEME, label="Light or dark", kind="select", value=ask.theme, options=themes)
     parts = (
@@ -53,8 +53,8 @@ def profile(ask: Ask = asked(None)) -> Response:
 def keep_board(ask: Ask = asked(None)) -> Response:
     """Keep which board opens first. Raises BadInput for one that there is not."""
     wanted = ask.form.get(HOME, "")
-    if wanted and wanted not in TITLES:
-        raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(TITLES)}", reason="bad_request")
+    if wanted and wanted not in boards():
+        raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(boards())}", reason="bad_request")
     PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, wanted or None)
     return RedirectResponse("/profile", 303)
 
