@@ -1,37 +1,17 @@
-"""All pages and endpoints of the application."""
+"""All pages and endpoints: of every module of `pages` and `api` its router, and where the head of a page leads."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from fastapi import APIRouter
 
-from orchestration.web import static_files
-from orchestration.web.api import (
-    analytics,
-    figures_api,
-    health,
-    jobs_api,
-    kpis,
-    live_api,
-    openapi,
-    seed0_performance,
-    seed0_uses,
-    series_api,
-    sites,
-)  # fmt: skip
-from orchestration.web.pages import (
-    board_pages,
-    energy_pages,
-    enpi_pages,
-    live_pages,
-    profile_pages,
-    report_pages,
-    sign_in_pages,
-    why_pages,
-)  # fmt: skip
+from orchestration.web import api, pages, static_files
+from orchestration.web.request_context import Nav
 
-ROUTERS: tuple[APIRouter, ...] = tuple(
-    each.router
-    for each in (
-        sign_in_pages, profile_pages, board_pages, live_pages, energy_pages, why_pages, enpi_pages, report_pages,
-        health, openapi, live_api, sites, kpis, series_api, analytics, jobs_api, seed0_uses, seed0_performance,
-        figures_api, static_files,
-    )
+_MODULES = [
+    import_module(f"{folder.__name__}.{each.name}") for folder in (pages, api) for each in iter_modules(folder.__path__)
+]
+ROUTERS: tuple[APIRouter, ...] = (
+    *(each.router for each in _MODULES if hasattr(each, "router")), static_files.router,
 )  # fmt: skip
+NAV: tuple[Nav, ...] = tuple(sorted(each.NAV for each in _MODULES if hasattr(each, "NAV")))

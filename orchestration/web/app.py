@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.all_routes import ROUTERS
+from orchestration.web.all_routes import NAV, ROUTERS
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
@@ -51,7 +51,7 @@ def make_app(
     # Only where nobody stands in for it: an application that is told who asks needs no people file.
     own = sign_in or (SignIn(project, clock) if signed_in is None else None)
     state = app.state
-    state.project, state.clock, state.sign_in, state.counts = project, clock, own, Counter()
+    state.project, state.clock, state.sign_in, state.counts, state.nav = project, clock, own, Counter(), NAV
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
     state.people_fault = own.people.told if own else str

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import may
 from orchestration.web.cache import answered
 from orchestration.web.request_context import Ask
 from orchestration.web.static_files import static_address
@@ -21,15 +21,6 @@ from reports.pages.page import Page, PageBlock, Part, Plot, Widget
 from reports.report_content import Chart, Paragraph
 from reports.svg.chart import chart_svg, chart_table
 from reports.texts.locales import page_word, rules_of
-
-# Path, what it is called, and who may go there.
-NAV = (
-    ("/", "Boards", Permission.READ),
-    ("/energy", "Energy", Permission.READ),
-    ("/enpi", "EnPI", Permission.BASELINE_READ),
-    ("/reports", "Reports", Permission.REPORT_READ),
-    ("/live", "Live", Permission.LIVE_READ),
-)
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -86,7 +77,8 @@ def _nav(ask: Ask, address: Address) -> list[tuple[str, str, bool]]:
     """Where this person may go: address, words, whether they are there. A period of one page is no other's."""
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     here = "/" if address.path.startswith("/board") else f"/{address.path.split('/')[1]}"
-    return [(address.href(path, **kept), text, path == here) for path, text, needs in NAV if may(ask.person, needs)]
+    may_open = (each for each in ask.nav if may(ask.person, each.needs))
+    return [(address.href(each.path, **kept), each.text, each.path == here) for each in may_open]
 
 
 def _scripts(page: Page) -> list[str]:

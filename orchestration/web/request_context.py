@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assets.sites.load_sites import unknown_site
-from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
+from data_quality.contracts.access.permissions import Permission, sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.site_file.site import Site
@@ -20,11 +20,20 @@ from reports.pages.address import Address
 THEMES, THEME = ("light", "dark"), "theme"
 
 
+class Nav(NamedTuple):
+    """A page that the head of every page leads to. place: in reading order; needs: of who may go there."""
+
+    place: int
+    path: str
+    text: str
+    needs: Permission
+
+
 @dataclass(frozen=True)
 class Ask:
     """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
     an act. banner: what every page says above all else, such as that nothing can be written now. theme: of THEMES, or
-    empty for what the asker's device prefers.
+    empty for what the asker's device prefers. nav: where the head of a page leads.
     """
 
     project: OpenProject
@@ -35,6 +44,7 @@ class Ask:
     form: Mapping[str, str] = field(default_factory=dict)
     banner: str = ""
     theme: str = ""
+    nav: tuple[Nav, ...] = ()
     now_utc: datetime = field(init=False)
     # Of its sites, by id: what everything that is shown of one rests on (queries.py: stamp_of).
     stamps: dict[str, str] = field(default_factory=dict, repr=False, compare=False)

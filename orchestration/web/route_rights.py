@@ -69,7 +69,8 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared:
         form = getattr(told, "form", {})
         wanted = request.cookies.get(THEME, "")
         theme = wanted if wanted in THEMES else ""
-        return Ask(state.project, person, address, state.clock, csrf=csrf, form=form, banner=fault, theme=theme)
+        kept = {"csrf": csrf, "form": form, "banner": fault, "theme": theme, "nav": state.nav}
+        return Ask(state.project, person, address, state.clock, **kept)
 
     # What the test of the table of routes, and the description of the API, read.
     ask.permission, ask.takes = permission, (*shared, *takes)  # type: ignore[attr-defined]

@@ -11,12 +11,12 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
+from orchestration.web.all_routes import NAV
 from orchestration.web.boards.audit_parts import below
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import tiles_of
-from orchestration.web.draw import NAV
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import boards
@@ -94,7 +94,7 @@ def on_boards(asking: Asking) -> Iterator[Widget | Part]:
 
 def shown_words(asking: Asking) -> set[str]:
     """All of them on all boards."""
-    found = {*(each.title for each in boards().values()), *(text for _, text, _ in NAV)}
+    found = {*(each.title for each in boards().values()), *(each.text for each in NAV)}
     found |= {text for shown in on_boards(asking) for text in words_of(shown)}
     return {text for text in found if text and not DATA.fullmatch(text) and text != named(text[1:-1])}
 

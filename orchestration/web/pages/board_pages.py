@@ -18,7 +18,7 @@ from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, home_board
@@ -26,6 +26,7 @@ from reports.pages.page import Choice, Option, PageBlock, Part
 from reports.texts.locales import named, page_word
 
 router = APIRouter()
+NAV = Nav(1, "/", "Boards", Permission.READ)
 
 
 @router.get("/", response_class=HTMLResponse)

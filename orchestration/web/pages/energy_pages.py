@@ -9,11 +9,12 @@ from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_shown import energy_given
 from orchestration.web.queries import scope_of, stamp_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.energy import CSV, PATH, energy_csv, energy_page
 
 router = APIRouter()
+NAV = Nav(2, "/energy", "Energy", Permission.READ)
 TAKES = ("hide",)
 
 

@@ -13,7 +13,7 @@ from data_quality.contracts.access.permissions import Permission
 from orchestration.web.draw import draw_kept
 from orchestration.web.number_asked import asking
 from orchestration.web.queries import stamp_of_uses
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.assess import known_days
 from reports.pages.address import span
@@ -22,6 +22,7 @@ from reports.pages.page import Page
 from reports.pages.use_quarters import against, newest_assessable, use_told
 
 router = APIRouter()
+NAV = Nav(3, "/enpi", "EnPI", Permission.BASELINE_READ)
 TAKES = ("baseline",)
 
 

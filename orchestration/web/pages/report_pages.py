@@ -7,7 +7,7 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.evidence.lifecycle import life_at, with_life
 from reports.figures.trace import stale_revisions
@@ -18,6 +18,7 @@ from reports.report_content import ReportLife
 from reports.writer import words
 
 router = APIRouter()
+NAV = Nav(4, "/reports", "Reports", Permission.REPORT_READ)
 
 
 # Before the list: a twin's address begins like it.
