@@ -94,6 +94,11 @@ def tables() -> dict[str, str]:
     }
 
 
+def interlock_ids() -> list[str]:
+    """Of the modules of the guards, in their order."""
+    return [row[0] for row in _interlocks()]
+
+
 def _interlocks() -> Iterator[list[str]]:
     found = []
     for path in INTERLOCKS.glob("*.py"):
