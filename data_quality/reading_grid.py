@@ -140,7 +140,9 @@ def grid_of(
     """
     if step_minutes % CANONICAL_MINUTES or _LONGEST_STEP_MINUTES % step_minutes:
         raise OurFault(f"a grid step is 15, 30 or 60 minutes, not {step_minutes}")
-    start = _floor(start_utc, CANONICAL_MINUTES)
+    start = start_utc - timedelta(
+        minutes=start_utc.minute % CANONICAL_MINUTES, seconds=start_utc.second, microseconds=start_utc.microsecond
+    )
     per_step = step_minutes // CANONICAL_MINUTES
     # Up to whole steps, or the cells could not be folded into them.
     wide = -(-((end_utc - start) // timedelta(minutes=CANONICAL_MINUTES)) // per_step) * per_step
@@ -253,7 +255,3 @@ def _coarser(grid: Grid, per_step: int) -> Grid:
     if grid.estimated is not None:
         estimated = np.asarray(grid.estimated.reshape(parts.shape).any(axis=2))
     return replace(grid, step_minutes=grid.step_minutes * per_step, values=values, estimated=estimated)
-
-
-def _floor(moment: datetime, minutes: int) -> datetime:
-    return moment - timedelta(minutes=moment.minute % minutes, seconds=moment.second, microseconds=moment.microsecond)

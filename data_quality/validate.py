@@ -55,7 +55,8 @@ class Validation:
     @cached_property
     def score(self) -> float | None:
         """Mean score of all streams and days, 0 to 1; None where nothing was due."""
-        return _mean(self.scores, "score")
+        known = self.scores.filter(pl.col("expected") > 0)
+        return float(known["score"].mean()) if known.height else None  # type: ignore[arg-type]
 
     @cached_property
     def coverage(self) -> float | None:
@@ -241,8 +242,3 @@ def _scores(judged: Judged, since_utc: datetime | None) -> pl.DataFrame:
         events[event.action.value].append((event.row, event.first, event.end))
     first_day = max(0, judged.days.day_of(since_utc)) if since_utc is not None else 0
     return daily_scores(judged.days, events, first_day=first_day)
-
-
-def _mean(scores: pl.DataFrame, column: str) -> float | None:
-    known = scores.filter(pl.col("expected") > 0)
-    return float(known[column].mean()) if known.height else None  # type: ignore[arg-type]

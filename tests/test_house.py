@@ -1,8 +1,12 @@
 """Rooms keep to their budgets of lines; modules import few others and never in a circle (ADR 0036)."""
 
+import ast
+
 from data_quality.contracts.time import parse_period
+from data_quality.contracts.work.memory import Memory
 from tests.house import measures
 from tests.house.walk import climbs, walked
+from tests.syntax import parsed
 
 
 def test_no_room_holds_more_lines_than_its_budget_nor_keeps_what_it_gave_up() -> None:
@@ -45,3 +49,47 @@ def test_a_walk_names_the_files_of_ours_that_one_call_runs_through() -> None:
     found = walked(lambda: parse_period("2025-11", "Europe/Berlin").days == 30)
     assert found.is_answered
     assert found.files == ("data_quality/contracts/time.py",)
+
+
+# What a module may hold for its process and is no `Memory`, and why.
+HELD = {
+    "assets/stores/warehouse/warehouse.py:_HELD": "an open connection a file, let go by its holder",
+    "controls/planning/replay/policies.py:POLICIES": "a register, filled at import",
+    "orchestration/cli/frame.py:COMMANDS": "a register, filled at import",
+}
+
+
+def unbounded(name: str, source: str) -> list[str]:
+    """Containers of a module that begin empty and have no bound, and names that a function makes global."""
+    tree = parsed(source)
+    found = []
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        is_call = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.args
+        is_empty = is_call and value.func.id in ("dict", "set", "list", "OrderedDict", "defaultdict", "Counter")
+        if is_empty or (isinstance(value, ast.Dict | ast.List) and not ast.unparse(value).strip("[]{}")):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            found.append(f"{name}:{ast.unparse(target)}")
+    return found + [f"{name}:{each}" for node in ast.walk(tree) if isinstance(node, ast.Global) for each in node.names]
+
+
+def test_what_a_module_keeps_has_a_bound() -> None:
+    found = [
+        each
+        for path in measures.modules().values()
+        for each in unbounded(path.relative_to(measures.ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    ]
+    # The switch of the process that has to stay small.
+    assert set(found) == {*HELD, "data_quality/contracts/work/offload.py:_given_to"}
+
+
+def test_an_unbounded_memory_is_seen() -> None:
+    source = "a: dict[str, int] = {}\nb = set()\nc = {1: 2}\nd = Memory(3)\ndef f():\n    global e\n    e = 1\n"
+    assert unbounded("m.py", source) == ["m.py:a", "m.py:b", "m.py:e"]
+
+
+def test_a_memory_gives_up_what_was_put_there_longest_ago() -> None:
+    memory = Memory[str, int](2)
+    for name, value in (("a", 1), ("b", 2), ("a", 3), ("c", 4)):
+        memory[name] = value
+    assert dict(memory) == {"a": 3, "c": 4}

@@ -16,11 +16,12 @@ from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.work.memory import Memory
 from data_quality.contracts.work.offload import is_small
 
 # Rows of the questions that came last, by the digest of all that they were made of.
 MOST_KEPT, MOST_KEPT_BYTES = 32, 2**18
-_kept: dict[str, dict[str, pl.DataFrame]] = {}
+_kept: Memory[str, dict[str, pl.DataFrame]] = Memory(MOST_KEPT)
 
 
 def rows_by_process() -> RunSql:
@@ -55,8 +56,6 @@ def rows_in_subprocess(
         found = {name: pl.read_ipc((Path(folder) / f"{name}.rows").read_bytes()) for name in wanted}
     if sum(rows.estimated_size() for rows in found.values()) <= MOST_KEPT_BYTES:
         _kept[key] = found
-        for oldest in list(_kept)[:-MOST_KEPT]:
-            _kept.pop(oldest, None)
     return found
 
 

@@ -18,10 +18,11 @@ from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
+from data_quality.contracts.work.memory import Memory
 from data_quality.contracts.work.offload import call
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HASHES: dict[tuple[Any, ...], str] = {}
+_HASHES: Memory[tuple[Any, ...], str] = Memory(16384)
 DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
     "hours": pl.Float64(),

@@ -24,6 +24,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
 from data_quality.contracts.people import People, Person
 from data_quality.contracts.site_file.site import Site, check_factors
+from data_quality.contracts.work.memory import Memory
 from data_quality.contracts.yaml_file import (
     SCALAR_RULES,
     BadConfiguration,
@@ -41,8 +42,8 @@ NOBODY = (
     "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
 )
 _SETTLED_NS = 2_000_000_000
-_folders: dict[Path, tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]] = {}
-_read_before: dict[Path, tuple[tuple[int, ...], str]] = {}
+_folders: Memory[Path, tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]] = Memory(8)
+_read_before: Memory[Path, tuple[tuple[int, ...], str]] = Memory(16384)
 M = TypeVar("M")
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")

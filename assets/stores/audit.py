@@ -158,18 +158,14 @@ def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> li
         if keys is not None and key not in old and keys.get(signed.person_id) != signed.public_key:
             what = f"signed by a key that the people file does not have of {signed.person_id!r}"
             found.append(_bad(signatures, key, what))
-        position, head = _pin(signed)
+        # Position and hash of the seal that it was given on; (0, "") where it says none: it is older, or by anybody.
+        said = json.loads(signed.action)["facts"].get("seals")
+        is_pin = isinstance(said, list) and len(said) == 2 and isinstance(said[0], int)
+        position, head = (said[0], said[1]) if is_pin else (0, "")
         if position and heads.get(position) != head:
             what = f"{signed.person_id!r} signed on another seal {position}: the chain was rewritten"
             found.append(_bad(signatures, key, what))
     return found
-
-
-def _pin(signed: Signature) -> tuple[int, str]:
-    """Position and hash of the seal that it was given on; (0, "") where it says none: it is older, or by anybody."""
-    said = json.loads(signed.action)["facts"].get("seals")
-    is_pin = isinstance(said, list) and len(said) == 2 and isinstance(said[0], int)
-    return (said[0], said[1]) if is_pin else (0, "")
 
 
 def _bad_acts(store: Store, trust: Trust) -> list[BadRow]:

@@ -168,7 +168,12 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, wit
         file = Path(url.removeprefix("sqlite:///"))
         if cannot_be_written(file):
             return _read_only(ReadOnlyFile(file), public_keys)
-        _private(file)
+        # Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights.
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Only where there is none: to close a file that SQLite has open in this process would drop its locks on it.
+        if not file.exists():
+            with reaching(f"sqlite:///{file}"), suppress(FileExistsError):
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     # A server that was restarted leaves dead connections in the pool: they are replaced, not handed out.
     # A file leaves none.
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
@@ -186,15 +191,6 @@ def _read_only(file: ReadOnlyFile, public_keys: Mapping[str, str] | None) -> Sto
     engine = sa.create_engine(f"sqlite:///{file.path}", creator=file.connect)
     sa.event.listen(engine, "begin", _sqlite_begin)
     return Store(engine, public_keys, pauses_s=(), read_only=file)
-
-
-def _private(file: Path) -> None:
-    """Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Only where there is none: to close a file that SQLite has open in this process would drop its locks on it.
-    if not file.exists():
-        with reaching(f"sqlite:///{file}"), suppress(FileExistsError):
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

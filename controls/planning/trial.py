@@ -23,7 +23,6 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.devices.device import DECIMALS, Numbers, numbers
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
 from controls.planning.prices import prices_between
@@ -167,7 +166,10 @@ class _Run:
         if self.name == "self_consumption":
             return by_rules(actual, step_h)
         if self.name in ("no_control", "perfect_foresight"):
-            return _series(solve(actual, gap=_GAP, time_limit_s=_TIME_LIMIT_S))
+            answer = solve(actual, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
+            if isinstance(answer, Finding):
+                return answer
+            return {name: numbers(columns) for name, columns in answer.series.devices.items()}
         return self._planned(day, actual, step_h)
 
     def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
@@ -299,12 +301,6 @@ class _Run:
     def _steps(self) -> Iterator[datetime]:
         start = self.inputs.span(self.inputs.days[0])[0]
         return (start + k * STEP for k in range(len(self.used)))
-
-
-def _series(answer: Solution | Finding) -> dict[str, Numbers] | Finding:
-    if isinstance(answer, Finding):
-        return answer
-    return {name: numbers(columns) for name, columns in answer.series.devices.items()}
 
 
 def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, is_foreseen: bool) -> Forecast:

@@ -38,7 +38,8 @@ def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
             continue
         for month, part in _by_month(frame, made.time_zone):
             path = folder / f"{made.site_id}_{month}_{kind}.csv"
-            _write(path, part)
+            with whole_file(path) as unfinished:
+                part.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
             paths.append(path)
     return sorted(paths)
 
@@ -47,8 +48,3 @@ def _by_month(frame: pl.DataFrame, time_zone: str) -> list[tuple[str, pl.DataFra
     month = pl.col("timestamp").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m")
     parts = frame.with_columns(_month=month).partition_by("_month", as_dict=True, include_key=False)
     return [(str(key[0]), part) for key, part in parts.items()]
-
-
-def _write(path: Path, frame: pl.DataFrame) -> None:
-    with whole_file(path) as unfinished:
-        frame.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")

@@ -118,7 +118,8 @@ def did_you_mean(given: Any, known: list[str]) -> str:
     near = [each for each in by_case if sorted(each) == sorted(word)]
     near = near or difflib.get_close_matches(word, list(by_case), n=3, cutoff=0.66)
     # Of equally near ones that which has the word's letters at their places, then the first of the known.
-    near.sort(key=lambda each: (-_alike(word, each), -_in_place(word, each), list(by_case).index(each)))
+    alike = {each: difflib.SequenceMatcher(None, word, each).ratio() for each in near}
+    near.sort(key=lambda each: (-alike[each], -_in_place(word, each), list(by_case).index(each)))
     return f"did you mean {by_case[near[0]]!r}?" if near else ""
 
 
@@ -131,10 +132,6 @@ def nearest_key(given: str, known: list[str]) -> str:
     near = sorted(of_quantity, key=lambda key: (-_shared(given, key), -_in_place(given, key)))[:1]
     near = near or difflib.get_close_matches(given, known, n=1)
     return near[0] if near else ""
-
-
-def _alike(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _in_place(one: str, other: str) -> int:

@@ -318,17 +318,14 @@ class Project(Model):
 
 def secrets_in(settings: Settings) -> tuple[str, ...]:
     """The keys (section.key) that hold a secret: passwords, and URLs with a password."""
-    return tuple(
-        f"{section}.{key}"
+    given = {
+        f"{section}.{key}": str(getattr(getattr(settings, section), key))
         for section in Settings.model_fields
         for key, field in type(getattr(settings, section)).model_fields.items()
-        if (field.description or "").startswith("Secret") and _is_secret(str(getattr(getattr(settings, section), key)))
-    )
-
-
-def _is_secret(value: str) -> bool:
+        if (field.description or "").startswith("Secret")
+    }
     # An address without a password is none: a socket, or a trusting server.
-    return bool(urlsplit(value).password) if "://" in value else bool(value)
+    return tuple(key for key, value in given.items() if (urlsplit(value).password if "://" in value else value))
 
 
 def load_settings(path: Path, env: Mapping[str, str]) -> Settings:

@@ -21,6 +21,7 @@ from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
 from assets.stores.warehouse.warehouse import built_with, target_of
+from data_quality.contracts.work.memory import Memory
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import fingerprint
 
@@ -33,7 +34,7 @@ _PROCESS = uuid4().hex
 # What an expected day is of; a signature may come behind the act that it proves.
 _EXPECTS = (baseline_versions, baseline_approvals, adjustments, signatures)
 # Address of a store -> what it stood at, and what that said.
-_expecting: dict[str, tuple[str, dict[str, str]]] = {}
+_expecting: Memory[str, tuple[str, dict[str, str]]] = Memory(8)
 UNMOVED = dg.SkipReason("nothing has changed since the last look")
 
 

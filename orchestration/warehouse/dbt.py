@@ -23,6 +23,7 @@ from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.work.memory import Memory
 from data_quality.contracts.work.offload import call
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
@@ -36,8 +37,8 @@ STATE_DIR = state_folder(PROJECT_DIR)
 _ONE_AT_A_TIME = threading.Lock()
 # What was parsed -> the parsed project: later runs of this process parse nothing.
 # A parsed project names its database, and nothing else of where that is.
-_manifests: dict[str, Any] = {}
 KEPT_PARSES = 4
+_manifests: Memory[str, Any] = Memory(KEPT_PARSES)
 
 
 def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
@@ -88,7 +89,12 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
             if not _is_current(manifest, mark, wanted):
                 # First of all: a parse that breaks off must not leave the mark of the one before.
                 mark.unlink(missing_ok=True)
-                _write_manifest(target, state_dir=state_dir, folder=folder)
+                # Also where a parse is kept: what was read back can be run, but dbt writes only in its own command.
+                _parse(target, state_dir=state_dir)
+                folder.mkdir(parents=True, exist_ok=True)
+                fresh = folder / ".manifest.json"
+                fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
+                fresh.replace(folder / "manifest.json")
                 mark.write_text(wanted, encoding="utf-8")
     return manifest
 
@@ -249,15 +255,6 @@ def _release_duckdb() -> None:
     if DuckDBConnectionManager._ENV is not None:
         DuckDBConnectionManager._ENV.close()
     DuckDBConnectionManager.close_all_connections()
-
-
-def _write_manifest(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
-    # Parsed even where a parse is kept: what was read back can be run, but dbt writes it only in a command of its own.
-    _parse(target, state_dir=state_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / ".manifest.json"
-    fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
-    fresh.replace(folder / "manifest.json")
 
 
 def _is_current(manifest: Path, mark: Path, wanted: str) -> bool:

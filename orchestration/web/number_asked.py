@@ -165,7 +165,11 @@ def explained(ask: Ask) -> Explained:
     # First of all: it announces what the SQL is asked, so that it runs once.
     found = trace_figure(figure.figure_id, reports=figures, sources=sources)
     rows = _readings(number)
-    page = _page(ask.address.part("page"))
+    # The page of readings, counted from 0; people count from 1.
+    text = ask.address.part("page")
+    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
+        raise BadInput(f"page is a whole number from 1 on, got {text[:20]!r}", reason="bad_address")
+    page = int(text or 1) - 1
     return Explained(
         found=found,
         graph=tuple(graph(figure, figures)),
@@ -231,10 +235,3 @@ def _first_site(number: Number) -> Site | None:
     """Of those that the number is made of."""
     named = (node.trace.parameters.get("site") for node in graph(number.figure, number.figures))
     return number.sources.sites.get(next((each for each in named if each is not None), ""))
-
-
-def _page(text: str) -> int:
-    """The page of readings, counted from 0; people count from 1."""
-    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
-        raise BadInput(f"page is a whole number from 1 on, got {text[:20]!r}", reason="bad_address")
-    return int(text or 1) - 1

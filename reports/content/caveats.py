@@ -98,12 +98,9 @@ def _marked_table(table: Table, codes: Codes, locale: str) -> Table:
 
 
 def _marked_cell(cell: Cell, codes: Codes) -> Cell:
-    letters = _letters(codes.get(cell.figure_id, ()))
+    found = set(codes.get(cell.figure_id, ()))
+    letters = ("e" if NOTES & found else "") + ("f" if found - NOTES else "")
     return cell.model_copy(update={"mark": letters + cell.mark}) if letters else cell
-
-
-def _letters(codes: Sequence[str]) -> str:
-    return ("e" if NOTES & set(codes) else "") + ("f" if set(codes) - NOTES else "")
 
 
 def _named(codes: Codes, ids: Iterable[str], locale: str, *, without: frozenset[str] = frozenset()) -> str:

@@ -65,15 +65,11 @@ def findings_table(
 
 def finding_sentence(finding: Finding, shown: Collection[str] | None = None) -> str:
     """A finding's message with its facts behind it, or those of `shown`; names of batches are asked by command."""
+    # A finding is an English sentence, and so is the number in it.
     told = {
-        name: value
+        name: format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)
         for name, value in finding.facts.items()
         if value is not None and name not in NOT_SHOWN and (shown is None or name in shown)
     }
-    facts = ", ".join(f"{name.replace('_', ' ')} {_fact(value)}" for name, value in told.items())
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
     return f"{finding.message} ({facts})" if facts else finding.message
-
-
-def _fact(value: str | float | int | bool) -> str:
-    # A finding is an English sentence, and so is the number in it.
-    return format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)

@@ -85,7 +85,8 @@ def _table(lines: Sequence[ReportLine], sites: Mapping[str, str]) -> Table:
                 Cell(text=each.title, figure_id=_id(each)),
                 Cell(text=named(sites.get(each.revision.site_id, each.revision.site_id))),
                 Cell(text=each.revision.period),
-                Cell(text=str(each.revision.revision)), Cell(text=each.life.text, tone=_TONES[_stage(each)]),
+                Cell(text=str(each.revision.revision)),
+                Cell(text=each.life.text, tone=_TONES[each.life.status.split()[0]]),
                 _step(each.life.reviewed), _step(each.life.published), _holds(each),
             )
         )
@@ -96,10 +97,6 @@ def _table(lines: Sequence[ReportLine], sites: Mapping[str, str]) -> Table:
 
 
 _TONES: dict[str, Tone] = {"draft": "muted", "reviewed": "plain", "published": "good"}
-
-
-def _stage(line: ReportLine) -> str:
-    return next(name for name in ("draft", "reviewed", "published") if line.life.status.startswith(name))
 
 
 def _step(step: LifeStep | None) -> Cell:

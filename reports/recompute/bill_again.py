@@ -41,7 +41,9 @@ def number(
         raise OurFault(f"{field!r} is not a number of a bill")
     bill = stored_bill(sources, bill_id)
     if field == "energy_kwh":
-        return _energy(sources, site, bill, as_of_utc)
+        load = None if dates_of(bill) is None else _load(sources, site, bill, as_of_utc)
+        # A load counts whole billionths of a kWh, so this sum is exact.
+        return None if load is None else Decimal(int(load.load.sum())).scaleb(-9)
     if field == "billed" and not line:
         return bill.amount_due
     audit = reconciled(sources, site, bill_id, as_of_utc)
@@ -84,9 +86,3 @@ def _load(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime)
         raise BadInput("the dates of the bill could not be read", file=bill.file, reason="label_unread")
     meters = meters_of_bill(site, bill)
     return load_of_meters(sources.stream_readings(site, meters, *span, as_of_utc), meters)
-
-
-def _energy(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> Decimal | None:
-    load = None if dates_of(bill) is None else _load(sources, site, bill, as_of_utc)
-    # A load counts whole billionths of a kWh, so this sum is exact.
-    return None if load is None else Decimal(int(load.load.sum())).scaleb(-9)

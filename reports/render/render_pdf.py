@@ -111,7 +111,9 @@ def _spare(content: ReportContent) -> dict[str, float]:
 
     Where the last page holds next to nothing, charts of the page before give way to it instead.
     """
-    kept = [section for section in content.sections if section.key != REGISTER or _is_plain(section)]
+    # A register in one paragraph stands on the report's own page.
+    registers = [each for each in content.sections if any(isinstance(block, Register) for block in each.blocks)]
+    kept = [each for each in content.sections if each.key != REGISTER or each not in registers]
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
     document = _document(io.BytesIO(), content)
@@ -127,11 +129,6 @@ def _spare(content: ReportContent) -> dict[str, float]:
         elif page < last:
             found[key] = max(0.0, min((document.left[page] - 2.0) / on_page[page], _MOST_SPARE_PT))
     return found
-
-
-def _is_plain(section: Section) -> bool:
-    """True for a register in one paragraph, which stands on the report's own page."""
-    return not any(isinstance(block, Register) for block in section.blocks)
 
 
 def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> list[Any]:

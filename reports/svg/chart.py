@@ -1,7 +1,5 @@
 """Charts of reports as SVG, and the table that says the same."""
 
-from collections.abc import Iterator
-
 from reports.report_content import Cell, Chart, Column, Row, Table
 from reports.svg.axes import HEIGHT, WIDTH, axes_svg
 from reports.svg.flow import flow_svg
@@ -23,8 +21,15 @@ def chart_table(chart: Chart) -> Table:
     """The values of a chart as people read them: a row a category, a column a series."""
     values = [abs(value) for series in chart.series for value in series.values if value is not None]
     decimals = 0 if max(values, default=0.0) >= 100 else 2
+    columns = [
+        [
+            MISSING if each is None else format_number(each, decimals=decimals, locale=chart.locale)
+            for each in row.values
+        ]
+        for row in chart.series
+    ]
     rows = [
-        Row(cells=tuple(Cell(text=text) for text in (named(name), *_texts(chart, at, decimals))))
+        Row(cells=tuple(Cell(text=text) for text in (named(name), *(each[at] for each in columns))))
         for at, name in enumerate(chart.categories)
     ]
     numbers = tuple(Column(title=series.name, unit=chart.unit, is_number=True) for series in chart.series)
@@ -35,11 +40,6 @@ def chart_table(chart: Chart) -> Table:
         columns=(Column(title=""), *numbers),
         rows=tuple(rows),
     )
-
-
-def _texts(chart: Chart, at: int, decimals: int) -> Iterator[str]:
-    for value in (series.values[at] for series in chart.series):
-        yield MISSING if value is None else format_number(value, decimals=decimals, locale=chart.locale)
 
 
 def chart_svg(chart: Chart) -> str:

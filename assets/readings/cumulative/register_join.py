@@ -6,7 +6,6 @@ event that is recorded later can be applied to all of them (amounts_again.py).
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
 
 import polars as pl
 
@@ -24,7 +23,7 @@ from assets.readings.parsed import STATE_SCHEMA, reason_counts
 from assets.readings.sniff_files import FileRead
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.meter_events import MeterEventStore
-from assets.stores.ledgers.register_reads import Origin, RegisterReadStore, Series
+from assets.stores.ledgers.register_reads import Origin, RegisterReadStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
@@ -41,7 +40,8 @@ def join_registers(read: FileRead, *, site: Site, lake: Lake, clock: Clock, dry_
         return read
     events = applying_events(site, lake, clock=None if dry_run else clock)
     own = in_own_units(read.states, site)
-    spans = _spans(own)
+    ends = own.group_by(_SERIES, maintain_order=True).agg(_first=pl.col("at_utc").min(), _last=pl.col("at_utc").max())
+    spans = {(str(m), str(r), str(s)): (first, last) for m, r, s, first, last in ends.iter_rows()}
     store = RegisterReadStore(lake.store)
     known = store.around(site.site_id, spans, is_synthetic=read.is_synthetic)
     if not dry_run:
@@ -73,13 +73,6 @@ def in_own_units(states: pl.DataFrame, site: Site) -> pl.DataFrame:
         values = [in_own_unit(value, str(unit), own) for value in part["value"]]
         parts.append(part.with_columns(pl.Series("value", values, dtype=STATE_SCHEMA["value"]), unit=pl.lit(own)))
     return pl.concat(parts)
-
-
-def _spans(states: pl.DataFrame) -> dict[Series, tuple[datetime, datetime]]:
-    ends = states.group_by(_SERIES, maintain_order=True).agg(
-        _first=pl.col("at_utc").min(), _last=pl.col("at_utc").max()
-    )
-    return {(str(m), str(r), str(s)): (first, last) for m, r, s, first, last in ends.iter_rows()}
 
 
 def _one_per_instant(states: pl.DataFrame) -> pl.DataFrame:

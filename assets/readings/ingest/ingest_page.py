@@ -19,7 +19,8 @@ def ingestion_page(reports: Sequence[IngestReport], items: Iterable[dict[str, An
 
     items: quarantine items of the site; those of other files are left out. Every word from a file is escaped.
     """
-    mine = _items_of(reports, items)
+    hashes = {report.sha256 for report in reports if report.sha256}
+    mine = [item for item in items if item["source_sha256"] in hashes]
     parts = [_table(["file", "verdict", "rows read", "refused", "new", "corrected", "why"], _files(reports), MAX_FILES)]
     if mine:
         totals = [[str(count), reason, _MEANINGS.get(reason, "")] for reason, count in reason_totals(mine).items()]
@@ -33,11 +34,6 @@ def ingestion_page(reports: Sequence[IngestReport], items: Iterable[dict[str, An
             "after mending the site file or a column map: `meterloom quarantine retry ITEM`."
         )
     return "\n\n".join(parts)
-
-
-def _items_of(reports: Sequence[IngestReport], items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    hashes = {report.sha256 for report in reports if report.sha256}
-    return [item for item in items if item["source_sha256"] in hashes]
 
 
 def _files(reports: Sequence[IngestReport]) -> list[list[str]]:

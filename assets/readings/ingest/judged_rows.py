@@ -42,7 +42,9 @@ def rows_to_judge(path: Path, *, mapping: ColumnMap | None, tz: str | None, now_
             raise BadInput("no row can be used", file=str(path), reason="no_rows")
         fit, off_grid = on_grid(read.rows)
         return JudgedRows(normalise(fit), reason_counts(pl.concat([read.rejects, off_grid])))
-    shrunk = _shrunk(path, kept, tz, now_utc)
+    columns = [*kept.values] or [kept.value or ""]
+    factors = {column: kept.multipliers.get(column, 1.0) * _SHRINK for column in columns}
+    shrunk = read_file(path, mapping=kept.model_copy(update={"multipliers": factors}), tz=tz, now_utc=now_utc)
     usual, off_grid = on_grid(shrunk.rows.clear() if read is None else read.rows)
     key = ["meter_id", "register", "interval_start_utc"]
     # Only rows of whole quarter hours: parts of one would have to be added to what was read the first time.
@@ -61,12 +63,6 @@ def _read(path: Path, mapping: ColumnMap | None, tz: str | None, now_utc: dateti
         if mapping is None or fault.reason != _TOO_BIG:
             raise
         return None
-
-
-def _shrunk(path: Path, mapping: ColumnMap, tz: str | None, now_utc: datetime) -> FileRead:
-    columns = [*mapping.values] or [mapping.value or ""]
-    factors = {column: mapping.multipliers.get(column, 1.0) * _SHRINK for column in columns}
-    return read_file(path, mapping=mapping.model_copy(update={"multipliers": factors}), tz=tz, now_utc=now_utc)
 
 
 def _keeping(path: Path, mapping: ColumnMap | None) -> ColumnMap | None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from assets.stores.lake.lake_block import days_as_written
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.work.memory import Memory
 
 READINGS, LOCK = "readings", ".writers"
 # For so long a file without a manifest row may be a writer's who is at work; after it that writer may not commit any
 # more. Clocks of machines may be apart by the difference.
 LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
-_tidied: set[Path] = set()
+_tidied: Memory[Path, bool] = Memory(64)
 
 
 @dataclass
@@ -33,7 +34,8 @@ class _Seen:
     days: dict[str, str] | None = None
 
 
-_seen: dict[Path, _Seen] = {}
+# More files than a lake has: one too few for a walk over all would be of no use.
+_seen: Memory[Path, _Seen] = Memory(2**18)
 
 
 def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
@@ -103,7 +105,7 @@ def writing(root: Path, tidy: Callable[[], object] | None = None) -> Iterator[No
     with (root / LOCK).open("a") as lock:
         if tidy is not None and root not in _tidied and _is_alone(lock.fileno()):
             tidy()
-            _tidied.add(root)
+            _tidied[root] = True
         # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield

@@ -22,6 +22,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Clock
+from data_quality.contracts.work.memory import Memory
 
 Stamped = tuple[dict[str, Any], Sequence[Figure]]
 
@@ -57,7 +58,7 @@ _REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_
 _FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
 _INPUTS = AppendOnly(revision_inputs, dict, order=())
 # By site: the digest of every byte of the chain that this process last proved to be whole. Only what is whole is kept.
-_WHOLE: dict[str, str] = {}
+_WHOLE: Memory[str, str] = Memory(16384)
 
 
 class ReportStore:

@@ -71,7 +71,12 @@ def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | Pa
         connection.execute("create schema if not exists lake")
         counts = {name: _replace(connection, name, table) for name, table in checked.items()}
         if "readings" in checked:
-            _views_over_readings(connection, checked["readings"])
+            readings = checked["readings"]
+            connection.execute(create_table("windows"))
+            # Only the files of the windows are opened: a late reading reads its month, not the lake.
+            touched = readings.touched if isinstance(readings, ParquetFiles) else None
+            connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))
+            connection.execute(DUCKDB_AS_OF)
         connection.execute("commit")
     return counts
 
@@ -328,7 +333,12 @@ def duckdb_session(
 
 def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataFrame | ParquetFiles) -> int:
     # All names stand in a closed list of ours; the paths are quoted.
-    _drop(connection, name)
+    # DROP TABLE refuses a view and DROP VIEW a table; readings are either, as there are files or none.
+    found = connection.execute(
+        "select table_type from information_schema.tables where table_schema = 'lake' and table_name = ?", [name]
+    ).fetchone()
+    if found is not None:
+        connection.execute(f"drop {'view' if found[0] == 'VIEW' else 'table'} lake.{name}")
     if isinstance(table, ParquetFiles) and table.paths:
         # The files are immutable and named by the manifest: read where they are, not copied.
         names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute((*table.paths, *table.others)))
@@ -345,22 +355,5 @@ def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataF
     return int(connection.execute(f"select count(*) from {loaded}").fetchall()[0][0])  # noqa: S608
 
 
-def _views_over_readings(connection: "duckdb.DuckDBPyConnection", readings: pl.DataFrame | ParquetFiles) -> None:
-    connection.execute(create_table("windows"))
-    # Only the files of the windows are opened: a late reading reads its month, not the lake.
-    touched = readings.touched if isinstance(readings, ParquetFiles) else None
-    connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))
-    connection.execute(DUCKDB_AS_OF)
-
-
 def _absolute(paths: Sequence[Path]) -> list[str]:
     return [str(path.absolute()) for path in paths]
-
-
-def _drop(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
-    # DROP TABLE refuses a view and DROP VIEW a table; readings are either, as there are files or none.
-    found = connection.execute(
-        "select table_type from information_schema.tables where table_schema = 'lake' and table_name = ?", [name]
-    ).fetchone()
-    if found is not None:
-        connection.execute(f"drop {'view' if found[0] == 'VIEW' else 'table'} lake.{name}")

@@ -155,7 +155,11 @@ def solved(case: DispatchCase) -> Solution | Finding:
 @policy("no_control")
 def no_control(judged: Judged) -> PolicyRun | Finding:
     """Nothing is planned; PV is still curtailed where that pays."""
-    return _of_solution(judged, without_control(judged.day.case))
+    case = without_control(judged.day.case)
+    answer = solve(case)
+    if isinstance(answer, Finding):
+        return answer
+    return PolicyRun(answer.costs, _ends(judged, answer.series), _most_kw(answer.series))
 
 
 @policy("self_consumption")
@@ -283,13 +287,6 @@ def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
     devices = {device.device_id: _tuples(columns[device.device_id]) for device in case.devices}
     series = Series(connection=_tuples(closing), devices=devices)
     return PolicyRun(costs_of(case, series), _ends(judged, series), _most_kw(series))
-
-
-def _of_solution(judged: Judged, case: DispatchCase) -> PolicyRun | Finding:
-    answer = solve(case)
-    if isinstance(answer, Finding):
-        return answer
-    return PolicyRun(answer.costs, _ends(judged, answer.series), _most_kw(answer.series))
 
 
 def _most_kw(series: Series) -> tuple[float, float]:

@@ -138,7 +138,11 @@ class Fit:
         """Expected kWh by each set of coefficients (B, p): (B, rows of usage.frame)."""
         if isinstance(self.form, SegmentedForm):
             return self.form.expected(coefficients, usage)
-        return _scaled(coefficients @ self.form.design(usage).T, usage)
+        per_interval: Vector = coefficients @ self.form.design(usage).T
+        if usage.frequency != "billing":
+            return per_interval
+        days: Vector = usage.frame["days"].to_numpy()
+        return per_interval * days
 
     def refit_many(self, rows: Rows) -> Vector:
         """Coefficients (B, p) of the same form fitted on each row set of (B, k) places of used rows."""
@@ -298,10 +302,3 @@ def _digest(training: Usage, model: str, form: Form, start: date, end: date) -> 
     if not training.daily_temps.is_empty():
         found.update(training.daily_temps["temp_degc"].to_numpy().tobytes())
     return found.hexdigest()
-
-
-def _scaled(per_interval: Vector, usage: Usage) -> Vector:
-    if usage.frequency != "billing":
-        return per_interval
-    days: Vector = usage.frame["days"].to_numpy()
-    return per_interval * days

@@ -40,7 +40,10 @@ class Climatology:
         for days, kind in LIKENESS:
             is_open = np.isnan(found[0])
             if is_open.any():
-                past = _past(case, origin, days)
+                # Known steps of the last `days` before the origin.
+                end = min(origin, len(case.series.values))
+                steps = np.arange(max(origin - days * case.series.per_day, 0), end)
+                past: Index = steps[~np.isnan(case.series.values[steps])]
                 found[:, is_open] = _quantiles(
                     case.series.values[past], _slot(civil, kind, past), _slot(civil, kind, asked[is_open])
                 )
@@ -66,14 +69,6 @@ class ClimatologyFitter:
     def load(self, files: Mapping[str, bytes]) -> Climatology:
         """The forecaster that wrote these files."""
         return Climatology(floor=json.loads(files["model.json"])["floor"])
-
-
-def _past(case: Case, origin: int, days: int) -> Index:
-    """Known steps of the last `days` before the origin."""
-    end = min(origin, len(case.series.values))
-    steps = np.arange(max(origin - days * case.series.per_day, 0), end)
-    past: Index = steps[~np.isnan(case.series.values[steps])]
-    return past
 
 
 def _quantiles(values: Vector, slot: Index, asked: Index) -> Vector:

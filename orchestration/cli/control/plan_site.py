@@ -1,6 +1,6 @@
 """The plan of a site for a person: spells of its devices, what it costs against nothing planned and against habit."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
     from orchestration.views.plan_standing import keep_by_hand
 
     project = call.project
-    wanted = _day(call, site, day)
+    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
+    wanted = named[day] if day in named else parse_day(str(day), "--for")
     call.doing(f"planning {site.site_id}")
     found = day_plan(project.desk(site, call.clock), wanted, because=BY_HAND)
     # A day that is planned though commands have no plan does not mend that.
@@ -43,12 +45,6 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
         write_file(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
     return _told(found, site)
-
-
-def _day(call: Call, site: "Site", text: str | None) -> date | None:
-    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
-    named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
-    return named[text] if text in named else parse_day(str(text), "--for")
 
 
 def _refused(finding: "Finding") -> Answer:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from assets.stores.web.audit_events import AuditEvent, note_event
 from assets.stores.web.credentials import INVITED_FOR, CredentialStore
-from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 
@@ -23,10 +23,6 @@ def first_invited(project: OpenProject) -> Person | None:
     """Who is invited where nobody has a password yet: who lets others in, else who sees most; None where one has."""
     if CredentialStore(project.store).anybody():
         return None
-    return _first(project.people)
-
-
-def _first(people: People) -> Person | None:
     ranks = (Role.ADMIN, Role.ENGINEER, Role.OPERATOR, Role.APPROVER, Role.ANALYST)
-    of_rank = (each for rank in ranks for each in people.people if rank in each.roles)
-    return next(of_rank, next((each for each in people.people if each.roles), None))
+    of_rank = (each for rank in ranks for each in project.people.people if rank in each.roles)
+    return next(of_rank, next((each for each in project.people.people if each.roles), None))

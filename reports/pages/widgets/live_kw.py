@@ -34,7 +34,8 @@ class LiveKw(Given):
 
 def view(given: LiveKw) -> Widget:
     """The tile; where there are no live values, the running window of the marts alone."""
-    beside = number("Mean of the running window", given.demand, given.locale, note=_window(given))
+    window = Sentence("of {0} minutes", given.window_minutes) if given.window_minutes else ""
+    beside = number("Mean of the running window", given.demand, given.locale, note=window)
     if not given.points:
         told = "no value has come yet" if given.has_source else "no live source measures the power of a main meter"
         widget = nothing(KEY, TITLE, given, given.reason or told)
@@ -96,7 +97,3 @@ def age_words(seconds: float) -> str:
         if seconds < until:
             return f"{int(seconds // size)} {unit}"
     return Sentence("{0} days", int(seconds // 86_400))
-
-
-def _window(given: LiveKw) -> str:
-    return Sentence("of {0} minutes", given.window_minutes) if given.window_minutes else ""
