@@ -13,7 +13,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
-from data_quality.contracts.yaml_file import load_model
+from data_quality.contracts.yaml_file import load_model, load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
@@ -50,13 +50,14 @@ def boards() -> Mapping[str, Board]:
     return load_model(Path(__file__).with_name("boards.yaml"), _Boards).root
 
 
-def expect_boards(people: People, file: str) -> None:
-    """Raises BadInput (unknown_board) for a home board that there is not."""
-    for person in people.people:
+def expect_boards(people: People, path: Path) -> None:
+    """Raises BadInput (unknown_board) for a home board that there is not. path: of the file that they are read from."""
+    for at, person in enumerate(people.people):
         if person.home_board is not None and person.home_board not in boards():
+            line, column = place_of(load_yaml(path), ("people", at, "home_board"))
             message = f"home_board of {person.person_id} is {person.home_board!r}, there are {', '.join(boards())}"
             mend = did_you_mean(person.home_board, list(boards()))
-            raise BadInput(message, file=file, reason="unknown_board", mend=mend)
+            raise BadInput(message, file=str(path), line=line, column=column, reason="unknown_board", mend=mend)
 
 
 def home_board(person: Person) -> str:

@@ -112,8 +112,11 @@ def _spare(content: ReportContent) -> dict[str, float]:
     Where the last page holds next to nothing, charts of the page before give way to it instead.
     """
     # A register in one paragraph stands on the report's own page.
-    registers = [each for each in content.sections if any(isinstance(block, Register) for block in each.blocks)]
-    kept = [each for each in content.sections if each.key != REGISTER or each not in registers]
+    kept = [
+        section
+        for section in content.sections
+        if section.key != REGISTER or not any(isinstance(block, Register) for block in section.blocks)
+    ]
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
     document = _document(io.BytesIO(), content)

@@ -107,6 +107,17 @@ def test_a_wrong_setting_hides_no_mistake_of_another_file(project: Path) -> None
     assert {Path(each["file"]).name for each in problems} == {"meterloom.yaml", "my_site.yaml", "people.yaml"}
 
 
+def test_a_home_board_that_there_is_not_is_named_with_its_line_and_the_nearest(project: Path) -> None:
+    people = project / "people.yaml"
+    people.write_text("people:\n- {person_id: olga, name: Olga, roles: [operator]}\n")
+    assert run("check", folder=project)[0] == 0
+    people.write_text("people:\n- person_id: olga\n  name: Olga\n  roles: [operator]\n  home_board: opps\n")
+    code, out, _ = run("check", "--json", folder=project)
+    [problem] = json.loads(out)["problems"]
+    assert (code, problem["file"], problem["line"], problem["mend"]) == (2, str(people), 5, "did you mean 'ops'?")
+    assert problem["message"].endswith("there are ops, site, exec, audit")
+
+
 def test_an_unknown_setting_is_refused_with_its_line(project: Path) -> None:
     (project / "meterloom.yaml").write_text("mqtt:\n  prot: 1883\n")
     code, out, _ = run("check", "--json", folder=project)

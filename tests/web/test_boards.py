@@ -14,8 +14,7 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
-from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
@@ -29,7 +28,7 @@ from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.board import boards, expect_boards, home_board
+from reports.pages.board import boards, home_board
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
 from reports.texts.locales import named, page_word
@@ -337,10 +336,3 @@ def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Askin
     rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
     assert ["Sev2", "forecasts", message, "–"] in rows
-
-
-def test_a_home_board_that_there_is_not_is_refused_with_the_nearest() -> None:
-    expect_boards(People(people=(ALL.model_copy(update={"home_board": "exec"}),)), "people.yaml")
-    with pytest.raises(BadInput, match="there are ops, site, exec, audit") as refused:
-        expect_boards(People(people=(ALL.model_copy(update={"home_board": "opps"}),)), "people.yaml")
-    assert refused.value.mend == "did you mean 'ops'?"

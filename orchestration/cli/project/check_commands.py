@@ -43,7 +43,7 @@ def _problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Pro
         if is_people:
             from reports.pages.board import expect_boards
 
-            expect_boards(load_people(path), str(path))
+            expect_boards(load_people(path), path)
             return []
         site = load_site(path)
         return _device_problems(path, site, call) if site.assets or site.sources else []

@@ -21,7 +21,7 @@ from orchestration.web.queries import age_of, expect_marts, header_of, known_the
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
-from reports.pages.board import board_page, boards, home_board
+from reports.pages.board import board_page, boards, expect_boards, home_board
 from reports.pages.page import Choice, Option, PageBlock, Part
 from reports.texts.locales import named, page_word
 
@@ -33,7 +33,11 @@ NAV = Nav(1, "/", "Boards", Permission.READ)
 def home(ask: Ask = asked(Permission.READ)) -> Response:
     """The board that is the person's own."""
     wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
-    return RedirectResponse(ask.address.href(f"/board/{wanted or home_board(ask.person)}"), 303)
+    if wanted not in boards():
+        wanted = home_board(ask.person)
+    if wanted not in boards():
+        expect_boards(ask.project.people, ask.project.project.people_file)
+    return RedirectResponse(ask.address.href(f"/board/{wanted}"), 303)
 
 
 def _route(name: str) -> Callable[..., Response]:
