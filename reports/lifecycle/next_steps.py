@@ -182,7 +182,10 @@ def _figures(facts: Facts) -> Iterator[Step]:
             is_needed=False,
         )
     if not facts.has_marts:
-        words = ("kpis", "--site", facts.site_id, "--period", _shown_period(facts))
+        spans = [facts.spans[name] for name in facts.meters if name in facts.spans]
+        first, after = min(first for first, _ in spans), max(after for _, after in spans)
+        period = _quarter(first, after, facts.today) or str(min(after, facts.today).year)
+        words = ("kpis", "--site", facts.site_id, "--period", period)
         why = "the months are computed once, then every question about them is quick"
         yield Step(what="the first figures", why=why, command=facts.command(*words))
 
@@ -314,12 +317,6 @@ def _quarter(first: date, after: date, today: date) -> str | None:
     end = date(end.year, (end.month - 1) // 3 * 3 + 1, 1)
     start = months_after(end, -3)
     return f"{start.year}-Q{(start.month + 2) // 3}" if start >= first else None
-
-
-def _shown_period(facts: Facts) -> str:
-    spans = [facts.spans[name] for name in facts.meters if name in facts.spans]
-    first, after = min(first for first, _ in spans), max(after for _, after in spans)
-    return _quarter(first, after, facts.today) or str(min(after, facts.today).year)
 
 
 def _report(facts: Facts) -> Iterator[Step]:

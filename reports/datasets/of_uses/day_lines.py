@@ -70,7 +70,7 @@ def summed(lines: Sequence[Sequence[DayPoint]]) -> list[DayPoint]:
     for day in sorted(by_day):
         last.update(by_day[day])
         known = list(last.values())
-        halves = [_half(point) for point in known]
+        halves = [None if each.high is None or each.value is None else each.high - each.value for each in known]
         # Floats of different uses: rounded far below a watt-hour, so that their order leaves no trace.
         value = round(sum(point.value or 0.0 for point in known), 6)
         half = None if None in halves else sum(each for each in halves if each is not None)
@@ -83,10 +83,6 @@ def every_day(points: Sequence[DayPoint], period: Period) -> list[DayPoint]:
     known = {point.day: point for point in points}
     days = [period.start + timedelta(days=offset) for offset in range(period.days)]
     return [known.get(day, DayPoint(day, None)) for day in days]
-
-
-def _half(point: DayPoint) -> float | None:
-    return None if point.high is None or point.value is None else point.high - point.value
 
 
 def _point(day: date, value: float | None, half: float | None) -> DayPoint:
