@@ -166,7 +166,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
 EMS = "/api/v1/ems"
 SITE = "?site={site}"
 SPAN = "?site={site}&range={month}"
-WHY = "?site={site}&scope=site:{site}&kpi=consumption_kwh&period={month}&grain=month"
+WHY = "?site={site}&scope=site:{site}&kpi=consumption_kwh&period={month}"
 ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/login": ("/login",),
     "/invitation/{token}": ("/invitation/none",),
