@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -13,6 +13,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.site_file.meter import Identifier
 from data_quality.contracts.yaml_file import load_model, load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
@@ -40,7 +41,7 @@ class Board(Model):
     below: Literal["", "proof"] = ""
 
 
-class _Boards(RootModel[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Board]]):
+class _Boards(RootModel[dict[Identifier, Board]]):
     model_config = ConfigDict(frozen=True)
 
 
