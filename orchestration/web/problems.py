@@ -133,7 +133,7 @@ def answer(request: Request, problem: Problem) -> Response:
     person = getattr(request.state, "person", None)
     app, banner = request.app.state, banner_of(request)
     address = Address(path=request.url.path)
-    ask = person and Ask(app.project, person, address, app.clock, csrf=request.state.csrf, banner=banner)
+    ask = person and Ask(app.project, person, address, app.clock, csrf=request.state.csrf, banner=banner, nav=app.nav)
     drawn = draw_problem(
         ask or None,
         status=problem.status,

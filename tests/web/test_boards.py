@@ -336,3 +336,12 @@ def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Askin
     rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
     assert ["Sev2", "forecasts", message, "–"] in rows
+
+
+def test_a_refusal_leads_where_every_page_does(asking: Asking) -> None:
+    found = {name: asking.get("/energy", [PAGE], site="plant", period=name).text for name in ("2025-03", "nonsense")}
+    [shown, refused] = (
+        re.findall(r'<a href="(/[a-z]*)[^"]*"[^>]*>(\w+)</a>', page.split("</nav>")[0]) for page in found.values()
+    )
+    assert shown == refused
+    assert ("/energy", "Energy") in shown
