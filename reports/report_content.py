@@ -198,8 +198,9 @@ class ReportLife(Model):
         told = told or [page_word("nobody has reviewed it", locale)]
         if self.prepared is not None:
             # Made by a run that neither a schedule nor a sensor asked for (reports/lifecycle/periodic.py).
-            who = "a Dagster run" if self.prepared.person_id == "run" else self.prepared.who
-            told.insert(0, page_word(Sentence("prepared by {0}", who), locale))
+            by_run = self.prepared.person_id == "run"
+            who = "prepared by a Dagster run" if by_run else Sentence("prepared by {0}", self.prepared.who)
+            told.insert(0, page_word(who, locale))
         return f"{page_word(self.text, locale)}: {', '.join(told)}"
 
 

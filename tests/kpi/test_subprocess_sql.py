@@ -34,7 +34,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         module.rows_in_files(**asked)
 
     monkeypatch.setattr(module, "apart", here)
-    monkeypatch.setattr(module, "_kept", {})
+    monkeypatch.setattr(module, "_kept", module.Memory(module.MOST_KEPT))
     return found
 
 
