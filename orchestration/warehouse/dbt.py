@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -61,20 +62,24 @@ def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
 def fingerprint() -> str:
     """SHA-256 over every file of the dbt project that decides what it means; read again where one of them changed."""
     marks = []
-    for path in sorted(PROJECT_DIR.rglob("*")):
-        parts = path.relative_to(PROJECT_DIR).parts
-        # dbt writes into these folders itself: each run would look like a change of the project.
-        if path.suffix in (".sql", ".yml", ".csv") and parts[0] not in ("target", "logs", "dbt_packages"):
-            stat = path.stat()
-            marks.append(("/".join(parts), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
-    return _fingerprint(PROJECT_DIR, tuple(marks))
+    for each, below, names in os.walk(PROJECT_DIR):
+        folder = Path(each)
+        inside = folder.relative_to(PROJECT_DIR).parts
+        if not inside:
+            # dbt writes into these folders itself: each run would look like a change of the project.
+            below[:] = [name for name in below if name not in ("target", "logs", "dbt_packages")]
+        for name in names:
+            if name.endswith((".sql", ".yml", ".csv")):
+                stat = (folder / name).stat()
+                marks.append(((*inside, name), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    return _fingerprint(PROJECT_DIR, tuple(sorted(marks)))
 
 
 @lru_cache(maxsize=4)
-def _fingerprint(folder: Path, marks: tuple[tuple[str, int, int, int], ...]) -> str:
+def _fingerprint(folder: Path, marks: tuple[tuple[tuple[str, ...], int, int, int], ...]) -> str:
     digest = hashlib.sha256()
-    for name, *_ in marks:
-        digest.update(f"{name}\0".encode() + (folder / name).read_bytes())
+    for parts, *_ in marks:
+        digest.update("/".join(parts).encode() + b"\0" + folder.joinpath(*parts).read_bytes())
     return digest.hexdigest()
 
 
