@@ -37,7 +37,11 @@ def _mends(finding: Finding, site: Site, option: str) -> list[str]:
     found = list(dict.fromkeys(each for code in codes if (each := _mend(code, finding, site, option))))
     # Prices of each hour may have been the wrong answer: who pays one price has none to ingest.
     fixed = f"or, if one price holds for every kWh, price_per_kwh of a period in place of series in {_file(site)}"
-    return [more for each in found for more in ([each, fixed] if "ingest PRICES" in each else [each])]
+    return [more for each in found for more in ([each, fixed] if each == _ingest_prices(site, option) else [each])]
+
+
+def _ingest_prices(site: Site, option: str) -> str:
+    return f"meterloom ingest PRICES.csv --site {site.site_id}{option}"
 
 
 def _is_of_a_state(code: str) -> bool:
@@ -47,7 +51,7 @@ def _is_of_a_state(code: str) -> bool:
 
 def _mend(code: str, finding: Finding, site: Site, option: str) -> str:
     here, file = f"--site {site.site_id}{option}", _file(site)
-    prices, tariff = f"meterloom ingest PRICES.csv {here}", f"a tariff that holds on these days, in {file}"
+    prices, tariff = _ingest_prices(site, option), f"a tariff that holds on these days, in {file}"
     if code == "no_load_forecast" and not site.forecast_targets:
         return f"name the meter of the load under forecast_targets in {file}, then: meterloom forecast issue {here}"
     if code.endswith(("_forecast", "_forecast_too_old")):

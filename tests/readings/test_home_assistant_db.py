@@ -37,6 +37,13 @@ def test_sums_become_the_energy_between_them_across_a_clock_change(bench: Bench)
     assert report.warnings == {"other_meters": 1}
 
 
+def test_a_multiplier_of_the_column_map_counts_for_sums_and_means(bench: Bench) -> None:
+    scaled = MAP.model_copy(update={"multipliers": {GRID: 40.0, "sensor.outdoor": 0.01}})
+    bench.ingest(house(bench.folder / "ha.db"), mapping=scaled)
+    assert bench.values() == [15.0] * 20
+    assert bench.values("outdoor_degc", "value")[:4] == [0.01] * 4
+
+
 def test_five_minutes_tell_quarter_hours_and_their_later_loss_changes_nothing(bench: Bench) -> None:
     short = [(0.0, 99.0 + 0.1 * n) for n in range(13)]
     sums = [(0.0, 100.1), (0.0, 101.6)]

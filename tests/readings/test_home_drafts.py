@@ -109,3 +109,19 @@ def test_a_homes_price_states_and_weather_are_read_from_its_recorder(tmp_path: P
     assert taken.exit_code == 0, taken.stderr
     for driver in ("battery_soc", "hot_water_degc", "import_price", "outdoor_degc"):
         assert f"{driver}.value: 2 intervals" in taken.stdout
+
+
+def test_a_price_in_cents_becomes_one_in_the_currency(tmp_path: Path) -> None:
+    path = recorder(
+        tmp_path / "home-assistant_v2.db",
+        Statistic("sensor.grid_import", "kWh", sums=[(0.0, 1.0 + n) for n in range(5)]),
+        Statistic("sensor.tibber_price", "ct/kWh", means=[31.0, 28.0]),
+    )
+    made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin")
+    assert made.exit_code == 0, made.stderr
+    (told,) = load_site(tmp_path / "house" / "sites" / "house.yaml").column_maps
+    assert told.values["sensor.tibber_price"] == "import_price"
+    assert (told.units, told.multipliers) == (
+        {"sensor.tibber_price": "per_kwh"},
+        {"sensor.tibber_price": 0.01},
+    )

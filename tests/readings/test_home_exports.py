@@ -47,6 +47,12 @@ def test_energy_in_wh_is_a_thousandth_and_never_guessed(bench: Bench) -> None:
     assert "sensor.grid_import" in report.message
 
 
+def test_a_multiplier_of_the_column_map_counts_for_counters_and_means(bench: Bench) -> None:
+    bench.ingest(HISTORY, mapping=MAP.model_copy(update={"multipliers": {GRID: 40.0, OUTDOOR: 0.01}}))
+    assert bench.values()[:3] == pytest.approx([20.0, 20.0, 20.0], abs=0.4)
+    assert bench.values("outdoor_degc", "value") == [0.045, 0.045]
+
+
 def test_hourly_statistics_stand_at_the_end_of_their_hour(bench: Bench) -> None:
     lines = "".join(f"{GRID},{100 + hour}.0,2025-03-03T{hour:02}:00:00.000Z\n" for hour in range(6))
     report = bench.ingest(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from assets.readings.drafts.name_match import folded, tokens
 from assets.readings.streams import canonical_of
-from data_quality.contracts.units import UNITS
 
 # What a column of prices becomes: the driver that price_stream names.
 PRICE = "import_price"
@@ -106,12 +105,14 @@ def state_driver(device: str) -> str:
 def level_of(name: str, unit: str) -> tuple[str, str, str]:
     """Driver, unit and device of what a home's sensor measures: a price, a device's state or the temperature outside.
 
+    A price's unit is one of PRICE_UNITS.
+
     Empty where the sensor is none that a plan or a baseline needs. unit: ours, or money per energy as the file says it.
     """
     price, device = price_column(f"{name} {unit}"), state_of(name, unit) if unit else ""
     if device:
         return state_driver(device), unit, device
-    if price is not None and not price.is_paid and price.unit in UNITS:
+    if price is not None and not price.is_paid and price.unit:
         return PRICE, price.unit, ""
     if unit in ("degc", "degf") and _OUTSIDE.search(folded(name)):
         return "outdoor_degc", unit, ""

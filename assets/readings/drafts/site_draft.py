@@ -48,6 +48,7 @@ SPARSE = ("evcc",)
 _EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
 _POWER = {"power", "leistung", "puissance"}
 _GENERATED = {"pv", "solar", "photovoltaic", "photovoltaik", "generation", "erzeugung"}
+_HUNDREDTHS = "ct/kWh into the currency per kWh"
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
 _IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:(?:1|24\.2)\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
@@ -141,11 +142,12 @@ class SiteDraft:
         questions: list[Question] = []
         units: list[Question] = []
         known_units: dict[str, str] = {}
+        factors: dict[str, float] = {}
         for channel in channels:
             unit = UNITS.get(channel.unit)
             is_power = bool(set(channel.meter.lower().split("_")) & _POWER)
             if channel.channel == "mean" or (channel.channel == "state" and not is_power):
-                self._add_level(channel, values, known_units)
+                self._add_level(channel, values, known_units, factors)
                 continue
             if channel.channel not in ("sum", "counter", "state") or (unit is None and channel.channel == "sum"):
                 continue
@@ -172,17 +174,24 @@ class SiteDraft:
             keys["units"] = known_units
             questions += [each for each in units if each.column in values]
         notes = {"values": "entity -> meter_id.register; delete what is not wanted"}
+        if factors:
+            keys["multipliers"], notes["multipliers"] = factors, _HUNDREDTHS
         if values:
             self.maps.append(MapDraft(keys=keys, questions=tuple(questions), notes=notes))
 
-    def _add_level(self, channel: Channel, values: dict[str, str], units: dict[str, str]) -> None:
+    def _add_level(
+        self, channel: Channel, values: dict[str, str], units: dict[str, str], factors: dict[str, float]
+    ) -> None:
         """A price, a device's state or the weather outside, of the first entity that is one; others are nobody's."""
         name = re.split(r"[.:]", channel.meter, maxsplit=1)[-1].replace("_", " ")
         driver, unit, device = level_of(name, channel.unit)
         if not driver or driver in self.drivers:
             return
         values[channel.meter] = driver
+        unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
         self.drivers[driver] = canonical_of(unit) or unit
+        if factor != 1.0:
+            factors[channel.meter] = factor
         if device:
             self.states[device] = driver
         elif driver == PRICE:
@@ -209,7 +218,7 @@ class SiteDraft:
             keys["values"], keys["units"], multipliers = self._values(path, found, questions)
             questions = [question for question in questions if question.key != "skip"]
             if multipliers:
-                keys["multipliers"], notes["multipliers"] = multipliers, "ct/kWh into the currency per kWh"
+                keys["multipliers"], notes["multipliers"] = multipliers, _HUNDREDTHS
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
         for question in [question for question in questions if question.key == "unit"]:

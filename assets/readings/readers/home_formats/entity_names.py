@@ -22,7 +22,8 @@ _UNITS = {
 class Entity:
     """One entity of a file. line: where it stands; unit: its own word; is_sum: a total that grows.
 
-    meter, register: where it belongs, empty where nobody named it; code: our unit, empty for an unknown one.
+    meter, register: where it belongs, empty where nobody named it; code: our unit, empty for an unknown one; factor:
+    what its values are multiplied by.
     """
 
     line: int
@@ -32,6 +33,7 @@ class Entity:
     meter: str = ""
     register: str = "import"
     code: str = ""
+    factor: float = 1.0
 
 
 def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Entity]:
@@ -40,6 +42,7 @@ def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Ent
     maps = [mapping] if mapping else list(site.column_maps) if site else []
     names = {name: target for each in maps for name, target in {**each.meters, **each.values}.items()}
     units = {name: code for each in maps for name, code in each.units.items()}
+    factors = {name: factor for each in maps for name, factor in each.multipliers.items()}
     if mapping is not None:
         _expect_all(names, [each.foreign_id for each in entities])
     usual = default_registers(site) if site is not None else {}
@@ -48,7 +51,13 @@ def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Ent
         meter, _, register = names.get(entity.foreign_id, "").partition(".")
         said = units.get(entity.foreign_id, "").strip().lower()
         code = said if said in UNITS else _UNITS.get(entity.unit or "", "")
-        return replace(entity, meter=meter, register=register or usual.get(meter, "import"), code=code)
+        return replace(
+            entity,
+            meter=meter,
+            register=register or usual.get(meter, "import"),
+            code=code,
+            factor=factors.get(entity.foreign_id, 1.0),
+        )
 
     return [named(each) for each in entities]
 

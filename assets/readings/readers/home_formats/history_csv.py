@@ -66,6 +66,7 @@ class HistoryCsv:
         rows = frame.join(_table(good), on="entity_id", how="inner", maintain_order="left").rename(
             {"entity_id": "point"}
         )
+        rows = rows.with_columns(pl.col("value") * pl.col("factor"))
         bad = ~(pl.col("is_missing") | pl.col("value").is_not_null())
         for line, entity, got in rows.filter(bad).select("_line", "point", "state").iter_rows():
             row_filter.reject(line, "not_a_number", "a number, unavailable or unknown", f"{entity}: {got}")
@@ -149,18 +150,20 @@ def _judged(entities: Sequence[Entity], row_filter: RowFilter, request: ReadRequ
 
 def _table(good: Sequence[Entity]) -> pl.DataFrame:
     """What each entity is: a unit that adds up is a counter's, another one is measured at each moment."""
-    names = ["entity_id", "meter", "register", "code", "is_counter"]
+    names = ["entity_id", "meter", "register", "code"]
     rows = [
         (
             each.foreign_id,
             each.meter,
             each.register,
             each.code,
+            each.factor,
             UNITS[each.code].behaviour is Behaviour.AMOUNT and not UNITS[each.code].is_power,
         )
         for each in good
     ]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String) | {"is_counter": pl.Boolean}, orient="row")
+    kinds: dict[str, type[pl.DataType]] = {"factor": pl.Float64, "is_counter": pl.Boolean}
+    return pl.DataFrame(rows, schema={**dict.fromkeys(names, pl.String), **kinds}, orient="row")
 
 
 def _states(rows: pl.DataFrame, row_filter: RowFilter) -> pl.DataFrame:

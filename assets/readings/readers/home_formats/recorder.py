@@ -119,15 +119,19 @@ def _judged(entities: Sequence[Entity], row_filter: RowFilter, request: ReadRequ
 def _placed(rows: pl.DataFrame, good: Sequence[Entity]) -> pl.DataFrame:
     """STATES_SCHEMA with `is_sum`: of a sum the state at the end of its row, of a mean the row."""
     table = pl.DataFrame(
-        [(each.line, each.meter or each.foreign_id, each.register, each.code, each.is_sum) for each in good],
-        schema={"stream": pl.Int64, "meter": pl.String, "register": pl.String, "unit": pl.String, "is_sum": pl.Boolean},
+        [
+            (each.line, each.meter or each.foreign_id, each.register, each.code, each.factor, each.is_sum)
+            for each in good
+        ],
+        schema={"stream": pl.Int64, "meter": pl.String, "register": pl.String, "unit": pl.String}
+        | {"factor": pl.Float64, "is_sum": pl.Boolean},
         orient="row",
     )
     is_time = pl.col("start_s").is_between(0, _LAST_S)
     at_s = pl.col("start_s") + pl.when("is_sum").then(pl.col("minutes") * 60).otherwise(0)
     at = pl.from_epoch(pl.when(is_time).then(at_s.round()).cast(pl.Int64), time_unit="s")
     frame = rows.join(table, on="stream", how="inner", maintain_order="left", validate="m:1").with_columns(
-        value=pl.when("is_sum").then("sum").otherwise("mean")
+        value=pl.when("is_sum").then("sum").otherwise("mean") * pl.col("factor")
     )
     # As decimals: a sum of doubles has more digits than any meter.
     texts = [None if value is None else f"{value:.9f}" for value in frame["value"].to_list()]
