@@ -18,7 +18,7 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_150,
-    "assets": 50_000,
+    "assets": 50_025,
     "dbt_project": 2_400,
     "ml": 16_100,
     "controls": 34_420,
