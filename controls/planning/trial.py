@@ -1,7 +1,7 @@
 """A trial without hardware: what a site's devices would have cost over past days by several policies.
 
 Load, sun and prices are the site's own readings; what the devices do is simulated by the model that plans them, one
-local day after the other. Every day leaves the stores as it found them.
+local day after the other. A plan sees the morning after, too, and leaves the stores there as the trial found them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,8 @@ from assets.sites.calendar import types_around
 from assets.stores.lake.lake import Lake
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of, without_control
-from controls.optimiser.devices.device import DECIMALS, Numbers, numbers
+from controls.optimiser.devices.device import DECIMALS, Device, Numbers, numbers
+from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
@@ -44,6 +45,8 @@ _HOURS = CANONICAL_MINUTES / 60
 _GAP, _TIME_LIMIT_S = 0.01, 2.0
 # Quarter hours of a plan that are followed until the next.
 _FOLLOWED = 24
+# Of the next day a plan sees so many at least.
+_AHEAD = 48
 
 
 class TrialDay(Model):
@@ -133,12 +136,15 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.states = dict(self.inputs.begun)
+        kept = [asset.asset_id for asset, kind in device_assets(self.inputs.site) if not kind.is_taken_away]
+        self.ends = {name: kwh for name, (kwh, _) in self.inputs.begun.items() if kwh is not None and name in kept}
 
     def go_on(self, day: date) -> Finding | None:
         """A day more, or why it cannot be."""
         actual = self._case(day)
         if isinstance(actual, Finding):
             return actual
+        self.today = actual
         # Of what nobody moves without control, nothing is part of the day then.
         case = without_control(actual) if self.name == "no_control" else actual
         columns = self._columns(day, case)
@@ -166,20 +172,20 @@ class _Run:
         if self.name == "self_consumption":
             return by_rules(actual, step_h)
         if self.name in ("no_control", "perfect_foresight"):
-            answer = solve(actual, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
+            case = actual if self.name == "no_control" else self._case(day, is_ahead=True)
+            answer = case if isinstance(case, Finding) else solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
             if isinstance(answer, Finding):
                 return answer
-            return {name: numbers(columns) for name, columns in answer.series.devices.items()}
+            return {name: _cut(numbers(columns), step_h.size) for name, columns in answer.series.devices.items()}
         return self._planned(day, actual, step_h)
 
     def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
         """Plans of the rest of the day, each from what the one before left; as many of their steps as are followed."""
         devices = {one.device_id: one for one in actual.devices}
         steps: dict[str, list[dict[str, float]]] = {name: [] for name in devices}
-        ends = {name: state for name, (state, _) in self.states.items() if state is not None}
         states, columns = dict(self.states), dict[str, Numbers]()
         for first in range(0, step_h.size, _FOLLOWED):
-            foreseen = self._case(day, first, states, ends)
+            foreseen = self._case(day, first, states, is_ahead=True)
             if isinstance(foreseen, Finding):
                 return foreseen
             answer = solve(foreseen, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
@@ -203,10 +209,18 @@ class _Run:
         day: date,
         first: int = 0,
         states: Mapping[str, Measured] | None = None,
-        ends: Mapping[str, float] | None = None,
+        *,
+        is_ahead: bool = False,
     ) -> DispatchCase | Finding:
-        """The problem of the day as it was; where states are given, of its steps from `first` on as foreseen."""
+        """The problem of the day as it was; where states are given, of its steps from `first` on as foreseen.
+
+        is_ahead: to the noon after it or until cars have left, as a plan that begins at midnight must know the next.
+        """
         inputs, (start, end) = self.inputs, self.inputs.span(day)
+        to_midnight = (end - start) // STEP - first
+        if is_ahead:
+            stays = (stay.to_step for one in _cars(self.today) for stay in one.sessions)
+            end = min(end + max([_AHEAD, *stays]) * STEP, inputs.span(inputs.days[-1])[1])
         steps, site = [start + k * STEP for k in range(first, (end - start) // STEP)], inputs.site
         hours, start = len(steps) * _HOURS, steps[0]
         is_foreseen = states is not None
@@ -218,7 +232,7 @@ class _Run:
             },
             prices=prices_between(site, inputs.lake, start_utc=start, end_utc=end),
             states=states or self.states,
-            ends=ends,
+            ends=self.ends if is_ahead else None,
             mode=Mode.SIMULATION,
             now_utc=start,
             horizon_h=hours,
@@ -229,6 +243,9 @@ class _Run:
         if isinstance(request, Finding):
             return request
         case = case_of(request)
+        if to_midnight < len(steps):
+            ahead = tuple(_with_tomorrow(one, self.today, to_midnight) for one in case.devices)
+            case = case.model_copy(update={"devices": ahead})
         # What came of set-points is physics, whatever was wished of a device.
         free = tuple(one.unconstrained() for one in case.devices)
         return case if is_foreseen else case.model_copy(update={"devices": free})
@@ -305,7 +322,7 @@ class _Run:
 
 def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, is_foreseen: bool) -> Forecast:
     """What was measured, as a forecast: on the day itself, or in the mean of the seven days before it."""
-    kw = [_mean_before(known, at) if is_foreseen else known.get(at, 0.0) for at in steps]
+    kw = [_mean_before(known, at, steps[0]) if is_foreseen else known.get(at, 0.0) for at in steps]
     kwh = [each * _HOURS for each in kw]
     rows = tuple(ForecastRow(time_utc=at, p10=each, p50=each, p90=each) for at, each in zip(steps, kwh, strict=True))
     at = steps[0]
@@ -316,9 +333,30 @@ def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, 
     )  # fmt: skip
 
 
-def _mean_before(known: By, at: datetime) -> float:
-    values = [known[then] for k in range(1, 8) if (then := at - timedelta(days=k)) in known]
-    return sum(values) / len(values) if values else known.get(at, 0.0)
+def _mean_before(known: By, at: datetime, now: datetime) -> float:
+    values = [known[then] for k in range(1, 9) if (then := at - timedelta(days=k)) in known and then < now]
+    return sum(values[:7]) / len(values[:7]) if values else known.get(at, 0.0)
+
+
+def _cars(case: DispatchCase) -> list[EvCharger]:
+    return [one for one in case.devices if isinstance(one, EvCharger)]
+
+
+def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Device:
+    """A car stands there tomorrow as it did today, and not before."""
+    same = next((one for one in _cars(today) if one.device_id == device.device_id), None)
+    if same is None or not isinstance(device, EvCharger):
+        return device
+    again = (
+        stay.model_copy(update={"from_step": stay.from_step + to_midnight, "to_step": stay.to_step + to_midnight})
+        for stay in same.sessions
+    )
+    still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
+    return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
+
+
+def _cut(columns: Numbers, size: int) -> Numbers:
+    return {name: values[:size] for name, values in columns.items()}
 
 
 def _padded(columns: Numbers, size: int) -> Numbers:

@@ -33,7 +33,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 MOVED = {"home": "battery", "flat": "hot_water", "workshop": "sheddable_load"}
-POLICIES = "--policy no_control perfect_foresight"
+POLICIES = "--policy no_control self_consumption perfect_foresight"
 PAGE = (Path(__file__).parents[2] / "docs" / "ems" / "tutorial_home.md").read_text(encoding="utf-8")
 MOST_COMMANDS, MOST_ANSWERS = 12, 20
 
@@ -94,6 +94,8 @@ def test_an_owner_comes_from_files_to_a_plan_for_tomorrow_by_next_alone(name: st
     costs = {each["name"]: each["cost"] for each in worth["policies"]}
     assert costs["perfect_foresight"] <= costs["no_control"] + 1e-6
     if name == "home":
+        # Its price is one for every kWh: no plan is better than the rule, and none that knows what comes is worse.
+        assert costs["perfect_foresight"] == pytest.approx(costs["self_consumption"], rel=0.005)
         year = f"--period {datetime.now(UTC):%Y}"
         assert re.findall(r"(?m)^\$ (.*)$", PAGE) == [each.replace(year, "--period YEAR") for each in owner.said]
         assert yaml.safe_load(re.findall(r"(?s)```yaml\n(.*?)```", PAGE)[0]) == ANSWERS["home"]

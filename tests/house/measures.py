@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 50_025,
     "dbt_project": 2_400,
     "ml": 16_100,
-    "controls": 34_420,
+    "controls": 34_441,
     "reports": 17_800,
     "orchestration": 25_000,
 }
