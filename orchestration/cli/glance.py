@@ -5,25 +5,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from data_quality.contracts.errors import OurFault
-from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, Command
+from orchestration.operations.answer import Answer
+from orchestration.operations.operation import Call, Operation
 
 
-def glanced(name: str, modules: Iterable[str]) -> list[Command]:
+def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
     """The command of those first words with its docstring, which is all that it can do; none where it is a group.
 
-    modules: dotted, below this folder, as main.py lists them.
+    modules: dotted, below `orchestration`, as main.py lists them.
     """
     for module in modules:
-        path = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+        path = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and name in map(_words, node.decorator_list):
-                return [Command(name, "", _said(ast.get_docstring(node)))]
+                return [Operation(name, "", _said(ast.get_docstring(node)))]
     return []
 
 
 def _words(decorator: ast.expr) -> str:
-    """What `@command("bill list", ...)` is given first; nothing of any other decorator."""
+    """What `@operation("bill list", ...)` is given first; nothing of any other decorator."""
     is_ours = (
         isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "command"
     )

@@ -12,65 +12,67 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestration.cli.answer import BUG, CHECK_FAILED, DONE, written
-from orchestration.cli.frame import COMMANDS, Command, explain
+from orchestration.cli.frame import add_to, explain
 from orchestration.cli.glance import glanced
+from orchestration.cli.show import written
 from orchestration.cli.terminal import spell_for_terminals
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
+from orchestration.operations.answer import BUG, CHECK_FAILED, DONE
+from orchestration.operations.operation import OPERATIONS, Operation
 
-# First words, and the modules of this folder that hold their commands, in the order of the help.
+# First words, and the modules of `orchestration` that hold them, in the order of the help.
 MODULES: dict[str, tuple[str, ...]] = {
-    "demo": ("project.demo_commands",),
-    "init": ("project.init_commands",),
-    "next": ("project.next_commands",),
-    "up": ("project.up_commands",),
-    "check": ("project.check_commands",),
-    "doctor": ("project.doctor_commands",),
-    "sniff": ("readings.sniff_commands",),
-    "ingest": ("readings.ingest_commands",),
-    "pull": ("readings.pull_commands",),
-    "quarantine": ("readings.quarantine_commands",),
-    "quality": ("readings.quality_commands",),
-    "readings": ("readings.readings_commands",),
-    "sources": ("readings.sources_commands",),
-    "lake": ("readings.lake_commands",),
-    "kpis": ("reports.kpis_commands",),
-    "running": ("reports.running_commands",),
-    "meters": ("readings.meters_commands",),
-    "tariff": ("bills.tariff_commands",),
-    "bill": ("bills.bill_commands", "bills.reconcile_commands", "bills.stored_bill_commands"),
-    "carbon": ("carbon.carbon_commands", "carbon.chp_commands", "carbon.footprint_commands"),
-    "factors": ("carbon.factors_commands",),
-    "seu": ("baselines.seu_commands",),
+    "demo": ("cli.project.demo",),
+    "init": ("cli.project.init",),
+    "next": ("operations.project.next",),
+    "up": ("cli.project.up",),
+    "check": ("operations.project.check",),
+    "doctor": ("operations.project.doctor",),
+    "sniff": ("operations.readings.sniff",),
+    "ingest": ("operations.readings.ingest",),
+    "pull": ("operations.readings.pull",),
+    "quarantine": ("operations.readings.quarantine",),
+    "quality": ("operations.readings.quality",),
+    "readings": ("operations.readings.readings",),
+    "sources": ("operations.readings.sources",),
+    "lake": ("operations.readings.lake",),
+    "kpis": ("operations.reports.kpis",),
+    "running": ("operations.reports.running",),
+    "meters": ("operations.readings.meters",),
+    "tariff": ("operations.bills.tariff",),
+    "bill": ("operations.bills.bill", "operations.bills.reconcile", "operations.bills.stored_bill"),
+    "carbon": ("operations.carbon.carbon", "operations.carbon.chp", "operations.carbon.footprint"),
+    "factors": ("operations.carbon.factors",),
+    "seu": ("operations.baselines.seu",),
     "baseline": (
-        "baselines.fit_commands",
-        "baselines.savings_commands",
-        "baselines.adjust_commands",
-        "baselines.life_commands",
-        "baselines.baseline_commands",
+        "operations.baselines.fit",
+        "operations.baselines.savings",
+        "operations.baselines.adjust",
+        "operations.baselines.life",
+        "operations.baselines.baseline",
     ),
-    "enpi": ("baselines.enpi_commands",),
-    "conformance": ("project.conformance_commands",),
-    "forecast": ("control.forecast_stateless", "control.forecast_commands"),
-    "models": ("control.models_commands",),
-    "weather": ("control.weather_commands",),
-    "plan": ("control.plan_commands",),
-    "rooms": ("control.rooms_commands",),
-    "replay": ("control.replay_commands",),
-    "simulate": ("control.simulate_commands",),
-    "dispatch": ("control.dispatch_commands",),
-    "devices": ("control.devices_commands",),
-    "offer": ("control.offer_commands",),
-    "agent": ("project.agent_commands",),
-    "report": ("reports.report_commands",),
-    "reports": ("reports.reports_commands",),
-    "trace": ("reports.trace_commands",),
-    "pack": ("reports.pack_commands",),
-    "verify": ("reports.verify_commands",),
-    "keys": ("project.keys_commands",),
-    "web": ("project.web_commands",),
+    "enpi": ("operations.baselines.enpi",),
+    "conformance": ("operations.project.conformance",),
+    "forecast": ("operations.control.forecast_stateless", "operations.control.forecast"),
+    "models": ("operations.control.models",),
+    "weather": ("operations.control.weather",),
+    "plan": ("operations.control.plan",),
+    "rooms": ("operations.control.rooms",),
+    "replay": ("operations.control.replay",),
+    "simulate": ("operations.control.simulate",),
+    "dispatch": ("operations.control.dispatch",),
+    "devices": ("operations.control.devices",),
+    "offer": ("operations.control.offer",),
+    "agent": ("cli.project.agent",),
+    "report": ("operations.reports.report",),
+    "reports": ("operations.reports.reports",),
+    "trace": ("operations.reports.trace",),
+    "pack": ("operations.reports.pack",),
+    "verify": ("operations.reports.verify",),
+    "keys": ("operations.project.keys",),
+    "web": ("cli.project.web",),
 }
 # First words that are groups of commands.
 GROUPS = {
@@ -166,13 +168,13 @@ def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = Fals
             home = typer.Typer(cls=Group, help=GROUPS[name], no_args_is_help=not answers_itself)
             app.add_typer(home, name=name)
         for each in found:
-            each.add_to(home, is_group=each.name in GROUPS)
+            add_to(home, each, is_group=each.name in GROUPS)
     return app
 
 
-def _commands(name: str) -> list[Command]:
-    modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
-    return [each for module in modules for each in COMMANDS[module]]
+def _commands(name: str) -> list[Operation]:
+    modules = [importlib.import_module(f"orchestration.{module}").__name__ for module in MODULES[name]]
+    return [each for module in modules for each in OPERATIONS[module]]
 
 
 def main() -> None:

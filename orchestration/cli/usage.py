@@ -1,7 +1,7 @@
 """Help that is grouped by what one wants, and a wrong call answered in one sentence that says what was expected."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from data_quality.contracts.model_faults import value_in_words
 from data_quality.contracts.text import printable
+from orchestration.operations.operation import Lines
 
 # Why a command has not the one or the other of the shared options.
 _WHY_NOT = {
@@ -22,7 +23,6 @@ _WHY_NOT = {
 # Nobody means a map or a picture by a plain file.
 _MEANT_BY_A_FILE = {"--load", "--reads", "--activity"}
 
-Lines = Callable[[], Sequence[tuple[str, str]]]
 # A help page as wide as the terminal is read by nobody; 80, Typer's own, breaks most of our lines.
 CONTEXT = {"max_content_width": 110}
 

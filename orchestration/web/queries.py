@@ -193,6 +193,14 @@ def scope_of(ask: Ask, site: Site) -> str:
     )
 
 
+def whole_site(ask: Ask) -> Site:
+    """The site, for who sees all of it. Raises BadInput (unknown_scope) for who sees a part."""
+    site = ask.site()
+    whole = ask.of(scope=f"site:{site.site_id}")
+    scope_of(whole, site)
+    return site
+
+
 def age_of(ask: Ask, site: Site) -> Age:
     """How old the site's marts are, and which months of them wait to be made anew."""
     project, stamp, as_of_utc = ask.project.project, stamp_of(ask, site), ask.address.as_of_utc

@@ -34,8 +34,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
-from orchestration.cli.answer import Table
-from orchestration.cli.reports.running_commands import _answer
+from orchestration.operations.answer import Table
+from orchestration.operations.reports.running import _answer
 from orchestration.views.running_view import running_now
 from reports.recompute.computations import RUNNING
 from tests.kpi.seeded import filled_lake, plant

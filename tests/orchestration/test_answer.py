@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from data_quality.contracts.site_file.meter import Carrier
-from orchestration.cli.answer import Answer, Table, filled, plain, show
+from orchestration.cli.show import show
+from orchestration.operations.answer import Answer, Table, filled, plain
 from tests.syntax import parsed
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"

@@ -127,7 +127,7 @@ def test_a_write_stays_within_the_sites_limits_and_ends_at_the_safe_default(
     def wait(seconds: float) -> None:
         passed[0] += seconds
 
-    monkeypatch.setattr("orchestration.cli.control.devices_commands.time.sleep", wait)
+    monkeypatch.setattr("orchestration.operations.control.devices.time.sleep", wait)
     words = ("devices", "test", "battery", "--site", "my_site", "--write", "--as", "colleague", "--reason", "new")
     checks = answer(*words, folder=project)["checks"]
     assert {each["status"] for each in checks} == {"ok"}

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.answer import Answer, show
-from orchestration.cli.baselines.enpi_told import enpi_parts
+from orchestration.cli.show import show
+from orchestration.operations.answer import Answer
+from orchestration.operations.baselines.enpi_told import enpi_parts
 from reports.writer import words
 from tests.kpi_enpi.test_assessment import assess, pairs
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.answer import Answer, show
-from orchestration.cli.reports.kpi_table import EXPLAINED, kpi_tables
+from orchestration.cli.show import show
+from orchestration.operations.answer import Answer
+from orchestration.operations.reports.kpi_table import EXPLAINED, kpi_tables
 from reports.writer import format_alike
 
 SEED = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "kpi_catalogue.csv"

@@ -78,6 +78,6 @@ def test_a_training_period_is_written_into_the_site_file_once_and_comments_stay(
 
 
 def test_next_runs_without_dbt() -> None:
-    program = "import sys, orchestration.views.next_facts, orchestration.cli.project.next_commands\n"
+    program = "import sys, orchestration.views.next_facts, orchestration.operations.project.next\n"
     program += "sys.exit(any(name.split('.')[0] in ('dbt', 'dagster_dbt', 'mlflow') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

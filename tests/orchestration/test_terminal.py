@@ -13,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from data_quality.contracts.text import spelled
-from orchestration.cli.frame import Call, Shared
+from orchestration.cli.frame import Shared
 from orchestration.cli.main import build_app
 from orchestration.cli.terminal import LOG, Terminal
+from orchestration.operations.operation import Call
 from tests.conftest import ROOT
 from tests.syntax import parsed
 

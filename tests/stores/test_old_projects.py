@@ -22,8 +22,8 @@ from controls.optimiser.solve import solve
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
+from orchestration.operations.baselines.baseline_line import line
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store
 from orchestration.views.plain_answer import plain

@@ -9,14 +9,13 @@ from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from orchestration.web.api.kpis import range_of
 from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
-from orchestration.web.queries import marts_of, scope_of, stamp_of
+from orchestration.web.queries import marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
 from reports.pages.address import PageGrain, before
@@ -59,7 +58,7 @@ def running(
     request: Request, ask: Ask = asked(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
 ) -> Response:
     """The month to date, the demand window so far and what the month comes to, of the whole site."""
-    site = _whole_site(ask)
+    site = whole_site(ask)
     at = ask.address.part("at")
     at_utc = parse_instant(at, site.time_zone) if at else None
 
@@ -84,7 +83,7 @@ def quality(
     ask: Ask = asked(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
 ) -> Response:
     """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
-    site = _whole_site(ask)
+    site = whole_site(ask)
     start, end = ask.address.part("from") or None, ask.address.part("to") or None
     if ask.address.part("range") or ask.address.period:
         if start or end:
@@ -97,14 +96,6 @@ def quality(
         return quality_result(judged, findings)
 
     return said(request, ask, stamp_of(ask, site), make)
-
-
-def _whole_site(ask: Ask) -> Site:
-    """The site, for who sees all of it. Raises BadInput (unknown_scope) for who sees a part."""
-    site = ask.site()
-    whole = ask.of(scope=f"site:{site.site_id}")
-    scope_of(whole, site)
-    return site
 
 
 def _points(asked_for: Asked) -> list[dict[str, Any]]:

@@ -1,0 +1,69 @@
+"""`meterloom web`: the pages and the API of a project, and invitations to them."""
+
+from typing import Annotated
+
+from data_quality.contracts.errors import BadInput
+from orchestration.cli.frame import ShellCall
+from orchestration.operations.answer import Answer
+from orchestration.operations.operation import PROJECT, READS, operation
+from orchestration.operations.question import Argument, Option
+
+
+@operation("web", takes=PROJECT)
+def web(call: ShellCall) -> Answer:
+    """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
+    from data_quality.contracts.time import SystemClock
+    from orchestration.web.serve import serve_pages
+
+    def say(text: str) -> None:
+        call.terminal.end()
+        call.say(f"{text}\nstop with Ctrl-C")
+
+    call.doing("opening the project")
+    serve_pages(call.project, SystemClock(), say)
+    return Answer({"stopped": True}, text="stopped")
+
+
+@operation("web invite", takes=PROJECT, example="anna")
+def web_invite(
+    call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
+) -> Answer:
+    """Make a link, good once and for 15 minutes, at which a person sets their password."""
+    from orchestration.web.people.invite import invitation_link
+
+    known = call.project.people.known(person)
+    if not known.roles:
+        raise BadInput(f"{known.name} has no role, so there is nothing to see", reason="missing_role")
+    link, until_utc = invitation_link(call.project, known, call.clock)
+    said = f"for {known.name}, once, until {until_utc:%H:%M:%S} UTC: {link}"
+    return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=said)
+
+
+@operation("web tools", takes=PROJECT)
+def web_tools(call: ShellCall) -> Answer:
+    """Make a link, good once and for 15 minutes, that signs in to Dagster and MLflow of 'meterloom up'."""
+    from orchestration.web.tools.passes import LINK_FOR, Passes
+
+    passes, now_utc = Passes(call.project.project), call.clock.now_utc()
+    passes.token()
+    link, until_utc = passes.link(now_utc), now_utc + LINK_FOR
+    said = (
+        f"once, until {until_utc:%H:%M:%S} UTC: {link}\nprograms send 'Authorization: Bearer' with {passes.token_file}"
+    )
+    return Answer({"link": link, "expires_utc": until_utc, "token_file": passes.token_file}, text=said)
+
+
+@operation("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z")
+def web_past(
+    call: ShellCall, site: Annotated[list[str], Option("--site", help="Which site; several are one view.")]
+) -> Answer:
+    """Build the marts as known at an instant, where they are not kept yet: pages of --as-of then open at once."""
+    from orchestration.warehouse.marts_as_of import marts_as_of
+
+    if call.as_of_utc is None:
+        raise BadInput("name the instant with --as-of", reason="bad_as_of")
+    sites = [call.project.site(each) for each in site]
+    call.doing(f"building the marts of {', '.join(site)} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+    folder = marts_as_of(call.project, sites, call.as_of_utc)
+    result = {"sites": site, "as_of_utc": call.as_of_utc, "view": folder.name}
+    return Answer(result, text=f"kept as {folder.name}")

@@ -1,0 +1,179 @@
+"""`meterloom baseline savings`: what a measure saved, from plain files, with its uncertainty. Nothing is stored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.time import parse_day
+from orchestration.operations.answer import Answer, finding_lines
+from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
+from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.options import column_map
+from orchestration.operations.question import Option
+
+if TYPE_CHECKING:
+    from ml.baselines.models.fit import Fit
+    from ml.baselines.savings.minimum_detectable import MinimumDetectable
+    from ml.baselines.savings.savings import Savings
+    from ml.baselines.savings.savings_typical import NormalisedSavings
+    from ml.baselines.usage_tables.usage_table import Frequency, Usage
+
+_KEYS = (
+    "expected_kwh", "actual_kwh", "savings_kwh", "delta_kwh", "uncertainty_kwh", "interval_kwh", "fsu", "claimed_kwh",
+)  # fmt: skip
+NO_SAVINGS: dict[str, Any] = {**dict.fromkeys(_KEYS), "bootstrap": {}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The request: files, spans and options."""
+
+    train: TrainOption = None
+    report: Annotated[str | None, Option("--report", help="Reporting period START/END, end exclusive.")] = None
+    model: ModelOption = "auto"
+    confidence: Annotated[float, Option("--confidence", help="Of the interval, 0.68 to 0.99.")] = 0.9
+    typical_year: Annotated[
+        Path | None, Option("--typical-year", help="Weather of a typical year: normalised savings beside.")
+    ] = None
+    option: Annotated[str, Option("--option", help="IPMVP option: B (at the measure) or C (whole facility).")] = "C"
+    measure: Annotated[
+        list[str] | None,
+        Option("--measure", help="First day of an installed measure: a step of use there is not non-routine."),
+    ] = None
+    resamples: Annotated[int, Option("--resamples", help="Of the bootstrap; 0 for none.")] = 1000
+    # A fixed one: the same command prints the same interval.
+    seed: Annotated[int, Option("--seed", help="Of the bootstrap's draws.")] = 7
+
+
+@operation(
+    "baseline savings",
+    takes=STATELESS,
+    example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
+    "--report 2025-02-01/2026-02-01 --tz Europe/Berlin --json",
+)
+def savings(call: Call, files: Files, asked: Asked) -> Answer:
+    """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
+    from ml.baselines.models.fit import fit_usage
+    from ml.baselines.savings.minimum_detectable import minimum_detectable
+    from ml.baselines.savings.savings import check_request, option_of
+    from ml.baselines.savings.savings import savings as savings_of
+
+    if files.energy is None:
+        raise BadInput("baseline savings needs --energy FILE", reason="bad_request")
+    if not 0 <= asked.resamples <= 100_000:
+        raise BadInput(f"--resamples {asked.resamples}: expected 0 to 100000", reason="bad_number")
+    train, report = dates_of(asked.train, "--train"), dates_of(asked.report, "--report")
+    option, measures = option_of(asked.option), [parse_day(text, "--measure") for text in asked.measure or []]
+    check_request(train_end=train[1], start=report[0], end=report[1], confidence=asked.confidence, option=option)
+    usage = files.usage()
+    fit = fit_usage(usage, start=train[0], end=train[1], model=asked.model, today=call.clock.now_utc().date())
+    if isinstance(fit, Finding):
+        return refusal("savings", [fit, *usage.findings], NO_SAVINGS)
+    found = savings_of(
+        fit,
+        usage,
+        report_start=report[0],
+        report_end=report[1],
+        confidence=asked.confidence,
+        option=option,
+        measures=measures,
+        resamples=asked.resamples,
+        seed=asked.seed,
+    )
+    if isinstance(found, Finding):
+        return refusal("savings", [found, *fit.findings], NO_SAVINGS)
+    # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
+    smallest = minimum_detectable(fit, months=found.band.months, confidence=asked.confidence, max_fsu=1.0)
+    typical = asked.typical_year
+    normal = _normalised(files, asked.model, fit, usage, found, typical) if typical is not None else None
+    text = savings_text(fit, found, smallest, normal)
+    return Answer(savings_data(fit, found, smallest, normal), text=text)
+
+
+def _normalised(
+    files: Files, model: str, fit: "Fit", usage: "Usage", found: "Savings", typical_year: Path
+) -> "NormalisedSavings | Finding":
+    from ml.baselines.savings.savings_typical import normalised_savings
+    from ml.baselines.usage_tables.read_usage import Source, read_usage
+
+    # A model of bills is asked for days: its coefficients are per day.
+    frequency: Frequency = "hourly" if usage.frequency == "hourly" else "daily"
+    weather = Source(typical_year, column_map(files.weather_map))
+    return normalised_savings(
+        fit,
+        usage,
+        read_usage(None, weather, frequency=frequency, zone=usage.zone, country=""),
+        report_start=found.report_start,
+        report_end=found.report_end,
+        confidence=found.confidence,
+        model=model,
+    )
+
+
+def savings_data(
+    fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
+) -> dict[str, Any]:
+    """A saving with the keys of the contract, and what it rests on."""
+    from dataclasses import asdict
+
+    band = asdict(found.band)
+    band.pop("findings")
+    return {
+        **found.model_dump(exclude={"band", "bootstrap", "report_start", "report_end"}),
+        "train": {"start": fit.train_start, "end": fit.train_end},
+        "report": {"start": found.report_start, "end": found.report_end},
+        "zone": fit.training.zone,
+        "frequency": fit.frequency,
+        "model": fit.model,
+        "cvrmse_g14": fit.statistics.cvrmse_g14,
+        "digest": fit.digest,
+        "band": band,
+        "bootstrap": asdict(found.bootstrap) if found.bootstrap is not None else {},
+        "minimum_detectable": smallest,
+        "normalised": normal,
+    }
+
+
+def savings_text(
+    fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
+) -> str:
+    """A saving for people: unit and zone named, the claim apart from the arithmetic."""
+    from reports.writer import format_alike
+
+    unit, band = found.unit, found.band
+    expected, actual, saved, half, low, high = format_alike(
+        [found.expected_kwh, found.actual_kwh, found.savings_kwh, found.uncertainty_kwh, *found.interval_kwh], unit
+    )
+    fsu = f", {found.fsu:.1%} of it (FSU)" if found.fsu is not None else "; nothing was saved, so it has no share (FSU)"
+    claimed = "nothing is claimed (see the findings)"
+    if found.claimed_kwh is not None:
+        claimed = f"claimed: {format_alike([found.claimed_kwh], unit)[0]} {unit}"
+    lines = [
+        f"avoided energy, {found.report_start} to {found.report_end} ({fit.training.zone}): {saved} ± {half} {unit} at "
+        f"{found.confidence:.0%} ({found.savings_percent:+.1f} %)",
+        claimed,
+        "",
+        f"  expected {expected} {unit}, actual {actual} {unit}, {found.coverage:.1%} read; IPMVP option "
+        f"{found.option.value}, reporting conditions",
+        f"  between {low} and {high} {unit}; the uncertainty is ± {half} {unit}{fsu}",
+        f"  G14 form ± {band.delta_e:,.1f} (k {band.k:.4f}, t {band.t:.3f}, CV(RMSE) {band.cvrmse:.2%}, n {band.n}, "
+        f"n′ {band.n_effective:.1f}, m {band.m}), exact algebra ± {band.exact:,.1f}; stated: {band.method}",
+    ]
+    if found.bootstrap is not None:
+        drawn = found.bootstrap
+        lines.append(
+            f"  block bootstrap {drawn.low:,.1f} to {drawn.high:,.1f} {unit} ({drawn.resamples} × {drawn.block_rows} "
+            f"rows, seed {drawn.seed})"
+        )
+    if not isinstance(smallest, Finding):
+        lines.append(f"  smallest detectable saving: {smallest.fraction:.1%} of the expected energy")
+    if isinstance(normal, Finding):
+        lines.append(f"  normalised: {normal.code}: {normal.message}")
+    elif normal is not None:
+        lines.append(
+            f"  normalised to the typical year: {normal.savings_kwh:,.1f} ± {normal.uncertainty_kwh:,.1f} {unit} "
+            f"({normal.savings_percent:+.2f} %)"
+        )
+    return "\n".join([*lines, *finding_lines(found.findings)])

@@ -1,0 +1,225 @@
+"""`meterloom bill`: a bill line by line, and tariffs compared on one load."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from assets.bills.documents.read_load import read_reactive
+from assets.bills.documents.reads import read_registers
+from assets.bills.engine.bill_load import Load, with_generation, with_kvarh
+from assets.bills.engine.compare import compare_tariffs
+from assets.bills.engine.compute import make_bill
+from assets.bills.engine.from_reads import make_bill_from_reads
+from assets.tariffs.formats.tariff_file import read_tariffs
+from data_quality.contracts.billing.bill import Bill, BillPeriod
+from data_quality.contracts.billing.tariff import Rounding, Tariff
+from data_quality.contracts.errors import BadInput
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
+from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.options import MapOption, column_map, day_or_none, number
+from orchestration.operations.question import Argument, Option
+
+TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: dated one after another.")]
+TzOption = Annotated[str | None, Option("--tz", help="Zone of days and months (IANA).")]
+GenerationOption = Annotated[Path | None, Option("--generation", help="Energy of a plant behind the meter.")]
+MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load or the reads.")]
+FromOption = Annotated[str | None, Option("--from", help="First local day of the bill.")]
+ToOption = Annotated[str | None, Option("--to", help="Local day after the last.")]
+# Over pairs of a period and a line of it.
+LINES = {
+    "from": "{0.start}",
+    "line": "{1.line_id}",
+    "description": "{1.description}",
+    "quantity": "{1.quantity:,.2f|}",
+    "unit": "{1.unit}",
+    "rate": "{1.rate:f|}",
+    "per": "{1.rate_unit}",
+}
+
+
+@operation("bill", takes=STATELESS, example="--tariff tariff.yaml --load load.csv --tz Europe/Berlin --json")
+def bill(
+    call: Call,
+    tariff: TariffOption = None,
+    load: LoadOption = None,
+    generation: GenerationOption = None,
+    reactive: Annotated[Path | None, Option("--reactive", help="Reactive energy: timestamp,kvarh.")] = None,
+    prices: PricesOption = None,
+    reads: Annotated[Path | None, Option("--reads", help="Register reads instead of a load.")] = None,
+    meter: MeterOption = None,
+    multiplier: Annotated[str, Option("--multiplier", help="Of the registers (transformer ratio).")] = "1",
+    start: FromOption = None,
+    end: ToOption = None,
+    rounding: Annotated[str | None, Option("--rounding", help="line or none, instead of the tariff's.")] = None,
+    currency: Annotated[str | None, Option("--currency", help="Of a tariff that names none.")] = None,
+    tz: TzOption = None,
+    mapping: MapOption = None,
+) -> Answer:
+    """Compute a bill, one per local calendar month of the load, or one for --from --to."""
+    tariffs = _tariffs(tariff)
+    rule = _rounding(rounding)
+    first, last = day_or_none(start, "--from"), day_or_none(end, "--to")
+    if (load is None) == (reads is None):
+        raise BadInput("a bill needs --load or --reads, and not both", reason="no_load")
+    if reads is not None:
+        found = read_registers(reads, meter=meter, multiplier=_multiplier(multiplier))
+        bills = [
+            make_bill_from_reads(
+                tariffs, each, time_zone=zone_to_use(tz, tariffs, None, call), start=first, end=last,
+                rounding=rule, currency=currency,
+            )
+            # With both ends given one bill is asked for, whatever reads lie between.
+            for each in (_joined(found) if first and last else found)
+        ]  # fmt: skip
+        return _answer(bills, call)
+    assert load is not None  # noqa: S101
+    time_zone = zone_to_use(tz, tariffs, load, call)
+    used = _load(load, generation, reactive, meter, time_zone, mapping, call)
+    made = make_bill(
+        tariffs,
+        used,
+        time_zone=time_zone,
+        start=first,
+        end=last,
+        prices=prices_of(prices, tariffs, time_zone),
+        rounding=rule,
+        currency=currency,
+    )
+    return _answer([made], call)
+
+
+@operation("bill compare", takes=STATELESS, example="--tariff a.yaml --tariff b.json --load load.csv")
+def compare(
+    call: Call,
+    more: Annotated[list[Path] | None, Argument(metavar="[FILE]...", help="Further tariffs.")] = None,
+    tariff: TariffOption = None,
+    load: LoadOption = None,
+    generation: GenerationOption = None,
+    prices: PricesOption = None,
+    meter: MeterOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    tz: TzOption = None,
+    mapping: MapOption = None,
+) -> Answer:
+    """Rank tariffs by what the load would have cost under each."""
+    files = [*(tariff or []), *(more or [])]
+    if not files or load is None:
+        raise BadInput("bill compare needs --tariff FILE… and --load FILE", reason="no_tariff")
+    books = {str(file): read_tariffs(file) for file in files}
+    every = [each for tariffs in books.values() for each in tariffs]
+    time_zone = zone_to_use(tz, every, load, call)
+    used = _load(load, generation, None, meter, time_zone, mapping, call)
+    ranked = compare_tariffs(
+        _named(books),
+        used,
+        time_zone=time_zone,
+        start=day_or_none(start, "--from"),
+        end=day_or_none(end, "--to"),
+        prices=prices_of(prices, every, time_zone),
+    )
+    found = {
+        "currency": ranked.currency,
+        "coverage": ranked.coverage,
+        "tariffs": [{"name": row.name, "total": row.total, "above_cheapest": row.above} for row in ranked.rows],
+    }
+    columns = {
+        "tariff": "{name}",
+        f"total, {ranked.currency}": "{total:,.2f}",
+        "above the cheapest": "{above_cheapest:,.2f}",
+    }
+    text = "" if ranked.coverage == 1 else f"the load covers {ranked.coverage:.1%} of the time"
+    return Answer(found, Table("tariffs", columns), text)
+
+
+def _tariffs(files: list[Path] | None) -> tuple[Tariff, ...]:
+    if not files:
+        raise BadInput("a bill needs --tariff FILE", reason="no_tariff")
+    return tuple(tariff for file in files for tariff in read_tariffs(file))
+
+
+def _named(books: dict[str, tuple[Tariff, ...]]) -> dict[str, tuple[Tariff, ...]]:
+    """Tariffs by name; by name and file where two have one name."""
+    names = {file: tariffs[0].name or tariffs[0].tariff_id for file, tariffs in books.items()}
+    said = list(names.values())
+    return {name if said.count(name) == 1 else f"{name} ({file})": books[file] for file, name in names.items()}
+
+
+def _load(
+    path: Path,
+    generation: Path | None,
+    reactive: Path | None,
+    meter: str | None,
+    time_zone: str,
+    mapping: Path | None,
+    call: Call,
+) -> Load:
+    used = load_said(call, path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+    if generation is not None:
+        used = with_generation(used, load_said(call, generation, time_zone=time_zone))
+    return with_kvarh(used, read_reactive(reactive, time_zone=time_zone)) if reactive is not None else used
+
+
+def _rounding(text: str | None) -> Rounding | None:
+    if text not in (None, "line", "none"):
+        raise BadInput(f"--rounding: expected line or none, got {text!r}", reason="bad_rounding")
+    return cast(Literal["line", "none"] | None, text)
+
+
+def _multiplier(text: str) -> Decimal:
+    found = number(text, "--multiplier")
+    if found <= 0:
+        raise BadInput(f"--multiplier: expected a number above zero, got {text!r}", reason="bad_multiplier")
+    return found
+
+
+def _joined(found: list[Any]) -> list[Any]:
+    """All uses as one, for one bill over several reads."""
+    return [type(found[0])(uses=tuple(use for each in found for use in each.uses))]
+
+
+def _answer(bills: list[Bill], call: Call) -> Answer:
+    periods = [period for bill in bills for period in bill.periods]
+    # Bills of one load share its findings: each is said once.
+    findings = list({finding.message: finding for bill in bills for finding in bill.findings}.values())
+    for finding in findings:
+        call.say(finding.message)
+    days = sum((period.end - period.start).days for period in periods)
+    # Weighed by days: a first month of three days must not count as much as a whole one.
+    covered = sum(period.coverage * (period.end - period.start).days for period in periods)
+    total = sum((bill.total for bill in bills), Decimal(0))
+    currency = bills[0].currency
+    coverage = bills[0].coverage if len(bills) == 1 else covered / days
+    found = {
+        "currency": currency,
+        "time_zone": bills[0].time_zone,
+        "rounding": bills[0].rounding,
+        "periods": [_period(period) for period in periods],
+        "total": total,
+        "coverage": coverage,
+        "findings": findings,
+    }
+    table = Table(
+        [(period, line) for period in periods for line in period.lines], {**LINES, currency: "{1.amount:,.2f}"}
+    )
+    return Answer(found, table, f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time")
+
+
+def _period(period: BillPeriod) -> dict[str, Any]:
+    return {
+        "start": period.start,
+        "end": period.end,
+        "tariffs": period.tariff_ids,
+        "lines": [
+            {
+                "id": line.line_id,
+                "kind": line.kind.name.lower(),
+                **line.model_dump(include={"component", "description", "quantity", "unit", "rate"}),
+                "rate_unit": line.rate_unit,
+                "amount": line.amount,
+            }
+            for line in period.lines
+        ],
+        **period.model_dump(include={"total", "coverage", "energy_kwh", "export_kwh"}),
+    }

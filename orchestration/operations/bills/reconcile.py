@@ -1,0 +1,117 @@
+"""`meterloom bill reconcile`: a supplier's bill against registers or load, line by line, with the cause."""
+
+from pathlib import Path
+from typing import Annotated
+
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import read_meter_reads, read_site_register
+from assets.bills.engine.bill_load import Load
+from assets.readings.readers.child import run_limited
+from assets.tariffs.formats.tariff_file import read_tariffs
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.errors import BadInput
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, filled
+from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
+from orchestration.operations.bills.stored_bill import reconcile_stored
+from orchestration.operations.operation import Call, operation
+from orchestration.operations.options import MapOption, column_map
+from orchestration.operations.question import Argument, Option
+from reports.writer import words
+
+BillOption = Annotated[Path | None, Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
+TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: all that may apply.")]
+ReadsOption = Annotated[Path | None, Option("--reads", help="[meter,]read_date,<period>_register…")]
+RegisterOption = Annotated[Path | None, Option("--register", help="meter,account,site,multiplier.")]
+TzOption = Annotated[str | None, Option("--tz", help="Zone of days (IANA).")]
+MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load, where it has several.")]
+
+
+@operation("bill reconcile", example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv")
+def audit(
+    call: Call,
+    file: Annotated[Path | None, Argument(metavar="[BILL]", help="The bill, instead of --bill.")] = None,
+    bill: BillOption = None,
+    tariff: TariffOption = None,
+    load: LoadOption = None,
+    reads: ReadsOption = None,
+    register: RegisterOption = None,
+    prices: PricesOption = None,
+    meter: MeterOption = None,
+    tz: TzOption = None,
+    mapping: MapOption = None,
+    is_stored: Annotated[bool, Option("--stored", help="The bills of --site in the store.")] = False,
+    site: Annotated[str | None, Option("--site", help="Whose bills, with --stored.")] = None,
+    period: Annotated[str | None, Option("--period", help="Bills that reach into it, with --stored.")] = None,
+) -> Answer:
+    """Audit a bill, or with --stored those of a site: every line recomputed, and why it differs. Exit code 1 where
+    one does.
+    """
+    if file is not None and bill is not None:
+        raise BadInput(f"--bill {bill} and {file}: expected one bill, got two", reason="two_bills")
+    bill = bill or file
+    if is_stored:
+        if site is None or bill is not None or tariff or load is not None:
+            raise BadInput(
+                "bill reconcile --stored needs --site; bills, tariffs and load are the site's", reason="no_site"
+            )
+        return reconcile_stored(call, site, period, reads, register)
+    if bill is None or not tariff:
+        missing = [name for name, value in (("a BILL", bill), ("--tariff FILE", tariff)) if not value]
+        raise BadInput(
+            f"bill reconcile needs {' and '.join(missing)}",
+            reason="no_bill",
+            mend="as in: meterloom bill reconcile BILL --tariff FILE --reads FILE",
+        )
+    tariffs = tuple(each for file in tariff for each in read_tariffs(file))
+    # Bills come from outside: a PDF is taken apart in the limited child.
+    paper = read_bill(bill, run=run_limited)
+    time_zone = zone_to_use(tz, tariffs, load, call)
+    used: Load | None = None
+    if load is not None:
+        used = load_said(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+    found = reconcile(
+        paper,
+        tariffs,
+        load=used,
+        reads=read_meter_reads(reads, meter=paper.meter) if reads is not None else None,
+        register=read_site_register(register) if register is not None else None,
+        prices=prices_of(prices, tariffs, time_zone),
+        time_zone=time_zone,
+    )
+    for note in found.notes:
+        call.say(note)
+    return _answer(found, paper)
+
+
+def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
+    data = found.model_dump()
+    data["unread"] = [
+        {
+            "file": found.file,
+            # A viewer opens the picture of that page.
+            "page": f"{found.file}#page={unread.place.page}" if unread.place.page else "",
+            "line": unread.place.line,
+            "text": unread.text,
+            "expected": unread.expected,
+        }
+        for unread in paper.unread
+    ]
+    total = ("", "total", found.billed_total, found.recomputed_total, found.delta_total)
+    rows = [(line.id, line.label, line.billed, line.recomputed, line.delta) for line in found.lines]
+    columns = {
+        "line": "{0}",
+        "on the bill": "{1}",
+        f"billed, {found.currency}": "{2:,.2f|}",
+        "recomputed": "{3:,f|}",
+        "delta": "{4:,f|}",
+    }
+    said = "agrees: recomputed it is the same"
+    if found.verdict == "differs":
+        delta = filled("{delta_total:+,f|}", found)
+        said = f"differs{f' by {delta} {found.currency}' if delta else ''}: {words(found.cause)}"
+    return Answer(
+        data,
+        (said, "", Table([*rows, total], columns), *(["", *found.evidence] if found.evidence else [])),
+        exit_code=DONE if found.verdict == "agrees" else CHECK_FAILED,
+    )

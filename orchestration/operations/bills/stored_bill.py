@@ -1,0 +1,232 @@
+"""`meterloom bill add|list|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site_register
+from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
+from assets.readings.readers.child import run_limited
+from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.time import parse_day
+from orchestration.operations.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
+from orchestration.operations.question import Argument, Option
+from orchestration.operations.signing import actor
+
+AccountOption = Annotated[str | None, Option("--account", help="Only this account.")]
+NONE_STORED = "no bill is stored"
+
+
+def _mark(each: dict[str, Any]) -> str:
+    return " (estimated)" if each["is_estimated"] else ""
+
+
+# What every table of stored bills shows of one.
+_BILL = "account | from: {start:|unread} | to: {end:|unread} | total: {total:,.2f} {currency}{mark}"
+ADDED = Table(
+    "bills",
+    "file: {name} | bill: {bill_id:.12} | " + _BILL + " | : {news}",
+    name=lambda each: Path(each["path"]).name,
+    news=lambda each: "new" if each["is_new"] else "known",
+    mark=_mark,
+)
+STORED = Table(
+    "bills", "bill: {bill_id:.12} | " + _BILL + " | audit: {cause:|none made}", empty=NONE_STORED, mark=_mark
+)
+MONTHS = Table(
+    "months",
+    "account | month: {start:%Y-%m} | kWh: {kwh:,.1f|not said} | cost: {cost:,.2f} {currency} | "
+    "covered: {coverage:.0%} | estimated: {estimated_share:.0%}",
+    empty=NONE_STORED,
+)
+AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {said} | told"
+
+
+def books_of(call: Call) -> BillStore:
+    """The project's bills."""
+    return BillStore(call.project.project.data_dir / "bills", call.project.store)
+
+
+@operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site")
+def bill_add(
+    call: Call,
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],
+    site: SiteOption,
+) -> Answer:
+    """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
+    known, books = call.project.site(site), books_of(call)
+    added: list[dict[str, Any]] = []
+    refused: list[dict[str, str]] = []
+    for file in files:
+        try:
+            # Bills come from outside: a PDF is taken apart in the limited child.
+            bill = read_bill(file, run=run_limited)
+        except BadInput as fault:
+            refused.append({"path": str(file), "message": str(fault), "reason": fault.reason})
+            call.say(str(fault))
+            continue
+        # Asked again for each file: one call may name the same bill twice.
+        before = {row["bill_id"] for row in books.bills(known.site_id)}
+        bill_id = books.keep_bill(file, bill, site_id=known.site_id, clock=call.clock)
+        unread = books.unread(bill_id)
+        added.append({**_shown(bill_id, bill), "path": str(file), "is_new": bill_id not in before, "unread": unread})
+        for part in unread:
+            call.say(f"{part['picture']}, line {part['line']}: {part['text']!r}: expected {part['expected']}")
+    return Answer(
+        {"site_id": known.site_id, "bills": added, "refused": refused},
+        ADDED,
+        f"{len(refused)} of {len(files)} files refused" if refused else "",
+        BAD_INPUT if refused else DONE,
+    )
+
+
+@operation("bill list", example="--site my_site --calendarised")
+def bill_list(
+    call: Call,
+    site: SiteOption,
+    account: AccountOption = None,
+    period: AnyPeriodOption = None,
+    is_calendarised: Annotated[
+        bool, Option("--calendarised", help="By calendar month: kWh, cost, share estimated.")
+    ] = False,
+) -> Answer:
+    """List stored bills with their last audit, or lay odd periods and estimates over calendar months."""
+    known, books = call.project.site(site), books_of(call)
+    span = period_or_none(period, known)
+    found = [
+        (bill_id, bill)
+        for bill_id, bill in bills_of(books, known, period=None if is_calendarised else span, as_of_utc=call.as_of_utc)
+        if account is None or bill.account == account
+    ]
+    if is_calendarised:
+        months = [
+            vars(month)
+            for month in bill_months(bill for _, bill in found)
+            if span is None or (month.start < span.end and month.end > span.start)
+        ]
+        return Answer({"months": months}, MONTHS)
+    # Audits run at night too: what they told, nobody at this screen has seen. The newest of a bill counts.
+    notices = notifications_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
+    told = {each["subject"]: each for each in notices}
+    bills = []
+    for bill_id, bill in found:
+        last = (books.audits(bill_id) or [{"verdict": "", "cause": ""}])[-1]
+        notice = told.get(bill_id, {"message": "", "recorded_at_utc": None})
+        bills.append(
+            {
+                **_shown(bill_id, bill),
+                "verdict": last["verdict"],
+                "cause": last["cause"],
+                "notice": notice["message"],
+                "told_at_utc": notice["recorded_at_utc"],
+            }
+        )
+    text = "\n".join(f"told {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
+    return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
+
+
+@operation(
+    "bill override",
+    takes=ACTS,
+    example='ACC-7 --site my_site --tariff NIGHT --from 2025-01-01 --to 2025-07-01 --reason "by contract of 12 '
+    'December" --as anna',
+)
+def bill_override(
+    call: Call,
+    account: Annotated[str, Argument(metavar="ACCOUNT", help="As bills print it.")],
+    site: SiteOption,
+    tariff: Annotated[str, Option("--tariff", help="A tariff of the site file.")],
+    start: Annotated[str, Option("--from", help="First local day.")],
+    end: Annotated[str, Option("--to", help="Local day after the last.")],
+    reason: ReasonOption,
+) -> Answer:
+    """Put an account on a tariff for some dates: a row with person and reason; of two for a day the later counts."""
+    who = actor(call, Role.ANALYST)
+    known = call.project.site(site)
+    codes = [each.tariff_id for each in known.tariffs]
+    if tariff not in codes:
+        raise BadInput(
+            f"site {site} has no tariff {tariff!r}; it has {', '.join(codes) or 'none'}", reason="unknown_tariff"
+        )
+    row = {
+        "site_id": known.site_id,
+        "account": account,
+        "tariff_id": tariff,
+        "valid_from": parse_day(start, "--from"),
+        "valid_to": parse_day(end, "--to"),
+        "person_id": who.person.person_id,
+        "reason": reason,
+    }
+    with call.project.store.together():
+        override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
+        who.sign("bill override", f"{known.site_id}/{account}", **{name: str(value) for name, value in row.items()})
+    if all(each["account"] != account for each in books_of(call).bills(known.site_id)):
+        call.say(f"no stored bill of site {site} is of account {account!r}")
+    text = f"account {account} is on {tariff} from {start} to {end} (exclusive), by {who.person.person_id}: {reason}"
+    return Answer({"override": row}, text=text)
+
+
+def reconcile_stored(call: Call, site: str, period: str | None, reads: Path | None, register: Path | None) -> Answer:
+    """Audit the site's stored bills; tell those above its threshold. Exit code 1 where one differs."""
+    known, books = call.project.site(site), books_of(call)
+    bills = bills_of(books, known, period=period_or_none(period, known), as_of_utc=call.as_of_utc)
+    audits = audit_bills(
+        bills, books, call.project.lake, known, clock=call.clock,
+        reads=_reads(reads, {bill.meter for _, bill in bills}) if reads is not None else None,
+        register=read_site_register(register) if register is not None else None,
+    )  # fmt: skip
+    for each in audits:
+        if each.refused:
+            call.say(f"not audited: {each.refused}")
+        elif each.notice:
+            call.say(each.notice)
+    facts = facts_of(audits)
+    rows = [{**_shown(each.bill_id, each.bill), **_audited(each)} for each in audits]
+    return Answer(
+        {"site_id": known.site_id, **facts, "audits": [_audited(each) for each in audits]},
+        Table(rows, AUDITED, empty="no bill is stored for this", said=_said, told=_told, mark=_mark),
+        exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
+    )
+
+
+def _reads(path: Path, meters: set[str]) -> dict[str, MeterReads]:
+    """Reads per meter; a meter that the file lacks is audited by the lake. Raises BadInput for all else."""
+    found = {}
+    for meter in sorted(meters):
+        try:
+            found[meter] = read_meter_reads(path, meter=meter)
+        except BadInput as fault:
+            # A broken file must not pass for one that lacks the meter.
+            if fault.reason != "unknown_meter":
+                raise
+    return found
+
+
+def _shown(bill_id: str, bill: SupplierBill) -> dict[str, Any]:
+    return {
+        "bill_id": bill_id, "file": bill.file, "account": bill.account, "invoice": bill.invoice, "meter": bill.meter,
+        "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": bill.amount_due,
+        "is_estimated": is_estimated(bill), "lines": len(bill.lines), "unread_parts": len(bill.unread),
+    }  # fmt: skip
+
+
+def _audited(each: StoredAudit) -> dict[str, Any]:
+    audit = each.audit
+    return {
+        "bill_id": each.bill_id, "file": each.bill.file, "verdict": audit.verdict if audit else "not_audited",
+        "cause": audit.cause if audit else "", "refused": each.refused, "event_id": each.event_id,
+        "notice": each.notice, "audit": audit,
+    }  # fmt: skip
+
+
+def _said(each: dict[str, Any]) -> str:
+    return f"differs: {each['cause']}" if each["verdict"] == "differs" else str(each["verdict"]).replace("_", " ")
+
+
+def _told(each: dict[str, Any]) -> str:
+    return "yes" if each["event_id"] else ""

@@ -1,0 +1,164 @@
+"""`meterloom carbon footprint` and `restate`: Scope 1 and 2 of a site or of all, and what a change restated."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from data_quality.contracts.emissions.footprint import Footprint, PortfolioFootprint, Restatement
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import GwpSet
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import parse_instant, parse_period
+from orchestration.operations.answer import Answer, Table, filled
+from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
+from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
+from orchestration.operations.question import Option
+
+SupplierOption = Annotated[str, Option("--supplier", help="Whose supplier rates of the store may be used.")]
+LINES = Table(
+    "lines",
+    "month: {month:%Y-%m} | carrier | method | kWh: {kwh:,.1f} | factor: {factor_id:|-} | kg CO2e: {kgco2e:,.1f} | "
+    "coverage: {coverage:.1%}",
+)
+SITES = Table(
+    "sites",
+    "site: {site_id} | Scope 1, kg CO2e: {scope1_kgco2e:,.1f} | Scope 2, location: {scope2_location_kgco2e:,.1f} | "
+    "Scope 2, market: {scope2_market_kgco2e:,.1f} | coverage: {coverage:.1%}",
+)
+CHANGES = (
+    "month: {month:%Y-%m} | carrier | method | old kg CO2e: {old_kgco2e:,.1f} | new kg CO2e: {new_kgco2e:,.1f} | "
+    "delta: {delta_kgco2e:+,.1f} | cause: {why}"
+)
+
+
+@operation(
+    "carbon footprint",
+    example="--site factory --period 2025 --json",
+)
+def footprint(
+    call: Call,
+    period: PeriodOption,
+    site: AnySiteOption = None,
+    portfolio: PortfolioOption = False,
+    gwp: GwpOption = None,
+    supplier: SupplierOption = "",
+) -> Answer:
+    """Show Scope 1 and 2 of a period from the readings: of a site by month, carrier and method, or of all sites."""
+    sites = _sites(call, site, portfolio)
+    found = [_footprint(call, each, period, call.as_of_utc, gwp_set(gwp), supplier) for each in sites]
+    if portfolio:
+        from assets.carbon.inventory.portfolio import portfolio_footprint
+
+        return _portfolio(call, portfolio_footprint(found))
+    one = found[0]
+    say_findings(call, one.findings)
+    return Answer(one, LINES, scopes_text(one))
+
+
+@operation(
+    "carbon restate",
+    takes=PROJECT,
+    example="--site factory --period 2025 --from 2026-01-10T00:00:00Z --to 2026-02-01T00:00:00Z",
+)
+def restatement(
+    call: Call,
+    period: PeriodOption,
+    start: Annotated[str, Option("--from", help="As known at this time.")],
+    end: Annotated[str, Option("--to", help="As known at this time.")],
+    site: AnySiteOption = None,
+    portfolio: PortfolioOption = False,
+    gwp: GwpOption = None,
+    supplier: SupplierOption = "",
+) -> Answer:
+    """Compare footprints as known at two times: each line that differs, old, new and why."""
+    from assets.carbon.inventory.restate import restate
+
+    sites = _sites(call, site, portfolio)
+    from_utc, to_utc = parse_instant(start), parse_instant(end)
+    if to_utc <= from_utc:
+        raise BadInput(f"--to {end} is not after --from {start}", reason="bad_period")
+    reasons = _withdrawn(call, from_utc, to_utc)
+    found = []
+    for each in sites:
+        # Both by today's site file and code: what differs is what was known, not how it is computed.
+        views = [_footprint(call, each, period, moment, gwp_set(gwp), supplier) for moment in (from_utc, to_utc)]
+        found.append(restate(*views, from_utc=from_utc, to_utc=to_utc, withdrawn=reasons))
+    return _restated(found, is_portfolio=portfolio)
+
+
+def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
+    # Equal means both or neither.
+    if portfolio == (site is not None):
+        raise BadInput("name --site SITE or --portfolio, one of them", reason="no_site")
+    found = [call.project.site(site)] if site is not None else list(call.project.sites.values())
+    if not found:
+        raise BadInput("this project has no sites", file=str(call.folder), reason="no_site")
+    return found
+
+
+def _footprint(
+    call: Call, site: Site, period: str, as_of_utc: datetime | None, gwp: GwpSet | None, supplier: str
+) -> Footprint:
+    from assets.carbon.factor_choice.factor_view import factor_view
+    from assets.carbon.inventory.energies import site_energies
+    from assets.carbon.inventory.site_footprint import site_footprint
+    from assets.sites.view import site_readings
+    from assets.stores.ledgers.factor_ledger import FactorStore
+
+    project, span = call.project, parse_period(period, site.time_zone)
+    stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
+    readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
+    return site_footprint(
+        site,
+        site_energies(readings, site=site, period=span),
+        factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier),
+        period=span,
+        as_of_utc=as_of_utc,
+    )
+
+
+def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str, str]:
+    """Why factors were withdrawn after the one time and until the other."""
+    from assets.stores.ledgers.factor_ledger import FactorStore
+
+    return {
+        each.factor.factor_id: each.withdrawn
+        for each in FactorStore(call.project.store).history()
+        if each.withdrawn and from_utc < each.recorded_at_utc <= to_utc
+    }
+
+
+def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:
+    say_findings(call, found.findings)
+    weighted = [
+        filled("{carrier}, {method}: {kwh:,.1f} kWh at {weighted_kgco2e_per_kwh:,.4f} kg CO2e/kWh", row)
+        if row.kwh is not None and row.weighted_kgco2e_per_kwh is not None
+        else f"{row.carrier}, {row.method}: not known"
+        for row in found.rows
+    ]
+    return Answer(found, SITES, "\n".join([*weighted, scopes_text(found)]))
+
+
+def _restated(found: list[Restatement], *, is_portfolio: bool) -> Answer:
+    one = found[0]
+    result: dict[str, Any]
+    if is_portfolio:
+        result = {
+            "period": one.period,
+            "from_utc": one.from_utc,
+            "to_utc": one.to_utc,
+            "sites": [{"site_id": each.site_id, "old": _totals(each.old), "new": _totals(each.new)} for each in found],
+            "lines": [{"site_id": each.site_id, **line.model_dump()} for each in found for line in each.lines],
+        }
+    else:
+        result = {**one.model_dump(exclude={"old", "new"}), "old": _totals(one.old), "new": _totals(one.new)}
+    when = f"as known at {one.from_utc:%Y-%m-%d %H:%M:%S}Z and at {one.to_utc:%Y-%m-%d %H:%M:%S}Z"
+    columns = f"site: {{site_id}} | {CHANGES}" if is_portfolio else CHANGES
+    table = Table("lines", columns, why=lambda line: "; ".join(line["causes"]))
+    return Answer(result, table, when if result["lines"] else "nothing changed")
+
+
+def _totals(found: Footprint) -> dict[str, Any]:
+    keys = {"as_of_utc", "scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e", "coverage", "findings"}
+    return found.model_dump(include=keys)

@@ -1,0 +1,52 @@
+"""`meterloom forecast`: train, compare and issue the forecasts of a project's site."""
+
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.options import SiteOption
+
+# Over pairs of a forecast and a row of it.
+STEPS = (
+    "target: {0.target} | from: {1.time_utc} | P10: {1.p10:.3f} | P50: {1.p50:.3f} | P90: {1.p90:.3f} | unit: {0.unit}"
+)
+
+
+@operation("forecast issue", takes=PROJECT, example="--site my_site")
+def issue(call: Call, site: SiteOption) -> Answer:
+    """Backtest and register the models of a site, then issue its forecasts by the champions; what is good stays."""
+    from ml.forecasts.issue import findings_of
+    from ml.forecasts.targets import targets_of
+    from orchestration.runner import open_runner
+
+    project, known = call.project, call.project.site(site)
+    call.doing(f"backtesting and issuing the forecasts of {site}")
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        refused = runner.run("forecast", partition=known.site_id).findings
+    found = [project.forecasts.latest(known.site_id, target.name) for target in targets_of(known)]
+    forecasts = [forecast for forecast in found if forecast is not None]
+    result = {
+        "forecasts": [
+            {
+                "target": forecast.target,
+                "issued_at": forecast.issued_at_utc,
+                "model": f"{forecast.model_name} v{forecast.model_version}",
+                "unit": forecast.unit,
+                "step_minutes": forecast.step_minutes,
+                "labels": forecast.labels,
+                "why": forecast.why,
+                "rows": [
+                    {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
+                ],
+            }
+            for forecast in forecasts
+        ],
+        "scores": project.forecasts.promotions(),
+        "findings": refused,
+    }
+    steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
+    said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
+    said += [f"no forecast of {finding.scope}: {finding.message}" for finding in refused]
+    for forecast in forecasts:
+        if forecast.why:
+            said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]
+    return Answer(result, steps, "\n".join(said), exit_code=DONE if forecasts else CHECK_FAILED)

@@ -1,0 +1,141 @@
+"""`meterloom plan`: plan a site, or solve a dispatch case, and say why the plan does what it does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from data_quality.contracts.control.goals import Preset
+from data_quality.contracts.errors import BadInput
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
+from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.options import write_file
+from orchestration.operations.question import Argument, Option
+
+if TYPE_CHECKING:
+    from controls.optimiser.case import DispatchCase
+    from controls.optimiser.solution import Solution
+    from data_quality.contracts.control.explanation import Explanation
+
+_NO_TIME = "time was over before the last goal had a plan of its own"
+_RISK = (
+    "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
+    " the others {cvar:.4f} on average"
+)
+_WORTH = {
+    "value": "planning for the mean scenario alone would cost {value:.4f} more",
+    "perfect": "to know each scenario beforehand, {perfect:.4f}",
+    "blind": "to decide nothing later, {blind:.4f}: what can be kept lies between the plan and this",
+}
+_SHOWN = (
+    "What is the same in all {scenarios} scenarios is priced by all of them; the rest is as scenario {scenario} has it."
+)
+_SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
+_WHY = (
+    "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
+    " | best other choice: {other_choice:|-}"
+)
+
+
+@operation("plan", takes=PROJECT, example="--site my_site --for tomorrow")
+def plan(
+    call: Call,
+    case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,
+    site: Annotated[str | None, Option("--site", help="Plan this site instead of a case.")] = None,
+    day: Annotated[
+        str | None, Option("--for", help="With --site: today, tomorrow or a date; else the next 24 h.")
+    ] = None,
+    solver: Annotated[Literal["highs", "cbc"], Option("--solver", help="Which solver.")] = "highs",
+    gap: Annotated[
+        float | None,
+        Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop (1e-6; many rooms: 0.005)."),
+    ] = None,
+    objective: Annotated[
+        Preset | None, Option("--objective", help="What to be good at, instead of the case's own.")
+    ] = None,
+    explain: Annotated[bool, Option("--explain", help="Say why, slot by slot.")] = False,
+    explain_s: Annotated[float, Option("--explain-s", min=0.0, help="Seconds that --explain may take.")] = 60.0,
+    tz: Annotated[str, Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
+    picture: Annotated[Path | None, Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
+    write_lp: Annotated[Path | None, Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
+) -> Answer:
+    """Plan a site's devices, or solve a dispatch case; an infeasible one names the constraints in conflict."""
+    if site is not None:
+        if case is not None or write_lp is not None or objective is not None or gap is not None:
+            message = "--site takes --for and --picture; a dispatch case, its problem, goal and gap are another plan's"
+            raise BadInput(message, reason="bad_option")
+        from orchestration.operations.control.plan_site import plan_site
+
+        return plan_site(call, call.project.site(site), day, picture)
+    if case is None:
+        raise BadInput("expected --site SITE or a dispatch case", reason="bad_option")
+    from controls.optimiser.case_file import load_case
+    from controls.optimiser.solve import solve
+    from data_quality.contracts.finding import Finding
+    from data_quality.contracts.time import zone
+
+    problem = load_case(case, preset=objective)
+    zone(tz)
+    if write_lp is not None:
+        _write_lp(problem, write_lp)
+        call.say(f"the problem is written to {write_lp}")
+    found = solve(problem, solver=solver, gap=gap, time_zone=tz)
+    if isinstance(found, Finding):
+        return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
+    if explain and not found.values:
+        call.say(f"not explained: {_NO_TIME}")
+    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
+    if picture is not None:
+        from controls.planning.plan_picture import picture_of
+        from orchestration.previews_plan import plan_picture
+
+        drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
+        write_file(picture, drawn)
+        call.say(f"the plan is drawn in {picture}")
+    if why is None:
+        return Answer(found, text=_solved(found, problem.currency))
+    return _explained(problem, found, why, budget_s=explain_s)
+
+
+def _write_lp(problem: "DispatchCase", path: Path) -> None:
+    from controls.optimiser.backends.solve_pulp import write_readable
+    from controls.optimiser.lp_build import build_problem
+    from controls.optimiser.stochastic.two_stage import TwoStage
+
+    both = TwoStage(problem) if problem.uncertain else None
+    program = both.problems[0].program if both else build_problem(problem).program
+    write_readable(program, path, weights=both.weights if both else problem.weights)
+
+
+def _solved(found: "Solution", currency: str) -> str:
+    from controls.optimiser.devices.device import MONEY
+
+    # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
+    unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
+    each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
+    risk = found.risk
+    worth = [filled(words, risk) for name, words in _WORTH.items() if risk and getattr(risk, name) is not None]
+    more = [filled(_RISK, risk), *worth, *risk.told] if risk else []
+    return "\n".join([filled(_SOLVED, found), f"paid {found.money:.4f} {currency}; {each}", *more])
+
+
+def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
+    from controls.optimiser.explain.explain import explain
+
+    def progress(done: int, of: int) -> None:
+        call.doing("asking what other choices would cost", done=done, of=of)
+
+    return explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
+
+
+def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:
+    from controls.optimiser.explain.words import folded, whole_sentences
+
+    texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
+    if why.scenario:
+        texts.append(filled(_SHOWN, why))
+    if why.left_open:
+        texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
+    texts.append(_solved(found, case.currency))
+    # The solver's own values are of no use to a reader, and are no part of the answer.
+    solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
+    told = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
+    return Answer(solved | told, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))

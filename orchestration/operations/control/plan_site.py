@@ -1,0 +1,79 @@
+"""The plan of a site for a person: spells of its devices, what it costs against nothing planned and against habit."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_quality.contracts.time import parse_day, zone
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table
+from orchestration.operations.operation import Call
+from orchestration.operations.options import write_file
+
+if TYPE_CHECKING:
+    from controls.planning.day_plan import DayPlan
+    from data_quality.contracts.finding import Finding
+    from data_quality.contracts.site_file.site import Site
+
+_BLOCKS = "from: {start:%a %H:%M} | to: {end:%a %H:%M} | device | mean kW: {kw:.2f} | kWh: {kwh:.2f} | does: {sentence}"
+_IDLE = "no device has anything to do"
+BY_HAND = "it was asked for by hand"
+
+
+def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -> Answer:
+    """The answer to `meterloom plan --site`; a finding where there is no plan."""
+    from controls.planning.day_plan import day_plan
+    from controls.planning.mends import with_mend
+    from data_quality.contracts.finding import Finding
+    from orchestration.views.plan_standing import keep_by_hand
+
+    project = call.project
+    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
+    wanted = named[day] if day in named else parse_day(str(day), "--for")
+    call.doing(f"planning {site.site_id}")
+    found = day_plan(project.desk(site, call.clock), wanted, because=BY_HAND)
+    # A day that is planned though commands have no plan does not mend that.
+    refused = found if isinstance(found, Finding) else next((one for one in found.findings if one.is_blocking), None)
+    keep_by_hand(project.store, site, refused, call.clock)
+    if isinstance(found, Finding):
+        return _refused(with_mend(found, site, call.option))
+    if picture is not None:
+        from controls.planning.plan_picture import picture_of_plan
+        from orchestration.previews_plan import plan_picture
+
+        drawn = plan_picture(picture_of_plan(found.plan), title=f"Plan of {site.name}", time_zone=site.time_zone)
+        write_file(picture, drawn)
+        call.say(f"the plan is drawn in {picture}")
+    return _told(found, site)
+
+
+def _refused(finding: "Finding") -> Answer:
+    result: dict[str, Any] = {"blocks": [], "cost": None, "without_control": None, "habit_cost": None, "currency": None}
+    text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
+    return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
+
+
+def _told(found: "DayPlan", site: "Site") -> Answer:
+    plan, here = found.plan, zone(site.time_zone)
+    result = {
+        "blocks": found.blocks,
+        "cost": plan.paid,
+        "without_control": plan.no_battery_cost,
+        "habit_cost": found.habit_cost,
+        "currency": plan.currency,
+        "assumptions": found.assumptions,
+        "findings": found.findings,
+    }
+    rows = [
+        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
+        for each in found.blocks
+    ]
+    start, end = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
+    habit = "not known" if found.habit_cost is None else f"{found.habit_cost:.2f} {plan.currency}"
+    lines = [
+        f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
+        f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
+        *(f"  assumed: {each}" for each in found.assumptions),
+        *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
+    ]
+    return Answer(result, Table(rows, _BLOCKS, empty=_IDLE), "\n".join(lines))

@@ -1,0 +1,50 @@
+"""`meterloom rooms fit`: which resistance and capacity a room has, from a file of its temperatures."""
+
+from pathlib import Path
+from typing import Annotated
+
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
+from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.question import Argument, Option
+
+_FIGURES = "figure | value: {value:.4g} | low: {low:.4g} | high: {high:.4g}"
+_SITE_FILE = ("r_k_per_kw", "c_kwh_per_k")
+
+
+@operation("rooms fit", takes=STATELESS, example="office.csv --tz Europe/Berlin")
+def fit_room(
+    call: Call,
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="timestamp,indoor_degc,outdoor_degc,heating_kw[,ghi_w_per_m2]")
+    ],
+    tz: Annotated[str, Option("--tz", help="Zone of times without offset (IANA).")] = "UTC",
+    confidence: Annotated[float, Option("--confidence", min=0.5, max=0.99, help="Of the intervals.")] = 0.9,
+) -> Answer:
+    """Tell how well a room keeps its heat: R, C, sun and gains with intervals, and how well a day ahead is foreseen.
+
+    The figures are those of an asset of kind `room` in the site file. What the readings cannot tell is a finding.
+    """
+    from data_quality.contracts.finding import Finding
+    from data_quality.contracts.time import zone
+    from ml.rooms.identify_room import day_ahead_error_k, identify, without_stuck
+    from ml.rooms.read_room import read_room
+
+    zone(tz)
+    call.doing("reading the file")
+    data, left_out = without_stuck(read_room(file, zone=tz))
+    call.doing("telling the room from its temperatures")
+    found = identify(data, confidence=confidence)
+    if isinstance(found, Finding):
+        told = [*left_out, found]
+        return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
+    call.doing("foreseeing days that it has not seen")
+    error_k = day_ahead_error_k(data)
+    rows = [
+        {"figure": name, "value": getattr(found, name), "low": band.low, "high": band.high}
+        for name, band in found.intervals.items()
+    ]
+    params = ", ".join(f"{name}: {getattr(found, name):.4g}" for name in _SITE_FILE)
+    day = "too few days to judge a day ahead by" if error_k is None else f"a day ahead it errs by {error_k:.2f} K"
+    text = "\n".join([*finding_lines(left_out), f"{day}; in the site file: params: {{{params}}}"])
+    content = found.model_dump() | {"day_ahead_error_k": error_k, "findings": left_out, "figures": rows}
+    return Answer(content, Table("figures", _FIGURES), text=text)

@@ -1,0 +1,142 @@
+"""An operation: one typed function from a question to an answer, the same behind shell command and endpoint."""
+
+import logging
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
+from data_quality.contracts.time import Clock, SystemClock, parse_instant
+from orchestration.operations.answer import Answer
+from orchestration.operations.question import Question
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+    from reports.recompute.figure_sources import Sources
+
+PROJECT_VARIABLE = "METERLOOM_PROJECT"
+_LOG = logging.getLogger("meterloom.operations")
+Lines = Callable[[], Sequence[tuple[str, str]]]
+
+# Which of the shared options an operation heeds; its command offers no others. --json and --debug are everywhere.
+STATELESS: tuple[str, ...] = ()
+PROJECT = ("project_",)
+READS, ACTS = (*PROJECT, "as_of_"), (*PROJECT, "person_")
+READS_AND_ACTS = (*READS, "person_")
+
+
+class Call:
+    """One call of an operation: the project, who acts, as of when. Who opens a door says how progress is shown."""
+
+    def __init__(self, folder: Path, *, as_of: str | None = None, person: str | None = None) -> None:
+        self.folder, self._as_of, self.person = folder, as_of, person
+        self.clock: Clock = SystemClock()
+
+    @cached_property
+    def places(self) -> Project:
+        """The project's settings and paths, for who needs none of its stores. Raises BadInput where there is none."""
+        self._expect_project()
+        return load_project(self.folder, os.environ)
+
+    @cached_property
+    def project(self) -> "OpenProject":
+        """The project folder. Raises BadInput where there is none."""
+        self._expect_project()
+        # Stores and their engines: stateless operations never ask for a project.
+        from orchestration.open_project import OpenProject
+
+        return OpenProject(str(self.folder))
+
+    def _expect_project(self) -> None:
+        if not (self.folder / SETTINGS_FILE).exists():
+            raise BadInput(
+                f"no Meterloom project in {self.folder} (it has no {SETTINGS_FILE})",
+                reason="no_project",
+                mend="make one with 'meterloom init DIR', or name one with --project",
+            )
+
+    @property
+    def option(self) -> str:
+        """What a command that is copied needs behind it to mean this project; nothing where it is meant anyway."""
+        is_meant = self.folder == Path() or str(self.folder) == os.environ.get(PROJECT_VARIABLE)
+        return "" if is_meant else f" --project {shlex.quote(str(self.folder))}"
+
+    def then(self, site_id: str) -> str:
+        """The closing line of a step on the way to a report."""
+        return f"what comes next: meterloom next --site {site_id}{self.option}"
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """What figures are computed from again."""
+        return self.project.sources()
+
+    @property
+    def as_of_utc(self) -> datetime | None:
+        """The instant whose knowledge answers, or None for now."""
+        return parse_instant(self._as_of) if self._as_of else None
+
+    def acting(self, role: Role) -> Person:
+        """The person named by --as, if they hold the role. Raises BadInput."""
+        if not self.person:
+            raise BadInput(f"this needs a person with the role {role.value!r}: add --as PERSON", reason="nobody_acts")
+        return self.project.people.acting(self.person, role)
+
+    def known_person(self) -> Person:
+        """The person named by --as, whatever their roles. Raises BadInput."""
+        if not self.person:
+            raise BadInput("this is done in somebody's name: add --as PERSON", reason="nobody_acts")
+        return self.project.people.known(self.person)
+
+    def say(self, text: str) -> None:
+        """Warnings and what was done."""
+        _LOG.warning("%s", text)
+
+    def doing(self, text: str, part: str = "", *, done: int = 0, of: int | None = None, is_brief: bool = False) -> None:
+        """What goes on now, where somebody watches. part: more of it; done, of: equal parts of the whole."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A function with the words of its command ("bill list") and an example of what follows them.
+
+    takes: the shared options that it heeds. lists: title and lines below the options of its help.
+    """
+
+    name: str
+    example: str
+    function: Callable[..., Answer]
+    takes: tuple[str, ...] = READS
+    lists: tuple[str, Lines] | None = None
+
+    @cached_property
+    def question(self) -> Question:
+        """What it is asked."""
+        return Question(self.function)
+
+
+# Operations by the module that holds them, in the order of its text.
+OPERATIONS: dict[str, list[Operation]] = {}
+
+
+def operation(
+    name: str,
+    *,
+    example: str = "",
+    takes: tuple[str, ...] = READS,
+    lists: tuple[str, Lines] | None = None,
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make `function(call, ...) -> Answer` an operation (see Operation for the rest)."""
+
+    def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
+        found = Operation(name, example, function, takes, lists)
+        OPERATIONS.setdefault(function.__module__, []).append(found)
+        return function
+
+    return register

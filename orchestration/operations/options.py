@@ -1,0 +1,61 @@
+"""Options that commands of several groups have, and what their texts say."""
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.time import Period, parse_day, parse_period
+from data_quality.contracts.yaml_file import load_model
+from orchestration.operations.question import Option
+
+SiteOption = Annotated[str, Option("--site", help="Which site.")]
+AnySiteOption = Annotated[str | None, Option("--site", help="Which site.")]
+OnlySiteOption = Annotated[str | None, Option("--site", help="Only this site.")]
+PortfolioOption = Annotated[bool, Option("--portfolio", help="All sites together.")]
+PeriodOption = Annotated[str, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")]
+AnyPeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")]
+ReasonOption = Annotated[str, Option("--reason", help="Why.")]
+DryOption = Annotated[bool, Option("--dry-run", help="Say what would happen; write nothing.")]
+MapOption = Annotated[Path | None, Option("--map", help="Column map (YAML), as a site file holds it.")]
+
+
+def column_map(path: Path | None) -> ColumnMap | None:
+    """The column map of a file, or none."""
+    return load_model(path, ColumnMap) if path is not None else None
+
+
+def period_or_none(text: str | None, site: Site) -> Period | None:
+    """The period of an option in the site's zone, if it was given. Raises BadInput."""
+    return parse_period(text, site.time_zone) if text else None
+
+
+def day_or_none(text: str | None, option: str) -> date | None:
+    """The local day that an option names, if it was given. Raises BadInput."""
+    return None if text is None else parse_day(text, option)
+
+
+def number(text: str, option: str) -> Decimal:
+    """The finite number that an option names. Raises BadInput."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation as error:
+        raise BadInput(f"{option}: expected a number, got {text!r}", reason="not_a_number") from error
+    if not found.is_finite():
+        raise BadInput(f"{option}: expected a finite number, got {text!r}", reason="not_a_number")
+    return found
+
+
+def number_or_none(text: str | None, option: str) -> Decimal | None:
+    """The finite number that an option names, if it was given. Raises BadInput."""
+    return None if text is None else number(text, option)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write what an option asked to be written. Raises BadInput."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error

@@ -1,0 +1,1 @@
+"""Operations on the project itself: check, next steps, keys, the machine."""

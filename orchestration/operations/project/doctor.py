@@ -1,0 +1,141 @@
+"""`meterloom doctor`: what is present, missing or misconfigured, and the mend for each."""
+
+import ctypes.util
+import importlib.metadata
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.doctor import file_checks, migrations, rights
+from orchestration.doctor import lake_checks as lake
+from orchestration.doctor import trust_checks as trust
+from orchestration.doctor.database_checks import database_checks
+from orchestration.doctor.reachable import item, standing
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.project.check import configuration_problems
+from orchestration.views.not_working import not_working, not_working_anywhere, what_of
+
+CHECKS = Table(
+    "checks",
+    ": {mark} | part: {name} | detail | mend",
+    mark=lambda each: each["status"] if each["status"] == "ok" else each["status"].upper(),
+)
+LOCK = Path(__file__).resolve().parents[3] / "requirements.lock"
+
+
+def parts() -> list[dict[str, str]]:
+    """Python, packages against the lock, and the system's parts."""
+    version = ".".join(str(n) for n in sys.version_info[:3])
+    found = [
+        item("python", "ok" if sys.version_info[:2] >= (3, 11) else "fail", version, "install Python 3.11 or newer")
+    ]
+    found.append(_packages())
+    # Packages put it into sbin, which is not on an ordinary user's path.
+    broker = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    install = "sudo apt-get install -y mosquitto"
+    found.append(
+        item("mosquitto", "ok" if broker else "warn", broker or "no MQTT broker; the demo falls back", install)
+    )
+    openmp = ctypes.util.find_library("gomp")
+    install = "sudo apt-get install -y libgomp1"
+    found.append(
+        item("openmp", "ok" if openmp else "warn", openmp or "libgomp is missing: model fitting fails", install)
+    )
+    return found
+
+
+def _packages() -> dict[str, str]:
+    if not LOCK.exists():
+        return item("packages", "ok", "installed without a lock file")
+    wrong = []
+    for name, wanted, marker in re.findall(
+        r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)( ;[^\\]*)?", LOCK.read_text(encoding="utf-8"), re.M
+    ):
+        # For other systems or Pythons: not installed here, and not missed.
+        if marker:
+            continue
+        try:
+            if (have := importlib.metadata.version(name)) != wanted:
+                wrong.append(f"{name} {have} (lock: {wanted})")
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+    detail = "; ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    return item("packages", "warn" if wrong else "ok", detail or "as locked", "run 'make setup'")
+
+
+def project_checks(call: Call) -> list[dict[str, str]]:
+    """Settings, site files, stores and disk of the project folder."""
+    if not (call.folder / SETTINGS_FILE).exists():
+        return [item("project", "warn", f"no project in {call.folder}", "meterloom init DIR, or --project DIR")]
+    problems = configuration_problems(call)
+    if problems:
+        first = problems[0]
+        where = f", line {first.line}" if first.line else ""
+        detail = f"{first.file}{where}: {first.message} ({len(problems)} in all)"
+        found = [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
+        try:
+            # A mistake of one device hides nothing else; a file that cannot be read does.
+            _ = call.project.sites
+        except MeterloomError:
+            return found
+    else:
+        found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
+    data, now = call.project.project.data_dir, call.clock.now_utc()
+    found.append(rights.check(call.project.project))
+    free = shutil.disk_usage(data).free / 1e9
+    found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
+    try:
+        found += (revision := migrations.check(call.project.project))
+        if any(each["status"] != "ok" for each in revision):
+            # To open the store is to migrate it: not before it was said.
+            return found
+        found += migrations.others(call.project.project)
+        call.project.store.rows(_one())
+        kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
+        found.append(item("store", "ok", kind))
+        found += trust.check(call.project.store, call.project.project.anchors_dir)
+        found += file_checks.check(call.project.reports.files)
+        found += file_checks.check_marts(call.project.mart_digests)
+        found += lake.check(call.project.lake, sorted(call.project.sites))
+        found += map(_failing, not_working_anywhere(call.project, now))
+        for site in call.project.sites.values():
+            found += map(_failing, not_working(call.project, site, now))
+    except (OSError, MeterloomError, _database_error()) as fault:
+        from assets.stores.unreachable import world_fault
+
+        told = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
+        found.append(item("store", "fail", told, "check database.url in meterloom.yaml"))
+    return found + database_checks(call.project.project)
+
+
+def _failing(found: Finding) -> dict[str, str]:
+    part = found.facts.get("job") or found.facts.get("source")
+    return item(f"{found.scope or 'project'}/{part}", "warn", what_of(found), str(found.facts["mend"]))
+
+
+def _one() -> Any:
+    from assets.stores.transactions import probe
+
+    return probe()
+
+
+def _database_error() -> type[Exception]:
+    from assets.stores.transactions import DatabaseError
+
+    return DatabaseError
+
+
+@operation("doctor", takes=PROJECT)
+def doctor(call: Call) -> Answer:
+    """Say what is present, missing or misconfigured, and how to mend it."""
+    checks = parts() + project_checks(call)
+    if (call.folder / SETTINGS_FILE).exists() and all(c["status"] != "fail" for c in checks):
+        checks += standing(call.project.project)
+    failed = any(c["status"] == "fail" for c in checks)
+    return Answer({"checks": checks}, CHECKS, exit_code=CHECK_FAILED if failed else DONE)

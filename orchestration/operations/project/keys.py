@@ -1,0 +1,174 @@
+"""`meterloom keys`: the keys that people sign with, and those with which machines push readings."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from assets.stores.audit import bad_content
+from assets.stores.trust import ADOPT
+from data_quality.contracts.access.api_key import FOR_MACHINES
+from data_quality.contracts.access.permissions import Permission, permissions_of
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.question import Argument, Option
+from orchestration.operations.signing import actor, keys_dir
+
+KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
+OF_MACHINES = Table(
+    "machine_keys",
+    "key: {key_id} | for: {name} | owner: {person_id} | sites | scopes | expires: {expires_utc} | state | "
+    "last used: {last_used_utc:|never}",
+)
+PUSH = Permission.READINGS_PUSH
+# From when on a list says that a key is about to end.
+SOON = timedelta(days=30)
+
+
+@operation("keys new", takes=PROJECT, example="anna")
+def keys_new(
+    call: Call,
+    person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")],
+    out: Annotated[Path | None, Option("--out", help="Folder; METERLOOM_KEYS or the project's.")] = None,
+) -> Answer:
+    """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
+    from assets.stores.sign import fingerprint, key_path, new_key
+    from reports.evidence.people_keys import give_key
+
+    folder = out or keys_dir(call)
+    is_project = (call.folder / SETTINGS_FILE).exists()
+    # For a folder of its own a key may be made before anybody decides whose people file names it.
+    if is_project and (out is None or person in call.project.people.public_keys):
+        people_file = call.project.project.people_file
+        signer = give_key(people_file, person, folder)
+        said = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
+    else:
+        signer = new_key(folder, person)
+        said = [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
+        said += [f"the people file does not name {person} yet"] if is_project else []
+    lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)", *said]
+    return Answer(
+        {
+            "person_id": person,
+            "path": key_path(folder, person),
+            "public_key": signer.public_key,
+            "fingerprint": fingerprint(signer.public_key),
+        },
+        text="\n".join(lines),
+    )
+
+
+@operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
+def keys_adopt(
+    call: Call, reason: Annotated[str, Option("--reason", help="Why what is unsigned may stand.")]
+) -> Answer:
+    """Sign what stands in the store: acts from before people had these keys count again."""
+    store, who = call.project.store, actor(call, Role.APPROVER)
+    if who.signer is None:
+        raise BadInput(
+            "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
+        )
+    # Whoever adopts vouches for what the program wrote, not for what somebody changed in the file.
+    bent = bad_content(store)
+    if bent:
+        raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
+    with store.together():
+        who.sign(ADOPT, "store", reason=reason)
+    return Answer({"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
+
+
+@operation("keys list", takes=PROJECT)
+def keys_list(call: Call) -> Answer:
+    """Who has a public key, and whether the private one is here and fits."""
+    from assets.stores.sign import fingerprint, load_key
+
+    found = []
+    for person in call.project.people.people:
+        try:
+            here = load_key(keys_dir(call), person.person_id).public_key
+            state = "fits" if here == person.public_key else "another key"
+        except BadInput as fault:
+            state = {"no_key": "not here", "open_key": "can be read by others"}.get(fault.reason, "cannot be read")
+        found.append(
+            {"person_id": person.person_id, "fingerprint": fingerprint(person.public_key), "private_key": state}
+        )
+    machines = _machine_keys(call)
+    soon = [each["key_id"] for each in machines if each["state"] == "good" and each["ends_soon"]]
+    text = f"ends within {SOON.days} days: {', '.join(soon)}; 'meterloom keys issue' makes another" if soon else ""
+    return Answer({"keys": found, "machine_keys": machines}, [KEYS, OF_MACHINES] if machines else KEYS, text=text)
+
+
+def _machine_keys(call: Call) -> list[dict[str, Any]]:
+    from assets.stores.api_keys import ApiKeyStore
+
+    keys, now_utc = ApiKeyStore(call.project.store), call.clock.now_utc()
+    used = keys.last_used()
+    return [
+        {
+            **each.model_dump(exclude={"is_revoked"}),
+            "state": each.state(now_utc),
+            "ends_soon": each.expires_utc - now_utc <= SOON,
+            "last_used_utc": used.get(each.key_id),
+        }
+        for each in keys.recorded()
+    ]
+
+
+@operation("keys issue", takes=ACTS, example='"gateway hall 3" --site my_site --as anna')
+def keys_issue(
+    call: Call,
+    name: Annotated[str, Argument(metavar="NAME", help="What will hold the key.")],
+    site: Annotated[list[str], Option("--site", help="Site that it is for; several are possible.")],
+    days: Annotated[int, Option("--days", min=1, help="How long it lasts, 366 at most.")] = 90,
+    scope: Annotated[
+        list[str] | None, Option("--scope", help="What it may; ems.readings.push, or permissions to read.")
+    ] = None,
+) -> Answer:
+    """Make a key with which a machine may push readings, or read what its owner may; it is shown once."""
+    from assets.stores.api_keys import ApiKeyStore
+
+    who, scopes = actor(call), [_scope(each) for each in scope or [PUSH]]
+    lacking = sorted(set(scopes) - permissions_of(who.person.roles))
+    if lacking:
+        raise BadInput(
+            f"{who.person.name} has not the role for a key that may {', '.join(lacking)} (roles: "
+            f"{', '.join(who.person.roles) or 'none'})",
+            reason="missing_role",
+        )
+    sites, store = [call.project.site(each).site_id for each in site], call.project.store
+    with store.together():
+        key, text = ApiKeyStore(store).issue(
+            who.person.person_id, name=name, sites=sites, scopes=scopes, days=days, clock=call.clock
+        )
+        who.sign("keys issue", key.key_id, sites=sites, scopes=scopes, expires_utc=key.expires_utc.isoformat())
+    said = [
+        f"key of {name}, until {key.expires_utc:%Y-%m-%d} for {', '.join(sites)}: {text}",
+        "it is shown this once; send it as 'Authorization: Bearer KEY', never in an address",
+    ]
+    return Answer({**key.model_dump(), "key": text}, text="\n".join(said))
+
+
+def _scope(text: str) -> Permission:
+    """A permission that a key may carry. Raises BadInput."""
+    if text not in FOR_MACHINES:
+        known = ", ".join(sorted(FOR_MACHINES))
+        raise BadInput(f"a key may not carry {text!r}; it may {known}", reason="unknown_permission")
+    return Permission(text)
+
+
+@operation("keys revoke", takes=ACTS, example='1f2e3d4c5b6a --as anna --reason "gateway sold"')
+def keys_revoke(
+    call: Call,
+    key: Annotated[str, Argument(metavar="KEY", help="Its id, from 'meterloom keys list'.")],
+    reason: Annotated[str, Option("--reason", help="Why.")],
+) -> Answer:
+    """Let a machine's key open nothing any more, from now on."""
+    from assets.stores.api_keys import ApiKeyStore
+
+    owner = {each.key_id: each.person_id for each in ApiKeyStore(call.project.store).recorded()}.get(key)
+    # Everybody may let go of their own; those of others are the engineer's.
+    person = call.known_person() if call.person and owner == call.person else call.acting(Role.ENGINEER)
+    revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)
+    return Answer(revoked.model_dump(), text=f"key {revoked.key_id} of {revoked.name} opens nothing any more")

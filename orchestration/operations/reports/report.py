@@ -1,0 +1,153 @@
+"""`meterloom report`: build, store and render a report."""
+
+from pathlib import Path
+from typing import Annotated
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, parse_period
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import READS_AND_ACTS, Call, operation
+from orchestration.operations.options import AnySiteOption
+from orchestration.operations.question import Argument, Option
+from reports.content.templates import load_template, read_template, template_files
+from reports.gates import publishable, refuse_future
+from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_project
+from reports.render.render_json import figure_rows
+
+LIST = "templates"
+_NAME = Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
+NameArgument = Annotated[str, _NAME]
+PeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03.")]
+SeuOption = Annotated[str | None, Option("--seu", help="Which energy use, for a report about one.")]
+ProjectOption = Annotated[str | None, Option("--mv-project", help="Which M&V project, for a report about one.")]
+OutOption = Annotated[Path | None, Option("--out", help="Folder of the files.")]
+FormatsOption = Annotated[str, Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
+TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
+
+
+def _listed() -> list[tuple[str, str]]:
+    """Name and one sentence of the reports that come with the program; those of a project are in `report templates`."""
+    found = [read_template(path) for path in template_files(None).values()]
+    return sorted((each.template, each.descriptions["en"]) for each in found)
+
+
+@operation(
+    "report",
+    takes=READS_AND_ACTS,
+    example="enpi_quarter --site factory --period 2025-Q1",
+    lists=("Reports", _listed),
+)
+def report(
+    call: Call,
+    name: NameArgument,
+    site: AnySiteOption = None,
+    period: PeriodOption = None,
+    seu: SeuOption = None,
+    mv_project: ProjectOption = None,
+    out: OutOption = None,
+    formats: FormatsOption = "pdf,xlsx",
+) -> Answer:
+    """Make a report: what it prints can be traced, what is missing is said on page one."""
+    if name == LIST:
+        return _templates(call)
+    if site is None:
+        raise _incomplete("--site" if period is not None else "--site and --period")
+    from orchestration.warehouse.fresh import freshen_marts
+
+    project, known = call.project, call.project.site(site)
+    maker = call.known_person().person_id if call.person else ""
+    # Told before the marts are made fresh, which may take minutes.
+    span = _period(call, name, known, period, mv_project)
+    refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
+    wanted = [part.strip() for part in formats.split(",") if part.strip()]
+    refuse_unknown(wanted)
+    template = load_template(name, project.project.reports_dir)
+    refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
+    if call.as_of_utc is None:
+        call.doing(f"{site}: looking for what changed", is_brief=True)
+        freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"making the report {name} of {site}, {span.label or f'{span.start}/{span.end}'}")
+    made = make_report(
+        name,
+        known,
+        span,
+        sources=call.sources,
+        baselines=project.baselines,
+        reports=project.reports,
+        clock=call.clock,
+        out_dir=out or project.project.reports_dir,
+        formats=wanted,
+        seu_id=seu,
+        project_id=mv_project,
+        marts_dir=_published(project.project.marts_dir),
+        as_of_utc=call.as_of_utc,
+        templates_dir=project.project.reports_dir,
+        maker=maker,
+        names=project.names,
+    )
+    return _answer(made, call.then(known.site_id))
+
+
+def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
+    """The period that is asked for; a project's report without one is of its whole reporting period."""
+    folder = call.project.project.reports_dir
+    template = load_template(name, folder)
+    if text is not None:
+        return parse_period(text, site.time_zone)
+    project = subject_project(template, site, project_id)
+    if project is None:
+        raise _incomplete("--period")
+    start, end = project.reporting_period
+    return Period(label="", start=start, end=end, time_zone=site.time_zone)
+
+
+def _incomplete(what: str) -> BadInput:
+    return BadInput(f"a report needs {what}", reason="incomplete", mend=f"'report {LIST}' lists reports")
+
+
+def _answer(made: MadeReport, then: str) -> Answer:
+    content = made.content
+    lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
+    lines.append(f"  {content.life.sentence()}")
+    lines += [f"  {path}" for path in made.files.values()]
+    lines += [f"  {finding.severity}: {finding.message}" for finding in content.findings]
+    result = {
+        "revision": content.revision,
+        "report_id": content.report_id,
+        "status": content.life.status,
+        "life": content.life,
+        "files": list(made.files.values()),
+        "figures": figure_rows(content),
+        "findings": content.findings,
+        "against_publication": [finding.code for finding in publishable(content)],
+    }
+    return Answer(result, text="\n".join([*lines, then]))
+
+
+def _published(marts_dir: Path) -> Path | None:
+    """The marts, where any were published."""
+    # An empty folder is no marts: the report then says what is missing, instead of reading no rows.
+    return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None
+
+
+def _templates(call: Call) -> Answer:
+    """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
+    # Without a project the templates that come with the program are still worth a list.
+    folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
+    found = []
+    for path in template_files(folder).values():
+        template = read_template(path)
+        found.append(
+            {
+                "name": template.template,
+                "title": template.titles["en"],
+                "description": template.descriptions["en"],
+                "periods": list(template.periods),
+                "subject": template.subject,
+                "file": str(path),
+            }
+        )
+    found.sort(key=lambda each: str(each["name"]))
+    return Answer({"templates": found}, TEMPLATES)

@@ -1,0 +1,186 @@
+"""`meterloom reports`: stored revisions and their life: do they still hold, what differs, review, publish, deliver."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import Revision
+from data_quality.contracts.people import Role, person_text
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.options import OnlySiteOption
+from orchestration.operations.question import Argument, Option
+from orchestration.operations.signing import actor
+from reports.evidence.lifecycle import Life, Outcome, life_at, next_step
+from reports.figures.trace import stale_revisions
+from reports.lifecycle.changes import between_revisions, parse_revision, what_changed
+from reports.make_report import RENDERERS, render_now
+from reports.report_content import ReportLife
+
+RevisionArgument = Annotated[str, Argument(metavar="REVISION", help="ID of 'reports list'; newest without @.")]
+_EXAMPLE = "enpi_quarter/factory/2025-Q1@1"
+ReasonOption = Annotated[str, Option("--reason", help="Why it may go on.")]
+
+
+_CHANGE = "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}"
+CHANGES = Table(
+    "figures",
+    _CHANGE,
+    empty="every figure has the value that is stored",
+)
+# Of two revisions: the same figures may be told, drawn or laid out in another way.
+BETWEEN = Table("figures", _CHANGE, empty="both revisions have the same figures; words, charts or layout differ")
+REPORTS = Table(
+    "reports",
+    "revision: {id} | status: {said} | : {mark}",
+    mark=lambda each: "stale: rests on what has changed since" if each["stale"] else "",
+    empty="no report is made yet; 'meterloom report templates' lists those there are",
+)
+DELIVERIES = Table(
+    "deliveries",
+    "revision: {report_id}@{revision} | to: {channel} | where: {target} | state | tries: {attempt} | why: {reason}",
+    empty="nothing waits",
+)
+
+
+@operation("reports list")
+def reports_list(call: Call, site: OnlySiteOption = None) -> Answer:
+    """List stored revisions; a stale one rests on readings or versions that are no longer those of today."""
+    project = call.project
+    # All at once: revisions share their inputs, and each is looked at once.
+    stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
+    publications = PublicationStore(project.store)
+    decided = publications.statuses(as_of_utc=call.as_of_utc)
+    lives = {key: life_at(publications, *key, call.project.names, as_of_utc=call.as_of_utc) for key in decided}
+    found = [
+        {
+            "name": r.name,
+            "site": r.site_id,
+            "period": r.period,
+            "revision": r.revision,
+            "status": (life := lives.get((r.report_id, r.revision), ReportLife())).status,
+            "said": life.text,
+            **life.model_dump(mode="json", include={"reviewed", "published"}),
+            "stale": bool(stale.get((r.report_id, r.revision))),
+            "id": f"{r.report_id}@{r.revision}",
+            "changes": stale.get((r.report_id, r.revision), []),
+        }
+        # The content of every revision would be read and parsed for nothing.
+        for r in project.reports.revisions(as_of_utc=call.as_of_utc, with_content=False)
+        if site in (None, r.site_id)
+    ]
+    return Answer({"reports": found}, REPORTS)
+
+
+@operation("reports review", takes=ACTS, example=f"{_EXAMPLE} --as anna")
+def review(call: Call, revision: RevisionArgument, reason: ReasonOption = "looked at") -> Answer:
+    """Review a revision as a named person with the role; whoever made it cannot."""
+    who = actor(call, Role.REVIEWER)
+    chosen = parse_revision(revision, call.project.reports)
+    return told(chosen, life_of(call).review(chosen, who.person, signer=who.signer, reason=reason))
+
+
+@operation("reports publish", takes=ACTS, example=f"{_EXAMPLE} --as dirk")
+def publish(
+    call: Call,
+    revision: RevisionArgument,
+    reason: ReasonOption = "reviewed",
+    allow_synthetic: Annotated[
+        bool, Option("--allow-synthetic", help="Publish simulated readings, watermarked and named so.")
+    ] = False,
+) -> Answer:
+    """Publish a reviewed revision: it never changes again and closes its period. Reasons against it are listed."""
+    who = actor(call, Role.PUBLISHER)
+    chosen = parse_revision(revision, call.project.reports)
+    outcome = life_of(call).publish(
+        chosen, who.person, signer=who.signer, reason=reason, allow_synthetic=allow_synthetic
+    )
+    if outcome.status is None:
+        return told(chosen, outcome)
+    out_dir = call.project.project.reports_dir / "published"
+    reports, names = call.project.reports, call.project.names
+    _, files = render_now(outcome.content, reports, out_dir, tuple(RENDERERS), call.clock, names)
+    return told(chosen, outcome, files=[*files.values()])
+
+
+@operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder")
+def deliver(
+    call: Call,
+    revision: Annotated[str | None, Argument(metavar="[REVISION]", help="None: what waits in the outbox.")] = None,
+    to: Annotated[list[str] | None, Option("--to", help="Only folder, mail or webhook; repeatable.")] = None,
+) -> Answer:
+    """Deliver a published revision to what section `delivery` of the settings names, or try again what waits."""
+    from orchestration.operations.reports.delivering import deliver_revision, deliver_waiting
+
+    found = deliver_waiting(call) if revision is None else deliver_revision(call, revision, to)
+    is_done = all(each.state == "sent" for each in found)
+    return Answer({"deliveries": found}, DELIVERIES, exit_code=DONE if is_done else CHECK_FAILED)
+
+
+@operation("reports diff", example=_EXAMPLE)
+def reports_diff(
+    call: Call,
+    revision: RevisionArgument,
+    other: Annotated[int | None, Option("--with", help="Another revision of it, instead of today.")] = None,
+) -> Answer:
+    """Name the figures of a revision that have another value today, or in another revision."""
+    reports = call.project.reports
+    chosen = parse_revision(revision, reports, as_of_utc=call.as_of_utc)
+    figures = reports.figures(chosen.report_id, chosen.revision)
+    stale = stale_revisions(reports, call.sources, as_of_utc=call.as_of_utc)
+    causes = stale.get((chosen.report_id, chosen.revision), [])
+    if other is None:
+        as_of = call.as_of_utc or reports.known_at(call.clock)
+        changed = what_changed(figures, causes, sources=call.sources, as_of_utc=as_of)
+    else:
+        against = parse_revision(f"{chosen.report_id}@{other}", reports, as_of_utc=call.as_of_utc)
+        changed = between_revisions(figures, reports.figures(against.report_id, against.revision))
+    result = {
+        "revision": f"{chosen.report_id}@{chosen.revision}",
+        "stale": bool(causes),
+        "causes": causes,
+        "figures": changed,
+    }
+    return Answer(result, CHANGES if other is None else BETWEEN)
+
+
+def life_of(call: Call) -> Life:
+    """Reviews and publications of the project."""
+    project = call.project
+
+    def stale(revision: Revision) -> Sequence[str]:
+        changes = stale_revisions(project.reports, call.sources)[revision.report_id, revision.revision]
+        return [f"{change.kind} {change.id}" for change in changes]
+
+    publications = PublicationStore(project.store)
+    return Life(project.reports, publications, stale=stale, clock=call.clock, names=project.names)
+
+
+def told(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:
+    """The result of a step; exit code 1 with the blocking reasons."""
+    name = f"{revision.report_id}@{revision.revision}"
+    decision, status = outcome.decision, outcome.status
+    result = {
+        "reports": [
+            {
+                "name": revision.name,
+                "period": revision.period,
+                "revision": revision.revision,
+                "status": status,
+                "is_signed": outcome.is_signed,
+                "stale": any(finding.code == "stale" for finding in outcome.against),
+                "id": name,
+            }
+        ],
+        "decision": decision,
+        "against_publication": outcome.against,
+        "files": files,
+    }
+    if decision is None or status is None:
+        lines = [f"{name} is not published:", *(f"  {each.code}: {each.message}" for each in outcome.against)]
+        return Answer(result, text="\n".join(lines), exit_code=CHECK_FAILED)
+    signed = "" if outcome.is_signed else ", without a signature: no person of this project has a key"
+    who = person_text(decision.person_id, decision.names.get(decision.person_id))
+    lines = [f"{name} is {status}, by {who}{signed}", *(f"  {path}" for path in files)]
+    return Answer(result, text="\n".join([*lines, *filter(None, [next_step(status)])]))

@@ -1,0 +1,86 @@
+"""`meterloom running`: a site's month to date, its demand window so far, and what the month comes to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
+from assets.stores.warehouse.marts import read_mart
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, parse_instant, zone
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import Call, operation
+from orchestration.operations.options import SiteOption
+from orchestration.operations.question import Option
+from orchestration.operations.reports.kept_figures import keep_figures
+from orchestration.operations.reports.marts_then import marts_then
+from orchestration.views.running_view import running_now, running_result, with_coarse_source
+from reports.figures.running import running_list
+from reports.report_content import ReportContent
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
+
+# What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
+NAMES = {
+    "import_kwh": ("Import", "kwh"),
+    "cost": ("Energy cost", ""),
+    "emission_kgco2e": ("Carbon", "kgco2e"),
+    "peak_kw": ("Peak demand", "kw"),
+}
+RUNNING = ": {0} | unit: {1} | month to date: {2} | whole month: {3} | figure: {4}"
+
+
+@operation("running", example="--site factory --at 2025-03-17T14:30:00+01:00")
+def running(
+    call: Call,
+    site: SiteOption,
+    at: Annotated[str | None, Option("--at", help="Instant (ISO 8601); the last reading's end.")] = None,
+) -> Answer:
+    """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
+    known = call.project.site(site)
+    at_utc = parse_instant(at, known.time_zone) if at is not None else None
+    marts_dir, as_of_utc = marts_then(call, [known], site)
+    found = running_now(partial(read_mart, marts_dir), site, at_utc)
+    found = with_coarse_source(found, known, call.sources, as_of_utc)
+    return _answer(found, known.time_zone, _stored(call, known, found, as_of_utc))
+
+
+def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
+    """The figures with their traces, kept so that each can be walked back: field -> figure id."""
+    start, end = span_behind(site, found.at_utc)
+    month = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    is_synthetic = call.sources.has_synthetic(site, month, as_of_utc)
+
+    def build(revision: int) -> ReportContent:
+        return running_list(
+            site, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
+        )
+
+    content = keep_figures(call, build, site)
+    return {figure.kpi: figure.figure_id for figure in content.figures}
+
+
+def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
+    rows = [
+        (name, unit_text(unit), *format_alike(_both(found, key), unit), figures.get(key, ""))
+        for key, (name, unit) in ((key, (name, unit or found.currency)) for key, (name, unit) in NAMES.items())
+    ]
+    at_local = found.at_utc.astimezone(zone(time_zone))
+    head = (
+        f"{found.site_id} at {at_local:%Y-%m-%d %H:%M} ({time_zone}), month {found.month_start:%Y-%m}: "
+        f"{found.coverage:.1%} of its time so far is read"
+    )
+    [demand] = format_alike([found.block_demand_kw], "kw")
+    text = [
+        f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: {demand} kW"
+        f"{f' ({found.demand_charge})' if found.demand_charge else ''}",
+        f"whole month by {words(found.method)}, as known on {found.projected_on}" if found.method else "not projected",
+        *(f"{words(finding.code)}: {finding.message}" for finding in found.findings),
+    ]
+    result = running_result(found, time_zone, figures)
+    return Answer(result, (head, "", Table(rows, RUNNING), ""), "\n".join(text))
+
+
+def _both(found: RunningFigures, key: str) -> list[Any]:
+    return [getattr(found, key), getattr(found, f"projected_{key}")]

@@ -1,0 +1,129 @@
+"""`meterloom trace`: where a figure comes from, recomputed from its inputs."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import zone
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import Call, operation
+from orchestration.operations.question import Argument, Option
+from orchestration.views.kpi_row import kpi_catalogue
+from reports.figures.trace import (
+    TraceReport,
+    VersionChange,
+    as_read,
+    known_figure,
+    readings_behind,
+    trace_data,
+    trace_figure,
+    versions_today,
+)
+from reports.texts.numbers import exact_text, unit_text
+from reports.writer import words
+
+SIMULATED = "simulated"
+INPUTS = Table("inputs", "input: {kind} | what: {what} | id | sha256 or value: {told}",
+    what=lambda each: words(each["role"]),
+    told=lambda each: each["sha256"][:16] or each["value"],
+)  # fmt: skip
+
+
+@operation("trace", example="4f1c2ab09d3e77aa --rows")
+def trace(
+    call: Call,
+    figure_id: Annotated[str, Argument(metavar="FIGURE_ID")],
+    rows: Annotated[bool, Option("--rows", help="List the readings behind it.")] = False,
+    versions: Annotated[bool, Option("--versions", help="Say what would change today.")] = False,
+) -> Answer:
+    """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
+    reports, sources = call.project.reports, call.sources
+    made_utc = known_figure(figure_id, reports).trace.as_of_utc
+    if call.as_of_utc is not None and made_utc > call.as_of_utc:
+        raise BadInput(
+            f"figure {figure_id} was not made yet at --as-of: it is of {made_utc:%Y-%m-%d %H:%M:%S}Z",
+            reason="no_figure",
+        )
+    found = trace_figure(figure_id, reports=reports, sources=sources)
+    figure = found.figure
+    result = trace_data(found)
+    parts: list[Table | str] = [*_verdict(found), "", INPUTS]
+    if versions:
+        result["changes"] = changes = versions_today(figure, reports=reports, sources=sources)
+        parts += ["", *_today(changes)]
+    if rows:
+        frame = readings_behind(figure, reports=reports, sources=sources)
+        result["rows"] = frame.to_dicts()
+        site = figure.trace.parameters.get("site")
+        parts += ["", *_readings(frame, sources.site(site).time_zone if site else "UTC")]
+    return Answer(result, parts, exit_code=DONE if found.is_equal else CHECK_FAILED)
+
+
+def _verdict(found: TraceReport) -> list[str]:
+    """Equal or not, first; then what it is a figure of."""
+    figure = found.figure
+    value, again = exact_text(figure.value, figure.unit), exact_text(found.recomputed, figure.unit)
+    if found.is_equal:
+        verdict = f"recomputed equal: {value}"
+    elif found.difference is None:
+        verdict = f"DIFFERS: recomputed {again}, stored {value}"
+    else:
+        verdict = f"DIFFERS by {exact_text(found.difference, figure.unit)}: recomputed {again}, stored {value}"
+    last = figure.end - timedelta(days=1)
+    known = f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"
+    with_care = [f"to be read with: {', '.join(map(words, figure.findings))}"] if figure.findings else []
+    return [
+        verdict,
+        f"{_named(figure)}, {figure.start}{f' to {last}' if last != figure.start else ''} (local days)",
+        f"computed by {figure.trace.computation}, {known}{'; readings are simulated' if figure.is_synthetic else ''}",
+        *with_care,
+    ]
+
+
+def _named(figure: Figure) -> str:
+    # Those of `kpis` are named by their codes.
+    label = figure.label.replace(figure.kpi, kpi_catalogue().get(figure.kpi, {}).get("title", figure.kpi))
+    return label if figure.scope in label else f"{label} of {figure.scope}"
+
+
+def _today(changes: list[VersionChange]) -> list[str]:
+    if not changes:
+        return ["made today it would be the same"]
+    return [
+        "made today it may differ:",
+        *(f"  {each.kind} {each.id} is {each.now[:16] or 'gone'}, was {each.then[:16]}" for each in changes),
+    ]
+
+
+def _readings(frame: pl.DataFrame, time_zone: str) -> list[Table | str]:
+    """The readings as their source had them, an hour in one row, in local time and words."""
+    if frame.is_empty():
+        return ["it rests on no reading"]
+    read = as_read(frame)
+    # No digit more than the longest has, and no binary noise of parts that were added up.
+    least = min(Decimal(repr(round(each, 6))).normalize().as_tuple().exponent for each in read["value"])
+    decimals = max(-int(least), 0)
+    shown: list[dict[str, Any]] = [
+        {
+            **row,
+            "start": row["start_utc"].astimezone(zone(time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
+            "quality": words(QualityCode(row["quality_code"]).name.lower())
+            + (f", {SIMULATED}" if row["is_synthetic"] else ""),
+            "unit": unit_text(row["unit"]),
+            # An edit stands in no line: its source is the person and the reason.
+            "source": ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None),
+        }
+        for row in read.iter_rows(named=True)
+    ]
+    columns = (
+        f"meter: {{meter_id}} | register | from ({time_zone}): {{start}} | minutes | "
+        f"value: {{value:,.{decimals}f}} | unit | "
+        "quality | file and line: {source} | recorded_at_utc"
+    )
+    said = f"{len(shown):,} readings" + (f", {len(frame):,} quarter hours" if len(frame) != len(shown) else "")
+    return [said, Table(shown, columns)]

@@ -1,0 +1,62 @@
+"""`meterloom verify`: is an evidence pack as it was sealed? Needs nothing but the pack."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from data_quality.contracts.errors import BadInput
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
+from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.question import Argument, Option
+
+if TYPE_CHECKING:
+    from reports.evidence.verify_pack import Verdict
+
+
+@operation("verify", takes=STATELESS, example="enpi_quarter_factory_2025-Q1_r1.zip --people people.yaml")
+def verify(
+    call: Call,
+    pack: Annotated[Path, Argument(metavar="PACK.zip")],
+    sample: Annotated[str, Option("--sample", help="Figures to make again: a number, or all.")] = "20",
+    seed: Annotated[int, Option("--seed", help="Chooses the figures.")] = 1,
+    people: Annotated[Path | None, Option("--people", help="People file whose keys must fit.")] = None,
+    previous: Annotated[Path | None, Option("--previous", help="The pack before it in its chain.")] = None,
+) -> Answer:
+    """Check every byte, hash and signature of a pack, make figures again and its files too.
+
+    Without --people nobody vouches for the signer: anybody can seal a pack with a key of their own.
+    """
+    from assets.sites.load_sites import load_people
+    from orchestration.warehouse.dbt import kpi_definition
+    from reports.evidence.manifest import MANIFEST, SIGNATURE
+    from reports.evidence.verify_pack import verify_pack
+
+    if sample != "all" and not sample.isdigit():
+        raise BadInput(f"--sample {sample!r}; expected a number or all", reason="bad_sample")
+    found = verify_pack(
+        pack,
+        definition=kpi_definition(),
+        sample=None if sample == "all" else int(sample),
+        seed=seed,
+        people=None if people is None else load_people(people),
+        previous=previous,
+    )
+    lines = [f"{problem.file}: {problem.problem}" for problem in found.problems]
+    if {MANIFEST, SIGNATURE} <= {problem.file for problem in found.problems}:
+        lines = [
+            f"{pack} is no evidence pack: {MANIFEST} and {SIGNATURE} are missing; expected what 'meterloom pack' made"
+        ]
+    if found.verified:
+        lines = [f"{pack} is as it was sealed: {found.files} files, {found.report}, {found.status}"]
+        lines.append(_signed(found))
+        lines += [f"{found.recomputed} of {found.figures} figures made again, all equal"]
+    text = "\n".join([*lines, *(f"note: {finding}" for finding in found.findings)])
+    return Answer(found, text=text, exit_code=DONE if found.verified else CHECK_FAILED)
+
+
+def _signed(found: "Verdict") -> str:
+    if found.is_vouched:
+        return f"signed by {found.signer}, {found.fingerprint}, the key that the people file has"
+    return (
+        f"signed by a key that nobody vouched for, {found.fingerprint}; it calls itself {found.signer!r}: "
+        "--people FILE says whose it is"
+    )

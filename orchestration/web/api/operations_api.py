@@ -1,0 +1,135 @@
+"""Endpoints of operations: each answers the JSON of its command, for who may see all of the site."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property, lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter
+from pydantic import Field, TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import value_in_words
+from orchestration.open_project import OpenProject
+from orchestration.operations.operation import OPERATIONS, Call, Operation
+from orchestration.operations.question import Parameter
+from orchestration.views.plain_answer import plain
+from orchestration.web.lists import BASE, JSON
+from orchestration.web.queries import instant_of, whole_site
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from reports.pages.address import KNOWN
+
+# Path below /api/v1/ems, module below orchestration.operations, name of the operation in it, and who may ask.
+ENDPOINTS = (
+    ("/meters", "readings.meters", "meters list", Permission.METER_READ),
+    ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
+    ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
+    ("/readings/edits", "readings.readings", "readings edits", Permission.METER_READ),
+    ("/readings/events", "readings.readings", "readings events", Permission.METER_READ),
+    ("/quarantine", "readings.quarantine", "quarantine list", Permission.METER_READ),
+    ("/bills", "bills.stored_bill", "bill list", Permission.BILL_READ),
+    ("/baselines", "baselines.baseline", "baseline list", Permission.BASELINE_READ),
+    ("/baselines/adjustments", "baselines.adjust", "baseline adjustments", Permission.BASELINE_READ),
+    ("/enpi", "baselines.enpi", "enpi", Permission.BASELINE_READ),
+    ("/carbon/factors", "carbon.factors", "factors list", Permission.CARBON_READ),
+    ("/carbon/report", "carbon.footprint", "carbon footprint", Permission.CARBON_READ),
+    ("/reports", "reports.reports", "reports list", Permission.REPORT_READ),
+    ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
+    ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
+    ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
+    ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
+)
+# What an address never names: files of the server, and sites that the asker may not see.
+_NOT_OFFERED = ("portfolio",)
+router = APIRouter()
+
+
+class WebCall(Call):
+    """A call over the network: the project is open already, and who asks is behind the request."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask.project.project.root)
+        self._ask, self.clock = ask, ask.clock
+
+    @cached_property
+    def project(self) -> OpenProject:
+        """The project that the server has open."""
+        return self._ask.project
+
+    @property
+    def as_of_utc(self) -> datetime | None:
+        """The instant of the address, or None for now. Raises BadInput (bad_as_of) for one that is yet to come."""
+        return instant_of(self._ask) if self._ask.address.as_of_utc is not None else None
+
+
+def operation_of(module: str, name: str) -> Operation:
+    """The operation of that name in a module below `orchestration.operations`."""
+    held_by = import_module(f"orchestration.operations.{module}").__name__
+    return next(each for each in OPERATIONS[held_by] if each.name == name)
+
+
+def offered(operation: Operation) -> list[Parameter]:
+    """The parameters that an address may name."""
+    is_file = {each.name: Path in _inner(each.kind) for each in operation.question.parameters}
+    return [each for each in operation.question.parameters if not is_file[each.name] and each.word not in _NOT_OFFERED]
+
+
+def _inner(kind: Any) -> set[Any]:
+    return {kind, *(deep for each in getattr(kind, "__args__", ()) for deep in _inner(each))}
+
+
+def endpoint(operation: Operation, needs: Permission) -> Callable[..., Response]:
+    """The function behind its route, for who has the permission."""
+    known = offered(operation)
+    words = [each.word for each in known] + (["as_of"] if "as_of_" in operation.takes else [])
+    shared, takes = (tuple(each for each in words if (each in KNOWN) == is_known) for is_known in (True, False))
+
+    def answer(ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
+        given = {each.name: _given(each, ask) for each in known}
+        values = {name: value for name, value in given.items() if value is not None}
+        found = operation.function(WebCall(ask), **operation.question.filled(values))
+        return Response(orjson.dumps(plain(found.result)), media_type=JSON)
+
+    answer.__doc__ = operation.function.__doc__
+    return answer
+
+
+def _given(parameter: Parameter, ask: Ask) -> Any:
+    """What the address says of a parameter, None where it says nothing. Raises BadInput (bad_address)."""
+    word = parameter.word
+    if word == "site":
+        return whole_site(ask).site_id
+    text = getattr(ask.address, word) if word in KNOWN else ask.address.part(word)
+    if not text:
+        if parameter.is_required:
+            about = f" ({parameter.option.help.rstrip('.')})" if parameter.option is not None else ""
+            raise BadInput(f"{word} is missing{about}", reason="bad_address")
+        return None
+    try:
+        return _reader(parameter).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
+    except ValidationError as error:
+        expected, _ = value_in_words(error.errors()[0])
+        raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
+
+
+def _origins(kind: Any) -> set[Any]:
+    return {getattr(each, "__origin__", None) for each in _inner(kind)}
+
+
+@lru_cache(maxsize=256)
+def _reader(parameter: Parameter) -> TypeAdapter[Any]:
+    kept = parameter.option.kept if parameter.option is not None else {}
+    if "min" not in kept:
+        return TypeAdapter(parameter.kind)
+    return TypeAdapter(Annotated[parameter.kind, Field(ge=kept["min"], le=kept.get("max"))])
+
+
+for _path, _module, _name, _needs in ENDPOINTS:
+    _endpoint = endpoint(operation_of(_module, _name), _needs)
+    router.add_api_route(f"{BASE}{_path}", _endpoint, methods=["GET"], name=_name)
