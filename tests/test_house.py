@@ -55,7 +55,7 @@ def test_a_walk_names_the_files_of_ours_that_one_call_runs_through() -> None:
 HELD = {
     "assets/stores/warehouse/warehouse.py:_HELD": "an open connection a file, let go by its holder",
     "controls/planning/replay/policies.py:POLICIES": "a register, filled at import",
-    "orchestration/cli/frame.py:COMMANDS": "a register, filled at import",
+    "orchestration/operations/operation.py:OPERATIONS": "a register, filled at import",
 }
 
 

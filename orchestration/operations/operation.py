@@ -96,7 +96,7 @@ class Call:
 
     def say(self, text: str) -> None:
         """Warnings and what was done."""
-        _LOG.warning("%s", text)
+        _LOG.info("%s", text)
 
     def doing(self, text: str, part: str = "", *, done: int = 0, of: int | None = None, is_brief: bool = False) -> None:
         """What goes on now, where somebody watches. part: more of it; done, of: equal parts of the whole."""

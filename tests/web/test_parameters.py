@@ -2,10 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from assets.bills.documents.read_bill import read_bill
+from assets.stores.ledgers.adjustments import AdjustmentStore
+from assets.stores.ledgers.bill_ledger import BillStore
+from assets.stores.ledgers.factor_ledger import FactorStore
+from data_quality.contracts.baselines.adjustment import Adjustment
+from data_quality.contracts.control.weather_issue import WeatherIssue
+from data_quality.contracts.factor import Basis, Factor, FactorSet
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from reports.pages.address import KNOWN
@@ -17,11 +26,17 @@ from tests.web.why_world import ANNE, LATER, posted
 pytestmark = pytest.mark.slow
 EMS, EARLY, MADE = "/api/v1/ems", "2024-12-01T00:00:00Z", "sum(consumption_kwh@site:plant@2025-01-01/2025-03-01@month)"
 MARCH = {"site": "plant", "range": "2025-03"}
+FUTURE = "2099-01-01T00:00:00Z"
 ROW = {"site": "plant", "scope": "site:plant", "kpi": "consumption_kwh", "period": "2025-03"}
 RUNNING = {"site": "plant", "kpi": "projected_cost", "of": "running"}
 USE = {"site": "plant", "scope": "seu:hvac", "kpi": "actual_kwh", "period": "2025-03", "of": "assessment"}
 BASELINE = "plant/hvac@9"
 ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
+MONTH, HVAC = {"site": "plant", "period": "2025-03"}, {"site": "plant", "seu": "hvac", "period": "2025-03"}
+OF_SITE = (
+    "meters", "meters/proposals", "readings/edits", "readings/events", "quarantine", "bills", "baselines",
+    "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger", "weather",
+)  # fmt: skip
 OTHER = {
     "site": "nowhere", "scope": "meter:hvac", "as_of": EARLY, "locale": "de", "compare": "previous", "grain": "day",
     "limit": "1", "cursor": "", "range": "2025-02", "period": "2025-02", "building": "nothing", "tenant": "hall",
@@ -29,12 +44,21 @@ OTHER = {
     "at": "2025-03-17T14:30:00+01:00", "from": "2025-03-20", "to": "2025-02-20", "energy_source": "heat",
     "is_active": "false", "seu_id": "plant/compressors", "start_year": "2024", "end_year": "2026",
     "baseline_version": "9", "figure": "nothing", "of": "assessment", "baseline": BASELINE, "confidence": "0.5",
+    "on": "2024-12-01", "all": "perhaps", "history": "perhaps", "trend": "true", "calendarised": "true", "last": "1",
+    "account": "A2", "activity": "coal", "kind": "battery", "gwp": "AR5", "supplier": "nobody", "seu": "compressors",
+    "what_if": "pieces=+10%", "mix": "a=1", "baseline_id": "plant/hvac/none",
 }  # fmt: skip
+BILL = (
+    "Invoice number,N1\nAccount,A1\nMeter,M1\nTariff,FLAT\nPeriod from,2025-02-01\nPeriod to (exclusive),2025-03-01\n"
+    "Currency,EUR\n\nDescription,Quantity,Unit,Rate,Amount\nEnergy,100,kWh,0.20,20\nTotal,,,,20\n"
+)
 # What is asked without the parameter; where a parameter has a question or value of its own, that.
 BASES: dict[str, dict[str, str]] = {
     f"{EMS}/kpis": MARCH, f"{EMS}/series": MARCH, f"{EMS}/running": {"site": "plant"}, f"{EMS}/why": ROW,
     f"{EMS}/quality": {"site": "plant"}, "/api/v1/analytics/enpi": ENPI,
     **{f"{EMS}/analytics/{what}": MARCH for what in ("consumption", "cost", "carbon", "savings")},
+    f"{EMS}/enpi": HVAC, f"{EMS}/carbon/report": MONTH, f"{EMS}/meters/balance": MONTH,
+    **{f"{EMS}/{path}": {"site": "plant"} for path in OF_SITE},
 }  # fmt: skip
 OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     (f"{EMS}/kpis", "portfolio"): ({"range": "2025-03"}, "all"),
@@ -53,6 +77,17 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     (f"{EMS}/why", "confidence"): (USE, "0.5"),
     (f"{EMS}/why", "figure"): ({}, "nothing"),
     (f"{EMS}/why", "of"): ({}, MADE),
+    (f"{EMS}/enpi", "years"): ({**HVAC, "trend": "true"}, "0"),
+    (f"{EMS}/meters", "on"): ({"site": "plant"}, "no day"),
+    (f"{EMS}/bills", "period"): ({"site": "plant"}, "2024-02"),
+    (f"{EMS}/carbon/report", "gwp"): (MONTH, "AR1"),
+    (f"{EMS}/carbon/report", "supplier"): (MONTH, "green"),
+    # Of what the plant has none of, an instant that is yet to come is refused.
+    **{
+        (f"{EMS}/{path}", "as_of"): ({"site": "plant"}, FUTURE)
+        for path in ("meters/proposals", "readings/edits", "readings/events", "quarantine", "dispatch/ledger")
+    },
+    (f"{EMS}/baselines/adjustments", "as_of"): ({"site": "plant"}, FUTURE),
 }
 # Each of these would change nothing.
 IDLE = (
@@ -94,8 +129,44 @@ def anne(plant_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.copytree(plant_folder, folder)
     (folder / "people.yaml").write_text("people: [{person_id: anne, name: Anne, roles: [analyst, engineer]}]\n")
     project = OpenProject(str(folder))
-    yield Asking(project, FixedClock(LATER), ANNE)
+    clock = FixedClock(LATER)
+    _store_some_of_each(project, clock, folder)
+    yield Asking(project, clock, ANNE)
     project.close()
+
+
+def factor(name: str, value: str, *, basis: Basis = Basis.LOCATION, scope: int = 1, supplier: str = "") -> Factor:
+    """A factor of the plant's year."""
+    activity = "gas" if scope == 1 else "electricity"
+    return Factor(
+        factor_id=name, scope=scope, activity=activity, unit="kWh", kg_co2e_per_unit=Decimal(value), basis=basis,
+        supplier=supplier, valid_from=date(2025, 1, 1), valid_to=date(2026, 1, 1),
+    )  # fmt: skip
+
+
+def _store_some_of_each(project: OpenProject, clock: FixedClock, folder: Path) -> None:
+    """A factor that was corrected, two issues of weather and a bill of the plant."""
+    for each in (
+        factor("gas", "0.3"),
+        factor("gas", "0.4"),
+        factor("green", "0.1", supplier="green", scope=2, basis=Basis.SUPPLIER),
+    ):
+        FactorStore(project.store).add(FactorSet(path="f.csv", sha256="0" * 64, factors=(each,)), clock=clock)
+    shift = Adjustment(
+        baseline_id="plant/hvac/enb", start=date(2025, 3, 10), end=date(2025, 3, 12), kwh_per_day=Decimal(5),
+        reason="a third shift", method="submeter", evidence="rota",
+    )  # fmt: skip
+    AdjustmentStore(project.store).propose(shift, ANNE, clock)
+    for hours in (2, 1):
+        known = clock.now_utc() - timedelta(hours=hours)
+        values = {"temperature_degc": (float(hours),)}
+        told = WeatherIssue(
+            source="feed", issued_at_utc=known, available_at_utc=known, start_utc=known.replace(minute=0), values=values
+        )  # fmt: skip
+        project.weather.add("plant", [told], clock)
+    bill = folder / "bill.csv"
+    bill.write_text(BILL)
+    BillStore(folder / "var" / "bills", project.store).keep_bill(bill, read_bill(bill), site_id="plant", clock=clock)
 
 
 @pytest.fixture(scope="module")

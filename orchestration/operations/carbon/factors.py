@@ -126,7 +126,9 @@ def _sign(call: Call, kind: str, set_id: str) -> None:
 @operation("factors list", example="--on 2025-06-01 --json")
 def factors_list(
     call: Call,
-    tenant: Annotated[str | None, Option("--tenant", help="For this site and for all; none: everything.")] = None,
+    tenant: Annotated[
+        str | None, Option("--site", "--tenant", help="For this site and for all; none: everything.")
+    ] = None,
     activity: Annotated[str, Option("--activity", help="Whose name holds this.")] = "",
     on: Annotated[str | None, Option("--on", help="In force on this date.")] = None,
     history: Annotated[bool, Option("--history", help="Superseded rows too.")] = False,

@@ -45,8 +45,8 @@ ENDPOINTS = (
     ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
     ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
 )
-# What an address never names: files of the server, and sites that the asker may not see.
-_NOT_OFFERED = ("portfolio",)
+# What an address never names: sites that the asker may not see, and how a table in a shell looks.
+_NOT_OFFERED = ("portfolio", "files")
 router = APIRouter()
 
 
