@@ -13,7 +13,7 @@ import typer
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.text import printable
 from data_quality.contracts.yaml_file import BadConfiguration
-from orchestration.cli.show import show
+from orchestration.cli.render import show
 from orchestration.cli.terminal import Terminal
 from orchestration.cli.usage import Page, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE

@@ -14,7 +14,7 @@ import typer
 
 from orchestration.cli.frame import add_to, explain
 from orchestration.cli.glance import glanced
-from orchestration.cli.show import written
+from orchestration.cli.render import written
 from orchestration.cli.terminal import spell_for_terminals
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.environment import SMALL
@@ -50,7 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.baselines.fit",
         "operations.baselines.savings",
         "operations.baselines.adjust",
-        "operations.baselines.life",
+        "operations.baselines.lifecycle",
         "operations.baselines.baseline",
     ),
     "enpi": ("operations.baselines.enpi",),

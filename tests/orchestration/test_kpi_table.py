@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.show import show
+from orchestration.cli.render import show
 from orchestration.operations.answer import Answer
 from orchestration.operations.reports.kpi_table import EXPLAINED, kpi_tables
 from reports.writer import format_alike

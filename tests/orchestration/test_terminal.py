@@ -13,10 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from data_quality.contracts.text import spelled
-from orchestration.cli.frame import Shared
+from orchestration.cli.frame import Shared, ShellCall
 from orchestration.cli.main import build_app
 from orchestration.cli.terminal import LOG, Terminal
-from orchestration.operations.operation import Call
 from tests.conftest import ROOT
 from tests.syntax import parsed
 
@@ -49,7 +48,7 @@ def chatter() -> None:
 def test_what_libraries_say_goes_to_the_projects_log_and_our_lines_to_the_terminal(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = Call(Shared(project_=project))
+    call = ShellCall(Shared(project_=project))
     with call.terminal.alone(project, is_debug=False):
         chatter()
         call.say("ours")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import frame
 from orchestration.cli.main import MODULES, PANELS, build_app
+from orchestration.operations.operation import OPERATIONS
 
 RUNNER = CliRunner()
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,18 +129,20 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]:
     # Some are imported where they are needed only.
-    late = [importlib.import_module(f"orchestration.cli.{each}") for each in ("signing", "reports.delivering")]
+    late = [importlib.import_module(f"orchestration.operations.{each}") for each in ("signing", "reports.delivering")]
     named = [names[name] for names in (function.__globals__, *map(vars, late)) if name in names]
     found = getattr(named[0], "__wrapped__", named[0]) if named else None
     if isinstance(found, type):
         return [each for each in vars(found).values() if isinstance(each, FunctionType)]
-    is_ours = isinstance(found, FunctionType) and found.__module__.startswith("orchestration.cli")
-    return [found] if is_ours and not found.__module__.endswith((".frame", ".answer")) else []
+    is_ours = isinstance(found, FunctionType) and found.__module__.startswith(
+        ("orchestration.cli", "orchestration.operations")
+    )
+    return [found] if is_ours and not found.__module__.endswith((".frame", ".operation", ".answer", ".render")) else []
 
 
 def test_every_command_that_a_text_names_is_there() -> None:
     build_app()
-    names = {each.name for found in frame.COMMANDS.values() for each in found}
+    names = {each.name for found in OPERATIONS.values() for each in found}
     groups = {each.partition(" ")[0] for each in names if " " in each}
     wrong, seen = [], 0
     for path in texts():
@@ -173,7 +175,7 @@ def texts() -> Iterator[Path]:
 
 def test_a_command_offers_the_shared_options_that_it_heeds_and_no_others() -> None:
     build_app()
-    commands = [each for found in frame.COMMANDS.values() for each in found]
+    commands = [each for found in OPERATIONS.values() for each in found]
     assert len(commands) > 70
     wrong = {
         each.name: (set(each.takes), asked)
