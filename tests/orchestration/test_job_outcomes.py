@@ -276,7 +276,7 @@ def test_when_nothing_runs_any_more_each_place_says_since_when_until_it_runs_aga
     def findings(minutes: int) -> dict[str, str]:
         """What each place says so long after the look."""
         now_utc = looked_utc + timedelta(minutes=minutes)
-        monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(now_utc))
+        monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(now_utc))
         olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
         page = Asking(bed.project, FixedClock(now_utc), olga).get("/board/ops", [PAGE], site="home")
         places = (("doctor",), ("next", "--site", "home"), ("next",), ("dispatch", "status", "--site", "home"))

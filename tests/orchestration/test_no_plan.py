@@ -58,7 +58,7 @@ class House:
     def at(self, now: datetime) -> None:
         """It is then."""
         self.now = now
-        self.patch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(now))
+        self.patch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(now))
 
     def look(self) -> None:
         """One look of the sensor."""

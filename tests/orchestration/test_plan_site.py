@@ -68,7 +68,7 @@ def home(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenProject]:
     """The home with forecasts, at 11:07 of its clock, in SIMULATION as every new site."""
-    monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(NOW))
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(NOW))
     # Why a plan is so takes as long as it may: another file's tests ask it.
     monkeypatch.setattr("orchestration.views.planning_desk.Desk", partial(Desk, explained_within_s=0.3))
     (tmp_path / "sites").mkdir()
@@ -192,7 +192,7 @@ def test_what_keeps_a_plan_from_being_made_is_a_finding_with_its_mend_until_one_
     (kept,) = failed_jobs(project.store, ["home"])
     assert kept.message == f"job plan: {finding['message']}"
     write(Path(project.root), home())
-    monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: FixedClock(NOW + timedelta(minutes=1)))
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(NOW + timedelta(minutes=1)))
     asked(project)
     assert failed_jobs(project.store, ["home"]) == []
 
@@ -269,7 +269,7 @@ def test_next_leads_to_the_plan_and_from_there_to_the_devices(
     write(Path(project.root), content)
     assert steps() == ["meterloom devices test battery --site home"]
     later = FixedClock(NOW + timedelta(minutes=20))
-    monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: later)
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: later)
     desk = project.desk(project.site("home"), later)
     measured = make_plan_now(replace(desk, read_states=lambda: {"battery": (5.0, 1.0)}))
     assert isinstance(measured, Plan), measured

@@ -101,7 +101,7 @@ def test_what_contradicts_a_plan_is_a_finding_where_people_look_until_a_plan_pas
     project, whole = ProjectResource(root=str(tmp_path)), Program.arrays
     project.plans.add_with_commands(plan(), (), FixedClock(NOW))
     clock = FixedClock(plan().request.start_utc.replace(hour=23))
-    monkeypatch.setattr("orchestration.cli.frame.SystemClock", lambda: clock)
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: clock)
 
     def places() -> dict[str, str]:
         """What each says."""
