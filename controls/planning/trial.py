@@ -176,7 +176,10 @@ class _Run:
             answer = case if isinstance(case, Finding) else solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
             if isinstance(answer, Finding):
                 return answer
-            return {name: _cut(numbers(columns), step_h.size) for name, columns in answer.series.devices.items()}
+            return {
+                name: {key: values[: step_h.size] for key, values in numbers(columns).items()}
+                for name, columns in answer.series.devices.items()
+            }
         return self._planned(day, actual, step_h)
 
     def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
@@ -353,10 +356,6 @@ def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Dev
     )
     still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
     return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
-
-
-def _cut(columns: Numbers, size: int) -> Numbers:
-    return {name: values[:size] for name, values in columns.items()}
 
 
 def _padded(columns: Numbers, size: int) -> Numbers:

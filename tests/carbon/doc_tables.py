@@ -25,7 +25,7 @@ _CODE = re.compile(r'code=f?"([a-z0-9_]+)(?:\{|")')
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CARBON_FILES = (
     *sorted((ROOT / "assets" / "carbon").rglob("*.py")),
-    *sorted((ROOT / "orchestration/cli/carbon").glob("*.py")),
+    *sorted((ROOT / "orchestration/operations/carbon").glob("*.py")),
 )
 UNITS = {
     "kWh": ("Wh", "MWh", "GWh", "kJ", "MJ", "GJ", "TJ", "therm", "Btu", "kBtu", "MMBtu", "Dth"),

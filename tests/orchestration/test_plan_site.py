@@ -192,7 +192,8 @@ def test_what_keeps_a_plan_from_being_made_is_a_finding_with_its_mend_until_one_
     (kept,) = failed_jobs(project.store, ["home"])
     assert kept.message == f"job plan: {finding['message']}"
     write(Path(project.root), home())
-    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(NOW + timedelta(minutes=1)))
+    a_minute_later = FixedClock(NOW + timedelta(minutes=1))
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: a_minute_later)
     asked(project)
     assert failed_jobs(project.store, ["home"]) == []
 

@@ -217,7 +217,7 @@ def test_who_prints_a_saving_on_the_command_line_or_in_a_report_asks_the_gate() 
     laid_out = {"enpi_told.py"}
     printing = [
         path
-        for folder in ("orchestration/cli", "reports/content", "reports/datasets")
+        for folder in ("orchestration/cli", "orchestration/operations", "reports/content", "reports/datasets")
         for path in (root / folder).rglob("*.py")
         if "savings_kwh" in path.read_text() and path.name not in laid_out
     ]

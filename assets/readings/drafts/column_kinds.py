@@ -105,9 +105,8 @@ def state_driver(device: str) -> str:
 def level_of(name: str, unit: str) -> tuple[str, str, str]:
     """Driver, unit and device of what a home's sensor measures: a price, a device's state or the temperature outside.
 
-    A price's unit is one of PRICE_UNITS.
-
-    Empty where the sensor is none that a plan or a baseline needs. unit: ours, or money per energy as the file says it.
+    unit: ours, or money per energy as the file has it; the unit of a price that comes back is one of PRICE_UNITS. All
+    three are empty where no plan or baseline needs the sensor.
     """
     price, device = price_column(f"{name} {unit}"), state_of(name, unit) if unit else ""
     if device:

@@ -48,7 +48,7 @@ SPARSE = ("evcc",)
 _EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
 _POWER = {"power", "leistung", "puissance"}
 _GENERATED = {"pv", "solar", "photovoltaic", "photovoltaik", "generation", "erzeugung"}
-_HUNDREDTHS = "ct/kWh into the currency per kWh"
+_CT_NOTE = "ct/kWh into the currency per kWh"
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
 _IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:(?:1|24\.2)\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
@@ -175,7 +175,7 @@ class SiteDraft:
             questions += [each for each in units if each.column in values]
         notes = {"values": "entity -> meter_id.register; delete what is not wanted"}
         if factors:
-            keys["multipliers"], notes["multipliers"] = factors, _HUNDREDTHS
+            keys["multipliers"], notes["multipliers"] = factors, _CT_NOTE
         if values:
             self.maps.append(MapDraft(keys=keys, questions=tuple(questions), notes=notes))
 
@@ -218,7 +218,7 @@ class SiteDraft:
             keys["values"], keys["units"], multipliers = self._values(path, found, questions)
             questions = [question for question in questions if question.key != "skip"]
             if multipliers:
-                keys["multipliers"], notes["multipliers"] = multipliers, _HUNDREDTHS
+                keys["multipliers"], notes["multipliers"] = multipliers, _CT_NOTE
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
         for question in [question for question in questions if question.key == "unit"]:

@@ -1,6 +1,7 @@
 """`meterloom simulate`: policies on the simulated house of a site, or on the own readings of any other site."""
 
 from datetime import date, timedelta
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,9 @@ def _trial(
     lines = [f"synthetic: the devices of {site.name} on its own load, sun and prices, {start} to {end}"]
     lines += [f"  assumed: {each}" for each in found.assumptions]
     lines += finding_lines(found.findings, indent="  ")
+    cost = {each.name: each.cost for each in found.policies}
+    if cost.get("self_consumption", inf) < cost.get("deterministic", -inf):
+        lines.append("  the plain rule (self_consumption) cost less than plans by last week's means (deterministic)")
     return Answer(found, _trial_table(found), "\n".join(lines))
 
 
