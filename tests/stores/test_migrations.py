@@ -49,6 +49,7 @@ FROZEN = {
     "0014_more_seals.py": "7193af15d5c58b75b7c37a63dcc8ae09c384f64bec975d4d4230e947f74e50f1",
     "0015_names_of_deciders.py": "560c4b5ad447679db57430d3768cf4afbf41fc2d1221ec59e122f249ae8e82fd",
     "0016_key_uses.py": "c7a9b8761592a733a8d57b418b6404c98be1ce16b1dbeb6cb0707856d007e89d",
+    "0017_alert_events.py": "464291f628808a928629893398c8bd35133b3aa34ba55e9136878d35b6429526",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -115,7 +116,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(old_store, tmp_path / "old.db"))
     upto = tmp_path / "migrations"
-    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("0016*", "__pycache__"))
+    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[67]*", "__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "FOLDER", upto)
         store = connect_store(f"sqlite:///{path}")

@@ -6,6 +6,7 @@ Acts are judged by their own functions once more (role, own work, signature); th
 from collections.abc import Iterable
 from enum import StrEnum
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 
 
@@ -93,6 +94,13 @@ def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
 def may(person: Person, permission: Permission) -> bool:
     """Whether one of the person's roles gives the permission."""
     return permission in permissions_of(person.roles)
+
+
+def expect(person: Person, permission: Permission) -> None:
+    """Raises BadInput (missing_role) for a person who may not; names the roles that may."""
+    if not may(person, permission):
+        roles = ", ".join(role.value for role, has in OF_ROLE.items() if permission in has)
+        raise BadInput(f"{person.name} may not do this; it needs one of the roles {roles}", reason="missing_role")
 
 
 def sees_site(person: Person, site_id: str) -> bool:

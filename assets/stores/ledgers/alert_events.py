@@ -1,0 +1,54 @@
+"""What people did about findings, append-only: acknowledged, muted until, explained, opened again."""
+
+from collections import defaultdict
+from datetime import datetime
+
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.schema.tables_findings import alert_events
+from assets.stores.transactions import Store
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
+from data_quality.contracts.reporting.open_finding import FindingAct, FindingEvent, OpenFinding
+from data_quality.contracts.time import Clock
+
+_EVENTS = AppendOnly(alert_events, fields_of(FindingEvent), order=("id",))
+
+
+class AlertEvents:
+    """The events of one transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of_site(self, site_id: str, *, as_of_utc: datetime | None = None) -> dict[str, list[FindingEvent]]:
+        """By finding, the oldest first, as known at T."""
+        found: dict[str, list[FindingEvent]] = defaultdict(list)
+        for each in _EVENTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id):
+            found[each.finding_id].append(each)
+        return found
+
+    def record(
+        self,
+        finding: OpenFinding,
+        act: FindingAct,
+        *,
+        person: Person,
+        reason: str,
+        clock: Clock,
+        until_utc: datetime | None = None,
+    ) -> FindingEvent:
+        """Write down what a person did. Raises BadInput for who may not, without reason, and a mute without an end."""
+        expect(person, Permission.ANOMALY_UPDATE)
+        if not reason.strip():
+            raise BadInput(f"a finding is {act} with a reason", reason="no_reason")
+        if (act == "muted") != (until_utc is not None):
+            raise BadInput("a mute has an end, and nothing else has", reason="no_end")
+        if until_utc is not None and until_utc <= clock.now_utc():
+            raise BadInput(f"a mute ends later than now, got {until_utc:%Y-%m-%d %H:%M}Z", reason="bad_end")
+        row = {
+            "finding_id": finding.finding_id, "site_id": finding.site_id, "act": act, "until_utc": until_utc,
+            "person_id": person.person_id, "reason": reason.strip(), "what": str(finding.what),
+        }  # fmt: skip
+        recorded = _EVENTS.add(self._store, clock, row)
+        return FindingEvent.model_validate({**row, "recorded_at_utc": recorded})

@@ -1,0 +1,64 @@
+"""What needs somebody at a site: a finding of any source, with a name that stays the same while its cause does."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Literal
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Text
+
+Severity = Literal[1, 2, 3, 4]
+SEVERITY_WORDS: dict[Severity, str] = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
+FindingState = Literal["open", "acknowledged", "muted", "explained"]
+FindingAct = Literal["acknowledged", "muted", "explained", "reopened"]
+# What is reported later than this after an act is another case of the same cause, and open again.
+KEPT_FOR = timedelta(hours=24)
+
+
+class OpenFinding(Model):
+    """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
+    at_utc: when it was last reported, where that is kept. count: cases of it.
+    """
+
+    site_id: str
+    source: str
+    cause: str
+    severity: Severity
+    what: Text
+    at_utc: datetime | None = None
+    count: int = 1
+
+    @property
+    def finding_id(self) -> str:
+        """Short, for a person types it."""
+        return sha256("\n".join((self.site_id, self.source, self.cause)).encode()).hexdigest()[:12]
+
+
+class FindingEvent(Model):
+    """What a person did about a finding. until_utc: of `muted`; what: the finding's sentence as they saw it."""
+
+    finding_id: str
+    site_id: str
+    act: FindingAct
+    until_utc: datetime | None = None
+    person_id: str
+    reason: str
+    what: str
+    recorded_at_utc: datetime
+
+
+def standing(
+    events: list[FindingEvent], *, at_utc: datetime | None, now_utc: datetime
+) -> tuple[FindingState, FindingEvent | None]:
+    """State of a finding after these events, the oldest first, and the event that it rests on.
+
+    at_utc: when the finding was last reported. A mute ends by itself; what stood before it holds again then.
+    """
+    state: FindingState = "open"
+    rests_on: FindingEvent | None = None
+    for each in events:
+        if each.act == "muted" and each.until_utc is not None and each.until_utc <= now_utc:
+            continue
+        state, rests_on = ("open", None) if each.act == "reopened" else (each.act, each)
+    is_newer = rests_on is not None and at_utc is not None and at_utc > rests_on.recorded_at_utc + KEPT_FOR
+    return ("open", None) if is_newer and state != "muted" else (state, rests_on)

@@ -1,0 +1,245 @@
+"""What is open at a site by every source that looks for it, and what people did about each finding."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.bill_ledger import BillStore
+from assets.stores.ledgers.flags import latest_validations
+from controls.ledger.device_faults import open_faults
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.open_finding import FindingEvent, FindingState, OpenFinding, Severity, standing
+from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from ml.forecasts.targets import unmeasured
+from orchestration.views.not_working import not_working, not_working_anywhere, since_of
+from reports.texts.locales import long_date, named, period_text
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+OF_FINDING: dict[str, Severity] = {"blocking": 2, "warning": 3, "info": 4}
+# Of validation: what a rule found, and what was done with the readings.
+_RULES = {
+    "dead": "no change in reading", "stuck": "same reading repeated", "spike": "implausible peak",
+    "unit_scale": "possible unit error", "negative": "negative readings", "range": "reading out of range",
+    "rate": "implausible change", "clock_shift": "clock shifted",
+}  # fmt: skip
+_DONE = {"hold": "held back", "exclude": "excluded"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """At one site, now or as known at an instant. locale: of dates and amounts within sentences."""
+
+    project: "OpenProject"
+    site: Site
+    now_utc: datetime
+    as_of_utc: datetime | None = None
+    locale: str = "en"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A finding, its state, and the event that the state rests on."""
+
+    finding: OpenFinding
+    state: FindingState
+    event: FindingEvent | None = None
+
+    @property
+    def needs_someone(self) -> bool:
+        """Nobody muted or explained it."""
+        return self.state in ("open", "acknowledged")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the sources said. asked: which were; silent: those that could not be, with why."""
+
+    standing: tuple[Standing, ...]
+    asked: tuple[str, ...]
+    silent: tuple[tuple[str, str], ...]
+
+
+def open_findings(look: Look, *, with_every_site: bool = False) -> Found:
+    """Each source's findings of the site; a source that cannot be asked is named, and hides nothing else.
+
+    with_every_site: with what is of no single site too, such as an ingest that fails.
+    """
+    is_past = look.as_of_utc is not None
+    # Of them quarantine alone can say what was open at another instant.
+    sources: dict[str, Callable[[Look], list[OpenFinding]]] = {"quarantine": _refused} if is_past else dict(SOURCES)
+    silent = [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
+    asks = list(sources.items()) + ([("jobs and sources", _failed_anywhere)] if with_every_site and not is_past else [])
+    found: list[OpenFinding] = []
+    for name, ask in asks:
+        try:
+            found += ask(look)
+        except Unreachable as fault:
+            silent.append((name, str(fault)))
+        except BadInput as fault:
+            # Marts that are not published yet have no alert; every other refusal is told.
+            if fault.reason != "mart_missing":
+                silent.append((name, fault.message))
+    events = AlertEvents(look.project.store).of_site(look.site.site_id, as_of_utc=look.as_of_utc)
+    return Found(tuple(_stands(each, events, look) for each in found), tuple(sources), tuple(silent))
+
+
+def the_finding(look: Look, finding_id: str) -> Standing:
+    """The finding whose id starts so. Raises BadInput (no_finding) for none, or several."""
+    known = open_findings(look, with_every_site=True).standing
+    found = [each for each in known if finding_id and each.finding.finding_id.startswith(finding_id)]
+    if len(found) != 1:
+        raise BadInput(
+            f"{len(found) or 'no'} finding{'s' if len(found) > 1 else ''} of {look.site.site_id} with an id that "
+            f"starts with {finding_id!r}",
+            reason="no_finding",
+            mend=f"meterloom findings list --site {look.site.site_id} shows those that are open",
+        )
+    return found[0]
+
+
+def _stands(found: OpenFinding, events: Mapping[str, list[FindingEvent]], look: Look) -> Standing:
+    state, event = standing(events.get(found.finding_id, []), at_utc=found.at_utc, now_utc=look.now_utc)
+    return Standing(found, state, event)
+
+
+def _refused(look: Look) -> list[OpenFinding]:
+    """Rows and files that stand in quarantine, a line a reason."""
+    by_reason: dict[str, list[datetime]] = defaultdict(list)
+    for item in look.project.quarantine.items(look.site.site_id, is_open=True, as_of_utc=look.as_of_utc):
+        by_reason[item["reason"]].append(item["recorded_at_utc"])
+    return [
+        OpenFinding(
+            site_id=look.site.site_id, source="quarantine", cause=reason, severity=3, at_utc=max(times),
+            count=len(times), what=Sentence("{0}: {1} refused", Sentence(words(reason)), len(times)),
+        )
+        for reason, times in by_reason.items()
+    ]  # fmt: skip
+
+
+def _validated(look: Look) -> list[OpenFinding]:
+    """What the rules of validation found, a line a rule and meter; what is only flagged is to know."""
+    grouped, names = defaultdict(list), {each.meter_id: each.name for each in look.site.meters}
+    for month in latest_validations(look.project.store, look.site.site_id):
+        for each in month.findings:
+            grouped[each.rule, each.meter, each.action].append(each)
+    return [
+        OpenFinding(
+            site_id=look.site.site_id, source="validation", cause=f"{rule} {meter} {action}",
+            severity=4 if action == "flag" else 3, at_utc=max(each.end_utc for each in all_), count=len(all_),
+            what=_event(look, rule, names.get(meter) or words(meter), action, [each.end_utc for each in all_]),
+        )
+        for (rule, meter, action), all_ in grouped.items()
+    ]  # fmt: skip
+
+
+def _event(look: Look, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
+    """Grid connection: no change in reading, 2 times."""
+    found = Sentence(_RULES.get(rule, words(rule)))
+    day = max(ends_utc).astimezone(zone(look.site.time_zone)).date()
+    one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, look.locale))
+    many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
+    return sentences((one if len(ends_utc) == 1 else many, Sentence(_DONE.get(action, ""))), ", ")
+
+
+def _alerts(look: Look) -> list[OpenFinding]:
+    """Uses over their limit in the newest complete quarter."""
+    project = look.project
+    alerts = mart_alerts(look.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
+    return [
+        OpenFinding(
+            site_id=look.site.site_id,
+            source="EnPI alerts",
+            cause=f"{seu} {each.quarter} {each.kind}",
+            severity=2,
+            what=each.message,
+        )
+        for seu, mine in alerts.items()
+        for each in mine
+    ]
+
+
+def _faults(look: Look) -> list[OpenFinding]:
+    """Latches of devices: control stands still until somebody acknowledges."""
+    return [
+        OpenFinding(
+            site_id=look.site.site_id, source="devices", cause=each.device_id or "", severity=1,
+            what=f"{each.device_id or look.site.site_id}: {each.reason}",
+            at_utc=datetime.fromisoformat(each.set_at_utc) if each.set_at_utc else None,
+        )
+        for each in open_faults(look.project.store, look.site.site_id)
+    ]  # fmt: skip
+
+
+def _forecasts(look: Look) -> list[OpenFinding]:
+    """Forecasts that the site file asks for and its meters cannot give."""
+    return [
+        OpenFinding(
+            site_id=look.site.site_id, source="forecasts", cause=f"{each.code} {each.scope}",
+            severity=OF_FINDING[each.severity], what=each.message,
+        )
+        for each in unmeasured(look.site)
+    ]  # fmt: skip
+
+
+def _bills(look: Look) -> list[OpenFinding]:
+    """Bills that differ from what they come to when billed again."""
+    books = BillStore(look.project.project.data_dir / "bills", look.project.store)
+    found = []
+    for bill in books.bills(look.site.site_id):
+        audits = books.audits(bill["bill_id"])
+        if audits and audits[-1]["verdict"] == "differs":
+            delta = Decimal(audits[-1]["delta_total"])
+            span = period_text(bill["period_start"], bill["period_end"], look.locale)
+            [amount] = format_alike([abs(delta)], look.site.currency, locale=look.locale)
+            cause = Sentence(words(audits[-1]["cause"] or ""))
+            pattern = "bill of {0} is {1} too high: {2}" if delta > 0 else "bill of {0} is {1} too low: {2}"
+            what = Sentence(pattern, span, f"{amount} {unit_text(look.site.currency)}", cause)
+            found.append(
+                OpenFinding(
+                    site_id=look.site.site_id, source="bill audits", cause=bill["bill_id"], severity=3, what=what,
+                    at_utc=audits[-1]["recorded_at_utc"],
+                )
+            )  # fmt: skip
+    return found
+
+
+def _failed(look: Look) -> list[OpenFinding]:
+    """Jobs whose last run failed, and live sources that deliver nothing."""
+    return [_not_working(look, each) for each in not_working(look.project, look.site, look.now_utc)]
+
+
+def _failed_anywhere(look: Look) -> list[OpenFinding]:
+    """The same of jobs that are of no single site."""
+    return [_not_working(look, each) for each in not_working_anywhere(look.project, look.now_utc)]
+
+
+def _not_working(look: Look, found: Finding) -> OpenFinding:
+    facts = found.facts
+    return OpenFinding(
+        site_id=look.site.site_id, source="jobs and sources", severity=2, at_utc=since_of(found),
+        cause=f"{found.code} {facts.get('source') or facts.get('job') or ''}",
+        what=sentences((found.message, Sentence(str(facts["mend"])))),
+    )  # fmt: skip
+
+
+SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
+    "devices": _faults,
+    "jobs and sources": _failed,
+    "EnPI alerts": _alerts,
+    "quarantine": _refused,
+    "validation": _validated,
+    "bill audits": _bills,
+    "forecasts": _forecasts,
+}

@@ -1,0 +1,69 @@
+"""/findings: what needs somebody at a site, one finding with its history, and what people do about it."""
+
+from typing import get_args
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.ledgers.alert_events import AlertEvents
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.open_finding import FindingAct
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_midnight_utc, parse_day
+from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
+from orchestration.web.draw import draw
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
+
+router = APIRouter()
+_DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=True))
+
+
+def look_at(ask: Ask, site: Site) -> Look:
+    """As the address asks."""
+    return Look(ask.project, site, ask.as_known_utc, ask.address.as_of_utc, ask.address.locale)
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def findings(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response:
+    """The list of a site."""
+    site = whole_site(ask)
+    found = open_findings(look_at(ask, site), with_every_site=not ask.person.sites)
+    listed = [_listed(ask, each) for each in found.standing]
+    return draw(ask, findings_page(listed, ask.address, silent=found.silent, is_synthetic=site.is_simulated))
+
+
+@router.get(PATH + "/{finding_id}", response_class=HTMLResponse)
+def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+    """One of them."""
+    site = whole_site(ask)
+    found = the_finding(look_at(ask, site), finding_id)
+    events = AlertEvents(ask.project.store).of_site(site.site_id).get(found.finding.finding_id, [])
+    history = [(each, ask.project.names.get(each.person_id, each.person_id)) for each in events]
+    may_act = may(ask.person, Permission.ANOMALY_UPDATE)
+    page = finding_page(_listed(ask, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated)
+    return draw(ask, page)
+
+
+@router.post(PATH + "/{finding_id}/{act}")
+def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+    """Write down what the person did. Raises BadInput for an act that there is not, or one that is refused."""
+    if act not in _DONE:
+        raise BadInput(f"one of {', '.join(ACTS)} is done with a finding, not {act[:20]!r}", reason="bad_request")
+    site = whole_site(ask)
+    found, until = the_finding(look_at(ask, site), finding_id), ask.form.get("until", "")
+    until_utc = local_midnight_utc(parse_day(until, "until"), site.time_zone) if act == "mute" else None
+    AlertEvents(ask.project.store).record(
+        found.finding, _DONE[act], person=ask.person, reason=ask.form.get("reason", ""), clock=ask.clock,
+        until_utc=until_utc,
+    )  # fmt: skip
+    return RedirectResponse(address_of(found.finding, ask.address), 303)
+
+
+def _listed(ask: Ask, found: Standing) -> ListedFinding:
+    person_id = found.event.person_id if found.event is not None else ""
+    who = ask.project.names.get(person_id, person_id)
+    return ListedFinding(finding=found.finding, state=found.state, event=found.event, who=who)

@@ -1,0 +1,148 @@
+"""What needs somebody, as a list, and one finding with its history and what can be done about it."""
+
+from collections.abc import Sequence
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.texts.locales import named
+
+PATH = "/findings"
+ACTS = ("acknowledge", "mute", "explain", "reopen")
+_TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
+_NEXT: dict[str, str] = {
+    "acknowledge": "Acknowledge finding", "mute": "Mute finding", "explain": "Explain finding",
+    "reopen": "Reopen finding",
+}  # fmt: skip
+_EFFECT: dict[str, str] = {
+    "acknowledge": "It stays on the list, with your name.",
+    "mute": "It leaves the list until that day, and is then as it was before.",
+    "explain": "It leaves the list. What is reported a day later or more is open again.",
+    "reopen": "It is on the list again, as if nothing had been said.",
+}
+
+
+class ListedFinding(Model):
+    """A finding with its state, and the event that this rests on. who: of the event."""
+
+    finding: OpenFinding
+    state: FindingState
+    event: FindingEvent | None = None
+    who: str = ""
+
+    @property
+    def told(self) -> str:
+        """State in words: muted until 2026-12-01 by Otto."""
+        if self.event is None:
+            return Sentence("open")
+        if self.event.until_utc is not None:
+            return Sentence("muted until {0} by {1}", f"{self.event.until_utc:%Y-%m-%d %H:%M}", named(self.who))
+        return Sentence(f"{self.state} by {{0}}", named(self.who))
+
+
+def findings_page(
+    listed: Sequence[ListedFinding],
+    address: Address,
+    *,
+    silent: Sequence[tuple[str, str]],
+    is_synthetic: bool,
+) -> Page:
+    """The most severe first, newest first; muted and explained ones where they are asked for."""
+    is_all = address.part("all") == "1"
+    needs = [each for each in listed if each.state in ("open", "acknowledged")]
+    shown = sorted(
+        listed if is_all else needs,
+        key=lambda each: (each.finding.severity, -each.finding.at_utc.timestamp() if each.finding.at_utc else 0.0),
+    )
+    options = (
+        Option(text=Sentence("Needs attention ({0})", len(needs)), href=address.href(all=None), is_chosen=not is_all),
+        Option(text=Sentence("all ({0})", len(listed)), href=address.href(all="1"), is_chosen=is_all),
+    )
+    blocks: list[PageBlock] = [Choice(label="Findings", options=options), _table(shown)]
+    blocks += [
+        Paragraph(text=Sentence("{0} could not be asked: {1}", Sentence(source), Sentence(why)), tone="caution")
+        for source, why in silent
+    ]
+    return Page(
+        title="Needs attention", address=address, is_synthetic=is_synthetic,
+        parts=(Part(key="findings", blocks=tuple(blocks)),),
+        whys={each.finding.finding_id: address_of(each.finding, address) for each in shown},
+    )  # fmt: skip
+
+
+def address_of(finding: OpenFinding, address: Address) -> str:
+    """Where one finding is shown."""
+    return address.href(f"{PATH}/{finding.finding_id}", site=finding.site_id, scope=None, period=None, as_of=None)
+
+
+def finding_page(
+    shown: ListedFinding,
+    history: Sequence[tuple[FindingEvent, str]],
+    address: Address,
+    *,
+    may_act: bool,
+    is_synthetic: bool,
+) -> Page:
+    """One finding. history: its events and the names of who acted, the oldest first."""
+    finding = shown.finding
+    severity = Sentence(SEVERITY_WORDS[finding.severity])
+    facts = Sentence("{0} · {1} · {2}", severity, Sentence(finding.source), shown.told)
+    blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), _history(history)]
+    parts = [Part(key="finding", blocks=tuple(blocks))]
+    if may_act:
+        acts = [each for each in ACTS if (each == "reopen") == (shown.state in ("muted", "explained"))]
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(_form(each, finding) for each in acts)))
+    else:
+        why = "Analysts, operators and engineers act on findings."
+        parts.append(Part(key="acts", blocks=(Paragraph(text=why, tone="muted"),)))
+    back = ("All findings", address.href(PATH))
+    return Page(title=finding.what, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
+
+
+def _form(act: str, finding: OpenFinding) -> Form:
+    fields = [Input(name="reason", label="Reason", is_required=True)]
+    if act == "mute":
+        fields.insert(0, Input(name="until", label="Until", kind="date", is_required=True))
+    return Form(
+        key=act, title=_NEXT[act], action=f"{PATH}/{finding.finding_id}/{act}?site={finding.site_id}", method="post",
+        fields=tuple(fields), submit=_NEXT[act], note=_EFFECT[act],
+    )  # fmt: skip
+
+
+def _table(shown: Sequence[ListedFinding]) -> Table:
+    columns = (
+        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Source"),
+        Column(title="State", weight=2), Column(title="Since"),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=SEVERITY_WORDS[each.finding.severity], tone=_TONES[each.finding.severity]),
+                Cell(text=each.finding.what, figure_id=each.finding.finding_id),
+                Cell(text=each.finding.source),
+                Cell(text=each.told, tone="plain" if each.event is None else "muted"),
+                Cell(text=f"{each.finding.at_utc:%Y-%m-%d}" if each.finding.at_utc else "–"),
+            )
+        )
+        for each in shown
+    )
+    note = "" if rows else "Nothing needs attention."
+    return Table(key="findings", title="Findings", sheet="findings", columns=columns, rows=rows, note=note)
+
+
+def _history(history: Sequence[tuple[FindingEvent, str]]) -> Table:
+    columns = (Column(title="When"), Column(title="Act"), Column(title="Who"), Column(title="Reason", weight=4))
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=each.act), Cell(text=named(who)),
+                Cell(text=named(each.reason)),
+            )
+        )
+        for each, who in history
+    )  # fmt: skip
+    note = "" if rows else "Nobody has acted on this finding yet."
+    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows, note=note)

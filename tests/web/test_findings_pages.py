@@ -1,0 +1,83 @@
+"""What needs somebody: the list, one finding, and acts by name and reason; page, API and command say the same."""
+
+import html
+import json
+from urllib.parse import urlencode
+
+from typer.testing import CliRunner
+
+from data_quality.contracts.people import Person, Role
+from orchestration.cli.main import build_app
+from orchestration.views.open_findings import Look, open_findings
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
+from tests.web.why_world import posted, tenant
+
+VERA = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
+
+
+def listed(asking: Asking, **query: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = asking.json("/anomalies", site="plant", **query)["findings"]
+    return found
+
+
+def act(asking: Asking, finding_id: object, what: str, **form: str) -> int:
+    return posted(asking, f"/findings/{finding_id}/{what}?site=plant", form=form).status
+
+
+def test_page_api_and_command_list_the_same_findings(acted: Asking) -> None:
+    found = listed(acted)
+    assert found
+    page = html.unescape(acted.get("/findings", headers=[PAGE], site="plant").text)
+    assert all(f"/findings/{each['finding_id']}?" in page for each in found)
+    words = ["findings", "list", "--site", "plant", "--project", str(acted.project.project.root), "--json"]
+    assert json.loads(CliRunner().invoke(build_app(("findings",)), words).stdout)["findings"] == found
+
+
+def test_a_finding_is_acknowledged_with_name_and_reason_and_stays_listed(acted: Asking) -> None:
+    first = listed(acted)[0]["finding_id"]
+    assert act(acted, first, "acknowledge", reason="the electrician comes <b>today</b>") == 303
+    now = next(each for each in listed(acted) if each["finding_id"] == first)
+    assert (now["state"], now["person_id"]) == ("acknowledged", "anne")
+    page = acted.get(f"/findings/{first}", headers=[PAGE], site="plant").text
+    assert "the electrician comes &lt;b&gt;today&lt;/b&gt;" in page
+    assert "Reopen finding" not in page
+
+
+def test_a_muted_finding_leaves_the_list_until_its_day_and_can_be_reopened(acted: Asking) -> None:
+    first = listed(acted)[0]["finding_id"]
+    assert act(acted, first, "mute", reason="rebuilding", until="2099-01-01") == 303
+    assert first not in {each["finding_id"] for each in listed(acted)}
+    assert first in {each["finding_id"] for each in listed(acted, all="true")}
+    assert act(acted, first, "reopen", reason="done sooner") == 303
+    assert first in {each["finding_id"] for each in listed(acted)}
+
+
+def test_what_is_wrong_with_an_act_is_said_and_nothing_is_written(acted: Asking) -> None:
+    first = listed(acted)[0]["finding_id"]
+    assert act(acted, first, "acknowledge", reason=" ") == 422
+    assert act(acted, first, "mute", reason="x", until="tomorrow") == 400
+    assert act(acted, first, "mute", reason="x", until="2001-01-01") == 422
+    assert act(acted, first, "delete", reason="x") == 400
+    assert act(acted, "ffffffffffff", "acknowledge", reason="x") == 404
+    assert all(each["state"] == "open" for each in listed(acted, all="true"))
+
+
+def test_who_only_reads_is_offered_no_act_and_may_do_none(acted: Asking) -> None:
+    first = listed(acted)[0]["finding_id"]
+    vera = Asking(acted.project, acted.clock, VERA)
+    page = vera.get(f"/findings/{first}", headers=[PAGE], site="plant").text
+    assert "Acknowledge finding" not in page
+    assert "Analysts, operators and engineers act on findings." in html.unescape(page)
+    assert act(vera, first, "acknowledge", reason="x") == 403
+    assert tenant(acted).get(f"/findings/{first}", headers=[PAGE], site="plant").status in (403, 404)
+
+
+def test_each_finding_has_an_id_of_its_own_that_no_look_changes(acted: Asking) -> None:
+    site = acted.project.site("plant")
+    look = Look(acted.project, site, acted.clock.now_utc())
+    german = Look(acted.project, site, acted.clock.now_utc(), locale="de")
+    ids = [each.finding.finding_id for each in open_findings(look).standing]
+    assert len(ids) == len(set(ids))
+    assert [each.finding.finding_id for each in open_findings(german).standing] == ids
+    assert urlencode({"id": ids[0]}) == f"id={ids[0]}"
