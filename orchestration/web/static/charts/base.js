@@ -261,7 +261,7 @@
       this.redraw();
       if (!this.told.time_zone) return;
       const asked = address();
-      const hidden = this.told.rows.filter((row, index) => !this.shown[index]).map((row) => row.energy || row.role);
+      const hidden = this.told.rows.filter((row, index) => row.style !== "none" && !this.shown[index]).map((row) => row.energy || row.role);
       if (hidden.length) asked.searchParams.set("hide", hidden.join(","));
       else asked.searchParams.delete("hide");
       history.replaceState(null, "", asked);
