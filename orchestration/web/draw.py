@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import groupby
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,10 +16,14 @@ from orchestration.web.cache import answered
 from orchestration.web.request_context import Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
-from reports.pages.page import Page, PageBlock, Part, Plot, Widget
-from reports.report_content import Chart, Paragraph
-from reports.svg.chart import chart_svg, chart_table
+from reports.pages.chart import Chart, chart_data, chart_table
+from reports.pages.page import Page, PageBlock, Part, Widget
+from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
+from reports.texts.numbers import unit_text
+
+# Kinds that are drawn by the file of another.
+FILES = {"stack": "bars", "band": "line"}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -84,11 +87,13 @@ def _nav(ask: Ask, address: Address) -> list[tuple[str, str, bool]]:
 def _scripts(page: Page) -> list[str]:
     """Scripts that the page has work for; without any it is sent none."""
     blocks = [block for part in page.parts for block in part.blocks]
-    names = ["uplot.js", "chart.js"] if any(isinstance(block, Plot) for block in blocks) else []
+    widgets = list(_widgets(blocks))
+    charts = [block for block in blocks if isinstance(block, Chart)]
+    charts += [each.chart for each in widgets if each.chart is not None]
+    files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
+    names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     return names + (
-        ["live.js"]
-        if page.awaits or any(each.value is not None and each.value.live for each in _widgets(blocks))
-        else []
+        ["live.js"] if page.awaits or any(each.value is not None and each.value.live for each in widgets) else []
     )
 
 
@@ -98,11 +103,9 @@ def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
             yield from block.widgets
 
 
-def plot_data(plot: Plot) -> Markup:
-    """What chart.js draws of a plot, as JSON that no markup can be hidden in."""
-    shown = {"key", "unit", "at_s", "ticks", "lines", "points", "time_zone"}
-    told: dict[str, Any] = plot.model_dump(mode="json", include=shown)
-    text = json.dumps(told, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
+    """What charts/base.js draws of a chart, as JSON that no markup can be hidden in."""
+    text = json.dumps(chart_data(chart, word), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)  # noqa: S704 - nothing in it can end the tag that it stands in
@@ -126,17 +129,6 @@ def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 
-def _said_in(block: Plot | Chart, word: Callable[[str], str]) -> Plot | Chart:
-    """The chart with its title and the names of its series in a language."""
-    name = "lines" if isinstance(block, Plot) else "series"
-    said = tuple(each.model_copy(update={"name": word(each.name)}) for each in getattr(block, name))
-    return block.model_copy(update={"title": word(block.title), name: said})
-
-
-def _chart(block: Chart) -> Markup:
-    return Markup(chart_svg(block))  # noqa: S704 - reports/svg escapes every text
-
-
 def _picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
 
@@ -156,9 +148,8 @@ def _environment() -> Environment:
         "groups": _runs,
         "said": lambda text, word: word(text),
         "chosen": _chosen,
-        "said_in": _said_in,
-        "plot_data": plot_data,
-        "chart_svg": _chart,
+        "unit": unit_text,
+        "chart_json": chart_json,
         "chart_table": chart_table,
         "picture": _picture,
     }

@@ -15,7 +15,8 @@ from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
-from reports.report_content import Chart, Paragraph, Table, Tone
+from reports.pages.chart import Chart
+from reports.report_content import Paragraph, Table, Tone
 
 State = Literal["value", "finding", "none", "not_installed"]
 
@@ -67,46 +68,6 @@ class Picture(Model):
     caption: Text
 
 
-class Line(Model):
-    """One series of a plot over instants; None is a gap. low, high: edges of a band. style: as it is drawn."""
-
-    name: Text
-    role: Literal["actual", "expected", "third", "fourth"]
-    values: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-    style: Literal["line", "bars", "steps"] = "line"
-
-
-class Plot(Model):
-    """A chart over time that the browser draws, and without script its table. at_s: instants, seconds since 1970.
-
-    ticks: where the axis is labelled and how, made here because days are the site's. csv: address of the unrounded
-    values. table: the same values as people read them, a row an instant. points: address that explains each point, or
-    nothing. time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
-    """
-
-    kind: Literal["plot"] = "plot"
-    key: str
-    title: Text
-    unit: str
-    at_s: tuple[int, ...]
-    ticks: tuple[tuple[int, str], ...]
-    lines: tuple[Line, ...]
-    table: Table
-    csv: str = ""
-    caption: Text = ""
-    points: tuple[str, ...] = ()
-    time_zone: str = ""
-
-    @model_validator(mode="after")
-    def _lines_fit(self) -> Self:
-        for line in self.lines:
-            if any(len(each) not in (0, len(self.at_s)) for each in (line.values, line.low, line.high)):
-                raise ValueError(f"plot {self.key!r}: line {line.name!r} does not fit its instants")
-        return self
-
-
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
 
@@ -122,6 +83,7 @@ class Widget(Model):
     numbers: tuple[Number, ...] = ()
     findings: tuple[Finding, ...] = ()
     picture: Picture | None = None
+    chart: Chart | None = None
     table: Table | None = None
     link: str = ""
     is_synthetic: bool = False
@@ -130,8 +92,8 @@ class Widget(Model):
     def _says_why_not(self) -> Self:
         if self.state in ("none", "not_installed") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        if self.state in ("value", "finding") and self.value is None and self.table is None:
-            raise ValueError(f"widget {self.key!r} has neither value nor table")
+        if self.state in ("value", "finding") and self.value is None and self.table is None and self.chart is None:
+            raise ValueError(f"widget {self.key!r} has neither value nor chart nor table")
         return self
 
 
@@ -199,7 +161,7 @@ class Steps(Model):
 
 
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Plot | Cards | Choice | Form | Steps, Field(discriminator="kind")
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps, Field(discriminator="kind")
 ]
 
 

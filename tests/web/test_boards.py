@@ -29,6 +29,7 @@ from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board
+from reports.pages.chart import chart_table
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
 from reports.texts.locales import named, page_word
@@ -129,8 +130,8 @@ def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: As
 
 def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> None:
     widget = tiles(asking, "ops")["submeters"]
-    assert widget.table is not None
-    rows = {page_word(each.cells[0].text, "en"): each.cells for each in widget.table.rows}
+    assert widget.chart is not None
+    rows = {page_word(each.cells[0].text, "en"): each.cells for each in chart_table(widget.chart).rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
     assert {f"Use: {name}" for name in names} <= set(rows)
     used, before, change = (rows[f"Use: {sorted(names)[0]}"][at].text.replace(",", "") for at in (1, 2, 3))

@@ -2,7 +2,7 @@
 
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.donut import Ring, donut_svg
+from reports.svg.ring import Ring, rings_svg
 from reports.texts.numbers import MISSING
 
 NAMES = {
@@ -28,7 +28,7 @@ def view(given: Renewable) -> Widget:
     lead = known[0] if known else next(kpi for kpi in NAMES if kpi in shares)
     more = [number(NAMES[kpi], shares.get(kpi), given.locale) for kpi in NAMES if kpi != lead]
     rings = [_ring(kpi, shares.get(kpi), given.locale) for kpi in NAMES]
-    picture = Picture(key="renewable-rings", title="Renewable shares", svg=donut_svg("Renewable shares", rings),
+    picture = Picture(key="renewable-rings", title="Renewable shares", svg=rings_svg("Renewable shares", rings),
                       caption="Three shares of different wholes")  # fmt: skip
     return tile(
         "renewable",

@@ -7,6 +7,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Text
 from reports.pages.address import Address
+from reports.pages.chart import Chart
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
 from reports.texts.numbers import MISSING, unit_text
@@ -85,6 +86,7 @@ def tile(
     findings: Sequence[Finding] = (),
     content: Table | None = None,
     picture: Picture | None = None,
+    chart: Chart | None = None,
     signed: bool = False,
     tone: Tone = "plain",
 ) -> Widget:
@@ -97,16 +99,18 @@ def tile(
         reason = given.reason or first or why or "nothing is known of it"
         explained = None if main is None else number(label or title, main, given.locale)
         return Widget(
-            **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content
-        )
+            **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content,
+            chart=chart,
+        )  # fmt: skip
     said = {each.code for each in found}
     codes = [code for code in main.figure.findings if code not in said]
     found = (*found, *(Finding(code=code, message=words(code), severity="info") for code in codes))
     value = number(label or title, main, given.locale, note=note, signed=signed, tone=tone)
     state = "finding" if found else "value"
     return Widget(
-        **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture
-    )
+        **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture,
+        chart=chart,
+    )  # fmt: skip
 
 
 def nothing(key: str, title: str, given: Given, reason: str) -> Widget:
