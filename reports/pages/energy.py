@@ -68,6 +68,7 @@ class EnergyGiven:
     against: Period | None = None
     heat: Mapping[date, Mapping[str, float | None]] = field(default_factory=dict)
     age: str = ""
+    made: str = ""
     findings: tuple[Finding, ...] = ()
     problem: tuple[Paragraph, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
@@ -92,6 +93,7 @@ def energy_page(given: EnergyGiven) -> Page:
         address=given.address,
         parts=tuple(parts),
         age=given.age,
+        made=given.made,
         findings=given.findings,
         links=(*csv_link, *given.links),
         whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},
@@ -202,7 +204,7 @@ def _floats(points: Sequence[Point], place: int) -> tuple[float | None, ...]:
 
 
 def _caption(given: EnergyGiven) -> str:
-    told = "days of {0}; a gap is time that was not read"
+    told = "days of {0}; gaps: no readings"
     told += "; a quarter hour is explained by its hour" if given.grain == "quarter" else ""
     return Sentence(told, given.period.time_zone)
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +11,11 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
+from orchestration.web.all_routes import NAV
 from orchestration.web.draw import draw_problem, html_of
 from orchestration.web.request_context import Ask
 from orchestration.web.static_files import FOLDER, static_address, static_files
+from reports.pages import board as boards
 from reports.pages.address import Address
 from reports.pages.page import (
     Cards,
@@ -39,6 +43,8 @@ from tests.web.served import NOW
 ANNA = Person(person_id="anna", name="Anna", roles=(Role.OPERATOR,))
 
 EVIL = '</script><script>alert(1)</script><b onclick="x">\'&\u202e'
+INTER = "3100e775e8616cd2611beecfa23a4263d7037586789b43f035236a2e6fbd4c62"
+TEMPLATES, BOARDS = FOLDER.parent / "templates", Path(boards.__file__).with_name("boards.yaml")
 # Of the package uplot 1.6.32 of npm.
 UPLOT = {
     "uplot.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
@@ -77,7 +83,7 @@ def every_block(text: str) -> tuple[PageBlock, ...]:
                 Widget(key="w", title=text, state="finding", value=told, age=text, numbers=(number, told), link="/z",
                        findings=(finding,), picture=picture, table=table(text, "tw")),
                 Widget(key="n", title=text, state="none", reason=text),
-                Widget(key="i", title=text, state="not_installed", reason=text),
+                Widget(key="i", title=text, state="not_set_up", reason=text),
             )
         ),
         Form(key="f", title=text, action="/act", method="post", fields=(field,), submit=text, note=text),
@@ -116,7 +122,7 @@ def test_a_plot_says_its_values_in_json_and_in_a_table() -> None:
 
 def test_an_act_carries_the_token_and_a_question_does_not() -> None:
     ask = Ask(OpenProject("."), ANNA, Address(path="/energy"), FixedClock(NOW), csrf="secret-token")
-    main = html_of(ask, page("plain")).partition("<main")[2]
+    main = html_of(ask, page("plain")).partition("<main")[2].partition("</main>")[0]
     assert main.count('name="csrf" value="secret-token"') == 1
     act = main.index('id="form-f"')
     assert act < main.index("secret-token") < main.index("</form>", act)
@@ -148,10 +154,27 @@ def test_uplot_is_the_file_that_was_published_with_its_licence() -> None:
     assert "Permission is hereby granted" in (FOLDER / "uplot.licence.txt").read_text()
 
 
+def test_font_and_icons_come_with_their_licences() -> None:
+    assert hashlib.sha256((FOLDER / "inter.woff2").read_bytes()).hexdigest() == INTER
+    assert "SIL OPEN FONT LICENSE" in (FOLDER / "inter.licence.txt").read_text()
+    assert "Lucide" in (FOLDER / "icons.licence.txt").read_text()
+
+
+def test_every_symbol_of_the_sprite_is_used_and_every_one_that_is_used_is_there() -> None:
+    there = set(re.findall(r'<symbol id="([^"]+)"', (FOLDER / "icons.svg").read_text()))
+    sources = "".join(path.read_text() for path in (*TEMPLATES.glob("*.html"), BOARDS))
+    used = set(re.findall(r'icon\("([a-z0-9-]+)"', sources)) | set(re.findall(r'"([a-z0-9-]+)"[,}]', sources)) & there
+    used |= {each.icon for each in NAV}
+    assert there == used
+
+
 def test_what_every_page_takes_is_small() -> None:
     files = static_files()
+    assert len(files["app.css"].packed) <= 9_000
+    assert len(files["icons.svg"].packed) <= 4_000
+    assert len(files["inter.woff2"].packed) <= 49_000
     script = len(files["uplot.js"].packed) + len(files["chart.js"].packed) + len(files["live.js"].packed)
-    assert len((FOLDER / "app.css").read_bytes()) <= 24_000
+    assert len((FOLDER / "app.css").read_bytes()) <= 30_000
     assert script + len(files["app.css"].packed) + len(files["uplot.css"].packed) <= 40_000
 
 

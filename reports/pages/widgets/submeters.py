@@ -38,7 +38,8 @@ def view(given: Submeters) -> Widget:
     """The tile: whole, parts by size, and the rest by its name."""
     key, title = "submeters", "Where it goes"
     if not given.parts:
-        return nothing(key, title, given, given.reason or "the site has no meter below its main one")
+        why = given.reason or "the site has no meter below its main one"
+        return nothing(key, title, given, why, is_set_up=bool(given.reason))
     parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
     rows = [
         [Cell(text=Sentence("Use: {0}", named(each.name)) if each.is_use else named(each.name)),
@@ -48,12 +49,12 @@ def view(given: Submeters) -> Widget:
     findings = []
     if given.rest is not None:
         rest = cell(given.rest, given.locale, signed=True)
-        rows.append([Cell(text="Not metered below"), rest, Cell(text=""), Cell(text="")])
+        rows.append([Cell(text="Not metered separately"), rest, Cell(text=""), Cell(text="")])
         if given.rest.figure.value is not None and given.rest.figure.value < 0:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
     if given.is_fed:
-        message = "own generation or a battery feeds these meters too: the unmetered rest is not shown"
+        message = "the unmetered share cannot be calculated: solar and battery feed the same meters"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
     tiles = [
         Tile(each.name, float(value), cell(each.energy, given.locale).text)
