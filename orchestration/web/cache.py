@@ -121,5 +121,5 @@ def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
         tuple(sorted(person.roles)),
         person.sites,
         person.tenants,
-        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}|{ask.theme}",
+        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}|{ask.looks}",
     )

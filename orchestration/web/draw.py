@@ -4,16 +4,16 @@ import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import may
 from orchestration.web.cache import answered
-from orchestration.web.request_context import Ask
+from orchestration.web.frame import frame_of
+from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.chart import Chart, chart_data, chart_table
@@ -64,8 +64,9 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         person=None if ask is None else ask.person,
         csrf="" if ask is None else ask.csrf,
         banner=banner if ask is None else ask.banner,
-        theme="" if ask is None else ask.theme,
-        nav=() if ask is None else _nav(ask, page.address),
+        looks=dict.fromkeys(LOOKS, "") | dict({} if ask is None else ask.looks),
+        frame=None if ask is None else frame_of(ask, page.address),
+        tools=_tools(page),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
@@ -76,12 +77,10 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     )  # fmt: skip
 
 
-def _nav(ask: Ask, address: Address) -> list[tuple[str, str, bool]]:
-    """Where this person may go: address, words, whether they are there. A period of one page is no other's."""
-    kept = {"period": None, "grain": None, "compare": None, "as_of": None}
-    here = "/" if address.path.startswith("/board") else f"/{address.path.split('/')[1]}"
-    may_open = (each for each in ask.nav if may(ask.person, each.needs))
-    return [(address.href(each.path, **kept), each.text, each.path == here) for each in may_open]
+def _tools(page: Page) -> list[PageBlock]:
+    """Pickers, and questions beside them, with which the page begins: they stand in its title line."""
+    first = list(takewhile(_is_picker, page.parts[0].blocks)) if page.parts else []
+    return first if any(block.kind == "choice" for block in first) else []
 
 
 def _scripts(page: Page) -> list[str]:
@@ -111,14 +110,6 @@ def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
     return Markup(text)  # noqa: S704 - nothing in it can end the tag that it stands in
 
 
-def _runs(blocks: Iterable[PageBlock]) -> list[list[PageBlock]]:
-    """Neighbouring pickers stand in one line, with the question that they belong to."""
-    told = list(blocks)
-    # Without others a question is what the page is about, and stands open.
-    has_others = any(block.kind == "choice" for block in told)
-    return [list(run) for _, run in groupby(told, key=lambda block: has_others and _is_picker(block))]
-
-
 def _is_picker(block: PageBlock) -> bool:
     return block.kind == "choice" or (block.kind == "form" and block.method == "get")
 
@@ -133,6 +124,12 @@ def _picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
 
 
+def _icon(name: str, style: str = "") -> Markup:
+    """A symbol of icons.svg; what it means stands beside it in words."""
+    place = f"{static_address('icons.svg')}#{name}"
+    return Markup('<svg class="i {}" aria-hidden="true"><use href="{}"/></svg>').format(style, place)
+
+
 @lru_cache
 def _environment() -> Environment:
     found = Environment(
@@ -143,9 +140,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_address}
+    found.globals |= {"static": static_address, "icon": _icon}
     found.filters |= {
-        "groups": _runs,
+        "groupby_order": lambda places: [
+            (name, list(run)) for name, run in groupby(places, key=lambda each: each.group)
+        ],
         "said": lambda text, word: word(text),
         "chosen": _chosen,
         "unit": unit_text,

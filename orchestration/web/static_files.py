@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
 router = APIRouter()
@@ -33,15 +35,22 @@ class StaticFile(NamedTuple):
 @lru_cache
 def static_files() -> dict[str, StaticFile]:
     """All of them by their path below the folder, read once."""
-    found = {}
-    for path in sorted(FOLDER.rglob("*")):
+    found: dict[str, StaticFile] = {}
+    # Style last: it names the other files.
+    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix == ".css", each.as_posix())):
         if path.suffix not in TYPES:
             continue
         whole, name, packed = path.read_bytes(), path.relative_to(FOLDER).as_posix(), path.with_name(f"{path.name}.br")
+        if path.suffix == ".css":
+            whole = re.sub(rb'url\("([^"]+)"\)', lambda named: _place(found[named[1].decode()]), whole)
         address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
         brotli = packed.read_bytes() if packed.exists() else None
         found[name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0), brotli)
     return found
+
+
+def _place(file: StaticFile) -> bytes:
+    return f'url("{file.address}")'.encode()
 
 
 def static_address(name: str) -> str:

@@ -82,6 +82,7 @@ class EnergyGiven:
     against: Period | None = None
     heat: Mapping[date, Mapping[str, float | None]] = field(default_factory=dict)
     age: str = ""
+    made: str = ""
     findings: tuple[Finding, ...] = ()
     problem: tuple[Paragraph, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
@@ -106,6 +107,7 @@ def energy_page(given: EnergyGiven) -> Page:
         address=given.address,
         parts=tuple(parts),
         age=given.age,
+        made=given.made,
         findings=given.findings,
         links=(*csv_link, *given.links),
         whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},

@@ -14,11 +14,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart
 from reports.report_content import Paragraph, Table, Tone
 
-State = Literal["value", "finding", "none", "not_installed"]
+State = Literal["value", "finding", "none", "not_set_up"]
 
 
 class Live(Model):
@@ -26,6 +27,7 @@ class Live(Model):
 
     point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
     band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
+    time_zone: of the site.
     """
 
     point: str
@@ -34,11 +36,12 @@ class Live(Model):
     band: Band
     told: Text
     age: Text
+    time_zone: str = "UTC"
 
     @property
     def why_gone(self) -> str:
         """Why it is not shown; no second age, for this does not go on."""
-        return Sentence("no value for more than {0} s", f"{self.limits_s[1]:g}")
+        return Sentence("stale since {0}", f"{self.at_utc.astimezone(zone(self.time_zone)):%Y-%m-%d %H:%M}")
 
 
 class Number(Model):
@@ -69,9 +72,10 @@ class Picture(Model):
 
 
 class Widget(Model):
-    """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
+    """One tile of a board. state: a value, a value with a finding, none with its reason, or not set up at
+    this site: then no board shows it.
 
-    age: of what it shows; where its value is live, of that value.
+    age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a third of a row.
     """
 
     key: str
@@ -87,13 +91,15 @@ class Widget(Model):
     table: Table | None = None
     link: str = ""
     is_synthetic: bool = False
+    span: int = 0
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Self:
-        if self.state in ("none", "not_installed") and not self.reason:
+        if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        if self.state in ("value", "finding") and self.value is None and self.table is None and self.chart is None:
-            raise ValueError(f"widget {self.key!r} has neither value nor chart nor table")
+        has_more = self.numbers or self.table is not None or self.chart is not None
+        if self.state in ("value", "finding") and self.value is None and not has_more:
+            raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self
 
 
@@ -174,9 +180,11 @@ class Part(Model):
 
 
 class Page(Model):
-    """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead; a cell
-    that names something (a report, a use) has there its key. links: text and address of what is done with the page
-    (CSV, the same as of now, the report). hints: of names in tables and over tiles the id, told to whom points at one.
+    """One page. age: how old what it shows is, in words; made: when it was calculated, told to whom points there.
+
+    whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
+    key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
+    in tables and over tiles the id, told to whom points at one.
     told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
     awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
     """
@@ -185,6 +193,7 @@ class Page(Model):
     address: Address
     parts: tuple[Part, ...]
     age: Text = ""
+    made: Text = ""
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}

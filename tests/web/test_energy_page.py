@@ -199,8 +199,8 @@ def test_the_default_is_the_newest_week_with_readings(project: OpenProject) -> N
     assert "2025-03-25" in energy_page(found).title or "25" in energy_page(found).title
     recent = given(project)
     assert (recent.period.start, recent.period.end) == (date(2025, 3, 27), date(2025, 4, 3))
-    assert found.age.startswith("readings to 2025-04-01 00:00, marts of ")
-    assert found.age.endswith("(Europe/Berlin)")
+    assert found.age == "Data to 31 March 2025"
+    assert (found.made.startswith("calculated "), found.made.endswith("(Europe/Berlin)")) == (True, True)
 
 
 def test_nothing_in_the_period_names_the_nearest_month_with_readings(project: OpenProject) -> None:
@@ -268,7 +268,7 @@ def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: P
     project = make_project(tmp_path / "a", plant_of_the_web(), has_marts=False)
     found = given(project, period="2025-03", grain="day")
     assert "There are readings, and no mart is published yet." in told(found)
-    assert found.age == "no marts published"
+    assert found.age == "no data yet"
     project.close()
     bare = make_project(tmp_path / "b", plant_of_the_web(), has_marts=False, has_readings=False)
     for grain in ("quarter", "day"):

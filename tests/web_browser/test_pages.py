@@ -47,7 +47,7 @@ def test_paper_has_the_report_and_not_the_frame(context: BrowserContext) -> None
     watched = Watched(context)
     watched.drawn(PAGES["report"])
     watched.page.emulate_media(media="print")
-    assert not watched.page.locator(".top").is_visible()
+    assert not watched.page.locator(".side").is_visible()
     assert watched.page.locator("h1").is_visible()
     # What scrolls on a screen is whole on paper.
     assert watched.page.evaluate(

@@ -41,7 +41,8 @@ def energy_given(ask: Ask) -> EnergyGiven:
         period=period,
         grain=grain,
         header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain),
-        age=age.words(site.time_zone),
+        age=age.words(site.time_zone, ask.address.locale),
+        made=age.made(site.time_zone, ask.address.locale),
         findings=stale_finding(age, period),
     )
     if refused := _cannot(question):

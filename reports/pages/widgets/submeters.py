@@ -39,19 +39,20 @@ def view(given: Submeters) -> Widget:
     """The tile: whole, parts by size, and the rest by its name."""
     key, title = "submeters", "Where it goes"
     if not given.parts:
-        return nothing(key, title, given, given.reason or "the site has no meter below its main one")
+        why = given.reason or "the site has no meter below its main one"
+        return nothing(key, title, given, why, is_set_up=bool(given.reason))
     parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
     names = [Sentence("Use: {0}", named(each.name)) if each.is_use else named(each.name) for each in parts[:MOST_ROWS]]
     rows = [(each.energy, each.before, each.change) for each in parts[:MOST_ROWS]]
     findings = []
     if given.rest is not None:
-        names.append("Not metered below")
+        names.append("Not metered separately")
         rows.append((given.rest, None, None))
         if given.rest.figure.value is not None and given.rest.figure.value < 0:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
     if given.is_fed:
-        message = "own generation or a battery feeds these meters too: the unmetered rest is not shown"
+        message = "the unmetered share cannot be calculated: solar and battery feed the same meters"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
     return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
                 chart=_chart(names, rows, given.locale))  # fmt: skip
