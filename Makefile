@@ -1,5 +1,5 @@
-# make demo | test | test-long | fast | up | check | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check house walk bench fuzz soak postgres mutants oracle coverage clean
+# make demo | test | test-long | fast | up | check | charts | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check charts house walk bench fuzz soak postgres mutants oracle coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -36,6 +36,11 @@ check: setup
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m pytest -q tests/test_layers.py tests/test_sizes.py
+
+# The chart library of the pages, built anew from .ci/charts: the one thing that needs node, and its files are committed.
+charts:
+	@command -v npm >/dev/null || { echo "charts: node with npm is needed to build the chart library anew" >&2; exit 2; }
+	@cd .ci/charts && npm ci --silent --ignore-scripts --no-audit --no-fund && node build.mjs && cat SHA256
 
 # How heavy the house is: lines, imports, circles, and the slowest tests.
 house: setup

@@ -124,12 +124,12 @@ class Ends(NamedTuple):
     flows: dict[tuple[int, int], float]
 
 
-def flow_ends(chart: Chart) -> Ends:
-    """What runs from each category to each series, as amounts."""
+def flow_ends(rows: Sequence[Sequence[float | None]]) -> Ends:
+    """What runs from each category to each row of a chart, as amounts."""
     flows = {
         (source, target): abs(value)
-        for target, series in enumerate(chart.series)
-        for source, value in enumerate(series.values)
+        for target, values in enumerate(rows)
+        for source, value in enumerate(values)
         if value
     }
     starts, ends = sorted({source for source, _ in flows}), sorted({target for _, target in flows})

@@ -6,6 +6,7 @@ from pkgutil import iter_modules
 from fastapi import APIRouter
 
 from orchestration.web import api, pages, static_files
+from orchestration.web.pages import board_pages
 from orchestration.web.request_context import Nav
 
 _MODULES = [
@@ -14,4 +15,6 @@ _MODULES = [
 ROUTERS: tuple[APIRouter, ...] = (
     *(each.router for each in _MODULES if hasattr(each, "router")), static_files.router,
 )  # fmt: skip
-NAV: tuple[Nav, ...] = tuple(sorted(each.NAV for each in _MODULES if hasattr(each, "NAV")))
+NAV: tuple[Nav, ...] = tuple(sorted(
+    (*(each.NAV for each in _MODULES if hasattr(each, "NAV")), *board_pages.NAVS), key=lambda each: each.place
+))  # fmt: skip

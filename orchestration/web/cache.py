@@ -93,9 +93,15 @@ def answered(
     return as_taken(request, kept.packed, kept.media_type, told)
 
 
-def as_taken(request: Request, packed: bytes, media_type: str, headers: dict[str, str]) -> Response:
-    """What gzip packed, for who takes it so; for others unpacked."""
-    if "gzip" in request.headers.get("accept-encoding", ""):
+def as_taken(
+    request: Request, packed: bytes, media_type: str, headers: dict[str, str], *, brotli: bytes | None = None
+) -> Response:
+    """What brotli packed, where there is that, or gzip, for who takes it so; for others unpacked."""
+    named = (each.partition(";") for each in request.headers.get("accept-encoding", "").split(","))
+    taken = {name.strip() for name, _, more in named if more.replace(" ", "") not in ("q=0", "q=0.0")}
+    if brotli is not None and "br" in taken:
+        return Response(brotli, media_type=media_type, headers=headers | {"Content-Encoding": "br"})
+    if "gzip" in taken:
         return Response(packed, media_type=media_type, headers=headers | {"Content-Encoding": "gzip"})
     return Response(gzip.decompress(packed), media_type=media_type, headers=headers)
 
@@ -115,5 +121,5 @@ def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
         tuple(sorted(person.roles)),
         person.sites,
         person.tenants,
-        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}|{ask.theme}",
+        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}|{ask.looks}",
     )

@@ -4,23 +4,26 @@ import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from itertools import groupby
-from typing import Any
+from itertools import groupby, takewhile
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import may
 from orchestration.web.cache import answered
-from orchestration.web.request_context import Ask
+from orchestration.web.frame import frame_of
+from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
-from reports.pages.page import Page, PageBlock, Part, Plot, Widget
-from reports.report_content import Chart, Paragraph
-from reports.svg.chart import chart_svg, chart_table
+from reports.pages.chart import Chart, chart_data, chart_table
+from reports.pages.page import Page, PageBlock, Part, Widget
+from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
+from reports.texts.numbers import unit_text
+
+# Kinds that are drawn by the file of another.
+FILES = {"stack": "bars", "band": "line"}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -61,8 +64,9 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         person=None if ask is None else ask.person,
         csrf="" if ask is None else ask.csrf,
         banner=banner if ask is None else ask.banner,
-        theme="" if ask is None else ask.theme,
-        nav=() if ask is None else _nav(ask, page.address),
+        looks=dict.fromkeys(LOOKS, "") | dict({} if ask is None else ask.looks),
+        frame=None if ask is None else frame_of(ask, page.address),
+        tools=_tools(page),
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
@@ -73,22 +77,22 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     )  # fmt: skip
 
 
-def _nav(ask: Ask, address: Address) -> list[tuple[str, str, bool]]:
-    """Where this person may go: address, words, whether they are there. A period of one page is no other's."""
-    kept = {"period": None, "grain": None, "compare": None, "as_of": None}
-    here = "/" if address.path.startswith("/board") else f"/{address.path.split('/')[1]}"
-    may_open = (each for each in ask.nav if may(ask.person, each.needs))
-    return [(address.href(each.path, **kept), each.text, each.path == here) for each in may_open]
+def _tools(page: Page) -> list[PageBlock]:
+    """Pickers, and questions beside them, with which the page begins: they stand in its title line."""
+    first = list(takewhile(_is_picker, page.parts[0].blocks)) if page.parts else []
+    return first if any(block.kind == "choice" for block in first) else []
 
 
 def _scripts(page: Page) -> list[str]:
     """Scripts that the page has work for; without any it is sent none."""
     blocks = [block for part in page.parts for block in part.blocks]
-    names = ["uplot.js", "chart.js"] if any(isinstance(block, Plot) for block in blocks) else []
+    widgets = list(_widgets(blocks))
+    charts = [block for block in blocks if isinstance(block, Chart)]
+    charts += [each.chart for each in widgets if each.chart is not None]
+    files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
+    names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     return names + (
-        ["live.js"]
-        if page.awaits or any(each.value is not None and each.value.live for each in _widgets(blocks))
-        else []
+        ["live.js"] if page.awaits or any(each.value is not None and each.value.live for each in widgets) else []
     )
 
 
@@ -98,22 +102,12 @@ def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
             yield from block.widgets
 
 
-def plot_data(plot: Plot) -> Markup:
-    """What chart.js draws of a plot, as JSON that no markup can be hidden in."""
-    shown = {"key", "unit", "at_s", "ticks", "lines", "points", "time_zone"}
-    told: dict[str, Any] = plot.model_dump(mode="json", include=shown)
-    text = json.dumps(told, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
+    """What charts/base.js draws of a chart, as JSON that no markup can be hidden in."""
+    text = json.dumps(chart_data(chart, word), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)  # noqa: S704 - nothing in it can end the tag that it stands in
-
-
-def _runs(blocks: Iterable[PageBlock]) -> list[list[PageBlock]]:
-    """Neighbouring pickers stand in one line, with the question that they belong to."""
-    told = list(blocks)
-    # Without others a question is what the page is about, and stands open.
-    has_others = any(block.kind == "choice" for block in told)
-    return [list(run) for _, run in groupby(told, key=lambda block: has_others and _is_picker(block))]
 
 
 def _is_picker(block: PageBlock) -> bool:
@@ -126,19 +120,14 @@ def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 
-def _said_in(block: Plot | Chart, word: Callable[[str], str]) -> Plot | Chart:
-    """The chart with its title and the names of its series in a language."""
-    name = "lines" if isinstance(block, Plot) else "series"
-    said = tuple(each.model_copy(update={"name": word(each.name)}) for each in getattr(block, name))
-    return block.model_copy(update={"title": word(block.title), name: said})
-
-
-def _chart(block: Chart) -> Markup:
-    return Markup(chart_svg(block))  # noqa: S704 - reports/svg escapes every text
-
-
 def _picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
+
+
+def _icon(name: str, style: str = "") -> Markup:
+    """A symbol of icons.svg; what it means stands beside it in words."""
+    place = f"{static_address('icons.svg')}#{name}"
+    return Markup('<svg class="i {}" aria-hidden="true"><use href="{}"/></svg>').format(style, place)
 
 
 @lru_cache
@@ -151,14 +140,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_address}
+    found.globals |= {"static": static_address, "icon": _icon}
     found.filters |= {
-        "groups": _runs,
+        "groupby_order": lambda places: [
+            (name, list(run)) for name, run in groupby(places, key=lambda each: each.group)
+        ],
         "said": lambda text, word: word(text),
         "chosen": _chosen,
-        "said_in": _said_in,
-        "plot_data": plot_data,
-        "chart_svg": _chart,
+        "unit": unit_text,
+        "chart_json": chart_json,
         "chart_table": chart_table,
         "picture": _picture,
     }

@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,15 +14,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from data_quality.contracts.errors import BadInput, Busy, Unreachable
+from data_quality.contracts.errors import BadInput, Busy, MeterloomError, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
+from data_quality.contracts.people import Person
 from orchestration.web.own_origin import Refused
 from orchestration.web.people.allowances import TooMany
 from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn
+from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn, looks_of
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
+from reports.texts.locales import languages
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
@@ -130,10 +133,12 @@ def answer(request: Request, problem: Problem) -> Response:
         return RedirectResponse(Address(path="/login").href(next=_here(request)), 303)
     from orchestration.web.draw import draw_problem
 
-    person = getattr(request.state, "person", None)
+    person, csrf = _asker(request)
     app, banner = request.app.state, banner_of(request)
-    address = Address(path=request.url.path)
-    ask = person and Ask(app.project, person, address, app.clock, csrf=request.state.csrf, banner=banner, nav=app.nav)
+    looks = looks_of(request)
+    address = Address(path=request.url.path, locale=_locale(request) or looks["locale"] or "en")
+    kept = {"csrf": csrf, "banner": banner, "looks": looks, "nav": app.nav}
+    ask = person and Ask(app.project, person, address, app.clock, **kept)
     drawn = draw_problem(
         ask or None,
         status=problem.status,
@@ -146,6 +151,20 @@ def answer(request: Request, problem: Problem) -> Response:
     )
     drawn.headers.update(problem.headers)
     return drawn
+
+
+def _locale(request: Request) -> str:
+    wanted = request.query_params.get("locale", "")
+    return wanted if wanted in languages() else ""
+
+
+def _asker(request: Request) -> tuple[Person | None, str]:
+    """Who is refused, and the token of their acts; also where no route asked who it is."""
+    if person := getattr(request.state, "person", None):
+        return person, request.state.csrf
+    with suppress(MeterloomError, TooMany):
+        return request.app.state.signed_in(request) or (None, "")
+    return None, ""
 
 
 def banner_of(request: Request) -> str:

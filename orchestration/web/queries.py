@@ -30,6 +30,7 @@ from orchestration.web.work import BeingBuilt, work_of
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock
+from reports.texts.locales import moment, until
 
 _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 NAMED_MONTHS = 3
@@ -60,17 +61,18 @@ class Age(NamedTuple):
     stale: tuple[str, ...] = ()
     is_past: bool = False
 
-    def words(self, time_zone: str) -> str:
-        """`readings to 2025-03-17 14:00, marts of 2025-03-17 14:07 (Europe/Berlin)`."""
-        if self.marts_utc is None:
-            return "no marts published"
-        local = zone(time_zone)
-        of = "as known at" if self.is_past else "marts of"
-        made = f"{self.marts_utc.astimezone(local):%Y-%m-%d %H:%M}"
+    def words(self, time_zone: str, locale: str) -> str:
+        """`Data to 31 December 2025`: up to when there are readings."""
         if self.readings_to_utc is None:
-            return Sentence(f"{of} {{0}} ({{1}})", made, time_zone)
-        read = f"{self.readings_to_utc.astimezone(local):%Y-%m-%d %H:%M}"
-        return Sentence(f"readings to {{0}}, {of} {{1}} ({{2}})", read, made, time_zone)
+            return "no data yet" if self.marts_utc is None else ""
+        return Sentence("Data to {0}", until(self.readings_to_utc.astimezone(zone(time_zone)), locale))
+
+    def made(self, time_zone: str, locale: str) -> str:
+        """`calculated 23 November 2025, 18:27 (Europe/Berlin)`, or as of when."""
+        if self.marts_utc is None:
+            return ""
+        pattern = "as known at {0} ({1})" if self.is_past else "calculated {0} ({1})"
+        return Sentence(pattern, moment(self.marts_utc.astimezone(zone(time_zone)), locale), time_zone)
 
 
 def marts_of(ask: Ask, site: Site) -> MartReader:
@@ -268,7 +270,6 @@ def header_of(
     """The pickers of a page of the site."""
     return header_blocks(
         ask.address,
-        sites={each: known.name for each, known in ask.sites().items()},
         site_id=site.site_id,
         scopes=scopes_of(ask, site),
         scope=scope,

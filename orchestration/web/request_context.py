@@ -15,25 +15,36 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from reports.pages.address import Address
+from reports.texts.locales import languages, rules_of
 
-# Of pages, and the cookie in which a browser keeps its own.
-THEMES, THEME = ("light", "dark"), "theme"
+# How pages look in one browser, kept in a cookie of each name: what it may be; empty for what is usual.
+LOOKS: Mapping[str, tuple[str, ...]] = {
+    "theme": ("light", "dark"),
+    "text": ("112", "125"),
+    "locale": tuple(each for each in languages() if each != "en" and rules_of(each).pages),
+}
 
 
 class Nav(NamedTuple):
-    """A page that the head of every page leads to. place: in reading order; needs: of who may go there."""
+    """A place of the side bar. place: in reading order; needs: of who may go there; icon: of icons.svg.
+
+    group: heading that it stands under where a person has many places; homes: boards whose people go there.
+    """
 
     place: int
     path: str
     text: str
     needs: Permission
+    icon: str = "file-text"
+    group: str = ""
+    homes: tuple[str, ...] = ("ops",)
 
 
 @dataclass(frozen=True)
 class Ask:
     """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
-    an act. banner: what every page says above all else, such as that nothing can be written now. theme: of THEMES, or
-    empty for what the asker's device prefers. nav: where the head of a page leads.
+    an act. banner: what every page says above all else, such as that nothing can be written now. looks: of LOOKS, what
+    the browser keeps. nav: places of the side bar.
     """
 
     project: OpenProject
@@ -43,7 +54,7 @@ class Ask:
     csrf: str = ""
     form: Mapping[str, str] = field(default_factory=dict)
     banner: str = ""
-    theme: str = ""
+    looks: Mapping[str, str] = field(default_factory=dict)
     nav: tuple[Nav, ...] = ()
     now_utc: datetime = field(init=False)
     # Of its sites, by id: what everything that is shown of one rests on (queries.py: stamp_of).

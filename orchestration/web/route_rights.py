@@ -10,7 +10,7 @@ from controls.gateways.access.http_server import recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from orchestration.web.request_context import THEME, THEMES, Ask
+from orchestration.web.request_context import LOOKS, Ask
 from reports.pages.address import KNOWN, read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.
@@ -32,6 +32,12 @@ class NotAllowed(Exception):
             return
         roles = ", ".join(role.value for role, has in OF_ROLE.items() if permission in has)
         super().__init__(f"this needs {permission.value}, which these roles have: {roles}")
+
+
+def looks_of(request: Request) -> dict[str, str]:
+    """What the browser keeps of LOOKS; empty for anything else."""
+    found = {name: request.cookies.get(name, "") for name in LOOKS}
+    return {name: value if value in LOOKS[name] else "" for name, value in found.items()}
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
@@ -67,9 +73,10 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared:
             if scopes is None and not hmac.compare_digest(getattr(told, "token", "").encode(), csrf.encode()):
                 raise BadInput("this form is not of your sign-in: open the page again", reason="foreign_form")
         form = getattr(told, "form", {})
-        wanted = request.cookies.get(THEME, "")
-        theme = wanted if wanted in THEMES else ""
-        kept = {"csrf": csrf, "form": form, "banner": fault, "theme": theme, "nav": state.nav}
+        looks = looks_of(request)
+        if "locale" in shared and "locale" not in request.query_params and not request.url.path.startswith("/api/"):
+            address = address.model_copy(update={"locale": looks["locale"] or "en"})
+        kept = {"csrf": csrf, "form": form, "banner": fault, "looks": looks, "nav": state.nav}
         return Ask(state.project, person, address, state.clock, **kept)
 
     # What the test of the table of routes, and the description of the API, read.

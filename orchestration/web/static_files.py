@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,30 +17,40 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
 router = APIRouter()
 
 
 class StaticFile(NamedTuple):
-    """One file as it is sent, packed by gzip."""
+    """One file as it is sent: packed by gzip, and by brotli where a packed copy lies beside it."""
 
     address: str
     media_type: str
     packed: bytes
+    brotli: bytes | None = None
 
 
 @lru_cache
 def static_files() -> dict[str, StaticFile]:
-    """All of them by name, read once."""
-    found = {}
-    for path in sorted(FOLDER.iterdir()):
+    """All of them by their path below the folder, read once."""
+    found: dict[str, StaticFile] = {}
+    # Style last: it names the other files.
+    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix == ".css", each.as_posix())):
         if path.suffix not in TYPES:
             continue
-        whole = path.read_bytes()
-        address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{path.name}"
-        found[path.name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0))
+        whole, name, packed = path.read_bytes(), path.relative_to(FOLDER).as_posix(), path.with_name(f"{path.name}.br")
+        if path.suffix == ".css":
+            whole = re.sub(rb'url\("([^"]+)"\)', lambda named: _place(found[named[1].decode()]), whole)
+        address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
+        brotli = packed.read_bytes() if packed.exists() else None
+        found[name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0), brotli)
     return found
+
+
+def _place(file: StaticFile) -> bytes:
+    return f'url("{file.address}")'.encode()
 
 
 def static_address(name: str) -> str:
@@ -47,11 +58,11 @@ def static_address(name: str) -> str:
     return static_files()[name].address
 
 
-@router.get("/static/{digest}/{name}", include_in_schema=False)
+@router.get("/static/{digest}/{name:path}", include_in_schema=False)
 def static_file(digest: str, name: str, request: Request) -> Response:
     """One file, for everybody: it says nothing of anyone. Another digest is a page of another version."""
     file = static_files().get(name)
     if file is None or file.address != f"/static/{digest}/{name}":
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-    return as_taken(request, file.packed, file.media_type, headers)
+    return as_taken(request, file.packed, file.media_type, headers, brotli=file.brotli)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -19,19 +19,30 @@ from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
 
+COLUMNS = 12
+# Which board a role stands for; where somebody has several roles, the first of these opens first.
+_HOME_OF: Mapping[Role, str] = {
+    Role.TENANT: "site", Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
+    Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
+}  # fmt: skip
+
 
 class Board(Model):
     """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
 
-    tiles: keys, in reading order. needs: the permission of who opens it. span: of the tiles where the address names
-    none. is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all sites where none
-    is named. is_of_span: its title names the span. says_late: also that readings are late. below: what stands under
-    the tiles.
+    tiles: keys, in reading order, and how many of twelve columns each takes. icon, group, homes: of its place in the
+    side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the address names none.
+    is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all sites where none is
+    named. is_of_span: its title names the span. says_late: also that readings are late. below: what stands under the
+    tiles.
     """
 
     title: str
     question: str
-    tiles: tuple[str, ...] = Field(min_length=1)
+    tiles: Mapping[str, Annotated[int, Field(ge=3, le=12)]] = Field(min_length=1)
+    icon: str = "layout-dashboard"
+    group: str = ""
+    homes: tuple[str, ...] = ("ops",)
     needs: Permission = Permission.READ
     span: Literal["month", "year"] = "month"
     is_of_part: bool = False
@@ -65,12 +76,27 @@ def home_board(person: Person) -> str:
     """The board that opens first: the person's own, else the first that a role of theirs stands for."""
     if person.home_board is not None:
         return person.home_board
-    roles = set(person.roles)
-    if Role.TENANT in roles:
-        return "site"
-    if roles & {Role.AUDITOR, Role.REVIEWER}:
-        return "audit"
-    return "exec" if roles & {Role.VIEWER, Role.PUBLISHER} else "ops"
+    return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
+
+
+def homes_of(person: Person) -> set[str]:
+    """The boards that the person's roles stand for: whose places the side bar has."""
+    homes = {home for role, home in _HOME_OF.items() if role in person.roles}
+    return homes if person.home_board is None else homes | {person.home_board}
+
+
+def filled(tiles: Mapping[str, int]) -> dict[str, int]:
+    """The columns of tiles in rows of twelve; where one is missing the others of its row are wider."""
+    rows: list[list[str]] = [[]]
+    for key, span in tiles.items():
+        if sum(tiles[each] for each in rows[-1]) + span > COLUMNS:
+            rows.append([])
+        rows[-1].append(key)
+    found: dict[str, int] = {}
+    for row in rows:
+        spare = COLUMNS - sum(tiles[each] for each in row)
+        found |= {key: tiles[key] + (spare + at) // len(row) for at, key in enumerate(reversed(row))}
+    return {key: found[key] for key in tiles}
 
 
 def board_page(
@@ -78,19 +104,20 @@ def board_page(
     address: Address,
     widgets: Sequence[Widget],
     *,
-    of: str,
+    of: str = "",
     age: str = "",
+    made: str = "",
     pickers: Sequence[PageBlock] = (),
     below: Sequence[Part] = (),
     links: Sequence[tuple[str, str]] = (),
     findings: Sequence[Finding] = (),
     whys: Mapping[str, str] | None = None,
 ) -> Page:
-    """The page. of: the site, or the sites, in words. below: what stands under the tiles."""
+    """The page. of: the part and period that it is of, in words. below: what stands under the tiles."""
     blocks: tuple[PageBlock, ...] = (*pickers, Cards(widgets=tuple(widgets)))
     return Page(
-        title=f"{page_word(boards()[board].title, address.locale)}: {of}", address=address,
-        parts=(Part(key="tiles", blocks=blocks), *below), age=age,
+        title=page_word(boards()[board].title, address.locale) + of, address=address,
+        parts=(Part(key="tiles", blocks=blocks), *below), age=age, made=made,
         findings=tuple(findings), links=tuple(links), whys=dict(whys or {}),
         is_synthetic=any(each.is_synthetic for each in widgets),
     )  # fmt: skip

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain
-from reports.pages.page import Line, Number, Numbers, Page, PageBlock, Part, Plot
+from reports.pages.chart import PARTS, Chart, ChartRow
+from reports.pages.page import Number, Numbers, Page, PageBlock, Part
 from reports.pages.slot_times import label_of, slots_in_order, ticks
 from reports.pages.why_links import why_of
-from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.report_content import Paragraph
 from reports.texts.locales import period_text
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words
@@ -34,6 +35,9 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
+NOT_METERED = "not metered"
+
+
 class Point(NamedTuple):
     """One interval. value: kWh, None where it is not known. before: of the time that it is compared with."""
 
@@ -47,11 +51,20 @@ class Point(NamedTuple):
     why: str = ""
 
 
+class Use(NamedTuple):
+    """One part of a site: a use, a meter below the main ones, or what none of them measures. values: as the points."""
+
+    name: Text
+    scope: str
+    values: tuple[Decimal | None, ...]
+
+
 @dataclass(frozen=True)
 class EnergyGiven:
     """What the page is made of. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
 
-    against: the days that `points[].before` is of. problem: why there is nothing to show, with what to do next.
+    against: the days that `points[].before` is of. uses: parts that add up to the points, the remainder last, which has
+    no scope. problem: why there is nothing to show, with what to do next.
     """
 
     address: Address
@@ -62,12 +75,14 @@ class EnergyGiven:
     grain: PageGrain
     header: tuple[PageBlock, ...]
     points: tuple[Point, ...] = ()
+    uses: tuple[Use, ...] = ()
     totals: Mapping[str, Figure] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     lookup: Mapping[str, Figure] = field(default_factory=dict)
     against: Period | None = None
     heat: Mapping[date, Mapping[str, float | None]] = field(default_factory=dict)
     age: str = ""
+    made: str = ""
     findings: tuple[Finding, ...] = ()
     problem: tuple[Paragraph, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
@@ -82,7 +97,7 @@ def energy_page(given: EnergyGiven) -> Page:
     if given.totals:
         parts.append(Part(key="whole", title="The whole period", blocks=(_numbers(given),)))
     if given.points:
-        parts.append(Part(key="time", title="Over time", blocks=(_plot(given),)))
+        parts.append(Part(key="time", title="Over time", blocks=(_chart(given),)))
     if 1 < len(given.heat) <= MOST_HEAT_DAYS:
         parts.append(Part(key="heat", title="Day and hour", blocks=(_heat(given),)))
     span = _days(given.period, given.address.locale)
@@ -92,6 +107,7 @@ def energy_page(given: EnergyGiven) -> Page:
         address=given.address,
         parts=tuple(parts),
         age=given.age,
+        made=given.made,
         findings=given.findings,
         links=(*csv_link, *given.links),
         whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},
@@ -100,17 +116,17 @@ def energy_page(given: EnergyGiven) -> Page:
 
 
 def energy_csv(given: EnergyGiven) -> str:
-    """The points as a table of unrounded values, one line each, under a line of names."""
+    """The points as a table of unrounded values, one line each, under a line of names; uses of a site stand last."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\r\n")
-    lines.writerow(CSV_COLUMNS)
+    lines.writerow([*CSV_COLUMNS, *(f"kwh {each.scope or NOT_METERED}" for each in given.uses)])
     local = zone(given.period.time_zone)
-    for each in given.points:
+    for at, each in enumerate(given.points):
         lines.writerow([
             each.start_utc.astimezone(local).isoformat(), f"{each.start_utc.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             _exact(each.value), _exact(each.before), _exact(each.coverage), _exact(each.estimated_share),
             defused(" ".join(each.codes)), defused(given.site_id), defused(given.scope), given.grain,
-            str(given.is_synthetic).lower(),
+            str(given.is_synthetic).lower(), *(_exact(use.values[at]) for use in given.uses),
         ])  # fmt: skip
     return out.getvalue()
 
@@ -174,63 +190,59 @@ def _said(figure: Figure) -> list[str]:
     return [*read, *(Sentence(words(code)) for code in figure.findings if code != "gap" or not is_partial)]
 
 
-def _plot(given: EnergyGiven) -> Plot:
+def _chart(given: EnergyGiven) -> Chart:
+    """What was used by interval: as one row, or where the parts of a site are known by its uses."""
     points = given.points
-    drawn: Literal["bars", "steps"] = "steps" if given.grain in ("quarter", "hour") else "bars"
-    lines = [Line(name="Used", role="actual", values=_floats(points, 1), style=drawn)]
+    used = ChartRow(
+        label="Used",
+        values=_floats([each.value for each in points]),
+        style="none" if given.uses else "",
+        figures=tuple(each.figure_id for each in points),
+    )
+    rows = [used, *_uses(given)]
     if given.against is not None:
         name = Sentence("Compared: {0}", _days(given.against, given.address.locale))
-        lines.append(Line(name=name, role="expected", values=_floats(points, 2)))
-    first = points[0].start_utc
-    return Plot(
-        key="energy",
-        title=f"kWh by {BY_GRAIN[given.grain]}",
-        unit=unit_text(UNIT),
-        at_s=tuple(int(each.start_utc.timestamp()) for each in points),
-        ticks=tuple(each for each in ticks(given.period) if each[0] >= int(first.timestamp())),
-        lines=tuple(lines),
-        table=_table(given),
-        csv=given.address.href(CSV, **_own(given)),
-        caption=_caption(given),
-        points=tuple(each.why for each in points) if len(points) <= MOST_POINTS_WITH_WHY else (),
-        time_zone=given.period.time_zone,
-    )
-
-
-def _floats(points: Sequence[Point], place: int) -> tuple[float | None, ...]:
-    return tuple(None if each[place] is None else float(each[place]) for each in points)  # type: ignore[arg-type]
-
-
-def _caption(given: EnergyGiven) -> str:
-    told = "days of {0}; a gap is time that was not read"
-    told += "; a quarter hour is explained by its hour" if given.grain == "quarter" else ""
-    return Sentence(told, given.period.time_zone)
-
-
-def _table(given: EnergyGiven) -> Table:
-    points, locale = given.points, given.address.locale
-    used = format_alike([each.value for each in points], UNIT, locale=locale)
-    before = format_alike([each.before for each in points], UNIT, locale=locale)
-    is_compared = given.against is not None
-    rows = []
-    for each, text, other in zip(points, used, before, strict=True):
-        compared = [Cell(text=other)] if is_compared else []
-        label = label_of(each.start_utc, given.grain, given.period.time_zone)
-        told = Cell(text=_told(each))
-        rows.append(Row(cells=(Cell(text=label), Cell(text=text, figure_id=each.figure_id), *compared, told)))
-    unit = unit_text(UNIT)
-    return Table(
+        before = _floats([each.before for each in points])
+        rows.append(ChartRow(label=name, role="compared", values=before, style="steps"))
+    is_short = len(points) <= MOST_POINTS_WITH_WHY
+    place = {int(each.start_utc.timestamp()): at for at, each in enumerate(points)}
+    return Chart(
+        kind="stack" if given.uses else "bars",
         key="energy",
         title=f"Energy by {BY_GRAIN[given.grain]}",
-        sheet="energy",
-        columns=(
-            Column(title=BY_GRAIN[given.grain]),
-            Column(title="used", unit=unit, is_number=True),
-            *([Column(title="compared", unit=unit, is_number=True)] if is_compared else []),
-            Column(title="to be known"),
-        ),
+        unit=UNIT,
+        x=tuple(label_of(each.start_utc, given.grain, given.period.time_zone) for each in points),
+        x_title=BY_GRAIN[given.grain],
         rows=tuple(rows),
+        hint=_days(given.period, given.address.locale),
+        note=_note(given),
+        ticks=tuple((place[at], text) for at, text in ticks(given.period) if at in place),
+        at_s=tuple(place),
+        time_zone=given.period.time_zone,
+        remarks=tuple(map(_told, points)),
+        # Where an interval is a figure, its number in the table leads to the reason.
+        whys=tuple(each.why for each in points) if is_short and not any(used.figures) else (),
+        csv=given.address.href(CSV, **_own(given)),
+        locale=given.address.locale,
     )
+
+
+def _uses(given: EnergyGiven) -> list[ChartRow]:
+    """A row a use, each in a colour of its own, and the remainder in that of what is not metered."""
+    return [
+        ChartRow(label=each.name, role=role, energy=None if each.scope else "other", values=_floats(each.values))
+        for each, role in zip(given.uses, (*PARTS, PARTS[0]), strict=False)
+    ]
+
+
+def _floats(values: Sequence[Decimal | None]) -> tuple[float | None, ...]:
+    return tuple(None if each is None else float(each) for each in values)
+
+
+def _note(given: EnergyGiven) -> str:
+    told = "Days of {0}. Gaps: no readings."
+    told += " A quarter hour is explained by its hour." if given.grain == "quarter" else ""
+    return Sentence(told, given.period.time_zone)
 
 
 def _told(each: Point) -> str:
@@ -245,14 +257,13 @@ def _heat(given: EnergyGiven) -> Chart:
     days = sorted(given.heat)
     slots = slots_in_order({slot for day in days for slot in given.heat[day]})
     return Chart(
+        kind="heat",
         key="heat",
-        title="kWh by day and hour",
-        unit=unit_text(UNIT),
-        shape="heat",
-        categories=tuple(str(day) for day in days),
-        series=tuple(
-            Series(name=slot, role="actual", values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots
-        ),
+        title="Load pattern by day and hour",
+        unit=UNIT,
+        x=tuple(map(str, days)),
+        x_title="day",
+        rows=tuple(ChartRow(label=slot, values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots),
         locale=given.address.locale,
         note=Sentence("Hours by the clock of {0}; an hour that is not read is left open.", given.period.time_zone),
     )

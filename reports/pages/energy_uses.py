@@ -11,13 +11,14 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
 from reports.pages.why_links import WHY
-from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table, Tone
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text, written
 from reports.writer import TONES, format_alike, significance, standing_of, words
@@ -263,27 +264,48 @@ def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     if not told.quarters:
         return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
     before = [told.before.get(each.name) for each in told.quarters]
-    series = [
-        Series(name="Expected", role="expected", values=_values(told.quarters, "expected_kwh")),
-        Series(name="Actual", role="actual", values=_values(told.quarters, "actual_kwh")),
-    ]
+    rows = [
+        ChartRow(
+            label="Actual", values=_values(told.quarters, "actual_kwh"), figures=_ids(told.quarters, "actual_kwh")
+        ),
+        ChartRow(
+            label="Expected", role="expected", style="steps", values=_values(told.quarters, "expected_kwh"),
+            figures=_ids(told.quarters, "expected_kwh"),
+        ),
+    ]  # fmt: skip
     if any(before):
         year = "" if told.version is None else told.version.baseline.train_start.year
-        series.append(
-            Series(name=Sentence("Actual in {0}, the training", year), role="third", values=tuple(map(_value, before)))
-        )
+        label = Sentence("Actual in {0}, the training", year)
+        rows.append(ChartRow(label=label, role="third", values=tuple(map(_value, before))))
     chart = Chart(
+        kind="bars",
         key="bars",
-        title="Expected at the conditions of each quarter, and actual",
-        unit="kWh",
-        shape="bars",
-        categories=tuple(each.period.label for each in told.quarters),
-        series=tuple(series),
+        title="Actual against expected",
+        unit="kwh",
+        hint="expected at the conditions of each quarter",
+        x=tuple(each.period.label for each in told.quarters),
+        x_title="Quarter",
+        rows=tuple(rows),
+        events=_events(told),
         locale=locale,
-        figure_ids=tuple(each.figures[name].figure_id for each in told.quarters for name in SHOWN),
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
     return (chart,)
+
+
+def _events(told: UseTold) -> tuple[tuple[int, Text], ...]:
+    """Adjustments, where the quarter begins in which they do."""
+    starts = [(each.adjustment.start, each.adjustment.reason) for each in told.adjustments]
+    return tuple(
+        (at, named(reason))
+        for at, each in enumerate(told.quarters)
+        for start, reason in starts
+        if each.period.start <= start < each.period.end
+    )
+
+
+def _ids(quarters: Sequence[Quarter], measure: str) -> tuple[str, ...]:
+    return tuple(each.figures[measure].figure_id for each in quarters)
 
 
 def _value(figure: Figure | None) -> float | None:
@@ -330,18 +352,17 @@ def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
     labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
     if not labels:
         return (Paragraph(text="No approved baseline has a quarter with readings.", tone="muted"),)
-    roles = ("actual", "third", "fourth")
+    roles: tuple[Role, ...] = ("measured", "third", "fourth")
     # More versions than a chart has kinds of line stand in the table alone, the newest are drawn.
     drawn = sorted(told.trend, reverse=True)[: len(roles)]
-    series = []
+    rows = []
     for number, role in zip(sorted(drawn), roles, strict=False):
         known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
-        series.append(Series(name=f"v{number}", role=role, values=tuple(_value(known.get(each)) for each in labels)))
-    series.append(Series(name="100, as expected", role="expected", values=(100.0,) * len(labels)))
+        rows.append(ChartRow(label=f"v{number}", role=role, values=tuple(_value(known.get(each)) for each in labels)))
     chart = Chart(
-        key="index", title="100 · actual / expected", unit="", shape="lines", categories=tuple(labels),
-        series=tuple(series), locale=locale,
-        note="Quarters of a version's own training lie near 100 by construction.",
+        kind="line", key="index", title="EnPI index", unit="", hint="100 · actual / expected", x=tuple(labels),
+        x_title="Quarter", rows=tuple(rows), ticks=ticks_of(labels), limit=Limit(label="100, as expected", value=100.0),
+        locale=locale, note="Quarters of a version's own training lie near 100 by construction.",
     )  # fmt: skip
     tables = [
         _table(told.trend[number], f"index_v{number}", Sentence("Version {0}", number), locale)

@@ -20,7 +20,6 @@ RELATIVE = {"today": "today", "yesterday": "yesterday", "7d": Sentence("{0} days
 def header_blocks(
     address: Address,
     *,
-    sites: Mapping[str, str],
     site_id: str,
     scopes: Mapping[str, str],
     scope: str,
@@ -31,14 +30,10 @@ def header_blocks(
     grain: str = "",
     is_compared: bool = True,
 ) -> tuple[PageBlock, ...]:
-    """The pickers of a page. sites, scopes: id -> name, of those that the person sees. newest: last local day with
+    """The pickers of a page. scopes: id -> name, of those that the person sees. newest: last local day with
     readings. grains: those that the page has; none: it has no such picker.
     """
     blocks: list[PageBlock] = []
-    if len(sites) > 1:
-        # A scope is of one site alone.
-        blocks.append(_choice("Site", {address.href(site=key, scope=None): named(name) for key, name in sites.items()},
-                              address.href(site=site_id, scope=None)))  # fmt: skip
     here = address.href(site=site_id, scope=scope)
     at = address.model_copy(update={"site": site_id, "scope": scope})
     blocks.append(_periods(at, period, newest, now_utc))

@@ -16,7 +16,7 @@ from reports.svg.spark import spark_svg
 from reports.texts.locales import named
 from reports.texts.numbers import format_number, unit_text
 
-NOT_EVIDENCE = "A live value is for looking and for guards. No report, bill or figure rests on it."
+NOT_EVIDENCE = "Live values are indicative and not used in reports or bills."
 Told = Sequence[tuple[datetime, SourceState]]
 
 
@@ -53,7 +53,7 @@ def live_page(
         )
     note = Part(key="note", blocks=(Paragraph(text=NOT_EVIDENCE, tone="muted"),))
     return Page(
-        title=Sentence("Live: {0}", site.name), address=address, parts=(*parts, note),
+        title=Sentence("Connections: {0}", site.name), address=address, parts=(*parts, note),
         age=Sentence("at {0}", f"{now_utc:%H:%M:%S} UTC"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "",
@@ -78,7 +78,7 @@ def point_tile(
     past = minutes.get(name, ())
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
     before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
-    number = live_number(value, address, now_utc=now_utc, every_s=every_s)
+    number = live_number(value, address, now_utc=now_utc, every_s=every_s, time_zone=site.time_zone)
     number = number.model_copy(update={"note": number.note or value.quality})
     title = named(_in_words(site.stream_name(value.stream)))
     tile = live_tile(_key(value), title, number, numbers=(before,) if len(texts) > 1 else ())
@@ -129,8 +129,9 @@ def point_page(
     bare = None if tile.value is None else tile.value.model_copy(update={"why": ""})
     facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
     shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
+    name = named(_in_words(site.stream_name(value.stream)))
     return Page(
-        title=Sentence("Why: {0}", Sentence("{0} of {1}", named(_in_words(site.stream_name(value.stream))), site.name)),
+        title=Sentence("Calculation: {0}", Sentence("{0} of {1}", name, site.name)),
         address=address,
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
@@ -143,7 +144,7 @@ def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> Par
     at_utc, state = found
     age_s = (now_utc - at_utc).total_seconds()
     if age_s > GONE_S:
-        pattern = "No report from the collector for {0}; last state: {1}."
+        pattern = "No values received for {0}. Last status: {1}."
         return Paragraph(text=Sentence(pattern, age_words(age_s), Sentence(state.state)), tone="bad")
     tone: Tone = "good" if state.state == "live" else "caution"
     counts = (state.accepted, state.rejected, state.missing)

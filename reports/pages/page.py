@@ -14,10 +14,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.time import zone
 from reports.pages.address import Address
-from reports.report_content import Chart, Paragraph, Table, Tone
+from reports.pages.chart import Chart
+from reports.report_content import Paragraph, Table, Tone
 
-State = Literal["value", "finding", "none", "not_installed"]
+State = Literal["value", "finding", "none", "not_set_up"]
 
 
 class Live(Model):
@@ -25,6 +27,7 @@ class Live(Model):
 
     point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
     band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
+    time_zone: of the site.
     """
 
     point: str
@@ -33,11 +36,12 @@ class Live(Model):
     band: Band
     told: Text
     age: Text
+    time_zone: str = "UTC"
 
     @property
     def why_gone(self) -> str:
         """Why it is not shown; no second age, for this does not go on."""
-        return Sentence("no value for more than {0} s", f"{self.limits_s[1]:g}")
+        return Sentence("stale since {0}", f"{self.at_utc.astimezone(zone(self.time_zone)):%Y-%m-%d %H:%M}")
 
 
 class Number(Model):
@@ -67,50 +71,11 @@ class Picture(Model):
     caption: Text
 
 
-class Line(Model):
-    """One series of a plot over instants; None is a gap. low, high: edges of a band. style: as it is drawn."""
-
-    name: Text
-    role: Literal["actual", "expected", "third", "fourth"]
-    values: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-    style: Literal["line", "bars", "steps"] = "line"
-
-
-class Plot(Model):
-    """A chart over time that the browser draws, and without script its table. at_s: instants, seconds since 1970.
-
-    ticks: where the axis is labelled and how, made here because days are the site's. csv: address of the unrounded
-    values. table: the same values as people read them, a row an instant. points: address that explains each point, or
-    nothing. time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
-    """
-
-    kind: Literal["plot"] = "plot"
-    key: str
-    title: Text
-    unit: str
-    at_s: tuple[int, ...]
-    ticks: tuple[tuple[int, str], ...]
-    lines: tuple[Line, ...]
-    table: Table
-    csv: str = ""
-    caption: Text = ""
-    points: tuple[str, ...] = ()
-    time_zone: str = ""
-
-    @model_validator(mode="after")
-    def _lines_fit(self) -> Self:
-        for line in self.lines:
-            if any(len(each) not in (0, len(self.at_s)) for each in (line.values, line.low, line.high)):
-                raise ValueError(f"plot {self.key!r}: line {line.name!r} does not fit its instants")
-        return self
-
-
 class Widget(Model):
-    """One tile of a board. state: a value, a value with a finding, none with its reason, or not installed here.
+    """One tile of a board. state: a value, a value with a finding, none with its reason, or not set up at
+    this site: then no board shows it.
 
-    age: of what it shows; where its value is live, of that value.
+    age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a third of a row.
     """
 
     key: str
@@ -122,16 +87,19 @@ class Widget(Model):
     numbers: tuple[Number, ...] = ()
     findings: tuple[Finding, ...] = ()
     picture: Picture | None = None
+    chart: Chart | None = None
     table: Table | None = None
     link: str = ""
     is_synthetic: bool = False
+    span: int = 0
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Self:
-        if self.state in ("none", "not_installed") and not self.reason:
+        if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        if self.state in ("value", "finding") and self.value is None and self.table is None:
-            raise ValueError(f"widget {self.key!r} has neither value nor table")
+        has_more = self.numbers or self.table is not None or self.chart is not None
+        if self.state in ("value", "finding") and self.value is None and not has_more:
+            raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self
 
 
@@ -199,7 +167,7 @@ class Steps(Model):
 
 
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Plot | Cards | Choice | Form | Steps, Field(discriminator="kind")
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps, Field(discriminator="kind")
 ]
 
 
@@ -212,9 +180,11 @@ class Part(Model):
 
 
 class Page(Model):
-    """One page. age: how old what it shows is, in words. whys: by figure_id, where the cells of tables lead; a cell
-    that names something (a report, a use) has there its key. links: text and address of what is done with the page
-    (CSV, the same as of now, the report). hints: of names in tables and over tiles the id, told to whom points at one.
+    """One page. age: how old what it shows is, in words; made: when it was calculated, told to whom points there.
+
+    whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
+    key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
+    in tables and over tiles the id, told to whom points at one.
     told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
     awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
     """
@@ -223,6 +193,7 @@ class Page(Model):
     address: Address
     parts: tuple[Part, ...]
     age: Text = ""
+    made: Text = ""
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}

@@ -41,7 +41,7 @@ def report_page(lines: Sequence[ReportLine], address: Address, *, sites: Mapping
         for name in STATES
     ]
     stale = [each for each in shown if each.changes]
-    said: str = "No report is stale."
+    said: str = "All up to date."
     if stale:
         listed = ", ".join(_id(each) for each in stale[:_NAMED_CHANGES])
         more = f" and {len(stale) - _NAMED_CHANGES} more." if len(stale) > _NAMED_CHANGES else ""
@@ -77,7 +77,7 @@ def _table(lines: Sequence[ReportLine], sites: Mapping[str, str]) -> Table:
     columns = (
         Column(title="Report", weight=2), Column(title="Site"), Column(title="Period"),
         Column(title="Revision", is_number=True), Column(title="Status", weight=2), Column(title="Reviewed", weight=2),
-        Column(title="Published", weight=2), Column(title="Still holds", weight=4),
+        Column(title="Published", weight=2), Column(title="Up to date", weight=4),
     )  # fmt: skip
     rows = [
         Row(

@@ -2,9 +2,10 @@
 
 from reports.content.register import register_table
 from reports.pages.address import Address
+from reports.pages.chart import chart_of
 from reports.pages.page import Number, Numbers, Page, PageBlock, Part
 from reports.render.heading import facts_text, title_text
-from reports.report_content import Block, Paragraph, Register, ReportContent, Tiles
+from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Tiles
 
 
 def report_page(content: ReportContent, address: Address, links: tuple[tuple[str, str], ...] = ()) -> Page:
@@ -38,4 +39,6 @@ def _block(block: Block, content: ReportContent, whys: dict[str, str]) -> PageBl
         return Numbers(numbers=tuple(numbers))
     if isinstance(block, Register):
         return register_table(block, content.figures)
+    if isinstance(block, Chart):
+        return chart_of(block)
     return block

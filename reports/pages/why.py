@@ -113,7 +113,7 @@ def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Pa
     if may_keep and not told.kept and not told.is_past:
         parts.append(Part(key="keep", title="Keep it", blocks=(_keep(address),)))
     return Page(
-        title=Sentence("Why: {0}", _label(figure, told)),
+        title=Sentence("Calculation: {0}", _label(figure, told)),
         address=address,
         parts=tuple(parts),
         age=Sentence("as known at {0}", f"{figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"),

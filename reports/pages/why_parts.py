@@ -9,10 +9,11 @@ from decimal import Decimal
 from data_quality.contracts.reporting.figure import Figure
 from reports.figures.query import Combined, Query
 from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.page import PageBlock, Part
 from reports.pages.why_links import why_asked, why_of
 from reports.recompute.computations import COMBINATIONS
-from reports.report_content import Cell, Chart, Column, Row, Series, Table
+from reports.report_content import Cell, Column, Row, Table
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike
 
@@ -59,16 +60,21 @@ def parts_of(
     known = [each[figure.kpi] for each in by_start.values()]
     title = titles.get(figure.kpi, (figure.kpi,))[0]
     chart = Chart(
+        kind="bars",
         key="parts",
         title=title,
-        unit=unit_text(figure.unit),
-        shape="bars",
-        categories=tuple(labels),
-        series=(
-            Series(name=title, role="actual", values=tuple(None if e.value is None else float(e.value) for e in known)),
+        unit=figure.unit,
+        x=tuple(labels),
+        x_title=grain,
+        rows=(
+            ChartRow(
+                label=title,
+                values=tuple(None if each.value is None else float(each.value) for each in known),
+                figures=tuple(each.figure_id for each in known),
+            ),
         ),
+        ticks=ticks_of(labels),
         locale=address.locale,
-        figure_ids=tuple(each.figure_id for each in known),
     )
     rows = tuple(Row(cells=tuple(each)) for each in cells)
     table = Table(key="parts_table", title=f"By {grain}", sheet="parts", columns=tuple(columns), rows=rows)

@@ -58,7 +58,7 @@ def _scale(picture: Picture, right: float, low: float, most: float) -> None:
 def draw_flows(picture: Picture) -> None:
     """Left what there is, right what it becomes: as wide as the amounts, each named with its number."""
     chart, drawing = picture.chart, picture.drawing
-    sources, targets, amounts = flow_ends(chart)
+    sources, targets, amounts = flow_ends([each.values for each in chart.series])
     room, top = drawing.height - TOP - 4, drawing.height - TOP
     gaps = _GAP * (max(len(sources), len(targets)) - 1)
     scale = (room - gaps) / math.fsum(amounts.values())

@@ -57,11 +57,6 @@ def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "
     return element("rect", *inside, x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=kind)
 
 
-def rule(x: float, y: float, to_x: float, to_y: float, kind: str = "rule") -> str:
-    """A thin line."""
-    return element("line", x1=x, y1=y, x2=to_x, y2=to_y, class_=kind)
-
-
 def path(points: Iterable[tuple[float, float]], kind: str, *, is_closed: bool = False) -> str:
     """A line through the points, or the shape within them."""
     told = " L".join(f"{_number(x)} {_number(y)}" for x, y in points)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -20,11 +20,12 @@ _OPEN, _SHUT = "\u2068", "\u2069"
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
-    months: twelve, separated by blanks; day: a pattern with d, m, y. list_mark: between parts of a list.
+    name: its own; months: twelve, separated by blanks; day: a pattern with d, m, y. list_mark: between parts of a list.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
 
+    name: str = ""
     thousands: str = ","
     mark: str = "."
     months: str = "January February March April May June July August September October November December"
@@ -104,6 +105,17 @@ def long_date(day: date, locale: str) -> str:
     """A day in words: 5 March 2025, 5. März 2025."""
     rules = rules_of(locale)
     return rules.day.format(d=day.day, m=rules.months.split()[day.month - 1], y=day.year)
+
+
+def moment(at: datetime, locale: str) -> str:
+    """An instant in words, by its own clock: 5 March 2025, 14:00."""
+    return f"{long_date(at.date(), locale)}, {at:%H:%M}"
+
+
+def until(at: datetime, locale: str) -> str:
+    """Up to when something goes, in words; of midnight the day that ends there."""
+    is_midnight = at.hour == at.minute == 0
+    return long_date(at.date() - timedelta(days=1), locale) if is_midnight else moment(at, locale)
 
 
 def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:

@@ -32,12 +32,12 @@ from tests.web_browser.small_project import NOW, make_small_project
 PATIENCE_S = 120.0
 WHO = Person(person_id="otto", name="Otto", roles=(Role.OPERATOR, Role.ANALYST, Role.AUDITOR, Role.REVIEWER))
 SMALL = {name: path for name, path in PAGES.items() if name not in ("login", "refused", "arabic")}
-# The last of our canvases was put there and painted: the next frame has begun.
+# The last of our charts was put there and painted: the next frame has begun.
 DRAWN = """
 addEventListener("DOMContentLoaded", () => {
-  const wanted = document.querySelectorAll("[data-plot]").length;
+  const wanted = document.querySelectorAll("[data-chart]").length;
   const look = () => {
-    if (document.querySelectorAll("[data-plot] canvas").length >= wanted)
+    if (document.querySelectorAll("[data-chart] .drawing svg, [data-chart] .drawing canvas").length >= wanted)
       requestAnimationFrame(() => setTimeout(() => { window.drawnMs = performance.now(); }));
     else setTimeout(look, 2);
   };

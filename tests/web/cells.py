@@ -34,7 +34,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/docs"): Cell("/api/docs", about=""),
     ("GET", "/profile"): Cell("/profile", about=""),
     ("POST", "/profile/board"): Cell("/profile/board", about="", body="{{}}"),
-    ("POST", "/profile/theme"): Cell("/profile/theme", about="", body="{{}}"),
+    ("POST", "/profile/look"): Cell("/profile/look", about="", body="{{}}"),
     ("POST", "/profile/out"): Cell("/profile/out", about="", body="{{}}"),
     ("GET", "/"): Cell("/", about=""),
     ("GET", "/board/ops"): Cell(f"/board/ops{_SITE}", about="site"),

@@ -39,7 +39,7 @@ PAGES = {
     "nothing": "",
     "half a head": HEAD.format(method="GET", path="/login", port="{port}"),
     "no body": HEAD.format(method="POST", path="/login", port="{port}") + FORM,
-    "no reader": HEAD.format(method="GET", path=static_address("uplot.js"), port="{port}") + "\r\n",
+    "no reader": HEAD.format(method="GET", path=static_address("echarts.custom.min.js"), port="{port}") + "\r\n",
 }
 READINGS = "/api/v1/readings"
 DOOR = {

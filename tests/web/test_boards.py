@@ -29,6 +29,7 @@ from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board
+from reports.pages.chart import chart_table
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
 from reports.texts.locales import named, page_word
@@ -39,6 +40,7 @@ from tests.web.asking import PAGE
 from tests.web.live_told import row
 from tests.web.marts_world import THEO, Asking, copy_of, make_project, plant_of_the_web
 
+PLACES = r'<a href="(/[a-z]*)[^"]*"[^>]*><svg.*?</svg><span>([\w ]+)</span></a>'
 ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.AUDITOR))
 
 
@@ -117,20 +119,20 @@ def test_a_mart_that_is_gone_takes_its_numbers_along_and_no_page(asking: Asking,
 def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: Asking) -> None:
     for board in ("ops", "site", "exec", "audit"):
         for key, widget in tiles(asking, board).items():  # type: ignore[arg-type]
-            if widget.state in ("none", "not_installed"):
+            if widget.state in ("none", "not_set_up"):
                 assert widget.reason, key
                 assert widget.value is None or widget.value.text == MISSING, key
             else:
                 assert widget.value is not None, key
                 assert widget.value.text != MISSING, key
             assert (widget.value.text if widget.state == "none" and widget.value else "") != "0", key
-    assert tiles(asking, "ops")["dr_event"].state == "not_installed"
+            assert widget.state != "not_set_up", key
 
 
 def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> None:
     widget = tiles(asking, "ops")["submeters"]
-    assert widget.table is not None
-    rows = {page_word(each.cells[0].text, "en"): each.cells for each in widget.table.rows}
+    assert widget.chart is not None
+    rows = {page_word(each.cells[0].text, "en"): each.cells for each in chart_table(widget.chart).rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
     assert {f"Use: {name}" for name in names} <= set(rows)
     used, before, change = (rows[f"Use: {sorted(names)[0]}"][at].text.replace(",", "") for at in (1, 2, 3))
@@ -143,7 +145,7 @@ def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:
     assert other.get("/board/site", [PAGE], site="plant", scope="tenant:press").status == 404
     page = text_of(other.get("/board/site", [PAGE], site="plant").text)
     assert "compressor_1" not in page
-    assert "Open findings" not in page
+    assert "Needs attention" not in page
 
 
 def test_a_tenant_without_sites_of_their_own_meets_the_first_that_has_a_part_of_theirs(
@@ -177,16 +179,12 @@ def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> No
     for board in ("ops", "site", "exec", "audit"):
         answer = asking.get(f"/board/{board}", [PAGE])
         assert answer.status == 200, answer.text
-        assert (
-            "Synthetic data" in text_of(answer.text)
-            or board == "audit"
-            or not asking.project.site("plant").is_simulated
-        )
+        assert "Demo data." in text_of(answer.text) or board == "audit" or not asking.project.site("plant").is_simulated
 
 
 def test_ten_figures_drawn_at_random_are_made_again_and_the_same_number_draws_the_same(asking: Asking) -> None:
     before = asking.get("/board/audit", [PAGE]).text
-    assert "Recompute ten at random" in before
+    assert "Recompute 10 random figures" in before
     first, again = (text_of(asking.get("/board/audit", [PAGE], draw="7").text) for _ in range(2))
     told = re.search(r"(\d+) of (\d+) are equal to the last digit", first)
     assert told is not None
@@ -207,7 +205,7 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
     clock = FixedClock(plant.NOON)
     now = Asking(project, clock, ALL)
     try:
-        assert tiles(now, "ops")["live_kw"].reason == "no value has come yet"
+        assert tiles(now, "ops")["live_kw"].reason == "no values received yet"
         store = LiveStore(project.project.live_dir)
         store.put([(*row("kw", 412.0, plant.NOON, site="plant")[:3], "main", *row("kw", 412.0, plant.NOON)[4:])])
         store.close()
@@ -218,16 +216,14 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
             assert widget.value is not None
             seen.append((widget.state, widget.value.text, widget.value.tone, widget.age))
         assert seen == [
-            ("value", "412", "plain", "received 2 s ago"),
-            ("value", "412", "muted", "received 10 s ago"),
-            ("none", MISSING, "muted", "received 100 s ago"),
+            ("value", "412", "plain", "2 s old"),
+            ("value", "412", "muted", "10 s old"),
+            ("none", MISSING, "muted", "100 s old"),
         ]
         told = Asking(project, clock, ALL)
         assert told.json("/live", site="plant")["points"][0]["value"] == 412.0
         assert told.json("/live/flow", site="plant")["meters"][0]["value"] == 412.0
-        assert "No report, bill or figure rests on it" in text_of(
-            told.get("/why", [PAGE], site="plant", point="line/kw").text
-        )
+        assert "not used in reports or bills" in text_of(told.get("/why", [PAGE], site="plant", point="line/kw").text)
         assert told.get("/why", [PAGE], site="plant", point="line/none").status == 404
     finally:
         project.close()
@@ -307,7 +303,7 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     assert shown.table is not None
     (line,) = [line for line in shown.table.rows if line.cells[1].text == "jobs and sources"]
     severity, _, what, since = (cell.text for cell in line.cells)
-    assert (severity, since) == ("Sev2", f"{at_utc:%Y-%m-%d}")
+    assert (severity, since) == ("High", f"{at_utc:%Y-%m-%d}")
     assert what.startswith("job pull: no bucket 'hall'; mend what the sentence names")
     later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
     assert record_outcomes(store, [later], asking.clock)
@@ -335,13 +331,13 @@ def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Askin
     assert widget.table is not None
     rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
-    assert ["Sev2", "forecasts", message, "–"] in rows
+    assert ["High", "forecasts", message, "–"] in rows
 
 
 def test_a_refusal_leads_where_every_page_does(asking: Asking) -> None:
     found = {name: asking.get("/energy", [PAGE], site="plant", period=name).text for name in ("2025-03", "nonsense")}
     [shown, refused] = (
-        re.findall(r'<a href="(/[a-z]*)[^"]*"[^>]*>(\w+)</a>', page.split("</nav>")[0]) for page in found.values()
+        re.findall(PLACES, page.partition('class="places"')[2].partition("</nav>")[0]) for page in found.values()
     )
     assert shown == refused
     assert ("/energy", "Energy") in shown

@@ -1,24 +1,30 @@
 """Pages as HTML: words stay words wherever they stand, and nothing in a page is style, script or another host."""
 
+import gzip
 import hashlib
 import json
+import re
+from pathlib import Path
 
+import pyarrow
 import pytest
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
+from orchestration.web.all_routes import NAV
 from orchestration.web.draw import draw_problem, html_of
 from orchestration.web.request_context import Ask
 from orchestration.web.static_files import FOLDER, static_address, static_files
+from reports.pages import board as boards
 from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, Limit
 from reports.pages.page import (
     Cards,
     Choice,
     Form,
     Input,
-    Line,
     Live,
     Number,
     Numbers,
@@ -27,23 +33,21 @@ from reports.pages.page import (
     PageBlock,
     Part,
     Picture,
-    Plot,
     Steps,
     Widget,
 )
-from reports.report_content import Cell, Chart, Column, Paragraph, Row, Series, Table
-from reports.svg.treemap import Tile, treemap_svg
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.svg.ring import Ring, rings_svg
+from tests.conftest import ROOT
 from tests.html_seen import Seen
 from tests.web.served import NOW
 
 ANNA = Person(person_id="anna", name="Anna", roles=(Role.OPERATOR,))
 
 EVIL = '</script><script>alert(1)</script><b onclick="x">\'&\u202e'
-# Of the package uplot 1.6.32 of npm.
-UPLOT = {
-    "uplot.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
-    "uplot.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
-}
+LIBRARY = "echarts.custom.min.js"
+INTER = "3100e775e8616cd2611beecfa23a4263d7037586789b43f035236a2e6fbd4c62"
+TEMPLATES, BOARDS = FOLDER.parent / "templates", Path(boards.__file__).with_name("boards.yaml")
 
 
 def table(text: str, key: str = "t") -> Table:
@@ -57,27 +61,32 @@ def every_block(text: str) -> tuple[PageBlock, ...]:
     number = Number(label=text, text=text, unit=text, note=text, why="/why?a=1&b=2")
     live = Live(point=text, at_utc=NOW, limits_s=(5, 60), band="fresh", told=text, age=text)
     told = number.model_copy(update={"live": live})
-    series = (Series(name=text, role="actual", values=(1.0, None)),)
+    chart = Chart(
+        kind="bars", key="c", title=text, unit=text, x=(text, "b"), x_title=text, hint=text, note=text, csv="/x.csv",
+        rows=(
+            ChartRow(label=text, values=(1.0, None), unit=text, figures=("f", "")), ChartRow(label=text, values=(2, 3)),
+        ),
+        ticks=((0, text),), events=((1, text),), limit=Limit(label=text, value=1.5), remarks=(text, ""), at_s=(0, 900),
+        time_zone="Europe/Berlin", whys=("/why?a=1&b=2", ""),
+    )  # fmt: skip
     finding = Finding(code="x", message=text)
-    picture = Picture(key="k", title=text, svg=treemap_svg(text, [Tile(text, 1.0, text)]), caption=text)
+    picture = Picture(key="k", title=text, svg=rings_svg(text, [Ring(text, 1.0, text)]), caption=text)
     field = Input(name="a", label=text, value=text, hint=text)
     return (
         Choice(label=text, options=(Option(text=text, href="/x?a=1", is_chosen=True), Option(text=text, href="/y"))),
         Paragraph(text=text),
         table(text),
-        Chart(key="c", title=text, unit=text, shape="bars", categories=(text, "b"), series=series, note=text),
+        chart,
+        chart.model_copy(update={"kind": "flow", "key": "fl"}),
         Numbers(numbers=(number,)),
         picture,
-        Plot(
-            key="p", title=text, unit=text, at_s=(0, 900), ticks=((0, text),), table=table(text, "tp"), csv="/x.csv",
-            lines=(Line(name=text, role="actual", values=(1.0, None)),), caption=text, points=("/why?a=1&b=2", ""),
-        ),
         Cards(
             widgets=(
                 Widget(key="w", title=text, state="finding", value=told, age=text, numbers=(number, told), link="/z",
-                       findings=(finding,), picture=picture, table=table(text, "tw")),
+                       findings=(finding,), picture=picture, chart=chart.model_copy(update={"key": "cw"}),
+                       table=table(text, "tw")),
                 Widget(key="n", title=text, state="none", reason=text),
-                Widget(key="i", title=text, state="not_installed", reason=text),
+                Widget(key="i", title=text, state="not_set_up", reason=text),
             )
         ),
         Form(key="f", title=text, action="/act", method="post", fields=(field,), submit=text, note=text),
@@ -103,20 +112,52 @@ def test_words_stay_words_in_every_block() -> None:
 
 def test_numbers_in_tables_and_tiles_open_their_why() -> None:
     leads = [each.get("href") for each in Seen(html_of(None, page("plain"))).of("a")]
-    assert leads.count("/why?f=1&g=2") == 3
+    assert leads.count("/why?f=1&g=2") == 5
     assert leads.count("/why?a=1&b=2") == 4
 
 
-def test_a_plot_says_its_values_in_json_and_in_a_table() -> None:
+def told(html: str, key: str) -> dict:
+    """What the scripts are told of a chart."""
+    figure = html.partition(f'id="chart-{key}"')[2]
+    return json.loads(figure.partition('type="application/json">')[2].partition("</script>")[0])
+
+
+def test_a_chart_says_its_rows_in_json_and_the_same_in_its_table() -> None:
     html = html_of(None, page(EVIL))
-    told = json.loads(html.partition('type="application/json">')[2].partition("</script>")[0])
-    assert told["lines"][0]["name"] == EVIL
-    assert told["lines"][0]["values"] == [1.0, None]
+    found = told(html, "c")
+    assert [row["label"] for row in found["rows"]] == [EVIL, EVIL]
+    assert [row["values"] for row in found["rows"]] == [[1.0, None], [2.0, 3.0]]
+    assert (found["x"], found["events"], found["limit"]) == ([EVIL, "b"], [[1, EVIL]], {"label": EVIL, "value": 1.5})
+    body = html.partition('id="table-c-table"')[2].partition("</table>")[0].partition("<tbody>")[2]
+    cells = [re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<t[dh].*?</t[dh]>", body, re.DOTALL)]
+    assert [cell for at, cell in enumerate(cells) if at % 4 in (1, 2)] == ["1", "2", "–", "3"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"remarks": ("x",)}, {"whys": ("/why",)}, {"at_s": (1, 2, 3)}, {"rows": (ChartRow(label="a", values=(1,)),)}],
+)
+def test_a_chart_of_rows_that_do_not_fit_its_axis_is_none(wrong: dict) -> None:
+    rows = (ChartRow(label="a", values=(1, 2)),)
+    given = {"kind": "bars", "key": "k", "title": "t", "unit": "kwh", "x": ("1", "2"), "rows": rows}
+    assert Chart(**given).rows == rows
+    with pytest.raises(ValueError, match="does not fit its axis"):
+        Chart(**given | wrong)
+
+
+def test_only_a_page_with_a_chart_is_sent_the_library_and_the_files_of_its_kinds() -> None:
+    sources = [
+        each["src"].rpartition("/static/")[2].partition("/")[2]
+        for each in Seen(html_of(None, page("x"))).of("script")
+        if "src" in each
+    ]
+    assert sources == [LIBRARY, "charts/base.js", "charts/bars.js", "charts/flow.js", "live.js"]
+    assert all("defer" in each for each in Seen(html_of(None, page("x"))).of("script") if "src" in each)
 
 
 def test_an_act_carries_the_token_and_a_question_does_not() -> None:
     ask = Ask(OpenProject("."), ANNA, Address(path="/energy"), FixedClock(NOW), csrf="secret-token")
-    main = html_of(ask, page("plain")).partition("<main")[2]
+    main = html_of(ask, page("plain")).partition("<main")[2].partition("</main>")[0]
     assert main.count('name="csrf" value="secret-token"') == 1
     act = main.index('id="form-f"')
     assert act < main.index("secret-token") < main.index("</form>", act)
@@ -142,17 +183,66 @@ def test_a_refusal_says_what_and_what_to_do() -> None:
     assert "ask again" in seen.text
 
 
-def test_uplot_is_the_file_that_was_published_with_its_licence() -> None:
-    for name, digest in UPLOT.items():
-        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest
-    assert "Permission is hereby granted" in (FOLDER / "uplot.licence.txt").read_text()
+def test_the_library_is_what_was_built_and_its_copy_unpacks_to_it() -> None:
+    recorded, _, name = (ROOT / ".ci" / "charts" / "SHA256").read_text().partition("  ")
+    whole = (FOLDER / LIBRARY).read_bytes()
+    assert (name.strip(), hashlib.sha256(whole).hexdigest()) == (LIBRARY, recorded)
+    packed = (FOLDER / f"{LIBRARY}.br").read_bytes()
+    assert pyarrow.decompress(packed, len(whole), codec="brotli", asbytes=True) == whole
+    # Trusted Types refuse an assignment of markup, even of none.
+    assert not re.search(rb"innerHTML=(\"\"|''|null)", whole)
+    licence = (FOLDER / "echarts.licence.txt").read_text()
+    assert "Apache License" in licence
+    assert "Redistribution and use in source and binary forms" in licence
+
+
+def test_font_and_icons_come_with_their_licences() -> None:
+    assert hashlib.sha256((FOLDER / "inter.woff2").read_bytes()).hexdigest() == INTER
+    assert "SIL OPEN FONT LICENSE" in (FOLDER / "inter.licence.txt").read_text()
+    assert "Lucide" in (FOLDER / "icons.licence.txt").read_text()
+
+
+def test_every_symbol_of_the_sprite_is_used_and_every_one_that_is_used_is_there() -> None:
+    there = set(re.findall(r'<symbol id="([^"]+)"', (FOLDER / "icons.svg").read_text()))
+    sources = "".join(path.read_text() for path in (*TEMPLATES.glob("*.html"), BOARDS))
+    used = set(re.findall(r'icon\("([a-z0-9-]+)"', sources)) | set(re.findall(r'"([a-z0-9-]+)"[,}]', sources)) & there
+    used |= {each.icon for each in NAV}
+    assert there == used
+
+
+def test_the_build_names_no_host() -> None:
+    for path in (each for each in (ROOT / ".ci" / "charts").iterdir() if each.is_file()):
+        assert '"resolved"' not in path.read_text(), path
+        assert "http" not in path.read_text(), path
 
 
 def test_what_every_page_takes_is_small() -> None:
     files = static_files()
-    script = len(files["uplot.js"].packed) + len(files["chart.js"].packed) + len(files["live.js"].packed)
-    assert len((FOLDER / "app.css").read_bytes()) <= 24_000
-    assert script + len(files["app.css"].packed) + len(files["uplot.css"].packed) <= 40_000
+    kinds = [name for name in files if name.startswith("charts/") and name != "charts/base.js"]
+    assert len(kinds) == 6
+    assert all(len((FOLDER / name).read_text().splitlines()) <= 60 for name in kinds)
+    ours = sum(len(files[name].packed) for name in (*kinds, "charts/base.js", "live.js", "app.css", "charts.css"))
+    assert len(files["app.css"].packed) <= 9_000
+    assert len(files["icons.svg"].packed) <= 4_000
+    assert len(files["inter.woff2"].packed) <= 49_000
+    assert len((FOLDER / "app.css").read_bytes()) <= 30_000
+    assert ours <= 26_000
+    assert len(files[LIBRARY].packed) <= 250_000
+    assert len(files[LIBRARY].brotli or b"") <= 208_000
+
+
+@pytest.mark.parametrize(
+    ("takes", "packing"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("", None)]
+)
+def test_the_library_comes_as_the_browser_takes_it(takes: str, packing: str | None, shared) -> None:
+    found = shared.browser().ask(static_address(LIBRARY), headers=[("accept-encoding", takes)])
+    assert (found.status, found.headers.get("content-encoding")) == (200, packing)
+    assert "Accept-Encoding" in found.headers["vary"]
+    unpacked = {
+        "br": lambda packed: pyarrow.decompress(packed, 2**20, codec="brotli", asbytes=True),
+        "gzip": gzip.decompress,
+    }
+    assert (found.body if packing is None else unpacked[packing](found.body))[:4] == (FOLDER / LIBRARY).read_bytes()[:4]
 
 
 def test_a_file_is_found_by_its_digest_alone_and_kept_for_ever(shared) -> None:

@@ -24,10 +24,9 @@ from reports.figure_book import FigureBook
 from reports.figures.kpi_list import add_rows, kpi_rows
 from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.pages.address import read_address
+from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
-from reports.pages.page import Plot
 from reports.recompute.computations import asked_of
-from reports.report_content import Chart
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
 
@@ -52,9 +51,12 @@ def given(project: OpenProject, person: Person = VERA, now_utc: datetime = plant
     return energy_given(Ask(project=project, person=person, address=address, clock=FixedClock(now_utc)))
 
 
-def plot_of(found: EnergyGiven) -> Plot:
-    page = energy_page(found)
-    return next(block for part in page.parts for block in part.blocks if isinstance(block, Plot))
+def charts_of(found: EnergyGiven) -> list[Chart]:
+    return [block for part in energy_page(found).parts for block in part.blocks if isinstance(block, Chart)]
+
+
+def chart_of(found: EnergyGiven) -> Chart:
+    return charts_of(found)[0]
 
 
 def told(found: EnergyGiven) -> str:
@@ -112,20 +114,38 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
 def test_page_chart_table_and_csv_say_the_same(project: OpenProject, vera: Asking) -> None:
     query = {"site": "plant", "scope": "meter:hvac", "period": "2025-02-10/2025-02-13", "grain": "hour"}
     found = given(project, **query, compare="previous")
-    plot = plot_of(found)
+    chart = chart_of(found)
+    table, data = chart_table(chart), chart_data(chart, str)
     lines = list(csv.DictReader(io.StringIO(vera.get("/energy.csv", **query, compare="previous").text)))
-    assert len(plot.at_s) == len(plot.table.rows) == len(lines) == 72
-    for at, value, other, row, line in zip(
-        plot.at_s, plot.lines[0].values, plot.lines[1].values, plot.table.rows, lines, strict=True
-    ):
+    assert len(data["at_s"]) == len(table.rows) == len(lines) == 72
+    used, before = (row["values"] for row in data["rows"])
+    for at, value, other, row, line in zip(data["at_s"], used, before, table.rows, lines, strict=True):
         assert datetime.fromisoformat(line["start_utc"]).timestamp() == at
         assert (float(line["kwh"]) if line["kwh"] else None) == value
         assert (float(line["compared_kwh"]) if line["compared_kwh"] else None) == other
         # What was not read is a gap, a dash and an empty cell; never a zero.
         assert (row.cells[1].text == "–") == (value is None) == (line["kwh"] == "")
-    assert sum(value is None for value in plot.lines[0].values) == 24
+    assert sum(value is None for value in used) == 24
     page = energy_page(found)
-    assert all(page.whys[row.cells[1].figure_id] for row in plot.table.rows if row.cells[1].figure_id)
+    assert all(page.whys[row.cells[1].figure_id] for row in table.rows if row.cells[1].figure_id)
+
+
+def test_the_uses_of_a_site_and_the_remainder_add_up_to_it_in_chart_table_and_csv(project: OpenProject) -> None:
+    found = given(project, scope="site:plant", period="2025-03", grain="day")
+    chart, lines = chart_of(found), list(csv.DictReader(io.StringIO(energy_csv(found))))
+    assert chart.kind == "stack"
+    assert [each.scope for each in found.uses] == ["seu:compressors", "seu:hvac", "seu:moulding", ""]
+    assert (chart.rows[0].style, chart.rows[-1].energy) == ("none", "other")
+    for at, point in enumerate(found.points):
+        parts = [use.values[at] for use in found.uses]
+        if None not in parts:
+            assert sum(parts) == point.value
+        for use, row in zip(found.uses, chart.rows[1:], strict=True):
+            value, name = use.values[at], use.scope or "not metered"
+            assert (None if value is None else float(value)) == row.values[at]
+            assert lines[at][f"kwh {name}"] == ("" if value is None else f"{value:f}")
+    # A part has no uses of its own.
+    assert given(project, scope="seu:hvac", period="2025-03", grain="day").uses == ()
 
 
 def test_every_number_has_a_reason_that_opens_and_is_equal(project: OpenProject, vera: Asking) -> None:
@@ -164,16 +184,11 @@ def test_year_before_means_the_same_weekdays(project: OpenProject) -> None:
 def test_days_of_92_quarter_hours_have_92_points_and_25_hours_their_second_pass(project: OpenProject) -> None:
     day = given(project, period="2025-03-30", grain="quarter")
     assert len(day.points) == 92
-    table = plot_of(day).table
+    table = chart_table(chart_of(day))
     assert [row.cells[0].text for row in table.rows][7:9] == ["2025-03-30 01:45", "2025-03-30 03:00"]
     assert all(each.why for each in day.points)
-    heat = next(
-        block
-        for part in energy_page(given(project, period="2025-03-29/2025-04-01", grain="hour")).parts
-        for block in part.blocks
-        if isinstance(block, Chart)
-    )
-    [skipped] = [each for each in heat.series if each.name == "02:00"]
+    heat = charts_of(given(project, period="2025-03-29/2025-04-01", grain="hour"))[1]
+    [skipped] = [each for each in heat.rows if each.label == "02:00"]
     assert skipped.values[1] is None
     assert skipped.values[0] is not None
 
@@ -184,8 +199,8 @@ def test_the_default_is_the_newest_week_with_readings(project: OpenProject) -> N
     assert "2025-03-25" in energy_page(found).title or "25" in energy_page(found).title
     recent = given(project)
     assert (recent.period.start, recent.period.end) == (date(2025, 3, 27), date(2025, 4, 3))
-    assert found.age.startswith("readings to 2025-04-01 00:00, marts of ")
-    assert found.age.endswith("(Europe/Berlin)")
+    assert found.age == "Data to 31 March 2025"
+    assert (found.made.startswith("calculated "), found.made.endswith("(Europe/Berlin)")) == (True, True)
 
 
 def test_nothing_in_the_period_names_the_nearest_month_with_readings(project: OpenProject) -> None:
@@ -239,7 +254,9 @@ def test_bad_questions_are_refused_before_anything_is_read(vera: Asking) -> None
 
 def test_partial_readings_are_told_with_their_share(project: OpenProject) -> None:
     page = energy_page(given(project, scope="meter:hvac", period="2025-02", grain="day"))
-    texts = [row.cells[-1].text for row in plot_of(given(project, scope="meter:hvac", period="2025-02")).table.rows]
+    texts = [
+        row.cells[-1].text for row in chart_table(chart_of(given(project, scope="meter:hvac", period="2025-02"))).rows
+    ]
     assert any("no readings" in text or "0.0% read" in text for text in texts)
     [used] = [
         n for part in page.parts for b in part.blocks if b.kind == "numbers" for n in b.numbers if n.label == "Used"
@@ -251,7 +268,7 @@ def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: P
     project = make_project(tmp_path / "a", plant_of_the_web(), has_marts=False)
     found = given(project, period="2025-03", grain="day")
     assert "There are readings, and no mart is published yet." in told(found)
-    assert found.age == "no marts published"
+    assert found.age == "no data yet"
     project.close()
     bare = make_project(tmp_path / "b", plant_of_the_web(), has_marts=False, has_readings=False)
     for grain in ("quarter", "day"):

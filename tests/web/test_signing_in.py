@@ -325,7 +325,7 @@ def test_a_key_opens_what_its_owner_may_and_dies_with_its_day(served: Served) ->
     assert browser.ask(DOCS, headers=bearer).status == 401
 
 
-@pytest.mark.parametrize("path", ["/logout", "/profile/out", "/profile/board", "/profile/theme"])
+@pytest.mark.parametrize("path", ["/logout", "/profile/out", "/profile/board", "/profile/look"])
 def test_a_key_ends_nobodys_sign_ins_and_keeps_no_page_of_theirs(served: Served, path: str) -> None:
     person = served.browser("viewer")
     before = {table: rows_of(served, table) for table in ("logins", "preferences")}
@@ -467,15 +467,22 @@ def test_ones_own_page_keeps_the_first_board_and_ends_every_sign_in(served: Serv
     assert (browser.ask(DOCS).status, other.ask(DOCS).status) == (401, 401)
 
 
-def test_a_browser_keeps_whether_its_pages_are_light_or_dark(served: Served) -> None:
+def test_a_browser_keeps_how_its_pages_look_and_goes_back_to_where_it_was(served: Served) -> None:
     browser = served.browser("viewer")
     token, cookie = browser.token("/profile"), browser.cookie
-    assert browser.act("/profile/theme", csrf=token, theme="pink").status == 400
-    for theme, kept in (("dark", "theme=dark; HttpOnly; Max-Age=31536000"), ("", 'theme=""; HttpOnly; Max-Age=0')):
-        answer = browser.act("/profile/theme", csrf=token, theme=theme)
+    for wrong in ({"theme": "pink"}, {"text": "300"}, {"locale": "xx"}):
+        assert browser.act("/profile/look", csrf=token, **wrong).status == 400
+    here, lasting = "/energy?site=works&locale=ar", "; HttpOnly; Max-Age=31536000"
+    looks = ({"theme": "dark"}, {"text": "125"}, {"locale": "de"}, {"theme": ""})
+    kept_as = (f"theme=dark{lasting}", f"text=125{lasting}", f"locale=de{lasting}", 'theme=""; HttpOnly; Max-Age=0')
+    for look, kept in zip(looks, kept_as, strict=True):
+        answer = browser.act("/profile/look", csrf=token, next=here, **look)
         browser.cookie = cookie
-        assert answer.status == 303
+        # Only a language takes the place of another.
+        back = "/energy?site=works" if "locale" in look else here
+        assert (answer.status, answer.headers["location"]) == (303, back)
         assert kept in answer.headers["set-cookie"]
+    assert browser.act("/profile/look", csrf=token, next="//evil").headers["location"] == "/"
     energy = "/energy?site=works&period=2026-03"
     plain = browser.ask(energy, headers=[PAGE])
     assert "data-theme" not in plain.text
@@ -484,5 +491,9 @@ def test_a_browser_keeps_whether_its_pages_are_light_or_dark(served: Served) -> 
     # The page that was kept for the other is not theirs.
     assert dark.status == 200
     assert '<html lang="en" dir="ltr" data-theme="dark">' in dark.text
+    browser.cookie = f"{cookie}; text=125; locale=ar"
+    for page in (browser.ask(energy, headers=[PAGE]).text, browser.ask("/nothing", headers=[PAGE]).text):
+        assert '<html lang="ar" dir="rtl" data-text="125">' in page
+        assert 'class="places"' in page
     browser.cookie = f'{cookie}; theme="x" onload="y"'
     assert browser.ask(energy, headers=[PAGE]).text == plain.text

@@ -27,12 +27,12 @@ from reports.pages.widgets import (
     tariff_block,
     today,
 )  # fmt: skip
-from reports.pages.widgets.tile import WHY_NOT_INSTALLED, Shown, not_installed
+from reports.pages.widgets.tile import Shown
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "widgets.json"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = date(2026, 1, 4)
-AT: dict[str, Any] = {"address": Address(path="/board/ops", site="plant"), "age": "readings to 2026-01-05 12:45"}
+AT: dict[str, Any] = {"address": Address(path="/board/ops", site="plant"), "age": "at 12:45"}
 DOUBT = (Finding(code="gap", message="a day of the supply is missing", scope="site:plant"),)
 
 
@@ -65,7 +65,9 @@ def states() -> Iterator[tuple[str, Widget]]:
     for name, age_s, quality in (("value", 2, "measured"), ("old", 9, "measured"), ("doubtful", 2, "doubtful")):
         yield f"live_kw {name}", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(age_s, quality),)))
     yield "live_kw gone", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(61),)))
-    yield "live_kw no source", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, has_source=False, demand=energy))
+    for name, has_source, demand in (("silent", True, energy), ("no source", False, energy), ("nothing", True, None)):
+        given_ = live_kw.LiveKw(**AT, now_utc=NOW, has_source=has_source, demand=demand, window_minutes=15)
+        yield f"live_kw {name}", live_kw.view(given_)
     for name, month, found in (("value", cost, ()), ("finding", cost, DOUBT), ("none", none, ())):
         given = month_so_far.MonthSoFar(**AT, what="cost", month=month, today=energy, projected=cost, findings=found,
                                         method="days_to_come", uncosted_minutes=30 if found else 0)  # fmt: skip
@@ -132,8 +134,6 @@ def listed() -> Iterator[tuple[str, Widget]]:
     site = sites_table.SiteRow(name="Plant", currency="EUR", energy=energy, cost=none, carbon=cost)
     for name, rows in (("value", (site,)), ("none", ())):
         yield f"sites {name}", sites_table.view(sites_table.SitesTable(**AT, rows=rows))
-    for key in WHY_NOT_INSTALLED:
-        yield f"{key} not installed", not_installed(key)
 
 
 def document() -> dict[str, Any]:

@@ -63,8 +63,8 @@ class Watched:
     def drawn(self, path: str) -> int:
         """Open a page and wait until its charts stand there; the status of the answer."""
         answer = self.page.goto(path)
-        for plot in self.page.locator("[data-plot]").all():
-            plot.locator("canvas").wait_for(timeout=10_000)
+        for chart in self.page.locator("[data-chart]").all():
+            chart.locator(".drawing :is(svg, canvas)").first.wait_for(timeout=10_000)
         return answer.status if answer else 0
 
     def weight(self) -> Weight:

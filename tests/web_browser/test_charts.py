@@ -7,38 +7,43 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from orchestration.web.draw import html_of
+from orchestration.web.middleware import HEADERS
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, Limit
+from reports.pages.page import Page as ViewModel
+from reports.pages.page import Part
 from tests.web_browser.looked_at import PAGES, Watched
 
-INK = """(canvas) => {
-  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  let drawn = 0, sum = 0;
-  for (let at = 3; at < data.length; at += 4) {
-    if (data[at]) { drawn += 1; sum += data[at - 3] + data[at - 2] + data[at - 1]; }
-  }
-  return [drawn, Math.round(sum / drawn)];
-}"""
+FILLS = "figure => [...figure.querySelectorAll('.drawing svg path')].map(each => each.getAttribute('fill'))"
+TEXTS = "figure => [...figure.querySelectorAll('.drawing svg text')].map(each => each.textContent)"
+EVIL = '</script><img src=x onerror="document.title=1">{b}{a|x}\'&'
 
 
 def told(page: Page) -> dict:
-    """What the server says of the first plot."""
-    return page.locator("[data-plot] script").first.evaluate("each => JSON.parse(each.textContent)")
+    """The first chart as its script reads it."""
+    return page.locator("[data-chart] script").first.evaluate("each => JSON.parse(each.textContent)")
 
 
 def rows(page: Page) -> int:
-    return page.locator("[data-plot]").first.locator("tbody tr").count()
+    return page.locator("[data-chart]").first.locator("tbody tr").count()
 
 
 def test_a_chart_is_drawn_in_colours_of_its_own_for_dark(context: BrowserContext) -> None:
     watched = Watched(context)
     watched.drawn(PAGES["energy"])
-    canvas = watched.page.locator("[data-plot] canvas").first
-    light = canvas.evaluate(INK)
+    figure = watched.page.locator("[data-chart]").first
+    light = set(figure.evaluate(FILLS))
     watched.page.emulate_media(color_scheme="dark")
     watched.page.wait_for_timeout(300)
-    dark = watched.page.locator("[data-plot] canvas").first.evaluate(INK)
-    assert light[0] > 2000
-    assert dark[0] > 2000
-    assert light[1] != dark[1]
+    dark = set(figure.evaluate(FILLS))
+    assert {"#5263c2", "#a4b0b9"} <= light
+    assert {"#8b99ee", "#83919c"} <= dark
+    # The person's own choice wins over the system's.
+    watched.page.evaluate("document.documentElement.dataset.theme = 'light'")
+    watched.page.wait_for_timeout(300)
+    assert set(figure.evaluate(FILLS)) == light
+    assert watched.complaints == []
 
 
 @pytest.mark.parametrize(("name", "count"), [("quarters", 92), ("long", 100), ("energy", 31)])
@@ -48,27 +53,32 @@ def test_points_rows_and_lines_of_the_csv_are_as_many_on_a_short_day_and_a_long_
     watched = Watched(context)
     watched.drawn(PAGES[name])
     page = watched.page
-    plot = told(page)
-    assert len(plot["at_s"]) == count == rows(page)
+    chart = told(page)
+    assert len(chart["at_s"]) == len(chart["x"]) == count == rows(page)
     # Ticks are the site's hours: two o'clock is not there in spring, and twice in autumn.
-    labels = [label for _, label in plot["ticks"]]
+    labels = [label for _, label in chart["ticks"]]
     if name != "energy":
         assert [label for label in labels if label.startswith("02:00")] == (
             ["02:00 A", "02:00 B"] if count == 100 else []
         )
-    href = page.locator("[data-plot] a.csv").first.get_attribute("href")
+    assert not page.locator("[data-chart] table").first.is_visible()
+    page.locator("[data-chart] summary").first.click()
+    assert page.locator("[data-chart] table").first.is_visible()
+    href = page.locator("[data-chart] a.csv").first.get_attribute("href")
     text = page.evaluate("async (path) => (await fetch(path)).text()", href)
     lines = [line for line in csv.DictReader(io.StringIO(text)) if line]
     assert len(lines) == count
     # What is drawn is what the file has, and what the table shows is that, rounded.
-    values = [None if line["kwh"] == "" else float(line["kwh"]) for line in lines]
-    assert values == plot["lines"][0]["values"]
+    names = ["kwh", *(name for name in lines[0] if name.startswith("kwh "))]
+    values = [[None if line[name] == "" else float(line[name]) for line in lines] for name in names]
+    assert values == [row["values"] for row in chart["rows"]][: len(names)]
+    assert len(names) == 4
 
 
 def test_a_gap_stays_a_gap(context: BrowserContext) -> None:
     watched = Watched(context)
     watched.drawn(PAGES["gap"])
-    values = told(watched.page)["lines"][0]["values"]
+    values = told(watched.page)["rows"][0]["values"]
     assert len(values) == 96
     # From 03:00 to 09:00 UTC, which is from five to eleven there.
     assert [at for at, value in enumerate(values) if value is None] == list(range(20, 44))
@@ -78,15 +88,18 @@ def test_keys_move_through_a_chart_and_open_why(context: BrowserContext) -> None
     watched = Watched(context)
     watched.drawn(PAGES["energy"])
     page = watched.page
-    page.locator("[data-plot] .canvas").first.focus()
+    tip, said = page.locator("[data-chart] .tip").first, page.locator("[data-chart] .readout").first
+    page.locator("[data-chart] .plot").first.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    second = [
-        cell.strip()
-        for cell in page.locator("[data-plot] tbody tr").nth(1).all_text_contents()[0].split("\n")
-        if cell.strip()
-    ]
-    expect(page.locator("[data-plot] .readout").first).to_contain_text(second[0])
+    cells = page.locator("[data-chart] tbody tr").nth(1).locator("th, td").all_text_contents()
+    assert said.get_attribute("aria-live") == "polite"
+    for text in (cells[0].strip(), f"{cells[1].strip()} kWh", f"{cells[2].strip()} kWh"):
+        expect(said).to_contain_text(text)
+        expect(tip).to_contain_text(text)
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    page.keyboard.press("Home")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/why\?"))
     assert page.locator("h1").is_visible()
@@ -96,7 +109,7 @@ def test_days_are_marked_by_keys_and_by_mouse_and_stand_in_the_address(context: 
     watched = Watched(context)
     watched.drawn(PAGES["energy"])
     page = watched.page
-    page.locator("[data-plot] .canvas").first.focus()
+    page.locator("[data-chart] .plot").first.focus()
     page.keyboard.press("Home")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -107,27 +120,131 @@ def test_days_are_marked_by_keys_and_by_mouse_and_stand_in_the_address(context: 
     page.wait_for_url(re.compile(r"period=2026-03-04(%2F|/)2026-03-07"))
     assert rows(page) == 3
     watched.drawn(PAGES["energy"])
-    box = page.locator("[data-plot] .u-over").first.bounding_box()
+    box = page.locator("[data-chart] .plot").first.bounding_box()
     assert box
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.4, middle)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    assert page.locator("[data-chart] .marked").first.is_visible()
     page.mouse.up()
     page.wait_for_url(re.compile(r"period=2026-03-1\d(%2F|/)2026-03-\d\d"))
     assert 5 <= rows(page) <= 8
+    assert watched.complaints == []
 
 
-def test_a_line_is_hidden_by_its_name_and_the_address_says_so(context: BrowserContext) -> None:
+def test_a_row_is_hidden_by_its_name_and_the_address_says_so(context: BrowserContext) -> None:
     watched = Watched(context)
     watched.drawn(PAGES["energy"])
-    button = watched.page.locator("[data-plot] .legend button").first
+    figure, button = (
+        watched.page.locator("[data-chart]").first,
+        watched.page.locator("[data-chart] .legend button").first,
+    )
+    assert "#5263c2" in figure.evaluate(FILLS)
     button.focus()
     watched.page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "false"
-    assert "hide=" in watched.page.url
+    assert "#5263c2" not in figure.evaluate(FILLS)
+    assert "hide=part-1" in watched.page.url
     watched.drawn(watched.page.url)
-    assert watched.page.locator("[data-plot] .legend button").first.get_attribute("aria-pressed") == "false"
+    assert watched.page.locator("[data-chart] .legend button").first.get_attribute("aria-pressed") == "false"
+
+
+def of_every_kind() -> list[Chart]:
+    """A chart of each kind with markup and patterns wherever a name may stand."""
+    row = ChartRow(label=EVIL, values=(1.0, -2.0, None, 4.0))
+    common = {"title": EVIL, "unit": "kwh", "x": (EVIL, "2", "3", "4"), "x_title": EVIL}
+    two = (row, ChartRow(label="=1+1", role="expected", style="steps", values=(1, 2, 3, 4)))
+    banded = row.model_copy(update={"low": (0.0, -3.0, None, 3.0), "high": (2.0, 0.0, None, 5.0)})
+    found = [
+        Chart(kind=kind, key=kind, rows=given, **common)
+        for kind, given in (("bars", two), ("stack", two), ("band", (banded,)), ("flow", two), ("bridge", (row,)),
+                            ("ranked", (row,)))
+    ]  # fmt: skip
+    events = {"events": ((1, EVIL),), "limit": Limit(label=EVIL, value=3.0)}
+    found.append(Chart(kind="line", key="line", rows=two, **common, **events))
+    hours = tuple(ChartRow(label=f"{hour:02}:00", values=tuple(map(float, range(70)))) for hour in range(24))
+    days = {"x": tuple(map(str, range(70)))}
+    found.append(Chart(kind="heat", key="heat", rows=hours, **common | days))
+    found.append(Chart(kind="heat", key="small", rows=hours[:12], **common | days))
+    return found
+
+
+@pytest.fixture
+def kinds(context: BrowserContext) -> Watched:
+    """A page of ours with a chart of each kind, under the headers that all pages have."""
+    parts = (Part(key="all", blocks=tuple(of_every_kind())),)
+    html = html_of(None, ViewModel(title="kinds", address=Address(path="/kinds"), parts=parts))
+    headers = HEADERS | {"content-type": "text/html; charset=utf-8"}
+    context.route("**/kinds*", lambda route: route.fulfill(body=html, headers=headers))
+    watched = Watched(context)
+    watched.drawn("/kinds")
+    return watched
+
+
+def test_every_kind_is_drawn_and_a_name_stays_text_under_pointer_keys_themes_and_on_paper(kinds: Watched) -> None:
+    page = kinds.page
+    for chart in of_every_kind():
+        figure = page.locator(f"#chart-{chart.key}")
+        is_canvas = chart.key == "heat"
+        assert (figure.locator(".drawing canvas").count() > 0) is is_canvas, chart.key
+        if not is_canvas:
+            assert len(figure.evaluate(FILLS)) > 1, chart.key
+        plot = figure.locator(".plot")
+        plot.scroll_into_view_if_needed()
+        plot.hover()
+        plot.focus()
+        page.keyboard.press("Home")
+        expect(figure.locator(".tip strong")).to_have_text(chart.x[0])
+    assert any(text.startswith("</script><img src") for text in page.locator("#chart-ranked").evaluate(TEXTS))
+    assert EVIL in page.locator("#chart-line").evaluate(TEXTS)
+    assert any(text.startswith("</script><img") for text in page.locator("#chart-flow").evaluate(TEXTS))
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("canvas").count() == 0
+    assert page.locator("#chart-bars .drawing svg").get_attribute("width") == "1040"
+    assert "#11508a" in page.locator("#chart-bars").evaluate(FILLS)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("canvas").count() > 0
+    assert "#7db8f2" in page.locator("#chart-bars").evaluate(FILLS)
+    assert page.locator("figure img").count() == 0
+    assert page.title() == "kinds · Meterloom"
+    assert kinds.complaints == []
+
+
+def test_a_chart_without_an_address_of_its_csv_writes_its_own_rows(kinds: Watched) -> None:
+    figure = kinds.page.locator("#chart-bars")
+    figure.locator("summary").click()
+    with kinds.page.expect_download() as found:
+        figure.locator("button.csv").click()
+    with found.value.path().open(newline="") as file:
+        head, *lines = csv.reader(file)
+    chart = of_every_kind()[0]
+    assert found.value.suggested_filename == "bars.csv"
+    # No cell is a formula.
+    assert head == [EVIL, f"{EVIL} [kWh]", "'=1+1 [kWh]"]
+    values = [tuple(float(line[at]) if line[at] else None for line in lines) for at in (1, 2)]
+    assert values == [row.values for row in chart.rows]
+    assert kinds.complaints == []
+
+
+def test_a_heat_map_is_walked_by_day_and_by_hour(kinds: Watched) -> None:
+    figure = kinds.page.locator("#chart-small")
+    figure.locator(".plot").focus()
+    for key in ("Home", "ArrowRight", "ArrowDown", "ArrowDown"):
+        kinds.page.keyboard.press(key)
+    expect(figure.locator(".tip")).to_have_text(re.compile(r"^1\s*02:00\s*1 kWh$"))
+
+
+def test_who_reads_from_the_right_has_the_first_day_there(context: BrowserContext) -> None:
+    watched = Watched(context)
+    watched.drawn(PAGES["arabic"])
+    figure = watched.page.locator("[data-chart]").first
+    box = figure.locator(".plot").bounding_box()
+    first = figure.locator(".drawing svg text", has_text="03-01").first.bounding_box()
+    assert box
+    assert first
+    assert first["x"] > box["x"] + box["width"] * 0.8
 
 
 def test_the_first_key_skips_to_the_content(context: BrowserContext) -> None:

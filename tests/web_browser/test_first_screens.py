@@ -81,9 +81,9 @@ def stepped_to(page: Page, wanted: str, *, most: int = 120) -> str:
 @pytest.mark.parametrize(
     ("board", "steps", "address"),
     [
-        ("ops", [r"why: Highest"], r"/why\?.*kpi|/why\?"),
-        ("site", [r"why: .*"], r"/why\?|/energy\?"),
-        ("exec", [r"why: .*"], r"/why\?"),
+        ("ops", [r".*calculation of Highest"], r"/why\?.*kpi|/why\?"),
+        ("site", [r".*calculation of .*"], r"/why\?|/energy\?"),
+        ("exec", [r".*calculation of .*"], r"/why\?"),
         ("audit", [r"Recompute"], r"/board/audit\?.*draw=1"),
     ],
 )

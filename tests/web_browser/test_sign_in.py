@@ -34,5 +34,5 @@ def test_a_tenant_sees_their_own_part_and_of_the_rest_not_that_it_is_there(chrom
     foreign = page.goto("/energy?site=works&scope=site:works&period=2026-03")
     assert foreign is not None
     assert foreign.status == 404
-    assert [each.inner_text() for each in page.locator(".top nav a").all()] == ["Boards", "Energy"]
+    assert [each.inner_text() for each in page.locator(".places a").all()] == ["My area", "Energy"]
     context.close()

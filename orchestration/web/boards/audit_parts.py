@@ -38,7 +38,7 @@ def packs_again(address: Address) -> Part:
         method="post", submit="Verify", fields=(),
         note="every byte, hash and signature of the file, and twenty of its figures",
     )  # fmt: skip
-    return Part(key="verify", title="Are the last packs as they were sealed?", blocks=(form,))
+    return Part(key="verify", title="Verify evidence packs", blocks=(form,))
 
 
 def _who(person_id: str, names: Mapping[str, str]) -> str:
@@ -61,7 +61,7 @@ def decisions(shows: Sequence[Show]) -> Part:
     ]  # fmt: skip
     columns = [("When", ""), ("Who", ""), ("What", ""), ("Report", ""), ("Why", "")]
     if not rows:
-        blocks = (Paragraph(text="Nobody has decided on a report yet."),)
+        blocks = (Paragraph(text="No approvals yet"),)
         return Part(key="decisions", title="Decisions", blocks=blocks)
     return Part(key="decisions", title="Decisions", blocks=(table("decisions", "Newest first", columns, rows),))
 
@@ -85,7 +85,7 @@ def events(shows: Sequence[Show], address: Address) -> Part:
         for each in found[:MOST_LINES]
     ]  # fmt: skip
     columns = [("When", ""), ("Who", ""), ("What", ""), ("About", ""), ("Outcome", "")]
-    blocks: list[PageBlock] = [Paragraph(text="Nobody has done anything yet that is kept here.")]
+    blocks: list[PageBlock] = [Paragraph(text="No recorded activity yet")]
     if rows:
         blocks = [table("events", "Newest first", columns, rows)]
     if len(found) > MOST_LINES:
@@ -99,10 +99,10 @@ def drawn_again(
 ) -> Part:
     """Ten stored figures at random, made again from their readings; without a seed the form that asks for them."""
     form = Form(
-        key="draw", title="Recompute ten at random", action=address.href("/board/audit/draw"), method="post",
+        key="draw", title="Recompute 10 random figures", action=address.href("/board/audit/draw"), method="post",
         submit="Recompute",
-        fields=(Input(name="draw", label="Number that draws them", kind="number", value=seed_text or "1",
-                      is_required=True, hint="the same number draws the same ten"),),
+        fields=(Input(name="draw", label="Seed", kind="number", value=seed_text or "1",
+                      is_required=True, hint="the same seed draws the same figures"),),
     )  # fmt: skip
     if not seed_text:
         return Part(key="again", title="Does it recompute?", blocks=(form,))

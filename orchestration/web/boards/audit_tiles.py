@@ -15,7 +15,7 @@ from reports.texts.locales import named
 
 
 def chains(shows: Sequence[Show]) -> Widget:
-    """The chain of figures and the chain of commands of each site: whole, or where it breaks."""
+    """The chain of figures and the chain of commands of each site: complete, or where it breaks."""
     rows, broken = [], 0
     for show in shows:
         project, site_id = show.ask.project, show.site.site_id
@@ -28,16 +28,16 @@ def chains(shows: Sequence[Show]) -> Widget:
             [
                 Cell(text=named(show.site.name)),
                 Cell(text=name),
-                Cell(text=fault or "whole", tone="bad" if fault else "good"),
+                Cell(text=fault or "complete", tone="bad" if fault else "good"),
             ]
             for name, fault in told
         ]
-    text = "whole" if not broken else f"{broken} broken"
+    text = "complete" if not broken else f"{broken} broken"
     tone: Tone = "bad" if broken else "good"
     return Widget(
-        key="chains", title="Chains", state="finding" if broken else "value",
-        value=Number(label="Chains", text=text, tone=tone, note="figures of reports, commands to devices"),
-        table=table("chains", "Chains", [("Site", ""), ("Chain", ""), ("State", "")], rows),
+        key="chains", title="Evidence chains", state="finding" if broken else "value",
+        value=Number(label="Evidence chains", text=text, tone=tone, note="figures of reports, commands to devices"),
+        table=table("chains", "Evidence chains", [("Site", ""), ("Chain", ""), ("State", "")], rows),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from data_quality.contracts.access.permissions import sees_whole_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence, sentences
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import months_after, zone
 from ml.forecasts.targets import unmeasured
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.not_working import not_working, not_working_anywhere, since_of
@@ -25,7 +25,7 @@ from reports.pages.page import Widget
 from reports.pages.widgets import open_findings, report_status
 from reports.pages.widgets.open_findings import OpenFinding, OpenFindings
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
-from reports.texts.locales import named
+from reports.texts.locales import long_date, named, period_text
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words
 
@@ -84,14 +84,29 @@ def _validated(show: Show) -> Found:
     return [
         OpenFinding(
             severity=4 if action == "flag" else 3, source="validation",
-            what=Sentence(
-                f"{{0}} at {{1}}: {{2}} event{'s' if len(all_) > 1 else ''}, {{3}}", Sentence(words(rule)),
-                named(names.get(meter) or words(meter)), len(all_), Sentence(words(action)),
-            ),
+            what=_event(show, rule, names.get(meter) or words(meter), action, [each.end_utc for each in all_]),
             at_utc=max(each.end_utc for each in all_), count=len(all_),
         )
         for (rule, meter, action), all_ in grouped.items()
     ]  # fmt: skip
+
+
+# Of validation: what a rule found, and what was done with the readings.
+RULES = {
+    "dead": "no change in reading", "stuck": "same reading repeated", "spike": "implausible peak",
+    "unit_scale": "possible unit error", "negative": "negative readings", "range": "reading out of range",
+    "rate": "implausible change", "clock_shift": "clock shifted",
+}  # fmt: skip
+DONE = {"hold": "held back", "exclude": "excluded"}
+
+
+def _event(show: Show, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
+    """Grid connection: no change in reading, 2 times."""
+    found = Sentence(RULES.get(rule, words(rule)))
+    day = max(ends_utc).astimezone(zone(show.site.time_zone)).date()
+    one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, show.address.locale))
+    many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
+    return sentences((one if len(ends_utc) == 1 else many, Sentence(DONE.get(action, ""))), ", ")
 
 
 def _alerts(show: Show) -> Found:
@@ -130,11 +145,12 @@ def _bills(show: Show) -> Found:
     for bill in books.bills(show.site.site_id):
         audits = books.audits(bill["bill_id"])
         if audits and audits[-1]["verdict"] == "differs":
-            [delta] = format_alike([Decimal(audits[-1]["delta_total"])], show.site.currency, signed=True,
-                                   locale=show.address.locale)  # fmt: skip
-            money = f"{delta} {unit_text(show.site.currency)}"
+            delta, locale = Decimal(audits[-1]["delta_total"]), show.address.locale
+            span = period_text(bill["period_start"], bill["period_end"], locale)
+            [amount] = format_alike([abs(delta)], show.site.currency, locale=locale)
             cause = Sentence(words(audits[-1]["cause"] or ""))
-            what = Sentence("bill {0} differs by {1}: {2}", bill["bill_id"][:8], money, cause)
+            pattern = "bill of {0} is {1} too high: {2}" if delta > 0 else "bill of {0} is {1} too low: {2}"
+            what = Sentence(pattern, span, f"{amount} {unit_text(show.site.currency)}", cause)
             found.append(OpenFinding(severity=3, source="bill audits", what=what, at_utc=audits[-1]["recorded_at_utc"]))
     return found
 

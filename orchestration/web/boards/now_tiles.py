@@ -17,7 +17,7 @@ from data_quality.contracts.units import unit_of
 from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
 from reports.pages.widgets import live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
-from reports.texts.locales import named
+from reports.texts.locales import long_date, moment, named
 from reports.writer import words
 
 
@@ -47,6 +47,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         points=tuple(newest.values()),
         has_source=bool(powers),
         every_s=asked_every_s(now.site),
+        time_zone=now.site.time_zone,
         demand=now.figures.get("block_demand_kw"),
         window_minutes=0 if running is None else running.window_minutes,
     )
@@ -63,8 +64,8 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
         what=what,
         month=figures.get(what),
         today=now.show.shown(whole),
-        day_label="Today so far" if now.is_today else "Last day read",
-        day="" if now.is_today else str(now.day),
+        day_label="Today so far" if now.is_today else "Last complete day",
+        day="" if now.is_today else long_date(now.day, now.show.address.locale),
         parts=tuple((label, figures[field]) for label, field in parts if field in figures),
         projected=figures.get(f"projected_{what}"),
         method="" if running is None else running.method,
@@ -111,9 +112,9 @@ def _peak_at(now: SiteNow) -> str:
         (pl.col("local_date") >= now.running.month_start) & (pl.col("month_peak_kw") == now.running.peak_kw)
     )
     first: Any = month["interval_start_utc"].min()
-    return (
-        f"{(first + STEP).astimezone(zone(now.site.time_zone)):%Y-%m-%d %H:%M}" if isinstance(first, datetime) else ""
-    )
+    if not isinstance(first, datetime):
+        return ""
+    return moment((first + STEP).astimezone(zone(now.site.time_zone)), now.show.address.locale)
 
 
 def against_expected(now: SiteNow) -> today.Today:
@@ -134,10 +135,10 @@ def against_expected(now: SiteNow) -> today.Today:
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     return today.Today(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
-        day="Today" if now.is_today else str(now.day),
+        day="Today" if now.is_today else long_date(now.day, now.show.address.locale),
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
-        no_forecast="the site file names no forecast of its main meter"
+        no_forecast="no forecast set up for the main meter"
         if not stream
         else Sentence("no forecast was issued before {0}", now.day),
         hours=rows,
@@ -176,7 +177,7 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     tariff = tariff_on(now, local.date())
     if tariff is None:
         return tariff_block.TariffBlock(
-            **common | {"reason": Sentence("no tariff of the site file is in force on {0}", local.date())}
+            **common | {"reason": Sentence("no tariff for {0}", local.date()) if now.site.tariffs else ""}
         )
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
@@ -220,7 +221,7 @@ def _until(until_utc: datetime | None, now: SiteNow) -> str:
         return ""
     local = until_utc.astimezone(zone(now.site.time_zone))
     same_day = local.date() == now.show.as_of_utc.astimezone(local.tzinfo).date()
-    return f"{local:%H:%M}" if same_day else f"{local:%Y-%m-%d %H:%M}"
+    return f"{local:%H:%M}" if same_day else moment(local, now.show.address.locale)
 
 
 def _block(held: Holding, now: SiteNow) -> tariff_block.Block:

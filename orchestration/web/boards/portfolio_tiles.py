@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import SiteNow
@@ -63,7 +63,7 @@ def compared_sites(
         value, gaps = now.show.over(kpi, now.scope, period.model_copy(update=zone))
         findings += gaps
         if value is None or value.figure.value is None:
-            pattern = "{0} is not in it: nothing of it is published in {1}"
+            pattern = "{0} is not included: no data for {1}"
             message = Sentence(pattern, now.site.name, period.label)
             findings.append(Finding(code="site_missing", message=message, scope=now.scope))
             continue
@@ -74,7 +74,7 @@ def compared_sites(
     common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
     more = tuple((now.site.name, value, "") for now, value in known)
     given = Compared(
-        **common | {"reason": f"nothing of the sites is published in {period.label}"},
+        **common | {"reason": "no data for this period"},
         key=key, title=title, label=Sentence("{0} sites", len(known)), more=more,
         span=Sentence(
             "{0} to {1}, each site's own days", period.start, period.end.fromordinal(period.end.toordinal() - 1)
@@ -83,8 +83,7 @@ def compared_sites(
     if len(units) != 1:
         reason = given.reason
         if units:
-            listed = sentences(units[:-1], " and ")
-            reason = Sentence("each site for itself: {0} and {1} are not added", listed, units[-1])
+            reason = "currencies are not added together"
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
@@ -106,6 +105,6 @@ def areas_of(sites: Sequence[SiteNow], made: Sequence[Compared]) -> Compared:
     return first.model_copy(
         update={
             "now": None, "more": more, "age": "", "link": "", "span": "",
-            "reason": "each site for itself: floor areas are not measured alike, and a mean of ratios is none",
+            "reason": "floor areas use different definitions and cannot be combined",
         }
     )  # fmt: skip

@@ -83,18 +83,10 @@ class SiteNow:
         return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
 
     @property
-    def age(self) -> str:
-        """To when readings go."""
-        if self.running is None:
-            return ""
-        local = self.running.at_utc.astimezone(zone(self.site.time_zone))
-        return Sentence("readings to {0}", f"{local:%Y-%m-%d %H:%M}")
-
-    @property
     def late(self) -> tuple[Finding, ...]:
         """A sentence about readings that ended hours ago: once a page, for it holds of every tile."""
         late_s = 0.0 if self.running is None else (self.show.as_of_utc - self.running.at_utc).total_seconds()
-        message = Sentence("the last reading is {0} old", age_words(late_s))
+        message = Sentence("last value {0} old", age_words(late_s))
         is_late = late_s > LATE_H * 3600
         return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
 
@@ -102,7 +94,6 @@ class SiteNow:
         """What every tile of the site is given. measures: the running figures that it shows, whose findings it has."""
         return {
             "address": self.show.address,
-            "age": self.age,
             "is_synthetic": self.site.is_simulated,
             "findings": self.running.touching(*measures) if self.running is not None else (),
             "reason": "" if self.running is not None else self.why_not,

@@ -37,12 +37,12 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     rows = now.show.mart("mart_scope__rolling_kpi", pl.col("scope") == scope)
     area = now.site.floor_area_definition
     named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
-    common = now.common() | {"reason": "no month of the scope is published"} | named
+    common = now.common() | {"reason": "no complete month yet"} | named
     if rows.is_empty():
         return Compared(**common)
     [figure] = now.show.figures(rows.sort("period_end").tail(1))
     ends = (figure.start, figure.end - timedelta(days=1))
-    by = "{0} to {1}, by {2} area" if area is not None else "{0} to {1}, the site file does not say which area"
+    by = "{0} to {1}, by {2} area" if area is not None else "{0} to {1}"
     return Compared(**common, now=now.show.shown(figure), span=Sentence(by, *ends, area))
 
 
@@ -62,7 +62,7 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
     against = "" if former is None else f"{former.start} to {former.end - timedelta(days=1)}"
     return Compared(
         **now.common() | {
-            "reason": f"nothing of {scope} is published in {period.label}", "findings": gaps,
+            "reason": "no data for this period", "findings": gaps,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
         key=key, title=title, label=words(scope), span=f"{period.start} to {period.end - timedelta(days=1)}",

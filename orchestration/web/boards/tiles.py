@@ -12,7 +12,7 @@ from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked
 from orchestration.web.cache import answers_of
 from orchestration.web.queries import stamp_of_uses
-from reports.pages.board import boards
+from reports.pages.board import boards, filled
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
@@ -27,7 +27,7 @@ from reports.pages.widgets import (
     tariff_block,
     today,
 )
-from reports.pages.widgets.tile import Given, not_installed, nothing
+from reports.pages.widgets.tile import Given, nothing
 
 P = Permission
 
@@ -92,8 +92,6 @@ TILES: Mapping[str, Tile] = {
     "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
     "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
     "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),
-    "measures": Tile(P.READ, lambda _: not_installed("measures")),
-    "dr_event": Tile(P.READ, lambda _: not_installed("dr_event")),
 }
 
 
@@ -130,11 +128,11 @@ def _without(key: str, asked: Asked, why: str) -> Widget:
 
 
 def tiles_of(board: str, asked: Asked) -> list[Widget]:
-    """The tiles of a board that the person may see, in its order."""
+    """The tiles of a board that the person may see and that are set up, in its order, side by side in full rows."""
     person = asked.site.show.ask.person
     # Beside a part's own numbers those of the whole site would be taken for the part's.
     is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and asked.is_part)
-    return [
+    made = [
         if_published(
             partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
             partial(_without, key, asked),
@@ -142,3 +140,6 @@ def tiles_of(board: str, asked: Asked) -> list[Widget]:
         for key in boards()[board].tiles
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]
+    shown = {each.key: each for each in made if each.state != "not_set_up"}
+    spans = filled({key: boards()[board].tiles[key] for key in shown})
+    return [each.model_copy(update={"span": spans[key]}) for key, each in shown.items()]

@@ -81,6 +81,11 @@ def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], 
     return tuple(found), any(read.is_synthetic for read in known.values())
 
 
+def values_of(asked: Asked, scope: str) -> Mapping[datetime, Decimal | None]:
+    """Energy of another scope by the same intervals. Raises BadInput as points_of."""
+    return {at: read.value for at, read in _read(asked._replace(scope=scope, has_whys=False), asked.period).items()}
+
+
 def totals_book(asked: Asked) -> FigureBook:
     """Where figures of the whole period stand."""
     report_id, site = f"energy/{asked.site.site_id}/{asked.scope.replace('/', '~')}", asked.site

@@ -9,6 +9,7 @@ from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_book, totals_of
+from orchestration.web.energy.site_uses import uses_of
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding
 from orchestration.web.request_context import Ask
 from reports.pages.address import PageGrain, before
@@ -40,7 +41,8 @@ def energy_given(ask: Ask) -> EnergyGiven:
         period=period,
         grain=grain,
         header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain),
-        age=age.words(site.time_zone),
+        age=age.words(site.time_zone, ask.address.locale),
+        made=age.made(site.time_zone, ask.address.locale),
         findings=stale_finding(age, period),
     )
     if refused := _cannot(question):
@@ -65,6 +67,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
         given,
         None,
         points=points,
+        uses=if_published(lambda: uses_of(question, points), lambda _: ()),
         against=against,
         totals=totals,
         notes=notes,

@@ -8,8 +8,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
-from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_parts, audit_tiles
 from orchestration.web.boards.board_figures import Show
@@ -22,11 +22,15 @@ from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards, home_board
-from reports.pages.page import Choice, Option, PageBlock, Part
-from reports.texts.locales import named, page_word
+from reports.pages.page import PageBlock, Part
+from reports.texts.locales import named, period_text
 
 router = APIRouter()
-NAV = Nav(1, "/", "Boards", Permission.READ)
+# The auditor's board stands last for everybody else.
+NAVS = tuple(
+    Nav(70 if name == "audit" else at, f"/board/{name}", each.title, each.needs, each.icon, each.group, each.homes)
+    for at, (name, each) in enumerate(boards().items())
+)
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -88,19 +92,20 @@ def _board(ask: Ask, board: str) -> Response:
     if of_board.below == "proof":
         shows = [each.show for each in nows]
         below = audit_parts.below(shows, ask.address)
-    of = first.site.name if len(nows) == 1 else page_word("all sites", ask.address.locale)
+    locale, time_zone = ask.address.locale, first.site.time_zone
+    of = f" {period_text(period.start, period.end, locale)}" if of_board.is_of_span else ""
     if question.is_part:
-        of = f"{scopes_of(ask, chosen).get(question.scope, question.scope)}, {of}"
+        of = f": {scopes_of(ask, chosen).get(question.scope, question.scope)},{of}"
     age = age_of(ask, first.site)
-    pickers = _boards(ask, board)
+    known: str = age.words(time_zone, locale)
+    if of_board.below != "proof":
+        known = sentences((named(first.site.name) if len(nows) == 1 else "All sites", known), " · ")
+    pickers: tuple[PageBlock, ...] = ()
     if of_board.is_of_part:
         at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
-        pickers += header_of(at, chosen, question.scope, period, age)
-    elif len(sites) > 1:
-        pickers.append(_sites(ask, board, sites, chosen))
+        pickers = header_of(at, chosen, question.scope, period, age)
     page = board_page(
-        board, ask.address, widgets, of=f"{of}, {period.label}" if of_board.is_of_span else of,
-        age=age.words(first.site.time_zone), pickers=pickers, below=below,
+        board, ask.address, widgets, of=of, age=known, made=age.made(time_zone, locale), pickers=pickers, below=below,
         findings=(*stale_finding(age, period), *(first.late if of_board.says_late else ())),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
@@ -118,35 +123,3 @@ def _span(ask: Ask, board: str, now: SiteNow) -> tuple[Period, Compare]:
         return usual, "year" if ask.address.compare == "none" else ask.address.compare
     found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.as_known_utc, usual=usual.label)
     return found, "previous" if ask.address.compare == "none" else ask.address.compare
-
-
-def _boards(ask: Ask, board: str) -> list[PageBlock]:
-    """The boards that the person may open."""
-    is_whole = sees_whole_site(ask.person)
-    options = tuple(
-        Option(
-            text=each.title,
-            href=ask.address.href(f"/board/{name}", period=None),
-            is_chosen=name == board,
-        )
-        for name, each in boards().items()
-        if may(ask.person, each.needs) and (is_whole or each.is_of_part)
-    )
-    return [Choice(label="Board", options=options)]
-
-
-def _sites(ask: Ask, board: str, sites: dict[str, Site], chosen: Site) -> Choice:
-    """The person's sites, and on a board of all sites these together."""
-    is_all = boards()[board].is_of_all and not ask.address.site
-    options = [
-        Option(
-            text=named(each.name),
-            href=ask.address.href(site=each.site_id, scope=None, period=None),
-            is_chosen=each.site_id == chosen.site_id and not is_all,
-        )
-        for each in sites.values()
-    ]
-    if boards()[board].is_of_all:
-        href = ask.address.href(site=None, scope=None, period=None)
-        options.insert(0, Option(text="All sites", href=href, is_chosen=is_all))
-    return Choice(label="Site", options=tuple(options))

@@ -22,7 +22,7 @@ from reports.pages.page import Page
 from reports.pages.use_quarters import against, newest_assessable, use_told
 
 router = APIRouter()
-NAV = Nav(3, "/enpi", "EnPI", Permission.BASELINE_READ)
+NAV = Nav(40, "/enpi", "Performance", Permission.BASELINE_READ, "target", "Analyse", ("ops", "audit"))
 TAKES = ("baseline",)
 
 

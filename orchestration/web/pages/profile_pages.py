@@ -1,6 +1,7 @@
 """One's own page: rights, the board that opens first, where one is signed in, what one did last."""
 
 from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -11,7 +12,8 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
-from orchestration.web.request_context import THEME, THEMES, Ask
+from orchestration.web.pages.sign_in_pages import safe_next
+from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.route_rights import asked
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
@@ -36,11 +38,8 @@ def profile(ask: Ask = asked(None)) -> Response:
     rights = Sentence("Roles: {0}. Sites: {1}.", ", ".join(person.roles) or "none", sites)
     known = (("", "as my role says"), *((name, each.title) for name, each in boards().items()))
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
-    themes = (("", "as the device prefers"), *((each, each) for each in THEMES))
-    theme = Input(name=THEME, label="Light or dark", kind="select", value=ask.theme, options=themes)
     parts = (
-        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"),
-                                   _form(THEME, "Colours", (theme,), "Use these colours"))),
+        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"))),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
@@ -59,17 +58,28 @@ def keep_board(ask: Ask = asked(None)) -> Response:
     return RedirectResponse("/profile", 303)
 
 
-@router.post("/profile/theme")
-def keep_theme(request: Request, ask: Ask = asked(None)) -> Response:
-    """Keep, in this browser, whether pages are light or dark. Raises BadInput for what is neither."""
-    wanted = ask.form.get(THEME, "")
-    if wanted and wanted not in THEMES:
-        raise BadInput(f"pages are {' or '.join(THEMES)}, got {wanted[:40]!r}", reason="bad_request")
-    kept = RedirectResponse("/profile", 303)
-    # Of the device and not of the person: a screen in a hall is another than one in an office.
-    kept.set_cookie(THEME, wanted, max_age=_YEAR_S if wanted else 0, path="/", httponly=True, samesite="lax",
-                    secure=request.app.state.sign_in.is_https)  # fmt: skip
+@router.post("/profile/look")
+def keep_look(request: Request, ask: Ask = asked(None)) -> Response:
+    """Keep, in this browser, colours, size of text or language, and go back. Raises BadInput for what is none."""
+    back = safe_next(ask.form.get("next", "/profile"))
+    # The language of where one comes from would win over the one that is chosen.
+    kept = RedirectResponse(_without_locale(back) if "locale" in ask.form else back, 303)
+    for name, values in LOOKS.items():
+        wanted = ask.form.get(name)
+        if wanted is None:
+            continue
+        if wanted and wanted not in values:
+            raise BadInput(f"{name} is one of {', '.join(values)}, got {wanted[:40]!r}", reason="bad_request")
+        # Of the device and not of the person: a screen in a hall is another than one in an office.
+        kept.set_cookie(name, wanted, max_age=_YEAR_S if wanted else 0, path="/", httponly=True, samesite="lax",
+                        secure=request.app.state.sign_in.is_https)  # fmt: skip
     return kept
+
+
+def _without_locale(href: str) -> str:
+    path, _, query = href.partition("?")
+    kept = urlencode([pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "locale"])
+    return f"{path}{'?' if kept else ''}{kept}"
 
 
 @router.post("/profile/out")

@@ -18,7 +18,7 @@ from reports.report_content import ReportLife
 from reports.writer import words
 
 router = APIRouter()
-NAV = Nav(4, "/reports", "Reports", Permission.REPORT_READ)
+NAV = Nav(60, "/reports", "Reports", Permission.REPORT_READ, "file-text", "Assure", ("ops", "exec", "audit"))
 
 
 # Before the list: a twin's address begins like it.

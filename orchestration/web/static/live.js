@@ -17,7 +17,7 @@
     const shown = card.querySelector("[data-live-value] bdi");
     const limits = card.dataset.liveLimits.split(" ").map(Number);
     const text = card.classList.contains("live-gone") ? "" : shown.textContent;
-    const tile = { card, shown, limits, text, age: card.querySelector("[data-live-age]"), at: Date.parse(card.dataset.liveAt) };
+    const tile = { card, shown, limits, text, age: card.querySelector("[data-live-age]"), reason: card.querySelector("[data-live-reason]"), at: Date.parse(card.dataset.liveAt) };
     tiles.get(site).set(name, (tiles.get(site).get(name) || []).concat(tile));
   }
   const all = () => [...tiles.values()].flatMap((each) => [...each.values()].flat());
@@ -36,12 +36,19 @@
       minimumFractionDigits: told.decimals, maximumFractionDigits: told.decimals,
     }).format(told.value);
 
+  // In the zone of the site, as the server writes it.
+  const since = ({ card, at }) => {
+    const short = new Intl.DateTimeFormat("sv-SE", { timeZone: card.dataset.liveZone, dateStyle: "short", timeStyle: "short" });
+    return card.dataset.liveSince.replace("{0}", short.format(at));
+  };
+
   const draw = (tile) => {
     const age = Math.max(0, (now() - tile.at) / 1000);
     const [old, gone] = tile.limits;
     const band = age <= old ? "fresh" : age <= gone ? "old" : "gone";
     for (const each of ["fresh", "old", "gone"]) tile.card.classList.toggle(`live-${each}`, each === band);
     say(tile.shown, (band !== "gone" && tile.text) || "–");
+    say(tile.reason, since(tile));
     say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age, tile.card.dataset.liveDays)));
   };
 

@@ -26,4 +26,10 @@ def view(given: Compared) -> Widget:
         beside.append(number(given.against, given.before, given.locale))
         beside.append(number("Change", given.change, given.locale, signed=True))
     beside += [number(label, shown, given.locale, note=note) for label, shown, note in given.more]
+    if given.now is None and any(shown is not None for _, shown, _ in given.more):
+        # Sites that no sum may hold stand side by side.
+        return Widget(
+            key=given.key, title=given.title, state="finding" if given.findings else "value", reason=given.reason,
+            numbers=tuple(beside), findings=given.findings, link=given.link, is_synthetic=given.is_synthetic,
+        )  # fmt: skip
     return tile(given.key, given.title, given, given.now, label=given.label, note=given.span, more=beside)

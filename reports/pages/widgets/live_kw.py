@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
 from reports.pages.page import Live, Number, Widget
 from reports.pages.why_links import WHY
-from reports.pages.widgets.tile import Given, Shown, nothing, number
+from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.texts.locales import named
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike
@@ -21,7 +21,7 @@ class LiveKw(Given):
     """points: powers of the main meters as last told; one of several is never added to another.
 
     demand: mean of the running window so far, of the marts. has_source: whether any power of a main meter is told.
-    every_s: seconds between two questions by source_id, of those that are asked.
+    every_s: seconds between two questions by source_id, of those that are asked. time_zone: of the site.
     """
 
     now_utc: datetime
@@ -30,6 +30,7 @@ class LiveKw(Given):
     demand: Shown | None = None
     window_minutes: int = 0
     every_s: Mapping[str, float] = {}
+    time_zone: str = "UTC"
 
 
 def view(given: LiveKw) -> Widget:
@@ -37,29 +38,37 @@ def view(given: LiveKw) -> Widget:
     window = Sentence("of {0} minutes", given.window_minutes) if given.window_minutes else ""
     beside = number("Mean of the running window", given.demand, given.locale, note=window)
     if not given.points:
-        told = "no value has come yet" if given.has_source else "no live source measures the power of a main meter"
-        widget = nothing(KEY, TITLE, given, given.reason or told)
-        return widget.model_copy(update={"numbers": (beside,), "link": ""})
-    numbers = [live_number(each, given.address, now_utc=given.now_utc, every_s=given.every_s) for each in given.points]
+        told = given.reason or ("no values received yet" if given.has_source else "")
+        if given.demand is None or given.demand.figure.value is None:
+            why = told or "no live source measures the power of a main meter"
+            return nothing(KEY, TITLE, given, why, is_set_up=bool(told)).model_copy(update={"link": ""})
+        silent = [Finding(code="no_live", message=told, severity="info")] if told else []
+        bare = given.model_copy(update={"link": ""})
+        return tile(KEY, "Demand, last window", bare, given.demand, label=beside.label, note=window, findings=silent)
+    at, beat, clock = given.now_utc, given.every_s, given.time_zone
+    numbers = [live_number(each, given.address, now_utc=at, every_s=beat, time_zone=clock) for each in given.points]
     first = given.points[0]
     findings = list(given.findings)
     if first.quality != "measured":
         findings.append(Finding(code=first.quality, message="the meter, or its clock, is doubtful", severity="info"))
-    tile = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], beside))
-    return tile.model_copy(update={"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic})
+    made = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], beside))
+    return made.model_copy(update={"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic})
 
 
-def live_number(value: LiveValue, address: Address, *, now_utc: datetime, every_s: Mapping[str, float]) -> Number:
-    """A live value with its age: grey where it is old, a dash where it is gone. every_s: as of LiveKw."""
+def live_number(
+    value: LiveValue, address: Address, *, now_utc: datetime, every_s: Mapping[str, float], time_zone: str
+) -> Number:
+    """A live value with its age: grey where it is old, a dash where it is gone. every_s, time_zone: as of LiveKw."""
     name, beat_s = f"{value.source_id}/{value.point}", every_s.get(value.source_id, 0.0)
     band = value.band(now_utc, beat_s)
     [text] = format_alike([value.value], value.unit, locale=address.locale)
     # Where the limits follow the beat of the source, the beat is named.
-    said = "received {0} ago, asked every {1}" if 2 * beat_s > OLD_S else "received {0} ago"
+    said = "{0} old, polled every {1}" if 2 * beat_s > OLD_S else "{0} old"
     beat = f"{beat_s:g} s"
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
         told=Sentence(said, "{0}", beat), age=Sentence(said, age_words(value.age_s(now_utc)), beat),
+        time_zone=time_zone,
     )  # fmt: skip
     return Number(
         label=named(name),

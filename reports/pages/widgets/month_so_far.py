@@ -5,7 +5,6 @@ from typing import Literal
 
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
-from reports.writer import words
 
 What = Literal["cost", "emission_kgco2e"]
 TITLES: Mapping[What, str] = {"cost": "Cost, month to date", "emission_kgco2e": "Carbon, month to date"}
@@ -33,7 +32,7 @@ def view(given: MonthSoFar) -> Widget:
     """The tile: the month, today, energy and other parts, and the projection with its method."""
     more: list[Number] = [number(given.day_label, given.today, given.locale, note=given.day)]
     more += [number(label, shown, given.locale) for label, shown in given.parts]
-    how = f"by {words(given.method)}" if given.method else "not projected"
-    more.append(number("Whole month, projected", given.projected, given.locale, note=how))
+    how = "" if given.method else "no projection yet"
+    more.append(number("Projected for the month", given.projected, given.locale, note=how))
     note = f"{given.uncosted_minutes} minutes are not priced" if given.uncosted_minutes else given.basis
     return tile(given.what, TITLES[given.what], given, given.month, label="Month to date", note=note, more=more)

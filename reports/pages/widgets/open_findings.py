@@ -10,11 +10,16 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table, Tone
+from reports.texts.locales import long_date
 
 SEVERITIES: tuple[Literal[1, 2, 3, 4], ...] = (1, 2, 3, 4)
-WORDS = {1: "Sev1, act now", 2: "Sev2, today", 3: "Sev3, this week", 4: "Sev4, know"}
+WORDS = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
 TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
 OF_FINDING: dict[str, Literal[2, 3, 4]] = {"blocking": 2, "warning": 3, "info": 4}
+# What people call a source, where it has another name.
+SOURCES = {
+    "EnPI alerts": "EnPI", "quarantine": "data quality", "validation": "data quality", "bill audits": "bills",
+}  # fmt: skip
 MOST_ROWS = 12
 
 
@@ -44,30 +49,36 @@ def view(given: OpenFindings) -> Widget:
     numbers = [Number(label=WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
                for each in SEVERITIES]  # fmt: skip
     dated = sorted(each.at_utc for each in given.open if each.at_utc is not None)
-    asked = sentences([Sentence(each) for each in given.asked], ", ")
-    note: str = Sentence("asked: {0}", asked)
+    sources = dict.fromkeys(SOURCES.get(each, each) for each in given.asked)
+    asked = Sentence("sources: {0}", sentences([Sentence(each) for each in sources], ", "))
+    note: str = "" if given.open else asked
     if dated:
-        span = (f"{each:%Y-%m-%d}" for each in (dated[0], dated[-1]))
-        note = Sentence("oldest {0}, newest {1}; asked: {2}", *span, asked)
-    numbers += [Number(label=source, text="not known", note=why, tone="caution") for source, why in given.silent]
+        note = Sentence(
+            "oldest {0}, newest {1}", *(long_date(each.date(), given.locale) for each in (dated[0], dated[-1]))
+        )
+    numbers += [
+        Number(label=SOURCES.get(source, source), text="not known", note=why, tone="caution")
+        for source, why in given.silent
+    ]
     return Widget(
-        key="open_findings", title="Open findings", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
+        key="open_findings", title="Needs attention", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
         state="finding" if given.open or given.silent or given.findings else "value",
         value=Number(label="Open", text=str(len(given.open)), note=note),
-        numbers=tuple(numbers), findings=given.findings, table=_table(given.open),
+        numbers=tuple(numbers), findings=given.findings, table=_table(given.open, asked),
     )  # fmt: skip
 
 
-def _table(found: Sequence[OpenFinding]) -> Table | None:
+def _table(found: Sequence[OpenFinding], asked: str) -> Table | None:
     if not found:
         return None
     first = sorted(found, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
     rows = [
-        [Cell(text=f"Sev{each.severity}", tone=TONES[each.severity]), Cell(text=each.source), Cell(text=each.what),
+        [Cell(text=WORDS[each.severity], tone=TONES[each.severity]),
+         Cell(text=SOURCES.get(each.source, each.source)), Cell(text=each.what),
          Cell(text=f"{each.at_utc:%Y-%m-%d}" if each.at_utc else "–")]
         for each in first[:MOST_ROWS]
     ]  # fmt: skip
     rest = len(found) - MOST_ROWS
-    more = Sentence("and {0} more", rest) if rest > 0 else ""
-    made = table("findings", "Gravest first", [("Severity", ""), ("Source", ""), ("What", ""), ("Since", "")], rows)
+    more = sentences((Sentence("and {0} more", rest) if rest > 0 else "", asked))
+    made = table("findings", "Most severe first", [("Severity", ""), ("Source", ""), ("What", ""), ("Since", "")], rows)
     return made.model_copy(update={"note": more})

@@ -27,10 +27,10 @@ def view(given: PeakDemand) -> Widget:
     left = Sentence("{0} of {1} minutes left", given.minutes_left, window) if window else ""
     more: list[Number] = [
         number("Running window", given.running, given.locale, note=left),
-        number("Whole month, projected", given.projected, given.locale),
-        Number(label="Target", text=given.target_kw or "–", unit="kW" if given.target_kw else "",
-               note="" if given.target_kw else "the tariff contracts no demand"),
-    ]  # fmt: skip
+        number("Projected for the month", given.projected, given.locale),
+    ]
+    if given.target_kw:
+        more.append(Number(label="Target", text=given.target_kw, unit="kW"))
     if given.rule:
         more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
     return tile("peak_demand", "Peak demand of the month", given, given.peak, label="Highest", note=given.at, more=more)

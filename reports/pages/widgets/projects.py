@@ -29,15 +29,22 @@ def view(given: Projects) -> Widget:
     """The tile."""
     key, title = "projects", "Verified measures"
     if not given.projects:
-        return nothing(key, title, given, given.reason or "the site file names no project")
-    columns = [("Measure", ""), ("Avoided", "kWh"), ("±", "kWh"), ("Days", ""), ("Minimum detectable", "kWh"), ("", "")]
+        return nothing(key, title, given, given.reason or "no project", is_set_up=bool(given.reason))
+    columns = [
+        ("Measure", ""),
+        ("Avoided", "kWh"),
+        ("±", "kWh"),
+        ("Days", ""),
+        ("Smallest detectable saving", "kWh"),
+        ("", ""),
+    ]
     rows = [
         [Cell(text=named(each.name)), cell(each.saving, given.locale), cell(each.band, given.locale),
          cell(each.days, given.locale), cell(each.detectable, given.locale), Cell(text=each.verdict)]
         for each in given.projects
     ]  # fmt: skip
     known = sum(1 for each in given.projects if each.saving is not None and each.saving.figure.value is not None)
-    note = Sentence("{0} with a detectable saving", known)
+    note = Sentence("{0} with a significant saving", known)
     return Widget(
         key=key, title=title, state="finding" if known < len(given.projects) or given.findings else "value",
         value=Number(label="Measures", text=str(len(given.projects)), note=note), age=given.age, link=given.link,

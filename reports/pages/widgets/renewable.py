@@ -2,7 +2,7 @@
 
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.donut import Ring, donut_svg
+from reports.svg.ring import Ring, rings_svg
 from reports.texts.numbers import MISSING
 
 NAMES = {
@@ -10,6 +10,8 @@ NAMES = {
     "self_sufficiency": "Use covered by own generation",
     "contractual_renewable_share": "Renewable by contract",
 }
+# Of a share that a site cannot have.
+ABSENT = ("no_generation", "no_contract")
 
 
 class Renewable(Given):
@@ -23,12 +25,13 @@ def view(given: Renewable) -> Widget:
     """The tile: the first share that is known leads; the others stand beside it, each with its own reason."""
     shares = dict(given.shares)
     known = [kpi for kpi in NAMES if kpi in shares and shares[kpi].figure.value is not None]
-    if not shares:
-        return nothing("renewable", "Renewable shares", given, given.reason or "no share is published of this site")
+    if all(each.figure.status in ABSENT for each in shares.values()):
+        why = given.reason or "no own generation and no contract"
+        return nothing("renewable", "Renewable shares", given, why, is_set_up=bool(given.reason))
     lead = known[0] if known else next(kpi for kpi in NAMES if kpi in shares)
     more = [number(NAMES[kpi], shares.get(kpi), given.locale) for kpi in NAMES if kpi != lead]
     rings = [_ring(kpi, shares.get(kpi), given.locale) for kpi in NAMES]
-    picture = Picture(key="renewable-rings", title="Renewable shares", svg=donut_svg("Renewable shares", rings),
+    picture = Picture(key="renewable-rings", title="Renewable shares", svg=rings_svg("Renewable shares", rings),
                       caption="Three shares of different wholes")  # fmt: skip
     return tile(
         "renewable",

@@ -49,7 +49,7 @@ def view(given: ReportStatus) -> Widget:
         for each in given.lines
         if each.stale
     ]
-    note = Sentence("stale: {0}", ", ".join(stale)) if stale else "none is stale"
+    note = Sentence("outdated: {0}", ", ".join(stale)) if stale else "all up to date"
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
         value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),

@@ -45,7 +45,7 @@ class Savings(Given):
 
 def view(given: Savings) -> Widget:
     """The tile; a saving below zero is more use than expected and says so."""
-    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Against expected", "%"), ("Worth", ""), ("", "")]
+    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", ""), ("", "")]
     rows = [
         [
             Cell(text=named(each.name)),
@@ -62,9 +62,9 @@ def view(given: Savings) -> Widget:
     more = []
     if given.total is not None:
         band = number("Band, ±", given.band, given.locale, note="" if given.band else "no model says how sure it is")
-        worth = number("Worth", given.worth, given.locale, signed=True, note=given.no_worth or "each day at its price")
+        worth = number("Worth", given.worth, given.locale, signed=True, note=given.no_worth or "at daily prices")
         more = [band, worth]
     left_out = Sentence("not in the sum: {0}", ", ".join(given.left_out)) if given.left_out else ""
     note = sentences((given.span, Sentence(given.verdict), left_out))
-    return tile("savings", "Saved against baselines", given, given.total, label="Saved", note=note,
+    return tile("savings", "Savings against baseline", given, given.total, label="Saved", note=note,
                 more=more, content=content, signed=True)  # fmt: skip

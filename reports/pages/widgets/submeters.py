@@ -1,15 +1,16 @@
 """Widget 11: the parts of a site by its tree of meters, and what no meter below sees; negative is a finding."""
 
+from collections.abc import Sequence
+
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
-from reports.pages.page import Picture, Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, table, tile
-from reports.report_content import Cell
-from reports.svg.treemap import Tile, treemap_svg
+from reports.pages.chart import Chart, ChartRow, Role, Style
+from reports.pages.page import Widget
+from reports.pages.widgets.tile import Given, Shown, nothing, tile
 from reports.texts.locales import named
 
-MOST_TILES = 60
+MOST_ROWS = 60
 
 
 class Submeter(Model):
@@ -38,33 +39,48 @@ def view(given: Submeters) -> Widget:
     """The tile: whole, parts by size, and the rest by its name."""
     key, title = "submeters", "Where it goes"
     if not given.parts:
-        return nothing(key, title, given, given.reason or "the site has no meter below its main one")
+        why = given.reason or "the site has no meter below its main one"
+        return nothing(key, title, given, why, is_set_up=bool(given.reason))
     parts = sorted(given.parts, key=lambda each: (not each.is_use, -(each.energy.figure.value or 0)))
-    rows = [
-        [Cell(text=Sentence("Use: {0}", named(each.name)) if each.is_use else named(each.name)),
-         cell(each.energy, given.locale), cell(each.before, given.locale), cell(each.change, given.locale, signed=True)]
-        for each in parts[:MOST_TILES]
-    ]  # fmt: skip
+    names = [Sentence("Use: {0}", named(each.name)) if each.is_use else named(each.name) for each in parts[:MOST_ROWS]]
+    rows = [(each.energy, each.before, each.change) for each in parts[:MOST_ROWS]]
     findings = []
     if given.rest is not None:
-        rest = cell(given.rest, given.locale, signed=True)
-        rows.append([Cell(text="Not metered below"), rest, Cell(text=""), Cell(text="")])
+        names.append("Not metered separately")
+        rows.append((given.rest, None, None))
         if given.rest.figure.value is not None and given.rest.figure.value < 0:
             message = "the meters below the main one add up to more than it took in"
             findings.append(Finding(code="negative_rest", message=message))
     if given.is_fed:
-        message = "own generation or a battery feeds these meters too: the unmetered rest is not shown"
+        message = "the unmetered share cannot be calculated: solar and battery feed the same meters"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
-    tiles = [
-        Tile(each.name, float(value), cell(each.energy, given.locale).text)
-        for each in parts
-        if not each.is_use and (value := each.energy.figure.value)
-    ]
-    picture = None
-    if len(tiles) > 1:
-        svg = treemap_svg(f"{title}, {given.span}", tiles)
-        picture = Picture(key="submeters-map", title=title, svg=svg, caption="Meters below the main one, by energy")
-    columns = [("Use or meter", ""), ("Energy", "kWh"), ("Before", "kWh"), ("Change", "%")]
-    content = table("submeters", "Meters by energy", columns, rows)
     return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
-                content=content, picture=picture)  # fmt: skip
+                chart=_chart(names, rows, given.locale))  # fmt: skip
+
+
+def _chart(names: Sequence[Text], rows: Sequence[tuple[Shown | None, ...]], locale: str) -> Chart:
+    """A bar a use or meter with what it used before under it; the change stands in the table."""
+    kinds: tuple[tuple[Text, Role, Style], ...] = (
+        ("Energy", "measured", ""), ("Before", "third", ""), ("Change", "compared", "none"),
+    )  # fmt: skip
+    return Chart(
+        kind="ranked",
+        key="submeters",
+        title="Meters by energy",
+        unit="kwh",
+        x=tuple(names),
+        x_title="Use or meter",
+        rows=tuple(
+            ChartRow(
+                label=label, role=role, style=style, unit="percent" if style else "kwh", is_signed=bool(style),
+                values=tuple(_value(row[at]) for row in rows),
+                figures=tuple("" if (each := row[at]) is None else each.figure.figure_id for row in rows),
+            )
+            for at, (label, role, style) in enumerate(kinds)
+        ),
+        locale=locale,
+    )  # fmt: skip
+
+
+def _value(shown: Shown | None) -> float | None:
+    return None if shown is None or shown.figure.value is None else float(shown.figure.value)

@@ -46,7 +46,7 @@ def view(given: TariffBlock) -> Widget:
     """The tile."""
     key, title = "tariff_block", "Tariff block now"
     if not given.blocks:
-        return nothing(key, title, given, given.reason or "no tariff of the site file is in force")
+        return nothing(key, title, given, given.reason or "no tariff set up", is_set_up=bool(given.reason))
     first, *others = [_number(each, given) for each in given.blocks]
     return Widget(
         key=key, title=title, state="finding" if given.findings else "value", value=first, age=given.age,

@@ -7,10 +7,14 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Text
 from reports.pages.address import Address
+from reports.pages.chart import Chart
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike, words
+
+# Codes whose words alone say too little.
+SAID = {"gap": "some readings are missing"}
 
 
 class Shown(Model):
@@ -44,14 +48,14 @@ def number(
 ) -> Number:
     """A figure as a number; of none, a dash. Shares are in percent."""
     if shown is None:
-        return Number(label=label, text=MISSING, note=note or "nothing is published of it")
+        return Number(label=label, text=MISSING, note=note or "no data for this period")
     figure = shown.figure
     value, unit = figure.value, figure.unit
     if unit == "ratio" and value is not None:
         # For display only: the figure stays a share.
         value, unit = value * 100, "percent"
     [text] = format_alike([value], unit, locale=locale, signed=signed)
-    said = note or (words(figure.status) if figure.value is None else "")
+    said = note if figure.value is not None else words(figure.status) or note
     return Number(
         label=label, text=text, unit=unit_text(unit), note=said, why=shown.why, tone=tone, figure_id=figure.figure_id
     )
@@ -85,6 +89,7 @@ def tile(
     findings: Sequence[Finding] = (),
     content: Table | None = None,
     picture: Picture | None = None,
+    chart: Chart | None = None,
     signed: bool = False,
     tone: Tone = "plain",
 ) -> Widget:
@@ -94,36 +99,26 @@ def tile(
     if main is None or main.figure.value is None:
         why = "" if main is None else words(main.figure.status)
         first = found[0].message if found else ""
-        reason = given.reason or first or why or "nothing is known of it"
+        reason = given.reason or first or why or "no data for this period"
         explained = None if main is None else number(label or title, main, given.locale)
         return Widget(
-            **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content
-        )
+            **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content,
+            chart=chart,
+        )  # fmt: skip
     said = {each.code for each in found}
     codes = [code for code in main.figure.findings if code not in said]
-    found = (*found, *(Finding(code=code, message=words(code), severity="info") for code in codes))
+    found = (*found, *(Finding(code=code, message=SAID.get(code, words(code)), severity="info") for code in codes))
     value = number(label or title, main, given.locale, note=note, signed=signed, tone=tone)
     state = "finding" if found else "value"
     return Widget(
-        **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture
-    )
-
-
-def nothing(key: str, title: str, given: Given, reason: str) -> Widget:
-    """A tile without anything, and why."""
-    return Widget(
-        key=key, title=title, state="none", reason=reason, age=given.age, link=given.link,
-        findings=given.findings, is_synthetic=given.is_synthetic,
+        **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture,
+        chart=chart,
     )  # fmt: skip
 
 
-WHY_NOT_INSTALLED = {
-    "measures": ("Best measures", "no advisor is installed that proposes measures"),
-    "dr_event": ("Demand response", "no programme of demand response is installed"),
-}
-
-
-def not_installed(key: str) -> Widget:
-    """Widgets 9 and 14: a part that is not there, and why; an empty box would look like nothing to do."""
-    title, reason = WHY_NOT_INSTALLED[key]
-    return Widget(key=key, title=title, state="not_installed", reason=reason)
+def nothing(key: str, title: str, given: Given, reason: str, *, is_set_up: bool = True) -> Widget:
+    """A tile without anything, and why; what the site file does not have is not set up."""
+    return Widget(
+        key=key, title=title, state="none" if is_set_up else "not_set_up", reason=reason, age=given.age,
+        link=given.link, findings=given.findings, is_synthetic=given.is_synthetic,
+    )  # fmt: skip

@@ -35,7 +35,8 @@ def view(given: Today) -> Widget:
             [Cell(text=hour), cell(used, given.locale), *_cells(band, given.locale)] for hour, used, band in given.hours
         ]
         content = table("hours", "Hours of the day", columns, rows)
-    return tile("today", "Against expected", given, given.so_far, label="Energy so far", note=given.day,
+    title, note = ("Energy today", "") if given.day == "Today" else ("Last complete day", given.day)
+    return tile("today", title, given, given.so_far, label="Energy so far", note=note,
                 more=more, content=content, picture=picture)  # fmt: skip
 
 

@@ -17,11 +17,11 @@ class Ring(NamedTuple):
     text: str
 
 
-def donut_svg(title: str, rings: Sequence[Ring]) -> str:
+def rings_svg(title: str, rings: Sequence[Ring]) -> str:
     """The rings side by side."""
     said = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
     inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE)]
-    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=said, kind="donut", inside=inside)
+    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=said, kind="rings", inside=inside)
 
 
 def _drawn(ring: Ring, x: float) -> Iterator[str]:

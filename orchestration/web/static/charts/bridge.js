@@ -1,0 +1,34 @@
+// From the first value to the last in steps: the ends stand on the axis, each step between hangs where the last one ended.
+"use strict";
+(() => {
+  charts.kinds.bridge = (told, draw, chart) => {
+    const values = told.rows[0].values.map((value) => value || 0);
+    const last = values.length - 1;
+    const levels = values.slice(0, -1).reduce((all, value) => [...all, (all.at(-1) || 0) + value], []);
+    const tops = values.map((value, at) => (at === 0 || at === last ? value : Math.max(levels[at], levels[at - 1])));
+    const feet = values.map((value, at) => (at === 0 || at === last ? null : Math.min(levels[at], levels[at - 1])));
+    const [low, high] = [Math.min(...levels, values[last]), Math.max(...levels, values[last])];
+    // Levels that hardly differ are drawn from near the lowest one: the steps are the answer.
+    const near = low - (high - low) * 0.6;
+    const floor = low > 0 && near > high * 0.3 ? near : Math.min(low, 0);
+    const colours = values.map((value, at) => draw.colour(at === 0 || at === last ? "role-measured" : value > 0 ? "role-lost" : "role-saved"));
+    const text = (at) => chart.lines[at].cells[1].textContent.trim();
+    const block = (params, api) => {
+      const at = api.value(0);
+      const [x, top] = api.coord([at, api.value(2)]);
+      const foot = api.coord([at, api.value(1)])[1];
+      const wide = Math.min(api.size([1, 0])[0] * 0.62, 60);
+      const shape = { x: x - wide / 2, y: Math.min(top, foot), width: wide, height: Math.max(Math.abs(foot - top), 1), r: 3 };
+      const words = { text: text(at), x, y: shape.y - 5, align: "center", verticalAlign: "bottom", fontSize: 11.5, fill: draw.colour("chart-ink-2") };
+      return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
+    };
+    return {
+      pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
+      place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
+      option: {
+        grid: draw.grid({ top: 28 }), xAxis: draw.places(told), yAxis: draw.values({ min: floor, scale: true }),
+        series: [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }],
+      },
+    };
+  };
+})();

@@ -1,0 +1,27 @@
+// One bar a place, the names beside them; the first row is drawn, a second one as a thin bar beneath.
+"use strict";
+(() => {
+  charts.kinds.ranked = (told, draw, chart) => {
+    const side = draw.isRtl() ? "left" : "right";
+    const names = Math.min(150, chart.place.clientWidth * 0.36);
+    const text = (row, at) => chart.lines[at].cells[row.at + 1].textContent.trim();
+    const series = told.rows.map((row, place) => ({
+      type: "bar", data: row.values, emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), borderRadius: 3 },
+      barWidth: place ? 4 : 14, barGap: "30%", z: 3 - place,
+      label: { show: place === 0, position: side, ...draw.words(12, "ink-2"), formatter: (each) => text(row, each.dataIndex) },
+    }));
+    return {
+      pick: (plot, point) => [plot.convertFromPixel({ yAxisIndex: 0 }, point[1])],
+      place: (plot, at) => [names + 24, plot.convertToPixel({ yAxisIndex: 0 }, at)],
+      option: {
+        grid: { top: 4, bottom: 4, left: draw.isRtl() ? 64 : names + 10, right: draw.isRtl() ? names + 10 : 64 },
+        yAxis: draw.places(told, {
+          inverse: true, position: draw.isRtl() ? "right" : "left", axisLine: { show: false },
+          axisLabel: { ...draw.words(12, "ink"), width: names, overflow: "truncate", interval: 0, formatter: (name) => name },
+        }),
+        xAxis: draw.values({ inverse: draw.isRtl(), position: "bottom", axisLabel: { show: false }, splitLine: { show: false } }),
+        series,
+      },
+    };
+  };
+})();
