@@ -26,20 +26,23 @@ _EFFECT: dict[str, str] = {
 
 
 class ListedFinding(Model):
-    """A finding with its state, and the event that this rests on. who: of the event."""
+    """A finding with its state, and the event that this rests on. who: of the event; until: end of a mute, as people
+    of the site read it.
+    """
 
     finding: OpenFinding
     state: FindingState
     event: FindingEvent | None = None
     who: str = ""
+    until: str = ""
 
     @property
     def told(self) -> str:
         """State in words: muted until 2026-12-01 by Otto."""
         if self.event is None:
             return Sentence("open")
-        if self.event.until_utc is not None:
-            return Sentence("muted until {0} by {1}", f"{self.event.until_utc:%Y-%m-%d %H:%M}", named(self.who))
+        if self.until:
+            return Sentence("muted until {0} by {1}", self.until, named(self.who))
         return Sentence(f"{self.state} by {{0}}", named(self.who))
 
 
@@ -80,13 +83,13 @@ def address_of(finding: OpenFinding, address: Address) -> str:
 
 def finding_page(
     shown: ListedFinding,
-    history: Sequence[tuple[FindingEvent, str]],
+    history: Sequence[tuple[str, FindingEvent, str]],
     address: Address,
     *,
     may_act: bool,
     is_synthetic: bool,
 ) -> Page:
-    """One finding. history: its events and the names of who acted, the oldest first."""
+    """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first."""
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     facts = Sentence("{0} · {1} · {2}", severity, Sentence(finding.source), shown.told)
@@ -133,16 +136,16 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
     return Table(key="findings", title="Findings", sheet="findings", columns=columns, rows=rows, note=note)
 
 
-def _history(history: Sequence[tuple[FindingEvent, str]]) -> Table:
+def _history(history: Sequence[tuple[str, FindingEvent, str]]) -> Table:
     columns = (Column(title="When"), Column(title="Act"), Column(title="Who"), Column(title="Reason", weight=4))
     rows = tuple(
         Row(
             cells=(
-                Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"), Cell(text=each.act), Cell(text=named(who)),
+                Cell(text=at), Cell(text=each.act), Cell(text=named(who)),
                 Cell(text=named(each.reason)),
             )
         )
-        for each, who in history
+        for at, each, who in history
     )  # fmt: skip
     note = "" if rows else "Nobody has acted on this finding yet."
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows, note=note)

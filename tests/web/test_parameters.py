@@ -34,7 +34,7 @@ BASELINE = "plant/hvac@9"
 ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
 MONTH, HVAC = {"site": "plant", "period": "2025-03"}, {"site": "plant", "seu": "hvac", "period": "2025-03"}
 OF_SITE = (
-    "meters", "meters/proposals", "readings/edits", "readings/events", "quarantine", "bills", "baselines",
+    "anomalies", "meters", "meters/proposals", "readings/edits", "readings/events", "quarantine", "bills", "baselines",
     "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger", "weather",
 )  # fmt: skip
 OTHER = {
@@ -85,8 +85,15 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     # Of what the plant has none of, an instant that is yet to come is refused.
     **{
         (f"{EMS}/{path}", "as_of"): ({"site": "plant"}, FUTURE)
-        for path in ("meters/proposals", "readings/edits", "readings/events", "quarantine", "dispatch/ledger")
-    },
+        for path in (
+            "anomalies",
+            "meters/proposals",
+            "readings/edits",
+            "readings/events",
+            "quarantine",
+            "dispatch/ledger",
+        )
+    },  # fmt: skip
     (f"{EMS}/baselines/adjustments", "as_of"): ({"site": "plant"}, FUTURE),
 }
 # Each of these would change nothing.

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import LiveValue
+from data_quality.contracts.reporting.open_finding import OpenFinding
 from reports.figure_book import FigureBook
 from reports.pages.address import Address
 from reports.pages.page import Widget
@@ -119,7 +120,7 @@ def listed() -> Iterator[tuple[str, Widget]]:
     tiers = block.model_copy(update={"price": None, "why_no_price": "the price depends on how much is used (tiers)"})
     for name, blocks in (("value", (block,)), ("tiers", (tiers,)), ("none", ())):
         yield f"tariff_block {name}", tariff_block.view(tariff_block.TariffBlock(**AT, blocks=blocks, currency="EUR"))
-    one = open_findings.OpenFinding(severity=2, source="EnPI alerts", what="air used +6 %", at_utc=NOW)
+    one = OpenFinding(site_id="plant", source="EnPI alerts", cause="air", severity=2, what="air used +6 %", at_utc=NOW)
     for name, found_, silent in (("value", (), ()), ("finding", (one,), ()), ("silent", (), (("devices", "locked"),))):
         given_ = open_findings.OpenFindings(**AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent)
         yield f"open_findings {name}", open_findings.view(given_)

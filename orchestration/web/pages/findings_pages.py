@@ -1,5 +1,6 @@
 """/findings: what needs somebody at a site, one finding with its history, and what people do about it."""
 
+from datetime import datetime
 from typing import get_args
 
 from fastapi import APIRouter
@@ -10,15 +11,16 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.open_finding import FindingAct
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, parse_day
+from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 
 router = APIRouter()
+NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("ops", "audit"))
 _DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=True))
 
 
@@ -32,7 +34,7 @@ def findings(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Respo
     """The list of a site."""
     site = whole_site(ask)
     found = open_findings(look_at(ask, site), with_every_site=not ask.person.sites)
-    listed = [_listed(ask, each) for each in found.standing]
+    listed = [_listed(ask, site, each) for each in found.standing]
     return draw(ask, findings_page(listed, ask.address, silent=found.silent, is_synthetic=site.is_simulated))
 
 
@@ -42,9 +44,14 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
     site = whole_site(ask)
     found = the_finding(look_at(ask, site), finding_id)
     events = AlertEvents(ask.project.store).of_site(site.site_id).get(found.finding.finding_id, [])
-    history = [(each, ask.project.names.get(each.person_id, each.person_id)) for each in events]
+    history = [
+        (_local(each.recorded_at_utc, site), each, ask.project.names.get(each.person_id, each.person_id))
+        for each in events
+    ]
     may_act = may(ask.person, Permission.ANOMALY_UPDATE)
-    page = finding_page(_listed(ask, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated)
+    page = finding_page(
+        _listed(ask, site, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated
+    )
     return draw(ask, page)
 
 
@@ -63,7 +70,14 @@ def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE
     return RedirectResponse(address_of(found.finding, ask.address), 303)
 
 
-def _listed(ask: Ask, found: Standing) -> ListedFinding:
-    person_id = found.event.person_id if found.event is not None else ""
-    who = ask.project.names.get(person_id, person_id)
-    return ListedFinding(finding=found.finding, state=found.state, event=found.event, who=who)
+def _listed(ask: Ask, site: Site, found: Standing) -> ListedFinding:
+    event = found.event
+    if event is None:
+        return ListedFinding(finding=found.finding, state=found.state)
+    who = ask.project.names.get(event.person_id, event.person_id)
+    until = "" if event.until_utc is None else _local(event.until_utc, site).removesuffix(" 00:00")
+    return ListedFinding(finding=found.finding, state=found.state, event=event, who=who, until=until)
+
+
+def _local(at_utc: datetime, site: Site) -> str:
+    return f"{at_utc.astimezone(zone(site.time_zone)):%Y-%m-%d %H:%M}"

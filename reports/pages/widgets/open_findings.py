@@ -2,35 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal
 
-from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, OpenFinding, Severity
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table, Tone
 from reports.texts.locales import long_date
 
-SEVERITIES: tuple[Literal[1, 2, 3, 4], ...] = (1, 2, 3, 4)
-WORDS = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
+SEVERITIES: tuple[Severity, ...] = (1, 2, 3, 4)
 TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
-OF_FINDING: dict[str, Literal[2, 3, 4]] = {"blocking": 2, "warning": 3, "info": 4}
 # What people call a source, where it has another name.
 SOURCES = {
     "EnPI alerts": "EnPI", "quarantine": "data quality", "validation": "data quality", "bill audits": "bills",
 }  # fmt: skip
 MOST_ROWS = 12
-
-
-class OpenFinding(Model):
-    """One finding that is open. source: who found it. at_utc: when it was reported, where that is kept."""
-
-    severity: Literal[1, 2, 3, 4]
-    source: str
-    what: Text
-    at_utc: datetime | None = None
-    count: int = 1
 
 
 class OpenFindings(Given):
@@ -46,7 +32,7 @@ def view(given: OpenFindings) -> Widget:
     counts = Counter(dict.fromkeys(SEVERITIES, 0))
     for each in given.open:
         counts[each.severity] += 1
-    numbers = [Number(label=WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
+    numbers = [Number(label=SEVERITY_WORDS[each], text=str(counts[each]), tone=TONES[each] if counts[each] else "plain")
                for each in SEVERITIES]  # fmt: skip
     dated = sorted(each.at_utc for each in given.open if each.at_utc is not None)
     sources = dict.fromkeys(SOURCES.get(each, each) for each in given.asked)
@@ -73,8 +59,8 @@ def _table(found: Sequence[OpenFinding], asked: str) -> Table | None:
         return None
     first = sorted(found, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
     rows = [
-        [Cell(text=WORDS[each.severity], tone=TONES[each.severity]),
-         Cell(text=SOURCES.get(each.source, each.source)), Cell(text=each.what),
+        [Cell(text=SEVERITY_WORDS[each.severity], tone=TONES[each.severity]),
+         Cell(text=SOURCES.get(each.source, each.source)), Cell(text=each.what, figure_id=each.finding_id),
          Cell(text=f"{each.at_utc:%Y-%m-%d}" if each.at_utc else "–")]
         for each in first[:MOST_ROWS]
     ]  # fmt: skip
