@@ -23,7 +23,7 @@ from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
 
 # Kinds that are drawn by the file of another.
-FILES = {"stack": "bars", "band": "line"}
+FILES = {"stack": "bars", "band": "line", "cumulative": "line"}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:

@@ -14,12 +14,12 @@ from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike
 
-Kind = Literal["bars", "stack", "line", "band", "bridge", "heat", "flow", "ranked"]
+Kind = Literal["bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "ranked", "scatter"]
 # One colour each, the same on every page (static/charts.css).
 Energy = Literal["grid", "export", "solar", "battery", "car", "heating", "water", "gas", "cooling", "other"]
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
 Role = Literal[
-    "measured", "expected", "compared", "third", "fourth",
+    "measured", "expected", "compared", "third", "fourth", "saved",
     "part-1", "part-2", "part-3", "part-4", "part-5", "part-6", "part-7", "part-8",
 ]  # fmt: skip
 Style = Literal["", "bars", "line", "steps", "none"]
@@ -57,8 +57,9 @@ class Chart(Model):
 
     ticks: where the axis is labelled and how; none: wherever there is room. at_s: instants of the places, seconds since
     1970, and time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
-    events: named places. remarks: what must be known of each place, a column of the table. whys: address that explains
-    each place, where no number of its row does. csv: address of the values; without it the browser writes these rows.
+    Of a scatter the first row is the axis. events: named places. remarks: what must be known of each place, a column of
+    the table. whys: address that explains each place, where no number of its row does. csv: address of the values;
+    without it the browser writes these rows.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""The EnPI pages: all energy uses in one list, and one use in six panels."""
+"""The EnPI pages: all energy uses in one list, and one use in seven panels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
 from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
+from reports.pages.use_days import UseDays, day_charts
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
@@ -69,7 +70,7 @@ class Quarter:
 class UseTold:
     """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
     all that was read. before: actual energy of the training year's quarters, by their name. trend: by version.
-    names: of people by person_id.
+    days: of the span. names: of people by person_id.
     """
 
     site: Site
@@ -84,6 +85,7 @@ class UseTold:
     adjustments: Sequence[AdjustmentRecord]
     alerts: Sequence[EnpiAlert]
     reviews: Sequence[Finding]
+    days: UseDays
     names: Mapping[str, str] = field(default_factory=dict)
 
     def person(self, person_id: str) -> str:
@@ -167,11 +169,12 @@ def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
 
 
 def use_page(told: UseTold, address: Address) -> Page:
-    """One use: selection, bars, standing, quarters, index over three years, formula; what else must be known."""
+    """One use: selection, standing, bars, days, quarters, index over three years, formula; what else must be known."""
     parts = [
         Part(key="selection", blocks=_selection(told, address)),
         Part(key="standing", title="How it stands", blocks=_standing(told, address)),
         Part(key="bars", title="Expected and actual", blocks=_bars(told, address.locale)),
+        *_days(told, address.locale),
         Part(
             key="quarters",
             title="Quarters",
@@ -291,6 +294,13 @@ def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
         note="Of days that can be compared; the year of the training stands beside it as it was metered.",
     )
     return (chart,)
+
+
+def _days(told: UseTold, locale: str) -> tuple[Part, ...]:
+    """Every day of the span, where it has any."""
+    events = [(str(each.adjustment.start), named(each.adjustment.reason)) for each in told.adjustments]
+    charts = day_charts(told.days, events, locale)
+    return (Part(key="days", title="Day by day", blocks=charts),) if charts else ()
 
 
 def _events(told: UseTold) -> tuple[tuple[int, Text], ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from assets.kpi.enpi.alerts import quarters_of
 from assets.stores.ledgers.adjustments import AdjustmentStore
@@ -11,9 +12,12 @@ from data_quality.contracts.time import Period
 from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
+from reports.datasets.of_uses.day_lines import every_day
+from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing, version_of
 from reports.pages.energy_uses import SHOWN, Quarter, UseTold
+from reports.pages.use_days import Driver, UseDays
 from reports.recompute.figure_sources import seu_of
 
 # Quarters that are looked at for the newest that can be assessed.
@@ -38,7 +42,18 @@ def quarters(
     wanted = use.touched(spans)
     if not wanted:
         return []
-    start, end = wanted[0].start, wanted[-1].end
+    ask, data = _asked(given, use, wanted[0].start, wanted[-1].end)
+    found = []
+    for each in wanted:
+        item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
+        figures = {name: ask.question(f"enpi.{name}", item) for name in measures}
+        found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
+    # The lake counts UTC days: its first one may belong to the day before, in local time.
+    return [each for each in found if each.result.coverage > 0]
+
+
+def _asked(given: Asking, use: AskedUse, start: date, end: date) -> tuple[Asker, EnpiData]:
+    """The questions about a use over a span, and the dataset that answers them."""
     whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
     book = FigureBook(
         report_id="/".join(["enpi", use.site.site_id, use.seu.seu_id, f"{start}~{end}"]),
@@ -49,13 +64,37 @@ def quarters(
     ask = assessing(given, whole, {use.seu.seu_id: use.version}, book)
     data = ask.datasets["enpi"]
     assert isinstance(data, EnpiData)  # noqa: S101 - assessing() put it there
-    found = []
-    for each in wanted:
-        item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
-        figures = {name: ask.question(f"enpi.{name}", item) for name in measures}
-        found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
-    # The lake counts UTC days: its first one may belong to the day before, in local time.
-    return [each for each in found if each.result.coverage > 0]
+    return ask, data
+
+
+def _days(given: Asking, use: AskedUse, span: Period) -> UseDays:
+    """Days of the span against the version, as far as it is read; none without one."""
+    known = known_days(use.site, use.sources, use.as_of_utc)
+    if use.version is None or known is None or known.end <= span.start:
+        return UseDays()
+    end = min(span.end, known.end)
+    period = Period(label=f"{span.start}/{end}", start=span.start, end=end, time_zone=use.site.time_zone)
+    _, data = _asked(given, use, period.start, period.end)
+    item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=period)
+    actual, expected, saved = (
+        data.days(measure, item, is_running=is_running, has_band=measure != "actual_kwh")
+        for measure, is_running in (("actual_kwh", False), ("expected_kwh", False), ("savings_kwh", True))
+    )
+    running = every_day(saved, period) if saved else []
+    pairs = {each.local_date: each.features for each in data.use_days.pairs(use.seu, period)}
+    features = [pairs.get(point.day, ()) for point in every_day(actual, period)]
+    return UseDays(every_day(actual, period), every_day(expected, period), running, _driver(use, features))
+
+
+def _driver(use: AskedUse, features: Sequence[tuple[float, ...]]) -> Driver | None:
+    """The first driver of the baseline that it takes as it is measured; none where it takes degree days alone."""
+    names = [each.name for each in use.version.baseline.coefficients if each.name != "intercept"] if use.version else []
+    units = {each.driver_id: each.unit for each in use.site.drivers}
+    at = next((at for at, name in enumerate(names) if name in units), None)
+    if at is None or not any(features):
+        return None
+    values = tuple(each[at] if len(each) > at else None for each in features)
+    return Driver(use.site.stream_name(names[at]), units[names[at]], values)
 
 
 def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
@@ -103,6 +142,7 @@ def use_told(
         adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
         alerts=use.alerts(span),
         reviews=use.review(),
+        days=_days(given, use, span),
     )
 
 

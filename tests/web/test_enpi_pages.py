@@ -15,6 +15,7 @@ from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.energy_uses import UseTold, use_page
+from reports.pages.use_days import UseDays, day_charts
 from reports.pages.use_quarters import use_told
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
@@ -53,10 +54,35 @@ def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:
         assert found["figure"]["kpi"] == query["kpi"]
 
 
-def test_the_page_has_the_six_panels_in_order(seen: Asking) -> None:
+def test_days_are_drawn_as_they_add_up_to_the_quarter(seen: Asking) -> None:
+    found = told(seen)
+    [quarter] = found.quarters
+    charts = {
+        chart.kind: chart for chart in day_charts(found.days, [("2025-02-01", "Leak"), ("2031-01-01", "x")], "en")
+    }
+    assert list(charts) == ["band", "cumulative", "scatter"]
+    actual, expected = charts["band"].rows
+    sums = {name: float(quarter.figures[name].value or 0) for name in ("actual_kwh", "expected_kwh")}
+    compared = [(a, e) for a, e in zip(actual.values, expected.values, strict=True) if None not in (a, e)]
+    assert len(compared) == quarter.result.compared_days
+    assert sum(a for a, _ in compared) == pytest.approx(sums["actual_kwh"])
+    assert sum(e for _, e in compared) == pytest.approx(sums["expected_kwh"])
+    [saved] = charts["cumulative"].rows
+    assert saved.values[-1] == pytest.approx(sums["expected_kwh"] - sums["actual_kwh"])
+    assert saved.high[-1] - saved.values[-1] == pytest.approx(
+        float(quarter.figures["uncertainty_kwh"].value or 0), abs=1e-3
+    )
+    assert charts["cumulative"].events == ((31, "Leak"),)
+    driver, *rows = charts["scatter"].rows
+    assert (driver.unit, len(driver.values), [row.role for row in rows]) == ("degc", 90, ["expected", "measured"])
+    # Only a day with a driver can be expected.
+    assert [value is None for value in driver.values] == [value is None for value in expected.values]
+
+
+def test_the_page_has_the_seven_panels_in_order(seen: Asking) -> None:
     page = use_page(told(seen), HERE)
     assert [part.key for part in page.parts] == [
-        "selection", "standing", "bars", "quarters", "index", "model", "care"
+        "selection", "standing", "bars", "days", "quarters", "index", "model", "care"
     ]  # fmt: skip
     html_page = seen.get("/enpi/plant/hvac", PAGE, period="2025").text
     text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", html_page)))
@@ -100,7 +126,7 @@ def test_levels_of_the_site_file_are_those_of_the_page(seen: Asking) -> None:
 
 
 def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:
-    found = replace(told(seen), version=None, newest=None, quarters=(), trend={}, before={})
+    found = replace(told(seen), version=None, newest=None, quarters=(), trend={}, before={}, days=UseDays())
     text = use_page(found, HERE).model_dump_json()
     assert "No quarter can be assessed" in text
     assert "meterloom baseline fit --site plant --seu hvac" in text

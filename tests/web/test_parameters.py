@@ -93,7 +93,7 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
             "quarantine",
             "dispatch/ledger",
         )
-    },  # fmt: skip
+    },
     (f"{EMS}/baselines/adjustments", "as_of"): ({"site": "plant"}, FUTURE),
 }
 # Each of these would change nothing.

@@ -158,8 +158,8 @@ def of_every_kind() -> list[Chart]:
     banded = row.model_copy(update={"low": (0.0, -3.0, None, 3.0), "high": (2.0, 0.0, None, 5.0)})
     found = [
         Chart(kind=kind, key=kind, rows=given, **common)
-        for kind, given in (("bars", two), ("stack", two), ("band", (banded,)), ("flow", two), ("bridge", (row,)),
-                            ("ranked", (row,)))
+        for kind, given in (("bars", two), ("stack", two), ("band", (banded,)), ("cumulative", (banded,)),
+                            ("scatter", two), ("flow", two), ("bridge", (row,)), ("ranked", (row,)))
     ]  # fmt: skip
     events = {"events": ((1, EVIL),), "limit": Limit(label=EVIL, value=3.0)}
     found.append(Chart(kind="line", key="line", rows=two, **common, **events))

@@ -1,4 +1,4 @@
-"""/enpi: all energy uses, and one of them in six panels."""
+"""/enpi: all energy uses, and one of them in seven panels."""
 
 import csv
 import io

@@ -56,7 +56,8 @@
     band(row, at) {
       const edge = { type: "line", stack: `band-${at}`, stackStrategy: "all", silent: true, showSymbol: false, lineStyle: { opacity: 0 } };
       const between = row.high.map((value, place) => (value === null || row.low[place] === null ? null : value - row.low[place]));
-      return [{ ...edge, data: row.low }, { ...edge, data: between, areaStyle: { color: colour("role-band"), opacity: 0.9 } }];
+      const shade = row.role === "saved" ? { color: draw.ink(row), opacity: 0.2 } : { color: colour("role-band"), opacity: 0.9 };
+      return [{ ...edge, data: row.low }, { ...edge, data: between, areaStyle: shade }];
     },
     // A limit as a dashed line with its name, events as thin ones.
     marked(told, series) {
@@ -90,7 +91,9 @@
       this.lines = [...figure.querySelectorAll("tbody tr")];
       this.heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent.trim());
       const hidden = (address().searchParams.get("hide") || "").split(",");
-      this.shown = this.told.rows.map((row) => row.style !== "none" && !hidden.includes(row.energy || row.role));
+      // The first row of a scatter is its axis.
+      const isAxis = (at) => this.told.kind === "scatter" && at === 0;
+      this.shown = this.told.rows.map((row, at) => isAxis(at) || (row.style !== "none" && !hidden.includes(row.energy || row.role)));
       [this.at, this.row, this.from] = [-1, null, null];
       this.prepare();
       this.draw();
@@ -102,7 +105,7 @@
       const { told } = this;
       this.legend = build("ul", { class: "legend" });
       if (!["heat", "flow", "bridge"].includes(told.kind) && this.shown.length > 1) {
-        told.rows.forEach((row, at) => row.style !== "none" && this.legend.append(this.entry(row, at)));
+        told.rows.forEach((row, at) => row.style !== "none" && !(told.kind === "scatter" && at === 0) && this.legend.append(this.entry(row, at)));
       }
       this.tip = build("div", { class: "tip", hidden: "" });
       this.cursor = build("span", { class: "cursor", hidden: "" });
@@ -127,6 +130,7 @@
     entry(row, at) {
       const swatch = build("span", { class: `swatch as-${row.style || this.told.kind}` });
       swatch.style.color = draw.ink(row);
+      swatch.dataset.row = at;
       const button = build("button", { type: "button", "aria-pressed": this.shown[at] }, swatch, row.label);
       button.addEventListener("click", () => this.toggle(at, button));
       return build("li", {}, button);
@@ -313,9 +317,7 @@
       this.hide();
       this.plot.dispose();
       this.draw();
-      this.legend.querySelectorAll(".swatch").forEach((swatch, at) => {
-        swatch.style.color = draw.ink(this.told.rows.filter((row) => row.style !== "none")[at]);
-      });
+      for (const swatch of this.legend.querySelectorAll(".swatch")) swatch.style.color = draw.ink(this.told.rows[swatch.dataset.row]);
     }
   }
 

@@ -22,5 +22,5 @@
     };
   }
 
-  charts.kinds.line = charts.kinds.band = lines;
+  charts.kinds.line = charts.kinds.band = charts.kinds.cumulative = lines;
 })();
