@@ -186,7 +186,7 @@ def _said(figure: Figure) -> list[str]:
     if figure.value is None:
         return [words(figure.status)]
     is_partial = figure.coverage is not None and figure.coverage < 1
-    read = [Sentence("{0} of the time is read", f"{figure.coverage:.1%}")] if is_partial else []
+    read = [Sentence("{0} of readings", f"{figure.coverage:.1%}")] if is_partial else []
     return [*read, *(Sentence(words(code)) for code in figure.findings if code != "gap" or not is_partial)]
 
 
@@ -247,7 +247,7 @@ def _note(given: EnergyGiven) -> str:
 
 def _told(each: Point) -> str:
     is_partial = each.coverage is not None and each.coverage < 1
-    read = Sentence("{0} read", f"{each.coverage:.1%}") if is_partial else ""
+    read = Sentence("{0} of readings", f"{each.coverage:.1%}") if is_partial else ""
     estimated = Sentence("{0} estimated", f"{each.estimated_share:.1%}") if each.estimated_share else ""
     codes = [Sentence(words(code)) for code in each.codes if code not in ("gap", "estimated")]
     return sentences((read, estimated, *codes), ", ")
@@ -265,5 +265,5 @@ def _heat(given: EnergyGiven) -> Chart:
         x_title="day",
         rows=tuple(ChartRow(label=slot, values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots),
         locale=given.address.locale,
-        note=Sentence("Hours by the clock of {0}; an hour that is not read is left open.", given.period.time_zone),
+        note=Sentence("Hours in {0} time; empty: no readings", given.period.time_zone),
     )

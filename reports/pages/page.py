@@ -75,7 +75,7 @@ class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not set up at
     this site: then no board shows it.
 
-    age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a third of a row.
+    age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     """
 
     key: str

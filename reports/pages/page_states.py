@@ -1,6 +1,7 @@
 """What a page says where it has nothing to show: why, and what to do next. Never an empty box, never a zero."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from data_quality.contracts.sentence import Sentence
@@ -36,9 +37,7 @@ def no_marts(site_id: str) -> State:
 
 def nothing_in(address: Address, period: Period, nearest: str) -> State:
     """The period has no reading. nearest: the month with readings that is nearest to it, or nothing."""
-    told = Sentence(
-        "Nothing was read of this scope from {0} to {1} (the day after the last).", period.start, period.end
-    )
+    told = Sentence("No data for this scope from {0} to {1}.", period.start, period.end - timedelta(days=1))
     if not nearest:
         return _state(told, "No other month of it has readings either.")
     links = ((Sentence("The nearest month with readings: {0}", nearest), address.href(period=nearest, grain=None)),)

@@ -169,16 +169,21 @@ def _share(share: float, address: Address) -> str:
     return written(f"{share:.1%}", address.locale)
 
 
+# Of mart_site__day_projection, its one method.
+PROJECTION = "month to date plus weekday averages of the last 28 days"
+
+
 def _facts(told: Explained, address: Address) -> Steps:
     figure = told.figure
     with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
-    read, estimated = figure.coverage, figure.estimated_share
+    read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters
     facts = [
         ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
         ("Period", _days(figure, told.time_zone), ""),
         ("Exact value", _exact(figure, address), ""),
-        ("Coverage", "" if read is None else Sentence("{0} of its time was read", _share(read, address)), ""),
+        ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address)), ""),
         ("Estimated", f"{_share(estimated, address)} of what was read" if estimated else "", ""),
+        ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else "", ""),
         ("To be read with", with_care, ""),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else "", ""),
         ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for", ""),

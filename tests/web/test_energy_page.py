@@ -166,7 +166,7 @@ def test_every_number_has_a_reason_that_opens_and_is_equal(project: OpenProject,
 def test_an_unfinished_period_is_compared_by_its_whole_days(project: OpenProject) -> None:
     """The readings end with March: a period into April is held against as many days as it has."""
     found = given(project, period="2025-03-29/2025-04-05", grain="day", compare="previous")
-    assert found.notes["change"] == "of the 3 days that are read"
+    assert found.notes["change"] == "of the 3 days with readings"
     assert found.totals["compared"].end - found.totals["compared"].start == timedelta(days=3)
     # Days that have not begun are not in the chart; one that has and is not read is a gap.
     assert [each.start_utc.date() for each in found.points][-1] == date(2025, 4, 1)
@@ -206,7 +206,7 @@ def test_the_default_is_the_newest_week_with_readings(project: OpenProject) -> N
 def test_nothing_in_the_period_names_the_nearest_month_with_readings(project: OpenProject) -> None:
     for period, nearest in (("2024-06", "2025-01"), ("2025-09", "2025-03")):
         found = given(project, period=period, now_utc=datetime(2026, 1, 1, tzinfo=UTC))
-        assert "Nothing was read of this scope" in told(found)
+        assert "No data for this scope" in told(found)
         assert found.points == ()
         [(text, href)] = found.links
         assert text.endswith(nearest)
@@ -261,7 +261,7 @@ def test_partial_readings_are_told_with_their_share(project: OpenProject) -> Non
     [used] = [
         n for part in page.parts for b in part.blocks if b.kind == "numbers" for n in b.numbers if n.label == "Used"
     ]
-    assert "% of the time is read" in used.note
+    assert "% of readings" in used.note
 
 
 def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ PAGES = {
     "live": "/live?site=works",
     "reports": "/reports?site=works",
     "report": "/reports/data_quality/works/2026-03@1",
+    "why": "/why?site=works&scope=site:works&kpi=consumption_kwh&period=2026-03",
+    "profile": "/profile",
+    "nowhere": "/nowhere",
     "refused": "/energy?site=nowhere",
     "arabic": "/energy?site=works&period=2026-03&grain=day&locale=ar",
 }

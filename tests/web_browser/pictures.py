@@ -27,7 +27,9 @@ PICTURES = (
     ("report", "/reports/enpi_quarter/factory/2025-Q4@1", "wide", "light"),
     ("phone", "/board/ops?site=factory", "phone", "dark"),
 )
-EVERYBODY = Person(person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR))
+EVERYBODY = Person(
+    person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR), home_board="ops"
+)
 
 
 def main(project: Path) -> None:

@@ -16,8 +16,9 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         status = watched.drawn(PAGES[name])
-        assert status == (404 if name == "refused" else 200), page.inner_text("main")
+        assert status == (404 if name in ("refused", "nowhere") else 200), page.inner_text("main")
         assert page.locator("h1").count() == 1
+        assert page.locator(".places").count() == (name != "login")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             found += [f"{size} {scheme}: {fault}" for fault in axe_faults(page)]

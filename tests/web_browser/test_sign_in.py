@@ -18,6 +18,7 @@ def test_somebody_signs_in_with_their_password_and_goes_where_they_wanted(
         page.get_by_role("button", name="Sign in").click()
         assert ("do not belong together" in page.inner_text("main")) == said
     assert "period=2026-03" in page.url
+    page.locator(".foot > summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     page.goto("/energy")

@@ -112,7 +112,7 @@ def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figur
         found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
         notes["compared"] = f"{theirs.start} – {theirs.end - _DAY}"
         if mine != period:
-            notes["change"] = Sentence("of the {0} days that are read", mine.days)
+            notes["change"] = Sentence("of the {0} days with readings", mine.days)
     return found, notes
 
 

@@ -1,0 +1,80 @@
+"""The frame around a page: whose places, which site, which look; and rows of a board that are always full."""
+
+import re
+
+import pytest
+
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from orchestration.web.all_routes import NAV
+from orchestration.web.draw import html_of
+from orchestration.web.frame import Frame, frame_of
+from orchestration.web.request_context import Ask
+from reports.pages.address import Address
+from reports.pages.board import COLUMNS, boards, filled
+from reports.pages.page import Page
+from tests.html_seen import Seen
+from tests.web.served import NOW
+
+MANAGER = ["Operations", "Results", "Energy", "Performance", "Connections", "Reports"]
+PLACES = {
+    (Role.OPERATOR,): MANAGER,
+    (Role.ANALYST, Role.REVIEWER): ["Audit trail", "Operations", *MANAGER[1:]],
+    (Role.VIEWER,): ["Results", "Reports"],
+    (Role.AUDITOR,): ["Audit trail", "Performance", "Connections", "Reports"],
+    (Role.TENANT,): ["My area", "Energy"],
+    (Role.ADMIN,): [],
+}
+
+
+def asked(*roles: Role, path: str = "/energy", looks: dict[str, str] | None = None, **more) -> Ask:
+    person = Person(person_id="anna", name="Anna <b>Approver", roles=roles, tenants=("law",), **more)
+    return Ask(OpenProject("."), person, Address(path=path), FixedClock(NOW), csrf="t", nav=NAV, looks=looks or {})
+
+
+def frame(*roles: Role, path: str = "/energy", **more) -> Frame:
+    ask = asked(*roles, path=path, **more)
+    return frame_of(ask, ask.address)
+
+
+@pytest.mark.parametrize("roles", PLACES, ids=str)
+def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tuple[Role, ...]) -> None:
+    assert [each.text for each in frame(*roles).places] == PLACES[roles]
+
+
+def test_headings_part_the_places_where_there_are_many() -> None:
+    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", "Analyse", "Analyse", "Assure", "Assure"]
+    assert {each.group for each in frame(Role.AUDITOR).places} == {""}
+    assert frame(Role.OPERATOR, home_board="exec").places[0].text == "Results"
+
+
+@pytest.mark.parametrize(("path", "here"), [("/enpi/works/air", "Performance"), ("/board/ops", "Operations")])
+def test_the_place_where_one_is_is_marked(path: str, here: str) -> None:
+    assert [each.text for each in frame(Role.OPERATOR, path=path).places if each.is_here] == [here]
+    assert [each for each in frame(Role.OPERATOR, path="/why").places if each.is_here] == []
+
+
+def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
+    ask = asked(Role.OPERATOR, looks={"theme": "dark", "text": "", "locale": ""})
+    html = html_of(ask, Page(title="x", address=Address(path="/energy", locale="ar"), parts=()))
+    assert Seen(html).faults() == []
+    pressed = re.findall(r'name="(\w+)" value="(\w*)" aria-pressed="true"', html)
+    # Once in the side bar and once under the menu of a phone.
+    assert sorted(set(pressed)) == [("locale", "ar"), ("text", ""), ("theme", "dark")]
+    assert len(pressed) == 6
+    assert "Anna &lt;b&gt;Approver" in html
+
+
+def test_rows_of_a_board_are_full_whatever_is_left_out() -> None:
+    for name, board in boards().items():
+        for gone in (None, *board.tiles):
+            left = {key: span for key, span in board.tiles.items() if key != gone}
+            spans = filled(left)
+            assert list(spans) == list(left)
+            at = 0
+            for span in spans.values():
+                assert at + span <= COLUMNS, (name, gone)
+                at = (at + span) % COLUMNS
+            assert at == 0, (name, gone, spans)
+    assert filled({"a": 3, "b": 3, "c": 3}) == {"a": 4, "b": 4, "c": 4}
