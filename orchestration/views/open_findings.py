@@ -204,7 +204,7 @@ def _bills(look: Look) -> list[OpenFinding]:
             span = period_text(bill["period_start"], bill["period_end"], look.locale)
             [amount] = format_alike([abs(delta)], look.site.currency, locale=look.locale)
             cause = Sentence(words(audits[-1]["cause"] or ""))
-            pattern = "bill of {0} is {1} too high: {2}" if delta > 0 else "bill of {0} is {1} too low: {2}"
+            pattern = "Bill of {0} is {1} too high: {2}" if delta > 0 else "Bill of {0} is {1} too low: {2}"
             what = Sentence(pattern, span, f"{amount} {unit_text(look.site.currency)}", cause)
             found.append(
                 OpenFinding(

@@ -7,6 +7,7 @@ from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Findin
 from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
+from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 
@@ -92,7 +93,7 @@ def finding_page(
     """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first."""
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
-    facts = Sentence("{0} · {1} · {2}", severity, Sentence(finding.source), shown.told)
+    facts = Sentence("{0} · {1} · {2}", severity, Sentence(SOURCES.get(finding.source, finding.source)), shown.told)
     blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), _history(history)]
     parts = [Part(key="finding", blocks=tuple(blocks))]
     if may_act:
@@ -125,7 +126,7 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
             cells=(
                 Cell(text=SEVERITY_WORDS[each.finding.severity], tone=_TONES[each.finding.severity]),
                 Cell(text=each.finding.what, figure_id=each.finding.finding_id),
-                Cell(text=each.finding.source),
+                Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
                 Cell(text=each.told, tone="plain" if each.event is None else "muted"),
                 Cell(text=f"{each.finding.at_utc:%Y-%m-%d}" if each.finding.at_utc else "–"),
             )
