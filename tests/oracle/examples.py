@@ -228,7 +228,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/figures/{{figure_id}}/rows": (f"{EMS}/figures/{{figure}}/rows",),
     f"{EMS}/figures/{{figure_id}}/versions": (f"{EMS}/figures/{{figure}}/versions",),
     f"{EMS}/why": (f"{EMS}/why{WHY}", f"{EMS}/why?site=tower&scope=tenant:law&kpi=cost&period=2025-12&grain=month"),
-    "/static/{digest}/{name}": ("{style}", "/static/none/app.css"),
+    "/static/{digest}/{name:path}": ("{style}", "/static/none/app.css"),
 }  # fmt: skip
 
 
