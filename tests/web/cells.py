@@ -22,7 +22,7 @@ class Cell(NamedTuple):
 OPEN = {
     "/login": "here one signs in",
     "/invitation/{token}": "here one sets a first password; the token is the secret",
-    "/static/{digest}/{name}": "style and scripts say nothing of anyone",
+    "/static/{digest}/{name:path}": "style and scripts say nothing of anyone",
 }
 # For this machine and for keys.
 NEAR = {"/healthz", "/readyz", "/metrics"}
