@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from assets.kpi.enpi.alert_marts import mart_alerts
@@ -103,7 +103,7 @@ DONE = {"hold": "held back", "exclude": "excluded"}
 def _event(show: Show, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
     """Grid connection: no change in reading, 2 times."""
     found = Sentence(RULES.get(rule, words(rule)))
-    day = max(ends_utc).astimezone(zone(show.site.time_zone)).date()
+    day = (max(ends_utc) - timedelta(seconds=1)).astimezone(zone(show.site.time_zone)).date()
     one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, show.address.locale))
     many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
     return sentences((one if len(ends_utc) == 1 else many, Sentence(DONE.get(action, ""))), ", ")
