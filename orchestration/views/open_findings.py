@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,7 @@ def _validated(look: Look) -> list[OpenFinding]:
 def _event(look: Look, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
     """Grid connection: no change in reading, 2 times."""
     found = Sentence(_RULES.get(rule, words(rule)))
-    day = max(ends_utc).astimezone(zone(look.site.time_zone)).date()
+    day = (max(ends_utc) - timedelta(seconds=1)).astimezone(zone(look.site.time_zone)).date()
     one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, look.locale))
     many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
     return sentences((one if len(ends_utc) == 1 else many, Sentence(_DONE.get(action, ""))), ", ")

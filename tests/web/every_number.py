@@ -35,7 +35,7 @@ EACH = 40
 FIRST = 40
 PAGES = ("/energy", "/enpi", "/reports", "/live", "/board")
 # A number of a tile or headline with its link, or a cell that is one.
-_TILE = re.compile(r'<bdi>([^<]*)</bdi>(?:(?!<bdi>).)*?<a class="why" href="([^"]+)"', re.S)
+_TILE = re.compile(r'<a class="fig" href="([^"]+)"><span class="[a-z]+" data-live-value><bdi>([^<]*)</bdi>')
 _CELL = re.compile(r'<a class="num" href="([^"]+)">([^<]*)</a>')
 _HREF = re.compile(r'href="(/(?:board|energy|enpi|reports)[^"#]*)"')
 
@@ -83,9 +83,7 @@ class Seen:
 
 def numbers_of(page: str) -> Iterator[tuple[str, str]]:
     """Text and link of every number that says why."""
-    for text, href in _TILE.findall(page):
-        yield html.unescape(text), html.unescape(href)
-    for href, text in _CELL.findall(page):
+    for href, text in (*_TILE.findall(page), *_CELL.findall(page)):
         yield html.unescape(text), html.unescape(href)
 
 

@@ -147,7 +147,7 @@ def test_a_live_power_says_who_told_it_when_and_that_nothing_rests_on_it(project
     assert (text, href.partition("?")[0]) == ("412", "/why")
     page = asking.get(href, [PAGE]).text
     for said in ("line: mqtt t/main field power", "reported in kw", "main import (live, kw)", "Received", "simulated",
-                 "their sum over their number", "come from the meter", "Synthetic"):  # fmt: skip
+                 "their sum over their number", "come from the meter", "Demo data."):  # fmt: skip
         assert said in page, said
     theo = asked_by(project, Role.TENANT)
     assert theo.get("/why?site=plant&point=line/kw", [PAGE]).status == 403

@@ -83,7 +83,7 @@ def test_a_role_that_is_taken_away_is_gone_at_the_next_click(rosa: tuple[Page, P
         assert page.locator("#card-chains").is_visible()
     try:
         people.write_text(before.replace("Rosa Auditor, roles: [viewer, auditor]", "Rosa Auditor, roles: [viewer]"))
-        near.get_by_role("link", name="Reports", exact=True).click()
+        near.get_by_role("link", name="Performance", exact=True).click()
         near.wait_for_url("**/login*")
         far.reload()
         assert "/login" in far.url

@@ -65,6 +65,8 @@ def view(given: Savings) -> Widget:
         worth = number("Worth", given.worth, given.locale, signed=True, note=given.no_worth or "at daily prices")
         more = [band, worth]
     left_out = Sentence("not in the sum: {0}", ", ".join(given.left_out)) if given.left_out else ""
-    note = sentences((given.span, Sentence(given.verdict), left_out))
+    note = sentences((given.span, Sentence(given.verdict)))
+    if content is not None:
+        content = content.model_copy(update={"note": left_out})
     return tile("savings", "Savings against baseline", given, given.total, label="Saved", note=note,
                 more=more, content=content, signed=True)  # fmt: skip
