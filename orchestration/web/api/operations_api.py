@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property, lru_cache
 from importlib import import_module
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
@@ -113,10 +114,15 @@ def _given(parameter: Parameter, ask: Ask) -> Any:
             raise BadInput(f"{word} is missing{about}", reason="bad_address")
         return None
     try:
-        return _reader(parameter).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
+        value = _reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
     except ValidationError as error:
         expected, _ = value_in_words(error.errors()[0])
         raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
+    limits = parameter.option.kept if parameter.option is not None else {}
+    if "min" in limits and not limits["min"] <= value <= limits.get("max", inf):
+        upto = f" to {limits['max']}" if "max" in limits else ""
+        raise BadInput(f"{word}: expected a number from {limits['min']}{upto}, got {text[:40]!r}", reason="bad_address")
+    return value
 
 
 def _origins(kind: Any) -> set[Any]:
@@ -124,11 +130,8 @@ def _origins(kind: Any) -> set[Any]:
 
 
 @lru_cache(maxsize=256)
-def _reader(parameter: Parameter) -> TypeAdapter[Any]:
-    kept = parameter.option.kept if parameter.option is not None else {}
-    if "min" not in kept:
-        return TypeAdapter(parameter.kind)
-    return TypeAdapter(Annotated[parameter.kind, Field(ge=kept["min"], le=kept.get("max"))])
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 for _path, _module, _name, _needs in ENDPOINTS:
