@@ -25,7 +25,7 @@ def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
 def _words(decorator: ast.expr) -> str:
     """What `@operation("bill list", ...)` is given first; nothing of any other decorator."""
     is_ours = (
-        isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "command"
+        isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "operation"
     )
     given = decorator.args[0] if is_ours and isinstance(decorator, ast.Call) else None
     return str(given.value) if isinstance(given, ast.Constant) else ""

@@ -39,9 +39,11 @@ def test_the_page_has_every_word_and_number_of_the_report(content) -> None:
     assert {f"/why?figure={each}" for each in cells} <= asked
 
 
-def test_each_chart_stands_there_as_a_picture_with_its_table(content) -> None:
+def test_each_chart_stands_there_with_its_rows_and_its_table(content) -> None:
     seen = Seen(html_of(None, report_page(content, ADDRESS)))
     charts = list(content.charts())
     assert charts
-    assert len([each for each in seen.of("svg") if each.get("role") == "img"]) == len(charts)
-    assert {f"chart-{chart.key}" for chart in charts} <= {each.get("id", "") for each in seen.of("figure")}
+    figures = {each.get("id", "") for each in seen.of("figure") if "data-chart" in each}
+    assert figures == {f"chart-{chart.key}" for chart in charts}
+    assert len([each for each in seen.of("script") if each.get("type") == "application/json"]) == len(charts)
+    assert {f"table-{chart.key}-table" for chart in charts} <= {each.get("id", "") for each in seen.of("table")}
