@@ -120,7 +120,10 @@ def test_days_are_marked_by_keys_and_by_mouse_and_stand_in_the_address(context: 
     page.wait_for_url(re.compile(r"period=2026-03-04(%2F|/)2026-03-07"))
     assert rows(page) == 3
     watched.drawn(PAGES["energy"])
-    box = page.locator("[data-chart] .plot").first.bounding_box()
+    plot = page.locator("[data-chart] .plot").first
+    # A mouse reaches what is on the screen.
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
     assert box
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.4, middle)

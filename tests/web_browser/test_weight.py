@@ -10,7 +10,7 @@ MOST_REQUESTS, MOST_SENT, MOST_HTML, MOST_CSS, MOST_SCRIPT = 8, 85_000, 60_000, 
 CHARTS = (5, 215_000, 0, 8_000, 740_000)
 LIBRARY = "echarts.custom.min.js"
 # Their HTML holds what they are asked for: thirty days, a hundred quarter hours, a whole report.
-WITH_DATA = ("energy", "quarters", "gap", "arabic", "report")
+WITH_DATA = ("energy", "quarters", "gap", "arabic", "report", "why")
 
 
 @pytest.mark.parametrize("name", PAGES)
