@@ -67,4 +67,6 @@ def _table(found: Sequence[OpenFinding], asked: str) -> Table | None:
     rest = len(found) - MOST_ROWS
     more = sentences((Sentence("and {0} more", rest) if rest > 0 else "", asked))
     made = table("findings", "Most severe first", [("Severity", ""), ("Source", ""), ("What", ""), ("Since", "")], rows)
-    return made.model_copy(update={"note": more})
+    # A finding leads somewhere, and is no number for that.
+    columns = tuple(each.model_copy(update={"is_number": False}) for each in made.columns)
+    return made.model_copy(update={"note": more, "columns": columns})
