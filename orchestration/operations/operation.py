@@ -35,6 +35,9 @@ READS_AND_ACTS = (*READS, "person_")
 class Call:
     """One call of an operation: the project, who acts, as of when. Who opens a door says how progress is shown."""
 
+    # Of the people whom a door knows some see only sites of theirs.
+    sees_every_site = True
+
     def __init__(self, folder: Path, *, as_of: str | None = None, person: str | None = None) -> None:
         self.folder, self._as_of, self.person = folder, as_of, person
         self.clock: Clock = SystemClock()

@@ -39,13 +39,16 @@ _DONE = {"hold": "held back", "exclude": "excluded"}
 
 @dataclass(frozen=True)
 class Look:
-    """At one site, now or as known at an instant. locale: of dates and amounts within sentences."""
+    """At one site, now or as known at an instant. locale: of dates and amounts within sentences. with_every_site: with
+    what is of no single site too, such as an ingest that fails: for who may see every site.
+    """
 
     project: "OpenProject"
     site: Site
     now_utc: datetime
     as_of_utc: datetime | None = None
     locale: str = "en"
+    with_every_site: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,15 @@ class Found:
     silent: tuple[tuple[str, str], ...]
 
 
-def open_findings(look: Look, *, with_every_site: bool = False) -> Found:
-    """Each source's findings of the site; a source that cannot be asked is named, and hides nothing else.
-
-    with_every_site: with what is of no single site too, such as an ingest that fails.
-    """
+def open_findings(look: Look) -> Found:
+    """Each source's findings of the site; a source that cannot be asked is named, and hides nothing else."""
     is_past = look.as_of_utc is not None
     # Of them quarantine alone can say what was open at another instant.
     sources: dict[str, Callable[[Look], list[OpenFinding]]] = {"quarantine": _refused} if is_past else dict(SOURCES)
     silent = [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
-    asks = list(sources.items()) + ([("jobs and sources", _failed_anywhere)] if with_every_site and not is_past else [])
+    asks = list(sources.items()) + (
+        [("jobs and sources", _failed_anywhere)] if look.with_every_site and not is_past else []
+    )
     found: list[OpenFinding] = []
     for name, ask in asks:
         try:
@@ -97,7 +99,7 @@ def open_findings(look: Look, *, with_every_site: bool = False) -> Found:
 
 def the_finding(look: Look, finding_id: str) -> Standing:
     """The finding whose id starts so. Raises BadInput (no_finding) for none, or several."""
-    known = open_findings(look, with_every_site=True).standing
+    known = open_findings(look).standing
     found = [each for each in known if finding_id and each.finding.finding_id.startswith(finding_id)]
     if len(found) != 1:
         raise BadInput(

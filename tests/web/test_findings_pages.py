@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 
 from typer.testing import CliRunner
 
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, record_outcomes
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.main import build_app
 from orchestration.views.open_findings import Look, open_findings
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
-from tests.web.why_world import posted, tenant
+from tests.web.why_world import ANNE, posted, tenant
 
 VERA = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 
@@ -81,3 +82,14 @@ def test_each_finding_has_an_id_of_its_own_that_no_look_changes(acted: Asking) -
     assert len(ids) == len(set(ids))
     assert [each.finding.finding_id for each in open_findings(german).standing] == ids
     assert urlencode({"id": ids[0]}) == f"id={ids[0]}"
+
+
+def test_what_is_of_no_single_site_is_for_who_sees_every_site(acted: Asking) -> None:
+    failed = JobOutcome.of_no_run("ingest", OF_NO_SITE, "the landing folder is gone", acted.clock.now_utc())
+    record_outcomes(acted.project.store, [failed], acted.clock)
+    [mine] = [each for each in listed(acted) if "landing folder" in str(each["what"])]
+    paul = Asking(acted.project, acted.clock, ANNE.model_copy(update={"person_id": "paul", "sites": ("plant",)}))
+    assert mine["finding_id"] not in {each["finding_id"] for each in listed(paul)}
+    assert paul.get(f"/findings/{mine['finding_id']}", headers=[PAGE], site="plant").status == 404
+    assert act(paul, mine["finding_id"], "acknowledge", reason="x") == 404
+    assert acted.get(f"/findings/{mine['finding_id']}", headers=[PAGE], site="plant").status == 200

@@ -89,7 +89,8 @@ def line(found: Standing) -> dict[str, Any]:
 
 
 def _look(call: Call, site: str) -> Look:
-    return Look(call.project, call.project.site(site), call.clock.now_utc(), call.as_of_utc)
+    now_utc, sees_all = call.clock.now_utc(), call.sees_every_site
+    return Look(call.project, call.project.site(site), now_utc, call.as_of_utc, with_every_site=sees_all)
 
 
 def _act(call: Call, finding_id: str, site: str, act: FindingAct, reason: str, *, until: str = "") -> Answer:

@@ -25,9 +25,9 @@ def findings_of(shows: Sequence[Show]) -> Widget:
     asked: tuple[str, ...] = ()
     for show in shows:
         ask = show.ask
-        look = Look(ask.project, show.site, ask.as_known_utc, ask.address.as_of_utc, show.address.locale)
         sees_all = show is shows[0] and not ask.person.sites and sees_whole_site(ask.person)
-        seen = open_findings(look, with_every_site=sees_all)
+        look = Look(ask.project, show.site, ask.as_known_utc, ask.address.as_of_utc, show.address.locale, sees_all)
+        seen = open_findings(look)
         found += [each.finding for each in seen.standing if each.needs_someone]
         silent |= dict.fromkeys(seen.silent)
         asked = seen.asked

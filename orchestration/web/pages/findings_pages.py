@@ -26,14 +26,15 @@ _DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=True)
 
 def look_at(ask: Ask, site: Site) -> Look:
     """As the address asks."""
-    return Look(ask.project, site, ask.as_known_utc, ask.address.as_of_utc, ask.address.locale)
+    sees_all = not ask.person.sites
+    return Look(ask.project, site, ask.as_known_utc, ask.address.as_of_utc, ask.address.locale, sees_all)
 
 
 @router.get(PATH, response_class=HTMLResponse)
 def findings(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response:
     """The list of a site."""
     site = whole_site(ask)
-    found = open_findings(look_at(ask, site), with_every_site=not ask.person.sites)
+    found = open_findings(look_at(ask, site))
     listed = [_listed(ask, site, each) for each in found.standing]
     return draw(ask, findings_page(listed, ask.address, silent=found.silent, is_synthetic=site.is_simulated))
 
