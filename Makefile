@@ -5,6 +5,11 @@ export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
+# Two tests share two cores, and what a process compiled the next one reads.
+export OPENBLAS_NUM_THREADS := 1
+unexport PYTHONDONTWRITEBYTECODE
+# make test-long WITHIN_S=3000: what has not begun by then is skipped, and says so.
+WITHIN_S ?=
 
 setup:
 	@bash .ci/setup
@@ -21,7 +26,7 @@ test: setup
 
 # What is left: test functions that take long for the cases that they hold. CI runs both.
 test-long: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part long
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part long $(if $(WITHIN_S),--within-s $(WITHIN_S))
 
 # While writing: the functions that give most cases for two minutes, by tests/seconds.json, and what is new.
 fast: setup

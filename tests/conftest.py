@@ -34,6 +34,7 @@ MUST_NOT_SKIP = os.environ.get("CI") == "true"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What `make fast`, `make test` and `make test-long` ask for."""
     parser.addoption("--part", choices=PARTS, help="only these tests, by tests/seconds.json")
+    parser.addoption("--within-s", type=float, help="cheapest first; skip what has not begun after so many seconds")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -47,12 +47,17 @@ def kept() -> Record:
 
 
 class LongestFirst:
-    """The plugin. Durations are kept beside pytest's own cache by the process that the workers report to."""
+    """The plugin: longest first, or cheapest first against a limit.
+
+    Durations are kept beside pytest's own cache by the process that the workers report to.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config, self.record = config, kept()
         self.part: str | None = config.getoption("--part")
         self.chosen = chosen_for(self.part, self.record) if self.part else every_key(self.record)
+        self.within_s: float | None = config.getoption("--within-s")
+        self.begun = time.monotonic()
         self.seconds: dict[str, float] = defaultdict(float)
         self.set_up: dict[str, float] = {}
         self.shared: Shared = defaultdict(lambda: defaultdict(float))
@@ -78,7 +83,13 @@ class LongestFirst:
         if left:
             config.hook.pytest_deselected(items=left)
         total = {unit: cost(self.record, keys)[0] for unit, keys in self._keys_of(of_part).items()}
-        items[:] = sorted(of_part, key=lambda item: -total[unit_of(item.nodeid)])
+        cheapest_first = self.within_s is not None
+        items[:] = sorted(of_part, key=lambda item: total[unit_of(item.nodeid)], reverse=not cheapest_first)
+
+    def pytest_runtest_setup(self) -> None:
+        """A test that comes too late says so: better than a run that is broken off and says nothing."""
+        if self.within_s is not None and time.monotonic() - self.begun > self.within_s:
+            pytest.skip(f"not reached within {self.within_s:.0f} s: `make test-long` without WITHIN_S runs it")
 
     def _keys_of(self, items: list[pytest.Item]) -> dict[str, set[str]]:
         """Unit -> what of it is run, by the record."""
@@ -130,9 +141,9 @@ class LongestFirst:
             self.set_up[report.nodeid] = own
 
     def pytest_sessionfinish(self) -> None:
-        """Beside what earlier runs recorded; a function that ran again counts as it ran now."""
+        """Beside what earlier runs recorded; a function that ran again counts as it ran now. Not against a limit."""
         cache = getattr(self.config, "cache", None)
-        if hasattr(self.config, "workerinput") or cache is None:
+        if hasattr(self.config, "workerinput") or cache is None or self.within_s is not None:
             return
         for file, (name, made) in made_by_first(self.set_up).items():
             self.shared[file]["by the first test"] = made

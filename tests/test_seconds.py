@@ -85,6 +85,18 @@ def test_a_part_leaves_functions_out_and_says_so_and_what_it_begins_with_is_its_
     assert order(pytestconfig, DEAR, None, CASES) == (CASES[:2] + CASES[2:], [])
 
 
+def test_against_a_limit_the_cheapest_begin_and_what_comes_too_late_is_skipped_with_its_reason(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytestconfig.option, "within_s", 60.0)
+    assert order(pytestconfig, DEAR, None, CASES)[0] == [CASES[3], CASES[2], CASES[0], CASES[1]]
+    plugin = plugin_of(pytestconfig, DEAR, "long")
+    plugin.pytest_runtest_setup()
+    plugin.begun -= 61.0
+    with pytest.raises(pytest.skip.Exception, match="not reached within 60 s"):
+        plugin.pytest_runtest_setup()
+
+
 def test_a_file_of_which_nothing_is_chosen_is_not_imported(pytestconfig: pytest.Config) -> None:
     files = ("a", "b", "new")
 
