@@ -207,11 +207,12 @@ def _bills(look: Look) -> list[OpenFinding]:
             [amount] = format_alike([abs(delta)], look.site.currency, locale=look.locale)
             cause = Sentence(words(audits[-1]["cause"] or ""))
             pattern = "Bill of {0} is {1} too high: {2}" if delta > 0 else "Bill of {0} is {1} too low: {2}"
-            what = Sentence(pattern, span, f"{amount} {unit_text(look.site.currency)}", cause)
+            worth = f"{amount} {unit_text(look.site.currency)}"
+            what = Sentence(pattern, span, worth, cause)
             found.append(
                 OpenFinding(
                     site_id=look.site.site_id, source="bill audits", cause=bill["bill_id"], severity=3, what=what,
-                    at_utc=audits[-1]["recorded_at_utc"],
+                    worth=worth, at_utc=audits[-1]["recorded_at_utc"],
                 )
             )  # fmt: skip
     return found

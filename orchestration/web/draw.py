@@ -99,7 +99,8 @@ def _scripts(page: Page) -> list[str]:
 def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
     for block in blocks:
         if block.kind == "cards":
-            yield from block.widgets
+            for each in block.widgets:
+                yield from (each, *each.below)
 
 
 def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:

@@ -30,7 +30,8 @@ _HOME_OF: Mapping[Role, str] = {
 class Board(Model):
     """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
 
-    tiles: keys, in reading order, and how many of twelve columns each takes. icon, group, homes: of its place in the
+    tiles: keys, in reading order, and how many of twelve columns each takes. stack: those of them that stand one under
+    the other, in the columns of the first. icon, group, homes: of its place in the
     side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the address names none.
     is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all sites where none is
     named. is_of_span: its title names the span. says_late: also that readings are late. below: what stands under the
@@ -40,6 +41,7 @@ class Board(Model):
     title: str
     question: str
     tiles: Mapping[str, Annotated[int, Field(ge=3, le=12)]] = Field(min_length=1)
+    stack: tuple[str, ...] = ()
     icon: str = "layout-dashboard"
     group: str = ""
     homes: tuple[str, ...] = ("ops",)
@@ -83,6 +85,19 @@ def homes_of(person: Person) -> set[str]:
     """The boards that the person's roles stand for: whose places the side bar has."""
     homes = {home for role, home in _HOME_OF.items() if role in person.roles}
     return homes if person.home_board is None else homes | {person.home_board}
+
+
+def arranged(board: Board, widgets: Sequence[Widget]) -> list[Widget]:
+    """The tiles with their columns, those of the stack under its first."""
+    shown = {each.key: each for each in widgets}
+    under = [key for key in board.stack if key in shown][1:]
+    spans = filled({key: board.tiles[key] for key in shown if key not in under})
+    for each in widgets:
+        if each.key in spans:
+            below = tuple(shown[key] for key in under) if each.key in board.stack else ()
+            below = tuple(one.model_copy(update={"span": spans[each.key]}) for one in below)
+            shown[each.key] = each.model_copy(update={"span": spans[each.key], "below": below})
+    return [shown[key] for key in spans]
 
 
 def filled(tiles: Mapping[str, int]) -> dict[str, int]:

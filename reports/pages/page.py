@@ -71,11 +71,26 @@ class Picture(Model):
     caption: Text
 
 
+class Item(Model):
+    """One line of a list with what can be done about it. detail: one line under it; worth: in money, as people read it;
+    acts: verb and where it leads.
+    """
+
+    text: Text
+    detail: Text = ""
+    tone: Tone = "plain"
+    icon: str = "info"
+    href: str = ""
+    worth: Text = ""
+    acts: tuple[tuple[str, str], ...] = ()
+
+
 class Widget(Model):
     """One tile of a board. state: a value, a value with a finding, none with its reason, or not set up at
     this site: then no board shows it.
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
+    below: tiles that stand under it in the same columns.
     """
 
     key: str
@@ -89,9 +104,11 @@ class Widget(Model):
     picture: Picture | None = None
     chart: Chart | None = None
     table: Table | None = None
+    items: tuple[Item, ...] = ()
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
+    below: tuple["Widget", ...] = ()
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Self:

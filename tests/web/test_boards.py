@@ -32,7 +32,7 @@ from reports.pages.board import boards, home_board
 from reports.pages.chart import chart_table
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
-from reports.texts.locales import named, page_word
+from reports.texts.locales import long_date, named, page_word
 from reports.texts.numbers import MISSING
 from reports.writer import format_alike
 from tests.reports import plant
@@ -56,7 +56,8 @@ def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:p
     ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
     show = Show(ask, asking.project.site("plant"), asking.project.sources())
     now = SiteNow(show)
-    found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
+    tops = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
+    found = [each for top in tops for each in (top, *top.below)]
     for widget in found:
         for line in widget.table.rows if widget.table else ():
             for cell in line.cells:
@@ -234,12 +235,13 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
     now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
     # As the marts have it where a factor ends and a price lacks.
     now.quarters = now.quarters.with_columns(month_unfactored_minutes=pl.lit(15), cost_finding=pl.lit("price_gap"))
-    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    tops = tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))
+    found = {each.key: each for top in tops for each in (top, *top.below)}
     codes = {key: {each.code for each in widget.findings} for key, widget in found.items()}
     assert "price_gap" in codes["cost"]
     assert "no_factor" in codes["emission_kgco2e"]
     for key in found:
-        assert "price_gap" not in codes[key] or key == "cost", key
+        assert "price_gap" not in codes[key] or key in ("cost", "cost_days"), key
         assert "no_factor" not in codes[key] or key == "emission_kgco2e", key
 
 
@@ -300,11 +302,10 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     )
     assert record_outcomes(store, [made], asking.clock)
     shown = tiles(asking, "ops")["open_findings"]
-    assert shown.table is not None
-    (line,) = [line for line in shown.table.rows if line.cells[1].text == "jobs and sources"]
-    severity, _, what, since = (cell.text for cell in line.cells)
-    assert (severity, since) == ("High", f"{at_utc:%Y-%m-%d}")
-    assert what.startswith("job pull: no bucket 'hall'; mend what the sentence names")
+    (line,) = [each for each in shown.items if "jobs and sources" in each.detail]
+    assert line.detail == f"High · jobs and sources · since {long_date(at_utc.date(), 'en')}"
+    assert [verb for verb, _ in line.acts] == ["Acknowledge", "Mute"]
+    assert line.text.startswith("job pull: no bucket 'hall'; mend what the sentence names")
     later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
     assert record_outcomes(store, [later], asking.clock)
     after = tiles(asking, "ops")["open_findings"]
@@ -328,10 +329,9 @@ def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Askin
     wanted = demo.model_copy(update={"forecasts": (ForecastTarget(what="base_load"),)})
     show = Show(Ask(asking.project, ALL, Address(path="/board/energy"), asking.clock), wanted, asking.project.sources())
     widget = findings_of([show])
-    assert widget.table is not None
-    rows = [[cell.text for cell in row.cells] for row in widget.table.rows]
+    rows = [(each.detail, each.text) for each in widget.items]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
-    assert ["High", "forecasts", message, "–"] in rows
+    assert ("High · forecasts", message) in rows
 
 
 def test_a_refusal_leads_where_every_page_does(asking: Asking) -> None:

@@ -15,6 +15,7 @@ from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
+    cost_days,
     live_kw,
     month_so_far,
     open_findings,
@@ -82,6 +83,12 @@ def states() -> Iterator[tuple[str, Widget]]:
                         expected=(900.0, 1000.0, 1100.0) if found else None,
                         hours=(("00:00", energy, (1.0, 2.0, 3.0)), ("01:00", gone, None)))
         )  # fmt: skip
+        yield (
+            f"cost_days {name}",
+            cost_days.view(
+                cost_days.CostDays(**AT, month=cost, days=((DAY, month),) if month is cost else (), unit="EUR")
+            ),
+        )
         yield f"eui {name}", compared_span.view(
             compared_span.Compared(**AT, key="eui", title="Energy by floor area", label="Rolling 12 months",
                                 now=energy if month is cost else gone, before=gone, against="the year before",
@@ -122,7 +129,10 @@ def listed() -> Iterator[tuple[str, Widget]]:
         yield f"tariff_block {name}", tariff_block.view(tariff_block.TariffBlock(**AT, blocks=blocks, currency="EUR"))
     one = OpenFinding(site_id="plant", source="EnPI alerts", cause="air", severity=2, what="air used +6 %", at_utc=NOW)
     for name, found_, silent in (("value", (), ()), ("finding", (one,), ()), ("silent", (), (("devices", "locked"),))):
-        given_ = open_findings.OpenFindings(**AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent)
+        links = {each.finding_id: "/findings/one" for each in found_}
+        given_ = open_findings.OpenFindings(
+            **AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent, links=links, may_act=True
+        )
         yield f"open_findings {name}", open_findings.view(given_)
     project = projects.Project(name="Leaks", saving=energy, band=energy, days=energy, verdict="baseline approved")
     bare = projects.Project(name="Leaks", verdict="no baseline of the project is fitted")

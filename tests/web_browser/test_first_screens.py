@@ -19,7 +19,7 @@ ANSWERS = {
     "exec": ("savings", "cost_year", "carbon_year", "eui"),
     "audit": ("report_status", "chains"),
 }
-BOXES = """(card) => ["", " .card-head", " .main", " .reason", " .small"].flatMap((part) =>
+BOXES = """(card) => ["", " .card-head", " .main", " .reason", " .brief", " .small"].flatMap((part) =>
   [...document.querySelectorAll(`#card-${card}${part}`)].map((each) => {
     const box = each.getBoundingClientRect();
     return [part || "card", box.left, box.top, box.right, box.bottom];
@@ -57,7 +57,7 @@ def outside_of_screen(context: BrowserContext, board: str, size: str) -> list[tu
     outside = []
     for key in ANSWERS[board]:
         boxes = watched.page.evaluate(BOXES, key)
-        assert {"main", "reason"} & {part.strip(" .") for part, *_ in boxes}, key
+        assert {"main", "reason", "brief"} & {part.strip(" .") for part, *_ in boxes}, key
         outside += [
             (key, part, round(bottom))
             for part, left, top, right, bottom in boxes

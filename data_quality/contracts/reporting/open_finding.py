@@ -17,7 +17,7 @@ KEPT_FOR = timedelta(hours=24)
 
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
-    at_utc: when it was last reported, where that is kept. count: cases of it.
+    at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
     """
 
     site_id: str
@@ -27,6 +27,7 @@ class OpenFinding(Model):
     what: Text
     at_utc: datetime | None = None
     count: int = 1
+    worth: Text = ""
 
     @property
     def finding_id(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assets.stores.published.publications import PublicationStore
-from data_quality.contracts.access.permissions import sees_whole_site
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import months_after
 from orchestration.views.due_reports import MARKS, due_starts
@@ -31,10 +31,10 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         found += [each.finding for each in seen.standing if each.needs_someone]
         silent |= dict.fromkeys(seen.silent)
         asked = seen.asked
-    for each in found:
-        shows[0].whys[each.finding_id] = address_of(each, shows[0].address)
     given = widget.OpenFindings(
         address=shows[0].address, open=tuple(found), asked=asked, silent=tuple(silent),
+        links={each.finding_id: address_of(each, shows[0].address) for each in found},
+        may_act=may(shows[0].ask.person, Permission.ANOMALY_UPDATE),
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip

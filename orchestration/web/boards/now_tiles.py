@@ -15,7 +15,8 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
-from reports.pages.widgets import live_kw, month_so_far, peak_demand, tariff_block, today
+from reports.figures.kpi_list import COLUMNS
+from reports.pages.widgets import cost_days, live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words
@@ -74,6 +75,17 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
     )
 
 
+def days_of_month(now: SiteNow) -> cost_days.CostDays:
+    """Cost of each whole day of the month so far."""
+    given = cost_days.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
+    if now.running is None:
+        return given
+    end = now.day if now.is_today else now.day + timedelta(days=1)
+    rows = now.show.values("cost", "day", now.running.month_start, end, now.scope)
+    days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
+    return given.model_copy(update={"days": tuple((each.start, now.show.shown(each)) for each in days)})
+
+
 def peak(now: SiteNow) -> peak_demand.PeakDemand:
     """Widget 4."""
     running, figures = now.running, now.figures
@@ -127,10 +139,12 @@ def against_expected(now: SiteNow) -> today.Today:
     if stream:
         forecast = now.show.ask.project.forecasts.latest(now.site.site_id, stream, as_of_utc=midnight)
     starts = [datetime.fromisoformat(each.trace.parameters["hour_start_utc"]) for each in known]
+    end = local_midnight_utc(now.day + timedelta(days=1), now.site.time_zone)
+    read = dict(zip(starts, known, strict=True))
     bands = {} if forecast is None else {row.time_utc: (row.p10, row.p50, row.p90) for row in forecast.rows}
     rows = tuple(
-        (f"{start.astimezone(zone(now.site.time_zone)):%H:%M}", now.show.shown(each), bands.get(start))
-        for start, each in zip(starts, known, strict=True)
+        (f"{start.astimezone(zone(now.site.time_zone)):%H:%M}", now.show.shown(read.get(start)), bands.get(start))
+        for start in sorted(read.keys() | {each for each in bands if midnight <= each < end})
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     return today.Today(

@@ -12,10 +12,11 @@ from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked
 from orchestration.web.cache import answers_of
 from orchestration.web.queries import stamp_of_uses
-from reports.pages.board import boards, filled
+from reports.pages.board import arranged, boards
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
+    cost_days,
     live_kw,
     month_so_far,
     peak_demand,
@@ -71,6 +72,7 @@ TILES: Mapping[str, Tile] = {
     "eui": Tile(P.READ, _areas, True),
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
+    "cost_days": Tile(P.READ, lambda asked: cost_days.view(now_tiles.days_of_month(asked.site))),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
@@ -140,6 +142,4 @@ def tiles_of(board: str, asked: Asked) -> list[Widget]:
         for key in boards()[board].tiles
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]
-    shown = {each.key: each for each in made if each.state != "not_set_up"}
-    spans = filled({key: boards()[board].tiles[key] for key in shown})
-    return [each.model_copy(update={"span": spans[key]}) for key, each in shown.items()]
+    return arranged(boards()[board], [each for each in made if each.state != "not_set_up"])

@@ -7,7 +7,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow, Role, Style
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, tile
+from reports.pages.widgets.tile import Given, Shown, nothing, tile, value_of
 from reports.texts.locales import named
 
 MOST_ROWS = 60
@@ -73,14 +73,10 @@ def _chart(names: Sequence[Text], rows: Sequence[tuple[Shown | None, ...]], loca
         rows=tuple(
             ChartRow(
                 label=label, role=role, style=style, unit="percent" if style else "kwh", is_signed=bool(style),
-                values=tuple(_value(row[at]) for row in rows),
+                values=tuple(value_of(row[at]) for row in rows),
                 figures=tuple("" if (each := row[at]) is None else each.figure.figure_id for row in rows),
             )
             for at, (label, role, style) in enumerate(kinds)
         ),
         locale=locale,
     )  # fmt: skip
-
-
-def _value(shown: Shown | None) -> float | None:
-    return None if shown is None or shown.figure.value is None else float(shown.figure.value)

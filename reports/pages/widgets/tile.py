@@ -61,6 +61,11 @@ def number(
     )
 
 
+def value_of(shown: Shown | None) -> float | None:
+    """The value for a chart; a gap where it is not known."""
+    return None if shown is None or shown.figure.value is None else float(shown.figure.value)
+
+
 def cell(shown: Shown | None, locale: str, *, signed: bool = False, tone: Tone = "plain") -> Cell:
     """A figure as a cell of a table."""
     if shown is None:
