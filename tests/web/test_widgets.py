@@ -19,7 +19,7 @@ def test_what_is_missing_is_never_zero_and_never_without_a_reason(name: str, wid
         assert widget.reason, name
         assert widget.value is None or widget.value.text == MISSING
     else:
-        assert widget.value is not None or widget.numbers
+        assert widget.value is not None or widget.numbers or widget.chart is not None
         assert widget.value is None or widget.value.text != MISSING or widget.value.note
     for number in (*widget.numbers, *([widget.value] if widget.value else [])):
         assert number.text != MISSING or number.note, number

@@ -105,11 +105,17 @@ def states() -> Iterator[tuple[str, Widget]]:
         band = shown("uncertainty_kwh", "1300" if found else "204.5")
         worth = cost if not found else None
         air = saved_energy.Use(name="Air", saving=energy, band=band, worth=worth)
-        yield f"savings {name}", saved_energy.view(
-            saved_energy.Savings(**AT, total=energy if month is cost else None, uses=(air,), band=band, worth=worth,
-                            findings=found, left_out=("Whole plant",), no_worth="" if worth else "no price",
-                            reason="no use is compared" if month is none else "")
+        given_ = saved_energy.Savings(
+            **AT, total=energy if month is cost else None, uses=(air,) if month is cost else (), band=band, worth=worth,
+            findings=found, left_out=("Whole plant",), no_worth="" if worth else "no price",
+            reason="no use is compared" if month is none else "",
         )  # fmt: skip
+        yield f"savings {name}", saved_energy.view(given_)
+        yield f"savings_uses {name}", saved_energy.by_use(given_)
+        months = saved_energy.SavedMonths(
+            **AT, months=("Jan 2026",), uses=(("Air", (energy,)),) if month is cost else ()
+        )
+        yield f"savings_months {name}", saved_energy.by_month(months)
 
 
 def listed() -> Iterator[tuple[str, Widget]]:

@@ -24,6 +24,7 @@ from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import Shown
+from reports.texts.locales import month_year
 from reports.writer import words
 
 WEEK = 7
@@ -202,6 +203,26 @@ def _saved_of(
         summed += [(use, seu)] if is_saved and not seu.is_aggregate else []
     shared = {seu.seu_id for pair in overlapping([seu for _, seu in summed], now.site) for seu in pair}
     return told, [(use, seu.carrier) for use, seu in summed if seu.seu_id not in shared]
+
+
+def saved_by_month(sites: Sequence[SiteNow], period: Period) -> saved_energy.SavedMonths:
+    """Savings of each month of a year by use, of uses that are no sum of others."""
+    count = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
+    months = [months_after(period.start, at) for at in range(count)]
+    uses = []
+    for now in sites:
+        show, before = now.show, f"{now.site.name}: " if len(sites) > 1 else ""
+        is_it = (pl.col("grain") == "month") & (pl.col("kpi") == "savings_kwh") & pl.col("period_start").is_in(months)
+        rows = show.mart("mart_seu__kpi_values", is_it)
+        for seu in [each for each in now.site.seus if each.is_active and not each.is_aggregate and rows.height]:
+            mine = rows.filter(pl.col("scope") == f"seu:{seu.seu_id}").with_columns(
+                carrier=pl.lit(seu.carrier.value), findings=pl.col("finding")
+            )
+            found = {each.start: show.shown(each) for each in show.figures(mine)}
+            if any(each is not None and each.figure.value is not None for each in found.values()):
+                uses.append((f"{before}{seu.name}", tuple(found.get(month) for month in months)))
+    names = tuple(month_year(each, sites[0].show.address.locale, is_short=True) for each in months)
+    return saved_energy.SavedMonths(**sites[0].common(), months=names, uses=tuple(uses))
 
 
 def measures(shows: Sequence[SiteNow]) -> projects.Projects:

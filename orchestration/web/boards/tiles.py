@@ -91,6 +91,12 @@ TILES: Mapping[str, Tile] = {
     "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
     "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
     "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.sites, asked.period))),
+    "savings_uses": Tile(
+        P.BASELINE_READ, lambda asked: saved_energy.by_use(span_tiles.saved(asked.sites, asked.period))
+    ),
+    "savings_months": Tile(
+        P.BASELINE_READ, lambda asked: saved_energy.by_month(span_tiles.saved_by_month(asked.sites, asked.period))
+    ),
     "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
     "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
     "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),
@@ -98,7 +104,7 @@ TILES: Mapping[str, Tile] = {
 
 
 # Judged over every day of years: made again when what they rest on is another, and after five minutes.
-SLOW = ("savings", "projects")
+SLOW = ("savings", "savings_uses", "projects")
 _KEPT_S = 300
 
 

@@ -1,9 +1,10 @@
 """What was used less than expected over the uses of sites that share no meter, with its band and what it is worth."""
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, number, table, tile
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, table, tile, value_of
 from reports.report_content import Cell
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text
@@ -70,3 +71,59 @@ def view(given: Savings) -> Widget:
         content = content.model_copy(update={"note": left_out})
     return tile("savings", "Savings against baseline", given, given.total, label="Saved", note=note,
                 more=more, content=content, signed=True)  # fmt: skip
+
+
+def by_use(given: Savings) -> Widget:
+    """Savings of each use with its band, the largest first."""
+    key, title = "savings_uses", "Savings by energy use"
+    told = [each for each in given.uses if value_of(each.saving) is not None]
+    # A whole beside its parts would be counted twice by the eye.
+    parts = [each for each in told if each.name not in given.left_out]
+    known = sorted(parts or told, key=_saved, reverse=True)
+    if not known:
+        return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
+    values, bands = [_saved(each) for each in known], [value_of(each.band) for each in known]
+    edges = [
+        tuple(None if band is None else value + sign * band for value, band in zip(values, bands, strict=True))
+        for sign in (-1, 1)
+    ]
+    ids = tuple(tuple("" if shown is None else shown.figure.figure_id for shown in each)
+                for each in ((use.saving for use in known), (use.band for use in known)))  # fmt: skip
+    has_band = any(band is not None for band in bands)
+    saved = ChartRow(label="Saved", role="saved", values=tuple(values), is_signed=True, figures=ids[0],
+                     low=edges[0] if has_band else (), high=edges[1] if has_band else ())  # fmt: skip
+    rows = (saved, ChartRow(label="±", style="none", values=tuple(bands), figures=ids[1]))
+    chart = Chart(
+        kind="ranked", key=key, title=title, unit="kwh", x=tuple(named(each.name) for each in known),
+        x_title="Use", rows=rows[: 1 + has_band], locale=given.locale,
+    )  # fmt: skip
+    return Widget(key=key, title=title, state="value", chart=chart, is_synthetic=given.is_synthetic)
+
+
+def _saved(use: Use) -> float:
+    return value_of(use.saving) or 0.0
+
+
+class SavedMonths(Given):
+    """months: their first days. uses: name of each use, and its saving in each month."""
+
+    months: tuple[Text, ...] = ()
+    uses: tuple[tuple[str, tuple[Shown | None, ...]], ...] = ()
+
+
+def by_month(given: SavedMonths) -> Widget:
+    """Savings of each month, a part a use; below zero is more than expected."""
+    key, title = "savings_months", "Savings by month"
+    if not given.uses:
+        return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
+    rows = tuple(
+        ChartRow(
+            label=named(name), role=PARTS[at % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,
+            figures=tuple("" if each is None else each.figure.figure_id for each in saved),
+        )
+        for at, (name, saved) in enumerate(given.uses)
+    )  # fmt: skip
+    chart = Chart(
+        kind="stack", key=key, title=title, unit="kwh", x=given.months, x_title="Month", rows=rows, locale=given.locale
+    )
+    return Widget(key=key, title=title, state="value", chart=chart, is_synthetic=given.is_synthetic)

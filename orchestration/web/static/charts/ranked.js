@@ -1,4 +1,4 @@
-// One bar a place, the names beside them; the first row is drawn, a second one as a thin bar beneath.
+// One bar a place, the names beside them; the first row is drawn, a second one as a thin bar beneath, a band as whiskers.
 "use strict";
 (() => {
   charts.kinds.ranked = (told, draw, chart) => {
@@ -8,8 +8,21 @@
     const series = told.rows.map((row, place) => ({
       type: "bar", data: row.values, emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), borderRadius: 3 },
       barWidth: place ? 4 : 14, barGap: "30%", z: 3 - place,
-      label: { show: place === 0, position: side, ...draw.words(12, "ink-2"), formatter: (each) => text(row, each.dataIndex) },
+      label: { show: place === 0 && !row.low, position: side, ...draw.words(12, "ink-2"), formatter: (each) => text(row, each.dataIndex) },
     }));
+    const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: draw.colour("ink"), lineWidth: 1.5 } });
+    const whisker = (row) => (_, each) => {
+      const [[low, y], [high]] = [0, 1].map((edge) => each.coord([each.value(edge), each.value(2)]));
+      // The value stands beyond the whisker.
+      const style = { text: text(row, each.value(2)), fill: draw.colour("ink-2"), fontSize: 12, verticalAlign: "middle", align: draw.isRtl() ? "right" : "left" };
+      const label = { type: "text", x: high + (draw.isRtl() ? -6 : 6), y, style };
+      return { type: "group", children: [line(low, y, high, y), ...[low, high].map((x) => line(x, y - 5, x, y + 5)), label] };
+    };
+    const banded = told.rows.filter((row) => row.low);
+    series.push(...banded.map((row) => ({
+      type: "custom", renderItem: whisker(row), silent: true, z: 5, encode: { x: [0, 1], y: 2 },
+      data: row.low.map((low, at) => [low, row.high[at], at]).filter(([low]) => low !== null),
+    })));
     return {
       pick: (plot, point) => [plot.convertFromPixel({ yAxisIndex: 0 }, point[1])],
       place: (plot, at) => [names + 24, plot.convertToPixel({ yAxisIndex: 0 }, at)],
