@@ -183,8 +183,36 @@ class Steps(Model):
     steps: tuple[tuple[Text, Text, str], ...]
 
 
+class DayQuality(Model):
+    """One day of a meter: complete, good (95 % read), fair (80 %), low, estimated in part, without readings, or ahead
+    of the last reading.
+    """
+
+    state: Literal["complete", "good", "fair", "low", "estimated", "none", "ahead"]
+    text: Text
+
+
+class CalendarRow(Model):
+    """One meter and its days."""
+
+    name: Text
+    days: tuple[DayQuality, ...]
+
+
+class Calendar(Model):
+    """A row a meter, a column a day. hint: the month."""
+
+    kind: Literal["calendar"] = "calendar"
+    key: str
+    title: Text
+    hint: Text = ""
+    columns: tuple[str, ...]
+    rows: tuple[CalendarRow, ...]
+
+
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps, Field(discriminator="kind")
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar,
+    Field(discriminator="kind"),
 ]
 
 

@@ -234,6 +234,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/figures/{{figure_id}}/versions": (f"{EMS}/figures/{{figure}}/versions",),
     f"{EMS}/why": (f"{EMS}/why{WHY}", f"{EMS}/why?site=tower&scope=tenant:law&kpi=cost&period=2025-12&grain=month"),
     f"{EMS}/anomalies": (f"{EMS}/anomalies{SITE}", f"{EMS}/anomalies?site=tower&all=true"),
+    "/data": (f"/data{SITE}", f"/data{SITE}&period=2025-12&locale=de"),
     "/findings": (f"/findings{SITE}", "/findings?site=tower&locale=de"),
     "/findings/{finding_id}": ("/findings/none?site=factory",),
     f"{EMS}/meters": (f"{EMS}/meters{SITE}",),

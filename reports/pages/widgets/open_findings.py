@@ -15,7 +15,7 @@ SOURCES = {
     "EnPI alerts": "EnPI", "quarantine": "data quality", "validation": "data quality", "bill audits": "bills",
 }  # fmt: skip
 _ICONS = {
-    "devices": "plug", "jobs and sources": "activity", "EnPI": "trending-down", "data quality": "chart-column",
+    "devices": "plug", "jobs and sources": "activity", "EnPI": "trending-down", "data quality": "database",
     "bills": "receipt",
 }  # fmt: skip
 MOST_ROWS = 5

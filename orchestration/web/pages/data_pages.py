@@ -1,0 +1,71 @@
+"""/data: the quality of a site's readings by meter and day, and its quarantine."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from assets.readings.ingest.ingest_page import where
+from assets.sites.meter_tree import has_import
+from assets.stores.warehouse.marts import if_published
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from orchestration.web.draw import draw
+from orchestration.web.queries import marts_of, whole_site
+from orchestration.web.request_context import Ask, Nav
+from orchestration.web.route_rights import asked
+from reports.pages.address import span
+from reports.pages.data_days import PATH, DayRead, Refused, data_page
+
+router = APIRouter()
+NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit"))
+MOST_MONTHS = 24
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def data(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+    """Is anything missing?"""
+    site = whole_site(ask)
+    rows = if_published(lambda: marts_of(ask, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
+    rows = rows.filter(pl.col("scope").str.starts_with("meter:"))
+    starts = rows["period_start"].dt.month_start().unique().sort(descending=True)
+    months: list[date] = starts.to_list()[:MOST_MONTHS]
+    newest = f"{months[0]:%Y-%m}" if months else f"{ask.now_utc:%Y-%m}"
+    asked_for = span(ask.address, time_zone=site.time_zone, now_utc=ask.now_utc, usual=newest)
+    last: Any = rows["period_start"].max()
+    shown = rows.filter(pl.col("period_start").is_between(asked_for.start, asked_for.end, closed="left"))
+    days = {
+        (scope.removeprefix("meter:"), day): DayRead(coverage or 0.0, estimated or 0.0)
+        for scope, day, coverage, estimated in shown.select(_COLUMNS).iter_rows()
+    }
+    known = {scope.removeprefix("meter:") for scope in rows["scope"].unique()}
+    # What only generates or stores has no days in this mart; a meter of use without any is what people look for.
+    shown_meters = [each for each in site.meters if has_import(each) or each.meter_id in known]
+    return draw(
+        ask,
+        data_page(
+            ask.address, site_name=site.name, month=asked_for, months=months,
+            meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
+            days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
+            is_partial=len(shown_meters) < len(site.meters),
+        ),
+    )  # fmt: skip
+
+
+_COLUMNS = ("scope", "period_start", "coverage", "estimated_share")
+_NONE = pl.DataFrame(
+    schema={"scope": pl.String, "period_start": pl.Date, "coverage": pl.Float64, "estimated_share": pl.Float64}
+)
+
+
+def _refused(ask: Ask, site: Site) -> list[Refused]:
+    """What is open in quarantine, the newest first."""
+    items = ask.project.quarantine.items(site.site_id, is_open=True, as_of_utc=ask.address.as_of_utc)
+    local = zone(site.time_zone)
+    return [
+        Refused(where(each), each["reason"], each["row_count"], f"{each['recorded_at_utc'].astimezone(local):%Y-%m-%d}")
+        for each in reversed(items)
+    ]

@@ -1,0 +1,113 @@
+"""The quality calendar: how much of each meter's day was read, and what stands in quarantine."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.time import Period
+from reports.pages.address import Address
+from reports.pages.page import Calendar, CalendarRow, Choice, DayQuality, Option, Page, PageBlock, Part
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Paragraph
+from reports.texts.locales import month_year, named
+from reports.writer import format_alike, words
+
+PATH = "/data"
+GOOD, FAIR = 0.95, 0.8
+
+
+class DayRead(NamedTuple):
+    """One meter's day in the marts: share of it that was read, and share of the readings that is estimated."""
+
+    coverage: float
+    estimated_share: float
+
+
+class Refused(NamedTuple):
+    """What of a file was refused for one reason. where: file and line."""
+
+    where: str
+    reason: str
+    rows: int
+    since: str
+
+
+def data_page(
+    address: Address,
+    *,
+    site_name: str,
+    month: Period,
+    months: Sequence[date],
+    meters: Mapping[str, str],
+    days: Mapping[tuple[str, date], DayRead],
+    last_day: date | None,
+    refused: Sequence[Refused],
+    is_partial: bool,
+    is_synthetic: bool,
+) -> Page:
+    """A row a meter, a cell a day. meters: id and name; months: that have readings, the newest first; last_day: of the
+    site's readings; is_partial: the site has meters that the marts count no days of.
+    """
+    picked = tuple(
+        Option(text=month_year(each, address.locale), href=address.href(period=f"{each:%Y-%m}"),
+               is_chosen=each == month.start)
+        for each in months
+    )  # fmt: skip
+    blocks: list[PageBlock] = [Choice(label="Month", options=picked)] if picked else []
+    if months:
+        blocks.append(_calendar(month, meters, days, last_day, address.locale))
+        if is_partial:
+            blocks.append(Paragraph(text="Meters that only generate or store are not in this calendar.", tone="muted"))
+    else:
+        blocks.append(Paragraph(text="No reading of this site is in the marts yet.", tone="caution"))
+    return Page(
+        title="Data", age=named(site_name), address=address, is_synthetic=is_synthetic,
+        parts=(Part(key="calendar", blocks=tuple(blocks)), Part(key="quarantine", blocks=(_refused(refused),))),
+        links=(("Connections", address.href("/live", period=None)),),
+    )  # fmt: skip
+
+
+def _calendar(
+    month: Period,
+    meters: Mapping[str, str],
+    days: Mapping[tuple[str, date], DayRead],
+    last_day: date | None,
+    locale: str,
+) -> Calendar:
+    every = [date.fromordinal(at) for at in range(month.start.toordinal(), month.end.toordinal())]
+    rows = tuple(
+        CalendarRow(
+            name=named(name),
+            days=tuple(_quality(days.get((meter, day)), last_day is None or day > last_day, locale) for day in every),
+        )
+        for meter, name in meters.items()
+    )
+    return Calendar(
+        key="quality", title="Quality by meter and day", hint=month_year(month.start, locale),
+        columns=tuple(str(day.day) for day in every), rows=rows,
+    )  # fmt: skip
+
+
+def _quality(read: DayRead | None, is_ahead: bool, locale: str) -> DayQuality:
+    if read is None:
+        return DayQuality(state="ahead" if is_ahead else "none", text="" if is_ahead else "no readings")
+    [share] = format_alike([read.coverage * 100], "percent", locale=locale)
+    if read.estimated_share > 0:
+        [part] = format_alike([read.estimated_share * 100], "percent", locale=locale)
+        return DayQuality(state="estimated", text=Sentence("{0} % estimated", part))
+    state = "complete" if read.coverage >= 1 else "good" if read.coverage >= GOOD else "fair"
+    return DayQuality(
+        state="low" if read.coverage < FAIR else state,
+        text="complete" if read.coverage >= 1 else Sentence("{0} % of readings", share),
+    )
+
+
+def _refused(refused: Sequence[Refused]) -> PageBlock:
+    columns = [("File and line", ""), ("Reason", ""), ("Rows", ""), ("Since", "")]
+    rows = [
+        [Cell(text=named(each.where)), Cell(text=words(each.reason)), Cell(text=str(each.rows)), Cell(text=each.since)]
+        for each in refused
+    ]
+    note = "meterloom quarantine list shows each row, and retry reads a mended file again." if rows else ""
+    return table("quarantine", "Quarantine", columns, rows).model_copy(update={"note": note})

@@ -1,0 +1,50 @@
+"""The quality calendar: what is missing is told, what is to come is not, and a generator is no gap."""
+
+import html
+from datetime import date
+
+import pytest
+
+from data_quality.contracts.time import Period
+from reports.pages.address import Address
+from reports.pages.data_days import DayRead, data_page
+from reports.pages.page import Calendar
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
+from tests.web.why_world import tenant
+
+APRIL = Period(label="2026-04", start=date(2026, 4, 1), end=date(2026, 5, 1), time_zone="Europe/Berlin")
+
+
+def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None:
+    read = {1: (1.0, 0.0), 2: (0.97, 0.0), 3: (0.85, 0.0), 4: (0.3, 0.0), 5: (1.0, 0.25)}
+    page = data_page(
+        Address(path="/data", site="plant"), site_name="Plant", month=APRIL, months=[APRIL.start],
+        meters={"main": "Main"}, days={("main", date(2026, 4, day)): DayRead(*each) for day, each in read.items()},
+        last_day=date(2026, 4, 6), refused=[], is_partial=True, is_synthetic=False,
+    )  # fmt: skip
+    [calendar] = [each for part in page.parts for each in part.blocks if isinstance(each, Calendar)]
+    [row] = calendar.rows
+    states = ["complete", "good", "fair", "low", "estimated", "none", "ahead"]
+    assert [each.state for each in row.days[:7]] == states
+    assert [str(each.text) for each in row.days[3:7]] == ["30.0 % of readings", "25.0 % estimated", "no readings", ""]
+    assert len(calendar.columns) == len(row.days) == 30
+    assert "only generate" in str(page.parts[0].blocks[-1])
+
+
+def test_the_page_shows_the_newest_month_with_every_meter_and_what_was_refused(acted: Asking) -> None:
+    text = html.unescape(acted.get("/data", headers=[PAGE], site="plant").text)
+    assert "Quality by meter and day" in text
+    assert 'class="day-q q-complete"' in text
+    assert "Quarantine" in text
+
+
+@pytest.mark.parametrize("period", ["2026-13", "never"])
+def test_a_month_that_there_is_not_is_one_sentence(period: str, acted: Asking) -> None:
+    answer = acted.get("/data", headers=[PAGE], site="plant", period=period)
+    assert answer.status == 400
+    assert period in html.unescape(answer.text)
+
+
+def test_who_sees_a_part_of_the_site_is_refused(acted: Asking) -> None:
+    assert tenant(acted).get("/data", headers=[PAGE], site="plant").status in (403, 404)
