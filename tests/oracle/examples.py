@@ -155,6 +155,8 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "reports list": ("",),
     "reports review": WRITES,
     "reports publish": WRITES,
+    "reports return": WRITES,
+    "reports withdraw": WRITES,
     "reports deliver": WRITES,
     "reports diff": ("{report}", "enpi_quarter/tower/2025-Q4@2 --with 1"),
     "keys new": SECRET,
