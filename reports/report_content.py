@@ -169,6 +169,8 @@ class LifeStep(Participant):
 
     at_utc: datetime
     is_signed: bool
+    # Files of a report tell who and when; why is told where it is decided.
+    reason: str = Field(default="", exclude=True)
 
     def sentence(self, verb: str, locale: str = "en") -> str:
         """Who did it and when; without a key it says so."""
@@ -180,20 +182,26 @@ class LifeStep(Participant):
 class ReportLife(Model):
     """Where a revision stands: beside the content, in no revision and no hash of it."""
 
-    status: Literal["draft", "reviewed", "published", "published (synthetic)"] = "draft"
+    status: Literal["draft", "reviewed", "returned", "published", "published (synthetic)", "withdrawn"] = "draft"
     prepared: Participant | None = None
     reviewed: LifeStep | None = None
     published: LifeStep | None = None
+    # Excluded: files of revisions that neither was done to stay as they are.
+    returned: LifeStep | None = Field(default=None, exclude=True)
+    withdrawn: LifeStep | None = Field(default=None, exclude=True)
 
     @property
     def text(self) -> str:
         """The status, and that a publication is by name only."""
-        is_unsigned = self.published is not None and not self.published.is_signed
+        is_unsigned = self.published is not None and not self.published.is_signed and self.withdrawn is None
         return f"{self.status} without a signature" if is_unsigned else self.status
 
     def sentence(self, locale: str = "en") -> str:
         """The status with who prepared, who reviewed and who published, when and with what."""
-        steps = (("reviewed", self.reviewed), ("published", self.published))
+        steps = (
+            ("reviewed", self.reviewed), ("returned", self.returned), ("published", self.published),
+            ("withdrawn", self.withdrawn),
+        )  # fmt: skip
         told = [step.sentence(verb, locale) for verb, step in steps if step is not None]
         told = told or [page_word("nobody has reviewed it", locale)]
         if self.prepared is not None:

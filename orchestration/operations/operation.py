@@ -18,10 +18,11 @@ from orchestration.operations.answer import Answer
 from orchestration.operations.question import Question
 
 if TYPE_CHECKING:
+    from assets.stores.sign import Signer
     from orchestration.open_project import OpenProject
     from reports.recompute.figure_sources import Sources
 
-PROJECT_VARIABLE = "METERLOOM_PROJECT"
+PROJECT_VARIABLE, KEYS_VARIABLE = "METERLOOM_PROJECT", "METERLOOM_KEYS"
 _LOG = logging.getLogger("meterloom.operations")
 Lines = Callable[[], Sequence[tuple[str, str]]]
 
@@ -96,6 +97,18 @@ class Call:
         if not self.person:
             raise BadInput("this is done in somebody's name: add --as PERSON", reason="nobody_acts")
         return self.project.people.known(self.person)
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where private keys lie: METERLOOM_KEYS, or the project's folder."""
+        named = os.environ.get(KEYS_VARIABLE)
+        return Path(named) if named else self.project.project.keys_dir
+
+    def signer(self, person: Person) -> "Signer | None":
+        """The key that the person signs with; None where the people file names none for anybody. Raises BadInput."""
+        from assets.stores.actions import signer_of
+
+        return signer_of(person, self.project.people, self.keys_dir)
 
     def say(self, text: str) -> None:
         """Warnings and what was done."""

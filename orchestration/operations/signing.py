@@ -1,8 +1,6 @@
 """Who acts, and with which key: what every command with --as PERSON signs."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.errors import BadInput
@@ -12,7 +10,6 @@ from orchestration.operations.operation import Call
 if TYPE_CHECKING:
     from assets.stores.sign import Signer
 
-KEYS_VARIABLE = "METERLOOM_KEYS"
 PROJECT_KEY = "project"
 
 
@@ -32,18 +29,10 @@ class Actor:
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
-def keys_dir(call: Call) -> Path:
-    """Where private keys lie: METERLOOM_KEYS, or the project's folder."""
-    named = os.environ.get(KEYS_VARIABLE)
-    return Path(named) if named else call.project.project.keys_dir
-
-
 def actor(call: Call, role: Role | None = None) -> Actor:
     """The person of --as, if they hold the role (where one is asked for) and can sign. Raises BadInput."""
-    from assets.stores.actions import signer_of
-
     person = call.known_person() if role is None else call.acting(role)
-    return Actor(call, person, signer_of(person, call.project.people, keys_dir(call)))
+    return Actor(call, person, call.signer(person))
 
 
 def pack_signer(call: Call) -> tuple["Signer", str]:
@@ -51,7 +40,7 @@ def pack_signer(call: Call) -> tuple["Signer", str]:
     from assets.stores.actions import signer_of
     from assets.stores.sign import fingerprint, key_path, load_key, new_key
 
-    folder = keys_dir(call)
+    folder = call.keys_dir
     if call.person:
         person = call.known_person()
         signer = signer_of(person, call.project.people, folder)

@@ -1,7 +1,7 @@
 """A page's view model as HTML. It formats nothing and computes nothing: texts and numbers come ready."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import groupby, takewhile
@@ -85,7 +85,7 @@ def _tools(page: Page) -> list[PageBlock]:
 
 def _scripts(page: Page) -> list[str]:
     """Scripts that the page has work for; without any it is sent none."""
-    blocks = [block for part in page.parts for block in part.blocks]
+    blocks = [*_blocks(page)]
     widgets = list(_widgets(blocks))
     charts = [block for block in blocks if isinstance(block, Chart)]
     charts += [each.chart for each in widgets if each.chart is not None]
@@ -94,6 +94,15 @@ def _scripts(page: Page) -> list[str]:
     return names + (
         ["live.js"] if page.awaits or any(each.value is not None and each.value.live for each in widgets) else []
     )
+
+
+def _blocks(page: Page) -> Iterator[PageBlock]:
+    """All of a page, and of pages that it shows a part of."""
+    for part in page.parts:
+        for block in part.blocks:
+            yield block
+            if block.kind == "sheet":
+                yield from _blocks(block.preview)
 
 
 def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
@@ -125,6 +134,15 @@ def _picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
 
 
+def _preview(page: Page) -> Markup:
+    """What a page shows of another, in the words in which that one was written."""
+    told = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.told_in or "en")}
+    text = (
+        _environment().get_template("preview.html").render(page=page, word=lambda text: page_word(text, "en"), **told)
+    )
+    return Markup(text)  # noqa: S704 - of our own templates
+
+
 def _icon(name: str, style: str = "") -> Markup:
     """A symbol of icons.svg; what it means stands beside it in words."""
     place = f"{static_address('icons.svg')}#{name}"
@@ -152,5 +170,6 @@ def _environment() -> Environment:
         "chart_json": chart_json,
         "chart_table": chart_table,
         "picture": _picture,
+        "preview": _preview,
     }
     return found

@@ -20,18 +20,19 @@ def draft_mark(findings: Iterable[Finding], locale: str) -> list[Block]:
 
 def at_its_stage(content: ReportContent) -> ReportContent:
     """The content as its files show it by its life: who reviewed it has read the mark, and what is out is no draft."""
-    if content.life.status == "draft" or not content.sections:
+    life = content.life
+    if life.status == "draft" or (life.returned is not None and life.reviewed is None) or not content.sections:
         return content
     first, *rest = content.sections
     blocks: list[Block] = []
-    if content.life.status == "published (synthetic)":
+    if life.published is not None and (life.status == "published (synthetic)" or content.is_synthetic):
         blocks.append(Paragraph(text=f"{word(SIMULATED, content.locale)}.", tone="bad"))
     for block in first.blocks:
         reasons = _reasons(block, content.locale)
         if reasons is None:
             blocks.append(block)
         # Once it is out the mark is dropped: nothing stood against it then.
-        elif content.life.published is None:
+        elif life.published is None:
             blocks.append(Paragraph(text=f"{word(REVIEWED, content.locale)}:{reasons}", tone="bad"))
     return content.model_copy(update={"sections": (first.model_copy(update={"blocks": tuple(blocks)}), *rest)})
 

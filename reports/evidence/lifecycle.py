@@ -1,26 +1,39 @@
-"""Draft, reviewed, published: two people with two roles, neither of whom made the report."""
+"""Draft, reviewed or returned, published, withdrawn: two people with two roles, neither of whom made the report."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from assets.stores.actions import Signature, is_signed
-from assets.stores.published.publications import DRAFT, REVIEWED, Decision, PublicationStore, sign_act, status_of
+from assets.stores.published.publications import (
+    DRAFT,
+    REVIEWED,
+    Decision,
+    PublicationStore,
+    sign_act,
+    status_of,
+)
 from assets.stores.published.report_ledger import ReportStore, Revision
 from assets.stores.sign import Signer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.people import Person, Role
+from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.time import Clock
 from reports.content.draft import at_its_stage
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.lifecycle.revise import stored_content
 from reports.report_content import LifeStep, Participant, ReportContent, ReportLife
 
-Step = Literal["reviewed", "published"]
-VERBS: Mapping[str, str] = {"reviewed": "review", "published": "publish"}
+Step = Literal["reviewed", "returned", "published", "withdrawn"]
+VERBS: Mapping[str, str] = {
+    "reviewed": "review", "returned": "return", "published": "publish", "withdrawn": "withdraw",
+}  # fmt: skip
+_ROLES = {
+    "reviewed": Role.REVIEWER, "returned": Role.REVIEWER, "published": Role.PUBLISHER, "withdrawn": Role.PUBLISHER,
+}  # fmt: skip
 
 
 class Outcome:
@@ -59,8 +72,27 @@ class Life:
         """
         _refuse(person, Role.REVIEWER, reason)
         self._refuse_own(revision, person)
-        content = stored_content(self.reports, revision.report_id, revision.revision)
-        return self._decide(revision, content, "reviewed", person, signer, reason, allowed={})
+        self._refuse_after(revision, "returned", "withdrawn")
+        return self._decide(revision, self._content(revision), "reviewed", person, signer, reason)
+
+    def send_back(self, revision: Revision, person: Person, *, signer: Signer | None, reason: str) -> Outcome:
+        """Record that a reviewer sends it back: it is never published, another revision has to take its place.
+
+        Raises BadInput for a missing role, an empty reason, and a revision that is out or was sent back.
+        """
+        _refuse(person, Role.REVIEWER, reason)
+        self._refuse_after(revision, "published", "withdrawn")
+        return self._decide(revision, self._content(revision), "returned", person, signer, reason)
+
+    def withdraw(self, revision: Revision, person: Person, *, signer: Signer | None, reason: str) -> Outcome:
+        """Record that a published revision no longer holds. Its period stays closed, its files stay as they are.
+
+        Raises BadInput for a missing role, an empty reason, and a revision that is not out or was withdrawn.
+        """
+        _refuse(person, Role.PUBLISHER, reason)
+        if "published" not in self._done(revision):
+            raise BadInput(f"{name_of(revision)} is not published", reason="not_published")
+        return self._decide(revision, self._content(revision), "withdrawn", person, signer, reason)
 
     def publish(
         self, revision: Revision, person: Person, *, signer: Signer | None, reason: str, allow_synthetic: bool
@@ -72,8 +104,8 @@ class Life:
         """
         _refuse(person, Role.PUBLISHER, reason)
         self._refuse_own(revision, person)
-        key = (revision.report_id, revision.revision)
-        done = {each.step: each for each in self.publications.decisions(*key)}
+        self._refuse_after(revision, "returned")
+        done = self._done(revision)
         if "published" in done:
             raise BadInput(f"{name_of(revision)} is published already; it never changes", reason="decided_already")
         if "reviewed" not in done:
@@ -85,7 +117,7 @@ class Life:
         # Four eyes: the second pair must be another's.
         if done["reviewed"].person_id == person.person_id:
             raise BadInput(f"{person.name} reviewed it and cannot publish it", reason="own_work")
-        content = stored_content(self.reports, *key)
+        content = self._content(revision)
         against = against_publication(
             content,
             stale=self.stale(revision),
@@ -98,6 +130,17 @@ class Life:
         # What was let pass is kept with the decision: later readers see that it was known.
         allowed = {each.code: each.message for each in content.findings if each.is_blocking and each.code == SYNTHETIC}
         return self._decide(revision, content, "published", person, signer, reason, allowed=allowed)
+
+    def _content(self, revision: Revision) -> ReportContent:
+        return stored_content(self.reports, revision.report_id, revision.revision)
+
+    def _done(self, revision: Revision) -> dict[str, Decision]:
+        return {each.step: each for each in self.publications.decisions(revision.report_id, revision.revision)}
+
+    def _refuse_after(self, revision: Revision, *steps: Step) -> None:
+        if taken := [each for step, each in self._done(revision).items() if step in steps]:
+            who = person_text(taken[0].person_id, taken[0].names.get(taken[0].person_id))
+            raise BadInput(f"{name_of(revision)} was {taken[0].step} by {who}", reason="decided_already")
 
     def _names_of(self, revision: Revision, person: Person) -> dict[str, str]:
         key = (revision.report_id, revision.revision)
@@ -119,9 +162,8 @@ class Life:
         signer: Signer | None,
         reason: str,
         *,
-        allowed: dict[str, str],
+        allowed: Mapping[str, str] = MappingProxyType({}),
     ) -> Outcome:
-        role = Role.REVIEWER if step == "reviewed" else Role.PUBLISHER
         decision = Decision(
             report_id=revision.report_id,
             revision=revision.revision,
@@ -130,10 +172,10 @@ class Life:
             period=revision.period,
             is_synthetic=is_synthetic(content),
             person_id=person.person_id,
-            role=role.value,
+            role=_ROLES[step].value,
             reason=reason.strip(),
             content_sha256=revision.content_sha256,
-            allowed=allowed,
+            allowed=dict(allowed),
             names=self._names_of(revision, person),
             recorded_at_utc=self.clock.now_utc(),
         )
@@ -192,7 +234,7 @@ def stage_of(
 
 def names_then(decisions: Sequence[Decision], names: Mapping[str, str]) -> dict[str, str]:
     """Names of who had a part: as of the publication once it is out, whatever the people file says since."""
-    if decisions and decisions[-1].step == "published":
+    if any(each.step == "published" for each in decisions):
         return decisions[-1].names
     return {**names, **{each: name for decision in decisions for each, name in decision.names.items()}}
 
@@ -208,7 +250,9 @@ def step_of(decision: Decision, kept: Sequence[Signature], names: Mapping[str, s
         for each in kept
     )
     name = names.get(person, "")
-    return LifeStep(person_id=person, name=name, at_utc=decision.recorded_at_utc, is_signed=is_kept)
+    return LifeStep(
+        person_id=person, name=name, at_utc=decision.recorded_at_utc, is_signed=is_kept, reason=decision.reason
+    )
 
 
 def name_of(revision: Revision | Decision) -> str:

@@ -330,12 +330,14 @@ def _report(facts: Facts) -> Iterator[Step]:
         return
     cast, name = cast_of(facts), f"{REPORT}/{facts.site_id}/{period}"
     found = facts.printed.get(period)
-    is_due = found is None or found.is_stale or bool(found.blocking)
+    is_over = found is not None and found.status in ("returned", "withdrawn")
+    is_due = found is None or found.is_stale or bool(found.blocking) or is_over
     if is_due:
         what, why = f"the report of {period}", "figures with their bands, each of which can be traced"
         if found is not None:
             what = f"the report of {period} once more"
             why = "what it rests on changed" if found.is_stale else f"against it stands: {'; '.join(found.blocking)}"
+            why = f"it was {found.status}: with the same figures it is the same revision" if is_over else why
         words = ("report", REPORT, "--site", facts.site_id, "--period", period, *_as(cast[Role.ANALYST]))
         yield Step(what=what, why=why, command=facts.command(*words))
     # Another revision begins its life anew.

@@ -210,8 +210,79 @@ class Calendar(Model):
     rows: tuple[CalendarRow, ...]
 
 
+Look = Literal["good", "info", "warn", "bad", "muted"]
+
+
+class Entry(Model):
+    """One line of a library: what it is and where it is shown. done: steps of four that are behind it; note: the last
+    of them in words; state: what it waits for, or is; about: place, period and revision.
+    """
+
+    title: Text
+    about: Text
+    href: str
+    done: int = Field(ge=0, le=4)
+    note: Text
+    state: Text
+    look: Look
+    is_chosen: bool = False
+
+
+class Library(Model):
+    """Things of one kind, one of which is looked at beside it. note: where there is none."""
+
+    kind: Literal["library"] = "library"
+    title: Text
+    about: Text
+    options: tuple[Option, ...]
+    entries: tuple[Entry, ...]
+    note: Text = ""
+    more: tuple[Text, str] | None = None
+
+
+class Act(Model):
+    """What somebody may do, behind a button that opens its question. facts: what comes of it, in pairs.
+
+    form: sends it; command: where a form cannot, what does.
+    """
+
+    label: Text
+    question: Text
+    about: Text
+    facts: tuple[tuple[Text, Text], ...]
+    form: Form | None = None
+    command: str = ""
+    note: Text = ""
+    is_first: bool = False
+
+
+class LifeMark(Model):
+    """One step of a life: its name, the rest of its sentence, and a line below it."""
+
+    name: Text
+    text: Text
+    more: Text = ""
+    look: Look
+
+
+class Sheet(Model):
+    """A document: what may be done with it, how it looks, and its life. files: name, address and, where it has none,
+    what makes it. why_not: why a person is offered no act. preview: its first page, and where the whole of it is.
+    """
+
+    kind: Literal["sheet"] = "sheet"
+    title: Text
+    about: Text
+    files: tuple[tuple[Text, str, str], ...]
+    acts: tuple[Act, ...]
+    why_not: Text = ""
+    preview: "Page"
+    whole: str
+    life: tuple[LifeMark, ...]
+
+
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar,
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar | Library | Sheet,
     Field(discriminator="kind"),
 ]
 
@@ -246,3 +317,9 @@ class Page(Model):
     told_in: str = ""
     awaits: str = ""
     is_synthetic: bool = False
+
+
+# A document shows pages of its own.
+Sheet.model_rebuild()
+Part.model_rebuild()
+Page.model_rebuild()

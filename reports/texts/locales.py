@@ -107,6 +107,12 @@ def long_date(day: date, locale: str) -> str:
     return rules.day.format(d=day.day, m=rules.months.split()[day.month - 1], y=day.year)
 
 
+def short_date(day: date, locale: str) -> str:
+    """A day in few letters: 5 Mar 2025, 5. März 2025."""
+    rules = rules_of(locale)
+    return rules.day.format(d=day.day, m=rules.short_months.split()[day.month - 1], y=day.year)
+
+
 def moment(at: datetime, locale: str) -> str:
     """An instant in words, by its own clock: 5 March 2025, 14:00."""
     return f"{long_date(at.date(), locale)}, {at:%H:%M}"

@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_200,
-    "assets": 50_150,
+    "assets": 50_152,
     "dbt_project": 2_400,
     "ml": 16_100,
     "controls": 34_441,
-    "reports": 18_225,
-    "orchestration": 25_875,
+    "reports": 18_467,
+    "orchestration": 26_271,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

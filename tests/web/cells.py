@@ -54,6 +54,15 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
+    ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(
+        "/reports/enpi/{site}/2026-Q1@1/files/pdf", about="site"
+    ),
+    **{
+        ("POST", f"/reports/{{report_id:path}}@{{revision:int}}/{act}"): Cell(
+            f"/reports/enpi/{{site}}/2026-Q1@1/{act}", about="site", body="{{}}"
+        )
+        for act in ("return", "review", "publish", "withdraw")
+    },
     ("GET", "/api/v1/ems/live"): Cell(f"/api/v1/ems/live{_SITE}", about="site"),
     ("GET", "/api/v1/ems/live/flow"): Cell(f"/api/v1/ems/live/flow{_SITE}", about="site"),
     ("GET", "/api/v1/ems/live/stream"): Cell(f"/api/v1/ems/live/stream{_SITE}", about="site"),

@@ -1,6 +1,7 @@
 """A report's life after it was made: who reviewed, who published, what was signed, packed and delivered.
 
-Append-only. A revision's status is derived from its rows: draft, reviewed, published, published (synthetic).
+Append-only. A revision's status is derived from its rows: draft, reviewed, returned, published, published (synthetic),
+withdrawn.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 
 DRAFT, REVIEWED, PUBLISHED, PUBLISHED_SYNTHETIC = "draft", "reviewed", "published", "published (synthetic)"
+RETURNED, WITHDRAWN = "returned", "withdrawn"
 GENESIS = "0" * 64
 Key = tuple[str, int]
 
@@ -32,7 +34,7 @@ class Decision(Model):
 
     report_id: str
     revision: int
-    step: Literal["reviewed", "published"]
+    step: Literal["reviewed", "returned", "published", "withdrawn"]
     site_id: str
     period: str
     is_synthetic: bool

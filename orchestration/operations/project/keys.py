@@ -14,7 +14,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, operation
 from orchestration.operations.question import Argument, Option
-from orchestration.operations.signing import actor, keys_dir
+from orchestration.operations.signing import actor
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
 OF_MACHINES = Table(
@@ -37,7 +37,7 @@ def keys_new(
     from assets.stores.sign import fingerprint, key_path, new_key
     from reports.evidence.people_keys import give_key
 
-    folder = out or keys_dir(call)
+    folder = out or call.keys_dir
     is_project = (call.folder / SETTINGS_FILE).exists()
     # For a folder of its own a key may be made before anybody decides whose people file names it.
     if is_project and (out is None or person in call.project.people.public_keys):
@@ -87,7 +87,7 @@ def keys_list(call: Call) -> Answer:
     found = []
     for person in call.project.people.people:
         try:
-            here = load_key(keys_dir(call), person.person_id).public_key
+            here = load_key(call.keys_dir, person.person_id).public_key
             state = "fits" if here == person.public_key else "another key"
         except BadInput as fault:
             state = {"no_key": "not here", "open_key": "can be read by others"}.get(fault.reason, "cannot be read")

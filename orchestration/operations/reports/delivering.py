@@ -67,7 +67,7 @@ def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
     project = call.project
     name = f"{revision.report_id}@{revision.revision}"
     life = life_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
-    if life.published is None:
+    if life.published is None or life.withdrawn is not None:
         raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
     stored = stored_content(project.reports, revision.report_id, revision.revision)
     folder = project.project.reports_dir / PUBLISHED_FOLDER

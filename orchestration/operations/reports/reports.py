@@ -1,4 +1,4 @@
-"""`meterloom reports`: stored revisions and their life: do they still hold, what differs, review, publish, deliver."""
+"""`meterloom reports`: revisions and their life: do they hold, what differs; review, return, publish, deliver."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from reports.report_content import ReportLife
 RevisionArgument = Annotated[str, Argument(metavar="REVISION", help="ID of 'reports list'; newest without @.")]
 _EXAMPLE = "enpi_quarter/factory/2025-Q1@1"
 ReasonOption = Annotated[str, Option("--reason", help="Why it may go on.")]
+WhyOption = Annotated[str, Option("--reason", help="Why.")]
 
 
 _CHANGE = "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}"
@@ -102,6 +103,22 @@ def publish(
     reports, names = call.project.reports, call.project.names
     _, files = render_now(outcome.content, reports, out_dir, tuple(RENDERERS), call.clock, names)
     return told(chosen, outcome, files=[*files.values()])
+
+
+@operation("reports return", takes=ACTS, example=f"{_EXAMPLE} --as anna --reason 'bill of March is missing'")
+def send_back(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answer:
+    """Send a revision back: it is never published; what it rests on is mended, and another revision is made."""
+    who = actor(call, Role.REVIEWER)
+    chosen = parse_revision(revision, call.project.reports)
+    return told(chosen, life_of(call).send_back(chosen, who.person, signer=who.signer, reason=reason))
+
+
+@operation("reports withdraw", takes=ACTS, example=f"{_EXAMPLE} --as dirk --reason 'meter was wired wrongly'")
+def withdraw(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answer:
+    """Say of a published revision that it no longer holds; its files stay as they are, its period stays closed."""
+    who = actor(call, Role.PUBLISHER)
+    chosen = parse_revision(revision, call.project.reports)
+    return told(chosen, life_of(call).withdraw(chosen, who.person, signer=who.signer, reason=reason))
 
 
 @operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder")

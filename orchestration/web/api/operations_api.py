@@ -1,8 +1,7 @@
 """Endpoints of operations: each answers the JSON of its command, for who may see all of the site."""
 
 from collections.abc import Callable
-from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from math import inf
 from pathlib import Path
@@ -16,14 +15,14 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.open_project import OpenProject
-from orchestration.operations.operation import OPERATIONS, Call, Operation
+from orchestration.operations.operation import OPERATIONS, Operation
 from orchestration.operations.question import Parameter
 from orchestration.views.plain_answer import plain
 from orchestration.web.lists import BASE, JSON
-from orchestration.web.queries import instant_of, whole_site
+from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
+from orchestration.web.web_call import WebCall
 from reports.pages.address import KNOWN
 
 # Path below /api/v1/ems, module below orchestration.operations, name of the operation in it, and who may ask.
@@ -50,25 +49,6 @@ ENDPOINTS = (
 # What an address never names: sites that the asker may not see, and how a table in a shell looks.
 _NOT_OFFERED = ("portfolio", "files")
 router = APIRouter()
-
-
-class WebCall(Call):
-    """A call over the network: the project is open already, and who asks is behind the request."""
-
-    def __init__(self, ask: Ask) -> None:
-        super().__init__(ask.project.project.root)
-        self._ask, self.clock = ask, ask.clock
-        self.sees_every_site = not ask.person.sites
-
-    @cached_property
-    def project(self) -> OpenProject:
-        """The project that the server has open."""
-        return self._ask.project
-
-    @property
-    def as_of_utc(self) -> datetime | None:
-        """The instant of the address, or None for now. Raises BadInput (bad_as_of) for one that is yet to come."""
-        return instant_of(self._ask) if self._ask.address.as_of_utc is not None else None
 
 
 def operation_of(module: str, name: str) -> Operation:

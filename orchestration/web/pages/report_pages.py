@@ -1,76 +1,107 @@
-"""/reports: which there are, how far each has come, and which no longer holds; and a stored revision as a page."""
+"""/reports: the library, a stored revision as a page, its files, and what people do with it."""
+
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
+from orchestration.web.library.report_acts import ACTS, act, acts_on
+from orchestration.web.library.report_files import KINDS, file_of, files_of, sealed_bytes
+from orchestration.web.library.report_lines import report_lines
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.evidence.lifecycle import life_at, with_life
-from reports.figures.trace import stale_revisions
 from reports.lifecycle.revise import stored_content
-from reports.pages.report_list import NO_REPORTS, STATES, ReportLine, report_page
+from reports.pages.address import Address
+from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page
 from reports.pages.report_twin import report_page as report_twin_page
-from reports.report_content import ReportLife
-from reports.writer import words
 
 router = APIRouter()
-NAV = Nav(60, "/reports", "Reports", Permission.REPORT_READ, "file-text", "Assure", ("ops", "exec", "audit"))
+NAV = Nav(60, PATH, "Reports", Permission.REPORT_READ, "file-text", "Assure", ("ops", "exec", "audit"))
+_ONE = PATH + "/{report_id:path}@{revision:int}"
 
 
 # Before the list: a twin's address begins like it.
-@router.get("/reports/{report_id:path}@{revision:int}", response_class=HTMLResponse, include_in_schema=False)
+@router.get(_ONE, response_class=HTMLResponse, include_in_schema=False)
 def twin(report_id: str, revision: int, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
     """The revision as its files show it now. Of a site that the person does not see, there is none."""
-    reports = ask.project.reports
-    if not sees_site(ask.person, reports.get(report_id, revision).site_id):
-        raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
+    found, reports = _revision(ask, report_id, revision), ask.project.reports
     content = with_life(
         stored_content(reports, report_id, revision), PublicationStore(reports.store), ask.project.names
     )
-    links = ((f"All reports of {content.site_name}", ask.address.href("/reports", site=content.site_id)),)
-    return draw(ask, report_twin_page(content, ask.address, links))
+    library = ask.address.href(PATH, site=found.site_id, report=f"{report_id}@{revision}")
+    return draw(ask, report_twin_page(content, ask.address, (("Files and acts", library),)))
 
 
-@router.get("/reports", response_class=HTMLResponse)
-def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all"))) -> Response:
-    """The list, of the sites that the person sees."""
+@router.get(_ONE + "/files/{kind}", include_in_schema=False)
+def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+    """One of its files, as it was written."""
+    found = _revision(ask, report_id, revision)
+    if kind not in KINDS:
+        raise BadInput(f"there is no file {kind[:20]!r}; there are {', '.join(KINDS)}", reason="unknown_report")
+    life = life_at(PublicationStore(ask.project.store), report_id, revision, {})
+    wanted = file_of(ask.project, found, kind, is_out=life.published is not None)
+    data = sealed_bytes(ask.project, wanted)
+    told = {"Content-Disposition": f'attachment; filename="{wanted.path.name}"'}
+    return Response(data, media_type=KINDS[kind][1], headers=told)
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
+    """The library, of the sites that the person sees."""
     state = ask.address.part("state")
     if state and state not in STATES:
         raise BadInput(f"state is one of {', '.join(STATES)}, got {state[:20]!r}", reason="bad_address")
-    site = ask.site().site_id if ask.address.site else None
-    lines = [
-        each
-        for each in report_lines(ask)
-        if sees_site(ask.person, each.revision.site_id) and site in (None, each.revision.site_id)
-    ]
-    known = ask.sites()
+    lines, known = report_lines(ask), ask.sites()
+    chosen = _chosen(ask, lines, state)
     names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
-    return draw(ask, report_page(lines, ask.address, sites=names, is_synthetic=is_synthetic))
+    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic)
+    return draw(ask, page)
 
 
-def report_lines(ask: Ask) -> list[ReportLine]:
-    """Every revision of a report with its life and what changed under it, newest first."""
-    project, as_of = ask.project, ask.address.as_of_utc
-    publications, names = PublicationStore(project.store), project.names
-    found = [
-        each for each in project.reports.revisions(as_of_utc=as_of, with_content=False) if each.name not in NO_REPORTS
-    ]
-    keys = [(each.report_id, each.revision) for each in found]
-    # All at once: revisions share their inputs, and each is looked at once.
-    changed = stale_revisions(project.reports, project.sources(keeps=False), as_of_utc=as_of, only=keys)
-    decided = publications.statuses(as_of_utc=as_of)
-    newest = {each.report_id: each.revision for each in found}
-    return [
-        ReportLine(
-            revision=each,
-            life=life_at(publications, *key, names, as_of_utc=as_of) if key in decided else ReportLife(),
-            changes=changed.get(key, ()),
-            title=words(each.name),
-            is_newest=newest[each.report_id] == each.revision,
-        )
-        for each, key in zip(reversed(found), reversed(keys), strict=True)
-    ]
+def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
+    """The report that the address names, else the first that waits for somebody, else the newest."""
+    wanted, made = ask.address.part("report"), [each for each in lines if each.revision is not None]
+    if wanted and not any(each.name == wanted for each in made):
+        raise BadInput(f"there is no report {wanted[:80]!r}", reason="unknown_report")
+    first = (each for each in made if each.name == wanted) if wanted else (
+        each for each in sorted(made, key=lambda one: not one.needs_someone) if state != "published" or each.is_out
+    )  # fmt: skip
+    line = next(first, None)
+    if line is None or line.revision is None:
+        return None
+    revision, project = line.revision, ask.project
+    publications = PublicationStore(project.store)
+    content = with_life(
+        stored_content(project.reports, revision.report_id, revision.revision), publications, project.names
+    )
+    acts, why = acts_on(ask, line, content)
+    files = files_of(project, revision, is_out=line.life.published is not None)
+    return Chosen(line, content, revision.recorded_at_utc, files, acts, why)
+
+
+def _revision(ask: Ask, report_id: str, revision: int) -> Revision:
+    found = ask.project.reports.get(report_id, revision)
+    if not sees_site(ask.person, found.site_id):
+        raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
+    return found
+
+
+def _doing(name: str, needs: Permission) -> Callable[..., Response]:
+    def done(report_id: str, revision: int, ask: Ask = asked(needs)) -> Response:
+        found = _revision(ask, report_id, revision)
+        act(ask, found, name)
+        there = Address(path=PATH, site=found.site_id, locale=ask.address.locale)
+        return RedirectResponse(there.href(report=f"{report_id}@{revision}"), 303)
+
+    done.__doc__ = f"{name.capitalize()} the revision, as `meterloom reports {name}` does."
+    return done
+
+
+for _name, _kind in ACTS.items():
+    router.add_api_route(f"{_ONE}/{_name}", _doing(_name, _kind.needs), methods=["POST"], name=f"reports {_name}")

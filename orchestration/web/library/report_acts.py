@@ -1,0 +1,152 @@
+"""Acts on a report: what a person is offered and why not, and the operation behind each."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import Revision
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.sentence import Sentence
+from orchestration.operations.reports import reports as operations
+from orchestration.web.request_context import Ask
+from orchestration.web.web_call import WebCall, has_keys
+from reports.evidence.lifecycle import life_at
+from reports.pages.page import Act, Form, Input
+from reports.pages.report_library import PATH, ReportLine
+from reports.report_content import ReportContent, ReportLife
+from reports.texts.locales import named
+
+
+class Kind(NamedTuple):
+    """One act. command: of `meterloom reports`; step: as the ledger keeps it; says, asks, sends: of the button, the
+    question and the button that sends it; after: what holds then.
+    """
+
+    needs: Permission
+    role: Role
+    command: str
+    step: str
+    says: str
+    asks: str
+    sends: str
+    after: str
+    operation: Callable[..., Any]
+
+
+ACTS: Mapping[str, Kind] = {
+    "return": Kind(
+        Permission.REPORT_REVIEW, Role.REVIEWER, "return", "returned", "Return", "Return {0}?", "Return report",
+        "Never published; another revision takes its place", operations.send_back,
+    ),
+    "review": Kind(
+        Permission.REPORT_REVIEW, Role.REVIEWER, "review", "reviewed", "Approve review", "Approve review of {0}?",
+        "Approve review", "Ready to publish by another person", operations.review,
+    ),
+    "publish": Kind(
+        Permission.REPORT_PUBLISH, Role.PUBLISHER, "publish", "published", "Publish", "Publish {0}?", "Publish report",
+        "Never changes again; its period is closed", operations.publish,
+    ),
+    "withdraw": Kind(
+        Permission.REPORT_PUBLISH, Role.PUBLISHER, "withdraw", "withdrawn", "Withdraw", "Withdraw {0}?",
+        "Withdraw report", "Whoever checks the report is told so; its files stay as they are", operations.withdraw,
+    ),
+}  # fmt: skip
+_NEXT: Mapping[str, tuple[str, ...]] = {"draft": ("return", "review"), "reviewed": ("return", "publish")}
+_SIGNATURE = "Acts of this project are signed. Your key is not on the server: this command signs with it."
+_NO_KEYS = "Nobody in this project has a key: recorded with your name, without a signature. It cannot be undone."
+
+
+def acts_on(ask: Ask, line: ReportLine, content: ReportContent) -> tuple[tuple[Act, ...], str]:
+    """What the person may do with the report now, and in a sentence why the next step is not theirs."""
+    if ask.address.as_of_utc is not None or not line.is_newest:
+        return (_acts(ask, line, content, ("withdraw",)) if line.is_out and not ask.address.as_of_utc else ()), ""
+    names = ("withdraw",) if line.is_out else _NEXT.get(line.life.status, ())
+    why = _why_not(ask, line.life, names[-1]) if names else ""
+    if why:
+        names = names[:-1]
+    return _acts(ask, line, content, names), why
+
+
+def act(ask: Ask, revision: Revision, name: str) -> None:
+    """Do it as the command does. What the same person did already is done. Raises BadInput."""
+    kind, project = ACTS[name], ask.project
+    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
+    done = getattr(life, kind.step)
+    if done is not None and done.person_id == ask.person.person_id:
+        return
+    seen = ask.form.get("seen", "")
+    if seen != life.status:
+        raise BadInput(
+            f"the report is {life.status} now, and was {seen[:20] or 'not looked at'} when the page was opened",
+            reason="changed_since",
+            mend="open the page again",
+        )
+    more = {"allow_synthetic": ask.form.get("synthetic") == "1"} if name == "publish" else {}
+    wanted = f"{revision.report_id}@{revision.revision}"
+    answer = kind.operation(WebCall(ask), revision=wanted, reason=ask.form.get("reason", ""), **more)
+    if answer.exit_code:
+        raise BadInput(answer.text.replace("\n", " "), reason="against_publication")
+
+
+def _acts(ask: Ask, line: ReportLine, content: ReportContent, names: tuple[str, ...]) -> tuple[Act, ...]:
+    allowed = [each for each in names if may(ask.person, ACTS[each].needs)]
+    return tuple(_act(ask, line, content, each) for each in allowed)
+
+
+def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
+    kind, is_signed = ACTS[name], has_keys(ask.project.people)
+    facts = [("After this", kind.after), ("Figures", str(len(content.figures)))]
+    warnings = sum(each.severity != "info" for each in content.findings)
+    facts.append(("Open findings", Sentence("{0}, listed in the report", warnings) if warnings else "none"))
+    fields = [
+        Input(name="reason", label="Comment" if name in ("review", "publish") else "Reason", is_required=True),
+        Input(name="seen", label="", kind="hidden", value=line.life.status),
+    ]
+    if name == "publish" and content.is_synthetic:
+        facts.append(("Simulated readings", "published with that mark on every page"))
+        fields.append(Input(name="synthetic", label="", kind="hidden", value="1"))
+    form = Form(
+        key=name, title=kind.sends, action=f"{PATH}/{line.name}/{name}", method="post", fields=tuple(fields),
+        submit=kind.sends,
+    )  # fmt: skip
+    span = Sentence("{0}, {1}", line.title, line.span)
+    return Act(
+        label=kind.says, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
+        content.revision), facts=tuple(facts), form=None if is_signed else form,
+        command=_command(ask, line, content, name) if is_signed else "",
+        note=_SIGNATURE if is_signed else _NO_KEYS, is_first=name not in {"return", "withdraw"},
+    )  # fmt: skip
+
+
+def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> str:
+    words = ["meterloom", "reports", ACTS[name].command, line.name, "--as", ask.person.person_id]
+    words += ["--allow-synthetic"] if name == "publish" and content.is_synthetic else []
+    return f'{shlex.join(words)} --reason "…"'
+
+
+def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
+    """Why the person may not take that step; empty where they may."""
+    kind, me = ACTS[name], ask.person.person_id
+    maker = life.prepared.person_id if life.prepared else ""
+    before = life.reviewed.person_id if life.reviewed else ""
+    taken = {maker, before} if name in ("review", "publish") else set()
+    others = _others(ask.project.people, kind.role, taken | {me})
+    able = Sentence("It can be done by {0}.", named(", ".join(others))) if others else Sentence(
+        "Nobody else has the role {0}.", kind.role.value)  # fmt: skip
+    if name in ("review", "publish") and me == maker:
+        return Sentence("You made this report, and do not approve your own work. {0}", able)
+    if name == "publish" and me == before:
+        return Sentence("You reviewed this report: a second person publishes it. {0}", able)
+    if not may(ask.person, kind.needs):
+        return Sentence("{0} needs the role {1}. {2}", Sentence(kind.says), kind.role.value, able)
+    return ""
+
+
+def _others(people: People, role: Role, without: set[str]) -> list[str]:
+    def is_able(person: Person) -> bool:
+        return role in person.roles and person.person_id not in without
+
+    return [each.name for each in people.people if is_able(each)]

@@ -1,0 +1,70 @@
+"""Reports of the sites that a person sees, made and due, each with its life and what changed under it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from assets.stores.published.publications import PublicationStore
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
+from data_quality.contracts.work.memory import Memory
+from orchestration.views.due_reports import MARKS, due_starts
+from orchestration.web.request_context import Ask
+from reports.content.templates import read_template, template_files
+from reports.evidence.lifecycle import life_at
+from reports.figures.trace import stale_revisions
+from reports.pages.report_library import NO_REPORTS, ReportLine, span_text
+from reports.report_content import ReportLife
+from reports.texts.locales import chosen
+from reports.writer import words
+
+# Titles by language of the templates of a folder, as long as none of its files changes.
+_TITLES: Memory[tuple[tuple[Path, int], ...], Mapping[str, Mapping[str, str]]] = Memory(8)
+
+
+def report_lines(ask: Ask) -> list[ReportLine]:
+    """Every revision of the sites that are asked for, newest first, and after them what is due."""
+    project, as_of = ask.project, ask.address.as_of_utc
+    sites = {each.site_id: each for each in ask.asked_sites()}
+    found = [
+        each
+        for each in project.reports.revisions(as_of_utc=as_of, with_content=False)
+        if each.name not in NO_REPORTS and each.site_id in sites
+    ]
+    publications, names = PublicationStore(project.store), project.names
+    keys = [(each.report_id, each.revision) for each in found]
+    # All at once: revisions share their inputs, and each is looked at once.
+    changed = stale_revisions(project.reports, project.sources(keeps=False), as_of_utc=as_of, only=keys)
+    newest = {each.report_id: each.revision for each in found}
+    titles = _titles(project.project.reports_dir)
+    lines = []
+    for each, key in zip(reversed(found), reversed(keys), strict=True):
+        title = _title(titles, each.name, ask.address.locale)
+        span = span_text(each.period, sites[each.site_id].time_zone, ask.address.locale)
+        life = life_at(publications, *key, names, as_of_utc=as_of)
+        is_newest = newest[each.report_id] == each.revision
+        lines.append(ReportLine(title, each.site_id, span, each, life, changed.get(key, ()), is_newest))
+    return lines + [line for site in sites.values() for line in _due(ask, site, titles)]
+
+
+def _due(ask: Ask, site: Site, titles: Mapping[str, Mapping[str, str]]) -> Iterator[ReportLine]:
+    for report, months in MARKS.items():
+        if report == "enpi_quarter" and not site.seus:
+            continue
+        for start in due_starts(ask.project, site, ask.as_known_utc, report=report, months=months):
+            period = f"{start}/{months_after(start, months)}"
+            title = _title(titles, report, ask.address.locale)
+            span = span_text(period, site.time_zone, ask.address.locale)
+            yield ReportLine(title, site.site_id, span, None, ReportLife())
+
+
+def _titles(folder: Path) -> Mapping[str, Mapping[str, str]]:
+    files = template_files(folder)
+    key = tuple((path, path.stat().st_mtime_ns) for path in files.values())
+    if key not in _TITLES:
+        _TITLES[key] = {name: read_template(path).titles for name, path in files.items()}
+    return _TITLES[key]
+
+
+def _title(titles: Mapping[str, Mapping[str, str]], name: str, locale: str) -> str:
+    """What a report is called; the words of its name where its template is gone."""
+    return chosen(titles[name], locale) if name in titles else words(name)

@@ -1,0 +1,57 @@
+"""A call of an operation over the network: by who stands behind the request, in the project that is open."""
+
+from datetime import datetime
+from functools import cached_property
+
+from assets.stores.sign import Signer
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People, Person, Role
+from orchestration.open_project import OpenProject
+from orchestration.operations.operation import Call
+from orchestration.web.queries import instant_of
+from orchestration.web.request_context import Ask
+
+
+class WebCall(Call):
+    """A call over the network: the project is open already, and who asks is behind the request."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask.project.project.root)
+        self._ask, self.clock = ask, ask.clock
+        self.sees_every_site = not ask.person.sites
+
+    @cached_property
+    def project(self) -> OpenProject:
+        """The project that the server has open."""
+        return self._ask.project
+
+    @property
+    def as_of_utc(self) -> datetime | None:
+        """The instant of the address, or None for now. Raises BadInput (bad_as_of) for one that is yet to come."""
+        return instant_of(self._ask) if self._ask.address.as_of_utc is not None else None
+
+    def acting(self, role: Role) -> Person:
+        """Who asks, if they hold the role. Raises BadInput."""
+        self._ask.person.must_be(role)
+        return self._ask.person
+
+    def known_person(self) -> Person:
+        """Who asks."""
+        return self._ask.person
+
+    def signer(self, person: Person) -> Signer | None:
+        """None where nobody signs in this project. Raises BadInput (no_key_here) where people have keys: those are
+        theirs, and none of them is used by a server.
+        """
+        if has_keys(self.project.people):
+            raise BadInput(
+                f"acts of this project are signed, and the key of {person.name} is not on the server",
+                reason="no_key_here",
+                mend="the page of the report shows the command that signs it",
+            )
+        return None
+
+
+def has_keys(people: People) -> bool:
+    """Whether acts are signed: one key in the people file, and everybody must."""
+    return any(each.public_key for each in people.people)

@@ -1,0 +1,222 @@
+"""The library of reports: how far each has come, and the chosen one with its files, its acts and its life."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from assets.stores.published.report_ledger import Revision
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.time import parse_period, zone
+from reports.figures.trace import VersionChange
+from reports.pages.address import Address
+from reports.pages.page import Act, Entry, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
+from reports.pages.report_twin import report_page as twin_page
+from reports.report_content import LifeStep, ReportContent, ReportLife
+from reports.texts.locales import moment, named, period_text, short_date
+
+PATH = "/reports"
+STATES = ("todo", "published")
+# Made by commands and pages of every number that is kept: no report that somebody reads.
+NO_REPORTS = ("kpis", "running", "why")
+_NAMED_CHANGES = 3
+# Of the whole report so many parts are shown beside the list: the head and what the first page has.
+_SHOWN_PARTS = 3
+
+
+class ReportLine(NamedTuple):
+    """One revision, or a report that is due (revision None, life empty). title: of its template; span: of its period,
+    in words. is_newest: of its report.
+    """
+
+    title: str
+    site_id: str
+    span: str
+    revision: Revision | None = None
+    life: ReportLife = ReportLife()
+    changes: Sequence[VersionChange] = ()
+    is_newest: bool = True
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether it waits for an act."""
+        is_open = self.revision is None or self.life.status in ("draft", "reviewed", "returned")
+        return self.is_newest and (is_open or bool(self.changes))
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it is published, and not withdrawn."""
+        return self.life.published is not None and self.life.withdrawn is None
+
+    @property
+    def name(self) -> str:
+        """As commands name it; empty for what is due."""
+        return f"{self.revision.report_id}@{self.revision.revision}" if self.revision else ""
+
+
+class Chosen(NamedTuple):
+    """The report that is looked at. files, acts, why_not: as Sheet has them."""
+
+    line: ReportLine
+    content: ReportContent
+    made_at_utc: datetime
+    files: tuple[tuple[str, str, str], ...]
+    acts: tuple[Act, ...]
+    why_not: str
+
+
+def library_page(
+    lines: Sequence[ReportLine],
+    chosen: Chosen | None,
+    address: Address,
+    *,
+    sites: Mapping[str, str],
+    is_synthetic: bool,
+) -> Page:
+    """The list and the chosen report beside it. lines: the newest first; sites: names by id."""
+    state, is_all = address.part("state"), address.part("all") == "1"
+    newest = [each for each in lines if each.is_newest]
+    shown = [each for each in (lines if is_all else newest) if _is(each, state)]
+    options = tuple(
+        Option(text=text, href=address.href(state=value or None, report=None), is_chosen=state == value)
+        for value, text in (("", "All"), ("todo", "To do"), ("published", "Published"))
+    )
+    more = (
+        ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
+    )  # fmt: skip
+    due = sum(each.revision is None for each in newest)
+    library = Library(
+        title="Library",
+        about=Sentence("{0} reports, {1} due", len(newest) - due, due),
+        options=options,
+        entries=tuple(_entry(each, chosen, address, sites) for each in shown),
+        note="" if shown else "No report is in this state." if lines else "No report is made yet.",
+        more=more,
+    )
+    blocks: list[PageBlock] = [library, *([_sheet(chosen, address)] if chosen else [])]
+    part = Part(key="reports", blocks=tuple(blocks))
+    return Page(title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic)
+
+
+def twin_of(revision: Revision, address: Address) -> str:
+    """Where a revision is read as a page."""
+    place = f"{PATH}/{revision.report_id}@{revision.revision}"
+    return Address(path=place, locale=address.locale).href()
+
+
+def _summary(newest: Sequence[ReportLine]) -> str:
+    waiting = sum(each.revision is not None and each.life.status in ("draft", "reviewed") for each in newest)
+    due = sum(each.revision is None for each in newest)
+    outdated = sum(bool(each.changes) and each.is_out for each in newest)
+    return Sentence("{0} in review · {1} due · {2} outdated", waiting, due, outdated)
+
+
+def _is(line: ReportLine, state: str) -> bool:
+    return not state or (line.needs_someone if state == "todo" else line.is_out)
+
+
+def _entry(line: ReportLine, chosen: Chosen | None, address: Address, sites: Mapping[str, str]) -> Entry:
+    place = named(sites.get(line.site_id, line.site_id))
+    done, state, look = _standing(line)
+    about = Sentence("{0} · {1}", place, line.span)
+    if line.revision is not None:
+        about = Sentence("{0} · {1} · r{2}", place, line.span, line.revision.revision)
+    return Entry(
+        title=line.title, about=about, href=address.href(report=line.name) if line.name else "", done=done,
+        note=_last(line, address.locale), state=state, look=look,
+        is_chosen=chosen is not None and chosen.line.name == line.name != "",
+    )  # fmt: skip
+
+
+def _standing(line: ReportLine) -> tuple[int, str, Look]:
+    """Steps that are behind it, its state in a word, and how that looks."""
+    life = line.life
+    if line.revision is None:
+        return 0, "Due", "warn"
+    if life.withdrawn is not None:
+        return 4, "Withdrawn", "bad"
+    if life.returned is not None:
+        return 2, "Returned", "warn"
+    if not line.is_newest:
+        return (4 if line.is_out else 2), "Superseded", "muted"
+    if line.is_out:
+        return (4, "Outdated", "warn") if line.changes else (4, "Published", "good")
+    return (3, "To publish", "info") if life.reviewed is not None else (2, "To review", "info")
+
+
+def _last(line: ReportLine, locale: str) -> str:
+    """Who took the last step, and when."""
+    life = line.life
+    step = life.withdrawn or life.returned or life.published or life.reviewed
+    if step is not None:
+        return Sentence("{0}, {1}", named(step.name or step.person_id), short_date(step.at_utc.date(), locale))
+    if line.revision is None:
+        return "Not started"
+    made = short_date(line.revision.recorded_at_utc.date(), locale)
+    return Sentence("{0}, {1}", _maker(life), made)
+
+
+def _maker(life: ReportLife) -> str:
+    """Who made it; a run, and what asked for one, is nobody's name."""
+    who = life.prepared
+    if who is None or who.person_id == "run" or ":" in who.person_id:
+        return Sentence("automatic")
+    return named(who.name or who.person_id)
+
+
+def _sheet(chosen: Chosen, address: Address) -> Sheet:
+    content, line = chosen.content, chosen.line
+    assert line.revision is not None  # noqa: S101 - only what was made is chosen
+    whole = twin_of(line.revision, address)
+    twin = twin_page(content, address)
+    return Sheet(
+        title=Sentence("{0}, {1}", line.title, line.span),
+        about=Sentence("Revision {0}", content.revision),
+        files=chosen.files, acts=chosen.acts, why_not=chosen.why_not, whole=whole,
+        preview=twin.model_copy(update={"parts": twin.parts[:_SHOWN_PARTS]}),
+        life=_life(chosen, address.locale),
+    )  # fmt: skip
+
+
+def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
+    life, content = chosen.line.life, chosen.content
+    here = zone(content.time_zone)
+    text = Sentence("{0}, {1}", moment(chosen.made_at_utc.astimezone(here), locale), _maker(life))
+    blocking = sum(each.is_blocking for each in content.findings)
+    warnings = sum(each.severity == "warning" for each in content.findings)
+    found = Sentence("{0} blocking, {1} warnings", blocking, warnings)
+    marks = [
+        LifeMark(name="Created", text=text, more=Sentence("{0} figures", len(content.figures)), look="good"),
+        LifeMark(name="Checked", text="automatically", more=found, look="warn" if blocking else "good"),
+    ]
+    for name, step, look in (
+        ("Reviewed", life.reviewed, "good"), ("Returned", life.returned, "warn"),
+        ("Published", life.published, "good"), ("Withdrawn", life.withdrawn, "bad"),
+    ):  # fmt: skip
+        if step is not None:
+            marks.append(_mark(name, step, look, moment(step.at_utc.astimezone(here), locale)))
+    if life.returned is None and life.reviewed is None:
+        marks.append(LifeMark(name="Review", text="by another person than the one who made it", look="info"))
+    if life.returned is None and life.published is None:
+        marks.append(LifeMark(name="Publish", text="by a second person than the reviewer", look="muted"))
+    if chosen.line.changes:
+        moved = ", ".join(f"{each.kind} {each.id}" for each in chosen.line.changes[:_NAMED_CHANGES])
+        more = len(chosen.line.changes) - _NAMED_CHANGES
+        changed = Sentence("{0} and {1} more", moved, more) if more > 0 else moved
+        marks.append(LifeMark(name="Outdated", text=Sentence("changed since: {0}", changed), look="warn"))
+    return tuple(marks)
+
+
+def _mark(name: str, step: LifeStep, look: Look, at: str) -> LifeMark:
+    told = Sentence("{0} by {1}", at, named(step.name or step.person_id))
+    signed = "signed" if step.is_signed else "without a signature"
+    return LifeMark(name=name, text=told, more=Sentence("{0}: {1}", Sentence(signed), named(step.reason)), look=look)
+
+
+def span_text(period: str, time_zone: str, locale: str) -> str:
+    """The period of a report in words; as it is written where it is none of a calendar."""
+    try:
+        span = parse_period(period.replace("_", "/"), time_zone)
+    except BadInput:
+        return period
+    return period_text(span.start, span.end, locale)

@@ -1,0 +1,170 @@
+"""The library of reports: the list, files as they were written, and acts by two people, or why not."""
+
+import html
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from assets.stores.schema.tables_reports import report_makers
+from assets.stores.seals import append_row
+from data_quality.contracts.people import Person
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from tests.reports import plant
+from tests.reports.publish.conftest import REVISION, MakeDesk, desk
+from tests.web.asking import PAGE, Answer
+from tests.web.marts_world import Asking
+from tests.web.why_world import posted
+
+__all__ = ["desk"]
+LATER = plant.NOON + timedelta(days=1)
+AT = f"/reports/{REVISION}"
+
+
+@pytest.fixture
+def keyless(desk: MakeDesk) -> Iterator[Asking]:
+    """A project of people without keys, as its reviewer sees it."""
+    used = desk()
+    used.people(keys=False)
+    yield from opened(used.folder)
+
+
+@pytest.fixture
+def keyed(desk: MakeDesk) -> Iterator[Asking]:
+    """The same where everybody has a key."""
+    yield from opened(desk().folder)
+
+
+def opened(folder: object) -> Iterator[Asking]:
+    project = OpenProject(str(folder))
+    yield Asking(project, FixedClock(LATER), project.people.known("anna"))
+    project.close()
+
+
+def as_of(asking: Asking, person_id: str) -> Asking:
+    return Asking(asking.project, asking.clock, asking.project.people.known(person_id))
+
+
+def page(asking: Asking, **query: str) -> str:
+    answer = asking.get("/reports", [PAGE], **query)
+    assert answer.status == 200, answer.text
+    return html.unescape(answer.text)
+
+
+def act(asking: Asking, name: str, seen: str, **form: str) -> Answer:
+    return posted(asking, f"{AT}/{name}", form={"reason": "compared with the bills", "seen": seen, **form})
+
+
+def made_by(asking: Asking, person_id: str) -> None:
+    with asking.project.store.begin() as connection:
+        append_row(
+            connection, report_makers, report_id=REVISION[:-2], revision=1, person_id=person_id, recorded_at_utc=LATER
+        )
+
+
+def test_two_people_take_a_report_to_publication_in_the_browser(keyless: Asking) -> None:
+    dirk = as_of(keyless, "dirk")
+    shown = page(keyless)
+    assert "Approve review of Q1 2025?" in shown
+    assert "To review" in shown
+    assert act(keyless, "review", "draft").status == 303
+    assert "Anna" in page(keyless)
+    assert "Publish Q1 2025?" in page(dirk)
+    gone = act(dirk, "publish", "reviewed")
+    assert (gone.status, gone.headers["location"]) == (
+        303,
+        f"/reports?site=plant&report={REVISION.replace('/', '%2F').replace('@', '%40')}",
+    )
+    out = page(dirk, state="published")
+    assert "Published" in out
+    assert "Withdraw Q1 2025?" in out
+    assert "without a signature: compared with the bills" in out
+    assert act(dirk, "withdraw", "published", reason="wired wrongly").status == 303
+    assert "Withdrawn" in page(keyless)
+
+
+def test_a_second_click_is_answered_as_the_first_and_acts_once(keyless: Asking) -> None:
+    assert [act(keyless, "review", "draft").status for _ in range(2)] == [303, 303]
+    other = as_of(keyless, "both")
+    late = act(other, "review", "draft")
+    assert (late.status, late.said["code"]) == (412, "changed_since")
+    assert "the report is reviewed now, and was draft when the page was opened" in late.said["detail"]
+
+
+def test_who_made_or_reviewed_it_is_offered_no_approval_and_is_told_why(keyless: Asking) -> None:
+    made_by(keyless, "ben")
+    ben = as_of(keyless, "ben")
+    shown = page(ben)
+    assert "You made this report, and do not approve your own work. It can be done by Anna, Both." in shown
+    assert "Approve review of" not in shown
+    refused = act(ben, "review", "draft")
+    assert (refused.status, refused.said["code"]) == (403, "own_work")
+    both = as_of(keyless, "both")
+    assert act(both, "review", "draft").status == 303
+    assert "You reviewed this report: a second person publishes it. It can be done by Dirk." in page(both)
+    assert act(both, "publish", "reviewed").said["code"] == "own_work"
+
+
+def test_where_no_second_person_is_left_the_page_says_so(keyless: Asking) -> None:
+    made_by(keyless, "ben")
+    folder = keyless.project.project.root
+    (folder / "people.yaml").write_text("people: [{person_id: anna, name: Anna, roles: [reviewer, publisher]}]\n")
+    assert act(keyless, "review", "draft").status == 303
+    shown = page(as_of(Asking(keyless.project, keyless.clock, keyless.person), "anna"))
+    assert "Nobody else has the role publisher." in shown
+
+
+def test_without_a_reason_without_the_role_and_after_a_return_nothing_is_done(keyless: Asking) -> None:
+    assert act(keyless, "review", "draft", reason=" ").said["code"] == "no_reason"
+    assert act(keyless, "publish", "draft").status == 403
+    assert act(as_of(keyless, "dirk"), "publish", "draft").said["code"] == "not_reviewed"
+    assert act(keyless, "return", "draft", reason="the bill of <b>March</b>").status == 303
+    shown = keyless.get("/reports", [PAGE]).text
+    assert "Returned" in shown
+    assert "the bill of &lt;b&gt;March&lt;/b&gt;" in shown
+    assert act(as_of(keyless, "both"), "review", "returned").said["code"] == "decided_already"
+
+
+def test_where_people_have_keys_the_page_shows_the_command_and_the_server_signs_for_nobody(keyed: Asking) -> None:
+    shown = page(keyed)
+    assert f'meterloom reports review {REVISION} --as anna --reason "…"' in shown
+    assert f'action="{AT}/review"' not in shown
+    refused = act(keyed, "review", "draft")
+    assert (refused.status, refused.said["code"]) == (409, "no_key_here")
+    assert "the key of Anna is not on the server" in refused.said["detail"]
+
+
+def test_files_are_handed_out_as_they_were_written_and_no_others(keyless: Asking) -> None:
+    shown = page(keyless)
+    assert "meterloom report enpi_quarter --site plant --period 2025-Q1 --format pdf" in shown
+    missing = keyless.get(f"{AT}/files/pdf")
+    assert (missing.status, missing.said["code"]) == (404, "unknown_report")
+    assert act(keyless, "review", "draft").status == 303
+    assert act(as_of(keyless, "dirk"), "publish", "reviewed").status == 303
+    kinds = {
+        "pdf": (b"%PDF", "application/pdf"),
+        "xlsx": (b"PK", "application/vnd."),
+        "json": (b"{", "application/json"),
+    }
+    for kind, (magic, media_type) in kinds.items():
+        given = keyless.get(f"{AT}/files/{kind}")
+        assert given.status == 200
+        assert given.body.startswith(magic)
+        assert given.headers["content-type"].startswith(media_type)
+    path = keyless.project.project.reports_dir / "published" / f"{REVISION[:-2].replace('/', '_')}_r1.json"
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    edited = keyless.get(f"{AT}/files/json")
+    assert (edited.status, edited.said["code"]) == (409, "edited_file")
+    assert keyless.get(f"{AT}/files/exe").status == 404
+
+
+def test_an_unknown_state_or_report_is_refused_and_other_sites_have_none(keyless: Asking) -> None:
+    assert keyless.get("/reports", state="lost").status == 400
+    assert keyless.get("/reports", report="enpi_quarter/plant/2024-Q1@1").status == 404
+    assert "No report is in this state." in page(keyless, state="published")
+    stranger = Person(person_id="eve", name="Eve", roles=keyless.person.roles, sites=("elsewhere",))
+    elsewhere = Asking(keyless.project, keyless.clock, stranger)
+    assert "Approve review of" not in elsewhere.get("/reports", [PAGE]).text
+    assert {elsewhere.get(f"{AT}{path}").status for path in ("", "/files/pdf")} == {404}
+    assert act(elsewhere, "review", "draft").status == 404
