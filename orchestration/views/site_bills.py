@@ -10,21 +10,21 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.reporting.open_finding import FindingEvent, OpenFinding, standing
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.figures.bill_figures import BillState, StandingBill
+from reports.pages.findings import BILLS
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
-
-SOURCE = "bill audits"
 
 
 def site_bills(
     project: "OpenProject",
     site: Site,
     *,
+    now_utc: datetime,
     as_of_utc: datetime | None = None,
     period: Period | None = None,
 ) -> list[StandingBill]:
@@ -40,7 +40,7 @@ def site_bills(
         found.append(
             StandingBill(
                 bill_id=bill_id, bill=bill, audit=audit, checked_at_utc=at_utc, events=tuple(mine),
-                state=_state(audit), refused="" if audit else _refusal(bill, site),
+                state=_state(audit, mine, at_utc, now_utc), refused="" if audit else _refusal(bill, site),
             )
         )  # fmt: skip
     return found
@@ -60,13 +60,19 @@ def the_bill(bills: Sequence[StandingBill], bill_id: str) -> StandingBill:
 
 def finding_of(site_id: str, bill_id: str) -> str:
     """The id of the finding that a bill which differs is."""
-    return OpenFinding(site_id=site_id, source=SOURCE, cause=bill_id, severity=3, what="").finding_id
+    return OpenFinding(site_id=site_id, source=BILLS, cause=bill_id, severity=3, what="").finding_id
 
 
-def _state(audit: Reconciliation | None) -> BillState:
+def _state(
+    audit: Reconciliation | None, events: list[FindingEvent], at_utc: datetime | None, now_utc: datetime
+) -> BillState:
     if audit is None:
         return "not_checked"
-    return "matches" if audit.verdict == "agrees" else "differs"
+    if audit.verdict == "agrees":
+        return "matches"
+    # An audit with another outcome is another case: then what was said of the one before holds no more.
+    state, _ = standing(events, at_utc=at_utc, now_utc=now_utc)
+    return state if state in ("disputed", "accepted") else "differs"
 
 
 def _refusal(bill: SupplierBill, site: Site) -> str:

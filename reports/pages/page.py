@@ -150,11 +150,11 @@ class Form(Model):
 
     kind: Literal["form"] = "form"
     key: str
-    title: str
+    title: Text
     action: str
     method: Literal["get", "post"]
     fields: tuple[Input, ...]
-    submit: str
+    submit: Text
     note: str = ""
 
 

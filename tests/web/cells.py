@@ -94,6 +94,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/v1/ems/anomalies"): Cell(f"/api/v1/ems/anomalies{_SITE}", about="site"),
     ("GET", "/bills"): Cell(f"/bills{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}"): Cell(f"/bills/none{_SITE}", about="site"),
+    ("POST", "/bills/{bill_id}/{act}"): Cell(f"/bills/none/dispute{_SITE}", about="site", body="{{}}"),
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),
     ("POST", "/findings/{finding_id}/{act}"): Cell(f"/findings/none/mute{_SITE}", about="site", body="{{}}"),

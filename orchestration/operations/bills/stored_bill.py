@@ -116,7 +116,7 @@ def bill_list(
     notices = notifications_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
     told = {each["subject"]: each for each in notices}
     bills = []
-    for each in site_bills(call.project, known, as_of_utc=call.as_of_utc, period=span):
+    for each in site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc, period=span):
         if account is not None and each.bill.account != account:
             continue
         notice = told.get(each.bill_id, {"message": "", "recorded_at_utc": None})
@@ -174,7 +174,7 @@ def bill_show(
 ) -> Answer:
     """Show a stored bill line by line as it was checked last: billed, expected, difference, and what people did."""
     known = call.project.site(site)
-    bills = site_bills(call.project, known, as_of_utc=call.as_of_utc)
+    bills = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
     found = the_bill(bills, bill)
     audit = found.audit
     result = {
