@@ -25,8 +25,11 @@ def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, bel
     shown = _Bill(figures, bill, address)
     parts = [Part(key="bill", blocks=tuple(shown.answer()))]
     if bill.audit is not None:
-        parts.append(Part(key="lines", blocks=tuple(shown.lines(bill.audit))))
-    parts += [*below, Part(key="facts", blocks=(shown.facts(),))]
+        parts.append(Part(key="lines", blocks=(shown.lines(bill.audit),)))
+    parts += below
+    if bill.audit is not None:
+        parts.append(Part(key="picture", blocks=(shown.picture(bill.audit),)))
+    parts.append(Part(key="facts", blocks=(shown.facts(),)))
     return Page(
         title=Sentence("Bill {0}", named(bill.name)), address=address, age=dates_text(bill, address.locale),
         parts=tuple(parts), whys=shown.whys, links=(("All bills", address.href(PATH)),),
@@ -64,14 +67,13 @@ class _Bill:
             )
         )  # fmt: skip
 
-    def lines(self, audit: Reconciliation) -> Iterator[PageBlock]:
-        """The lines as a table and as a picture."""
-        yield self._table(audit)
+    def picture(self, audit: Reconciliation) -> Chart:
+        """The lines beside what was expected of each."""
         names = [each.label for each in audit.lines]
         billed = ChartRow(label="Billed", values=tuple(map(_value, (each.billed for each in audit.lines))))
         ours = tuple(map(_value, (each.recomputed for each in audit.lines)))
         rows = (billed, ChartRow(label="Expected", role="expected", values=ours))
-        yield Chart(
+        return Chart(
             kind="bars", key="bill_lines", title="Billed and expected by line", unit=self.currency,
             x=tuple(map(named, names)), x_title="Line", rows=rows, ticks=ticks_of(names), locale=self.locale,
         )  # fmt: skip
@@ -112,7 +114,8 @@ class _Bill:
         evidence = sentences([named(each) for each in audit.evidence]) if audit.evidence else ""
         return Paragraph(text=Sentence("Cause: {0}. {1}", causes, evidence), tone="bad")
 
-    def _table(self, audit: Reconciliation) -> Table:
+    def lines(self, audit: Reconciliation) -> Table:
+        """A row a line, and what they come to."""
         money, units = unit_text(self.currency), {each.unit for each in audit.lines}
         per = f"{money}/{next(iter(units))}" if len(units) == 1 and "" not in units else ""
         columns = (
