@@ -43,7 +43,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "running": ("operations.reports.running",),
     "meters": ("operations.readings.meters",),
     "tariff": ("operations.bills.tariff",),
-    "bill": ("operations.bills.bill", "operations.bills.reconcile", "operations.bills.stored_bill"),
+    "bill": (
+        "operations.bills.bill",
+        "operations.bills.reconcile",
+        "operations.bills.stored_bill",
+        "operations.bills.bill_acts",
+    ),
     "carbon": ("operations.carbon.carbon", "operations.carbon.chp", "operations.carbon.footprint"),
     "factors": ("operations.carbon.factors",),
     "seu": ("operations.baselines.seu",),

@@ -195,7 +195,7 @@ def _forecasts(look: Look) -> list[OpenFinding]:
     ]  # fmt: skip
 
 
-def _bills(look: Look) -> list[OpenFinding]:
+def bill_findings(look: Look) -> list[OpenFinding]:
     """Bills that differ from what they come to when billed again."""
     books = BillStore(look.project.project.data_dir / "bills", look.project.store)
     found = []
@@ -243,6 +243,6 @@ SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
     "EnPI alerts": _alerts,
     "quarantine": _refused,
     "validation": _validated,
-    "bill audits": _bills,
+    "bill audits": bill_findings,
     "forecasts": _forecasts,
 }

@@ -6,7 +6,6 @@ from pkgutil import iter_modules
 from fastapi import APIRouter
 
 from orchestration.web import api, pages, static_files
-from orchestration.web.pages import board_pages
 from orchestration.web.request_context import Nav
 
 _MODULES = [
@@ -15,6 +14,8 @@ _MODULES = [
 ROUTERS: tuple[APIRouter, ...] = (
     *(each.router for each in _MODULES if hasattr(each, "router")), static_files.router,
 )  # fmt: skip
+# Of a module with one place NAV, with several NAVS.
 NAV: tuple[Nav, ...] = tuple(sorted(
-    (*(each.NAV for each in _MODULES if hasattr(each, "NAV")), *board_pages.NAVS), key=lambda each: each.place
+    (place for each in _MODULES for place in getattr(each, "NAVS", (getattr(each, "NAV", None),)) if place),
+    key=lambda each: each.place,
 ))  # fmt: skip

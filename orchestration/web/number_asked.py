@@ -33,6 +33,7 @@ from reports.lifecycle.revise import store_revision
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
 from reports.pages.why_links import TAKES, read_why
 from reports.pages.why_parts import ENERGY, grain_of
+from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
@@ -228,6 +229,10 @@ def _time_zone(number: Number) -> str:
 
 def _scope_name(number: Number) -> str:
     site, scope = _first_site(number), number.figure.scope
+    if scope.startswith("bill:"):
+        bill_id, _, line = scope.removeprefix("bill:").partition("/")
+        bill = stored_bill(number.sources, bill_id)
+        return ", ".join(filter(None, (bill.invoice or bill.file, line)))
     return scope if site is None else scope_names(site).get(scope, scope)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -23,6 +24,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.datasets.base import Given, Item
+from reports.datasets.bills import BillData
 from reports.datasets.enpi import EnpiData
 from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
@@ -125,6 +127,8 @@ def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[
     own = given if query.site in ("", given.site.site_id) else replace(given, site=given.sources.site(query.site))
     if query.grain in ("assessment", "project"):
         return [_of_dataset(query, scope, own, book)]
+    if query.grain == "bill":
+        return [_of_bill(query, scope, own, book)]
     at_utc = query.at_utc if query.grain in GRAINS else parse_instant(query.grain)
     rows = _rows(query.measure, scope, parse_period(query.span, own.site.time_zone), at_utc, query.grain, own)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
@@ -231,6 +235,23 @@ def _of_dataset(query: Query, scope: str, given: Asking, book: FigureBook) -> Fi
         raise _none(f"{scope} has no number {query.measure!r}; there are {', '.join(known)}")
     item = Item(key="", label=label, scope=scope, period=span)
     return ask.question(f"{dataset}.{query.measure}", item)
+
+
+def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
+    """A number of a bill of the site, or of one of its lines, made again from the site's readings and tariff."""
+    bill_id, _, line = scope.removeprefix("bill:").partition("/")
+    span = parse_period(query.span, given.site.time_zone)
+    known = assessing(given, span, {}, book).given
+    bills = BillData(known)
+    row = next((each for each in bills.rows if each["bill_id"] == bill_id), None)
+    if row is None or (row["period_start"], row["period_end"]) != (span.start, span.end):
+        raise _none(f"the site has no bill {bill_id!r} of {span.start}/{span.end}")
+    if query.measure not in bills.measures:
+        raise _none(f"a bill has no number {query.measure!r}; it has {', '.join(bills.measures)}")
+    book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
+    name = "/".join(filter(None, (f"bill:{bill_id}", unquote(line))))
+    item = Item(key=bill_id, label="", scope=name, period=span)
+    return Asker(known, {"bills": bills}, book).question(f"bills.{query.measure}", item)
 
 
 def assessing(

@@ -9,6 +9,7 @@ scopes joined by + are a query each.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -22,9 +23,9 @@ COMBINED = ("sum", "max", "root_sum_of_squares", *PAIRS)
 ROWS = ("day", "month", "hour")
 # Computation of a number that no mart holds -> the grain that asks for it.
 COMPUTED: Mapping[str, str] = {
-    "seu_assessment": "assessment", "savings_value": "assessment", "project_number": "project",
+    "seu_assessment": "assessment", "savings_value": "assessment", "project_number": "project", "bill_number": "bill",
 }  # fmt: skip
-GRAINS = ("", *ROWS, "assessment", "project")
+GRAINS = ("", *ROWS, "assessment", "project", "bill")
 # A question that names more is nobody's.
 MOST_QUERIES, MOST_DEPTH = 200, 6
 _TOKEN = re.compile(r"[(),]|[^(),]+")
@@ -35,7 +36,7 @@ class Query(Model):
     """One number of each of its scopes, or the rows of a grain over its span.
 
     span: as people write it (2025-03, START/END); empty for a running figure. grain: empty for the very span's number,
-    ROWS, a number that no mart holds (assessment, project, running), or an instant: the hour that begins then. at_utc:
+    ROWS, a number that no mart holds (assessment, project, bill, running), or an instant: the hour from then. at_utc:
     the hour or the running figure's instant. site: empty for the asker's. baseline: `id@version` that an assessment is
     made by; the one in force without.
     """
@@ -115,7 +116,10 @@ def _expression(figure: Figure, lookup: Lookup) -> Question | None:
         grain = named.get("hour_start_utc") or (grain if grain in ROWS else "")
         return Query(measure=named["kpi"], scopes=(named["scope"],), span=_span(named), grain=grain, site=named["site"])
     if trace.computation in COMPUTED:
-        scope = named.get("scope") or (f"seu:{named['seu']}" if "seu" in named else f"project:{named['project']}")
+        scope = named.get("scope") or next(f"{of}:{named[of]}" for of in ("seu", "project", "bill") if of in named)
+        if line := named.get("line"):
+            # A tariff may call its charges by marks that part a term.
+            scope += f"/{quote(line, safe='')}"
         measure, grain = named.get("field", figure.kpi), COMPUTED[trace.computation]
         return Query(measure=measure, scopes=(scope,), span=_span(named), grain=grain, site=named["site"])
     if trace.computation not in COMBINED:

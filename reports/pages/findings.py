@@ -11,7 +11,8 @@ from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 
-PATH = "/findings"
+PATH, BILLS = "/findings", "bill audits"
+NOBODY = "Nobody has acted on this finding yet."
 ACTS = ("acknowledge", "mute", "explain", "reopen")
 _TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
 _NEXT: dict[str, str] = {
@@ -94,16 +95,18 @@ def finding_page(
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     facts = Sentence("{0} · {1} · {2}", severity, Sentence(SOURCES.get(finding.source, finding.source)), shown.told)
-    blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), _history(history)]
+    blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)]
     parts = [Part(key="finding", blocks=tuple(blocks))]
     if may_act:
-        acts = [each for each in ACTS if (each == "reopen") == (shown.state in ("muted", "explained"))]
+        acts = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
         parts.append(Part(key="acts", title="Acts", blocks=tuple(_form(each, finding) for each in acts)))
     else:
         why = "Analysts, operators and engineers act on findings."
         parts.append(Part(key="acts", blocks=(Paragraph(text=why, tone="muted"),)))
-    back = ("All findings", address.href(PATH))
-    return Page(title=finding.what, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
+    links = [("All findings", address.href(PATH))]
+    if finding.source == BILLS:
+        links.insert(0, ("Open bill", address.href(f"/bills/{finding.cause}", site=finding.site_id)))
+    return Page(title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic)
 
 
 def _form(act: str, finding: OpenFinding) -> Form:
@@ -137,7 +140,8 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
     return Table(key="findings", title="Findings", sheet="findings", columns=columns, rows=rows, note=note)
 
 
-def _history(history: Sequence[tuple[str, FindingEvent, str]]) -> Table:
+def history_table(history: Sequence[tuple[str, FindingEvent, str]], none: str = NOBODY) -> Table:
+    """What people did: when by the site's clock, the event, and the name of who acted."""
     columns = (Column(title="When"), Column(title="Act"), Column(title="Who"), Column(title="Reason", weight=4))
     rows = tuple(
         Row(
@@ -148,5 +152,5 @@ def _history(history: Sequence[tuple[str, FindingEvent, str]]) -> Table:
         )
         for at, each, who in history
     )  # fmt: skip
-    note = "" if rows else "Nobody has acted on this finding yet."
+    note = "" if rows else none
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows, note=note)

@@ -167,11 +167,11 @@ class Form(Model):
 
     kind: Literal["form"] = "form"
     key: str
-    title: str
+    title: Text
     action: str
     method: Literal["get", "post"]
     fields: tuple[Input, ...]
-    submit: str
+    submit: Text
     note: str = ""
 
 
@@ -300,7 +300,7 @@ class Page(Model):
 
     whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
     key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
-    in tables and over tiles the id, told to whom points at one.
+    in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states.
     told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
     awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
     """
@@ -314,6 +314,7 @@ class Page(Model):
     links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
+    chips: dict[str, int] = {}
     told_in: str = ""
     awaits: str = ""
     is_synthetic: bool = False

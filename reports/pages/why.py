@@ -50,6 +50,7 @@ FORMULAS: Mapping[str, str] = {
     "savings_value": "over the days that are compared, what was saved at what a kWh of the use cost that day",
     "project_number": "over the days of the measure's own boundary that its reporting period holds",
     "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
+    "bill_number": "as it stands on the bill, or made again from the readings and the tariff in force on its dates",
     "nothing": "it has no value: the finding beside it says why",
 }
 

@@ -33,10 +33,10 @@ API = "/api/v1/ems"
 EACH = 40
 # So many numbers of a page are all opened.
 FIRST = 40
-PAGES = ("/energy", "/enpi", "/reports", "/live", "/board")
+PAGES = ("/bills", "/energy", "/enpi", "/reports", "/live", "/board")
 # A number of a tile or headline with its link, or a cell that is one.
 _TILE = re.compile(r'<a class="fig" href="([^"]+)"><span class="[a-z]+" data-live-value><bdi>([^<]*)</bdi>')
-_CELL = re.compile(r'<a class="num" href="([^"]+)">([^<]*)</a>')
+_CELL = re.compile(r'<a class="num"(?: dir="auto")? href="([^"]+)">([^<]*)</a>')
 _HREF = re.compile(r'href="(/(?:board|energy|enpi|reports)[^"#]*)"')
 
 

@@ -16,6 +16,7 @@ PAGES = {
     "long": "/energy?site=works&period=2025-10-26&grain=quarter",
     "gap": "/energy?site=works&period=2026-04-09&grain=quarter",
     "enpi": "/enpi?site=works",
+    "bills": "/bills?site=works",
     "live": "/live?site=works",
     "reports": "/reports?site=works",
     "report": "/reports/data_quality/works/2026-03@1",

@@ -12,6 +12,8 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.open_finding import FindingAct, FindingEvent, OpenFinding
 from data_quality.contracts.time import Clock
 
+_SAME = ("act", "person_id", "reason", "until_utc")
+_OF_BILLS = ("disputed", "accepted")
 _EVENTS = AppendOnly(alert_events, fields_of(FindingEvent), order=("id",))
 
 
@@ -37,9 +39,13 @@ class AlertEvents:
         reason: str,
         clock: Clock,
         until_utc: datetime | None = None,
+        seen: str | None = None,
     ) -> FindingEvent:
-        """Write down what a person did. Raises BadInput for who may not, without reason, and a mute without an end."""
-        expect(person, Permission.ANOMALY_UPDATE)
+        """Write down what a person did; a form sent twice is the event that stands. Raises BadInput for who may not,
+        without reason, a mute without an end, and (changed_since) where somebody acted since the form was made.
+
+        seen: `stamp` of the last event then; None: without a form.
+        """
         if not reason.strip():
             raise BadInput(f"a finding is {act} with a reason", reason="no_reason")
         if (act == "muted") != (until_utc is not None):
@@ -50,5 +56,26 @@ class AlertEvents:
             "finding_id": finding.finding_id, "site_id": finding.site_id, "act": act, "until_utc": until_utc,
             "person_id": person.person_id, "reason": reason.strip(), "what": str(finding.what),
         }  # fmt: skip
-        recorded = _EVENTS.add(self._store, clock, row)
+        # Read and added in one write transaction: of two forms that were filled in at once one is refused.
+        with self._store.together():
+            last = self._last(finding)
+            is_of_bill = act in _OF_BILLS or (last is not None and last.act in _OF_BILLS)
+            expect(person, Permission.BILL_RECONCILE if is_of_bill else Permission.ANOMALY_UPDATE)
+            if last is not None and seen is not None and seen != stamp(last):
+                if all(getattr(last, name) == row[name] for name in _SAME):
+                    return last
+                raise BadInput(
+                    f"it was {last.act} by {last.person_id} since this form was opened",
+                    reason="changed_since",
+                    mend="open the page again",
+                )
+            recorded = _EVENTS.add(self._store, clock, row)
         return FindingEvent.model_validate({**row, "recorded_at_utc": recorded})
+
+    def _last(self, finding: OpenFinding) -> FindingEvent | None:
+        return _EVENTS.latest(self._store, site_id=finding.site_id, finding_id=finding.finding_id)
+
+
+def stamp(event: FindingEvent | None) -> str:
+    """What a form carries of the last event, which tells whether somebody acted since."""
+    return "" if event is None else event.recorded_at_utc.isoformat()

@@ -9,8 +9,9 @@ from data_quality.contracts.sentence import Text
 
 Severity = Literal[1, 2, 3, 4]
 SEVERITY_WORDS: dict[Severity, str] = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
-FindingState = Literal["open", "acknowledged", "muted", "explained"]
-FindingAct = Literal["acknowledged", "muted", "explained", "reopened"]
+# A bill that differs is disputed or accepted as billed (ADR 47).
+FindingState = Literal["open", "acknowledged", "muted", "explained", "disputed", "accepted"]
+FindingAct = Literal["acknowledged", "muted", "explained", "reopened", "disputed", "accepted"]
 # What is reported later than this after an act is another case of the same cause, and open again.
 KEPT_FOR = timedelta(hours=24)
 

@@ -1,4 +1,4 @@
-"""`meterloom bill add|list|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
+"""`meterloom bill add|list|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,8 @@ from orchestration.operations.operation import ACTS, PROJECT, Call, operation
 from orchestration.operations.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
 from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
+from orchestration.views.site_bills import site_bills, the_bill
+from reports.figures.bill_figures import StandingBill
 
 AccountOption = Annotated[str | None, Option("--account", help="Only this account.")]
 NONE_STORED = "no bill is stored"
@@ -43,6 +45,10 @@ MONTHS = Table(
     "account | month: {start:%Y-%m} | kWh: {kwh:,.1f|not said} | cost: {cost:,.2f} {currency} | "
     "covered: {coverage:.0%} | estimated: {estimated_share:.0%}",
     empty=NONE_STORED,
+)
+CHECKED = (
+    "line: {label} | billed: {billed:,.2f|} | expected: {recomputed:,f|} | difference: {delta:+,f|} | "
+    "rate: {billed_rate:f|} | tariff: {recomputed_rate:f|}"
 )
 AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {said} | told"
 
@@ -98,15 +104,11 @@ def bill_list(
     """List stored bills with their last audit, or lay odd periods and estimates over calendar months."""
     known, books = call.project.site(site), books_of(call)
     span = period_or_none(period, known)
-    found = [
-        (bill_id, bill)
-        for bill_id, bill in bills_of(books, known, period=None if is_calendarised else span, as_of_utc=call.as_of_utc)
-        if account is None or bill.account == account
-    ]
     if is_calendarised:
+        found = [bill for _, bill in bills_of(books, known, as_of_utc=call.as_of_utc)]
         months = [
             vars(month)
-            for month in bill_months(bill for _, bill in found)
+            for month in bill_months(bill for bill in found if account is None or bill.account == account)
             if span is None or (month.start < span.end and month.end > span.start)
         ]
         return Answer({"months": months}, MONTHS)
@@ -114,18 +116,11 @@ def bill_list(
     notices = notifications_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
     told = {each["subject"]: each for each in notices}
     bills = []
-    for bill_id, bill in found:
-        last = (books.audits(bill_id) or [{"verdict": "", "cause": ""}])[-1]
-        notice = told.get(bill_id, {"message": "", "recorded_at_utc": None})
-        bills.append(
-            {
-                **_shown(bill_id, bill),
-                "verdict": last["verdict"],
-                "cause": last["cause"],
-                "notice": notice["message"],
-                "told_at_utc": notice["recorded_at_utc"],
-            }
-        )
+    for each in site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc, period=span):
+        if account is not None and each.bill.account != account:
+            continue
+        notice = told.get(each.bill_id, {"message": "", "recorded_at_utc": None})
+        bills.append({**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]})
     text = "\n".join(f"told {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
@@ -169,6 +164,37 @@ def bill_override(
         call.say(f"no stored bill of site {site} is of account {account!r}")
     text = f"account {account} is on {tariff} from {start} to {end} (exclusive), by {who.person.person_id}: {reason}"
     return Answer({"override": row}, text=text)
+
+
+@operation("bill show", example="5a89f6f6 --site my_site")
+def bill_show(
+    call: Call,
+    bill: Annotated[str, Argument(metavar="ID", help="Of a stored bill, or how its id starts.")],
+    site: SiteOption,
+) -> Answer:
+    """Show a stored bill line by line as it was checked last: billed, expected, difference, and what people did."""
+    known = call.project.site(site)
+    bills = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
+    found = the_bill(bills, bill)
+    audit = found.audit
+    result = {
+        "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
+        "evidence": audit.evidence if audit else (), "checked": audit, "events": list(found.events),
+    }  # fmt: skip
+    text = f"{found.name}: {found.state.replace('_', ' ')}"
+    if audit is not None and audit.verdict == "differs":
+        text += f", {audit.delta_total:+,f} {audit.currency}: {audit.cause.replace('_', ' ')}"
+    return Answer(result, Table(list(audit.lines) if audit else [], CHECKED, empty="not checked yet"), text)
+
+
+def standing_bill(each: StandingBill) -> dict[str, Any]:
+    """A stored bill with its newest audit in JSON."""
+    audit = each.audit
+    return {
+        **_shown(each.bill_id, each.bill), "state": each.state,
+        "verdict": audit.verdict if audit else "", "cause": audit.cause if audit else "",
+        "expected": audit.recomputed_total if audit else None, "difference": audit.delta_total if audit else None,
+    }  # fmt: skip
 
 
 def reconcile_stored(call: Call, site: str, period: str | None, reads: Path | None, register: Path | None) -> Answer:

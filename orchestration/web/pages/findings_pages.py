@@ -21,7 +21,8 @@ from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, findin
 
 router = APIRouter()
 NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("ops", "audit"))
-_DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=True))
+# Disputes and acceptances are done with a bill (bill_pages.py).
+_DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=False))
 
 
 def look_at(ask: Ask, site: Site) -> Look:

@@ -1,0 +1,79 @@
+"""/bills: the bills of a site as they stand, one of them line by line, and what people decide about it."""
+
+from typing import get_args
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.ledgers.alert_events import stamp
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill
+from orchestration.views.site_bills import site_bills, the_bill
+from orchestration.web.draw import draw
+from orchestration.web.queries import instant_of, whole_site
+from orchestration.web.request_context import Ask, Nav
+from orchestration.web.route_rights import asked
+from reports.figures.bill_figures import BillFigures
+from reports.pages.address import Address
+from reports.pages.bill_acts import acts_parts
+from reports.pages.bill_lines import bill_page
+from reports.pages.bills import PATH, bill_address, bills_page
+
+router = APIRouter()
+NAVS = (
+    Nav(41, PATH, "Cost and bills", Permission.BILL_READ, "receipt", "Analyse"),
+    Nav(41, PATH, "Cost", Permission.BILL_READ, "receipt", "", ("home",)),
+)
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def bills(ask: Ask = asked(Permission.BILL_READ)) -> Response:
+    """The inbox of a site."""
+    return draw(ask, bills_page(_figures(ask, whole_site(ask)), _at(ask)))
+
+
+@router.get(PATH + "/{bill_id}", response_class=HTMLResponse)
+def bill(bill_id: str, ask: Ask = asked(Permission.BILL_READ)) -> Response:
+    """One of them."""
+    site = whole_site(ask)
+    figures = _figures(ask, site)
+    found = the_bill(figures.bills, bill_id)
+    named = ask.project.names
+    history = [
+        (f"{each.recorded_at_utc.astimezone(zone(site.time_zone)):%Y-%m-%d %H:%M}", each,
+         named.get(each.person_id, each.person_id))
+        for each in found.events
+    ]  # fmt: skip
+    may_act = may(ask.person, Permission.BILL_RECONCILE) and ask.address.as_of_utc is None
+    below = acts_parts(
+        found, history, seen=stamp(found.events[-1] if found.events else None), site_id=site.site_id,
+        locale=ask.address.locale, may_act=may_act,
+    )  # fmt: skip
+    return draw(ask, bill_page(figures, found, _at(ask), below=below))
+
+
+@router.post(PATH + "/{bill_id}/{act}")
+def act_on(bill_id: str, act: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Response:
+    """Write down what the person decided. Raises BadInput for an act that there is not, or one that is refused."""
+    if act not in get_args(BillAct):
+        raise BadInput(
+            f"one of {', '.join(get_args(BillAct))} is done with a bill, not {act[:20]!r}", reason="bad_request"
+        )
+    acting = Acting(
+        ask.project, whole_site(ask), ask.person, ask.form.get("reason", ""), ask.clock, ask.form.get("seen", "")
+    )
+    found = act_on_bill(acting, bill_id, act)  # type: ignore[arg-type]
+    return RedirectResponse(bill_address(found.bill_id, _at(ask)), 303)
+
+
+def _figures(ask: Ask, site: Site) -> BillFigures:
+    found = site_bills(ask.project, site, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc)
+    return BillFigures(site, found, as_of_utc=instant_of(ask))
+
+
+def _at(ask: Ask) -> Address:
+    """The address with its site, which numbers are explained of."""
+    return ask.address.model_copy(update={"site": ask.site().site_id, "scope": "", "period": ""})

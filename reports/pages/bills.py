@@ -1,0 +1,202 @@
+"""The inbox of a site's bills: what was billed, what readings and tariff come to, and which bill is wrong."""
+
+from datetime import date, timedelta
+
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
+from reports.figures.bill_figures import BillFigures, BillNumbers, BillState, StandingBill
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, ticks_of
+from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
+from reports.pages.why_links import why_of
+from reports.pages.widgets.tile import Given, nothing
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.texts.locales import month_year, named, period_text
+from reports.texts.numbers import MISSING, format_number, unit_text
+
+PATH = "/bills"
+STATES: dict[BillState, tuple[str, Tone]] = {
+    "matches": ("Matches", "good"), "differs": ("Differs", "bad"), "not_checked": ("Not checked", "muted"),
+    "disputed": ("Disputed", "caution"), "accepted": ("Accepted", "plain"),
+}  # fmt: skip
+MONTHS = 12
+# An address that names the bills of a sum holds about so many of them.
+_MOST_NAMED = 24
+
+
+def bills_page(figures: BillFigures, address: Address) -> Page:
+    """Figures first, then the list beside the months; whether a bill is wrong is seen without scrolling."""
+    shown = _Shown(figures, address)
+    blocks: tuple[PageBlock, ...] = (Cards(widgets=(*shown.figures(), shown.list(), shown.months())),)
+    if not figures.bills:
+        site = figures.site.site_id
+        text = Sentence("No bill is stored. Add bills with: {0}", f"meterloom bill add FILE --site {site}")
+        blocks = (Paragraph(text=text),)
+    return Page(
+        title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
+        whys=shown.whys, chips={"bills": 1}, is_synthetic=figures.site.is_simulated,
+    )  # fmt: skip
+
+
+def bill_address(bill_id: str, address: Address) -> str:
+    """Where one bill is shown."""
+    return address.href(f"{PATH}/{bill_id}", scope=None, period=None)
+
+
+def dates_text(bill: StandingBill, locale: str) -> str:
+    """The dates of a bill in words."""
+    if bill.bill.start is None or bill.bill.end is None:
+        return Sentence("dates not read")
+    return named(period_text(bill.bill.start, bill.bill.end, locale))
+
+
+def amount_tile(
+    key: str,
+    title: str,
+    figure: Figure,
+    why: str,
+    *,
+    locale: str,
+    note: str = "",
+    signed: bool = False,
+    tone: Tone = "plain",
+    span: int = 3,
+) -> Widget:
+    """An amount of money to the cent; of none, that the bill is not checked."""
+    if figure.value is None:
+        return Widget(key=key, title=title, state="none", reason="Not checked yet", span=span)
+    text = format_number(figure.value, decimals=2, locale=locale, signed=signed)
+    value = Number(
+        label=title, text=text, unit=unit_text(figure.unit), note=note, why=why, tone=tone, figure_id=figure.figure_id
+    )
+    return Widget(key=key, title=title, state="value", value=value, span=span)
+
+
+class _Shown:
+    """The parts of the page, and where their numbers are explained."""
+
+    def __init__(self, figures: BillFigures, address: Address) -> None:
+        self.all, self.address, self.locale = figures, address, address.locale
+        self.bills = figures.bills[::-1]
+        self.months_of = figures.by_month(MONTHS)
+        year = [each for mine in self.months_of.values() for each in mine]
+        self.year, self.checked = year, [each for each in year if each.audit is not None]
+        self.whys: dict[str, str] = {}
+
+    def figures(self) -> tuple[Widget, ...]:
+        """Four figures: the newest bill, a year, its difference, and how many bills somebody must look at."""
+        return (self._newest(), self._year(), self._difference(), self._wrong())
+
+    def list(self) -> Widget:
+        """A row a bill, the newest first."""
+        unit = unit_text(self.all.site.currency)
+        columns = (
+            Column(title="Period"), Column(title="State"),
+            *(Column(title=each, unit=unit, is_number=True) for each in ("Billed", "Expected", "Difference")),
+            Column(title="Invoice"),
+        )  # fmt: skip
+        rows = tuple(Row(cells=self._row(each)) for each in self.bills)
+        content = Table(key="bills", title="Bills", sheet="bills", columns=columns, rows=rows)
+        return Widget(key="bills", title="Bills", state="value", table=content, span=7)
+
+    def months(self) -> Widget:
+        """Billed against expected, by the month in which a bill ends."""
+        found = [self.all.total(mine, f"{at[0]}-{at[1]:02}") for at, mine in self.months_of.items()]
+        numbers = [each for each in found if each is not None]
+        if not numbers:
+            return nothing(
+                "bill_months", "Billed and expected by month", self._given(), "No bill has dates that were read."
+            )
+        labels = [month_year(date(*at, 1), self.locale, is_short=True) for at in self.months_of]
+        rows = [
+            ChartRow(label=label, role="expected" if at else "measured", style="steps" if at else "",
+                     values=tuple(_value(each, at) for each in numbers),
+                     figures=tuple(self._why(each[at]) for each in numbers))
+            for at, label in enumerate(("Billed", "Expected"))
+        ]  # fmt: skip
+        chart = Chart(
+            kind="bars", key="bill_months", title="Billed and expected by month", unit=self.all.site.currency,
+            x=tuple(map(named, labels)), x_title="Month", rows=tuple(rows), ticks=ticks_of(labels), locale=self.locale,
+        )  # fmt: skip
+        return Widget(key="bill_months", title="Billed and expected by month", state="value", chart=chart, span=5)
+
+    def _newest(self) -> Widget:
+        bill = next((each for each in self.bills if self.all.is_summed(each)), None)
+        numbers = None if bill is None else self.all.of(bill)
+        if bill is None or numbers is None:
+            return nothing("bill_newest", "Newest bill", self._given(), "No bill has dates that were read.")
+        note = Sentence("{0} · {1}", dates_text(bill, self.locale), Sentence(STATES[bill.state][0]))
+        return self._tile("bill_newest", "Newest bill", numbers.billed, note)
+
+    def _year(self) -> Widget:
+        numbers = self.all.total(self.year, "year") if self.year else None
+        if numbers is None:
+            return nothing("bill_year", "Billed in 12 months", self._given(), "No bill has dates that were read.")
+        last = numbers.billed.end - timedelta(days=1)
+        span = f"{month_year(numbers.billed.start, self.locale)} – {month_year(last, self.locale)}"
+        note = Sentence("{0} · {1} bills", named(span), len(self.year))
+        return self._tile("bill_year", "Billed in 12 months", numbers.billed, note)
+
+    def _difference(self) -> Widget:
+        numbers = self.all.total(self.checked, "checked") if self.checked else None
+        if numbers is None:
+            return nothing("bill_delta", "Billed less expected", self._given(), "No bill was checked yet.")
+        note = Sentence("{0} of {1} bills checked", len(self.checked), len(self.year))
+        tone: Tone = "bad" if any(each.state == "differs" for each in self.checked) else "plain"
+        return self._tile("bill_delta", "Billed less expected", numbers.difference, note, signed=True, tone=tone)
+
+    def _wrong(self) -> Widget:
+        counts = {state: sum(each.state == state for each in self.bills) for state in STATES}
+        parts = (counts["disputed"], counts["not_checked"])
+        note = Sentence("{0} disputed · {1} not checked", *parts)
+        tone: Tone = "bad" if counts["differs"] else "good"
+        value = Number(label="Bills that differ", text=str(counts["differs"]), note=note, tone=tone)
+        return Widget(key="bill_wrong", title="Bills that differ", state="value", value=value, span=3)
+
+    def _row(self, bill: StandingBill) -> tuple[Cell, ...]:
+        self.whys[bill.bill_id] = bill_address(bill.bill_id, self.address)
+        state, tone = STATES[bill.state]
+        return (
+            Cell(text=dates_text(bill, self.locale), figure_id=bill.bill_id),
+            Cell(text=state, tone=tone),
+            *self._numbers(bill),
+            Cell(text=named(bill.name), tone="muted"),
+        )
+
+    def _numbers(self, bill: StandingBill) -> tuple[Cell, ...]:
+        found, locale = self.all.of(bill), self.locale
+        if found is None:
+            text = format_number(bill.bill.amount_due, decimals=2, locale=locale)
+            return (Cell(text=text), Cell(text=MISSING), Cell(text=MISSING))
+        tones: tuple[Tone, ...] = ("plain", "plain", "bad" if bill.state == "differs" else "plain")
+        cells = []
+        for at, (figure, tone) in enumerate(zip(found, tones, strict=True)):
+            text = format_number(figure.value, decimals=2, locale=locale, signed=at == 2)
+            is_other = figure.value is not None and not self.all.has_currency(bill)
+            # A bill in another currency says so; the head names the site's.
+            text += f" {unit_text(figure.unit)}" if is_other else ""
+            cells.append(Cell(text=text, figure_id=self._why(figure), tone=tone))
+        return tuple(cells)
+
+    def _tile(
+        self, key: str, title: str, figure: Figure, note: str, *, signed: bool = False, tone: Tone = "plain"
+    ) -> Widget:
+        return amount_tile(
+            key, title, figure, self.whys.get(self._why(figure), ""), locale=self.locale, note=note, signed=signed,
+            tone=tone,
+        )  # fmt: skip
+
+    def _why(self, figure: Figure) -> str:
+        """The id under which the figure is explained; of no value, or of more bills than an address names, none."""
+        if figure.value is None or len(figure.trace.inputs) > _MOST_NAMED:
+            return ""
+        self.whys[figure.figure_id] = why_of(figure, self.address, self.all.book.by_id)
+        return figure.figure_id
+
+    def _given(self) -> Given:
+        return Given(address=self.address)
+
+
+def _value(numbers: BillNumbers, at: int) -> float | None:
+    value = numbers[at].value
+    return None if value is None else float(value)

@@ -1,0 +1,160 @@
+"""The bills of a site as pages: the numbers of the commands, each led to where it is made again."""
+
+import html
+import json
+
+import pytest
+
+from data_quality.contracts.people import Role
+from tests.web.asking import PAGE
+from tests.web.bills_world import billed, command
+from tests.web.every_number import OneApp, Seen, check_page
+from tests.web.marts_world import THEO, VERA, Asking
+from tests.web.why_world import posted
+
+__all__ = ["billed"]
+pytestmark = pytest.mark.slow
+
+
+def stored(asking: Asking) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(command(asking, "bill", "list", "--site", "plant", "--json"))["bills"]
+    return found
+
+
+def page_of(asking: Asking, path: str, **query: str) -> str:
+    found = asking.get(path, headers=[PAGE], site="plant", **query)
+    assert found.status == 200, found.text
+    return html.unescape(found.text)
+
+
+def test_the_inbox_has_the_amounts_and_states_of_the_command(billed: Asking) -> None:
+    page, bills = page_of(billed, "/bills"), stored(billed)
+    assert [each["state"] for each in bills] == ["not_checked", "matches", "differs"]
+    for each, word in zip(bills, ("Not checked", "Matches", "Differs"), strict=True):
+        row = page[page.index(f"/bills/{each['bill_id']}") :].split("</tr>")[0]
+        assert word in row
+        assert f"{each['total']:,.2f}" in row
+        assert each["expected"] is None or f"{each['expected']:,.2f}" in row
+    assert "+100.00" in page
+    assert billed.json("/bills", site="plant")["bills"] == bills
+
+
+def test_a_bill_line_by_line_has_the_numbers_of_the_command(billed: Asking) -> None:
+    wrong = stored(billed)[2]
+    told = json.loads(command(billed, "bill", "show", str(wrong["bill_id"]), "--site", "plant", "--json"))
+    page = page_of(billed, f"/bills/{wrong['bill_id']}")
+    assert told["difference"] == 100
+    for line in told["checked"]["lines"]:
+        assert f"{line['billed']:,.2f}" in page
+        assert f"{line['recomputed']:,.2f}" in page
+    assert f"{told['checked']['recomputed_total']:,.2f}" in page
+    assert "Cause: " in page
+
+
+def test_each_number_leads_to_where_it_is_made_again_from_the_readings(billed: Asking) -> None:
+    seen, asking = Seen(), OneApp(billed.project, billed.clock, billed.person)
+    for path in ("/bills", f"/bills/{stored(billed)[2]['bill_id']}"):
+        check_page(asking, path, asking.get(f"{path}?site=plant", [PAGE]).text, seen)
+    assert seen.faults == []
+    assert seen.again > 15, seen
+
+
+def test_a_bill_of_another_site_or_span_has_no_number_here(billed: Asking) -> None:
+    bill = stored(billed)[0]["bill_id"]
+    for term in (f"billed@bill:{bill}@2025-02@bill", "billed@bill:none@2025-01@bill", f"cost@bill:{bill}@2025-01@bill"):
+        assert billed.get("/why", headers=[PAGE], site="plant", of=term).status == 404
+
+
+def test_who_may_not_see_the_whole_site_sees_no_bill(billed: Asking) -> None:
+    bill = str(stored(billed)[0]["bill_id"])
+    theo, vera = (Asking(billed.project, billed.clock, each) for each in (THEO, VERA))
+    assert {theo.get(path, headers=[PAGE], site="plant").status for path in ("/bills", f"/bills/{bill}")} == {403}
+    why = f"billed@bill:{bill}@2025-01-01/2025-02-01@bill"
+    assert theo.get("/why", headers=[PAGE], site="plant", of=why).status == 404
+    assert vera.get("/why", headers=[PAGE], site="plant", of=why).status == 200
+    assert vera.get("/bills/none", headers=[PAGE], site="plant").status == 404
+
+
+def test_the_pages_are_in_the_language_of_their_address(billed: Asking) -> None:
+    german = page_of(billed, "/bills", locale="de")
+    assert "Weicht ab" in german
+    assert "Not checked" not in german
+    assert 'dir="rtl"' in page_of(billed, "/bills", locale="ar")
+
+
+def wrong(asking: Asking) -> tuple[str, str]:
+    """Id and state of the bill that was too high."""
+    bill = stored(asking)[2]
+    return str(bill["bill_id"]), str(bill["state"])
+
+
+def decide(asking: Asking, act: str, bill_id: str = "", **form: str) -> tuple[int, str]:
+    found = posted(asking, f"/bills/{bill_id or wrong(asking)[0]}/{act}?site=plant", form=form)
+    return found.status, html.unescape(found.text)
+
+
+def seen_by_form(asking: Asking) -> str:
+    page = page_of(asking, f"/bills/{wrong(asking)[0]}")
+    return page.split('name="seen" value="')[1].split('"')[0]
+
+
+def test_a_bill_is_disputed_and_the_dispute_withdrawn_with_name_and_reason(billed: Asking) -> None:
+    path = f"/bills/{wrong(billed)[0]}"
+    assert "Dispute 100.00 €" in page_of(billed, path)
+    assert decide(billed, "dispute", seen="", reason="tariff <b>2024</b>")[0] == 303
+    page = page_of(billed, path)
+    assert wrong(billed)[1] == "disputed"
+    assert "tariff <b>2024</b>" in page
+    assert "tariff &lt;b&gt;2024" in billed.get(path, headers=[PAGE], site="plant").text
+    assert "Dispute 100.00 €" not in page
+    # Who takes care of it is known: it needs nobody, and says so to who asks for all.
+    assert [each for each in billed.json("/anomalies", site="plant")["findings"] if "too high" in each["what"]] == []
+    every = billed.json("/anomalies", site="plant", all="true")["findings"]
+    assert [each["state"] for each in every if "too high" in each["what"]] == ["disputed"]
+    assert decide(billed, "withdraw", seen=seen_by_form(billed), reason="wrong")[0] == 303
+    assert wrong(billed)[1] == "differs"
+    assert "too high" in str(billed.json("/anomalies", site="plant")["findings"])
+
+
+def test_page_and_command_do_the_same(billed: Asking) -> None:
+    words = ("--site", "plant", "--as", "anne", "--reason", "the supplier explained it", "--json")
+    told = json.loads(command(billed, "bill", "accept", wrong(billed)[0], *words))
+    assert told["bills"][0].items() <= stored(billed)[2].items()
+    assert told["bills"][0]["state"] == "accepted"
+    assert "the supplier explained it" in page_of(billed, f"/bills/{wrong(billed)[0]}")
+    assert "Accepted" in page_of(billed, "/bills")
+
+
+def test_a_form_sent_twice_is_one_act_and_a_stale_one_is_refused(billed: Asking) -> None:
+    form = {"seen": seen_by_form(billed), "reason": "too high"}
+    assert [decide(billed, "dispute", **form)[0] for _ in range(2)] == [303, 303]
+    assert page_of(billed, f"/bills/{wrong(billed)[0]}").count("too high") == 1
+    status, said = decide(billed, "accept", **form)
+    assert status == 412
+    assert "it was disputed by anne since this form was opened" in said
+    assert wrong(billed)[1] == "disputed"
+
+
+def test_what_is_wrong_with_a_decision_is_said_and_nothing_is_written(billed: Asking) -> None:
+    right = str(stored(billed)[1]["bill_id"])
+    assert decide(billed, "dispute", reason=" ", seen="")[0] == 422
+    assert decide(billed, "pay", reason="x", seen="")[0] == 400
+    assert decide(billed, "dispute", "none", reason="x", seen="")[0] == 404
+    status, said = decide(billed, "dispute", right, reason="x", seen="")
+    assert (status, "matches readings and tariff" in said) == (409, True)
+    assert decide(billed, "withdraw", reason="x", seen="")[0] == 409
+    assert wrong(billed)[1] == "differs"
+
+
+def test_who_only_reads_decides_nothing(billed: Asking) -> None:
+    vera, path = Asking(billed.project, billed.clock, VERA), f"/bills/{wrong(billed)[0]}"
+    assert "Analysts dispute and accept bills." in page_of(vera, path)
+    assert "Accept as billed" not in page_of(vera, path)
+    assert decide(vera, "dispute", reason="x", seen="")[0] == 403
+    assert decide(billed, "dispute", reason="x", seen="")[0] == 303
+    # A dispute is not reopened by who may act on findings alone.
+    otto = Asking(billed.project, billed.clock, VERA.model_copy(update={"roles": (Role.OPERATOR,)}))
+    [finding] = [
+        each for each in billed.json("/anomalies", site="plant", all="true")["findings"] if "too high" in each["what"]
+    ]
+    assert posted(otto, f"/findings/{finding['finding_id']}/reopen?site=plant", form={"reason": "x"}).status == 403
