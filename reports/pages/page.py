@@ -166,8 +166,17 @@ class Steps(Model):
     steps: tuple[tuple[Text, Text, str], ...]
 
 
+class Strip(Model):
+    """A state across the page: its word, and a sentence or two about it."""
+
+    kind: Literal["strip"] = "strip"
+    label: Text
+    text: Text
+    tone: Tone = "plain"
+
+
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps, Field(discriminator="kind")
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Strip, Field(discriminator="kind")
 ]
 
 
