@@ -37,6 +37,8 @@ class Call:
 
     # Of the people whom a door knows some see only sites of theirs.
     sees_every_site = True
+    # Whether who acts has their private key where the call runs; over the network nobody has.
+    holds_keys = True
 
     def __init__(self, folder: Path, *, as_of: str | None = None, person: str | None = None) -> None:
         self.folder, self._as_of, self.person = folder, as_of, person

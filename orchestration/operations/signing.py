@@ -43,6 +43,9 @@ def actor(call: Call, role: Role | None = None) -> Actor:
     from assets.stores.actions import signer_of
 
     person = call.known_person() if role is None else call.acting(role)
+    if not call.holds_keys and any(each.public_key for each in call.project.people.people):
+        message = "this act is signed with your private key, which is not kept on the server"
+        raise BadInput(message, reason="needs_signature", mend="run its command where your key is")
     return Actor(call, person, signer_of(person, call.project.people, keys_dir(call)))
 
 

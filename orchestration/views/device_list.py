@@ -14,6 +14,7 @@ from controls.ledger.device_faults import Fault
 from controls.ledger.device_holds import Hold
 from controls.ledger.modes import mode_history
 from controls.ledger.rows import LedgerRow, read_commands
+from controls.ledger.two_people import ModeRequest
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.errors import Unreachable
@@ -23,8 +24,9 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import parse_instant, zone
 from orchestration.views.ledger_view import WORDS
-from orchestration.views.site_control import site_control
-from reports.pages.devices import ListedDevice, ModeNow, Override, Quantity, SentCommand, StateNow
+from orchestration.views.site_control import site_control, value_range
+from reports.pages.device_acts import OpenRequest
+from reports.pages.devices import ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
 from reports.pages.widgets.live_kw import age_words
 from reports.texts.locales import named
 
@@ -76,6 +78,19 @@ class Devices:
             site_fault=self._fault(""),
         )
 
+    @property
+    def requests(self) -> tuple[OpenRequest, ...]:
+        """Requests for FULL that a second person may approve."""
+        found: list[ModeRequest] = self.control["requests"]
+        return tuple(
+            OpenRequest(
+                request_id=each.request_id, person_id=each.person_id, who=self.name_of(each.person_id),
+                reason=each.reason, until=self.local(each.expires_utc),
+                scope=" ".join(filter(None, (each.device_id, each.capability))),
+            )
+            for each in found
+        )  # fmt: skip
+
     def local(self, at_utc: datetime) -> str:
         """An instant by the site's clock; of today the time alone."""
         at, today = (each.astimezone(zone(self.site.time_zone)) for each in (at_utc, self.now_utc))
@@ -119,6 +134,7 @@ class Devices:
             override=self._override(asset, template),
             commands=tuple(self._told(each) for each in rows) if is_commanded else None,
             fault=self._fault(asset.asset_id),
+            power=power_of(self.site, asset.asset_id) if is_commanded else None,
         )
 
     def _points(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> list[StateNow]:
@@ -154,13 +170,14 @@ class Devices:
         if hold is None:
             return None
         of = template.capabilities.get(hold.capability) if template else None
-        has_value = of is not None and hold.value is not None
         return Override(
             until=Sentence("a person looks") if hold.until_utc is None else self.local(hold.until_utc),
             who=self.name_of(hold.person_id) if hold.person_id else asset.name or asset.asset_id,
             reason=hold.reason,
             capability=hold.capability,
-            value=Quantity(capability=hold.capability, value=hold.value, unit=of.unit) if has_value else None,
+            value=None
+            if of is None or hold.value is None
+            else Quantity(capability=hold.capability, value=hold.value, unit=of.unit),
         )
 
     def _told(self, row: LedgerRow) -> SentCommand:
@@ -206,3 +223,14 @@ class Devices:
             for each in values
             if (device := devices.get(each.source_id))
         ]
+
+
+def power_of(site: Site, device_id: str) -> PowerRange | None:
+    """The set-point of a device that is its power, with its limits at this site; None for one that has none."""
+    template = next((each.template for each in site.assets if each.asset_id == device_id), "")
+    known = load_template(template) if template else None
+    for name in known.settable if known else ():
+        if known and known.capabilities[name].unit == "kw":
+            low, high, unit = value_range(site, device_id, name)
+            return PowerRange(capability=name, low=low, high=high, unit=unit)
+    return None

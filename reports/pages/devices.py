@@ -100,8 +100,20 @@ class Override(Model):
     value: Quantity | None = None
 
 
+class PowerRange(Model):
+    """The set-point of a device that is a power, and the least and the greatest value that it takes."""
+
+    capability: str
+    low: float
+    high: float
+    unit: str
+
+
 class ListedDevice(Model):
-    """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched."""
+    """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched.
+
+    power: the set-point that a person would set by hand; None: it has none.
+    """
 
     device_id: str
     name: str
@@ -112,6 +124,7 @@ class ListedDevice(Model):
     override: Override | None = None
     commands: tuple[SentCommand, ...] | None = None
     fault: str = ""
+    power: PowerRange | None = None
 
     @property
     def called(self) -> str:

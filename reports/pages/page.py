@@ -137,12 +137,12 @@ class Input(Model):
     """One field of a form."""
 
     name: str
-    label: str
+    label: Text
     kind: Literal["text", "date", "select", "password", "hidden", "number"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
-    hint: str = ""
+    hint: Text = ""
 
 
 class Form(Model):
@@ -150,12 +150,12 @@ class Form(Model):
 
     kind: Literal["form"] = "form"
     key: str
-    title: str
+    title: Text
     action: str
     method: Literal["get", "post"]
     fields: tuple[Input, ...]
-    submit: str
-    note: str = ""
+    submit: Text
+    note: Text = ""
 
 
 class Steps(Model):

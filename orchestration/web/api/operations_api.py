@@ -16,6 +16,7 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
+from data_quality.contracts.people import Person, Role
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import OPERATIONS, Call, Operation
 from orchestration.operations.question import Parameter
@@ -55,15 +56,27 @@ router = APIRouter()
 class WebCall(Call):
     """A call over the network: the project is open already, and who asks is behind the request."""
 
+    holds_keys = False
+
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask.project.project.root)
         self._ask, self.clock = ask, ask.clock
         self.sees_every_site = not ask.person.sites
+        self.person = ask.person.person_id
 
     @cached_property
     def project(self) -> OpenProject:
         """The project that the server has open."""
         return self._ask.project
+
+    def acting(self, role: Role) -> Person:
+        """The person of the request, if they hold the role. Raises BadInput."""
+        self._ask.person.must_be(role)
+        return self._ask.person
+
+    def known_person(self) -> Person:
+        """The person of the request."""
+        return self._ask.person
 
     @property
     def as_of_utc(self) -> datetime | None:
