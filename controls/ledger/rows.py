@@ -127,9 +127,13 @@ def read_commands(
     states: Iterable[CommandState] | None = None,
     plan_id: str | None = None,
     command_ids: Iterable[str] | None = None,
+    ended_after_utc: datetime | None = None,
 ) -> list[LedgerRow]:
-    """Commands of a site by window, then device. Raises Unreachable."""
-    return [_row(row) for row in read_rows(store, _query(site_id, states, plan_id, command_ids))]
+    """Commands of a site by window, then device; those whose window ended later than then. Raises Unreachable."""
+    query = _query(site_id, states, plan_id, command_ids)
+    if ended_after_utc is not None:
+        query = query.where(commands.c.valid_until_utc > ended_after_utc)
+    return [_row(row) for row in read_rows(store, query)]
 
 
 def select_commands(

@@ -15,10 +15,12 @@ from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import LEASE_S
 from controls.ledger.modes import Modes, read_modes
 from controls.ledger.two_people import open_requests
+from controls.safety.limits import limits_of
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
+from reports.texts.numbers import unit_text
 
 
 def site_control(store: Store, site: Site, *, now_utc: datetime, as_of_utc: datetime | None = None) -> dict[str, Any]:
@@ -61,6 +63,21 @@ def expect_scope(site: Site, device_id: str, capability: str = "") -> None:
     if capability and (device_id, capability) not in known:
         names = ", ".join(each for name, each in known if name == device_id) or "name its device"
         raise BadInput(f"{device_id or site.site_id} has no {capability!r} ({names})", reason="unknown_capability")
+
+
+def expect_value(site: Site, device_id: str, capability: str, value: float) -> None:
+    """Raises BadInput for a value that the device cannot be set to."""
+    low, high, unit = value_range(site, device_id, capability)
+    if not low <= value <= high:
+        message = f"{device_id} takes {low:g} to {high:g} {unit_text(unit)}, not {value:g}"
+        raise BadInput(message, reason="out_of_range")
+
+
+def value_range(site: Site, device_id: str, capability: str) -> tuple[float, float, str]:
+    """The least and the greatest value of a set-point of the site's device, and their unit."""
+    asset = next(each for each in site.assets if each.asset_id == device_id)
+    limits = limits_of(asset, load_template(asset.template), capability)
+    return limits.min_value, limits.max_value, limits.unit
 
 
 def lines(found: dict[str, Any]) -> list[str]:

@@ -47,7 +47,7 @@ class WebCall(Call):
             raise BadInput(
                 f"acts of this project are signed, and the key of {person.name} is not on the server",
                 reason="no_key_here",
-                mend="the page of the report shows the command that signs it",
+                mend="the page shows the command that signs it",
             )
         return None
 

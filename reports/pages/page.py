@@ -154,12 +154,12 @@ class Input(Model):
     """One field of a form."""
 
     name: str
-    label: str
+    label: Text
     kind: Literal["text", "date", "select", "password", "hidden", "number"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
-    hint: str = ""
+    hint: Text = ""
 
 
 class Form(Model):
@@ -172,7 +172,7 @@ class Form(Model):
     method: Literal["get", "post"]
     fields: tuple[Input, ...]
     submit: Text
-    note: str = ""
+    note: Text = ""
 
 
 class Steps(Model):
@@ -281,8 +281,17 @@ class Sheet(Model):
     life: tuple[LifeMark, ...]
 
 
+class Strip(Model):
+    """A state across the page: its word, and a sentence or two about it."""
+
+    kind: Literal["strip"] = "strip"
+    label: Text
+    text: Text
+    tone: Tone = "plain"
+
+
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar | Library | Sheet,
+    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar | Library | Sheet | Strip,
     Field(discriminator="kind"),
 ]
 

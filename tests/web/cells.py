@@ -108,6 +108,15 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),
     ("POST", "/findings/{finding_id}/{act}"): Cell(f"/findings/none/mute{_SITE}", about="site", body="{{}}"),
+    ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
+    ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
+    ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),
+    ("POST", "/devices/mode"): Cell(f"/devices/mode{_SITE}", about="site", body="{{}}"),
+    ("POST", "/devices/requests/{request_id}/{act}"): Cell(
+        f"/devices/requests/0/approve{_SITE}", about="site", body="{{}}"
+    ),
+    ("POST", "/devices/{device_id}/acknowledge"): Cell(f"/devices/none/acknowledge{_SITE}", about="site", body="{{}}"),
+    ("POST", "/devices/{device_id}/{act}"): Cell(f"/devices/none/pause{_SITE}", about="site", body="{{}}"),
     ("GET", "/api/v1/seus"): Cell("/api/v1/seus", about=""),
     ("POST", "/api/v1/seus"): Cell("/api/v1/seus", about="", body="{{}}"),
     ("GET", "/api/v1/energy-sources"): Cell("/api/v1/energy-sources", about=""),

@@ -17,12 +17,14 @@ from reports.pages.page import Page
 from tests.html_seen import Seen
 from tests.web.served import NOW
 
-MANAGER = ["Operations", "Results", "Energy", "Performance", "Cost and bills", "Findings", "Connections", "Reports"]
+SEEN = ["Operations", "Results", "Energy", "Performance", "Cost and bills", "Data", "Findings", "Connections"]
+SEEN = [*SEEN, "Reports"]
+MANAGER = [*SEEN[:5], "Plan and devices", *SEEN[5:]]
 PLACES = {
     (Role.OPERATOR,): MANAGER,
-    (Role.ANALYST, Role.REVIEWER): ["Audit trail", "Operations", *MANAGER[1:]],
+    (Role.ANALYST, Role.REVIEWER): ["Audit trail", "Operations", *SEEN[1:]],
     (Role.VIEWER,): ["Results", "Reports"],
-    (Role.AUDITOR,): ["Audit trail", "Performance", "Findings", "Connections", "Reports"],
+    (Role.AUDITOR,): ["Audit trail", "Performance", "Data", "Findings", "Connections", "Reports"],
     (Role.TENANT,): ["My area", "Energy"],
     (Role.ADMIN,): [],
 }

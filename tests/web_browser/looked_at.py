@@ -21,6 +21,8 @@ PAGES = {
     "reports": "/reports?site=works",
     "report": "/reports/data_quality/works/2026-03@1",
     "why": "/why?site=works&scope=site:works&kpi=consumption_kwh&period=2026-03",
+    "devices": "/devices?site=works",
+    "device": "/devices/battery?site=works",
     "profile": "/profile",
     "nowhere": "/nowhere",
     "refused": "/energy?site=nowhere",

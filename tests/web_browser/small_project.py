@@ -30,6 +30,8 @@ meters:
     name: "=Compressors \\"><script>alert(1)</script><img src=x onerror=alert(1)> \\u202eafter MORE"
     parent: main
   - {meter_id: law, name: Law firm, parent: main}
+assets:
+  - {asset_id: battery, name: "Battery <i>of the hall", kind: battery, template: sim_battery_10kwh}
 premises:
   tenants:
     - {tenant_id: law, name: Law firm, meters: [{meter: law}], floor_areas: [{m2: 800, definition: NLA}]}

@@ -24,7 +24,7 @@ from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import Actor, actor
 from orchestration.views.ledger_view import commands_of_store, proof_of
 from orchestration.views.not_working import failures, not_working, nothing_runs
-from orchestration.views.site_control import expect_scope, lines, site_control, without_ttl
+from orchestration.views.site_control import expect_scope, expect_value, lines, site_control, without_ttl
 from reports.texts.numbers import unit_text
 
 SiteOption = Annotated[str, Option("--site", help="Site of the devices.")]
@@ -179,6 +179,8 @@ def override(
     """Take a device by hand: no command of ours reaches it until then; or give it back."""
     known, store = call.project.site(site), call.project.store
     expect_scope(known, device, capability)
+    if value is not None and capability:
+        expect_value(known, device, capability, value)
     # Hands off needs no key, as to stop; to let commands in again does.
     who = _actor(call) if give_back else Actor(call, _person(call), None)
     now_utc, place = call.clock.now_utc(), (known.site_id, device, capability)

@@ -1,0 +1,236 @@
+"""The devices of a site as pages show them: asked of its live store, its ledger and its modes, holds and latches."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from assets.stores.access import read_rows
+from assets.stores.live.live_store import LiveReader
+from assets.stores.schema.tables_control import command_events
+from controls.ledger.device_faults import Fault
+from controls.ledger.device_holds import Hold
+from controls.ledger.modes import mode_history
+from controls.ledger.rows import LedgerRow, read_commands
+from controls.ledger.two_people import ModeRequest
+from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.control.command import CommandState
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.live.live_value import LiveValue, band_of
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.time import parse_instant, zone
+from orchestration.views.ledger_view import WORDS
+from orchestration.views.site_control import site_control, value_range
+from reports.pages.device_acts import OpenRequest
+from reports.pages.devices import ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
+from reports.pages.widgets.live_kw import age_words
+from reports.texts.locales import named
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+SHOWN = timedelta(hours=24)
+# A value that was read back stands for the quarter hour of its command.
+READ_BACK_S = 900.0
+NOT_PROVEN = "none"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """One look at a site's devices. Raises Unreachable where the store does not answer."""
+
+    project: "OpenProject"
+    site: Site
+    now_utc: datetime
+
+    @cached_property
+    def control(self) -> dict[str, Any]:
+        """Modes, latches, holds, requests, lease and plan (site_control.py)."""
+        return site_control(self.project.store, self.site, now_utc=self.now_utc)
+
+    @cached_property
+    def listed(self) -> tuple[ListedDevice, ...]:
+        """Those with a template first, in the order of the site file."""
+        order = sorted(self.site.assets, key=lambda each: not each.template)
+        return tuple(self._listed(each) for each in order)
+
+    @property
+    def mode(self) -> ModeNow:
+        """The mode of the site and who set it."""
+        of_site = [each for each in mode_history(self.project.store, self.site.site_id) if not each["device_id"]]
+        control, last = self.control, of_site[-1] if of_site else None
+        until_utc = next(each["until_utc"] for each in control["modes"] if each["device"] is None)
+        plan = control["plan"]
+        return ModeNow(
+            mode=control["mode"],
+            who="" if last is None else self.name_of(last["person_id"]),
+            since="" if last is None else self.local(last["recorded_at_utc"]),
+            reason="" if last is None else last["reason"],
+            until="" if until_utc is None else self.local(until_utc),
+            agent=self._agent(),
+            is_agent_gone=control["lease"] is None or control["lease"]["is_over"],
+            plan="" if plan is None else self._plan(plan),
+            is_plan_bad=plan is not None and plan["finding"] is not None,
+            site_fault=self._fault(""),
+        )
+
+    @property
+    def requests(self) -> tuple[OpenRequest, ...]:
+        """Requests for FULL that a second person may approve."""
+        found: list[ModeRequest] = self.control["requests"]
+        return tuple(
+            OpenRequest(
+                request_id=each.request_id, person_id=each.person_id, who=self.name_of(each.person_id),
+                reason=each.reason, until=self.local(each.expires_utc),
+                scope=" ".join(filter(None, (each.device_id, each.capability))),
+            )
+            for each in found
+        )  # fmt: skip
+
+    def local(self, at_utc: datetime) -> str:
+        """An instant by the site's clock; of today the time alone."""
+        at, today = (each.astimezone(zone(self.site.time_zone)) for each in (at_utc, self.now_utc))
+        return f"{at:%H:%M}" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M}"
+
+    def name_of(self, person_id: str) -> str:
+        """The name of a person of the people file, else the id."""
+        return self.project.names.get(person_id, person_id)
+
+    def _agent(self) -> str:
+        lease = self.control["lease"]
+        if lease is None:
+            return Sentence("No control agent has run at this site. Start it: {0}", named("meterloom up"))
+        if lease["is_over"]:
+            told = "The control agent does not run, last sign of life {0} ago. Start it: {1}"
+            return Sentence(told, Sentence(age_words(lease["age_s"])), named("meterloom up"))
+        return "The control agent runs."
+
+    def _plan(self, plan: Mapping[str, Any]) -> str:
+        if plan["finding"] is not None:
+            return str(plan["finding"].message)
+        made, until = self.local(plan["created_at_utc"]), self.local(plan["sets_until_utc"])
+        return Sentence("Plan {0} of {1} sets devices until {2}.", plan["version"], made, until)
+
+    def _fault(self, device_id: str) -> str:
+        faults: list[Fault] = self.control["faults"]
+        return next((each.reason for each in faults if each.device_id == device_id), "")
+
+    def _listed(self, asset: Asset) -> ListedDevice:
+        template = load_template(asset.template) if asset.template else None
+        is_commanded = template is not None and bool(template.settable)
+        rows = self._commands.get(asset.asset_id, [])
+        modes = [each["mode"] for each in self.control["modes"] if each["device"] == asset.asset_id]
+        return ListedDevice(
+            device_id=asset.asset_id,
+            name=asset.name,
+            kind=asset.kind,
+            template=asset.template,
+            mode=modes[0] if modes else "",
+            points=tuple(self._points(asset, template, rows)),
+            override=self._override(asset, template),
+            commands=tuple(self._told(each) for each in rows) if is_commanded else None,
+            fault=self._fault(asset.asset_id),
+            power=power_of(self.site, asset.asset_id) if is_commanded else None,
+        )
+
+    def _points(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> list[StateNow]:
+        """Live values of the device, then the last read-back of each set-point."""
+        found = [self._live(*each) for each in self._values if each[0] == asset.asset_id]
+        known = set[str]()
+        for row in rows:
+            value, at = row.facts.get("readback_value"), row.facts.get("readback_at_utc")
+            if row.command.capability in known or not isinstance(value, int | float) or not isinstance(at, str):
+                continue
+            known.add(row.command.capability)
+            at_utc = parse_instant(at)
+            age_s = max(0.0, (self.now_utc - at_utc).total_seconds())
+            band = "fresh" if age_s <= READ_BACK_S else "gone"
+            found.append(
+                StateNow(
+                    capability=row.command.capability, value=value, unit=row.command.unit, at_utc=at_utc, age_s=age_s,
+                    band=band, source="read-back",
+                )
+            )  # fmt: skip
+        return found
+
+    def _live(self, _: str, value: LiveValue, every_s: float) -> StateNow:
+        age_s = value.age_s(self.now_utc)
+        return StateNow(
+            capability=f"read_{value.point}", value=value.value, unit=value.unit, at_utc=value.at_utc, age_s=age_s,
+            band=band_of(age_s, every_s), source="live",
+        )  # fmt: skip
+
+    def _override(self, asset: Asset, template: Template | None) -> Override | None:
+        holds: list[Hold] = self.control["holds"]
+        hold = next((each for each in holds if each.device_id in ("", asset.asset_id)), None)
+        if hold is None:
+            return None
+        of = template.capabilities.get(hold.capability) if template else None
+        return Override(
+            until=Sentence("a person looks") if hold.until_utc is None else self.local(hold.until_utc),
+            who=self.name_of(hold.person_id) if hold.person_id else asset.name or asset.asset_id,
+            reason=hold.reason,
+            capability=hold.capability,
+            value=None
+            if of is None or hold.value is None
+            else Quantity(capability=hold.capability, value=hold.value, unit=of.unit),
+        )
+
+    def _told(self, row: LedgerRow) -> SentCommand:
+        order = row.command
+        return SentCommand(
+            capability=order.capability, value=order.value, unit=order.unit, at=self.local(order.valid_from_utc),
+            until=self.local(order.valid_until_utc), state=row.state.value,
+            proof=NOT_PROVEN if row.evidence_grade is None else WORDS[row.evidence_grade],
+            because="" if row.state is CommandState.PROPOSED else self._reasons.get(order.command_id, ""),
+        )  # fmt: skip
+
+    @cached_property
+    def _commands(self) -> Mapping[str, list[LedgerRow]]:
+        """Of the last 24 hours by device, newest first; a plan's are shown from their time on."""
+        found = defaultdict(list)
+        rows = read_commands(self.project.store, self.site.site_id, ended_after_utc=self.now_utc - SHOWN)
+        for row in reversed(rows):
+            if row.command.valid_from_utc <= self.now_utc:
+                found[row.command.device_id].append(row)
+        return found
+
+    @cached_property
+    def _reasons(self) -> dict[str, str]:
+        """Why each command stands where it does: the reason of its last event."""
+        events = command_events.c
+        query = command_events.select().where(
+            events.site_id == self.site.site_id, events.at_utc >= self.now_utc - SHOWN - timedelta(hours=1)
+        )
+        rows = read_rows(self.project.store, query.order_by(events.position))
+        return {each["command_id"]: each["reason"] for each in rows}
+
+    @cached_property
+    def _values(self) -> list[tuple[str, LiveValue, float]]:
+        """Live values with the device that they are of and the beat of their source; none where nobody can be asked."""
+        devices = {each.source_id: getattr(each, "asset", None) for each in self.site.sources}
+        every_s = asked_every_s(self.site)
+        try:
+            values = LiveReader(self.project.project.live_dir).values(self.site.site_id)
+        except Unreachable:
+            return []
+        return [
+            (device, each, every_s.get(each.source_id, 0.0))
+            for each in values
+            if (device := devices.get(each.source_id))
+        ]
+
+
+def power_of(site: Site, device_id: str) -> PowerRange | None:
+    """The set-point of a device that is its power, with its limits at this site; None for one that has none."""
+    template = next((each.template for each in site.assets if each.asset_id == device_id), "")
+    known = load_template(template) if template else None
+    for name in known.settable if known else ():
+        if known and known.capabilities[name].unit == "kw":
+            low, high, unit = value_range(site, device_id, name)
+            return PowerRange(capability=name, low=low, high=high, unit=unit)
+    return None

@@ -1,0 +1,169 @@
+"""Acts on devices and on the mode of a site: the operations of `meterloom dispatch`, each a form of /devices."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from assets.stores.access import read_rows, site_transaction
+from assets.stores.schema.tables_control import approval_events, mode_events
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from orchestration.operations.answer import Answer
+from orchestration.operations.control import dispatch
+from orchestration.operations.operation import Call
+from orchestration.views.control_stamp import changes_since
+from orchestration.views.device_list import power_of
+from orchestration.views.site_control import expect_scope
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from orchestration.web.web_call import WebCall
+from reports.pages.address import Address
+from reports.pages.devices import PATH, address_of
+
+router = APIRouter()
+_SHARED = ("site", "locale")
+# What a person does about a refusal, by its reason; a refusal that says so itself keeps its own.
+WAY_ON = {
+    "same_person": "Another engineer signs in and approves it.",
+    "request_lapsed": "Request the mode again, and have it approved within 24 hours.",
+    "request_revoked": "Request the mode again.",
+    "request_used": "Open Plan and devices: it shows the mode that holds now.",
+    "no_request": "Open Plan and devices: it shows the requests that are open.",
+    "mode_moved": "Look at the mode that holds now, then request it again.",
+    "no_hold": "The override has ended, and the plan has the device again: nothing is left to do.",
+    "no_fault": "Somebody has acknowledged it already: nothing is left to do.",
+    "end_has_passed": "Choose an end that is yet to come.",
+    "missing_reason": "Go back and write a reason.",
+    "out_of_range": "Go back and correct the value.",
+    "command_in_doubt": "Wait until the command is proven, or stop control first.",
+    "clock_in_doubt": "Set the clock of this machine right first.",
+    "end_of_lowering": "Choose no end: a lower mode holds until somebody raises it.",
+    "changed_since": "Go back, open the page again, look at what changed, and decide then.",
+}
+
+
+@router.post(PATH + "/stop")
+def stop(ask: Ask = asked(Permission.DISPATCH_STOP, shared=_SHARED)) -> Response:
+    """Stop control of a site: mode SIMULATION at once, whatever changed since the page was opened."""
+    site = whole_site(ask)
+    dispatch.stop(WebCall(ask), site.site_id, ask.form.get("reason", "").strip() or "stopped by hand")
+    return _back(ask, site)
+
+
+@router.post(PATH + "/mode")
+def change_mode(ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
+    """Change the mode of a site, or ask a second person for FULL."""
+    site, form = whole_site(ask), ask.form
+    wanted, reason = form.get("mode", ""), form.get("reason", "")
+    given = {"mode": wanted, "reason": reason}
+    return _once(ask, site, "", given, lambda call: dispatch.mode(
+        call, wanted, site.site_id, reason=reason, expires=form.get("expires", ""),
+    ))  # fmt: skip
+
+
+@router.post(PATH + "/requests/{request_id}/{act}")
+def answer_request(
+    request_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)
+) -> Response:  # fmt: skip
+    """Approve another's request for FULL as the second person, or withdraw one. A second click changes nothing."""
+    site = whole_site(ask)
+    if act not in ("approve", "withdraw") or not (request_id.isdecimal() and len(request_id) < 20):
+        message = f"there is no request {request_id[:20]!r} to {act[:20]!r}"
+        raise BadInput(message, reason="no_request", mend=WAY_ON["no_request"])
+    with _led_on():
+        try:
+            dispatch.approve(
+                WebCall(ask), request_id, site.site_id, ask.form.get("reason", ""), revoke=act == "withdraw"
+            )
+        except BadInput as fault:
+            if not _is_answered(ask, site, request_id, fault.reason):
+                raise
+    return _back(ask, site)
+
+
+@router.post(PATH + "/{device_id}/acknowledge")
+def acknowledge(device_id: str, ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
+    """Acknowledge the fault of a device, or of the whole site, as an engineer."""
+    site, reason = whole_site(ask), ask.form.get("reason", "")
+    place = "" if device_id == "site" else device_id
+    expect_scope(site, place)
+    given = {"reason": reason, "is_set": False}
+    return _once(ask, site, place, given, lambda call: dispatch.ack(call, device_id, site.site_id, reason))
+
+
+@router.post(PATH + "/{device_id}/{act}")
+def override(device_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
+    """Override a device by hand (take, pause), or give it back to the plan (release)."""
+    site, form = whole_site(ask), ask.form
+    expect_scope(site, device_id)
+    if act not in ("take", "pause", "release"):
+        raise BadInput(f"a device is taken, paused or released, not {act[:20]!r}", reason="bad_request")
+    reason, until = form.get("reason", ""), form.get("for", "") or "2h"
+    power = power_of(site, device_id) if act == "take" else None
+    value = None if power is None else _number(form.get("value", ""))
+    given = {"reason": reason, "value": value, "is_set": act != "release"}
+    return _once(ask, site, device_id, given, lambda call: dispatch.override(
+        call, site.site_id, device_id, reason, "" if power is None else power.capability, until, value,
+        act == "release",
+    ))  # fmt: skip
+
+
+def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Callable[[Call], Answer]) -> Response:
+    """Act on what the person saw. A form that is sent twice acts once and is answered alike.
+
+    Raises BadInput (changed_since) where somebody else, or another act of theirs, came between.
+    """
+    store, mine = ask.project.store, {**given, "person_id": ask.person.person_id}
+    # The site's lock first: of two clicks the second sees what the first did.
+    with _led_on(), store.together(), site_transaction(store, site.site_id):
+        newer = changes_since(store, site.site_id, device_id, ask.form.get("seen", ""))
+        if newer is None or any(row.get(name) != value for row in newer for name, value in mine.items()):
+            raise BadInput("this has changed since you opened the page", reason="changed_since")
+        if not newer:
+            run(WebCall(ask))
+    return _back(ask, site, device_id)
+
+
+@contextmanager
+def _led_on() -> Iterator[None]:
+    """A refusal inside says what to do about it."""
+    try:
+        yield
+    except BadInput as fault:
+        if fault.mend or fault.reason not in WAY_ON:
+            raise
+        raise BadInput(fault.message, reason=fault.reason, mend=WAY_ON[fault.reason]) from fault
+
+
+def _back(ask: Ask, site: Site, device_id: str = "") -> Response:
+    address = Address(path=PATH, site=site.site_id, locale=ask.address.locale)
+    return RedirectResponse(address_of(device_id, address) if device_id else address.href(), 303)
+
+
+def _number(text: str) -> float:
+    """A number of a form. Raises BadInput."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise BadInput(f"expected a number, got {text[:20]!r}", reason="out_of_range") from error
+    # A range that is compared with refuses no NaN.
+    return value if isfinite(value) else _number("")
+
+
+def _is_answered(ask: Ask, site: Site, request_id: str, reason: str) -> bool:
+    """Whether the person has approved or withdrawn exactly this request before."""
+    if reason not in ("request_used", "request_revoked"):
+        return False
+    table = mode_events if reason == "request_used" else approval_events
+    rows = read_rows(ask.project.store, table.select().where(table.c.site_id == site.site_id))
+    me = ask.person.person_id
+    if reason == "request_used":
+        return any(each["request_id"] == int(request_id) and each["approved_by"] == me for each in rows)
+    done = [each for each in rows if each["subject"] == request_id and each["outcome"] == "REVOKED"]
+    return any(each["person_id"] == me for each in done)

@@ -1,0 +1,67 @@
+"""/devices: the plan and the mode of a site, its devices, and one of them with what was sent to it."""
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.people import Role
+from data_quality.contracts.site_file.site import Site
+from orchestration.views.control_stamp import control_stamp
+from orchestration.views.device_list import Devices
+from orchestration.web.draw import draw
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask, Nav
+from orchestration.web.route_rights import asked
+from reports.pages.device_acts import Actor, device_acts, site_acts
+from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
+
+router = APIRouter()
+NAV = Nav(44, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-clock", "Analyse", ("ops", "home"))
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def devices(ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
+    """What do the devices do, how far may they be commanded?"""
+    site = whole_site(ask)
+    found = Devices(ask.project, site, ask.now_utc)
+    address = ask.address.model_copy(update={"site": site.site_id})
+    mode = found.mode
+    acts = site_acts(mode, found.requests, actor_of(ask, site), address)
+    return draw(ask, devices_page(found.listed, mode, address, acts=acts, is_synthetic=site.is_simulated))
+
+
+@router.get(PATH + "/{device_id}", response_class=HTMLResponse)
+def device(device_id: str, ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
+    """What does this device do, and what was sent to it?"""
+    site = whole_site(ask)
+    found = Devices(ask.project, site, ask.now_utc)
+    address = ask.address.model_copy(update={"site": site.site_id})
+    shown = the_device(found, device_id)
+    acts = device_acts(shown, actor_of(ask, site, device_id), address)
+    return draw(ask, device_page(shown, found.mode, address, acts=acts, is_synthetic=site.is_simulated))
+
+
+def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
+    """Whoever looks, and what they may do there."""
+    people = ask.project.people.people
+    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
+    return Actor(
+        person_id=ask.person.person_id,
+        may_stop=may(ask.person, Permission.DISPATCH_STOP),
+        may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
+        may_mode=may(ask.person, Permission.DISPATCH_MODE),
+        needs_key=any(each.public_key for each in people),
+        is_alone=not others,
+        seen=control_stamp(ask.project.store, site.site_id, device_id),
+    )
+
+
+def the_device(found: Devices, device_id: str) -> ListedDevice:
+    """The device of that id. Raises BadInput (unknown_device)."""
+    known = {each.device_id: each for each in found.listed}
+    if device_id not in known:
+        message = f"site {found.site.site_id} has no device {device_id[:40]!r}"
+        raise BadInput(message, reason="unknown_device", mend=did_you_mean(device_id, list(known)))
+    return known[device_id]

@@ -1,0 +1,188 @@
+"""Acts on the mode of a site and on its devices, as forms; where a key must sign, as the command that does it."""
+
+import shlex
+from collections.abc import Sequence
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.devices import PATH, ListedDevice, ModeNow
+from reports.pages.page import Form, Input, PageBlock
+from reports.report_content import Paragraph, Tone
+from reports.texts.locales import named
+from reports.texts.numbers import unit_text
+
+# How long an override may last, as the operation reads it, and as people do.
+SPANS = (
+    ("30m", "30 minutes"), ("1h", "1 hour"), ("2h", "2 hours"), ("4h", "4 hours"), ("8h", "8 hours"), ("1d", "1 day"),
+)  # fmt: skip
+ENDS = (("", "no end"), ("4h", "4 hours"), ("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"))
+_REASON = Input(name="reason", label="Reason", is_required=True)
+
+
+class OpenRequest(Model):
+    """A request for FULL that waits for a second person. until: of the mode, by the site's clock."""
+
+    request_id: int
+    person_id: str
+    who: str
+    reason: str
+    until: str
+    scope: str = ""
+
+
+class Actor(Model):
+    """Whoever looks, and what they may do. seen: the stamp that their forms carry.
+
+    needs_key: people of this project sign, and no key of theirs is on the server. is_alone: no other engineer is known.
+    """
+
+    person_id: str
+    may_stop: bool = False
+    may_override: bool = False
+    may_mode: bool = False
+    needs_key: bool = False
+    is_alone: bool = False
+    seen: str = ""
+
+
+def site_acts(
+    mode: ModeNow, requests: Sequence[OpenRequest], actor: Actor, address: Address
+) -> list[PageBlock]:  # fmt: skip
+    """Stop, a change of the mode, open requests for FULL, and the latch of the whole site."""
+    found: list[PageBlock] = []
+    if actor.may_stop:
+        found.append(
+            _form("stop", "Stop control", "Stop control", address, actor, note=(
+                "Mode SIMULATION at once. The agent sets every device to its safe value."
+            ), fields=(Input(name="reason", label="Reason"),))
+        )  # fmt: skip
+    if actor.may_mode:
+        found += _mode_act(mode, actor, address)
+        found += [block for each in requests for block in _request_acts(each, actor, address)]
+        if mode.site_fault:
+            found += _acknowledge("site", Sentence("Acknowledge fault of the whole site"), actor, address)
+    else:
+        found += [_said("{0} asks for mode FULL: {1}", named(each.who), named(each.reason)) for each in requests]
+        found.append(_said("Engineers change the mode."))
+    return found
+
+
+def _mode_act(mode: ModeNow, actor: Actor, address: Address) -> list[PageBlock]:
+    if actor.needs_key:
+        return [_command("Change mode", f"dispatch mode MODE --site {address.site}", actor)]
+    others = tuple((each, each) for each in ("SIMULATION", "ADVISORY", "PARTIAL", "FULL") if each != mode.mode)
+    fields = (
+        Input(name="mode", label="Mode", kind="select", options=others, value=others[0][0]),
+        Input(name="expires", label="Until", kind="select", options=ENDS), _REASON,
+    )  # fmt: skip
+    note = "FULL waits for a second engineer and ends after 30 days at the latest."
+    return [_form("mode", "Change mode", "Change mode", address, actor, note=note, fields=fields)]
+
+
+def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[PageBlock]:
+    where = Sentence("for {0}", named(request.scope)) if request.scope else Sentence("for the whole site")
+    told = "Request {0}: mode FULL {1} until {2}, by {3}: {4}"
+    found: list[PageBlock] = [
+        _said(told, request.request_id, where, request.until, named(request.who), named(request.reason))
+    ]
+    place = f"requests/{request.request_id}"
+    title = Sentence("Approve request {0}", request.request_id)
+    if request.person_id == actor.person_id:
+        found.append(_said("You requested it: mode FULL needs a second engineer to approve it.", tone="caution"))
+        if actor.is_alone:
+            found.append(_said("No second engineer is known. Add one in the people file.", tone="bad"))
+    elif actor.needs_key:
+        words = f"dispatch approve {request.request_id} --site {address.site}"
+        found.append(_command(title, words, actor, has_reason=False))
+    else:
+        note = "The mode changes at once and stands in the ledger with both names."
+        found.append(_form(f"{place}/approve", title, title, address, actor, note=note, fields=()))
+    withdraw = Sentence("Withdraw request {0}", request.request_id)
+    found.append(_form(f"{place}/withdraw", withdraw, withdraw, address, actor, fields=(_REASON,)))
+    return found
+
+
+def device_acts(device: ListedDevice, actor: Actor, address: Address) -> list[PageBlock]:
+    """Override and back to plan, and the latch of the device; none of a device that takes no command."""
+    if device.commands is None:
+        return []
+    found: list[PageBlock] = []
+    if device.fault and actor.may_mode:
+        found += _acknowledge(device.device_id, "Acknowledge fault", actor, address)
+    if not actor.may_override:
+        return [*found, _said("Operators and engineers override devices.")]
+    if device.override is not None:
+        return [*found, *_back(device, actor, address)]
+    return [*found, *_overrides(device, actor, address)]
+
+
+def _overrides(device: ListedDevice, actor: Actor, address: Address) -> list[PageBlock]:
+    span = Input(name="for", label="For how long", kind="select", options=SPANS, value="2h")
+    found: list[PageBlock] = []
+    if device.power is not None:
+        is_car = device.kind == "ev_charger"
+        low, high, unit = device.power.low, device.power.high, unit_text(device.power.unit)
+        value = Input(
+            name="value", label=Sentence("Power set at the device, {0}", unit), kind="number", is_required=True,
+            value=f"{high:g}" if is_car else "", hint=Sentence("{0} to {1} {2}", f"{low:g}", f"{high:g}", unit),
+        )  # fmt: skip
+        title = "Charge car by hand" if is_car else "Set by hand"
+        found.append(
+            _form(f"{device.device_id}/take", title, title, address, actor, note=_by_hand(device),
+                  fields=(value, span, _REASON))
+        )  # fmt: skip
+    note = "No command of the plan reaches it until then. The device keeps its own control."
+    pause = Sentence("Pause {0}", device.called)
+    return [
+        *found, _form(f"{device.device_id}/pause", pause, pause, address, actor, note=note, fields=(span, _REASON)),
+    ]  # fmt: skip
+
+
+def _by_hand(device: ListedDevice) -> str:
+    if device.mode in ("SIMULATION", "ADVISORY"):
+        told = "Set it at the device: nothing is sent in mode {0}. The plan controls it from mode PARTIAL on."
+        return Sentence(told, device.mode)
+    return "Set it at the device: this records the value, and no command of the plan reaches it until then."
+
+
+def _back(device: ListedDevice, actor: Actor, address: Address) -> list[PageBlock]:
+    if actor.needs_key:
+        words = f"dispatch override --give-back --site {address.site} --device {device.device_id}"
+        return [_command("Back to plan", words, actor)]
+    note = "Commands of the plan reach the device again."
+    place = f"{device.device_id}/release"
+    return [_form(place, "Back to plan", "Back to plan", address, actor, note=note, fields=(_REASON,))]
+
+
+def _acknowledge(device_id: str, title: str, actor: Actor, address: Address) -> list[PageBlock]:
+    if actor.needs_key:
+        return [_command(title, f"dispatch ack {device_id} --site {address.site}", actor)]
+    note = "Commands may reach the device again. Write what was found and repaired."
+    return [_form(f"{device_id}/acknowledge", title, title, address, actor, note=note, fields=(_REASON,))]
+
+
+def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
+    """What a person runs where their key is."""
+    reason = " --reason TEXT" if has_reason else ""
+    return f"meterloom {words} --as {shlex.quote(actor.person_id)}{reason}"
+
+
+def _command(title: str, words: str, actor: Actor, *, has_reason: bool = True) -> Paragraph:
+    told = "{0} is signed with your key, which is not kept on the server. Run: {1}"
+    act = title if isinstance(title, Sentence) else Sentence(title)
+    return _said(told, act, named(command_of(words, actor, has_reason=has_reason)))
+
+
+def _said(pattern: str, *given: object, tone: Tone = "plain") -> Paragraph:
+    return Paragraph(text=Sentence(pattern, *given), tone=tone)
+
+
+def _form(
+    place: str, title: str, submit: str, address: Address, actor: Actor, *, fields: tuple[Input, ...], note: str = ""
+) -> Form:
+    seen = Input(name="seen", label="", kind="hidden", value=actor.seen)
+    return Form(
+        key=place.replace("/", "-"), title=title, action=address.href(f"{PATH}/{place}", site=address.site),
+        method="post", fields=(seen, *fields), submit=submit, note=note,
+    )  # fmt: skip

@@ -1,0 +1,329 @@
+"""The devices of a site: how far they may be commanded, what each does now, its override, last command and fault."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.pages.address import Address
+from reports.pages.page import Page, PageBlock, Part, Strip
+from reports.pages.widgets.live_kw import age_words
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.texts.locales import named
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
+
+PATH = "/devices"
+NONE = "–"
+# What each mode means for the devices, in one sentence.
+MODES: dict[str, str] = {
+    "SIMULATION": "Plans are calculated. Nothing is sent to devices.",
+    "ADVISORY": "Dry run: devices are read and commands are shown. Nothing is sent.",
+    "PARTIAL": "Commands are sent within a part of each device's rating.",
+    "FULL": "Commands are sent within the whole rating of each device.",
+}
+# Kinds of device whose code is no word.
+KINDS = {
+    "pv": "PV", "ev_charger": "car charger", "tank": "hot water", "heating_relay": "room heating",
+    "heat_store": "heat store", "sheddable_load": "load that may be shed",
+}  # fmt: skip
+# States of a command in the words of who reads a page; proofs are worded beside them.
+STATES: dict[str, tuple[str, Tone]] = {
+    "PROPOSED": ("planned, not sent", "muted"),
+    "RELEASED": ("released, not sent yet", "plain"),
+    "PENDING": ("about to be sent", "plain"),
+    "ISSUED": ("sent", "plain"),
+    "ACKED": ("acknowledged", "plain"),
+    "VERIFIED": ("in force", "good"),
+    "UNKNOWN": ("outcome unknown, being read", "caution"),
+    "MISMATCH": ("device reads another value", "caution"),
+    "DRIFTED": ("device left the value", "caution"),
+    "COMPLETED": ("completed", "good"),
+    "ADVISED": ("shown, not sent", "muted"),
+    "REJECTED": ("rejected", "bad"),
+    "EXPIRED": ("expired before it was sent", "caution"),
+    "SUPERSEDED": ("replaced by a newer command", "muted"),
+    "BLOCKED": ("blocked by a guard", "caution"),
+    "UNVERIFIED": ("not proven, device set to its safe value", "bad"),
+    "REVERTED": ("ended, device back at its safe value", "plain"),
+    "OVERRIDDEN": ("overridden by hand", "caution"),
+}
+
+
+class Quantity(Model):
+    """A value with its unit. capability: what it is of, as templates spell it."""
+
+    capability: str
+    value: float
+    unit: str
+
+    def told(self, locale: str) -> str:
+        """2.2 kW."""
+        [text] = format_alike([self.value], self.unit, locale=locale)
+        unit = "" if self.unit == "state" else unit_text(self.unit)
+        return f"{text} {unit}".strip()
+
+    @property
+    def of(self) -> str:
+        """Its name without the verb and the unit: charge power."""
+        name = self.capability.partition("_")[2] or self.capability
+        return words(name.removesuffix(f"_{self.unit}"))
+
+
+class StateNow(Quantity):
+    """The last value of a device. source: live, or the read-back of a command."""
+
+    at_utc: datetime
+    age_s: float
+    band: Literal["fresh", "old", "gone"]
+    source: Literal["live", "read-back"]
+
+
+class SentCommand(Quantity):
+    """A command of the ledger. at, until: by the site's clock. proof: of it in words; because: why it stands so."""
+
+    at: str
+    until: str
+    state: str
+    proof: str
+    because: str = ""
+
+
+class Override(Model):
+    """Who holds a device, until when by the site's clock, and why."""
+
+    until: str
+    who: str
+    reason: str
+    capability: str = ""
+    value: Quantity | None = None
+
+
+class PowerRange(Model):
+    """The set-point of a device that is a power, and the least and the greatest value that it takes."""
+
+    capability: str
+    low: float
+    high: float
+    unit: str
+
+
+class ListedDevice(Model):
+    """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched.
+
+    power: the set-point that a person would set by hand; None: it has none.
+    """
+
+    device_id: str
+    name: str
+    kind: str
+    template: str = ""
+    mode: str = ""
+    points: tuple[StateNow, ...] = ()
+    override: Override | None = None
+    commands: tuple[SentCommand, ...] | None = None
+    fault: str = ""
+    power: PowerRange | None = None
+
+    @property
+    def called(self) -> str:
+        """As people call it."""
+        return named(self.name or self.device_id)
+
+
+class ModeNow(Model):
+    """The mode of the site: who set it, when and until when by the site's clock, and what else stands in the way."""
+
+    mode: str
+    who: str = ""
+    since: str = ""
+    until: str = ""
+    reason: str = ""
+    agent: Text = ""
+    is_agent_gone: bool = False
+    plan: Text = ""
+    is_plan_bad: bool = False
+    site_fault: str = ""
+
+
+def devices_page(
+    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
+) -> Page:
+    """All devices of a site, below its plan and its mode."""
+    parts = [
+        # The place of the plan chart.
+        Part(key="plan", blocks=(_plan(mode),)),
+        Part(key="mode", blocks=tuple(mode_blocks(mode))),
+        Part(key="devices", blocks=(_table(devices, address.locale),)),
+    ]
+    if acts:
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
+    return Page(
+        title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
+        whys={each.device_id: address_of(each.device_id, address) for each in devices},
+    )  # fmt: skip
+
+
+def device_page(
+    device: ListedDevice, mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
+) -> Page:
+    """One device: its state, what was sent to it, and what people can do with it."""
+    facts = Sentence("{0} · template {1}", Sentence(kind_of(device.kind)), named(device.template or NONE))
+    top: list[PageBlock] = [Paragraph(text=facts, tone="muted"), *_hindrances(device, mode), _points(device, address)]
+    parts = [Part(key="state", blocks=tuple(top))]
+    if acts:
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
+    if device.commands is not None:
+        parts.append(Part(key="commands", blocks=(_commands(device.commands, address.locale),)))
+    back = ("All devices", address.href(PATH))
+    return Page(title=device.called, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
+
+
+def address_of(device_id: str, address: Address) -> str:
+    """Where one device is shown."""
+    return address.href(f"{PATH}/{device_id}", site=address.site, scope=None, period=None, as_of=None)
+
+
+def kind_of(code: str) -> str:
+    """A kind of device as people call it."""
+    return KINDS.get(code, words(code))
+
+
+def mode_blocks(mode: ModeNow) -> list[PageBlock]:
+    """The mode as a strip, and below it what stands in its way."""
+    told = [Sentence(MODES[mode.mode])]
+    if mode.who:
+        told.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
+    told.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
+    found: list[PageBlock] = [Strip(label=mode.mode, text=sentences(told, " "), tone=_tone_of(mode.mode))]
+    if mode.agent:
+        found.append(Paragraph(text=mode.agent, tone="caution" if mode.is_agent_gone else "muted"))
+    if mode.site_fault:
+        told_fault = Sentence("The whole site is latched: {0}", named(mode.site_fault))
+        found.append(Paragraph(text=told_fault, tone="bad"))
+    return found
+
+
+def _tone_of(mode: str) -> Tone:
+    return "good" if mode in ("PARTIAL", "FULL") else "plain"
+
+
+def _plan(mode: ModeNow) -> Paragraph:
+    text = mode.plan or "No plan yet. Create one with 'meterloom plan'."
+    return Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain")
+
+
+def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
+    """The mode, an override, a latch and silence: whatever decides whether a command reaches the device."""
+    found: list[tuple[str, Tone]] = []
+    if device.mode:
+        found.append((Sentence("Mode {0}: {1}", device.mode, Sentence(MODES[device.mode])), "plain"))
+    if device.fault:
+        told = "Fault latched: {0} No command is sent until an engineer acknowledges it."
+        found.append((Sentence(told, named(device.fault + ".")), "bad"))
+    elif mode.site_fault:
+        found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
+    if device.override is not None:
+        found.append((override_told(device.override), "caution"))
+    if device.commands is not None and not any(each.band != "gone" for each in device.points):
+        told = "The device has not answered lately. Commands are blocked until it does; check its connection."
+        found.append((told, "caution"))
+    return [Paragraph(text=text, tone=tone) for text, tone in found]
+
+
+def override_told(override: Override) -> str:
+    """Overridden by Otto until 14:00: guests charge."""
+    return Sentence("Override by {0} until {1}: {2}", named(override.who), override.until, named(override.reason))
+
+
+def state_cell(device: ListedDevice, locale: str) -> Cell:
+    """The last value with its age."""
+    if not device.points:
+        return Cell(text=NONE, tone="muted")
+    now = device.points[0]
+    told = Sentence("{0}, {1} old", now.told(locale), Sentence(age_words(now.age_s)))
+    return Cell(text=told, tone="plain" if now.band == "fresh" else "muted")
+
+
+def health_cell(device: ListedDevice) -> Cell:
+    """A latch, silence, or nothing wrong."""
+    if device.fault:
+        return Cell(text="fault latched", tone="bad")
+    if device.commands is None:
+        return Cell(text="not commanded", tone="muted")
+    if not any(each.band != "gone" for each in device.points):
+        return Cell(text="no answer", tone="caution")
+    return Cell(text="healthy", tone="good")
+
+
+def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
+    columns = (
+        Column(title="Device", weight=2), Column(title="Kind"), Column(title="Template"),
+        Column(title="State now", weight=2), Column(title="Override", weight=2),
+        Column(title="Last command", weight=3), Column(title="Health"),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.called, figure_id=each.device_id),
+                Cell(text=kind_of(each.kind)),
+                Cell(text=named(each.template) if each.template else NONE, tone="muted"),
+                state_cell(each, locale),
+                Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
+                else Cell(text=NONE, tone="muted"),
+                _last(each, locale),
+                health_cell(each),
+            )
+        )
+        for each in devices
+    )  # fmt: skip
+    note = "" if rows else "The site file names no device. Add one under 'assets'."
+    return Table(key="devices", title="Devices", sheet="devices", columns=columns, rows=rows, note=note)
+
+
+def _last(device: ListedDevice, locale: str) -> Cell:
+    if not device.commands:
+        return Cell(text=NONE if device.commands is None else "none in 24 h", tone="muted")
+    # Hundreds are planned beforehand: what was decided on says more.
+    last = next((each for each in device.commands if each.state != "PROPOSED"), device.commands[0])
+    state, tone = STATES[last.state]
+    return Cell(text=Sentence("{0} at {1}: {2}", last.told(locale), last.at, Sentence(state)), tone=tone)
+
+
+def _points(device: ListedDevice, address: Address) -> Table:
+    columns = (Column(title="Value"), Column(title="Now", is_number=True), Column(title="Age"), Column(title="Source"))
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.of),
+                Cell(text=each.told(address.locale), tone="plain" if each.band == "fresh" else "muted"),
+                Cell(text=age_words(each.age_s), tone="caution" if each.band == "gone" else "plain"),
+                Cell(text=each.source),
+            )
+        )
+        for each in device.points
+    )
+    note = "" if rows else "No value received. Set a live source for it, or see Connections."
+    return Table(key="points", title="State now", sheet="points", columns=columns, rows=rows, note=note)
+
+
+def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
+    columns = (
+        Column(title="From"), Column(title="Until"), Column(title="What", weight=2),
+        Column(title="Value", is_number=True), Column(title="State", weight=2), Column(title="Evidence", weight=2),
+        Column(title="Reason", weight=3),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.at), Cell(text=each.until), Cell(text=each.of), Cell(text=each.told(locale)),
+                Cell(text=STATES[each.state][0], tone=STATES[each.state][1]),
+                Cell(text=each.proof), Cell(text=named(each.because) if each.because else NONE, tone="muted"),
+            )
+        )
+        for each in commands
+    )  # fmt: skip
+    note = "" if rows else "No command in the last 24 hours."
+    title = "Commands of the last 24 hours"
+    return Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)

@@ -1,0 +1,109 @@
+"""Devices: state with its age, override, last command with evidence, latch; a viewer is not asked in."""
+
+import html
+from datetime import timedelta
+
+import pytest
+
+from assets.stores.access import site_transaction
+from controls.ledger.device_faults import latch_fault
+from controls.ledger.device_holds import set_hold
+from controls.ledger.rows import read_commands, transition
+from data_quality.contracts.control.command import CommandState, EvidenceGrade
+from tests.controls.ledger.rows_of import command, propose
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.devices_world import CARLA, OTTO, VERA, as_, device_folder, devices
+from tests.web.marts_world import Asking
+from tests.web.why_world import tenant
+
+__all__ = ["device_folder", "devices"]
+NOW = plant.NOON
+pytestmark = pytest.mark.slow
+
+
+def read(asking: Asking, path: str = "/devices", **query: str) -> str:
+    answer = asking.get(path, [PAGE], site="plant", **query)
+    assert answer.status == 200, answer.text
+    return html.unescape(answer.text)
+
+
+def sent(asking: Asking, value: float = 3.0) -> None:
+    """A command that the battery proved by a read-back."""
+    store, (start, end) = asking.project.store, (NOW - timedelta(minutes=5), NOW + timedelta(minutes=10))
+    order = command(site_id="plant", value=value, valid_from_utc=start, valid_until_utc=end)
+    steps = [
+        (CommandState.RELEASED, None, {}),
+        (CommandState.PENDING, None, {}),
+        (CommandState.ISSUED, None, {}),
+        (CommandState.ACKED, EvidenceGrade.DEVICE_ACKNOWLEDGED, {}),
+        (
+            CommandState.VERIFIED,
+            EvidenceGrade.READ_BACK,
+            {"readback_value": value, "readback_at_utc": (NOW - timedelta(minutes=4)).isoformat()},
+        ),
+    ]
+    with site_transaction(store, "plant") as connection:
+        propose(connection, order, at_utc=NOW - timedelta(minutes=6))
+    for state, grade, facts in steps:
+        [row] = read_commands(store, "plant")
+        with site_transaction(store, "plant") as connection:
+            transition(
+                connection, row, state, at_utc=NOW - timedelta(minutes=4), reason=f"to <{state}>", facts=facts,
+                evidence_grade=grade,
+            )  # fmt: skip
+
+
+def test_every_device_has_its_row_those_with_a_template_first(devices: Asking) -> None:
+    page = read(devices)
+    assert page.index(">Battery<") < page.index(">Press<")
+    assert "Plans are calculated. Nothing is sent to devices." in page
+    assert "No control agent has run at this site." in page
+    assert "No plan yet." in page
+    assert "Car &lt;i&gt;charger" in devices.get("/devices", [PAGE], site="plant").text
+
+
+def test_a_proven_command_gives_state_age_and_evidence(devices: Asking) -> None:
+    sent(devices)
+    page = read(devices)
+    assert "3 kW, 4 min old" in page
+    assert "in force" in page
+    one = read(devices, "/devices/battery")
+    assert "read back" in one
+    assert "to <VERIFIED>" in one
+    assert "zurückgelesen" in read(devices, "/devices/battery", locale="de")
+
+
+def test_an_override_and_a_latch_stand_on_list_and_device(devices: Asking) -> None:
+    with site_transaction(devices.project.store, "plant") as connection:
+        until = NOW + timedelta(hours=2)
+        place = ("plant", "car", "")
+        set_hold(connection, *place, until_utc=until, reason="guests <b>charge", at_utc=NOW, person=OTTO)
+        latch_fault(connection, "plant", "battery", reason="it read 9 kW", command_id=None, at_utc=NOW)
+    page = read(devices)
+    assert "fault latched" in page
+    car, battery = read(devices, "/devices/car"), read(devices, "/devices/battery")
+    assert "Override by Otto Operator until" in car
+    assert "guests &lt;b&gt;charge" in devices.get("/devices/car", [PAGE], site="plant").text
+    assert "it read 9 kW" in battery
+
+
+def test_what_is_not_there_is_said_with_the_nearest(devices: Asking) -> None:
+    answer = devices.get("/devices/batery", [PAGE], site="plant")
+    assert answer.status == 404
+    assert "did you mean" in answer.text
+    assert "The device has not answered lately." in read(devices, "/devices/battery")
+
+
+def test_who_may_not_read_dispatch_is_refused(devices: Asking) -> None:
+    assert as_(VERA, devices).get("/devices", [PAGE], site="plant").status == 403
+    assert tenant(devices).get("/devices", [PAGE], site="plant").status in (403, 404)
+    assert as_(CARLA, devices).get("/devices", [PAGE], site="nowhere").status == 404
+
+
+@pytest.mark.parametrize("locale", ["de", "ar"])
+def test_no_title_or_state_is_left_in_english(devices: Asking, locale: str) -> None:
+    sent(devices)
+    page = read(devices, locale=locale) + read(devices, "/devices/battery", locale=locale)
+    for word in ("Plan and devices", "State now", "Last command", "in force", "No end", "not commanded", "Evidence"):
+        assert f">{word}<" not in page, word
