@@ -1,9 +1,10 @@
 """What a plan's picture shows, as numbers: who gives and who takes in each step, prices, stored amounts, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 
@@ -23,12 +24,30 @@ _NOTES = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored amount at every edge of the steps. scale: of a full one; 0 where nobody said."""
+    """A stored amount of a device at every edge of the steps. scale: of a full one; 0 where nobody said."""
 
     words: str
     unit: str
     scale: float
     amounts: Floats
+    device_id: str = ""
+
+    @property
+    def percent(self) -> tuple[float | None, ...]:
+        """The amounts in percent of a full one; None where nobody said how much that is."""
+        return tuple(float(each) / self.scale * 100 if self.scale else None for each in self.amounts)
+
+
+Band = Literal["cheap", "mid", "dear"]
+
+
+def price_bands(prices: Sequence[float]) -> tuple[Band, ...]:
+    """Of each price whether it is in the lowest or highest third of what these prices span; of equal ones: mid."""
+    low, high = min(prices, default=0.0), max(prices, default=0.0)
+    third = (high - low) / 3
+    if not third:
+        return ("mid",) * len(prices)
+    return tuple("cheap" if each < low + third else "dear" if each > high - third else "mid" for each in prices)
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,8 @@ def picture_of(case: DispatchCase, series: Series, why: Explanation | None = Non
         unused[device.device_id] = device.unused_kw(columns)
         if (state := device.state) is not None:
             amounts = np.concatenate([[state.start], columns[state.column]])
-            stored.append(Stored(f"{device.device_id} {state.words}", state.unit, state.scale, amounts))
+            words = f"{device.device_id} {state.words}"
+            stored.append(Stored(words, state.unit, state.scale, amounts, device.device_id))
     bought, sold = (np.array(series.connection[name]) for name in ("import_kw", "export_kw"))
     gives = {name: np.maximum(-power, 0.0) for name, power in drawn.items()} | {GRID: bought}
     takes = {name: np.maximum(power, 0.0) for name, power in drawn.items()} | {GRID: sold}

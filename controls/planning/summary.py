@@ -5,6 +5,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from pydantic import Field
 
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
@@ -82,6 +83,10 @@ class Block(Model):
     kw: float
     kwh: float
     sentence: str
+    # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
+    verb: str = Field(default="", exclude=True)
+    prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
+    otherwise: str = Field(default="", exclude=True)
 
 
 def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
@@ -97,6 +102,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                 sign = -1.0 if device.forecast or np.sum(device.drawn_kw(alone)) < 0 else 1.0
                 kwh = float(np.sum(columns[column][run] * hours))
                 start_utc, end_utc = plan.steps[run[0]].start_utc, plan.steps[run[-1]].end_utc
+                known = [plan.request.import_price_per_kwh[t] for t in run]
                 why = _most_of_all(plan, device, zone, span_utc=(start_utc, end_utc))
                 said = f"{name} {verb} {kwh:.2f} kWh {_when(plan, run, zone)}{why}."
                 found.append(
@@ -107,6 +113,9 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                         kw=sign * kwh / float(hours.sum()),
                         kwh=sign * kwh,
                         sentence=said,
+                        verb=verb,
+                        prices=(min(known), max(known)),
+                        otherwise=why.removeprefix("; "),
                     )
                 )
     return sorted(found, key=lambda each: (each.start_utc, each.device))

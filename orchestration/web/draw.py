@@ -91,9 +91,12 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
-    return names + (
-        ["live.js"] if page.awaits or any(each.value is not None and each.value.live for each in widgets) else []
-    )
+    return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
+
+
+def _is_live(widget: Widget) -> bool:
+    is_drawn = widget.picture is not None and widget.picture.is_live
+    return is_drawn or (widget.value is not None and widget.value.live is not None)
 
 
 def _blocks(page: Page) -> Iterator[PageBlock]:
@@ -108,8 +111,7 @@ def _blocks(page: Page) -> Iterator[PageBlock]:
 def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
     for block in blocks:
         if block.kind == "cards":
-            for each in block.widgets:
-                yield from (each, *each.below)
+            yield from block.widgets
 
 
 def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
@@ -131,7 +133,8 @@ def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
 
 
 def _picture(svg: str) -> Markup:
-    return Markup(svg)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
+    placed = svg.replace('href="icons.svg#', f'href="{static_address("icons.svg")}#')
+    return Markup(placed)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
 
 
 def _preview(page: Page) -> Markup:

@@ -5,15 +5,17 @@ from typing import NamedTuple
 
 from data_quality.contracts.access.permissions import may
 from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.site_file.site import Site
 from orchestration.web.request_context import LOOKS, Ask
 from reports.pages.address import Address
-from reports.pages.board import boards, home_board, homes_of
+from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.texts.locales import named, rules_of
 
 # With so few places no headings part them; a phone shows so many, and the others under its menu.
 FEW, TABS = 5, 4
 # Pages that are of one site or of all of them; every other begins anew at another site.
 OF_ALL = {"/enpi", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
+OF_HOME = {f"/board/{name}" for name, each in boards().items() if each.is_of_home}
 OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/live"}
 OF_SITE |= {f"/board/{name}" for name in boards()}
 
@@ -50,13 +52,21 @@ class Frame(NamedTuple):
 
 def frame_of(ask: Ask, address: Address) -> Frame:
     """The frame of a page at the address."""
-    return Frame(_places(ask, address), _sites(ask, address), _looks(ask, address), address.href())
+    found: dict[str, Site] = {}
+    # A site file that cannot be read is what the page itself is about.
+    with suppress(MeterloomError):
+        found = ask.sites()
+    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href())
 
 
-def _places(ask: Ask, address: Address) -> list[Place]:
+def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     """Places that the person's roles stand for and that they may open, their own board first."""
-    homes, first = homes_of(ask.person), f"/board/{home_board(ask.person)}"
-    open_ = [each for each in ask.nav if may(ask.person, each.needs) and homes & set(each.homes)]
+    homes, first = homes_of(ask.person, sites.values()), f"/board/{home_board(ask.person, sites.values())}"
+    chosen = sites.get(address.site) or next(iter(sites.values()), None)
+    hidden = OF_HOME if chosen is None or not is_home(chosen) else set()
+    open_ = [
+        each for each in ask.nav if may(ask.person, each.needs) and homes & set(each.homes) and each.path not in hidden
+    ]
     open_.sort(key=lambda each: (each.path != first, each.place))
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
@@ -70,19 +80,18 @@ def _places(ask: Ask, address: Address) -> list[Place]:
     ]  # fmt: skip
 
 
-def _sites(ask: Ask, address: Address) -> list[SiteLink]:
+def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
     """The person's sites, and all of them together where the page can show that."""
-    found = {}
-    # A site file that cannot be read is what the page itself is about.
-    with suppress(MeterloomError):
-        found = ask.sites()
     path = address.path if address.path in OF_SITE else "/"
     kept = {"scope": None, "grain": None, **({} if path == "/energy" else {"period": None})}
     chosen = address.site or ("" if path in OF_ALL else next(iter(found), ""))
     links = [
-        SiteLink(address.href(path, site=each, **kept), named(site.name), site.time_zone, each == chosen)
+        SiteLink(
+            address.href("/" if path in OF_HOME and not is_home(site) else path, site=each, **kept),
+            named(site.name), site.time_zone, each == chosen,
+        )
         for each, site in found.items()
-    ]
+    ]  # fmt: skip
     if path in OF_ALL and len(links) > 1:
         links.insert(0, SiteLink(address.href(path, site=None, **kept), "All sites", "", not chosen))
     return links

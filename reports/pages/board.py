@@ -1,6 +1,6 @@
 """Boards as data (boards.yaml) and as pages: their tiles, whose home they are, and what stands below the tiles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,12 +14,15 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.site_file.meter import Identifier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import load_model, load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
 
 COLUMNS = 12
+# What stands in homes: other kinds are of machines and halls.
+HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
 # Which board a role stands for; where somebody has several roles, the first of these opens first.
 _HOME_OF: Mapping[Role, str] = {
     Role.TENANT: "site", Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
@@ -30,24 +33,24 @@ _HOME_OF: Mapping[Role, str] = {
 class Board(Model):
     """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
 
-    tiles: keys, in reading order, and how many of twelve columns each takes. stack: those of them that stand one under
-    the other, in the columns of the first. icon, group, homes: of its place in the
-    side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the address names none.
-    is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all sites where none is
-    named. is_of_span: its title names the span. says_late: also that readings are late. below: what stands under the
-    tiles.
+    tiles: keys, in reading order, and how many of twelve columns each takes; tall: those of two rows. icon, group,
+    homes: of its place in the side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the
+    address names none. is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all
+    sites where none is named. is_of_home: a place of homes alone. is_of_span: its title names the span. says_late: also
+    that readings are late. below: what stands under the tiles.
     """
 
     title: str
     question: str
     tiles: Mapping[str, Annotated[int, Field(ge=3, le=12)]] = Field(min_length=1)
-    stack: tuple[str, ...] = ()
+    tall: tuple[str, ...] = ()
     icon: str = "layout-dashboard"
     group: str = ""
     homes: tuple[str, ...] = ("ops",)
     needs: Permission = Permission.READ
     span: Literal["month", "year"] = "month"
     is_of_part: bool = False
+    is_of_home: bool = False
     is_of_all: bool = False
     is_of_span: bool = False
     says_late: bool = False
@@ -74,43 +77,54 @@ def expect_boards(people: People, path: Path) -> None:
             raise BadInput(message, file=str(path), line=line, column=column, reason="unknown_board", mend=mend)
 
 
-def home_board(person: Person) -> str:
-    """The board that opens first: the person's own, else the first that a role of theirs stands for."""
+def is_home(site: Site) -> bool:
+    """Whether somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
+    parts = any(site.premises.parts().values()) or site.premises.products
+    is_run = site.seus or site.projects or parts
+    return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
+
+
+def is_owner(person: Person, sites: Collection[Site]) -> bool:
+    """Whether every site that the person sees is a home: then theirs."""
+    return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
+
+
+def home_board(person: Person, sites: Collection[Site] = ()) -> str:
+    """The board that opens first: the person's own, that of an owner of homes, or the first that a role stands for."""
     if person.home_board is not None:
         return person.home_board
+    if is_owner(person, sites):
+        return "home"
     return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
 
 
-def homes_of(person: Person) -> set[str]:
-    """The boards that the person's roles stand for: whose places the side bar has."""
+def homes_of(person: Person, sites: Collection[Site] = ()) -> set[str]:
+    """The boards that the person's roles stand for, of an owner of homes theirs: whose places the side bar has."""
     homes = {home for role, home in _HOME_OF.items() if role in person.roles}
+    homes = {"home"} if is_owner(person, sites) else homes
     return homes if person.home_board is None else homes | {person.home_board}
 
 
-def arranged(board: Board, widgets: Sequence[Widget]) -> list[Widget]:
-    """The tiles with their columns, those of the stack under its first."""
-    shown = {each.key: each for each in widgets}
-    under = [key for key in board.stack if key in shown][1:]
-    spans = filled({key: board.tiles[key] for key in shown if key not in under})
-    for each in widgets:
-        if each.key in spans:
-            below = tuple(shown[key] for key in under) if each.key in board.stack else ()
-            below = tuple(one.model_copy(update={"span": spans[each.key]}) for one in below)
-            shown[each.key] = each.model_copy(update={"span": spans[each.key], "below": below})
-    return [shown[key] for key in spans]
+def placed(tiles: Mapping[str, int], tall: Collection[str] = ()) -> dict[str, tuple[int, bool]]:
+    """The columns of tiles in rows of twelve, and whether each is two rows high; where one is missing the others of its
+    row are wider.
 
-
-def filled(tiles: Mapping[str, int]) -> dict[str, int]:
-    """The columns of tiles in rows of twelve; where one is missing the others of its row are wider."""
-    rows: list[list[str]] = [[]]
-    for key, span in tiles.items():
-        if sum(tiles[each] for each in rows[-1]) + span > COLUMNS:
-            rows.append([])
-        rows[-1].append(key)
-    found: dict[str, int] = {}
-    for row in rows:
-        spare = COLUMNS - sum(tiles[each] for each in row)
-        found |= {key: tiles[key] + (spare + at) // len(row) for at, key in enumerate(reversed(row))}
+    tall: those that are two rows high where something stands beside them in both.
+    """
+    found: dict[str, tuple[int, bool]] = {}
+    rest, kept = list(tiles), 0
+    while rest:
+        row, room = list[str](), COLUMNS - kept
+        while rest and tiles[rest[0]] <= room:
+            room -= tiles[rest[0]]
+            row.append(rest.pop(0))
+        high = [key for key in row if key in tall and not kept]
+        kept = sum(tiles[key] for key in high)
+        if not (high and len(high) < len(row) and rest and tiles[rest[0]] <= COLUMNS - kept):
+            high, kept = [], 0
+        wide = [key for key in row if key not in high]
+        found |= {key: (tiles[key], True) for key in high}
+        found |= {key: (tiles[key] + (room + at) // len(wide), False) for at, key in enumerate(reversed(wide))}
     return {key: found[key] for key in tiles}
 
 

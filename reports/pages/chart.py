@@ -14,15 +14,15 @@ from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike
 
-Kind = Literal["bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "ranked", "scatter"]
+Kind = Literal["bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "ranked", "scatter", "plan"]
 # One colour each, the same on every page (static/charts.css).
 Energy = Literal["grid", "export", "solar", "battery", "car", "heating", "water", "gas", "cooling", "other"]
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
 Role = Literal[
-    "measured", "expected", "compared", "third", "fourth", "saved",
+    "measured", "expected", "compared", "third", "fourth", "saved", "cheap", "mid", "dear",
     "part-1", "part-2", "part-3", "part-4", "part-5", "part-6", "part-7", "part-8",
 ]  # fmt: skip
-Style = Literal["", "bars", "line", "steps", "none"]
+Style = Literal["", "bars", "line", "steps", "blocks", "none"]
 PARTS: tuple[Role, ...] = ("part-1", "part-2", "part-3", "part-4", "part-5", "part-6", "part-7", "part-8")
 
 
@@ -30,7 +30,8 @@ class ChartRow(Model):
     """One row: a value for each place of the axis, None is a gap. low, high: edges of a band around the values.
 
     unit: as figures spell it, where it is not the chart's. style: how it is drawn, where not as its chart is; `none`
-    stands in table and CSV alone. figures: ids of what the values are, which lead to their reasons.
+    stands in table and CSV alone, `blocks` has a lane of its own too. lane: of a plan, where the row is drawn.
+    figures: ids of what the values are, which lead to their reasons.
     """
 
     label: Text
@@ -40,6 +41,7 @@ class ChartRow(Model):
     unit: str = ""
     style: Style = ""
     is_signed: bool = False
+    lane: Text = ""
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
     figures: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ class Chart(Model):
     1970, and time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
     Of a scatter the first row is the axis. events: named places. remarks: what must be known of each place, a column of
     the table. whys: address that explains each place, where no number of its row does. csv: address of the values;
-    without it the browser writes these rows.
+    without it the browser writes these rows. now_at: the place of now, before which things have happened.
     """
 
     kind: Kind
@@ -78,6 +80,7 @@ class Chart(Model):
     limit: Limit | None = None
     remarks: tuple[Text, ...] = ()
     whys: tuple[str, ...] = ()
+    now_at: int | None = None
     csv: str = ""
     locale: str = "en"
 
@@ -124,7 +127,9 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
 
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     """The chart as its script reads it, in a language."""
-    told = chart.model_dump(mode="json", include={"kind", "key", "at_s", "time_zone", "whys"}, exclude_defaults=True)
+    told = chart.model_dump(
+        mode="json", include={"kind", "key", "at_s", "time_zone", "whys", "now_at"}, exclude_defaults=True
+    )
     told |= {
         "unit": unit_text(chart.unit),
         "title": word(chart.title),
@@ -143,6 +148,7 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
 
 def _row_data(row: ChartRow, chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     told = row.model_dump(mode="json", exclude={"figures", "is_signed"}, exclude_defaults=True)
+    told |= {"lane": word(row.lane)} if row.lane else {}
     return told | {"label": word(row.label), "role": row.role, "unit": unit_text(row.unit or chart.unit)}
 
 

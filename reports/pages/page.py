@@ -16,7 +16,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
-from reports.pages.chart import Chart
+from reports.pages.chart import Chart, Energy
 from reports.report_content import Paragraph, Table, Tone
 
 State = Literal["value", "finding", "none", "not_set_up"]
@@ -62,13 +62,26 @@ class Number(Model):
 
 
 class Picture(Model):
-    """A server-made picture; the words beside it say the same to who cannot see it."""
+    """A server-made picture; the words beside it say the same to who cannot see it. is_live: it holds live numbers,
+    which the browser goes on showing.
+    """
 
     kind: Literal["picture"] = "picture"
     key: str
     title: Text
     svg: str
     caption: Text
+    is_live: bool = False
+
+
+class Reason(Model):
+    """Why something is planned: from when to when, for what, what is done, and what another choice would cost."""
+
+    span: str
+    title: Text
+    text: Text
+    more: Text = ""
+    energy: Energy = "other"
 
 
 class Item(Model):
@@ -90,7 +103,7 @@ class Widget(Model):
     this site: then no board shows it.
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
-    below: tiles that stand under it in the same columns.
+    is_tall: two rows high. reasons: sentences with their times.
     """
 
     key: str
@@ -105,16 +118,18 @@ class Widget(Model):
     chart: Chart | None = None
     table: Table | None = None
     items: tuple[Item, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
-    below: tuple["Widget", ...] = ()
+    is_tall: bool = False
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Self:
         if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
         has_more = self.numbers or self.table is not None or self.chart is not None
+        has_more = has_more or self.reasons or self.reason
         if self.state in ("value", "finding") and self.value is None and not has_more:
             raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self

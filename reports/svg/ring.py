@@ -17,22 +17,23 @@ class Ring(NamedTuple):
     text: str
 
 
-def rings_svg(title: str, rings: Sequence[Ring]) -> str:
-    """The rings side by side."""
+def rings_svg(title: str, rings: Sequence[Ring], energy: str = "measured") -> str:
+    """The rings side by side. energy: whose colour their parts have, where it is one's."""
     said = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
-    inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE)]
+    inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE, energy)]
     return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=said, kind="rings", inside=inside)
 
 
-def _drawn(ring: Ring, x: float) -> Iterator[str]:
+def _drawn(ring: Ring, x: float, energy: str) -> Iterator[str]:
     around = 2 * math.pi * _RADIUS
     yield _circle(x, kind="ring")
     if ring.share is not None:
         # More than all of it is drawn as all of it; the text tells.
         part = around * min(max(ring.share, 0.0), 1.0)
-        yield _circle(x, kind="ring-part", dashes=f"{part:.3f} {around - part:.3f}")
+        yield _circle(x, kind=f"ring-part e-{energy}", dashes=f"{part:.3f} {around - part:.3f}")
     yield label(x, 55.0, ring.text, anchor="middle", kind="strong")
-    yield label(x, 116.0, ring.name, anchor="middle", kind="soft", room=_SIZE - 4)
+    if ring.name:
+        yield label(x, 116.0, ring.name, anchor="middle", kind="soft", room=_SIZE - 4)
 
 
 def _circle(x: float, *, kind: str, dashes: str = "") -> str:

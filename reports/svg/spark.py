@@ -15,8 +15,12 @@ def spark_svg(
     text: str,
     low: Sequence[float | None] = (),
     high: Sequence[float | None] = (),
+    energy: str = "actual",
 ) -> str:
-    """The line, and where low and high are given the band around it. text: the same in words. A gap stays a gap."""
+    """The line, and where low and high are given the band around it. text: the same in words. A gap stays a gap.
+
+    energy: whose colour it has, where it is one's.
+    """
     known = [value for value in (*values, *low, *high) if value is not None]
     # From zero, as energy is; only what goes below it reaches further.
     least, most = min([0.0, *known]), max([0.0, *known])
@@ -34,8 +38,8 @@ def spark_svg(
     for run in runs(values):
         points = [place(*each) for each in run]
         drawn.append(
-            path(points, "line line-actual")
+            path(points, f"line line-{energy}")
             if len(points) > 1
-            else box(points[0][0] - 2, points[0][1] - 2, 4.0, 4.0, "swatch-actual")
+            else box(points[0][0] - 2, points[0][1] - 2, 4.0, 4.0, f"swatch-{energy}")
         )
     return picture(_WIDTH, _HEIGHT, title=title, description=text, kind="spark", inside=drawn)

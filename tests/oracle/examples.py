@@ -183,6 +183,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/invitation/{token}": ("/invitation/none",),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
+    "/board/home": ("/board/home?site=home", "/board/home?site=home&locale=de", "/board/home?site=home&locale=ar"),
     "/board/ops": (f"/board/ops{SITE}", "/board/ops?site=tower", "/board/ops?site=home&locale=de",
                    f"/board/ops{SITE}&locale=ar"),
     "/board/site": (f"/board/site{SITE}", "/board/site?site=tower", "/board/site?site=tower&scope=tenant:law",

@@ -115,7 +115,7 @@ def test_a_home_board_that_there_is_not_is_named_with_its_line_and_the_nearest(p
     code, out, _ = run("check", "--json", folder=project)
     [problem] = json.loads(out)["problems"]
     assert (code, problem["file"], problem["line"], problem["mend"]) == (2, str(people), 5, "did you mean 'ops'?")
-    assert problem["message"].endswith("there are ops, site, exec, audit")
+    assert problem["message"].endswith("there are home, ops, site, exec, audit")
 
 
 def test_an_unknown_setting_is_refused_with_its_line(project: Path) -> None:

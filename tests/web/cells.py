@@ -37,6 +37,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/profile/look"): Cell("/profile/look", about="", body="{{}}"),
     ("POST", "/profile/out"): Cell("/profile/out", about="", body="{{}}"),
     ("GET", "/"): Cell("/", about=""),
+    ("GET", "/board/home"): Cell(f"/board/home{_SITE}", about="site"),
     ("GET", "/board/ops"): Cell(f"/board/ops{_SITE}", about="site"),
     ("GET", "/board/site"): Cell(f"/board/site{_Q}"),
     ("GET", "/board/exec"): Cell("/board/exec", about=""),

@@ -56,8 +56,7 @@ def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:p
     ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
     show = Show(ask, asking.project.site("plant"), asking.project.sources())
     now = SiteNow(show)
-    tops = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
-    found = [each for top in tops for each in (top, *top.below)]
+    found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
     for widget in found:
         for line in widget.table.rows if widget.table else ():
             for cell in line.cells:
@@ -235,8 +234,7 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
     now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
     # As the marts have it where a factor ends and a price lacks.
     now.quarters = now.quarters.with_columns(month_unfactored_minutes=pl.lit(15), cost_finding=pl.lit("price_gap"))
-    tops = tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))
-    found = {each.key: each for top in tops for each in (top, *top.below)}
+    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
     codes = {key: {each.code for each in widget.findings} for key, widget in found.items()}
     assert "price_gap" in codes["cost"]
     assert "no_factor" in codes["emission_kgco2e"]

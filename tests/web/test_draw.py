@@ -20,6 +20,7 @@ from orchestration.web.static_files import FOLDER, static_address, static_files
 from reports.pages import board as boards
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit
+from reports.pages.energies import ICONS
 from reports.pages.page import (
     Cards,
     Choice,
@@ -206,7 +207,7 @@ def test_every_symbol_of_the_sprite_is_used_and_every_one_that_is_used_is_there(
     there = set(re.findall(r'<symbol id="([^"]+)"', (FOLDER / "icons.svg").read_text()))
     sources = "".join(path.read_text() for path in (*TEMPLATES.glob("*.html"), BOARDS))
     used = set(re.findall(r'icon\("([a-z0-9-]+)"', sources)) | set(re.findall(r'"([a-z0-9-]+)"[,}]', sources)) & there
-    used |= {each.icon for each in NAV}
+    used |= {each.icon for each in NAV} | set(ICONS.values())
     assert there == used
 
 
@@ -219,7 +220,7 @@ def test_the_build_names_no_host() -> None:
 def test_what_every_page_takes_is_small() -> None:
     files = static_files()
     kinds = [name for name in files if name.startswith("charts/") and name != "charts/base.js"]
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert all(len((FOLDER / name).read_text().splitlines()) <= 60 for name in kinds)
     ours = sum(len(files[name].packed) for name in (*kinds, "charts/base.js", "live.js", "app.css", "charts.css"))
     assert len(files["app.css"].packed) <= 9_000

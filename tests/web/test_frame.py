@@ -1,6 +1,7 @@
 """The frame around a page: whose places, which site, which look; and rows of a board that are always full."""
 
 import re
+from itertools import combinations
 
 import pytest
 
@@ -12,7 +13,7 @@ from orchestration.web.draw import html_of
 from orchestration.web.frame import Frame, frame_of
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.board import COLUMNS, boards, filled
+from reports.pages.board import COLUMNS, boards, placed
 from reports.pages.page import Page
 from tests.html_seen import Seen
 from tests.web.served import NOW
@@ -70,13 +71,17 @@ def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
 
 def test_rows_of_a_board_are_full_whatever_is_left_out() -> None:
     for name, board in boards().items():
-        for gone in (None, *board.tiles):
-            left = {key: span for key, span in board.tiles.items() if key != gone}
-            spans = filled(left)
-            assert list(spans) == list(left)
-            at = 0
-            for span in spans.values():
+        for gone in ((), *((each,) for each in board.tiles), *combinations(board.tiles, 2)):
+            left = {key: span for key, span in board.tiles.items() if key not in gone}
+            places = placed(left, board.tall)
+            assert list(places) == list(left)
+            at, kept, below = 0, 0, 0
+            for span, is_tall in places.values():
                 assert at + span <= COLUMNS, (name, gone)
-                at = (at + span) % COLUMNS
-            assert at == 0, (name, gone, spans)
-    assert filled({"a": 3, "b": 3, "c": 3}) == {"a": 4, "b": 4, "c": 4}
+                at += span
+                below += span if is_tall else 0
+                if at == COLUMNS:
+                    at, kept, below = below, below, 0
+            assert at == kept == 0, (name, gone, places)
+    assert placed({"a": 3, "b": 3, "c": 3}) == {"a": (4, False), "b": (4, False), "c": (4, False)}
+    assert placed({"a": 6, "b": 6, "c": 3}, ["a"]) == {"a": (6, True), "b": (6, False), "c": (6, False)}

@@ -14,12 +14,16 @@ from reports.figure_book import FigureBook
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import (
+    car,
     compared_span,
     cost_days,
+    home_power,
+    home_today,
     live_kw,
     month_so_far,
     open_findings,
     peak_demand,
+    plan_ahead,
     projects,
     renewable,
     report_status,
@@ -153,9 +157,71 @@ def listed() -> Iterator[tuple[str, Widget]]:
         yield f"sites {name}", sites_table.view(sites_table.SitesTable(**AT, rows=rows))
 
 
+def homes() -> Iterator[tuple[str, Widget]]:
+    """The same of tiles of a home."""
+    cost, none = shown("cost", "35.69", "CZK"), shown("cost", None, "CZK", status="no_price")
+    share = shown("self_sufficiency", "0.42", "ratio")
+    for name, figure, found in (("value", cost, ()), ("finding", cost, DOUBT), ("none", none, ())):
+        past = home_today.Past(values=(1.0, None, 3.0, 2.0), said="Cost by the hour")
+        given = home_today.HomeDay(**AT, key="cost_today", title="Cost today", figure=figure, findings=found, past=past,
+                                   beside=(("Month to date", cost),))  # fmt: skip
+        yield f"cost_today {name}", home_today.view(given)
+        asked = {"key": "self_sufficiency_today", "title": "Self-sufficiency", "is_share": True, "day": "4 January"}
+        known = share if figure is cost else None
+        yield f"self_sufficiency_today {name}", home_today.view(home_today.HomeDay(**AT, **asked, figure=known))
+    bare = home_today.HomeDay(**AT, key="solar_today", title="Solar today", is_set_up=False)
+    yield "solar_today not set up", home_today.view(bare)
+    for name, charge in (("value", 52.4), ("none", None)):
+        yield f"car {name}", car.view(car.Car(**AT, charge_percent=charge, target=0.8, departure="07:30"))
+    yield "car away", car.view(car.Car(**AT, is_away=True))
+    yield "car not set up", car.view(car.Car(**AT, has_charger=False))
+    for name, age_s in (("value", 2), ("old", 9), ("gone", 61)):
+        points = (
+            home_power.PowerPoint(value=told(age_s), energy="grid", gives=True, name="main"),
+            home_power.PowerPoint(value=told(age_s), energy="car", gives=False, name="ev"),
+        )
+        made = home_power.HomePower(**AT, now_utc=NOW, house="Plant", points=points, silent=("Household",))
+        yield f"home_power {name}", home_power.view(made)
+    for name, is_live in (("silent", True), ("not set up", False)):
+        made = home_power.HomePower(**AT, now_utc=NOW, house="Plant", is_live=is_live)
+        yield f"home_power {name}", home_power.view(made)
+    plan = planned()
+    for name, each in (("value", plan), ("over", plan.model_copy(update={"is_over": True, "now_at": None}))):
+        yield f"plan_ahead {name}", plan_ahead.view(each)
+        yield f"plan_why {name}", plan_ahead.why(each)
+    for name, has_devices in (("none", True), ("not set up", False)):
+        nothing_ = plan_ahead.PlanAhead(**AT, site_id="plant", has_devices=has_devices)
+        yield f"plan_ahead {name}", plan_ahead.view(nothing_)
+        yield f"plan_why {name}", plan_ahead.why(nothing_)
+
+
+def planned() -> plan_ahead.PlanAhead:
+    """A plan of three steps: the car charges while it is cheap."""
+    lanes = (
+        plan_ahead.Lane(kind="sun", label="PV inverter", energy="solar", values=(0.0, 1.5, 3.0)),
+        plan_ahead.Lane(kind="use", label="Household", energy="other", values=(0.5, 0.5, 0.4)),
+        plan_ahead.Lane(kind="use", label="Car charger", energy="car", values=(7.4, 0.0, 0.0)),
+        plan_ahead.Lane(kind="level", label="Home battery", energy="battery", values=(50.0, 60.0, 75.0)),
+    )
+    spell = plan_ahead.Spell(
+        device="Car charger", energy="car", start="13:00", end="13:15", verb="charges the car with", kwh=1.85,
+        prices=(2.1, 2.1), why="not charging on Mon 13:00 would cost 0.4 CZK more",
+    )  # fmt: skip
+    return plan_ahead.PlanAhead(
+        **AT, site_id="plant", currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
+        edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, prices=(2.1, 3.2, 5.0),
+        bands=("cheap", "mid", "dear"), lanes=lanes, spells=(spell,), remarks=("the tank is taken as half full",),
+    )  # fmt: skip
+
+
+def all_() -> Iterator[tuple[str, Widget]]:
+    """Every state of every tile."""
+    yield from (*states(), *listed(), *homes())
+
+
 def document() -> dict[str, Any]:
     """What stands in the golden file."""
-    told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in (*states(), *listed())}
+    told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in all_()}
     for widget in told.values():
         if "picture" in widget:
             # How it is drawn is another test's.

@@ -1,6 +1,6 @@
 """A site at its last reading: what several tiles of a board share, read once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
 from assets.sites.meter_tree import total_meters
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -18,6 +19,7 @@ from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.board_figures import Show
 from reports.figures.running import running_list
 from reports.pages.address import Compare
+from reports.pages.page import Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.pages.widgets.tile import Shown
 
@@ -146,3 +148,11 @@ class Asked(NamedTuple):
     def is_part(self) -> bool:
         """Whether it is asked of a part of the site alone."""
         return self.scope != self.site.scope
+
+
+class Tile(NamedTuple):
+    """How a tile comes to be. is_of_part: a tenant sees it too, for a scope of theirs."""
+
+    needs: Permission
+    make: Callable[[Asked], Widget]
+    is_of_part: bool = False

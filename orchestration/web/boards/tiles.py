@@ -3,16 +3,15 @@
 import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from orchestration.web.boards import audit_tiles, findings_tiles, now_tiles, span_tiles
+from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
-from orchestration.web.boards.site_now import Asked
+from orchestration.web.boards.site_now import Asked, Tile
 from orchestration.web.cache import answers_of
 from orchestration.web.queries import stamp_of_uses
-from reports.pages.board import arranged, boards
+from reports.pages.board import boards, placed
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
@@ -31,14 +30,6 @@ from reports.pages.widgets import (
 from reports.pages.widgets.tile import Given, nothing
 
 P = Permission
-
-
-class Tile(NamedTuple):
-    """How a tile comes to be. is_of_part: a tenant sees it too, for a scope of theirs."""
-
-    needs: Permission
-    make: Callable[[Asked], Widget]
-    is_of_part: bool = False
 
 
 def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
@@ -67,6 +58,7 @@ def _power(asked: Asked) -> Widget:
 
 
 TILES: Mapping[str, Tile] = {
+    **home_tiles.TILES,
     "live_kw": Tile(P.READ, _power),
     "today": Tile(P.READ, lambda asked: today.view(now_tiles.against_expected(asked.site))),
     "eui": Tile(P.READ, _areas, True),
@@ -148,4 +140,6 @@ def tiles_of(board: str, asked: Asked) -> list[Widget]:
         for key in boards()[board].tiles
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)
     ]
-    return arranged(boards()[board], [each for each in made if each.state != "not_set_up"])
+    shown = {each.key: each for each in made if each.state != "not_set_up"}
+    places = placed({key: boards()[board].tiles[key] for key in shown}, boards()[board].tall)
+    return [each.model_copy(update={"span": places[key][0], "is_tall": places[key][1]}) for key, each in shown.items()]

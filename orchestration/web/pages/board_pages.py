@@ -38,7 +38,7 @@ def home(ask: Ask = asked(Permission.READ)) -> Response:
     """The board that is the person's own."""
     wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
     if wanted not in boards():
-        wanted = home_board(ask.person)
+        wanted = home_board(ask.person, ask.sites().values())
     if wanted not in boards():
         expect_boards(ask.project.people, ask.project.project.people_file)
     return RedirectResponse(ask.address.href(f"/board/{wanted}"), 303)

@@ -21,7 +21,7 @@ from reports.pages.address import span
 from reports.pages.data_days import PATH, DayRead, Refused, data_page
 
 router = APIRouter()
-NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit"))
+NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))
 MOST_MONTHS = 24
 
 

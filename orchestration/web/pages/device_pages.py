@@ -18,7 +18,7 @@ from reports.pages.device_acts import Actor, device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
 
 router = APIRouter()
-NAV = Nav(44, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-clock", "Analyse", ("ops", "home"))
+NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-clock", "Analyse", ("ops", "home"))
 
 
 @router.get(PATH, response_class=HTMLResponse)

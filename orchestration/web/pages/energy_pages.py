@@ -14,7 +14,7 @@ from orchestration.web.route_rights import asked
 from reports.pages.energy import CSV, PATH, energy_csv, energy_page
 
 router = APIRouter()
-NAV = Nav(30, "/energy", "Energy", Permission.READ, "chart-column", "Analyse", ("ops", "site"))
+NAV = Nav(30, "/energy", "Energy", Permission.READ, "chart-column", "Analyse", ("home", "ops", "site"))
 TAKES = ("hide",)
 
 

@@ -20,7 +20,7 @@ from orchestration.web.route_rights import asked
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 
 router = APIRouter()
-NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("ops", "audit"))
+NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("home", "ops", "audit"))
 # Disputes and acceptances are done with a bill (bill_pages.py).
 _DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=False))
 

@@ -15,7 +15,7 @@ from orchestration.web.route_rights import asked
 from reports.pages.live_grid import live_page
 
 router = APIRouter()
-NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", "Assure", ("ops", "audit"))
+NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", "Assure", ("home", "ops", "audit"))
 
 
 @router.get("/live", response_class=HTMLResponse)

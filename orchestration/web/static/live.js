@@ -14,7 +14,7 @@
     const [site, ...rest] = card.dataset.live.split("/");
     const name = rest.join("/");
     if (!tiles.has(site)) tiles.set(site, new Map());
-    const shown = card.querySelector("[data-live-value] bdi");
+    const shown = card.querySelector("[data-live-value] bdi, tspan[data-live-value]");
     const limits = card.dataset.liveLimits.split(" ").map(Number);
     const text = card.classList.contains("live-gone") ? "" : shown.textContent;
     const tile = { card, shown, limits, text, age: card.querySelector("[data-live-age]"), reason: card.querySelector("[data-live-reason]"), at: Date.parse(card.dataset.liveAt) };
@@ -52,6 +52,16 @@
     say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age, tile.card.dataset.liveDays)));
   };
 
+  // A ribbon of the live flow is as wide as its power; its dots run the other way where the power turned.
+  const flow = ({ card }, value) => {
+    const rib = card.querySelector("[data-live-scale]");
+    if (!rib) return;
+    const kw = value * card.dataset.liveFactor;
+    rib.setAttribute("stroke-width", kw ? Math.max(Math.abs(kw) * rib.dataset.liveScale, 1.5) : 0);
+    card.classList.toggle("flow-off", kw === 0);
+    card.classList.toggle("flow-back", kw * card.dataset.liveSign < 0);
+  };
+
   const listen = (site, named) => {
     const asked = new URLSearchParams({ site });
     const points = [...named.keys()].join(",");
@@ -67,7 +77,9 @@
       const at = Date.parse(told.at);
       synchronise(at + told.age_s * 1000);
       for (const tile of mine) {
-        tile.text = number(told);
+        const isFlow = tile.card.dataset.liveSign;
+        tile.text = number(isFlow ? { ...told, value: Math.abs(told.value) } : told);
+        flow(tile, told.value);
         tile.at = at;
         draw(tile);
       }

@@ -157,7 +157,8 @@
     pick(event) {
       const box = this.drawing.getBoundingClientRect();
       const point = [event.clientX - box.left, event.clientY - box.top];
-      if (!this.made.pick || !this.plot.containPixel({ gridIndex: 0 }, point)) return null;
+      const isInside = Array.from({ length: this.made.grids || 1 }, (_, gridIndex) => this.plot.containPixel({ gridIndex }, point));
+      if (!this.made.pick || !isInside.includes(true)) return null;
       return this.made.pick(this.plot, point);
     }
 

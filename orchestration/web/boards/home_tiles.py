@@ -1,0 +1,137 @@
+"""Tiles of a home: power now and the figures of the day."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from assets.stores.live.live_store import LiveReader
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.live.live_value import LiveValue
+from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.units import unit_of
+from orchestration.web.boards import plan_tiles
+from orchestration.web.boards.site_now import Asked, SiteNow, Tile, main_meters
+from reports.pages.energies import energy_of_meter
+from reports.pages.page import Widget
+from reports.pages.widgets import car, home_power, home_today, plan_ahead
+from reports.pages.widgets.tile import Shown
+from reports.texts.locales import long_date
+
+# Days of a spark line.
+DAYS = 14
+MONTH = (("Month to date", "cost"), ("Projected for the month", "projected_cost"))
+# Of a meter with two registers: power of these is what the house gives away.
+_AWAY = ("export", "charge")
+
+
+def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
+    """Every live power of the site that the flow can show; of two of one meter and register the one told last."""
+    ask, site, reason, held = now.show.ask, now.site, "", list[LiveValue]()
+    mains = frozenset(main_meters(now))
+    if ask.address.as_of_utc is not None:
+        reason = "live values are of now only"
+    try:
+        if may_live and not reason:
+            held = LiveReader(ask.project.project.live_dir).values(site.site_id)
+    except Unreachable as fault:
+        reason = str(fault)
+    powers = [each for each in sorted(held, key=lambda each: each.at_utc) if unit_of(each.unit).is_power]
+    known = {meter.meter_id: meter for meter in site.meters}
+    newest = {(each.stream, each.register_id): each for each in powers if each.stream in known}
+    named = {each.stream for each in newest.values()}
+    return home_power.HomePower(
+        **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
+        now_utc=ask.now_utc, house=site.name, every_s=asked_every_s(site), time_zone=site.time_zone,
+        is_live=any(unit_of(point.unit).is_power for source in site.sources for point in source.points),
+        points=tuple(_point(site, each, mains) for _, each in sorted(newest.items())),
+        silent=tuple(meter.name or name for name, meter in known.items() if name not in named),
+    )  # fmt: skip
+
+
+def _point(site: Site, value: LiveValue, mains: frozenset[str]) -> home_power.PowerPoint:
+    energy = energy_of_meter(site, value.stream, mains)
+    usually = energy in ("grid", "solar")
+    gives = not usually if value.register_id in (*_AWAY, "discharge") and _turns(value, usually) else usually
+    return home_power.PowerPoint(value=value, energy=energy, gives=gives, name=site.stream_name(value.stream))
+
+
+def _turns(value: LiveValue, usually: bool) -> bool:
+    return value.register_id in _AWAY if usually else value.register_id == "discharge"
+
+
+def cost(now: SiteNow) -> home_today.HomeDay:
+    """Cost of the day, hour by hour, beside the month's."""
+    hours = now.show.hours("cost", now.scope, now.day)
+    past = home_today.Past(values=tuple(_plain(each.value) for each in hours), said="Cost by the hour")
+    return home_today.HomeDay(
+        **_day(now, "cost"), key="cost_today", title="Cost today", figure=_of_day(now, "cost"),
+        beside=tuple((label, now.figures.get(each)) for label, each in MONTH),
+        past=past,
+    )  # fmt: skip
+
+
+def solar(now: SiteNow) -> home_today.HomeDay:
+    """What the modules gave, and the days before."""
+    return home_today.HomeDay(
+        **_day(now), key="solar_today", title="Solar today", figure=_of_day(now, "generation_kwh"),
+        past=_days(now, "generation_kwh"), energy="solar", is_set_up=_has(now, "pv"),
+    )  # fmt: skip
+
+
+def self_sufficiency(now: SiteNow) -> home_today.HomeDay:
+    """The share of its use that the home gave itself: of today where it is known, else of the day before."""
+    day, shown = now.day, _of_day(now, "self_sufficiency")
+    if shown is None or shown.figure.value is None:
+        day -= timedelta(days=1)
+        shown = _of_day(now, "self_sufficiency", day) or shown
+    return home_today.HomeDay(
+        **now.common() | {"day": "" if day == now.day and now.is_today else long_date(day, now.show.address.locale)},
+        key="self_sufficiency_today", title="Self-sufficiency", energy="solar", is_share=True,
+        figure=shown, is_set_up=_has(now, "pv"),
+        beside=(("Used", _of_day(now, "consumption_kwh", day)), ("Solar", _of_day(now, "generation_kwh", day))),
+    )  # fmt: skip
+
+
+def _day(now: SiteNow, *measures: str) -> dict[str, Any]:
+    day = "" if now.is_today else long_date(now.day, now.show.address.locale)
+    return now.common(*measures) | {"day": day}
+
+
+def _of_day(now: SiteNow, kpi: str, day: date | None = None) -> Shown | None:
+    start = day or now.day
+    return now.show.one(kpi, now.scope, "day", start, start + timedelta(days=1))
+
+
+def _days(now: SiteNow, kpi: str) -> home_today.Past:
+    start, end = now.day - timedelta(days=DAYS), now.day
+    rows = now.show.values(kpi, "day", start, end, now.scope)
+    if rows.is_empty():
+        return home_today.Past()
+    values = rows.sort("period_start")["value"].to_list()
+    return home_today.Past(values=tuple(values), said=home_today.spell_of(len(values), end - timedelta(days=1)))
+
+
+def _has(now: SiteNow, kind: str) -> bool:
+    return any(each.kind == kind for each in now.site.assets)
+
+
+def _plain(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _power(asked: Asked) -> Widget:
+    may_live = may(asked.site.show.ask.person, Permission.LIVE_READ)
+    return home_power.view(power(asked.site, may_live=may_live))
+
+
+TILES: Mapping[str, Tile] = {
+    "home_power": Tile(Permission.READ, _power),
+    "cost_today": Tile(Permission.READ, lambda asked: home_today.view(cost(asked.site))),
+    "solar_today": Tile(Permission.READ, lambda asked: home_today.view(solar(asked.site))),
+    "self_sufficiency_today": Tile(Permission.READ, lambda asked: home_today.view(self_sufficiency(asked.site))),
+    "car": Tile(Permission.READ, lambda asked: car.view(plan_tiles.of_car(asked.site))),
+    "plan_ahead": Tile(Permission.READ, lambda asked: plan_ahead.view(plan_tiles.ahead(asked.site))),
+    "plan_why": Tile(Permission.READ, lambda asked: plan_ahead.why(plan_tiles.ahead(asked.site))),
+}

@@ -1,0 +1,115 @@
+"""The newest stored plan of a site as tiles: its lanes and why it is so, and what it has for the car."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.time import zone
+from orchestration.web.boards.site_now import SiteNow
+from reports.pages.energies import energy_of_kind
+from reports.pages.widgets import car, plan_ahead
+from reports.texts.locales import moment
+
+if TYPE_CHECKING:
+    from controls.planning.plan_picture import PlanPicture
+
+# Less is a rounding of the solver.
+_LEAST_KWH = 0.1
+_LANES = ("battery",)
+
+
+def newest(now: SiteNow) -> Plan | None:
+    """The site's newest plan, as known at the instant of the address."""
+    return now.show.ask.project.plans.latest(now.site.site_id, now.show.ask.address.as_of_utc)
+
+
+def of_car(now: SiteNow) -> car.Car:
+    """How full the car is by the newest plan, and how full it is to be."""
+    charger = next((each for each in now.site.assets if each.kind == "ev_charger"), None)
+    common = now.common() | {"reason": ""}
+    if charger is None:
+        return car.Car(**common, has_charger=False)
+    plan, params = newest(now), charger.params
+    at = None if plan is None else plan.step_at(now.show.as_of_utc)
+    target, departure = params.get("target_soc"), str(params.get("departure", ""))
+    if plan is None or at is None:
+        reason = "no plan for this hour" if plan is not None else ""
+        return car.Car(**common | {"reason": reason}, target=target, departure=departure)
+    # Only here: who asks for other tiles waits for no solver to be loaded.
+    from controls.planning.plan_picture import picture_of_plan
+
+    found = [each for each in picture_of_plan(plan).stored if each.device_id == charger.asset_id]
+    figures = next((each.figures for each in plan.request.devices if each.device_id == charger.asset_id), {})
+    notes = [each.removeprefix(f"{charger.asset_id}: ") for each in figures.get("notes", [])]
+    return car.Car(
+        **common, charge_percent=found[0].percent[at] if found else None, target=target, departure=departure,
+        is_away=bool(figures.get("is_away")) or not found, said="; ".join(notes),
+    )  # fmt: skip
+
+
+def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
+    """The newest plan as lanes over its steps, with its reasons."""
+    plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
+    has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
+    if plan is None:
+        return plan_ahead.PlanAhead(**common, site_id=now.site.site_id, has_devices=has_devices)
+    from controls.planning.plan_picture import picture_of_plan, price_bands
+    from controls.planning.starting_states import left_out, not_measured
+    from controls.planning.summary import blocks
+
+    drawn, at_utc = picture_of_plan(plan), now.show.as_of_utc
+    local = zone(now.site.time_zone)
+    remarks = [*left_out(plan.request.inputs).values(), *not_measured(plan.request.inputs).values()]
+    spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]
+    assets = {each.asset_id: each for each in now.site.assets}
+    return plan_ahead.PlanAhead(
+        **common, site_id=now.site.site_id, currency=plan.currency, cost=plan.paid,
+        cost_without=plan.no_battery_cost, made=moment(plan.created_at_utc.astimezone(local), now.show.address.locale),
+        edges=tuple(each.astimezone(local) for each in drawn.edges_utc), now_at=plan.step_at(at_utc),
+        is_over=plan.steps[-1].end_utc <= at_utc, prices=drawn.import_price_per_kwh,
+        bands=price_bands(drawn.import_price_per_kwh), lanes=tuple(_lanes(drawn, assets)),
+        spells=tuple(_spell(each, assets, now) for each in spells), remarks=tuple(remarks),
+    )  # fmt: skip
+
+
+def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
+    from controls.planning.plan_picture import LOAD
+
+    of_sun = [name for name in drawn.gives_kw if drawn.kinds.get(name) == "pv"]
+    for name in of_sun:
+        yield plan_ahead.Lane(kind="sun", label=_name(name, assets), energy="solar", values=_row(drawn.gives_kw[name]))
+    for name, kw in drawn.takes_kw.items():
+        if name == LOAD:
+            yield plan_ahead.Lane(kind="use", label="Household", energy="other", values=_row(kw))
+        elif name in drawn.kinds:
+            yield plan_ahead.Lane(
+                kind="use", label=_name(name, assets), energy=energy_of_kind(drawn.kinds[name]), values=_row(kw)
+            )
+    for each in drawn.stored:
+        energy = energy_of_kind(drawn.kinds[each.device_id])
+        if energy in _LANES:
+            label = _name(each.device_id, assets)
+            yield plan_ahead.Lane(kind="level", label=label, energy=energy, values=each.percent[1:])
+
+
+def _row(values: Any) -> tuple[float, ...]:
+    return tuple(float(each) for each in values)
+
+
+def _name(device_id: str, assets: dict[str, Asset]) -> str:
+    return (assets[device_id].name if device_id in assets else "") or device_id
+
+
+def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spell:
+    local = zone(now.site.time_zone)
+    kind = assets[block.device].kind if block.device in assets else ""
+
+    def clock(at: datetime) -> str:
+        return f"{at.astimezone(local):%H:%M}"
+
+    return plan_ahead.Spell(
+        device=_name(block.device, assets), energy=energy_of_kind(kind), start=clock(block.start_utc),
+        end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
+        is_over=block.end_utc <= now.show.as_of_utc,
+    )  # fmt: skip

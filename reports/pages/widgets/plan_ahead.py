@@ -1,0 +1,147 @@
+"""The plan of the next hours: price, solar and use, battery and devices over one axis, and why it is so."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
+from reports.pages.page import Reason, Widget
+from reports.pages.widgets.tile import Given, nothing
+from reports.texts.locales import named
+from reports.writer import format_alike
+
+KEY, TITLE = "plan_ahead", "Plan for the next hours"
+WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"
+_EVERY_H = 2
+
+
+class Lane(Model):
+    """One row of a plan over its steps: what the sun gives and what is used in kW, or a level in percent."""
+
+    kind: Literal["sun", "use", "level"]
+    label: Text
+    energy: Energy
+    values: tuple[float | None, ...]
+
+
+class Spell(Model):
+    """What a device does from one local time to another.
+
+    verb: as its kind says it. prices: least and greatest of its steps. why: what another choice would cost.
+    """
+
+    device: str
+    energy: Energy
+    start: str
+    end: str
+    verb: str
+    kwh: float
+    prices: tuple[float, float]
+    why: str = ""
+    is_over: bool = False
+
+
+class PlanAhead(Given):
+    """edges: local times of the steps and the end of the last; none where no plan is stored. now_at: the step of now.
+
+    cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. prices, bands: of
+    each step. remarks: what the plan rests on that nobody measured. has_devices: whether there is anything to plan.
+    """
+
+    site_id: str
+    has_devices: bool = True
+    edges: tuple[datetime, ...] = ()
+    now_at: int | None = None
+    is_over: bool = False
+    currency: str = ""
+    cost: float = 0.0
+    cost_without: float = 0.0
+    made: Text = ""
+    prices: tuple[float, ...] = ()
+    bands: tuple[Literal["cheap", "mid", "dear"], ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    spells: tuple[Spell, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def view(given: PlanAhead) -> Widget:
+    """The tile; where no plan is stored, how to get one."""
+    if not given.edges:
+        return _without(KEY, TITLE, given)
+    cost, without = format_alike([given.cost, given.cost_without], given.currency, locale=given.locale)
+    said: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
+    said = sentences((said, "This plan is over."), ". ") if given.is_over else said
+    return Widget(
+        key=KEY, title=TITLE, state="value", is_synthetic=given.is_synthetic, link=given.link,
+        age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=said,
+    )  # fmt: skip
+
+
+def why(given: PlanAhead) -> Widget:
+    """The tile of reasons: what each device does when, and what another choice would cost."""
+    if not given.edges:
+        return _without(WHY_KEY, WHY_TITLE, given)
+    shown = [each for each in given.spells if not each.is_over]
+    reasons = tuple(
+        Reason(
+            span=f"{each.start}–{each.end}", title=named(each.device), energy=each.energy, text=_does(each, given),
+            more=_sentence(each.why),
+        )
+        for each in shown
+    )  # fmt: skip
+    said = "" if shown else "No device is planned to do anything in the hours to come."
+    return Widget(
+        key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, reasons=reasons,
+        age=Sentence("calculated {0}", given.made), reason=said or "; ".join(given.remarks),
+    )  # fmt: skip
+
+
+def _does(spell: Spell, given: PlanAhead) -> Text:
+    [kwh] = format_alike([spell.kwh], "kwh", locale=given.locale)
+    prices = format_alike(spell.prices, f"{given.currency}/kwh", locale=given.locale)
+    return Sentence(f"{spell.verb} {{0}} kWh at {{1}} {{2}}/kWh", kwh, "–".join(dict.fromkeys(prices)), given.currency)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _without(key: str, title: str, given: PlanAhead) -> Widget:
+    text = Sentence("No plan is stored. The plan job makes one; by hand: meterloom plan --site {0}", given.site_id)
+    return nothing(key, title, given, given.reason or text, is_set_up=given.has_devices)
+
+
+def _chart(given: PlanAhead) -> Chart:
+    starts = given.edges[:-1]
+    ticks = [(at, f"{each:%H:%M}") for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
+    return Chart(
+        kind="plan", key="plan", title="Price, power and level", unit="", x_title="Time",
+        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts), rows=tuple(_rows(given)), ticks=tuple(ticks),
+        locale=given.locale, now_at=given.now_at,
+    )  # fmt: skip
+
+
+def _rows(given: PlanAhead) -> Iterator[ChartRow]:
+    names: dict[str, tuple[str, Role]] = {
+        "cheap": ("Low price", "cheap"), "mid": ("Medium price", "mid"), "dear": ("High price", "dear"),
+    }  # fmt: skip
+    for band, (label, role) in names.items():
+        values = tuple(price if of == band else None for price, of in zip(given.prices, given.bands, strict=True))
+        if any(each is not None for each in values):
+            yield ChartRow(label=label, values=values, role=role, unit=f"{given.currency}/kwh", lane="Price")
+    for each in given.lanes:
+        if each.kind == "sun":
+            yield ChartRow(label=named(each.label), values=each.values, energy=each.energy, unit="kw", style="line",
+                           lane="Solar and use")  # fmt: skip
+    for each in given.lanes:
+        if each.kind == "use":
+            label = each.label if each.label == "Household" else named(each.label)
+            style: Style = "blocks" if each.energy in ("car", "water", "heating") else ""
+            yield ChartRow(label=label, values=each.values, energy=each.energy, unit="kw", style=style,
+                           lane="Solar and use")  # fmt: skip
+    for each in given.lanes:
+        if each.kind == "level":
+            yield ChartRow(label="State of charge", values=each.values, energy=each.energy, unit="percent",
+                           style="line", lane=named(each.label))  # fmt: skip

@@ -1,0 +1,168 @@
+"""The board of a home: whose it is, its tiles, the live flow, and the newest plan as lanes with its reasons."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.stores.live.live_store import LiveStore
+from controls.planning.plan_picture import price_bands
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.site_file.premises import Premises
+from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.time import FixedClock
+from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.plan_tiles import ahead, of_car
+from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.request_context import Ask
+from reports.pages.address import Address
+from reports.pages.board import home_board, homes_of, is_home
+from reports.pages.chart import chart_data, chart_table
+from reports.pages.widgets import plan_ahead
+from reports.svg.live_flow import Place, live_flow_svg
+from reports.texts.locales import page_word
+from tests.controls.planning.examples import plan
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.live_told import row
+from tests.web.marts_world import Asking, make_project
+from tests.web.test_boards import text_of
+from tests.web.widgets_golden import planned
+
+OWNER = Person(person_id="jan", name="Jan", roles=(Role.OPERATOR,))
+PV = Asset(asset_id="pv", kind="pv", meter="hvac", params={"peak_kw": 8})
+CHARGER = Asset(asset_id="ev", kind="ev_charger", meter="moulding", params={"target_soc": 0.8, "departure": "07:30"})
+SOURCES = [
+    {
+        "source_id": "line", "kind": "mqtt", "is_synthetic": True,
+        "points": [
+            {"point": name, "stream": name, "what": "live", "unit": "kw", "topic": f"t/{name}"}
+            for name in ("main", "hvac", "moulding")
+        ],
+    }
+]  # fmt: skip
+
+
+def _english(text: str) -> str:
+    return page_word(text, "en")
+
+
+def house(**changes: object) -> Site:
+    """The plant as somebody's home: no uses and no parts, but modules and a car."""
+    return plant.plant_site(
+        seus=(), projects=(), premises=Premises(), assets=(PV, CHARGER), sources=SOURCES, **changes
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    project = make_project(tmp_path_factory.mktemp("home"), house())
+    yield Asking(project, FixedClock(plant.NOON), OWNER)
+    project.close()
+
+
+def test_a_home_has_devices_of_a_home_and_nothing_that_an_organisation_keeps() -> None:
+    assert is_home(house())
+    assert not is_home(house().model_copy(update={"assets": ()}))
+    assert not is_home(plant.plant_site(assets=(PV,)))
+
+
+def test_who_sees_homes_alone_opens_home_first_and_has_the_places_of_an_owner() -> None:
+    homes, both = [house()], [house(), plant.plant_site()]
+    assert (home_board(OWNER, homes), homes_of(OWNER, homes)) == ("home", {"home"})
+    assert (home_board(OWNER, both), homes_of(OWNER, both)) == ("ops", {"ops"})
+    lodger = OWNER.model_copy(update={"roles": (Role.TENANT,), "tenants": ("attic",)})
+    assert home_board(lodger, homes) == "site"
+    assert home_board(OWNER.model_copy(update={"home_board": "exec"}), homes) == "exec"
+
+
+def test_the_owner_is_led_home_where_only_what_the_site_has_is_shown(asking: Asking) -> None:
+    answer = asking.get("/", [PAGE])
+    assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/board/home")
+    page = asking.get("/board/home", [PAGE]).text
+    shown = re.findall(r'id="card-(\w+)"', page)
+    assert shown == [
+        "home_power", "cost_today", "self_sufficiency_today", "solar_today", "car", "plan_ahead", "plan_why", "today",
+        "open_findings",
+    ]  # fmt: skip
+    assert "meterloom plan --site plant" in text_of(page)
+    assert 'href="/board/ops' not in page
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_the_flow_is_as_wide_as_the_powers_and_grey_where_they_are_old(asking: Asking, locale: str) -> None:
+    store = LiveStore(asking.project.project.live_dir)
+    told = (("main", 1.5), ("hvac", 3.0), ("moulding", 0.0))
+    store.put([(*(line := row(name, kw, plant.NOON, site="plant"))[:3], name, *line[4:]) for name, kw in told])
+    store.close()
+    page = asking.get("/board/home", [PAGE], locale=locale).text
+    widths = [float(each) for each in re.findall(r'class="rib" stroke-width="([\d.]+)"', page)]
+    # Wide and narrow: solar is twice as wide as the grid, and the car has no ribbon.
+    assert len(widths) == 6
+    solar, grid, car = (page.index(f"e-{energy} live-fresh") for energy in ("solar", "grid", "car"))
+    assert 0 < min(solar, grid) < max(solar, grid) < car
+    assert max(widths[:2]) == pytest.approx(2 * min(widths[:2]), abs=0.02)
+    assert widths[2] == 0
+    assert "live.js" in page
+    later = Asking(asking.project, FixedClock(plant.NOON + timedelta(seconds=30)), OWNER)
+    assert "live-old" in later.get("/board/home", [PAGE]).text
+    gone = Asking(asking.project, FixedClock(plant.NOON + timedelta(minutes=5)), OWNER)
+    assert 'data-live-value="1">–<' in gone.get("/board/home", [PAGE]).text
+
+
+def test_the_flow_stands_the_other_way_round_for_who_reads_from_the_right() -> None:
+    sun = Place("Solar", "solar", "sun", 2.0, "2", "kW", "1 s old", "fresh", "/why", {})
+    car = Place("<Car>", "car", "car", None, "–", "kW", "2 min old", "gone", "/why", {})
+    for is_narrow in (False, True):
+        plain, mirrored = (
+            live_flow_svg("Power", "House", [sun], [car], is_narrow=is_narrow, is_mirrored=is_mirrored)
+            for is_mirrored in (False, True)
+        )
+        left, right = (float(re.findall(r'class="rib|<rect x="([\d.]+)"', each)[1]) for each in (plain, mirrored))
+        assert left < right
+        assert "&lt;Car&gt;" in plain
+        assert "live-gone flow-off" in plain
+
+
+def test_the_newest_plan_is_told_as_lanes_and_reasons(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "planned", house(), has_marts=False, has_readings=False)
+    made = plan()
+    made = made.model_copy(
+        update={"site_id": "plant", "request": made.request.model_copy(update={"site_id": "plant"})}
+    )  # fmt: skip
+    clock = FixedClock(made.steps[2].start_utc)
+    project.plans.add_with_commands(made, [], clock)
+    ask = Ask(project, OWNER, Address(path="/board/home", site="plant"), clock)
+    now = SiteNow(Show(ask, project.site("plant"), project.sources()))
+    given = ahead(now)
+    assert (given.now_at, len(given.edges), given.cost) == (2, len(made.steps) + 1, made.paid)
+    assert [each.kind for each in given.lanes].count("level") == 1
+    chart = plan_ahead.view(given).chart
+    assert chart is not None
+    assert len(chart_table(chart).rows) == len(made.steps)
+    lanes = {each["lane"] for each in chart_data(chart, _english)["rows"]}
+    assert lanes == {"Price", "Solar and use", "battery"}
+    assert plan_ahead.why(given).reasons
+    # A plan without this charger says nothing of its car.
+    assert of_car(now).charge_percent is None
+    project.close()
+
+
+def test_prices_are_low_and_high_by_thirds_of_their_span() -> None:
+    assert price_bands((1.0, 2.0, 4.0)) == ("cheap", "mid", "dear")
+    assert price_bands((2.0, 2.0)) == ("mid", "mid")
+    assert price_bands(()) == ()
+    assert price_bands((-1.0, 0.5, 2.0)) == ("cheap", "mid", "dear")
+
+
+def test_a_plan_has_its_rows_once_however_often_they_are_drawn() -> None:
+    widget = plan_ahead.view(planned())
+    assert widget.chart is not None
+    told = chart_data(widget.chart, _english)
+    assert told["now_at"] == 1
+    assert [(each["label"], each["lane"]) for each in told["rows"]] == [
+        ("Low price", "Price"), ("Medium price", "Price"), ("High price", "Price"), ("PV inverter", "Solar and use"),
+        ("Household", "Solar and use"), ("Car charger", "Solar and use"), ("State of charge", "Home battery"),
+    ]  # fmt: skip
