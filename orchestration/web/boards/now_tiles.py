@@ -16,6 +16,7 @@ from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
+from reports.pages.page import Widget
 from reports.pages.widgets import cost_days, live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, moment, named
@@ -75,15 +76,16 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
     )
 
 
-def days_of_month(now: SiteNow) -> cost_days.CostDays:
+def days_of_month(now: SiteNow) -> Widget:
     """Cost of each whole day of the month so far."""
     given = cost_days.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
     if now.running is None:
-        return given
+        return cost_days.view(given)
     end = now.day if now.is_today else now.day + timedelta(days=1)
     rows = now.show.values("cost", "day", now.running.month_start, end, now.scope)
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
-    return given.model_copy(update={"days": tuple((each.start, now.show.shown(each)) for each in days)})
+    told = tuple((each.start, now.show.shown(each)) for each in days)
+    return cost_days.view(given.model_copy(update={"days": told}))
 
 
 def peak(now: SiteNow) -> peak_demand.PeakDemand:

@@ -15,7 +15,6 @@ from reports.pages.board import boards, placed
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
-    cost_days,
     live_kw,
     month_so_far,
     peak_demand,
@@ -64,7 +63,7 @@ TILES: Mapping[str, Tile] = {
     "eui": Tile(P.READ, _areas, True),
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
-    "cost_days": Tile(P.READ, lambda asked: cost_days.view(now_tiles.days_of_month(asked.site))),
+    "cost_days": Tile(P.READ, lambda asked: now_tiles.days_of_month(asked.site)),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
