@@ -138,7 +138,7 @@ class Input(Model):
 
     name: str
     label: str
-    kind: Literal["text", "date", "select", "password", "hidden", "number"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
@@ -155,7 +155,7 @@ class Form(Model):
     method: Literal["get", "post"]
     fields: tuple[Input, ...]
     submit: str
-    note: str = ""
+    note: Text = ""
 
 
 class Steps(Model):

@@ -177,6 +177,7 @@ WHY = "?site={site}&scope=site:{site}&kpi=consumption_kwh&period={month}"
 ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/login": ("/login",),
     "/invitation/{token}": ("/invitation/none",),
+    "/check": ("/check", "/check?r={report}", "/check?locale=de"),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
     "/board/ops": (f"/board/ops{SITE}", "/board/ops?site=tower", "/board/ops?site=home&locale=de",
