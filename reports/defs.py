@@ -68,7 +68,7 @@ def out_site__enpi_quarter(
             clock=clock,
             out_dir=project.project.reports_dir,
             marts_dir=project.fresh_marts(site.site_id, until=period.end),
-            run_versions={"dagster": context.run_id},
+            run_versions={"dagster": context.run_id, **project.project.settings.server.check_at},
             maker=actor_of(context.run.tags),
             names=project.names,
         )
@@ -125,7 +125,7 @@ def out_site__month_reports(
             clock=clock,
             out_dir=project.project.reports_dir,
             marts_dir=project.fresh_marts(site.site_id, until=month.end),
-            run_versions={"dagster": context.run_id},
+            run_versions={"dagster": context.run_id, **project.project.settings.server.check_at},
             maker=actor_of(context.run.tags),
             names=project.names,
         )

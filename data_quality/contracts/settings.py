@@ -113,6 +113,11 @@ class ServerSettings(Model):
         scheme = "https" if self.certificate_file else "http"
         return self.public_url.rstrip("/") or f"{scheme}://{self.web_host}:{self.web_port}"
 
+    @property
+    def check_at(self) -> dict[str, str]:
+        """Where anybody checks a report, as its versions keep it; empty where pages have no public address."""
+        return {"check_at": f"{self.public_url.rstrip('/')}/check"} if self.public_url else {}
+
 
 class PushSettings(Model):
     """Where machines push readings to: POST http://host:port/api/v1/readings, with a key of `meterloom keys issue`."""

@@ -24,6 +24,7 @@ from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.people.turns import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
+from orchestration.web.uploads import UPLOADS
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
@@ -133,8 +134,8 @@ class Porch:
         if any(part in ("..", ".") for part in scope["path"].split("/")):
             raise Refused(404, "no_such_page", "there is nothing at this address")
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > LARGEST_BODY or len(length) > 12:
-            raise Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
+        if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > _most(request):
+            raise _too_large(request)
         if request.method not in SAFE or "is_socket" in scope:
             check_origin(request, self._origins)
 
@@ -148,11 +149,13 @@ class Porch:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise Refused(415, "packed", "expected a body that is not packed")
-        if body and kind not in (FORM, JSON):
+        is_file = request.scope["path"] in UPLOADS
+        request.state.body = body if is_file else b""
+        if body and kind not in (FORM, JSON) and not is_file:
             raise Refused(415, "wrong_format", f"expected {JSON} or {FORM}")
         request.state.body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         form = _form(body) if kind == FORM else {}
-        if body and kind == JSON:
+        if body and kind == JSON and not is_file:
             _check_json(body)
         request.state.token = form.pop("csrf", "") or request.headers.get("x-csrf", "")
         request.state.form = form
@@ -245,13 +248,21 @@ def _problem(fault: Exception) -> Problem:
     return problem_of(world_fault(fault) or fault)
 
 
+def _most(request: Request) -> int:
+    return UPLOADS.get(request.scope["path"], LARGEST_BODY)
+
+
+def _too_large(request: Request) -> Refused:
+    return Refused(413, "too_large", f"a body has at most {_most(request)} bytes", Connection="close")
+
+
 async def _body(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         # A sender that names no length is stopped here.
-        if size > LARGEST_BODY:
-            raise Refused(413, "too_large", f"a body has at most {LARGEST_BODY} bytes", Connection="close")
+        if size > _most(request):
+            raise _too_large(request)
         parts.append(part)
     return b"".join(parts)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
@@ -265,13 +266,15 @@ def reference(content: ReportContent) -> str:
 
 
 def _code(content: ReportContent) -> Any:
-    """The revision's name as a square code."""
+    """The revision's name as a square code, or the address that says where it stands."""
     from reportlab.graphics.barcode.qr import QrCodeWidget
     from reportlab.graphics.shapes import Drawing
     from reportlab.lib.colors import HexColor
 
     # Level M still reads with 15 % lost, as folded and copied paper has it.
-    widget = QrCodeWidget(reference(content), barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
+    name, at = reference(content), content.versions.get("check_at", "")
+    said = f"{at}?r={quote(name)}" if at else name
+    widget = QrCodeWidget(said, barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
     widget.barFillColor = HexColor(ACCENT)
     drawing = Drawing(_CODE_PT, _CODE_PT)
     drawing.add(widget)

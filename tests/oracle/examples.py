@@ -181,6 +181,7 @@ WHY = "?site={site}&scope=site:{site}&kpi=consumption_kwh&period={month}"
 ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/login": ("/login",),
     "/invitation/{token}": ("/invitation/none",),
+    "/check": ("/check", "/check?r={report}", "/check?locale=de"),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
     "/board/home": ("/board/home?site=home", "/board/home?site=home&locale=de", "/board/home?site=home&locale=ar"),

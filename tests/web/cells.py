@@ -22,6 +22,7 @@ class Cell(NamedTuple):
 OPEN = {
     "/login": "here one signs in",
     "/invitation/{token}": "here one sets a first password; the token is the secret",
+    "/check": "anybody checks a report on paper or a file of one; told are its state and whether it is genuine",
     "/static/{digest}/{name:path}": "style and scripts say nothing of anyone",
 }
 # For this machine and for keys.

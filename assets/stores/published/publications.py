@@ -101,6 +101,10 @@ class PublicationStore:
         """Steps of one revision, oldest first."""
         return self._believed(as_of_utc=as_of_utc, report_id=report_id, revision=revision)
 
+    def of_report(self, report_id: str) -> list[Decision]:
+        """Steps of all revisions of a report."""
+        return self._believed(as_of_utc=None, report_id=report_id)
+
     def statuses(self, *, as_of_utc: datetime | None = None) -> dict[Key, str]:
         """Status of every revision that anybody decided on; all others are drafts."""
         return {

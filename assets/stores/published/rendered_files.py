@@ -47,6 +47,16 @@ class RenderedFiles:
         rows = _FILES.rows(self.store, "path", "sha256")
         return {row["path"]: row["sha256"] for row in rows if row["path"].startswith(under)}
 
+    def of_digest(self, sha256: str) -> list[tuple[str, str, int]]:
+        """Path, report and revision of every file that was written with that digest, whatever holds there now."""
+        rows = _FILES.rows(self.store, "path", "report_id", "revision", sha256=sha256)
+        return [(row["path"], row["report_id"], row["revision"]) for row in rows]
+
+    def rows(self) -> list[tuple[str, str, int]]:
+        """The same of every path that was written to."""
+        rows = _FILES.rows(self.store, "path", "report_id", "revision")
+        return list(dict.fromkeys((row["path"], row["report_id"], row["revision"]) for row in rows))
+
     def compare(self) -> Compared:
         """Look at every report and pack that lies in the folder. One that was removed can be rendered again."""
         known = self.digests()

@@ -84,6 +84,7 @@ def report(
         marts_dir=_published(project.project.marts_dir),
         as_of_utc=call.as_of_utc,
         templates_dir=project.project.reports_dir,
+        run_versions=project.project.settings.server.check_at,
         maker=maker,
         names=project.names,
     )

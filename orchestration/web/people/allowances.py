@@ -20,6 +20,9 @@ BUCKETS = {
     "requests of a key": (60, 20.0),
     "wrong keys of an address": (20, 1 / 3),
     "refusals kept": (60, 1.0),
+    # Of strangers, who check a report by its code or its file.
+    "checks of an address": (60, 1.0),
+    "files of an address": (20, 20 / QUARTER_S),
 }
 # At once: of one person, and of all.
 PLACES = {"exports": (2, 8), "streams": (4, 100)}
