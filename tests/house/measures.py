@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_201,
-    "assets": 50_179,
+    "data_quality": 11_205,
+    "assets": 50_200,
     "dbt_project": 2_400,
     "ml": 16_100,
-    "controls": 34_472,
-    "reports": 20_163,
-    "orchestration": 27_349,
+    "controls": 34_475,
+    "reports": 20_375,
+    "orchestration": 27_540,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
