@@ -132,6 +132,16 @@ class ListedDevice(Model):
         return named(self.name or self.device_id)
 
 
+class Change(Model):
+    """What somebody or the agent did: when by the site's clock, what, who and why. on: the device, of one."""
+
+    at: str
+    what: Text
+    who: str
+    reason: str
+    on: str = ""
+
+
 class ModeNow(Model):
     """The mode of the site: who set it, when and until when by the site's clock, and what else stands in the way."""
 
@@ -148,8 +158,9 @@ class ModeNow(Model):
 
 
 def devices_page(
-    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
-) -> Page:
+    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock],
+    changes: Sequence[Change], is_synthetic: bool,
+) -> Page:  # fmt: skip
     """All devices of a site, below its plan and its mode."""
     parts = [
         # The place of the plan chart.
@@ -159,6 +170,7 @@ def devices_page(
     ]
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
+    parts.append(Part(key="changes", blocks=(_changes(changes),)))
     return Page(
         title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
         whys={each.device_id: address_of(each.device_id, address) for each in devices},
@@ -166,8 +178,9 @@ def devices_page(
 
 
 def device_page(
-    device: ListedDevice, mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
-) -> Page:
+    device: ListedDevice, mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], changes: Sequence[Change],
+    is_synthetic: bool,
+) -> Page:  # fmt: skip
     """One device: its state, what was sent to it, and what people can do with it."""
     facts = Sentence("{0} · template {1}", Sentence(kind_of(device.kind)), named(device.template or NONE))
     top: list[PageBlock] = [Paragraph(text=facts, tone="muted"), *_hindrances(device, mode), _points(device, address)]
@@ -175,7 +188,8 @@ def device_page(
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
     if device.commands is not None:
-        parts.append(Part(key="commands", blocks=(_commands(device.commands, address.locale),)))
+        commands = _commands(device.commands, address.locale)
+        parts.append(Part(key="commands", blocks=(commands, _changes(changes))))
     back = ("All devices", address.href(PATH))
     return Page(title=device.called, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
 
@@ -327,3 +341,21 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
     note = "" if rows else "No command in the last 24 hours."
     title = "Commands of the last 24 hours"
     return Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)
+
+
+def _changes(changes: Sequence[Change]) -> Table:
+    columns = (
+        Column(title="When"), Column(title="What", weight=2), Column(title="Device"), Column(title="Who"),
+        Column(title="Reason", weight=3),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.at), Cell(text=each.what), Cell(text=named(each.on) if each.on else "whole site"),
+                Cell(text=named(each.who)), Cell(text=named(each.reason)),
+            )
+        )
+        for each in changes
+    )  # fmt: skip
+    note = "" if rows else "Nobody has acted yet."
+    return Table(key="changes", title="Last acts", sheet="acts", columns=columns, rows=rows, note=note)
