@@ -155,6 +155,7 @@ class Devices:
         is_commanded = template is not None and bool(template.settable)
         rows = self._commands.get(asset.asset_id, [])
         modes = [each["mode"] for each in self.control["modes"] if each["device"] == asset.asset_id]
+        lease = self.control["lease"]
         return ListedDevice(
             device_id=asset.asset_id,
             name=asset.name,
@@ -166,6 +167,7 @@ class Devices:
             commands=tuple(self._told(each) for each in rows) if is_commanded else None,
             fault=self._fault(asset.asset_id),
             power=power_of(self.site, asset.asset_id) if is_commanded else None,
+            is_asked=lease is not None and not lease["is_over"] and modes[:1] in (["PARTIAL"], ["FULL"]),
         )
 
     def _points(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> list[StateNow]:

@@ -112,7 +112,7 @@ class PowerRange(Model):
 class ListedDevice(Model):
     """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched.
 
-    power: the set-point that a person would set by hand; None: it has none.
+    power: the set-point that a person would set by hand; None: it has none. is_asked: the control agent reads it now.
     """
 
     device_id: str
@@ -125,6 +125,12 @@ class ListedDevice(Model):
     commands: tuple[SentCommand, ...] | None = None
     fault: str = ""
     power: PowerRange | None = None
+    is_asked: bool = False
+
+    @property
+    def is_heard(self) -> bool:
+        """A value of it is young enough."""
+        return any(each.band != "gone" for each in self.points)
 
     @property
     def called(self) -> str:
@@ -240,9 +246,10 @@ def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
         found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
     if device.override is not None:
         found.append((override_told(device.override), "caution"))
-    if device.commands is not None and not any(each.band != "gone" for each in device.points):
+    if device.commands is not None and not device.is_heard:
         told = "The device has not answered lately. Commands are blocked until it does; check its connection."
-        found.append((told, "caution"))
+        idle = "Neither a live source nor the control agent reads the device now."
+        found.append((told, "caution") if device.is_asked else (idle, "muted"))
     return [Paragraph(text=text, tone=tone) for text, tone in found]
 
 
@@ -266,8 +273,8 @@ def health_cell(device: ListedDevice) -> Cell:
         return Cell(text="fault latched", tone="bad")
     if device.commands is None:
         return Cell(text="not commanded", tone="muted")
-    if not any(each.band != "gone" for each in device.points):
-        return Cell(text="no answer", tone="caution")
+    if not device.is_heard:
+        return Cell(text="no answer", tone="caution") if device.is_asked else Cell(text="not read", tone="muted")
     return Cell(text="healthy", tone="good")
 
 
