@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.stores.access import read_rows
 from assets.stores.live.live_store import LiveReader
-from assets.stores.schema.tables_control import command_events
+from assets.stores.schema.tables_control import command_events, fault_events, hold_events, mode_events
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_holds import Hold
 from controls.ledger.modes import mode_history
@@ -26,9 +26,9 @@ from data_quality.contracts.time import parse_instant, zone
 from orchestration.views.ledger_view import WORDS
 from orchestration.views.site_control import site_control, value_range
 from reports.pages.device_acts import OpenRequest
-from reports.pages.devices import ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
+from reports.pages.devices import Change, ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
 from reports.pages.widgets.live_kw import age_words
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -37,15 +37,22 @@ SHOWN = timedelta(hours=24)
 # A value that was read back stands for the quarter hour of its command.
 READ_BACK_S = 900.0
 NOT_PROVEN = "none"
+# How many acts a page shows, and who acts where no person did.
+LAST, AGENT = 8, "meterloom agent"
+_DONE = {
+    ("hold_events", True): "override", ("hold_events", False): "back to plan",
+    ("fault_events", True): "fault latched", ("fault_events", False): "fault acknowledged",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Devices:
-    """One look at a site's devices. Raises Unreachable where the store does not answer."""
+    """One look at a site's devices. locale: of dates. Raises Unreachable where the store does not answer."""
 
     project: "OpenProject"
     site: Site
     now_utc: datetime
+    locale: str = "en"
 
     @cached_property
     def control(self) -> dict[str, Any]:
@@ -91,10 +98,34 @@ class Devices:
             for each in found
         )  # fmt: skip
 
+    def changes(self, device_id: str = "") -> tuple[Change, ...]:
+        """The last acts on modes, holds and latches, newest first; on one device those on it and the whole site."""
+        found = [
+            (row["recorded_at_utc"], table, row)
+            for table in (mode_events, hold_events, fault_events)
+            for row in read_rows(self.project.store, self._newest(table, device_id))
+        ]
+        found.sort(key=lambda each: (each[0], each[2]["id"]), reverse=True)
+        return tuple(self._change(table.name, row) for _, table, row in found[:LAST])
+
+    def _newest(self, table: Any, device_id: str) -> Any:
+        query = table.select().where(table.c.site_id == self.site.site_id).order_by(table.c.id.desc()).limit(LAST)
+        return query.where(table.c.device_id.in_(("", device_id))) if device_id else query
+
+    def _change(self, table: str, row: Mapping[str, Any]) -> Change:
+        is_set = row.get("is_set")
+        what = Sentence("mode {0}", row["mode"]) if table == "mode_events" else Sentence(_DONE[table, bool(is_set)])
+        who = self.name_of(row["person_id"]) if row["person_id"] else AGENT
+        if second := row.get("approved_by"):
+            who = f"{who}, {self.name_of(second)}"
+        name = next((each.name for each in self.site.assets if each.asset_id == row["device_id"]), "")
+        at, reason = self.local(row["recorded_at_utc"]), row["reason"]
+        return Change(at=at, what=what, who=who, reason=reason, on=name or row["device_id"])
+
     def local(self, at_utc: datetime) -> str:
         """An instant by the site's clock; of today the time alone."""
         at, today = (each.astimezone(zone(self.site.time_zone)) for each in (at_utc, self.now_utc))
-        return f"{at:%H:%M}" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M}"
+        return f"{at:%H:%M}" if at.date() == today.date() else moment(at, self.locale)
 
     def name_of(self, person_id: str) -> str:
         """The name of a person of the people file, else the id."""
@@ -124,6 +155,7 @@ class Devices:
         is_commanded = template is not None and bool(template.settable)
         rows = self._commands.get(asset.asset_id, [])
         modes = [each["mode"] for each in self.control["modes"] if each["device"] == asset.asset_id]
+        lease = self.control["lease"]
         return ListedDevice(
             device_id=asset.asset_id,
             name=asset.name,
@@ -135,6 +167,7 @@ class Devices:
             commands=tuple(self._told(each) for each in rows) if is_commanded else None,
             fault=self._fault(asset.asset_id),
             power=power_of(self.site, asset.asset_id) if is_commanded else None,
+            is_asked=lease is not None and not lease["is_over"] and modes[:1] in (["PARTIAL"], ["FULL"]),
         )
 
     def _points(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> list[StateNow]:

@@ -112,7 +112,7 @@ class PowerRange(Model):
 class ListedDevice(Model):
     """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched.
 
-    power: the set-point that a person would set by hand; None: it has none.
+    power: the set-point that a person would set by hand; None: it has none. is_asked: the control agent reads it now.
     """
 
     device_id: str
@@ -125,11 +125,27 @@ class ListedDevice(Model):
     commands: tuple[SentCommand, ...] | None = None
     fault: str = ""
     power: PowerRange | None = None
+    is_asked: bool = False
+
+    @property
+    def is_heard(self) -> bool:
+        """A value of it is young enough."""
+        return any(each.band != "gone" for each in self.points)
 
     @property
     def called(self) -> str:
         """As people call it."""
         return named(self.name or self.device_id)
+
+
+class Change(Model):
+    """What somebody or the agent did: when by the site's clock, what, who and why. on: the device, of one."""
+
+    at: str
+    what: Text
+    who: str
+    reason: str
+    on: str = ""
 
 
 class ModeNow(Model):
@@ -148,8 +164,9 @@ class ModeNow(Model):
 
 
 def devices_page(
-    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
-) -> Page:
+    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock],
+    changes: Sequence[Change], is_synthetic: bool,
+) -> Page:  # fmt: skip
     """All devices of a site, below its plan and its mode."""
     parts = [
         # The place of the plan chart.
@@ -159,6 +176,7 @@ def devices_page(
     ]
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
+    parts.append(Part(key="changes", blocks=(_changes(changes),)))
     return Page(
         title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
         whys={each.device_id: address_of(each.device_id, address) for each in devices},
@@ -166,8 +184,9 @@ def devices_page(
 
 
 def device_page(
-    device: ListedDevice, mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], is_synthetic: bool
-) -> Page:
+    device: ListedDevice, mode: ModeNow, address: Address, *, acts: Sequence[PageBlock], changes: Sequence[Change],
+    is_synthetic: bool,
+) -> Page:  # fmt: skip
     """One device: its state, what was sent to it, and what people can do with it."""
     facts = Sentence("{0} · template {1}", Sentence(kind_of(device.kind)), named(device.template or NONE))
     top: list[PageBlock] = [Paragraph(text=facts, tone="muted"), *_hindrances(device, mode), _points(device, address)]
@@ -175,7 +194,8 @@ def device_page(
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
     if device.commands is not None:
-        parts.append(Part(key="commands", blocks=(_commands(device.commands, address.locale),)))
+        commands = _commands(device.commands, address.locale)
+        parts.append(Part(key="commands", blocks=(commands, _changes(changes))))
     back = ("All devices", address.href(PATH))
     return Page(title=device.called, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
 
@@ -226,9 +246,10 @@ def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
         found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
     if device.override is not None:
         found.append((override_told(device.override), "caution"))
-    if device.commands is not None and not any(each.band != "gone" for each in device.points):
+    if device.commands is not None and not device.is_heard:
         told = "The device has not answered lately. Commands are blocked until it does; check its connection."
-        found.append((told, "caution"))
+        idle = "Neither a live source nor the control agent reads the device now."
+        found.append((told, "caution") if device.is_asked else (idle, "muted"))
     return [Paragraph(text=text, tone=tone) for text, tone in found]
 
 
@@ -252,8 +273,8 @@ def health_cell(device: ListedDevice) -> Cell:
         return Cell(text="fault latched", tone="bad")
     if device.commands is None:
         return Cell(text="not commanded", tone="muted")
-    if not any(each.band != "gone" for each in device.points):
-        return Cell(text="no answer", tone="caution")
+    if not device.is_heard:
+        return Cell(text="no answer", tone="caution") if device.is_asked else Cell(text="not read", tone="muted")
     return Cell(text="healthy", tone="good")
 
 
@@ -327,3 +348,21 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
     note = "" if rows else "No command in the last 24 hours."
     title = "Commands of the last 24 hours"
     return Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)
+
+
+def _changes(changes: Sequence[Change]) -> Table:
+    columns = (
+        Column(title="When"), Column(title="What", weight=2), Column(title="Device"), Column(title="Who"),
+        Column(title="Reason", weight=3),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.at), Cell(text=each.what), Cell(text=named(each.on) if each.on else "whole site"),
+                Cell(text=named(each.who)), Cell(text=named(each.reason)),
+            )
+        )
+        for each in changes
+    )  # fmt: skip
+    note = "" if rows else "Nobody has acted yet."
+    return Table(key="changes", title="Last acts", sheet="acts", columns=columns, rows=rows, note=note)

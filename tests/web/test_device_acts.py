@@ -1,8 +1,10 @@
 """Acts on devices and modes: once for two clicks, never on what changed, two people for FULL, no key on the server."""
 
+import asyncio
 import html
 import re
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 
@@ -18,8 +20,9 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.control_stamp import control_stamp
+from orchestration.web.app import make_app
 from tests.reports import plant
-from tests.web.asking import PAGE, Answer
+from tests.web.asking import PAGE, Answer, send
 from tests.web.devices_world import CARLA, EVE, OTTO, VERA, as_, device_folder, devices
 from tests.web.marts_world import Asking
 from tests.web.why_world import posted
@@ -71,6 +74,23 @@ def test_two_clicks_take_a_device_once_and_are_answered_alike(devices: Asking) -
     assert "Override by Carla <b>Engineer until" in shown
     assert "Back to plan" in shown
     assert "Charge car by hand" not in shown
+    assert "Last acts" in shown
+    assert shown.index("Last acts") < shown.rindex("guests <b>")
+
+
+def test_two_clicks_at_one_moment_act_once(devices: Asking) -> None:
+    form = {"mode": "ADVISORY", "reason": "dry run", "seen": seen(devices)}
+    app = make_app(devices.project, clock=devices.clock, signed_in=lambda _: (CARLA, "token"))
+    given = [("content-type", "application/x-www-form-urlencoded"), ("x-csrf", "token")]
+    given.append(("sec-fetch-site", "same-origin"))
+    sent = urlencode(form).encode()
+
+    async def clicks() -> list[int]:
+        ways = (send(app, "POST", "/devices/mode?site=plant", given, sent) for _ in range(4))
+        return [each.status for each in await asyncio.gather(*ways)]
+
+    assert asyncio.run(clicks()) == [303] * 4
+    assert [each["mode"] for each in mode_history(devices.project.store, "plant")] == ["ADVISORY"]
 
 
 def test_a_form_of_before_a_change_is_refused_with_the_way_on(devices: Asking) -> None:

@@ -8,8 +8,10 @@ import pytest
 from assets.stores.access import site_transaction
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.device_holds import set_hold
+from controls.ledger.device_lease import acquire_lease
+from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands, transition
-from data_quality.contracts.control.command import CommandState, EvidenceGrade
+from data_quality.contracts.control.command import CommandState, EvidenceGrade, Mode
 from tests.controls.ledger.rows_of import command, propose
 from tests.reports import plant
 from tests.web.asking import PAGE
@@ -92,7 +94,17 @@ def test_what_is_not_there_is_said_with_the_nearest(devices: Asking) -> None:
     answer = devices.get("/devices/batery", [PAGE], site="plant")
     assert answer.status == 404
     assert "did you mean" in answer.text
+
+
+def test_a_device_that_the_agent_hears_nothing_of_is_told_from_one_that_nobody_reads(devices: Asking) -> None:
+    store = devices.project.store
+    assert "Neither a live source nor the control agent reads the device now." in read(devices, "/devices/battery")
+    set_mode(store, "plant", mode=Mode.PARTIAL, person=CARLA, reason="commissioned", clock=devices.clock)
+    assert acquire_lease(store, "plant", "agent 1", now_utc=NOW) is not None
     assert "The device has not answered lately." in read(devices, "/devices/battery")
+    assert "no answer" in read(devices)
+    sent(devices)
+    assert "healthy" in read(devices)
 
 
 def test_who_may_not_read_dispatch_is_refused(devices: Asking) -> None:

@@ -25,22 +25,25 @@ NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-cloc
 def devices(ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
     """What do the devices do, how far may they be commanded?"""
     site = whole_site(ask)
-    found = Devices(ask.project, site, ask.now_utc)
+    found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
     mode = found.mode
     acts = site_acts(mode, found.requests, actor_of(ask, site), address)
-    return draw(ask, devices_page(found.listed, mode, address, acts=acts, is_synthetic=site.is_simulated))
+    page = devices_page(found.listed, mode, address, acts=acts, changes=found.changes(), is_synthetic=site.is_simulated)
+    return draw(ask, page)
 
 
 @router.get(PATH + "/{device_id}", response_class=HTMLResponse)
 def device(device_id: str, ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
     """What does this device do, and what was sent to it?"""
     site = whole_site(ask)
-    found = Devices(ask.project, site, ask.now_utc)
+    found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
     shown = the_device(found, device_id)
     acts = device_acts(shown, actor_of(ask, site, device_id), address)
-    return draw(ask, device_page(shown, found.mode, address, acts=acts, is_synthetic=site.is_simulated))
+    changes = found.changes(device_id)
+    page = device_page(shown, found.mode, address, acts=acts, changes=changes, is_synthetic=site.is_simulated)
+    return draw(ask, page)
 
 
 def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
