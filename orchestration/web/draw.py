@@ -90,7 +90,9 @@ def _scripts(page: Page) -> list[str]:
     charts = [block for block in blocks if isinstance(block, Chart)]
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
-    names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
+    takes_files = any(field.kind == "file" for block in blocks if block.kind == "form" for field in block.fields)
+    names = ["upload.js"] if takes_files else []
+    names += ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     return names + (
         ["live.js"] if page.awaits or any(each.value is not None and each.value.live for each in widgets) else []
     )

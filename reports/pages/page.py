@@ -134,11 +134,13 @@ class Choice(Model):
 
 
 class Input(Model):
-    """One field of a form."""
+    """One field of a form. Of a file: options say the most bytes and what is accepted, value what a larger one is told;
+    a script puts it into the fields `content` and `file` of its form.
+    """
 
     name: str
     label: str
-    kind: Literal["text", "date", "select", "password", "hidden", "number"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False

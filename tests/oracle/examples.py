@@ -240,6 +240,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/anomalies": (f"{EMS}/anomalies{SITE}", f"{EMS}/anomalies?site=tower&all=true"),
     "/bills": (f"/bills{SITE}", "/bills?site=tower&locale=de", f"/bills{SITE}&locale=ar"),
     "/bills/{bill_id}": ("/bills/none?site=factory",),
+    "/upload/bill": (f"/upload/bill{SITE}",),
     "/findings": (f"/findings{SITE}", "/findings?site=tower&locale=de"),
     "/findings/{finding_id}": ("/findings/none?site=factory",),
     f"{EMS}/meters": (f"{EMS}/meters{SITE}",),
