@@ -24,7 +24,7 @@ from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.people.turns import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
-from orchestration.web.uploads import UPLOADS
+from orchestration.web.uploads import MULTIPART, UPLOADS, sent_fields
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
@@ -155,6 +155,8 @@ class Porch:
             raise Refused(415, "wrong_format", f"expected {JSON} or {FORM}")
         request.state.body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         form = _form(body) if kind == FORM else {}
+        if is_file and kind == MULTIPART:
+            form = sent_fields(body, request.headers["content-type"])
         if body and kind == JSON and not is_file:
             _check_json(body)
         request.state.token = form.pop("csrf", "") or request.headers.get("x-csrf", "")

@@ -49,6 +49,8 @@ def acts_parts(
 def title_of(act: str, bill: StandingBill, locale: str) -> str:
     """The verb and its object: Dispute 1,089.27 €."""
     if act == "dispute" and bill.audit is not None:
+        if not bill.audit.delta_total:
+            return "Dispute bill"
         amount = format_number(abs(bill.audit.delta_total), decimals=2, locale=locale)
         return Sentence("Dispute {0}", f"{amount} {unit_text(bill.audit.currency)}")
     if act == "withdraw":

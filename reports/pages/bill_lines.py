@@ -30,8 +30,9 @@ def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, bel
     if bill.audit is not None:
         parts.append(Part(key="picture", blocks=(shown.picture(bill.audit),)))
     parts.append(Part(key="facts", blocks=(shown.facts(),)))
+    age = Sentence("{0} · {1}", dates_text(bill, address.locale), Sentence(STATES[bill.state][0]))
     return Page(
-        title=Sentence("Bill {0}", named(bill.name)), address=address, age=dates_text(bill, address.locale),
+        title=Sentence("Bill {0}", named(bill.name)), address=address, age=age,
         parts=tuple(parts), whys=shown.whys, links=(("All bills", address.href(PATH)),),
         is_synthetic=figures.site.is_simulated,
     )  # fmt: skip

@@ -24,8 +24,11 @@ MONTHS = 12
 _MOST_NAMED = 24
 
 
-def bills_page(figures: BillFigures, address: Address) -> Page:
-    """Figures first, then the list beside the months; whether a bill is wrong is seen without scrolling."""
+def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> Page:
+    """Figures first, then the list beside the months; whether a bill is wrong is seen without scrolling.
+
+    upload: where one is added.
+    """
     shown = _Shown(figures, address)
     blocks: tuple[PageBlock, ...] = (Cards(widgets=(*shown.figures(), shown.list(), shown.months())),)
     if not figures.bills:
@@ -34,7 +37,8 @@ def bills_page(figures: BillFigures, address: Address) -> Page:
         blocks = (Paragraph(text=text),)
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
-        whys=shown.whys, chips={"bills": 1}, is_synthetic=figures.site.is_simulated,
+        links=(("Upload bill", upload),) if upload else (), whys=shown.whys, chips={"bills": 1},
+        is_synthetic=figures.site.is_simulated,
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """The bills of a site as pages: the numbers of the commands, each led to where it is made again."""
 
+import base64
 import html
 import json
+import tempfile
 
 import pytest
 
@@ -158,3 +160,69 @@ def test_who_only_reads_decides_nothing(billed: Asking) -> None:
         each for each in billed.json("/anomalies", site="plant", all="true")["findings"] if "too high" in each["what"]
     ]
     assert posted(otto, f"/findings/{finding['finding_id']}/reopen?site=plant", form={"reason": "x"}).status == 403
+
+
+BILL = b"""Supplier,Stadtwerke
+Invoice number,NEW-1
+Account,4711
+Meter,main
+Period from,2025-02-01
+Period to (exclusive),2025-03-01
+Currency,EUR
+
+Description,Quantity,Unit,Rate,Amount
+"energy, day",1000,kWh,0.2,200.00
+"energy, night",twelve,kWh,0.1,10.00
+Total,,,,210.00
+"""
+
+
+def upload(asking: Asking, step: str, content: bytes = BILL, name: str = "new.csv") -> tuple[int, str]:
+    form = {"content": base64.urlsafe_b64encode(content).decode(), "file": name}
+    found = posted(asking, f"/upload/bill/{step}?site=plant", form=form)
+    return found.status, html.unescape(found.text)
+
+
+def test_a_bill_is_shown_with_what_was_not_read_then_accepted_once_and_checked(billed: Asking) -> None:
+    assert "/upload/bill?site=plant" in page_of(billed, "/bills")
+    status, page = upload(billed, "preview")
+    assert status == 200
+    assert all(
+        each in page for each in ("NEW-1", "210.00", "twelve", "1 parts of the bill could not be read", "Accept bill")
+    )
+    assert len(stored(billed)) == 3
+    assert [upload(billed, "add")[0] for _ in range(2)] == [303, 303]
+    [new] = [each for each in stored(billed) if each["invoice"] == "NEW-1"]
+    assert new["state"] == "differs"
+    again = upload(billed, "preview")[1]
+    assert "This file is stored already" in again
+    assert "Accept bill" not in again
+    assert "is stored already, of another file" in upload(billed, "preview", BILL + b"\n")[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "status", "said"),
+    [
+        (b"\x89PNG no bill", "photo.png", 422, "photo.png: "),
+        (b"", "empty.csv", 422, "empty.csv: "),
+        (BILL, "", 400, "no file was sent"),
+        (b"x" * 750_001, "large.pdf", 413, "large.pdf is larger than 750 kB"),
+    ],
+)
+def test_what_is_no_bill_is_refused_with_the_way_on_and_stored_nowhere(
+    billed: Asking, content: bytes, name: str, status: int, said: str
+) -> None:
+    for step in ("preview", "add"):
+        found, page = upload(billed, step, content, name)
+        assert (found, said in page) == (status, True), page
+    assert len(stored(billed)) == 3
+    assert tempfile.gettempdir() not in page
+
+
+def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:
+    vera = Asking(billed.project, billed.clock, VERA)
+    assert "/upload/bill" not in page_of(vera, "/bills")
+    assert upload(vera, "add")[0] == 403
+    # A name that leads elsewhere is a name and no more.
+    assert upload(billed, "add", name="../../../etc/new.csv")[0] == 303
+    assert [each["file"] for each in stored(billed) if each["invoice"] == "NEW-1"] == ["new.csv"]

@@ -20,6 +20,7 @@ from reports.figures.bill_figures import BillFigures
 from reports.pages.address import Address
 from reports.pages.bill_acts import acts_parts
 from reports.pages.bill_lines import bill_page
+from reports.pages.bill_upload import UPLOAD
 from reports.pages.bills import PATH, bill_address, bills_page
 
 router = APIRouter()
@@ -32,7 +33,9 @@ NAVS = (
 @router.get(PATH, response_class=HTMLResponse)
 def bills(ask: Ask = asked(Permission.BILL_READ)) -> Response:
     """The inbox of a site."""
-    return draw(ask, bills_page(_figures(ask, whole_site(ask)), _at(ask)))
+    at = _at(ask)
+    upload = at.href(UPLOAD, as_of=None) if may(ask.person, Permission.BILL_UPLOAD) else ""
+    return draw(ask, bills_page(_figures(ask, whole_site(ask)), at, upload=upload))
 
 
 @router.get(PATH + "/{bill_id}", response_class=HTMLResponse)

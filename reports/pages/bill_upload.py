@@ -1,0 +1,112 @@
+"""A bill file on its way into the store: choosing it, and what was read of it before it is accepted."""
+
+from collections.abc import Sequence
+
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.bills import PATH, bill_address
+from reports.pages.page import Form, Input, Page, PageBlock, Part, Steps
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import long_date, named
+from reports.texts.numbers import format_number, unit_text
+
+UPLOAD = "/upload/bill"
+PREVIEW = f"{UPLOAD}/preview"
+# As text in a form it is a third longer, and a form has at most 1 MiB.
+MOST_BYTES = 750_000
+TOO_LARGE = f"A bill here has at most {MOST_BYTES // 1000} kB. Larger ones: meterloom bill add FILE"
+
+
+def upload_page(site_id: str, address: Address) -> Page:
+    """The form in which a file is chosen, or dropped."""
+    fields = (
+        Input(
+            name="file", label="Bill as PDF with text, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
+        ),
+    )  # fmt: skip
+    form = Form(
+        key="upload", title="Upload bill", action=f"{PREVIEW}?site={site_id}", method="post", fields=fields,
+        submit="Read bill", note="What was read is shown first. Nothing is stored before you accept it.",
+    )  # fmt: skip
+    return _page(address, "Upload bill", (form,))
+
+
+def preview_page(
+    bill: SupplierBill, content: str, site_id: str, address: Address, *, stored: str = "", like: str = ""
+) -> Page:
+    """What was read. stored: id of the bill that this very file is already; like: of one with its invoice number."""
+    blocks: list[PageBlock] = []
+    if stored:
+        text = Sentence("This file is stored already, as bill {0}.", named(bill.invoice or bill.file))
+        blocks.append(Paragraph(text=text, tone="caution"))
+    elif like:
+        text = Sentence("A bill with the invoice number {0} is stored already, of another file.", named(bill.invoice))
+        blocks.append(Paragraph(text=text, tone="caution"))
+    if bill.unread:
+        text = Sentence("{0} parts of the bill could not be read; they are stored as not read.", len(bill.unread))
+        blocks.append(Paragraph(text=text, tone="bad"))
+    blocks += [_facts(bill, address.locale), _lines(bill, address.locale)]
+    blocks += [_unread(bill)] if bill.unread else []
+    if not stored:
+        fields = (
+            Input(name="content", label="", kind="hidden", value=content),
+            Input(name="file", label="", kind="hidden", value=bill.file),
+        )
+        blocks.append(
+            Form(
+                key="accept", title="Accept bill", action=f"{UPLOAD}/add?site={site_id}", method="post", fields=fields,
+                submit="Accept bill", note="It is stored with its file, and checked at once.",
+            )
+        )  # fmt: skip
+    links = [("Open bill", bill_address(each, address)) for each in (stored or like,) if each]
+    return _page(address, Sentence("Upload bill: {0}", named(bill.file)), blocks, links)
+
+
+def _page(address: Address, title: str, blocks: Sequence[PageBlock], links: Sequence[tuple[str, str]] = ()) -> Page:
+    back = ("All bills", address.href(PATH))
+    part = Part(key="bill", blocks=tuple(blocks))
+    return Page(title=title, address=address, parts=(part,), links=(*links, back))
+
+
+def _facts(bill: SupplierBill, locale: str) -> Steps:
+    dates = [long_date(each, locale) if each else Sentence("not read") for each in (bill.start, bill.end)]
+    amount = format_number(bill.amount_due, decimals=2, locale=locale)
+    facts = (
+        ("Supplier", named(bill.supplier)), ("Invoice", named(bill.invoice)), ("Account", named(bill.account)),
+        ("Meter", named(bill.meter)), ("Period", Sentence("{0} to {1} (excluded)", *dates)),
+        ("Tariff on the bill", named(", ".join(bill.tariff_codes))),
+        ("Total", named(f"{amount} {unit_text(bill.currency or '')}".strip())),
+    )  # fmt: skip
+    shown = tuple((name, text if text != named("") else Sentence("not read"), "") for name, text in facts)
+    return Steps(title="Read of the bill", steps=shown)
+
+
+def _lines(bill: SupplierBill, locale: str) -> Table:
+    unit = unit_text(bill.currency or "")
+    columns = (
+        Column(title="Line", weight=3), Column(title="Quantity", is_number=True), Column(title="Unit"),
+        Column(title="Rate", is_number=True), Column(title="Billed", unit=unit, is_number=True),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=named(each.label)), Cell(text=format_number(each.quantity, decimals=3, locale=locale)),
+                Cell(text=named(each.unit)), Cell(text=format_number(each.rate, decimals=4, locale=locale)),
+                Cell(text=format_number(each.amount, decimals=2, locale=locale)),
+            )
+        )
+        for each in bill.lines
+    )  # fmt: skip
+    return Table(key="read", title="Lines", sheet="read", columns=columns, rows=rows)
+
+
+def _unread(bill: SupplierBill) -> Table:
+    columns = (Column(title="Place"), Column(title="Text", weight=3), Column(title="Expected", weight=3))
+    rows = tuple(
+        Row(
+            cells=(Cell(text=named(str(each.place))), Cell(text=named(each.text), tone="bad"), Cell(text=each.expected))
+        )
+        for each in bill.unread
+    )
+    return Table(key="unread", title="Not read", sheet="unread", columns=columns, rows=rows)
