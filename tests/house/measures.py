@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 50_150,
     "dbt_project": 2_400,
     "ml": 16_100,
-    "controls": 34_470,
+    "controls": 34_474,
     "reports": 18_550,
     "orchestration": 26_017,
 }
