@@ -15,10 +15,11 @@
   function series(row, at, draw) {
     const place = { xAxisIndex: at, yAxisIndex: at };
     const ink = draw.ink(row);
-    const whole = { lineStyle: { width: 0 }, areaStyle: { color: ink, opacity: 0.85 }, step: "start", showSymbol: false };
+    const whole = { lineStyle: { width: 0 }, areaStyle: { color: ink, opacity: 0.85 }, step: "middle", showSymbol: false };
     if (["cheap", "mid", "dear"].includes(row.role)) {
       return { type: "bar", data: row.values, stack: "price", ...place, itemStyle: { color: ink }, barCategoryGap: "12%", emphasis: { disabled: true } };
     }
+    if (row.style === "steps") return draw.line(row, { ...place, step: "middle", z: 5 });
     if (row.style === "line") {
       const area = row.unit === "%" ? { areaStyle: { color: ink, opacity: 0.22 } } : {};
       return draw.line(row, { ...place, ...area, showSymbol: false, z: 4 });
