@@ -128,8 +128,7 @@ class Widget(Model):
     def _says_why_not(self) -> Self:
         if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        has_more = self.numbers or self.table is not None or self.chart is not None
-        has_more = has_more or self.reasons or self.reason
+        has_more = bool(self.numbers or self.reasons or self.reason) or self.table is not None or self.chart is not None
         if self.state in ("value", "finding") and self.value is None and not has_more:
             raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self

@@ -1,5 +1,6 @@
 """The bills of a site as pages: the numbers of the commands, each led to where it is made again."""
 
+import asyncio
 import base64
 import html
 import json
@@ -8,7 +9,8 @@ import tempfile
 import pytest
 
 from data_quality.contracts.people import Role
-from tests.web.asking import PAGE
+from orchestration.web.app import make_app
+from tests.web.asking import PAGE, send
 from tests.web.bills_world import billed, command
 from tests.web.every_number import OneApp, Seen, check_page
 from tests.web.marts_world import THEO, VERA, Asking
@@ -217,6 +219,19 @@ def test_what_is_no_bill_is_refused_with_the_way_on_and_stored_nowhere(
         assert (found, said in page) == (status, True), page
     assert len(stored(billed)) == 3
     assert tempfile.gettempdir() not in page
+
+
+def test_a_browser_sends_the_file_as_it_is_with_the_token_of_its_form(billed: Asking) -> None:
+    def part(head: str, data: bytes) -> bytes:
+        return f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
+
+    file = part('name="file"; filename="new.csv"\r\nContent-Type: text/csv', BILL)
+    app = make_app(billed.project, clock=billed.clock, signed_in=lambda _: (billed.person, "token"))
+    head = [("content-type", "multipart/form-data; boundary=XX"), ("sec-fetch-site", "same-origin")]
+    for token, status in (("token", 200), ("another", 403)):
+        body = part('name="csrf"', token.encode()) + file + b"--XX--\r\n"
+        answer = asyncio.run(send(app, "POST", "/upload/bill/preview?site=plant", head, body))
+        assert (answer.status, "NEW-1" in answer.text) == (status, status == 200)
 
 
 def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:

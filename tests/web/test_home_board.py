@@ -161,8 +161,11 @@ def test_a_plan_has_its_rows_once_however_often_they_are_drawn() -> None:
     widget = plan_ahead.view(planned())
     assert widget.chart is not None
     told = chart_data(widget.chart, _english)
-    assert told["now_at"] == 1
+    # An hour before the plan was measured: four steps more.
+    assert (told["now_at"], len(told["x"])) == (5, 7)
+    assert told["rows"][-1]["values"] == [1.2] * 4 + [0.9] * 3
     assert [(each["label"], each["lane"]) for each in told["rows"]] == [
         ("Low price", "Price"), ("Medium price", "Price"), ("High price", "Price"), ("PV inverter", "Solar and use"),
         ("Household", "Solar and use"), ("Car charger", "Solar and use"), ("State of charge", "Home battery"),
+        ("Use, measured", "Solar and use"),
     ]  # fmt: skip

@@ -210,7 +210,8 @@ def planned() -> plan_ahead.PlanAhead:
     return plan_ahead.PlanAhead(
         **AT, site_id="plant", currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
         edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, prices=(2.1, 3.2, 5.0),
-        bands=("cheap", "mid", "dear"), lanes=lanes, spells=(spell,), remarks=("the tank is taken as half full",),
+        bands=("cheap", "mid", "dear"), lanes=lanes, spells=(spell,),
+        measured=((NOW - timedelta(hours=1), 1.2), (NOW, 0.9)), remarks=("the tank is taken as half full",),
     )  # fmt: skip
 
 

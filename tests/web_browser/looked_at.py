@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Page, Response
 
 PAGES = {
     "login": "/login",
+    "home": "/board/home?site=works",
     "ops": "/board/ops?site=works",
     "site": "/board/site?site=works&scope=tenant:law&period=2026-03",
     "exec": "/board/exec?period=2026",

@@ -1,6 +1,7 @@
 """The newest stored plan of a site as tiles: its lanes and why it is so, and what it has for the car."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.control.plan import Plan
@@ -69,6 +70,7 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
         edges=tuple(each.astimezone(local) for each in drawn.edges_utc), now_at=plan.step_at(at_utc),
         is_over=plan.steps[-1].end_utc <= at_utc, prices=drawn.import_price_per_kwh,
         bands=price_bands(drawn.import_price_per_kwh), lanes=tuple(_lanes(drawn, assets)),
+        measured=tuple(_measured(now, plan.steps[0].start_utc)),
         spells=tuple(_spell(each, assets, now) for each in spells), remarks=tuple(remarks),
     )  # fmt: skip
 
@@ -91,6 +93,16 @@ def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
         if energy in _LANES:
             label = _name(each.device_id, assets)
             yield plan_ahead.Lane(kind="level", label=label, energy=energy, values=each.percent[1:])
+
+
+def _measured(now: SiteNow, start_utc: datetime) -> Iterator[tuple[datetime, float]]:
+    """Hours whole in readings, from some before the plan: local start, and mean kW, which its kWh are."""
+    local = zone(now.site.time_zone)
+    for day in (now.day - timedelta(days=1), now.day):
+        for each in now.show.hours("consumption_kwh", now.scope, day):
+            at_utc = datetime.fromisoformat(each.trace.parameters["hour_start_utc"])
+            if each.value is not None and not each.findings and at_utc >= start_utc - plan_ahead.BEFORE:
+                yield at_utc.astimezone(local), float(each.value)
 
 
 def _row(values: Any) -> tuple[float, ...]:

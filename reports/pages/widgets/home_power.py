@@ -46,11 +46,11 @@ def view(given: HomePower) -> Widget:
     if not given.points:
         told = given.reason or ("no values received yet" if given.is_live else "")
         return nothing(KEY, TITLE, given, told or "no live source measures a power", is_set_up=bool(told))
-    word, places = (lambda text: page_word(text, given.locale)), [(each, _number(each, given)) for each in given.points]
+    title, places = page_word(TITLE, given.locale), [(each, _number(each, given)) for each in given.points]
     sources = [_place(*each, given) for each in places if _is_source(each[0])]
     uses = [_place(*each, given) for each in places if not _is_source(each[0])]
     drawn = [
-        live_flow_svg(word(TITLE), given.house, sources, uses, is_narrow=is_narrow,
+        live_flow_svg(title, given.house, sources, uses, is_narrow=is_narrow,
                       is_mirrored=rules_of(given.locale).is_right_to_left)
         for is_narrow in (False, True)
     ]  # fmt: skip

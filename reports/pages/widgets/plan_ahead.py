@@ -1,7 +1,7 @@
 """The plan of the next hours: price, solar and use, battery and devices over one axis, and why it is so."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Literal
 
 from data_quality.contracts.model import Model
@@ -15,6 +15,8 @@ from reports.writer import format_alike
 KEY, TITLE = "plan_ahead", "Plan for the next hours"
 WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"
 _EVERY_H = 2
+# What is shown of the hours before the plan, and in which steps.
+BEFORE, _STEP = timedelta(hours=4), timedelta(minutes=15)
 
 
 class Lane(Model):
@@ -47,7 +49,8 @@ class PlanAhead(Given):
     """edges: local times of the steps and the end of the last; none where no plan is stored. now_at: the step of now.
 
     cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. prices, bands: of
-    each step. remarks: what the plan rests on that nobody measured. has_devices: whether there is anything to plan.
+    each step. measured: of hours before, local start and mean kW of what the site used. remarks: what the plan rests on
+    that nobody measured. has_devices: whether there is anything to plan.
     """
 
     site_id: str
@@ -62,6 +65,7 @@ class PlanAhead(Given):
     prices: tuple[float, ...] = ()
     bands: tuple[Literal["cheap", "mid", "dear"], ...] = ()
     lanes: tuple[Lane, ...] = ()
+    measured: tuple[tuple[datetime, float], ...] = ()
     spells: tuple[Spell, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -114,13 +118,32 @@ def _without(key: str, title: str, given: PlanAhead) -> Widget:
 
 
 def _chart(given: PlanAhead) -> Chart:
-    starts = given.edges[:-1]
+    before = _before(given)
+    starts = (*before, *given.edges[:-1])
+    now_at = None if given.now_at is None else given.now_at + len(before)
     ticks = [(at, f"{each:%H:%M}") for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
     return Chart(
         kind="plan", key="plan", title="Price, power and level", unit="", x_title="Time",
-        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts), rows=tuple(_rows(given)), ticks=tuple(ticks),
-        locale=given.locale, now_at=given.now_at,
+        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts), rows=tuple(_since(given, starts, len(before))),
+        ticks=tuple(ticks), locale=given.locale, now_at=now_at,
     )  # fmt: skip
+
+
+def _before(given: PlanAhead) -> tuple[datetime, ...]:
+    """The steps before the plan of which something is measured."""
+    first = given.edges[0]
+    missing = (first - min((at for at, _ in given.measured), default=first)) // _STEP
+    return tuple(first - _STEP * at for at in range(missing, 0, -1))
+
+
+def _since(given: PlanAhead, starts: Sequence[datetime], before: int) -> Iterator[ChartRow]:
+    """The plan's rows over all steps, and what was measured in those that are past."""
+    for row in _rows(given):
+        yield row.model_copy(update={"values": (*(None,) * before, *row.values)})
+    hours = dict(given.measured)
+    if hours:
+        values = tuple(hours.get(at - timedelta(minutes=at.minute)) for at in starts)
+        yield ChartRow(label="Use, measured", values=values, unit="kw", style="steps", lane="Solar and use")
 
 
 def _rows(given: PlanAhead) -> Iterator[ChartRow]:

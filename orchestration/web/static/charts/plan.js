@@ -15,10 +15,11 @@
   function series(row, at, draw) {
     const place = { xAxisIndex: at, yAxisIndex: at };
     const ink = draw.ink(row);
-    const whole = { lineStyle: { width: 0 }, areaStyle: { color: ink, opacity: 0.85 }, step: "start", showSymbol: false };
+    const whole = { lineStyle: { width: 0 }, areaStyle: { color: ink, opacity: 0.85 }, step: "middle", showSymbol: false };
     if (["cheap", "mid", "dear"].includes(row.role)) {
       return { type: "bar", data: row.values, stack: "price", ...place, itemStyle: { color: ink }, barCategoryGap: "12%", emphasis: { disabled: true } };
     }
+    if (row.style === "steps") return draw.line(row, { ...place, step: "middle", z: 5 });
     if (row.style === "line") {
       const area = row.unit === "%" ? { areaStyle: { color: ink, opacity: 0.22 } } : {};
       return draw.line(row, { ...place, ...area, showSymbol: false, z: 4 });
@@ -30,19 +31,13 @@
     const lanes = lanesOf(told.rows);
     const whole = lanes.reduce((sum, lane) => sum + lane.weight, 0);
     const high = chart.place.clientHeight - FOOT - GAP * lanes.length;
-    let top = 0;
-    const grids = lanes.map((lane) => {
-      const height = (high * lane.weight) / whole;
-      top += GAP + height;
-      return draw.grid({ top: top - height, height, bottom: "auto" });
-    });
+    const heights = lanes.map((lane) => (high * lane.weight) / whole);
+    const grids = heights.map((height, at) => draw.grid({ top: heights.slice(0, at).reduce((sum, each) => sum + each, GAP * (at + 1)), height, bottom: "auto" }));
     const last = lanes.length - 1;
-    const soft = { color: draw.colour("chart-ink-3") };
     const past = { silent: true, itemStyle: { color: draw.colour("chart-sunken"), opacity: 0.75 }, data: [[{ xAxis: 0 }, { xAxis: told.now_at }]] };
     const line = { silent: true, symbol: "none", data: [{ xAxis: told.now_at, lineStyle: { color: draw.colour("chart-ink"), width: 1.5, type: "solid" }, label: { show: false } }] };
-    const marks = lanes.map((lane, at) => ({
-      type: "line", data: [], xAxisIndex: at, yAxisIndex: at, ...(told.now_at === undefined ? {} : { markLine: line, markArea: past }),
-    }));
+    const marked = told.now_at === undefined ? {} : { markLine: line, markArea: past };
+    const named = { align: draw.isRtl() ? "right" : "left", color: draw.colour("chart-ink-2"), fontWeight: 600, padding: draw.isRtl() ? [0, -40, 0, 0] : [0, 0, 0, -40] };
     return {
       grids: lanes.length,
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
@@ -51,12 +46,11 @@
         grid: grids,
         xAxis: lanes.map((lane, at) => draw.places(told, { gridIndex: at, ...(at < last ? { axisLabel: { show: false } } : {}) })),
         yAxis: lanes.map((lane, at) => draw.values({
-          gridIndex: at, splitNumber: 2, name: lane.name, nameLocation: "end", nameGap: 12,
-          nameTextStyle: { align: draw.isRtl() ? "right" : "left", color: draw.colour("chart-ink-2"), fontWeight: 600, padding: draw.isRtl() ? [0, -40, 0, 0] : [0, 0, 0, -40] },
-          ...(lane.own.every(isBlocks) ? { axisLabel: { show: false, ...soft }, splitLine: { show: false } } : {}),
+          gridIndex: at, splitNumber: 2, name: lane.name, nameLocation: "end", nameGap: 12, nameTextStyle: named,
+          ...(lane.own.every(isBlocks) ? { axisLabel: { show: false }, splitLine: { show: false } } : {}),
           ...(lane.own[0].unit === "%" ? { min: 0, max: 100 } : {}),
         })),
-        series: [...marks, ...lanes.flatMap((lane, at) => lane.own.map((row) => series(row, at, draw)))],
+        series: [...lanes.map((_, at) => ({ type: "line", data: [], xAxisIndex: at, yAxisIndex: at, ...marked })), ...lanes.flatMap((lane, at) => lane.own.map((row) => series(row, at, draw)))],
       },
     };
   }
