@@ -13,11 +13,14 @@ LARGEST_MB = 16
 
 
 class Standing(Model):
-    """Where a revision stands for everybody. by: the revision that took its place."""
+    """Where a revision stands for everybody. by: the revision that took its place. is_synthetic: no figure of it was
+    measured.
+    """
 
     state: Literal["published", "superseded", "withdrawn", "unknown"]
     name: str = ""
     by: str = ""
+    is_synthetic: bool = False
 
 
 class Checked(Model):
@@ -35,23 +38,24 @@ def check_page(address: Address, standing: Standing | None = None, checked: Chec
         told.append(_verdict(checked))
         standing = checked.standing if checked.verdict != "unknown" else None
     if standing is not None:
-        told.append(_standing(standing))
+        told.append(_standing(standing, is_quiet=checked is not None and checked.verdict != "genuine"))
     parts = [Part(key="answer", blocks=tuple(told))] if told else []
     note = Sentence("PDF, workbook, JSON or evidence pack, up to {0} MB. Nothing of it is kept.", LARGEST_MB)
     file = Form(
-        key="file", title="Check a file", action=PATH, method="post", submit="Check file", note=note,
+        key="file", title="Check a file", action=address.href(r=None), method="post", submit="Check file", note=note,
         fields=(Input(name="file", label="File of a report", kind="file", is_required=True),),
     )  # fmt: skip
+    kept = [] if address.locale == "en" else [Input(name="locale", label="", kind="hidden", value=address.locale)]
     name = Form(
         key="name", title="Check a report by its code", action=PATH, method="get", submit="Check report",
         fields=(Input(name="r", label="Code of the report", value=address.part("r"), is_required=True,
-                      hint="as the square code on paper has it, such as enpi_quarter/factory/2025-Q4@1"),),
+                      hint="as the square code on paper has it, such as enpi_quarter/factory/2025-Q4@1"), *kept),
     )  # fmt: skip
     parts += [Part(key="file", blocks=(file,)), Part(key="name", blocks=(name,))]
     return Page(title="Check a report", address=address, parts=tuple(parts))
 
 
-def _standing(standing: Standing) -> Paragraph:
+def _standing(standing: Standing, *, is_quiet: bool) -> Paragraph:
     texts: dict[str, tuple[str, Tone]] = {
         "published": (Sentence("{0} is published and is the newest.", standing.name), "good"),
         "superseded": (Sentence("{0} is superseded by {1}.", standing.name, standing.by), "caution"),
@@ -59,7 +63,10 @@ def _standing(standing: Standing) -> Paragraph:
         "unknown": ("Unknown: no published report has this code.", "muted"),
     }
     text, tone = texts[standing.state]
-    return Paragraph(text=text, tone=tone)
+    if standing.is_synthetic and standing.state == "published":
+        text, tone = Sentence("{0} is published over simulated readings and is the newest.", standing.name), "caution"
+    # What stands well is no word for a file that is another.
+    return Paragraph(text=text, tone="muted" if is_quiet else tone)
 
 
 def _verdict(checked: Checked) -> Paragraph:

@@ -140,7 +140,12 @@ def _standing(line: ReportLine) -> tuple[int, str, Look]:
     if not line.is_newest:
         return (4 if line.is_out else 2), "Superseded", "muted"
     if line.is_out:
-        return (4, "Outdated", "warn") if line.changes else (4, "Published", "good")
+        is_plain = life.status == "published"
+        return (
+            (4, "Outdated", "warn")
+            if line.changes
+            else (4, "Published" if is_plain else "Published (synthetic)", "good")
+        )
     return (3, "To publish", "info") if life.reviewed is not None else (2, "To review", "info")
 
 

@@ -22,6 +22,7 @@ from tests.web.asking import HOST, PAGE, Answer, send
 from tests.web.test_report_pages import LATER
 
 __all__ = ["desk"]
+UNKNOWN = {"state": "unknown", "name": "", "by": "", "is_synthetic": False}
 STEM = f"{REVISION[:-2].replace('/', '_')}_r1"
 
 
@@ -58,9 +59,14 @@ def file(out: Desk, suffix: str) -> Path:
 
 def test_a_code_is_told_its_state_and_nothing_else(out: Desk, project: OpenProject) -> None:
     told = ask(project, f"/check?r={REVISION}")
-    assert (told.status, told.said) == (200, {"state": "published", "name": REVISION, "by": ""})
+    assert (told.status, told.said) == (200, UNKNOWN | {"state": "published", "name": REVISION})
     for unknown in ("enpi_quarter/plant/2025-Q1@2", "enpi_quarter/plant/2024-Q1@1", "x", "a@b", "%27%20or%201"):
-        assert ask(project, f"/check?r={unknown}").said == {"state": "unknown", "name": "", "by": ""}
+        assert ask(project, f"/check?r={unknown}").said == {
+            "state": "unknown",
+            "name": "",
+            "by": "",
+            "is_synthetic": False,
+        }
     shown = ask(project, f"/check?r={REVISION}", page=True).text
     assert "is published and is the newest" in shown
     assert not [name for name in ("Anna", "Dirk", "anna", "dirk") if name in shown]
@@ -114,7 +120,12 @@ def test_a_revision_that_another_took_the_place_of_is_superseded(desk: MakeDesk)
         )  # fmt: skip
         PublicationStore(found.store).decide(decision, FixedClock(LATER))
     by = f"{REVISION[:-1]}2"
-    assert ask(found, f"/check?r={REVISION}").said == {"state": "superseded", "name": REVISION, "by": by}
+    assert ask(found, f"/check?r={REVISION}").said == {
+        "state": "superseded",
+        "name": REVISION,
+        "by": by,
+        "is_synthetic": False,
+    }
     assert f"{REVISION} is superseded by {by}." in ask(found, f"/check?r={REVISION}", page=True).text
     found.close()
 

@@ -20,6 +20,7 @@ PAGES = {
     "bills": "/bills?site=works",
     "live": "/live?site=works",
     "reports": "/reports?site=works",
+    "check": "/check",
     "report": "/reports/data_quality/works/2026-03@1",
     "why": "/why?site=works&scope=site:works&kpi=consumption_kwh&period=2026-03",
     "devices": "/devices?site=works",

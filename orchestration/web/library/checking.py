@@ -42,7 +42,8 @@ def standing_of(project: OpenProject, name: str) -> Standing:
     later = [at for at, step in steps if step == "published" and at > revision and (at, "withdrawn") not in steps]
     if later:
         return Standing(state="superseded", name=name, by=f"{report_id}@{max(later)}")
-    return Standing(state="published", name=name)
+    is_synthetic = any(each.is_synthetic for each in decisions if each.revision == revision)
+    return Standing(state="published", name=name, is_synthetic=is_synthetic)
 
 
 def checked(project: OpenProject, data: bytes) -> Checked:
