@@ -134,8 +134,8 @@ class Choice(Model):
 
 
 class Input(Model):
-    """One field of a form. Of a file: options say the most bytes and what is accepted, value what a larger one is told;
-    a script puts it into the fields `content` and `file` of its form.
+    """One field of a form. Of a file: options have the most bytes and the accepted endings, value the refusal of
+    larger ones; a script puts it into the fields `content` and `file` of its form.
     """
 
     name: str
