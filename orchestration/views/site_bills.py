@@ -19,6 +19,8 @@ from reports.pages.findings import BILLS
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
+_DECIDED: dict[str, BillState] = {"disputed": "disputed", "accepted": "accepted"}
+
 
 def site_bills(
     project: "OpenProject",
@@ -72,7 +74,7 @@ def _state(
         return "matches"
     # An audit with another outcome is another case: then what was said of the one before holds no more.
     state, _ = standing(events, at_utc=at_utc, now_utc=now_utc)
-    return state if state in ("disputed", "accepted") else "differs"
+    return _DECIDED.get(state, "differs")
 
 
 def _refusal(bill: SupplierBill, site: Site) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
-from reports.pages.page import Page, PageBlock, Part, Strip
+from reports.pages.page import Cards, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
@@ -164,14 +164,13 @@ class ModeNow(Model):
 
 
 def devices_page(
-    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, acts: Sequence[PageBlock],
-    changes: Sequence[Change], is_synthetic: bool,
+    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, plan: Sequence[Widget],
+    acts: Sequence[PageBlock], changes: Sequence[Change], is_synthetic: bool,
 ) -> Page:  # fmt: skip
-    """All devices of a site, below its plan and its mode."""
+    """All devices of a site, below its mode and its plan. plan: its tiles; without them a sentence."""
     parts = [
-        # The place of the plan chart.
-        Part(key="plan", blocks=(_plan(mode),)),
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
+        Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),
         Part(key="devices", blocks=(_table(devices, address.locale),)),
     ]
     if acts:

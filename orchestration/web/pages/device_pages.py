@@ -10,12 +10,18 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
+from orchestration.web.boards import plan_tiles
+from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
+from reports.pages.board import COLUMNS
 from reports.pages.device_acts import Actor, device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
+from reports.pages.page import Widget
+from reports.pages.widgets import plan_ahead
 
 router = APIRouter()
 NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-clock", "Analyse", ("ops", "home"))
@@ -29,8 +35,18 @@ def devices(ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale")
     address = ask.address.model_copy(update={"site": site.site_id})
     mode = found.mode
     acts = site_acts(mode, found.requests, actor_of(ask, site), address)
-    page = devices_page(found.listed, mode, address, acts=acts, changes=found.changes(), is_synthetic=site.is_simulated)
+    page = devices_page(
+        found.listed, mode, address, plan=plan_of(ask, site), acts=acts, changes=found.changes(),
+        is_synthetic=site.is_simulated,
+    )  # fmt: skip
     return draw(ask, page)
+
+
+def plan_of(ask: Ask, site: Site) -> list[Widget]:
+    """The newest plan and its reasons; none where no plan is stored."""
+    ahead = plan_tiles.ahead(SiteNow(Show(ask, site, ask.project.sources(keeps=False))))
+    made = (plan_ahead.view(ahead), plan_ahead.why(ahead))
+    return [each.model_copy(update={"span": COLUMNS}) for each in made if each.state == "value"]
 
 
 @router.get(PATH + "/{device_id}", response_class=HTMLResponse)
