@@ -18,6 +18,11 @@ WHY = "/why?site=factory&scope=site%3Afactory&period=2025-01-01%2F2026-01-01&kpi
 # Name, address, size, light or dark.
 PICTURES = (
     ("ops", "/board/ops?site=factory", "wide", "light"),
+    ("home", "/board/home?site=home", "wide", "light"),
+    ("devices", "/devices?site=home", "wide", "light"),
+    ("bills", "/bills?site=factory", "wide", "light"),
+    ("data", "/data?site=factory", "wide", "light"),
+    ("reports", "/reports", "wide", "light"),
     ("site", "/board/site?site=tower&scope=tenant:law&period=2025-11", "wide", "light"),
     ("exec", "/board/exec?period=2025", "wide", "dark"),
     ("audit", "/board/audit", "wide", "light"),
