@@ -188,7 +188,11 @@ def device_page(
 ) -> Page:  # fmt: skip
     """One device: its state, what was sent to it, and what people can do with it."""
     facts = Sentence("{0} · template {1}", Sentence(kind_of(device.kind)), named(device.template or NONE))
-    top: list[PageBlock] = [Paragraph(text=facts, tone="muted"), *_hindrances(device, mode), _points(device, address)]
+    top: list[PageBlock] = [
+        Paragraph(text=facts, tone="muted"),
+        *_hindrances(device, mode, address),
+        _points(device, address),
+    ]
     parts = [Part(key="state", blocks=tuple(top))]
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
@@ -233,7 +237,7 @@ def _plan(mode: ModeNow) -> Paragraph:
     return Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain")
 
 
-def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
+def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[PageBlock]:
     """The mode, an override, a latch and silence: whatever decides whether a command reaches the device."""
     found: list[tuple[str, Tone]] = []
     if device.mode:
@@ -244,7 +248,7 @@ def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
     elif mode.site_fault:
         found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
     if device.override is not None:
-        found.append((override_told(device.override), "caution"))
+        found.append((override_told(device.override, address.locale), "caution"))
     if device.commands is not None and not device.is_heard:
         told = "The device has not answered lately. Commands are blocked until it does; check its connection."
         idle = "Neither a live source nor the control agent reads the device now."
@@ -252,9 +256,12 @@ def _hindrances(device: ListedDevice, mode: ModeNow) -> list[PageBlock]:
     return [Paragraph(text=text, tone=tone) for text, tone in found]
 
 
-def override_told(override: Override) -> str:
-    """Overridden by Otto until 14:00: guests charge."""
-    return Sentence("Override by {0} until {1}: {2}", named(override.who), override.until, named(override.reason))
+def override_told(override: Override, locale: str) -> str:
+    """Its words: Override by Otto until 14:00 at 7.4 kW: guests charge."""
+    who, reason = named(override.who), named(override.reason)
+    if override.value is None:
+        return Sentence("Override by {0} until {1}: {2}", who, override.until, reason)
+    return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)
 
 
 def state_cell(device: ListedDevice, locale: str) -> Cell:
@@ -279,21 +286,21 @@ def health_cell(device: ListedDevice) -> Cell:
 
 def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
     columns = (
-        Column(title="Device", weight=2), Column(title="Kind"), Column(title="Template"),
-        Column(title="State now", weight=2), Column(title="Override", weight=2),
-        Column(title="Last command", weight=3), Column(title="Health"),
+        Column(title="Device", weight=2), Column(title="State now", weight=2), Column(title="Health"),
+        Column(title="Override", weight=2), Column(title="Last command", weight=3), Column(title="Kind"),
+        Column(title="Template"),
     )  # fmt: skip
     rows = tuple(
         Row(
             cells=(
                 Cell(text=each.called, figure_id=each.device_id),
-                Cell(text=kind_of(each.kind)),
-                Cell(text=named(each.template) if each.template else NONE, tone="muted"),
                 state_cell(each, locale),
+                health_cell(each),
                 Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
                 else Cell(text=NONE, tone="muted"),
                 _last(each, locale),
-                health_cell(each),
+                Cell(text=kind_of(each.kind)),
+                Cell(text=named(each.template) if each.template else NONE, tone="muted"),
             )
         )
         for each in devices

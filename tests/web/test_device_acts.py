@@ -71,7 +71,7 @@ def test_two_clicks_take_a_device_once_and_are_answered_alike(devices: Asking) -
     assert (hold.device_id, hold.value, hold.person_id) == ("car", 7.4, "carla")
     assert hold.until_utc == NOW + timedelta(hours=1)
     shown = page(devices, "/devices/car")
-    assert "Override by Carla <b>Engineer until" in shown
+    assert re.search(r"Override by Carla <b>Engineer until .* at 7.40? kW: guests <b>", shown)
     assert "Back to plan" in shown
     assert "Charge car by hand" not in shown
     assert "Last acts" in shown
