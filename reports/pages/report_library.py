@@ -194,10 +194,11 @@ def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
         LifeMark(name="Created", text=text, more=Sentence("{0} figures", len(content.figures)), look="good"),
         LifeMark(name="Checked", text="automatically", more=found, look="warn" if blocking else "good"),
     ]
-    for name, step, look in (
+    steps: tuple[tuple[str, LifeStep | None, Look], ...] = (
         ("Reviewed", life.reviewed, "good"), ("Returned", life.returned, "warn"),
         ("Published", life.published, "good"), ("Withdrawn", life.withdrawn, "bad"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for name, step, look in steps:
         if step is not None:
             marks.append(_mark(name, step, look, moment(step.at_utc.astimezone(here), locale)))
     if life.returned is None and life.reviewed is None:
