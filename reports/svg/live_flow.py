@@ -7,14 +7,12 @@ from reports.svg.markup import element, fitted, label, picture
 
 _MOST_PX, _LEAST_PX = 44.0, 1.5
 _BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 280.0
-# Width of all, of a place and of the house. On a phone a ribbon is short and a place has two lines.
-_WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 68.0)
+_WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 68.0)  # Of all, of a place, of the house.
 
 
 class Place(NamedTuple):
-    """A source or a use. kw: None where no value is fresh enough. text, unit, age: as people read them.
-
-    energy: whose colour it has; icon: of icons.svg. marks: attributes by which a script goes on showing it.
+    """A source or a use. kw: None where no value is fresh enough. text, unit, age: as people read them. energy: whose
+    colour it has; icon: of icons.svg. marks: attributes by which a script goes on showing it.
     """
 
     name: str
@@ -45,9 +43,9 @@ def live_flow_svg(
         outer, inner = (x + box, (wide - hub) / 2) if left else (x, (wide + hub) / 2)
         for row, each in enumerate(places):
             y = high / 2 + (row - (len(places) - 1) / 2) * pitch
-            at_hub = high / 2 - sum(widths) / 2 + sum(widths[:row]) + widths[row] / 2
-            ends = ((outer, y), (inner, at_hub)) if is_source else ((inner, at_hub), (outer, y))
-            inside.append(_drawn(each, (x, y - _BOX / 2, box), _way(*ends), scale, is_narrow=is_narrow))
+            ends = (outer, y), (inner, high / 2 - sum(widths) / 2 + sum(widths[:row]) + widths[row] / 2)
+            way = _way(*(ends if is_source else ends[::-1]))
+            inside.append(_drawn(each, (x, y - _BOX / 2, box), way, scale, is_narrow=is_narrow))
     inside.append(element("rect", x=(wide - hub) / 2, y=high / 2 - 34, width=hub, height=68.0, rx=16.0, class_="box"))
     inside.append(_icon("house", wide / 2 - 12, high / 2 - 24, 24.0))
     inside.append(label(wide / 2, high / 2 + 20, house, anchor="middle", kind="soft", room=hub - 8))
@@ -81,8 +79,8 @@ def _drawn(place: Place, box: tuple[float, float, float], way: str, scale: float
 
 def _lines(place: Place, x: float, y: float, room: float, *, is_narrow: bool) -> Iterator[str]:
     yield label(x, y, place.name, kind="soft", room=room)
-    value, unit = element("tspan", text=place.text, data_live_value="1"), element("tspan", text=place.unit, dx=3)
-    yield element("text", value, unit, x=x, y=y + 19, class_="kw")
+    parts = element("tspan", text=place.text, data_live_value="1"), element("tspan", text=place.unit, dx=3)
+    yield element("text", *parts, x=x, y=y + 19, class_="kw")
     if not is_narrow:
         yield element("text", text=fitted(place.age, room), x=x, y=y + 34, class_="age", data_live_age="1")
 

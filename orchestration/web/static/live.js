@@ -57,7 +57,7 @@
     const rib = card.querySelector("[data-live-scale]");
     if (!rib) return;
     const kw = value * card.dataset.liveFactor;
-    rib.setAttribute("stroke-width", kw ? Math.max(Math.abs(kw) * rib.dataset.liveScale, 1.5) : 0);
+    rib.setAttribute("stroke-width", kw ? Math.min(Math.max(Math.abs(kw) * rib.dataset.liveScale, 1.5), 56) : 0);
     card.classList.toggle("flow-off", kw === 0);
     card.classList.toggle("flow-back", kw * card.dataset.liveSign < 0);
   };
