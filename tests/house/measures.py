@@ -18,11 +18,11 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_205,
-    "assets": 50_166,
+    "assets": 50_185,
     "dbt_project": 2_400,
     "ml": 16_100,
     "controls": 34_441,
-    "reports": 18_447,
+    "reports": 18_427,
     "orchestration": 26_357,
 }
 # A room that has become smaller gives the rest back.
