@@ -7,9 +7,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from assets.bills.documents.read_pdf import page_drawings
+from data_quality.contracts.errors import BadInput
 from reports.evidence.archive import read_archive
 from reports.evidence.manifest import MANIFEST
 from reports.evidence.verify_pack import open_pack
@@ -67,7 +70,7 @@ def places(given: str, written: str) -> list[str]:
         return []
     try:
         found = list(dict.fromkeys(compare(Path(given), Path(written))))
-    except (*_BROKEN, TypeError, AttributeError, RecursionError):
+    except (*_BROKEN, BadInput, RecursionError):
         found = []
     if found or not is_alike(one, other):
         return found[:MOST_PLACES]
@@ -83,31 +86,8 @@ def is_alike(one: bytes, other: bytes) -> bool:
 
 
 def _pages(given: Path, written: Path) -> Iterator[str]:
-    import pypdf
-    from pypdf.errors import PyPdfError
-
-    other = pypdf.PdfReader(written)
-    try:
-        one = pypdf.PdfReader(given)
-        len(one.pages)
-    except PyPdfError as error:
-        raise ValueError("not a whole PDF") from error
-    for number in range(1, len(other.pages) + 1):
-        if number > len(one.pages) or _drawn(one, number) != _drawn(other, number):
-            yield f"page {number}"
-    if len(one.pages) > len(other.pages):
-        yield f"page {len(other.pages) + 1}"
-
-
-def _drawn(reader: Any, number: int) -> bytes | None:
-    """What a page draws; None where that cannot be read."""
-    from pypdf.errors import PyPdfError
-
-    try:
-        contents = reader.pages[number - 1].get_contents()
-        return contents.get_data() if contents is not None else b""
-    except (PyPdfError, *_BROKEN, TypeError, AttributeError):
-        return None
+    pairs = zip_longest(page_drawings(given), page_drawings(written))
+    yield from (f"page {number}" for number, (one, other) in enumerate(pairs, 1) if one is None or one != other)
 
 
 def _entries(given: Path, written: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@
 """
 
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,24 @@ def pdf_rows(path: Path, *, run: Run = here) -> tuple[list[BillRow], int, list[U
     ]
     unread: list[Unread] = []
     return _rows(lines, unread), answer["pages"], [*empty, *unread]
+
+
+def page_drawings(path: Path) -> list[bytes | None]:
+    """Of each page the operators that draw it; None for one that cannot be read. Raises BadInput for no whole PDF."""
+    import pypdf
+    from pypdf.errors import PyPdfError
+
+    found: list[bytes | None] = []
+    try:
+        for page in pypdf.PdfReader(path).pages:
+            try:
+                contents = page.get_contents()
+                found.append(contents.get_data() if contents is not None else b"")
+            except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, zlib.error):
+                found.append(None)
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
+        raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
+    return found
 
 
 def pdf_lines(path: str) -> dict[str, Any]:

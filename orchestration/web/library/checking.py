@@ -1,4 +1,4 @@
-"""Where a report stands, and whether a file of one is as it was written: what anybody is told, and nothing else."""
+"""The public check: state of a published report, and comparison of a file with the one that was written."""
 
 import hashlib
 import re
