@@ -11,15 +11,13 @@ from tests.web_browser.conftest import chromium_path, serving
 from tests.web_browser.looked_at import SIZES, Watched
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-LARGEST_BYTES = 170_000
+LARGEST_BYTES = 180_000
 # The morning after the demo's last reading.
 NOW = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 WHY = "/why?site=factory&scope=site%3Afactory&period=2025-01-01%2F2026-01-01&kpi=cost"
 # Name, address, size, light or dark.
 PICTURES = (
     ("ops", "/board/ops?site=factory", "wide", "light"),
-    ("home", "/board/home?site=home", "wide", "light"),
-    ("devices", "/devices?site=home", "wide", "light"),
     ("bills", "/bills?site=factory", "wide", "light"),
     ("data", "/data?site=factory", "wide", "light"),
     ("reports", "/reports", "wide", "light"),
@@ -32,6 +30,11 @@ PICTURES = (
     ("report", "/reports/enpi_quarter/factory/2025-Q4@1", "wide", "light"),
     ("phone", "/board/ops?site=factory", "phone", "dark"),
 )
+# The home's data end when the demo was made, so that these are as of now.
+OF_TODAY = (
+    ("home", "/board/home?site=home", "wide", "light"),
+    ("devices", "/devices?site=home", "wide", "light"),
+)
 EVERYBODY = Person(
     person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR), home_board="ops"
 )
@@ -39,11 +42,12 @@ EVERYBODY = Person(
 
 def main(project: Path) -> None:
     """Make them all. Ends with a fault where one is not drawn, complains, or is too large to be kept."""
-    with serving(project, NOW, person=EVERYBODY) as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
-        for name, path, size, scheme in PICTURES:
-            _picture(browser, site.url, name, path, size, scheme)
-        browser.close()
+    for now, pictures in ((NOW, PICTURES), (None, OF_TODAY)):
+        with serving(project, now, person=EVERYBODY) as site, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+            for name, path, size, scheme in pictures:
+                _picture(browser, site.url, name, path, size, scheme)
+            browser.close()
 
 
 def _picture(browser: Browser, url: str, name: str, path: str, size: str, scheme: str) -> None:
