@@ -1,4 +1,7 @@
-"""Pictures of the pages for the docs, of the demo: `python -m tests.web_browser.pictures [PROJECT]`."""
+"""Pictures of the pages for the docs: `python -m tests.web_browser.pictures [PROJECT [ALIVE]]`.
+
+PROJECT is a demo made with `--until 2026-01-01`, ALIVE one made just now, whose home has live sources.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -30,7 +33,7 @@ PICTURES = (
     ("report", "/reports/enpi_quarter/factory/2025-Q4@1", "wide", "light"),
     ("phone", "/board/ops?site=factory", "phone", "dark"),
 )
-# The home's data end when the demo was made, so that these are as of now.
+# Of a demo that is alive.
 OF_TODAY = (
     ("home", "/board/home?site=home", "wide", "light"),
     ("devices", "/devices?site=home", "wide", "light"),
@@ -40,10 +43,10 @@ EVERYBODY = Person(
 )
 
 
-def main(project: Path) -> None:
+def main(project: Path, alive: Path) -> None:
     """Make them all. Ends with a fault where one is not drawn, complains, or is too large to be kept."""
-    for now, pictures in ((NOW, PICTURES), (None, OF_TODAY)):
-        with serving(project, now, person=EVERYBODY) as site, sync_playwright() as playwright:
+    for folder, now, pictures in ((project, NOW, PICTURES), (alive, None, OF_TODAY)):
+        with serving(folder, now, person=EVERYBODY) as site, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
             for name, path, size, scheme in pictures:
                 _picture(browser, site.url, name, path, size, scheme)
@@ -67,4 +70,5 @@ def _picture(browser: Browser, url: str, name: str, path: str, size: str, scheme
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"))
+    first, *rest = map(Path, sys.argv[1:] or ["demo"])
+    main(first, *(rest or [first]))
