@@ -178,9 +178,14 @@ def _sheet(chosen: Chosen, address: Address) -> Sheet:
         title=Sentence("{0}, {1}", line.title, line.span),
         about=Sentence("Revision {0}", content.revision),
         files=chosen.files, acts=chosen.acts, why_not=chosen.why_not, whole=whole,
-        preview=twin.model_copy(update={"parts": twin.parts[:_SHOWN_PARTS]}),
+        preview=twin.model_copy(update={"parts": tuple(map(_lighter, twin.parts[:_SHOWN_PARTS]))}),
         life=_life(chosen, address.locale),
     )  # fmt: skip
+
+
+def _lighter(part: Part) -> Part:
+    """A part without its heat maps, whose tables of hours would be most of the page."""
+    return part.model_copy(update={"blocks": tuple(each for each in part.blocks if each.kind != "heat")})
 
 
 def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
