@@ -76,6 +76,8 @@ def asked_by(project: OpenProject, *roles: Role) -> OneApp:
     return OneApp(project, FixedClock(plant.NOON + timedelta(seconds=2)), person)
 
 
+# Hundreds of reasons, each made again from the readings.
+@pytest.mark.timeout(900)
 def test_every_number_of_every_page_opens_its_reason_and_is_that_number(project: OpenProject) -> None:
     asking, seen = asked_by(project, Role.VIEWER, Role.AUDITOR), Seen()
     starts = [*starts_of(asking, [("plant", "seu:hvac"), ("works", "site:works")]), FEBRUARY, f"{FEBRUARY}&site=plant"]

@@ -316,7 +316,11 @@
 
     redraw() {
       this.hide();
-      this.plot.dispose();
+      // A canvas that is still painting, slice by slice, must not lose what it paints on.
+      const [old, place] = [this.plot, build("div", { class: "drawing" })];
+      this.drawing.replaceWith(place);
+      this.drawing = place;
+      setTimeout(() => old.dispose(), 1000);
       this.draw();
       for (const swatch of this.legend.querySelectorAll(".swatch")) swatch.style.color = draw.ink(this.told.rows[swatch.dataset.row]);
     }
