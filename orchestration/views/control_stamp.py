@@ -1,4 +1,4 @@
-"""What a person saw of a site's control before they acted: the newest change then, and everything that came since."""
+"""Stamp of a site's control as a person saw it: its newest change, and changes since."""
 
 from collections.abc import Mapping
 from typing import Any

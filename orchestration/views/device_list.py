@@ -61,7 +61,7 @@ class Devices:
 
     @cached_property
     def listed(self) -> tuple[ListedDevice, ...]:
-        """Those with a template first, in the order of the site file."""
+        """Devices in the order of the site file, with a template first."""
         order = sorted(self.site.assets, key=lambda each: not each.template)
         return tuple(self._listed(each) for each in order)
 

@@ -138,7 +138,7 @@ def _picture(svg: str) -> Markup:
 
 
 def _preview(page: Page) -> Markup:
-    """What a page shows of another, in the words in which that one was written."""
+    """Part of another page, in the words in which that one was written."""
     told = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.told_in or "en")}
     text = (
         _environment().get_template("preview.html").render(page=page, word=lambda text: page_word(text, "en"), **told)

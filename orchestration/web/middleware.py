@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -156,7 +156,7 @@ class Porch:
         request.state.body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         form = _form(body) if kind == FORM else {}
         if is_file and kind == MULTIPART:
-            form = sent_fields(body, request.headers["content-type"])
+            form = _each_once(sent_fields(body, request.headers["content-type"]))
         if body and kind == JSON and not is_file:
             _check_json(body)
         request.state.token = form.pop("csrf", "") or request.headers.get("x-csrf", "")
@@ -277,6 +277,11 @@ def _form(body: bytes) -> dict[str, str]:
         )
     except ValueError as error:
         raise Refused(400, "bad_form", "this cannot be read as a form of at most 200 fields") from error
+    return _each_once(pairs)
+
+
+def _each_once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Fields by name. Raises Refused where one stands twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Refused(400, "bad_form", "a field stands twice in the form")

@@ -24,16 +24,16 @@ def sent_file(request: Request) -> bytes:
     return next((data for head, data in _parts(body, kind) if b"filename=" in head), b"")
 
 
-def sent_fields(body: bytes, kind: str) -> dict[str, str]:
+def sent_fields(body: bytes, kind: str) -> list[tuple[str, str]]:
     """The fields of a form with a file: of that, its name as `file` and its bytes as `content`, in base64."""
-    found = {}
+    found = []
     for head, data in _parts(body, kind):
         file, name = _FILE.search(head), _NAME.search(head)
         if file is not None:
-            found["file"] = file.group(1).decode("utf-8", "replace")
-            found["content"] = base64.urlsafe_b64encode(data).decode()
+            found.append(("file", file.group(1).decode("utf-8", "replace")))
+            found.append(("content", base64.urlsafe_b64encode(data).decode()))
         elif name is not None:
-            found[name.group(1).decode("utf-8", "replace")] = data.decode("utf-8", "replace")
+            found.append((name.group(1).decode("utf-8", "replace"), data.decode("utf-8", "replace")))
     return found
 
 

@@ -102,7 +102,7 @@ class BillData:
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """What stands on the bill, and what its audit says."""
+        """Amounts of a bill and of its audit."""
         bill_id, _, line = item.scope.removeprefix("bill:").partition("/")
         bill = stored_bill(self.given.sources, bill_id)
         if name == "line":

@@ -33,7 +33,7 @@ class StandingBill:
 
     @property
     def name(self) -> str:
-        """What the supplier calls it."""
+        """The supplier's name of it."""
         return self.bill.invoice or self.bill.file
 
 

@@ -80,7 +80,7 @@ class _Bill:
         )  # fmt: skip
 
     def facts(self) -> Steps:
-        """What stands on the bill, and what it was checked with."""
+        """Facts of the bill, and of its check."""
         bill, audit = self.bill.bill, self.bill.audit
         names = {each.tariff_id: each.name or each.tariff_id for each in self.all.site.tariffs}
         facts = [

@@ -24,7 +24,7 @@ class Standing(Model):
 
 
 class Checked(Model):
-    """What a file is. draft: it was written before the publication of its report. places: where it is altered."""
+    """Verdict on a file. draft: it was written before the publication of its report. places: where it is altered."""
 
     verdict: Literal["genuine", "draft", "altered", "unknown"]
     standing: Standing = Standing(state="unknown")

@@ -163,7 +163,7 @@ def _acknowledge(device_id: str, title: str, actor: Actor, address: Address) -> 
 
 
 def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
-    """What a person runs where their key is."""
+    """Command that a person runs where their key is."""
     reason = " --reason TEXT" if has_reason else ""
     return f"meterloom {words} --as {shlex.quote(actor.person_id)}{reason}"
 

@@ -32,7 +32,7 @@ API = "/api/v1/ems"
 # Of stored figures on the pages of reports each so many-th is made again; all are compared with what is stored.
 EACH = 40
 # So many numbers of a page are all opened.
-FIRST = 24
+FIRST = 40
 PAGES = ("/bills", "/energy", "/enpi", "/reports", "/live", "/board")
 # A number of a tile or headline with its link, or a cell that is one.
 _TILE = re.compile(r'<a class="fig" href="([^"]+)"><span class="[a-z]+" data-live-value><bdi>([^<]*)</bdi>')

@@ -232,6 +232,8 @@ def test_a_browser_sends_the_file_as_it_is_with_the_token_of_its_form(billed: As
         body = part('name="csrf"', token.encode()) + file + b"--XX--\r\n"
         answer = asyncio.run(send(app, "POST", "/upload/bill/preview?site=plant", head, body))
         assert (answer.status, "NEW-1" in answer.text) == (status, status == 200)
+    twice = part('name="csrf"', b"token") + part('name="csrf"', b"token") + file + b"--XX--\r\n"
+    assert asyncio.run(send(app, "POST", "/upload/bill/preview?site=plant", head, twice)).status == 400
 
 
 def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:

@@ -77,5 +77,5 @@ class AlertEvents:
 
 
 def stamp(event: FindingEvent | None) -> str:
-    """What a form carries of the last event, which tells whether somebody acted since."""
+    """Stamp of the last event in a form, which tells whether somebody acted since."""
     return "" if event is None else event.recorded_at_utc.isoformat()

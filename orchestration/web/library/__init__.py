@@ -1,1 +1,1 @@
-"""What the library of reports shows, and what is done with a report."""
+"""The library of reports: entries, files, acts and the public check."""

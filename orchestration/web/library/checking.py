@@ -47,7 +47,7 @@ def standing_of(project: OpenProject, name: str) -> Standing:
 
 
 def checked(project: OpenProject, data: bytes) -> Checked:
-    """What a file is: genuine, altered and where, or unknown. Nothing of it is kept."""
+    """Verdict on a file: genuine, altered and where, or unknown. Nothing of it is kept."""
     if not kind_of(data):
         return Checked(verdict="unknown")
     known = [_written(*each) for each in project.reports.files.of_digest(hashlib.sha256(data).hexdigest())]

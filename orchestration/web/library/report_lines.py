@@ -66,5 +66,5 @@ def _titles(folder: Path) -> Mapping[str, Mapping[str, str]]:
 
 
 def _title(titles: Mapping[str, Mapping[str, str]], name: str, locale: str) -> str:
-    """What a report is called; the words of its name where its template is gone."""
+    """Title of a report; the words of its name where its template is gone."""
     return chosen(titles[name], locale) if name in titles else words(name)

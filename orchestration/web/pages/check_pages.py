@@ -31,7 +31,7 @@ def check(request: Request) -> Response:
 
 @router.post(PATH)
 async def check_file(request: Request) -> Response:
-    """What a dropped file is. Raises BadInput where none was sent."""
+    """Verdict on a dropped file. Raises BadInput where none was sent."""
     _take(request, "files of an address")
     return await to_thread.run_sync(_check_file, request, limiter=_FILES)
 

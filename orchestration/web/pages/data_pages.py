@@ -62,7 +62,7 @@ _NONE = pl.DataFrame(
 
 
 def _refused(ask: Ask, site: Site) -> list[Refused]:
-    """What is open in quarantine, the newest first."""
+    """Open items of the quarantine, the newest first."""
     items = ask.project.quarantine.items(site.site_id, is_open=True, as_of_utc=ask.address.as_of_utc)
     local = zone(site.time_zone)
     return [

@@ -29,7 +29,7 @@ NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-cloc
 
 @router.get(PATH, response_class=HTMLResponse)
 def devices(ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
-    """What do the devices do, how far may they be commanded?"""
+    """Mode, plan and devices of a site."""
     site = whole_site(ask)
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
@@ -51,7 +51,7 @@ def plan_of(ask: Ask, site: Site) -> list[Widget]:
 
 @router.get(PATH + "/{device_id}", response_class=HTMLResponse)
 def device(device_id: str, ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
-    """What does this device do, and what was sent to it?"""
+    """One device: its values, and commands of the last 24 hours."""
     site = whole_site(ask)
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})

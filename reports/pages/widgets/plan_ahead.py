@@ -29,7 +29,7 @@ class Lane(Model):
 
 
 class Spell(Model):
-    """What a device does from one local time to another.
+    """Activity of a device from one local time to another.
 
     verb: as its kind says it. prices: least and greatest of its steps. why: what another choice would cost.
     """
