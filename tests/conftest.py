@@ -72,6 +72,18 @@ def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _variables_as_before() -> Iterator[None]:
+    """A command enters its project for the whole process: the next test, in whatever order, is in none."""
+    before = dict(os.environ)
+    yield
+    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+        if name not in before:
+            del os.environ[name]
+        elif os.environ.get(name) != before[name]:
+            os.environ[name] = before[name]
+
+
 @pytest.fixture
 def wire_watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where agents in processes of their own note what they write."""

@@ -29,7 +29,7 @@ def findings_list(
     with_all: Annotated[bool, Option("--all", help="Muted and explained ones too.")] = False,
 ) -> Answer:
     """List what is open at a site by every source, the most severe first, with its state and who acted."""
-    found = open_findings(_look(call, site))
+    found = open_findings(_look(call, site, call.as_of_utc))
     shown = [each for each in found.standing if with_all or each.needs_someone]
     rows = [line(each) for each in sorted(shown, key=lambda each: (each.finding.severity, each.finding.source))]
     hidden = len(found.standing) - len(shown)
@@ -88,9 +88,9 @@ def line(found: Standing) -> dict[str, Any]:
     }
 
 
-def _look(call: Call, site: str) -> Look:
+def _look(call: Call, site: str, as_of_utc: datetime | None = None) -> Look:
     now_utc, sees_all = call.clock.now_utc(), call.sees_every_site
-    return Look(call.project, call.project.site(site), now_utc, call.as_of_utc, with_every_site=sees_all)
+    return Look(call.project, call.project.site(site), now_utc, as_of_utc, with_every_site=sees_all)
 
 
 def _act(call: Call, finding_id: str, site: str, act: FindingAct, reason: str, *, until: str = "") -> Answer:
