@@ -8,6 +8,7 @@ served too.
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -17,6 +18,7 @@ from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.served_unit import ModbusUnit
 from controls.optimiser.devices.device import params_of
+from controls.simulator.live_plant import meter_values
 from controls.simulator.physics.car import Car, CarState, driven
 from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
 from controls.simulator.worlds.generate import SEED
@@ -29,23 +31,30 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 GRID_METER_TEMPLATE = "sim_grid_meter"
+# Meters behind the connection: unit by meter.
+_SUBMETER_TEMPLATE, _SUBMETERS = "meter_sdm630", {"house": 5, "heating": 6}
 _CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
 class Background(Model):
-    """What happens in the home whatever anybody commands, kW."""
+    """What happens in the home whatever anybody commands, kW. heating_kw: the part of the load that heats."""
 
     load_kw: float
     pv_available_kw: float
+    heating_kw: float = 0.0
 
 
 class HomeState(Model):
-    """Powers now, kW, and the battery's stored energy. grid: import positive. battery: charging positive."""
+    """Powers now, kW, and the battery's stored energy. grid: import positive. battery: charging positive.
+
+    heating_kw: the part of the load that heats.
+    """
 
     stored_kwh: float
     battery_kw: float
     pv_kw: float
     load_kw: float
+    heating_kw: float = 0.0
     car: CarState | None = None
     tank: TankState | None = None
 
@@ -77,6 +86,7 @@ def stepped(
         battery_kw=battery_kw,
         pv_kw=min(background.pv_available_kw, pv_limit_kw),
         load_kw=background.load_kw,
+        heating_kw=background.heating_kw,
     )
 
 
@@ -91,6 +101,7 @@ class BackgroundSource:
         self._year = 0
         self._start_utc: datetime
         self._load_kw: list[float]
+        self._heating_kw: list[float]
         self._pv_kw: list[float]
 
     def at(self, now_utc: datetime) -> Background:
@@ -110,7 +121,11 @@ class BackgroundSource:
         def between(series: list[float]) -> float:
             return series[first] + share * (series[after] - series[first])
 
-        return Background(load_kw=between(self._load_kw), pv_available_kw=between(self._pv_kw))
+        return Background(
+            load_kw=between(self._load_kw),
+            pv_available_kw=between(self._pv_kw),
+            heating_kw=between(self._heating_kw),
+        )
 
     def _fill(self, year: int) -> None:
         meters = generate_home_year(self._site, year, seed=self._seed).meters
@@ -119,7 +134,10 @@ class BackgroundSource:
         loads = power.filter(pl.col("meter").is_in(self._meters))
         load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
         self._load_kw = load["kw"].round(3).to_list()
-        self._pv_kw = power.filter(pl.col("meter") == "pv").sort("timestamp")["kw"].round(3).to_list()
+        self._heating_kw, self._pv_kw = (
+            power.filter(pl.col("meter") == meter).sort("timestamp")["kw"].round(3).to_list()
+            for meter in ("heating", "pv")
+        )
         self._start_utc = load["timestamp"][0]
         self._year = year
 
@@ -158,13 +176,14 @@ class LiveHome:
             battery_kw=0.0,
             pv_kw=first.pv_available_kw,
             load_kw=first.load_kw,
+            heating_kw=first.heating_kw,
             car=CarState(stored_kwh=self.car.capacity_kwh * start_soc) if self.car else None,
             tank=TankState(stored_kwh=self.tank.capacity_kwh * start_soc) if self.tank else None,
         )
         battery, inverter = _only(site, "battery"), _only(site, "pv")
 
-        def unit(template: str, measure: Callable[[], dict[str, float]]) -> ModbusUnit:
-            return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic)
+        def unit(template: str, measure: Callable[[], dict[str, float]], unit_id: int | None = None) -> ModbusUnit:
+            return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic, unit_id=unit_id)
 
         self.battery = unit(battery.template, self._measure_battery)
         self.grid_meter = unit(GRID_METER_TEMPLATE, self._measure_grid)
@@ -180,7 +199,10 @@ class LiveHome:
             monotonic=monotonic,
             tick_s=tick_s,
         )
-        units = (self.battery, self.grid_meter, self.charger, self.relays, *others)
+        submeters = [
+            unit(_SUBMETER_TEMPLATE, partial(self._measure_part, name), _SUBMETERS[name]) for name in _SUBMETERS
+        ]
+        units = (self.battery, self.grid_meter, self.charger, self.relays, *submeters, *others)
         self.server = ModbusServer([each for each in units if each], port=modbus_port)
 
     def start(self) -> "LiveHome":
@@ -207,7 +229,7 @@ class LiveHome:
 
     @property
     def modbus_port(self) -> int:
-        """Where battery (unit 1), grid meter (2), charger (3) and relays (4) answer."""
+        """Where battery (unit 1), grid meter (2), charger (3), relays (4), household (5) and heating (6) answer."""
         return self.server.port
 
     def state(self) -> HomeState:
@@ -262,6 +284,11 @@ class LiveHome:
 
     def _measure_grid(self) -> dict[str, float]:
         return {"read_power_kw": self.state().grid_kw}
+
+    def _measure_part(self, meter: str) -> dict[str, float]:
+        state = self.state()
+        power_kw = state.heating_kw if meter == "heating" else state.load_kw - state.heating_kw
+        return meter_values(power_kw, load_template(_SUBMETER_TEMPLATE).readable)
 
     def _measure_car(self) -> dict[str, float]:
         car = self.state().car or CarState(stored_kwh=0.0)

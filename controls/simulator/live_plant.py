@@ -7,7 +7,7 @@ is synthetic and says so. Devices drop out, restart and have wrong clocks as phy
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -31,6 +31,15 @@ RATES_S = {"main": 1, "injection_moulding": 1, "conveyor": 1, "hydraulic_pump": 
 SLOW_S = 30
 _TICK_S = 0.2
 _QUARTER = timedelta(minutes=15)
+
+
+def meter_values(power_kw: float, names: Iterable[str]) -> dict[str, float]:
+    """Values of a three-phase meter by their names in its template, with the same power on each phase."""
+    resting = {"v": 230.0, "hz": 50.0, "a": power_kw / 0.69}
+    return {
+        name: power_kw if name == "read_power_kw" else resting.get(name.rpartition("_")[2], power_kw / 3)
+        for name in names
+    }
 
 
 class PlantYear:
@@ -129,12 +138,7 @@ class LivePlant:
             self._line = None
 
     def _registers(self, meter: str, names: tuple[str, ...]) -> dict[str, float]:
-        power_kw = self._year.power_kw(meter, self._clock.now_utc())
-        resting = {"v": 230.0, "hz": 50.0, "a": power_kw / 0.69}
-        return {
-            name: power_kw if name == "read_power_kw" else resting.get(name.rpartition("_")[2], power_kw / 3)
-            for name in names
-        }
+        return meter_values(self._year.power_kw(meter, self._clock.now_utc()), names)
 
     def _trouble(self, device: str, now_utc: datetime) -> Trouble:
         return trouble_at(self._troubles, seed=self._seed, device=device, now_utc=now_utc)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def live(home_site: Site, broker: Broker) -> Iterator[tuple[LiveHome, HandClock,
     hand, clock = HandClock(), FixedClock(parse_instant(NOON))
     with LiveHome(home_site, address=broker.address, clock=clock, monotonic=hand, tick_s=0.05) as running:
         yield running, hand, clock
+
+
+def test_submeters_and_devices_add_up_to_the_grid_connection(
+    live: tuple[LiveHome, HandClock, FixedClock],
+) -> None:
+    running, _, clock = live
+
+    def power_kw(template: str, unit_id: int) -> float:
+        reader = ModbusReader(
+            load_template(template), host="127.0.0.1", port=running.modbus_port, clock=clock, unit_id=unit_id
+        )
+        with closing(reader):
+            return reader.read("read_power_kw")
+
+    state = running.state()
+    assert power_kw("meter_sdm630", 6) == pytest.approx(state.heating_kw)
+    house_kw = power_kw("meter_sdm630", 5)
+    assert house_kw > 0
+    others_kw = power_kw("sim_battery_10kwh", 1) + power_kw("sim_ev_charger", 3) + power_kw("sim_relay_bank_16", 4)
+    parts_kw = house_kw + state.heating_kw + others_kw - state.pv_kw
+    assert power_kw("sim_grid_meter", 2) == pytest.approx(parts_kw, abs=0.02)
 
 
 @pytest.mark.real
