@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from shutil import copyfile
 from time import perf_counter
@@ -16,7 +16,7 @@ from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.time import Clock
+from data_quality.contracts.time import Clock, local_midnight_utc
 from orchestration.demonstration.demo_bills import BILLED, store_bills
 from orchestration.demonstration.demo_dates import factory_span, last_quarters
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
@@ -32,8 +32,9 @@ from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
-from orchestration.supervised.deliveries import deliver_home
+from orchestration.supervised.deliveries import deliver_home, deliver_plant
 from orchestration.views.registry_view import show_in_registry
+from orchestration.warehouse.stale import stale_partitions
 from reports.evidence.people_keys import give_keys
 
 Say = Callable[[str], None]
@@ -91,7 +92,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
     """
     project = make_demo_project(folder, until=until)
-    steps = Steps(say, 10)
+    steps = Steps(say, 11)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -119,6 +120,8 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             traced = trace_three(project)
         with steps.step("let the tower's late, corrected and re-sent files arrive, and run their months again"):
             late = second_wave(project, runner, delivery, say, quarter=quarters[-1])
+        with steps.step("read what the factory used today"):
+            read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project)}
         answer["pages_url"] = project.project.settings.server.web_url
@@ -141,6 +144,16 @@ def ingest(project: ProjectResource, runner: Runner) -> None:
     """One ingestion run a site, with every file that waits in its landing folder."""
     for site_id in sorted(project.sites):
         ingest_files(runner, site_id, landing_files(project.project.landing_dir / site_id))
+
+
+def read_today(project: ProjectResource, runner: Runner, clock: Clock, *, until: date) -> None:
+    """The factory's readings from `until` to now, against the forecast that was issued before: its day has begun."""
+    now_utc, site = clock.now_utc(), project.site("factory")
+    # Data that end long ago end there.
+    if now_utc - local_midnight_utc(until, site.time_zone) < timedelta(days=2):
+        ingest_files(runner, site.site_id, deliver_plant(project.project, site, now_utc=now_utc))
+        for job, months in stale_partitions(project).items():
+            runner.build_marts(month_ranges(months), job=job)
 
 
 def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:

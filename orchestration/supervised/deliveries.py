@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from controls.simulator.simulated_files import write_site
@@ -22,17 +23,18 @@ def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) 
     write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
 
 
-def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> None:
+def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> list[Path]:
     """The simulated plant's files of the running month and the one before up to now, where its files reach so far.
 
-    Its live meters tell energy and no drivers, and nothing of the hours before they were started.
+    Returns their paths. Its live meters tell energy and no drivers, and nothing of the hours before they were started.
     """
     today, folder = _today(site, now_utc), project.landing_dir / site.site_id
     running = today.replace(day=1)
     before = months_after(running, -1)
     # A world that ended long ago stays as it was made.
     if any((folder / f"{site.site_id}_{month:%Y-%m}_meters.csv").exists() for month in (before, running)):
-        write_site(folder, site, start=before, end=today + timedelta(days=1), until_utc=now_utc)
+        return write_site(folder, site, start=before, end=today + timedelta(days=1), until_utc=now_utc)
+    return []
 
 
 def deliver(project: Project, sites: Iterable[Site], *, now_utc: datetime, delivered: dict[str, date]) -> None:

@@ -14,12 +14,13 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Driver
-from data_quality.contracts.time import FixedClock, Period, zone
+from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, zone
 from orchestration.views.running_view import running_now
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
@@ -93,6 +94,37 @@ def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Askin
         assert widget.value.text == text, key
         assert "of=running" in widget.value.why
         assert widget.state == "finding"  # the readings are old, and a day of the supply is missing
+
+
+def test_the_day_is_held_against_the_newest_forecast_that_knew_nothing_of_it(tmp_path: Path) -> None:
+    project = make_project(tmp_path, plant_of_the_web(forecast_targets=("main",)))
+    show = Asking(project, FixedClock(plant.NOON), ALL)
+    last_day = SiteNow(Show(Ask(project, ALL, Address(path="/board/ops", site="plant"), show.clock),
+                            project.site("plant"), project.sources())).day  # fmt: skip
+    midnight = local_midnight_utc(last_day, "Europe/Berlin")
+    for name, issued_utc, kwh, labels in (
+        ("before", midnight, 5.0, {}),
+        ("challenger", midnight, 7.0, {"shadow": "1"}),
+        ("too late", midnight + timedelta(hours=9), 9.0, {}),
+    ):
+        project.forecasts.add(
+            Forecast(
+                forecast_id=name, site_id="plant", target="meter:main", issued_at_utc=issued_utc, labels=labels,
+                # Calculated the morning after, of readings up to midnight.
+                available_at_utc=midnight + timedelta(hours=9), model_name="m", model_version="1", input_digest="d",
+                is_synthetic=True,
+                rows=tuple(
+                    ForecastRow(time_utc=midnight + timedelta(hours=hour), p10=kwh - 1, p50=kwh, p90=kwh + 1)
+                    for hour in range(24)
+                ),
+            ),
+            show.clock,
+        )  # fmt: skip
+    chart = tiles(show, "ops")["today"].chart
+    assert chart is not None
+    expected = next(each for each in chart.rows if each.role == "expected")
+    assert (set(expected.values), set(expected.low), set(expected.high)) == ({5.0}, {4.0}, {6.0})
+    project.close()
 
 
 @pytest.mark.parametrize("name", MARTS)

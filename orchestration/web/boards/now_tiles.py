@@ -9,6 +9,7 @@ from assets.sites.calendar import types_around
 from assets.stores.live.live_store import LiveReader
 from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
 from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
+from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
@@ -137,9 +138,7 @@ def against_expected(now: SiteNow) -> today.Today:
     known = [each for each in hours if each.value is not None]
     midnight = local_midnight_utc(now.day, now.site.time_zone)
     stream = next((each for each in main_meters(now) if each in now.site.forecast_targets), "")
-    forecast = None
-    if stream:
-        forecast = now.show.ask.project.forecasts.latest(now.site.site_id, stream, as_of_utc=midnight)
+    forecast = _forecast_before(now, f"meter:{stream}", midnight) if stream else None
     starts = [datetime.fromisoformat(each.trace.parameters["hour_start_utc"]) for each in known]
     end = local_midnight_utc(now.day + timedelta(days=1), now.site.time_zone)
     read = dict(zip(starts, known, strict=True))
@@ -154,12 +153,19 @@ def against_expected(now: SiteNow) -> today.Today:
         day="Today" if now.is_today else long_date(now.day, now.show.address.locale),
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
-        no_forecast="no forecast set up for the main meter"
-        if not stream
-        else Sentence("no forecast was issued before {0}", now.day),
+        no_forecast=Sentence("no forecast was issued before {0}", now.day) if stream else "",
         hours=rows,
         days=tuple(_days_before(now)),
     )
+
+
+def _forecast_before(now: SiteNow, target: str, midnight_utc: datetime) -> Forecast | None:
+    """The newest forecast that knew nothing of the day yet. It may have been calculated later."""
+    ask = now.show.ask
+    since_utc, as_of_utc = midnight_utc - timedelta(days=1), ask.address.as_of_utc
+    issued = ask.project.forecasts.issued(now.site.site_id, target, since_utc=since_utc, as_of_utc=as_of_utc)
+    known = [each for each in issued if not each.is_shadow and each.issued_at_utc <= midnight_utc]
+    return known[-1] if known else None
 
 
 def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:

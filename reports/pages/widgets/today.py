@@ -12,8 +12,9 @@ Band = tuple[float, float, float]
 
 class Today(Given):
     """so_far: energy of the day's hours that are read. expected: P10, P50 and P90 of the same hours together, as
-    forecast before the day began. hours: local time, energy and P10, P50, P90 of each, those to come without energy.
-    days: label, difference to the baseline in percent of each of the days before.
+    forecast before the day began; no_forecast: why there is none, empty where none is set up. hours: local time, energy
+    and P10, P50, P90 of each, those to come without energy. days: label, difference to the
+    baseline in percent of each of the days before.
     """
 
     day: str = ""
@@ -26,7 +27,7 @@ class Today(Given):
 
 def view(given: Today) -> Widget:
     """The tile with a chart of the hours."""
-    more: list[Number] = [_expected(given)]
+    more = [_expected(given)] if given.expected or given.no_forecast else []
     more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
     title, note = ("Energy today", "") if given.day == "Today" else ("Last complete day", given.day)
     return tile("today", title, given, given.so_far, label="Energy so far", note=note,
@@ -37,7 +38,7 @@ def _expected(given: Today) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
-    note = f"P10 {low} to P90 {high}, as forecast before the day"
+    note = f"P10 {low} to P90 {high}, forecast from readings before the day"
     return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
 
 
