@@ -11,6 +11,7 @@ from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
 from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
@@ -135,11 +136,13 @@ def _peak_at(now: SiteNow) -> str:
 def against_expected(now: SiteNow) -> today.Today:
     """Widget 2."""
     hours = now.show.hours("consumption_kwh", now.scope, now.day)
-    known = [each for each in hours if each.value is not None]
     midnight = local_midnight_utc(now.day, now.site.time_zone)
+    read_to_utc = None if now.running is None or not now.is_today else now.running.at_utc
+    # The running hour is less than was expected of it: it is held against nothing before it is over.
+    known = [each for each in hours if each.value is not None and _is_over(each, read_to_utc)]
     stream = next((each for each in main_meters(now) if each in now.site.forecast_targets), "")
     forecast = _forecast_before(now, f"meter:{stream}", midnight) if stream else None
-    starts = [datetime.fromisoformat(each.trace.parameters["hour_start_utc"]) for each in known]
+    starts = [_hour_utc(each) for each in known]
     end = local_midnight_utc(now.day + timedelta(days=1), now.site.time_zone)
     read = dict(zip(starts, known, strict=True))
     bands = {} if forecast is None else {row.time_utc: (row.p10, row.p50, row.p90) for row in forecast.rows}
@@ -151,12 +154,22 @@ def against_expected(now: SiteNow) -> today.Today:
     return today.Today(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else long_date(now.day, now.show.address.locale),
+        to=f"{(starts[-1] + timedelta(hours=1)).astimezone(zone(now.site.time_zone)):%H:%M}" if starts else "",
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
         no_forecast=Sentence("no forecast was issued before {0}", now.day) if stream else "",
         hours=rows,
         days=tuple(_days_before(now)),
     )
+
+
+def _hour_utc(figure: Figure) -> datetime:
+    return datetime.fromisoformat(figure.trace.parameters["hour_start_utc"])
+
+
+def _is_over(figure: Figure, read_to_utc: datetime | None) -> bool:
+    """Whether readings may reach the end of a figure's hour."""
+    return read_to_utc is None or _hour_utc(figure) + timedelta(hours=1) <= read_to_utc
 
 
 def _forecast_before(now: SiteNow, target: str, midnight_utc: datetime) -> Forecast | None:

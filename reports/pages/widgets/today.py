@@ -1,6 +1,6 @@
 """Widget 2: energy of the day so far against what was expected of the same hours; the days before against baselines."""
 
-from data_quality.contracts.sentence import Text
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile, value_of
@@ -11,13 +11,14 @@ Band = tuple[float, float, float]
 
 
 class Today(Given):
-    """so_far: energy of the day's hours that are read. expected: P10, P50 and P90 of the same hours together, as
-    forecast before the day began; no_forecast: why there is none, empty where none is set up. hours: local time, energy
-    and P10, P50, P90 of each, those to come without energy. days: label, difference to the
-    baseline in percent of each of the days before.
+    """so_far: energy of the day's whole hours that are read, up to the local time `to`. expected: P10, P50 and P90 of
+    the same hours together, as forecast before the day began; no_forecast: why there is none, empty where none is set
+    up. hours: local time, energy and P10, P50, P90 of each, those to come without energy. days: label, difference to
+    the baseline in percent of each of the days before.
     """
 
     day: str = ""
+    to: str = ""
     so_far: Shown | None = None
     expected: Band | None = None
     no_forecast: Text = "no forecast was issued before the day began"
@@ -29,7 +30,8 @@ def view(given: Today) -> Widget:
     """The tile with a chart of the hours."""
     more = [_expected(given)] if given.expected or given.no_forecast else []
     more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
-    title, note = ("Energy today", "") if given.day == "Today" else ("Last complete day", given.day)
+    until = Sentence("until {0}", given.to) if given.to else ""
+    title, note = ("Energy today", until) if given.day == "Today" else ("Last complete day", given.day)
     return tile("today", title, given, given.so_far, label="Energy so far", note=note,
                 more=more, chart=_chart(given) if given.hours else None)  # fmt: skip
 
