@@ -22,8 +22,8 @@ from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
 
-# Kinds that are drawn by the file of another.
-FILES = {"stack": "bars", "band": "line", "cumulative": "line"}
+# Kinds that are drawn by the file of another, or on a narrow screen as another.
+FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -89,7 +89,7 @@ def _scripts(page: Page) -> list[str]:
     widgets = list(_widgets(blocks))
     charts = [block for block in blocks if isinstance(block, Chart)]
     charts += [each.chart for each in widgets if each.chart is not None]
-    files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
+    files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
 
