@@ -18,7 +18,8 @@ SILENT = Sentence("no collector runs")
 def dead(source: str, severity: int = 2) -> OpenFinding:
     return OpenFinding(
         site_id="plant", source="jobs and sources", cause=f"source_dead {source}", severity=severity,
-        what=Sentence("source {0}: {1}", source, SILENT), kind=SILENT, of=source, at_utc=datetime(2026, 1, 5, tzinfo=UTC),
+        what=Sentence("source {0}: {1}", source, SILENT), kind=SILENT, of=source,
+        at_utc=datetime(2026, 1, 5, tzinfo=UTC),
     )  # fmt: skip
 
 

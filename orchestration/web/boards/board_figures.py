@@ -115,7 +115,7 @@ class Show:
         return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
 
     def against(self, seu_id: str, kpi: str, period: Period) -> Shown | None:
-        """A use against its baseline over a period of whole months, as the marts have it; None where a month has none."""
+        """A use against its baseline over whole months, as the marts have it; None where a month has none."""
         is_it = (pl.col("scope") == f"seu:{seu_id}") & (pl.col("kpi") == kpi)
         rows = self.mart("mart_seu__kpi_values", is_it)
         if rows.is_empty():

@@ -14,6 +14,8 @@ from reports.pages.widgets.tile import Shown
 from reports.texts.locales import named
 
 COST, ENERGY = "cost", "consumption_kwh"
+# Days; a span that is longer is called by its year.
+_ELEVEN_MONTHS = 335
 Pair = tuple[Shown, Shown]
 
 
@@ -107,9 +109,6 @@ def _known(found: Sequence[Shown | None]) -> Pair | None:
 
 
 def _called(spans: Sequence[Period]) -> tuple[str, str]:
-    """2024 and 2025, or their days."""
-    first, last = (
-        str(each.start.year) if (each.start.month, each.end.month, each.days > 364) == (1, 1, True) else f"{each.start:%Y-%m}"
-        for each in spans
-    )  # fmt: skip
+    """2024 and 2025, or the months that they begin with."""
+    first, last = (f"{each.start:%Y}" if each.days > _ELEVEN_MONTHS else f"{each.start:%Y-%m}" for each in spans)
     return first, last
