@@ -46,13 +46,14 @@ def draw_problem(
     links: tuple[tuple[str, str], ...] = (),
     path: str = "/",
     banner: str = "",
+    key: str = "problem",
 ) -> Response:
-    """A refusal as a page: what, where, and what to do about it."""
+    """A refusal as a page: what, where, and what to do about it. key: of its part."""
     told = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
     if mend:
         told.append(Paragraph(text=mend))
     address = ask.address if ask is not None else Address(path=path)
-    page = Page(title=title, address=address, parts=(Part(key="problem", blocks=tuple(told)),), links=links)
+    page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(told)),), links=links)
     return draw(ask, page, status=status, banner=banner)
 
 
