@@ -159,7 +159,7 @@ def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:
 
 
 def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:
-    assert set(tiles(asking, "site", THEO, "tenant:hall")) == {"scope_use", "scope_cost", "eui"}
+    assert set(tiles(asking, "site", THEO, "tenant:hall")) == {"scope_use", "scope_cost", "scope_days", "eui"}
     other = Asking(asking.project, asking.clock, THEO)
     assert other.get("/board/site", [PAGE], site="plant", scope="tenant:press").status == 404
     page = text_of(other.get("/board/site", [PAGE], site="plant").text)

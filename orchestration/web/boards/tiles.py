@@ -66,6 +66,7 @@ TILES: Mapping[str, Tile] = {
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
     "cost_days": Tile(P.READ, lambda asked: now_tiles.days_of_month(asked.site)),
+    "scope_days": Tile(P.READ, now_tiles.days_of_part, True),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
