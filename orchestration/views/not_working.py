@@ -8,6 +8,7 @@ from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
 from assets.stores.live.live_store import FRESH, LiveReader
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.overdue import overdue
@@ -55,10 +56,12 @@ def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Itera
 def _finding(site: Site, state: SourceState, sentence: str, mend: str, since_utc: datetime | None) -> Finding:
     return Finding(
         code="source_dead",
-        message=f"source {state.source_id}: {sentence}",
+        message=Sentence("source {0}: {1}", state.source_id, Sentence(sentence)),
         scope=site.site_id,
-        facts={"source": state.source_id, "since_utc": since_utc and since_utc.isoformat(), "mend": mend},
-    )
+        facts={
+            "source": state.source_id, "since_utc": since_utc and since_utc.isoformat(), "mend": mend, "is": sentence,
+        },
+    )  # fmt: skip
 
 
 def since_of(finding: Finding) -> datetime | None:

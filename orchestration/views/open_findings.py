@@ -141,6 +141,7 @@ def _validated(look: Look) -> list[OpenFinding]:
             site_id=look.site.site_id, source="validation", cause=f"{rule} {meter} {action}",
             severity=4 if action == "flag" else 3, at_utc=max(each.end_utc for each in all_), count=len(all_),
             what=_event(look, rule, names.get(meter) or words(meter), action, [each.end_utc for each in all_]),
+            kind=_kind(rule, action), of=names.get(meter) or words(meter),
         )
         for (rule, meter, action), all_ in grouped.items()
     ]  # fmt: skip
@@ -153,6 +154,11 @@ def _event(look: Look, rule: str, meter: str, action: str, ends_utc: Sequence[da
     one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, look.locale))
     many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
     return sentences((one if len(ends_utc) == 1 else many, Sentence(_DONE.get(action, ""))), ", ")
+
+
+def _kind(rule: str, action: str) -> str:
+    """No change in reading, excluded."""
+    return sentences((Sentence(_RULES.get(rule, words(rule))), Sentence(_DONE.get(action, ""))), ", ")
 
 
 def _alerts(look: Look) -> list[OpenFinding]:
@@ -233,7 +239,8 @@ def _not_working(look: Look, found: Finding) -> OpenFinding:
     return OpenFinding(
         site_id=look.site.site_id, source="jobs and sources", severity=2, at_utc=since_of(found),
         cause=f"{found.code} {facts.get('source') or facts.get('job') or ''}",
-        what=sentences((found.message, Sentence(str(facts["mend"])))),
+        what=sentences((found.message, Sentence(str(facts["mend"])))), kind=Sentence(str(facts.get("is", ""))),
+        of=str(facts.get("source", "")),
     )  # fmt: skip
 
 

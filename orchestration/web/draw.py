@@ -22,8 +22,8 @@ from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
 
-# Kinds that are drawn by the file of another.
-FILES = {"stack": "bars", "band": "line", "cumulative": "line"}
+# Kinds that are drawn by the file of another, or on a narrow screen as another.
+FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -46,13 +46,14 @@ def draw_problem(
     links: tuple[tuple[str, str], ...] = (),
     path: str = "/",
     banner: str = "",
+    key: str = "problem",
 ) -> Response:
-    """A refusal as a page: what, where, and what to do about it."""
+    """A refusal as a page: what, where, and what to do about it. key: of its part."""
     told = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
     if mend:
         told.append(Paragraph(text=mend))
     address = ask.address if ask is not None else Address(path=path)
-    page = Page(title=title, address=address, parts=(Part(key="problem", blocks=tuple(told)),), links=links)
+    page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(told)),), links=links)
     return draw(ask, page, status=status, banner=banner)
 
 
@@ -89,7 +90,7 @@ def _scripts(page: Page) -> list[str]:
     widgets = list(_widgets(blocks))
     charts = [block for block in blocks if isinstance(block, Chart)]
     charts += [each.chart for each in widgets if each.chart is not None]
-    files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
+    files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
 

@@ -67,6 +67,8 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     open_ = [
         each for each in ask.nav if may(ask.person, each.needs) and homes & set(each.homes) and each.path not in hidden
     ]
+    # One page that has another name at homes is one place.
+    open_ = list({each.path: each for each in open_}.values())
     open_.sort(key=lambda each: (each.path != first, each.place))
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}

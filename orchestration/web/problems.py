@@ -3,10 +3,11 @@
 import logging
 import re
 import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -18,9 +19,10 @@ from data_quality.contracts.errors import BadInput, Busy, MeterloomError, Unreac
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Person
+from data_quality.contracts.sentence import Sentence
 from orchestration.web.own_origin import Refused
 from orchestration.web.people.allowances import TooMany
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import SAFE, NotAllowed, NotSignedIn, looks_of
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
@@ -146,12 +148,20 @@ def answer(request: Request, problem: Problem) -> Response:
         title=problem.title,
         detail=problem.detail,
         mend=problem.mend,
-        links=(("First page", "/"),) if person else (("Sign in", "/login"),),
+        links=(*_way_back(request, app.nav), ("First page", "/")) if person else (("Sign in", "/login"),),
         path=request.url.path,
         banner=banner,
     )
     drawn.headers.update(problem.headers)
     return drawn
+
+
+def _way_back(request: Request, nav: Sequence[Nav]) -> Iterator[tuple[str, str]]:
+    """The place whose act was refused, of the same site."""
+    of = next((each for each in nav if request.url.path.startswith(f"{each.path}/")), None)
+    if of is not None and request.method not in SAFE:
+        kept = {name: value for name in ("site", "locale") if (value := request.query_params.get(name))}
+        yield Sentence("Back to {0}", Sentence(of.text)), f"{of.path}{'?' if kept else ''}{urlencode(kept)}"
 
 
 def _locale(request: Request) -> str:

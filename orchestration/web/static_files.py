@@ -19,7 +19,10 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
 }
+# Files that name others, and how they do.
+NAMING = {".css": rb'(url\(")([^"]+)("\))', ".webmanifest": rb'("src": ")([^"]+)(")'}
 router = APIRouter()
 
 
@@ -36,21 +39,19 @@ class StaticFile(NamedTuple):
 def static_files() -> dict[str, StaticFile]:
     """All of them by their path below the folder, read once."""
     found: dict[str, StaticFile] = {}
-    # Style last: it names the other files.
-    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix == ".css", each.as_posix())):
+    # Last those that name other files.
+    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix in NAMING, each.as_posix())):
         if path.suffix not in TYPES:
             continue
         whole, name, packed = path.read_bytes(), path.relative_to(FOLDER).as_posix(), path.with_name(f"{path.name}.br")
-        if path.suffix == ".css":
-            whole = re.sub(rb'url\("([^"]+)"\)', lambda named: _place(found[named[1].decode()]), whole)
+        if path.suffix in NAMING:
+            whole = re.sub(
+                NAMING[path.suffix], lambda it: it[1] + found[it[2].decode()].address.encode() + it[3], whole
+            )
         address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
         brotli = packed.read_bytes() if packed.exists() else None
         found[name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0), brotli)
     return found
-
-
-def _place(file: StaticFile) -> bytes:
-    return f'url("{file.address}")'.encode()
 
 
 def static_address(name: str) -> str:
@@ -65,4 +66,7 @@ def static_file(digest: str, name: str, request: Request) -> Response:
     if file is None or file.address != f"/static/{digest}/{name}":
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if name == "worker.js":
+        # It stands in for every page, wherever its own file lies.
+        headers["Service-Worker-Allowed"] = "/"
     return as_taken(request, file.packed, file.media_type, headers, brotli=file.brotli)

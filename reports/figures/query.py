@@ -18,7 +18,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_instant
 
-PAIRS = ("difference", "ratio", "deviation_percent", "percent_of")
+PAIRS = ("difference", "ratio", "product", "deviation_percent", "percent_of")
 COMBINED = ("sum", "max", "root_sum_of_squares", *PAIRS)
 ROWS = ("day", "month", "hour")
 # Computation of a number that no mart holds -> the grain that asks for it.

@@ -14,7 +14,9 @@ from reports.texts.locales import named
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike
 
-Kind = Literal["bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "ranked", "scatter", "plan"]
+Kind = Literal[
+    "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"
+]
 # One colour each, the same on every page (static/charts.css).
 Energy = Literal["grid", "export", "solar", "battery", "car", "heating", "water", "gas", "cooling", "other"]
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
@@ -61,7 +63,8 @@ class Chart(Model):
     1970, and time_zone: of the days that a stretch marked on the chart begins and ends with; without it none is marked.
     Of a scatter the first row is the axis. events: named places. remarks: what must be known of each place, a column of
     the table. whys: address that explains each place, where no number of its row does. csv: address of the values;
-    without it the browser writes these rows. now_at: the place of now, before which things have happened.
+    without it the browser writes these rows. now_at: the place of now, before which things have happened. above: of a
+    tree, whose first row is drawn, the place that each is a part of; -1: the whole.
     """
 
     kind: Kind
@@ -81,13 +84,14 @@ class Chart(Model):
     remarks: tuple[Text, ...] = ()
     whys: tuple[str, ...] = ()
     now_at: int | None = None
+    above: tuple[int, ...] = ()
     csv: str = ""
     locale: str = "en"
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:
         """Every list has an entry for each place of the axis."""
-        told = {"at_s": self.at_s, "remarks": self.remarks, "whys": self.whys}
+        told = {"at_s": self.at_s, "above": self.above, "remarks": self.remarks, "whys": self.whys}
         for row in self.rows:
             told |= {f"row {row.label!r} ({name})": getattr(row, name) for name in ("low", "high", "figures")}
             if len(row.values) != len(self.x):
@@ -128,7 +132,7 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     """The chart as its script reads it, in a language."""
     told = chart.model_dump(
-        mode="json", include={"kind", "key", "at_s", "time_zone", "whys", "now_at"}, exclude_defaults=True
+        mode="json", include={"kind", "key", "at_s", "time_zone", "whys", "now_at", "above"}, exclude_defaults=True
     )
     told |= {
         "unit": unit_text(chart.unit),

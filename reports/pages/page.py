@@ -74,28 +74,25 @@ class Picture(Model):
     is_live: bool = False
 
 
-class Reason(Model):
-    """Why something is planned: from when to when, for what, what is done, and what another choice would cost."""
-
-    span: str
-    title: Text
-    text: Text
-    more: Text = ""
-    energy: Energy = "other"
-
-
 class Item(Model):
-    """One line of a list with what can be done about it. detail: one line under it; worth: in money, as people read it;
-    acts: verb and where it leads.
+    """One line of a list: a finding with what can be done about it, or what is planned and why.
+
+    detail: one line under it, more: what may be known beside that; worth: in money; acts: verb and where it leads.
+    span: from when to when, and energy: of what, of a thing that is planned. parts: lines that are equal but for whose
+    they are, under one that counts them.
     """
 
     text: Text
     detail: Text = ""
+    more: Text = ""
     tone: Tone = "plain"
     icon: str = "info"
     href: str = ""
-    worth: Text = ""
+    worth: Number | None = None
     acts: tuple[tuple[str, str], ...] = ()
+    span: str = ""
+    energy: Energy | None = None
+    parts: tuple["Item", ...] = ()
 
 
 class Widget(Model):
@@ -103,7 +100,7 @@ class Widget(Model):
     this site: then no board shows it.
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
-    is_tall: two rows high. reasons: sentences with their times.
+    is_tall: two rows high.
     """
 
     key: str
@@ -118,7 +115,6 @@ class Widget(Model):
     chart: Chart | None = None
     table: Table | None = None
     items: tuple[Item, ...] = ()
-    reasons: tuple[Reason, ...] = ()
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
@@ -128,7 +124,7 @@ class Widget(Model):
     def _says_why_not(self) -> Self:
         if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        has_more = bool(self.numbers or self.reasons or self.reason) or self.table is not None or self.chart is not None
+        has_more = bool(self.numbers or self.items or self.reason) or self.table is not None or self.chart is not None
         if self.state in ("value", "finding") and self.value is None and not has_more:
             raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self

@@ -41,6 +41,7 @@ FORMULAS: Mapping[str, str] = {
     "max": "the largest of its parts; unknown as soon as one part is",
     "difference": "the first less the second",
     "ratio": "the first divided by the second",
+    "product": "the first times the second",
     "deviation_percent": "100 · (actual − expected) / expected",
     "percent_of": "100 · first / second",
     "root_sum_of_squares": "the root of the sum of the squares of its parts, which err apart from one another",

@@ -58,6 +58,12 @@ def ratio_of(operands: Sequence[Operand]) -> Decimal | None:
     return None if first is None or second is None or second <= 0 else ARITHMETIC.divide(first, second)
 
 
+def product_of(operands: Sequence[Operand]) -> Decimal | None:
+    """First times second: an amount at its price."""
+    first, second = _two(operands)
+    return None if first is None or second is None else ARITHMETIC.multiply(first, second)
+
+
 def deviation_of(operands: Sequence[Operand]) -> Decimal | None:
     """100 · (actual - expected) / expected, percent (formulas 5.8)."""
     actual, wanted = _two(operands)
@@ -103,6 +109,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "max": max_of,
     "difference": difference_of,
     "ratio": ratio_of,
+    "product": product_of,
     "deviation_percent": deviation_of,
     "percent_of": percent_of,
     "root_sum_of_squares": root_sum_of_squares,

@@ -269,6 +269,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/dispatch/ledger": (f"{EMS}/dispatch/ledger?site=home",),
     f"{EMS}/weather": (f"{EMS}/weather?site=home",),
     f"{EMS}/devices/catalogue": (f"{EMS}/devices/catalogue?kind=battery",),
+    "/no-connection": ("/no-connection",),
     "/static/{digest}/{name:path}": ("{style}", "/static/none/app.css"),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ OPEN = {
     "/login": "here one signs in",
     "/invitation/{token}": "here one sets a first password; the token is the secret",
     "/check": "anybody checks a report on paper or a file of one; told are its state and whether it is genuine",
+    "/no-connection": "shown without a network, in place of any page; says nothing of anyone",
     "/static/{digest}/{name:path}": "style and scripts say nothing of anyone",
 }
 # For this machine and for keys.

@@ -166,13 +166,32 @@ def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> N
     assert widget.chart is not None
     rows = {page_word(each.cells[0].text, "en"): each.cells for each in chart_table(widget.chart).rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
-    assert {f"Use: {name}" for name in names} <= set(rows)
-    used, before, change = (rows[f"Use: {sorted(names)[0]}"][at].text.replace(",", "") for at in (1, 2, 3))
+    assert {"Main meters", "Not metered separately", *names} <= set(rows)
+    used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "") for at in (1, 2, 3))
     assert float(change) == pytest.approx(100 * (float(used) / float(before) - 1), abs=0.1)
 
 
+def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:
+    chart = tiles(asking, "ops")["submeters"].chart
+    assert chart is not None
+    assert chart.kind == "tree"
+    energy = chart.rows[0].values
+    for top in {at for at in chart.above if at >= 0}:
+        below = sum(value or 0.0 for at, value in zip(chart.above, energy, strict=True) if at == top)
+        assert below == pytest.approx(energy[top], rel=1e-3)
+    # Energy of a meter that is in two uses would run twice: such a site has bars.
+    site = asking.project.site("plant")
+    air, heat, *rest = site.seus
+    shared = heat.model_copy(update={"meters": (*heat.meters, air.meters[0])})
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    changed = site.model_copy(update={"seus": (air, shared, *rest)})
+    found = submeters.view(where_it_goes(SiteNow(Show(ask, changed, asking.project.sources()))))
+    assert found.chart is not None
+    assert found.chart.kind == "ranked"
+
+
 def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:
-    assert set(tiles(asking, "site", THEO, "tenant:hall")) == {"scope_use", "scope_cost", "eui"}
+    assert set(tiles(asking, "site", THEO, "tenant:hall")) == {"scope_use", "scope_cost", "scope_days", "eui"}
     other = Asking(asking.project, asking.clock, THEO)
     assert other.get("/board/site", [PAGE], site="plant", scope="tenant:press").status == 404
     page = text_of(other.get("/board/site", [PAGE], site="plant").text)

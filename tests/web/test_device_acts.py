@@ -103,6 +103,12 @@ def test_a_form_of_before_a_change_is_refused_with_the_way_on(devices: Asking) -
     assert len(open_holds(devices.project.store, "plant", NOW)) == 1
 
 
+def test_a_refusal_leads_back_to_the_place_of_the_act(devices: Asking) -> None:
+    page = posted(devices, "/devices/car/release?site=plant&locale=de", form={"reason": "x"}, accept="text/html")
+    assert page.status == 412
+    assert re.search(r'href="/devices\?site=plant&amp;locale=de">Zurück zu', page.text)
+
+
 def test_a_device_goes_back_to_the_plan_and_an_ended_override_says_so(devices: Asking) -> None:
     assert on_page(devices, "battery/pause", reason="service", **{"for": "30m"}).status == 303
     assert on_page(devices, "battery/release", reason="done").status == 303

@@ -220,14 +220,14 @@ def test_the_build_names_no_host() -> None:
 def test_what_every_page_takes_is_small() -> None:
     files = static_files()
     kinds = [name for name in files if name.startswith("charts/") and name != "charts/base.js"]
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     assert all(len((FOLDER / name).read_text().splitlines()) <= 60 for name in kinds)
     ours = sum(len(files[name].packed) for name in (*kinds, "charts/base.js", "live.js", "app.css", "charts.css"))
     assert len(files["app.css"].packed) <= 9_000
     assert len(files["icons.svg"].packed) <= 4_000
     assert len(files["inter.woff2"].packed) <= 49_000
     assert len((FOLDER / "app.css").read_bytes()) <= 34_000
-    assert ours <= 26_000
+    assert ours <= 27_000
     assert len(files[LIBRARY].packed) <= 250_000
     assert len(files[LIBRARY].brotli or b"") <= 208_000
 

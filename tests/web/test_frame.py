@@ -1,6 +1,7 @@
 """The frame around a page: whose places, which site, which look; and rows of a board that are always full."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -67,6 +68,15 @@ def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
     assert sorted(set(pressed)) == [("locale", "ar"), ("text", ""), ("theme", "dark")]
     assert len(pressed) == 6
     assert "Anna &lt;b&gt;Approver" in html
+
+
+def test_one_page_is_one_place_whatever_it_is_called() -> None:
+    ask = asked(Role.OPERATOR)
+    home = ask.person.model_copy(update={"home_board": "home"})
+    both = frame_of(replace(ask, person=home), Address(path="/bills"))
+    paths = [each.href.partition("?")[0] for each in both.places]
+    assert "/bills" in paths
+    assert len(paths) == len({*paths})
 
 
 def test_rows_of_a_board_are_full_whatever_is_left_out() -> None:

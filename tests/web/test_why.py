@@ -92,7 +92,7 @@ def test_sums_and_comparisons_are_explained_by_their_addresses(seen: Asking) -> 
         return book.derive(f"week/{first}", "sum", parts, label="week", kpi="consumption_kwh", unit="kwh")
 
     this, last = week(20), week(13)
-    for name in ("difference", "deviation_percent", "ratio", "percent_of"):
+    for name in ("difference", "deviation_percent", "ratio", "product", "percent_of"):
         made = book.derive(name, name, [("this", this), ("last", last)], label=name, kpi=name, unit="kwh")
         href = why_of(made, HERE, book.by_id)
         found, hand = answered(href, known)

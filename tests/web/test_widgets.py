@@ -24,7 +24,7 @@ def test_what_is_missing_is_never_zero_and_never_without_a_reason(name: str, wid
             or widget.numbers
             or widget.picture
             or widget.chart
-            or widget.reasons
+            or widget.items
             or widget.reason
         )
         assert widget.value is None or widget.value.text != MISSING or widget.value.note

@@ -16,6 +16,7 @@ from reports.pages.page import Widget
 from reports.pages.widgets import (
     car,
     compared_span,
+    cost_bridge,
     cost_days,
     home_power,
     home_today,
@@ -144,6 +145,15 @@ def listed() -> Iterator[tuple[str, Widget]]:
             **AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent, links=links, may_act=True
         )
         yield f"open_findings {name}", open_findings.view(given_)
+    less, more = shown("cost", "-120.5", "EUR"), shown("cost", "45.25", "EUR")
+    steps = (("Price", less), ("Production and weather", more), ("Energy performance", less), ("Other use", more))
+    bridge = cost_bridge.CostBridge(**AT, spans=("2024", "2025"), before=cost, now=cost, change=less, steps=steps)
+    yield "cost_bridge value", cost_bridge.view(bridge)
+    yield (
+        "cost_bridge unsplit",
+        cost_bridge.view(bridge.model_copy(update={"steps": (("Price", less), ("Quantity", more))})),
+    )
+    yield "cost_bridge not set up", cost_bridge.view(cost_bridge.CostBridge(**AT))
     project = projects.Project(name="Leaks", saving=energy, band=energy, days=energy, verdict="baseline approved")
     bare = projects.Project(name="Leaks", verdict="no baseline of the project is fitted")
     for name, all_ in (("value", (project,)), ("finding", (bare,)), ("none", ())):

@@ -19,6 +19,7 @@ KEPT_FOR = timedelta(hours=24)
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
     at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
+    kind, of: what it is and whose, where several may be alike but for that.
     """
 
     site_id: str
@@ -29,6 +30,8 @@ class OpenFinding(Model):
     at_utc: datetime | None = None
     count: int = 1
     worth: Text = ""
+    kind: Text = ""
+    of: Text = ""
 
     @property
     def finding_id(self) -> str:

@@ -114,6 +114,21 @@ class Show:
             return self.shown(parts[0]), gaps
         return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
 
+    def against(self, seu_id: str, kpi: str, period: Period) -> Shown | None:
+        """A use against its baseline over whole months, as the marts have it; None where a month has none."""
+        is_it = (pl.col("scope") == f"seu:{seu_id}") & (pl.col("kpi") == kpi)
+        rows = self.mart("mart_seu__kpi_values", is_it)
+        if rows.is_empty():
+            return None
+        whole = rows.filter((pl.col("period_start") == period.start) & (pl.col("period_end") == period.end))
+        inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+        rows = whole if whole.height else rows.filter((pl.col("grain") == "month") & inside).sort("period_start")
+        carrier = next(each.carrier.value for each in self.site.seus if each.seu_id == seu_id)
+        parts = self.figures(rows.with_columns(carrier=pl.lit(carrier), findings=pl.col("finding")))
+        if sum((each.end - each.start).days for each in parts) != period.days:
+            return None
+        return self.shown(parts[0] if len(parts) == 1 else self.sum_of(parts, f"{kpi} of seu:{seu_id}"))
+
     def sum_of(self, parts: Sequence[Figure], label: str) -> Figure:
         """The sum of figures of one KPI and unit."""
         first = parts[0]

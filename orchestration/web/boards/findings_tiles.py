@@ -1,11 +1,12 @@
 """What is open at a site by the sources that look for it, and where its reports stand."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import Period, months_after
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.boards.board_figures import Show
@@ -16,11 +17,13 @@ from reports.pages.page import Widget
 from reports.pages.widgets import open_findings as widget
 from reports.pages.widgets import report_status
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
+from reports.pages.widgets.tile import Shown
 
 
 def findings_of(shows: Sequence[Show]) -> Widget:
     """Widget 8, of these sites together; a source that cannot be asked is named, and hides nothing else."""
     found: list[OpenFinding] = []
+    worths: dict[str, Shown] = {}
     silent: dict[tuple[str, str], None] = {}
     asked: tuple[str, ...] = ()
     for show in shows:
@@ -28,17 +31,45 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         sees_all = show is shows[0] and not ask.person.sites and sees_whole_site(ask.person)
         look = Look(ask.project, show.site, ask.as_known_utc, ask.address.as_of_utc, show.address.locale, sees_all)
         seen = open_findings(look)
-        found += [each.finding for each in seen.standing if each.needs_someone]
+        mine = [each.finding for each in seen.standing if each.needs_someone]
+        found += mine
+        priced = ((each.finding_id, _excess_cost(show, each)) for each in mine if each.source == "EnPI alerts")
+        worths |= {each: worth for each, worth in priced if worth is not None}
         silent |= dict.fromkeys(seen.silent)
         asked = seen.asked
     given = widget.OpenFindings(
         address=shows[0].address, open=tuple(found), asked=asked, silent=tuple(silent),
         links={each.finding_id: address_of(each, shows[0].address) for each in found},
+        subjects={each.finding_id: href for each in found if (href := _subject(each, shows[0]))}, worths=worths,
         may_act=may(shows[0].ask.person, Permission.ANOMALY_UPDATE),
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
     return widget.view(given)
+
+
+def _excess_cost(show: Show, found: OpenFinding) -> Shown | None:
+    """Money a day: what a use took beyond its expectation in the quarter, at the mean price of its own energy then."""
+    seu, quarter, _ = found.cause.split()
+    start = date(int(quarter[:4]), 3 * int(quarter[-1]) - 2, 1)
+    period = Period(label=quarter, start=start, end=months_after(start, 3), time_zone=show.site.time_zone)
+    scope, currency = f"seu:{seu}", show.site.currency
+    cost, energy = (show.over(kpi, scope, period)[0] for kpi in ("cost", "consumption_kwh"))
+    price = show.pair("ratio", cost, energy, f"{currency}/kwh", f"price of {scope}")
+    excess = show.pair("product", show.against(seu, "delta_kwh", period), price, currency, f"excess cost of {scope}")
+    days = show.judged("enpi", "compared_days", scope, period)
+    return show.pair("ratio", excess, days, f"{currency}/day", f"excess cost a day of {scope}")
+
+
+def _subject(found: OpenFinding, show: Show) -> str:
+    """The page of what a finding is about; none where it is about nothing that has one."""
+    source, cause = found.source, found.cause.partition(" ")[0]
+    paths = {
+        "bill audits": f"/bills/{cause}", "EnPI alerts": f"/enpi/{found.site_id}/{cause}", "validation": "/data",
+        "quarantine": "/data",
+    }  # fmt: skip
+    told = {"scope": None, "period": None, "as_of": None}
+    return show.address.href(paths[source], site=found.site_id, **told) if source in paths else ""
 
 
 def reports_of(shows: Sequence[Show]) -> Widget:

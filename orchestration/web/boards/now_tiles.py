@@ -16,13 +16,16 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.site_now import STEP, SiteNow, main_meters, tariff_on
+from orchestration.web.boards.site_now import STEP, Asked, SiteNow, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.page import Widget
 from reports.pages.widgets import cost_days, live_kw, month_so_far, peak_demand, tariff_block, today
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words
+
+# Bars of days.
+MOST_DAYS = 62
 
 
 def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
@@ -88,6 +91,21 @@ def days_of_month(now: SiteNow) -> Widget:
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
     told = tuple((each.start, now.show.shown(each)) for each in days)
     return cost_days.view(given.model_copy(update={"days": told}))
+
+
+def days_of_part(asked: Asked) -> Widget:
+    """Cost of each whole day of the period of a part of the site, as far as its energy is priced."""
+    now, period = asked.site, asked.period
+    # Of a whole site that is on the board of its operator; of a year days are too many to be told apart.
+    given = cost_days.CostDays(**now.common() | {"findings": (), "reason": ""}, unit=now.site.currency, is_period=True)
+    if not asked.is_part or period.days > MOST_DAYS:
+        return cost_days.view(given)
+    rows = now.show.values("cost", "day", period.start, period.end, asked.scope)
+    days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
+    known = [each for each in days if each.value is not None]
+    whole = now.show.shown(now.show.sum_of(known, f"cost of {asked.scope}")) if len(known) == period.days else None
+    told = tuple((each.start, now.show.shown(each)) for each in days) if known else ()
+    return cost_days.view(given.model_copy(update={"days": told, "month": whole}))
 
 
 def peak(now: SiteNow) -> peak_demand.PeakDemand:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 
 import polars as pl
@@ -28,6 +29,8 @@ from reports.texts.locales import month_year
 from reports.writer import words
 
 WEEK = 7
+# By so much a use may be another than its meters together, for each is rounded.
+_LEAST_SHARE = Decimal("0.001")
 PROJECT = {
     "saving": "savings_kwh", "band": "uncertainty_kwh", "days": "compared_days", "detectable": "detectable_kwh",
 }  # fmt: skip
@@ -100,7 +103,8 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     every = [now.site.meter(each) for main in mains for each in children_of(now.site, main, asked.start)]
     is_fed = any(each is not None and not has_import(each) for each in every)
     below = [each for each in children if each is not None and has_import(each)]
-    named = [(seu.name, f"seu:{seu.seu_id}", True) for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
+    uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
+    named = [(seu.name, f"seu:{seu.seu_id}", True) for seu in uses]
     named += [(meter.name or meter.meter_id, f"meter:{meter.meter_id}", False) for meter in below]
     parts, metered = [], []
     for name, scope, is_use in named:
@@ -109,9 +113,13 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
             continue
         before, _ = show.over("consumption_kwh", scope, former)
         change = show.pair("deviation_percent", energy, before, "percent", f"change of {scope}")
-        parts.append(submeters.Submeter(name=name, energy=energy, before=before, change=change, is_use=is_use))
+        of = next((use.name for use in uses if not is_use and scope.removeprefix("meter:") in use.meters), "")
+        part = submeters.Submeter(name=name, energy=energy, before=before, change=change, is_use=is_use, of=of)
+        parts.append(part)
         metered += [] if is_use else [energy.figure]
     whole, gaps = show.over("consumption_kwh", now.scope, asked)
+    was, _ = show.over("consumption_kwh", now.scope, former)
+    grown = show.pair("deviation_percent", whole, was, "percent", "change of the main meters")
     rest = None
     if whole is not None and metered and not is_fed:
         seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
@@ -124,10 +132,24 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": link},
-        whole=whole, parts=tuple(parts), rest=rest,
-        is_fed=is_fed,
+        whole=whole, before=was, change=grown, parts=tuple(parts), rest=rest,
+        is_fed=is_fed, is_tree=_fits(now, parts) and rest is not None,
         span=Sentence("{0} to {1}, against the {2} days before", asked.start, _last(asked), asked.days),
     )  # fmt: skip
+
+
+def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
+    """Whether each use is the sum of meters that stand beside it, none of which is in two."""
+    uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
+    named = [meter for seu in uses for meter in seu.meters]
+    if len(named) != len({*named}) or len({use.name for use in uses}) != len(uses):
+        return False
+    for use in (each for each in parts if each.is_use):
+        own = [each.energy.figure.value for each in parts if each.of == use.name]
+        energy = use.energy.figure.value
+        if energy is None or abs(sum((each or 0 for each in own), start=Decimal(0)) - energy) > energy * _LEAST_SHARE:
+            return False
+    return True
 
 
 def _last(period: Period) -> date:

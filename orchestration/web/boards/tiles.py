@@ -7,6 +7,7 @@ from functools import partial
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles
+from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked, Tile
 from orchestration.web.cache import answers_of
@@ -15,6 +16,7 @@ from reports.pages.board import boards, placed
 from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
+    cost_bridge,
     live_kw,
     month_so_far,
     peak_demand,
@@ -64,6 +66,7 @@ TILES: Mapping[str, Tile] = {
     "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
     "cost": Tile(P.READ, _month("cost")),
     "cost_days": Tile(P.READ, lambda asked: now_tiles.days_of_month(asked.site)),
+    "scope_days": Tile(P.READ, now_tiles.days_of_part, True),
     "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
@@ -82,6 +85,7 @@ TILES: Mapping[str, Tile] = {
     "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
     "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
     "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.sites, asked.period))),
+    "cost_bridge": Tile(P.READ, lambda asked: cost_bridge.view(why_it_changed(asked.sites, asked.period))),
     "savings_uses": Tile(
         P.BASELINE_READ, lambda asked: saved_energy.by_use(span_tiles.saved(asked.sites, asked.period))
     ),

@@ -122,4 +122,5 @@ def _span(ask: Ask, board: str, now: SiteNow) -> tuple[Period, Compare]:
     if not ask.address.period:
         return usual, "year" if ask.address.compare == "none" else ask.address.compare
     found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.as_known_utc, usual=usual.label)
-    return found, "previous" if ask.address.compare == "none" else ask.address.compare
+    former: Compare = "year" if boards()[board].span == "year" else "previous"
+    return found, former if ask.address.compare == "none" else ask.address.compare

@@ -10,17 +10,21 @@ KEY, TITLE = "cost_days", "Cost by day"
 
 
 class CostDays(Given):
-    """month: cost of the month so far. days: each local day that is read, and its cost."""
+    """month: cost of the month so far, or of the period (is_period), where every day of it is known. days: each local
+    day that is read, and its cost.
+    """
 
     month: Shown | None = None
     days: tuple[tuple[date, Shown | None], ...] = ()
     unit: str = ""
+    is_period: bool = False
 
 
 def view(given: CostDays) -> Widget:
     """A bar a day; the month beside it."""
+    key = "scope_days" if given.is_period else KEY
     if not given.days:
-        return nothing(KEY, TITLE, given, given.reason or "no complete day of this month yet", is_set_up=False)
+        return nothing(key, TITLE, given, given.reason or "no complete day of this month yet", is_set_up=False)
     names = tuple(str(day) for day, _ in given.days)
     row = ChartRow(
         label="Cost", values=tuple(value_of(shown) for _, shown in given.days),
@@ -29,6 +33,9 @@ def view(given: CostDays) -> Widget:
     chart = Chart(
         # The 1st, 5th, 9th … are written.
         ticks=tuple((at, str(day.day)) for at, (day, _) in enumerate(given.days) if day.day % 4 == 1),
-        kind="bars", key=KEY, title=TITLE, unit=given.unit, x=names, x_title="Day", rows=(row,), locale=given.locale,
+        kind="bars", key=key, title=TITLE, unit=given.unit, x=names, x_title="Day", rows=(row,), locale=given.locale,
     )  # fmt: skip
-    return tile(KEY, TITLE, given, given.month, label="Month to date", note="month to date", chart=chart)
+    if given.is_period and given.month is None:
+        return Widget(key=key, title=TITLE, state="value", chart=chart, is_synthetic=given.is_synthetic)
+    note = "sum of the days" if given.is_period else "month to date"
+    return tile(key, TITLE, given, given.month, label="Cost", note=note, chart=chart)

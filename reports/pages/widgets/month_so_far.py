@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from reports.pages.page import Number, Widget
-from reports.pages.widgets.tile import Given, Shown, number, tile
+from reports.pages.widgets.tile import Given, Shown, bullet, number, tile
 
 What = Literal["cost", "emission_kgco2e"]
 TITLES: Mapping[What, str] = {"cost": "Cost, month to date", "emission_kgco2e": "Carbon, month to date"}
@@ -35,4 +35,8 @@ def view(given: MonthSoFar) -> Widget:
     how = "" if given.method else "no projection yet"
     more.append(number("Projected for the month", given.projected, given.locale, note=how))
     note = f"{given.uncosted_minutes} minutes are not priced" if given.uncosted_minutes else given.basis
-    return tile(given.what, TITLES[given.what], given, given.month, label="Month to date", note=note, more=more)
+    title, said = TITLES[given.what], "Month to date, and projected for the month"
+    picture = bullet(given.what, title, given, given.month, projected=given.projected, said=said)
+    return tile(
+        given.what, title, given, given.month, label="Month to date", note=note, more=more, picture=picture
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Number, Widget
-from reports.pages.widgets.tile import Given, Shown, number, tile
+from reports.pages.widgets.tile import Given, Shown, bullet, number, tile, value_of
 
 
 class PeakDemand(Given):
@@ -33,4 +33,8 @@ def view(given: PeakDemand) -> Widget:
         more.append(Number(label="Target", text=given.target_kw, unit="kW"))
     if given.rule:
         more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
-    return tile("peak_demand", "Peak demand of the month", given, given.peak, label="Highest", note=given.at, more=more)
+    key, title, said = "peak_demand", "Peak demand of the month", "Highest demand, projected, and target"
+    target = float(given.target_kw) if given.target_kw else value_of(given.months_before)
+    picture = bullet(key, title, given, given.peak, projected=given.projected, target=target, said=said)
+    shown = picture if target is not None else None
+    return tile(key, title, given, given.peak, label="Highest", note=given.at, more=more, picture=shown)

@@ -7,7 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
-from reports.pages.page import Reason, Widget
+from reports.pages.page import Item, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import named
 from reports.writer import format_alike
@@ -88,16 +88,16 @@ def why(given: PlanAhead) -> Widget:
     if not given.edges:
         return _without(WHY_KEY, WHY_TITLE, given)
     shown = [each for each in given.spells if not each.is_over]
-    reasons = tuple(
-        Reason(
-            span=f"{each.start}–{each.end}", title=named(each.device), energy=each.energy, text=_does(each, given),
+    items = tuple(
+        Item(
+            span=f"{each.start}–{each.end}", text=named(each.device), energy=each.energy, detail=_does(each, given),
             more=_sentence(each.why),
         )
         for each in shown
     )  # fmt: skip
     said = "" if shown else "No device is planned to do anything in the hours to come."
     return Widget(
-        key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, reasons=reasons,
+        key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, items=items,
         age=Sentence("calculated {0}", given.made), reason=said or "; ".join(given.remarks),
     )  # fmt: skip
 

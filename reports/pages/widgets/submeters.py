@@ -14,24 +14,31 @@ MOST_ROWS = 60
 
 
 class Submeter(Model):
-    """One part: an energy use, or a meter below the main one. before: of as many days before; change: in percent."""
+    """One part: an energy use, or a meter below the main one. before: of as many days before; change: in percent. of:
+    the use whose energy it and others make up.
+    """
 
     name: str
     energy: Shown
     before: Shown | None = None
     change: Shown | None = None
     is_use: bool = False
+    of: str = ""
 
 
 class Submeters(Given):
-    """whole: what the main meters took in. rest: whole less parts, as a figure of its own; none where
-    own generation or a battery feeds the parts too (is_fed).
+    """whole: what the main meters took in; before, change: as of a part. rest: whole less parts, as a figure of its
+    own; none where own generation or a battery feeds the parts too (is_fed). is_tree: each use is made up of meters of
+    its own, so that what comes in goes out.
     """
 
     whole: Shown | None = None
     parts: tuple[Submeter, ...] = ()
     rest: Shown | None = None
+    before: Shown | None = None
+    change: Shown | None = None
     is_fed: bool = False
+    is_tree: bool = False
     span: Text = ""
 
 
@@ -54,8 +61,35 @@ def view(given: Submeters) -> Widget:
     if given.is_fed:
         message = "the unmetered share cannot be calculated: solar and battery feed the same meters"
         findings.append(Finding(code="own_generation", message=message, severity="info"))
-    return tile(key, title, given, given.whole, label="Main meters", note=given.span, findings=findings,
-                chart=_chart(names, rows, given.locale))  # fmt: skip
+    is_tree = given.is_tree and not findings and len(names) <= MOST_ROWS
+    chart = _tree(given) if is_tree else _chart(names, rows, given.locale)
+    return tile(
+        key, title, given, given.whole, label="Main meters", note=given.span, findings=findings, chart=chart
+    )  # fmt: skip
+
+
+def _tree(given: Submeters) -> Chart:
+    """The main meters, the uses and meters that their energy goes to, and what is left."""
+    uses = sorted((each for each in given.parts if each.is_use), key=_size)
+    loose = sorted((each for each in given.parts if not each.is_use and not each.of), key=_size)
+    names: list[Text] = ["Main meters"]
+    rows: list[tuple[Shown | None, ...]] = [(given.whole, given.before, given.change)]
+    above = [-1]
+    for part in (*uses, *loose):
+        top = len(names)
+        own = sorted((each for each in given.parts if part.is_use and each.of == part.name), key=_size)
+        names += [named(each.name) for each in (part, *own)]
+        rows += [(each.energy, each.before, each.change) for each in (part, *own)]
+        above += [0, *(top for _ in own)]
+    if given.rest is not None:
+        names.append("Not metered separately")
+        rows.append((given.rest, None, None))
+        above.append(0)
+    return _chart(names, rows, given.locale).model_copy(update={"kind": "tree", "above": tuple(above)})
+
+
+def _size(part: Submeter) -> float:
+    return -float(part.energy.figure.value or 0)
 
 
 def _chart(names: Sequence[Text], rows: Sequence[tuple[Shown | None, ...]], locale: str) -> Chart:

@@ -10,6 +10,8 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
+from reports.svg.bullet import bullet_svg
+from reports.texts.locales import page_word
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import format_alike, words
 
@@ -119,6 +121,30 @@ def tile(
         **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture,
         chart=chart,
     )  # fmt: skip
+
+
+def bullet(
+    key: str,
+    title: str,
+    given: Given,
+    shown: Shown | None,
+    *,
+    projected: Shown | None = None,
+    target: float | None = None,
+    said: Text,
+) -> Picture | None:
+    """How far a figure is, and on its way to what: to a target, or to what the whole period comes to."""
+    far, ahead = value_of(shown), value_of(projected)
+    whole = max((each for each in (far, ahead, target) if each is not None), default=0.0)
+    if far is None or whole <= 0 or (ahead is None and target is None):
+        return None
+    # A target stands within the picture, and not on its edge.
+    room = whole * (1.0 if target is None else 1.06)
+    svg = bullet_svg(
+        page_word(title, given.locale), far / room, text=page_word(said, given.locale),
+        projected=None if ahead is None else ahead / room, target=None if target is None else target / room,
+    )  # fmt: skip
+    return Picture(key=key, title=title, svg=svg, caption=said)
 
 
 def nothing(key: str, title: str, given: Given, reason: str, *, is_set_up: bool = True) -> Widget:

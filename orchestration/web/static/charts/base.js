@@ -7,7 +7,12 @@
   const PRINT_WIDTH = 1040;
   const MOST_BARS = 60;
   const drawn = [];
-  const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  // A token may be of light and dark: only as a colour of something is it one of the two.
+  const probe = document.createElement("i");
+  const colour = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
   const isRtl = () => root.dir === "rtl";
   const number = new Intl.NumberFormat(root.lang || "en", { maximumFractionDigits: 6 });
   const address = () => new URL(location.href);
@@ -104,7 +109,7 @@
     prepare() {
       const { told } = this;
       this.legend = build("ul", { class: "legend" });
-      if (!["heat", "flow", "bridge"].includes(told.kind) && this.shown.length > 1) {
+      if (!["heat", "flow", "bridge"].includes(told.kind) && !this.isTree() && this.shown.length > 1) {
         told.rows.forEach((row, at) => row.style !== "none" && !(told.kind === "scatter" && at === 0) && this.legend.append(this.entry(row, at)));
       }
       this.tip = build("div", { class: "tip", hidden: "" });
@@ -112,7 +117,8 @@
       this.marked = build("span", { class: "marked", hidden: "" });
       this.said = build("p", { class: "readout unseen", "aria-live": "polite" });
       this.drawing = build("div", { class: "drawing" });
-      if (told.kind === "ranked") this.place.style.blockSize = `${told.x.length * 34 + 8}px`;
+      const lanes = told.x.filter((_, at) => !this.isTree() || !told.above.includes(at)).length;
+      if (["ranked", "tree"].includes(told.kind)) this.place.style.blockSize = `${lanes * 34 + 8}px`;
       this.place.append(this.drawing, this.cursor, this.marked, this.tip);
       this.place.before(this.legend);
       this.place.after(this.said);
@@ -125,6 +131,11 @@
       this.place.addEventListener("pointerup", (event) => this.let(event));
       this.place.addEventListener("pointerleave", () => this.from === null && this.hide());
       this.place.addEventListener("dblclick", () => this.back());
+    }
+
+    // On a narrow screen the names of a tree have no room.
+    isTree() {
+      return this.told.kind === "tree" && this.place.clientWidth > 560;
     }
 
     entry(row, at) {
@@ -349,6 +360,8 @@
   const kinds = {};
   window.charts = { kinds };
   document.addEventListener("DOMContentLoaded", () => {
+    probe.hidden = true;
+    document.body.append(probe);
     document.querySelectorAll("[data-chart]").forEach((figure) => drawn.push(new Chart(figure)));
     const sizes = new ResizeObserver(() => root.classList.contains("printing") || drawn.forEach((chart) => chart.plot.resize()));
     drawn.forEach((chart) => sizes.observe(chart.place));

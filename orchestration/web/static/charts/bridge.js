@@ -22,11 +22,13 @@
       const words = { text: text(at), x, y: shape.y - 5, align: "center", verticalAlign: "bottom", fontSize: 11.5, fill: draw.colour("chart-ink-2") };
       return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
     };
+    const names = { ...draw.words(), interval: 0, lineHeight: 14, width: chart.place.clientWidth / (values.length + 1), overflow: "break" };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
       option: {
-        grid: draw.grid({ top: 28 }), xAxis: draw.places(told), yAxis: draw.values({ min: floor, scale: true }),
+        grid: draw.grid({ top: 28, bottom: 40 }), xAxis: draw.places(told, { axisLabel: names }),
+        yAxis: draw.values({ min: floor, scale: true, axisLabel: { ...draw.values().axisLabel, showMinLabel: floor === 0 } }),
         series: [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }],
       },
     };

@@ -1,0 +1,114 @@
+"""Why a site's cost changed against a year before: what price, production and weather, and performance brought."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Seu
+from data_quality.contracts.time import Period
+from orchestration.web.boards.site_now import SiteNow
+from reports.datasets.of_uses.enpi_findings import overlapping
+from reports.pages.address import before
+from reports.pages.widgets.cost_bridge import CostBridge
+from reports.pages.widgets.tile import Shown
+from reports.texts.locales import named
+
+COST, ENERGY = "cost", "consumption_kwh"
+# Days; a span that is longer is called by its year.
+_ELEVEN_MONTHS = 335
+Pair = tuple[Shown, Shown]
+
+
+def why_it_changed(sites: Sequence[SiteNow], period: Period) -> CostBridge:
+    """Of the first of these sites whose cost is known a year before too: sites have currencies of their own."""
+    made = (_Change(now, period).bridge() for now in sites)
+    return next((each for each in made if each.steps), CostBridge(**sites[0].common() | {"findings": ()}))
+
+
+class _Change:
+    """Steps from the cost of a period a year before to that of the period; quantities at the mean price before."""
+
+    def __init__(self, now: SiteNow, period: Period) -> None:
+        self.now, self.show = now, now.show
+        own = period.model_copy(update={"time_zone": now.site.time_zone})
+        former = before(own, "year")
+        self.spans = (own,) if former is None else (former, own)
+        self.more = partial(self.show.pair, "difference")
+
+    def bridge(self) -> CostBridge:
+        """With steps where cost and energy of both spans are whole."""
+        given = CostBridge(**self.now.common() | {"findings": ()})
+        cost, energy = self._both(COST, self.now.scope), self._both(ENERGY, self.now.scope)
+        if cost is None or energy is None:
+            return given
+        currency = self.now.site.currency
+        prices = [
+            self.show.pair("ratio", money, kwh, f"{currency}/kwh", "mean price")
+            for money, kwh in zip(cost, energy, strict=True)
+        ]
+        dearer = self.more(prices[1], prices[0], f"{currency}/kwh", "change of the mean price")
+        steps = [("Price", self.show.pair("product", dearer, energy[1], currency, "cost by price"))]
+        steps += [
+            (name, self.show.pair("product", kwh, prices[0], currency, f"cost by {name.lower()}"))
+            for name, kwh in self._quantities(energy)
+        ]
+        told = tuple((name, step) for name, step in steps if step is not None)
+        change = self.more(cost[1], cost[0], currency, "change of cost")
+        return given.model_copy(
+            update={
+                "age": named(self.now.site.name), "spans": _called(self.spans), "before": cost[0], "now": cost[1],
+                "change": change, "steps": told,
+            }
+        )  # fmt: skip
+
+    def _quantities(self, energy: Pair) -> list[tuple[str, Shown | None]]:
+        """Energy more or less: as expected by the baselines, beyond that, and of what has no baseline."""
+        grown = self.more(energy[1], energy[0], "kwh", "change of use")
+        uses = self._uses()
+        saved = [self._saved(seu) for seu in uses]
+        used = [self._both(ENERGY, f"seu:{seu.seu_id}") for seu in uses]
+        whole = [each for each in (*saved, *used) if each is not None]
+        if not uses or len(whole) < 2 * len(uses):
+            return [("Quantity", grown)]
+        savings, energies = (self._sums([each for each in pairs if each is not None]) for pairs in (saved, used))
+        performed = self.more(savings[0], savings[1], "kwh", "change of savings")
+        known = self.more(energies[1], energies[0], "kwh", "change of use with baselines")
+        driven = self.more(known, performed, "kwh", "change of what is expected")
+        rest = self.more(grown, known, "kwh", "change of other use")
+        return [("Production and weather", driven), ("Energy performance", performed), ("Other use", rest)]
+
+    def _uses(self) -> list[Seu]:
+        """Those that share no meter: the energy of the others would count twice."""
+        leaves = [
+            each for each in self.now.site.seus
+            if each.is_active and not each.is_aggregate and each.carrier == Carrier.ELECTRICITY
+        ]  # fmt: skip
+        return [] if overlapping(leaves, self.now.site) else leaves
+
+    def _saved(self, seu: Seu) -> Pair | None:
+        return _known([self.show.against(seu.seu_id, "savings_kwh", span) for span in self.spans])
+
+    def _both(self, kpi: str, scope: str) -> Pair | None:
+        """A KPI of both spans, of which no day is missing."""
+        found = [self.show.over(kpi, scope, span) for span in self.spans]
+        return None if any(gaps for _, gaps in found) else _known([shown for shown, _ in found])
+
+    def _sums(self, pairs: Sequence[Pair]) -> Pair:
+        told = [
+            self.show.shown(each[0] if len(each) == 1 else self.show.sum_of(each, "of the uses together"))
+            for each in ([pair[at].figure for pair in pairs] for at in range(2))
+        ]
+        found = _known(told)
+        assert found is not None  # noqa: S101 - sums of numbers that are known
+        return found
+
+
+def _known(found: Sequence[Shown | None]) -> Pair | None:
+    known = [each for each in found if each is not None and each.figure.value is not None]
+    return (known[0], known[1]) if len(known) == 2 else None
+
+
+def _called(spans: Sequence[Period]) -> tuple[str, str]:
+    """2024 and 2025, or the months that they begin with."""
+    first, last = (f"{each.start:%Y}" if each.days > _ELEVEN_MONTHS else f"{each.start:%Y-%m}" for each in spans)
+    return first, last

@@ -1,0 +1,39 @@
+// From a whole to its parts and theirs, each as wide as it is; beside it its name, what it is, and by how much it changed.
+"use strict";
+(() => {
+  charts.kinds.tree = (told, draw, chart) => {
+    if (!chart.isTree()) return charts.kinds.ranked(told, draw, chart);
+    const { above, x } = told;
+    const [energy, before, change] = [0, 1, 2].map((row) => chart.told.rows[row]);
+    const tops = x.map((_, at) => at).filter((at) => above[at] === 0);
+    // A part has the colour of the one below the whole that it is in; what nothing measures has none.
+    const ink = (at) => {
+      if (above[at] < 0) return draw.colour("energy-grid");
+      if (above[at] > 0) return ink(above[at]);
+      return draw.colour(before.values[at] === null ? "energy-other" : `role-part-${(tops.indexOf(at) % 8) + 1}`);
+    };
+    const text = (at, row) => chart.lines[at].cells[row + 1].textContent.trim();
+    const label = (at) => ({
+      position: "right", ...draw.words(12, "ink"), width: 280, overflow: "truncate",
+      formatter: () => `${x[at]}  ${text(at, 0)} ${energy.unit}${change.values[at] === null ? "" : `  ${text(at, 2)} %`}`,
+    });
+    const nodes = x.map((_, at) => ({ name: String(at), at, itemStyle: { color: ink(at) }, label: label(at) }));
+    const links = x.flatMap((_, at) => (above[at] < 0 || !energy.values[at] ? [] : [{
+      source: String(above[at]), target: String(at), value: energy.values[at], at, lineStyle: { color: ink(at), opacity: 0.32 },
+    }]));
+    return {
+      place: () => [chart.place.clientWidth / 2, 24],
+      ready: (plot) => {
+        plot.on("mouseover", (each) => chart.show(each.data.at));
+        plot.on("mouseout", () => chart.hide());
+        plot.on("click", (each) => chart.open(each.data.at));
+      },
+      option: {
+        series: [{
+          type: "sankey", left: 4, right: 290, top: 6, bottom: 6, nodeWidth: 12, nodeGap: 14, nodeAlign: "left", draggable: false,
+          layoutIterations: 0, emphasis: { disabled: true }, data: nodes, links, itemStyle: { borderWidth: 0, borderRadius: 3 }, lineStyle: { curveness: 0.5 },
+        }],
+      },
+    };
+  };
+})();

@@ -1,0 +1,52 @@
+"""Findings that are alike stand once on a board, what each is worth stands at its end with where it comes from."""
+
+from datetime import UTC, datetime
+
+from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.page import Item
+from reports.pages.widgets import open_findings
+from reports.pages.widgets.open_findings import OpenFindings
+from reports.texts.locales import page_word
+from tests.web.widgets_golden import shown
+
+HERE = Address(path="/board/ops", site="plant")
+SILENT = Sentence("no collector runs")
+
+
+def dead(source: str, severity: int = 2) -> OpenFinding:
+    return OpenFinding(
+        site_id="plant", source="jobs and sources", cause=f"source_dead {source}", severity=severity,
+        what=Sentence("source {0}: {1}", source, SILENT), kind=SILENT, of=source,
+        at_utc=datetime(2026, 1, 5, tzinfo=UTC),
+    )  # fmt: skip
+
+
+def lines(*found: OpenFinding, **more: object) -> tuple[Item, ...]:
+    links = {each.finding_id: f"/findings/{each.finding_id}" for each in found}
+    return open_findings.view(OpenFindings(address=HERE, open=found, links=links, may_act=True, **more)).items
+
+
+def test_what_several_have_in_common_stands_once_and_opens_to_each() -> None:
+    other = dead("press").model_copy(update={"kind": "", "what": "the press stands still"})
+    group, alone = lines(dead("hall"), other, dead("roof"), dead("yard"))
+    assert (group.text, alone.text) == ("no collector runs: 3 findings", "the press stands still")
+    assert page_word(group.detail, "en").startswith("hall, roof, yard · High")
+    assert [page_word(each.text, "en") for each in group.parts] == ["hall", "roof", "yard"]
+    assert not group.acts
+    assert {verb for each in group.parts for verb, _ in each.acts} == {"Acknowledge", "Mute"}
+    # Of another severity somebody else may have to act.
+    assert len(lines(dead("hall"), dead("roof", severity=3))) == 2
+
+
+def test_money_is_a_figure_with_its_reason_or_is_not_there() -> None:
+    air = OpenFinding(site_id="plant", source="EnPI alerts", cause="air 2025-Q4 critical", severity=2, what="+6 %")
+    [without] = lines(air)
+    assert without.worth is None
+    found = shown("delta_kwh", "38.25", "EUR/day")
+    subjects = {air.finding_id: "/enpi/plant/air"}
+    [priced] = lines(air, worths={air.finding_id: found}, subjects=subjects)
+    assert priced.worth is not None
+    assert (priced.worth.text, priced.worth.unit, priced.worth.why) == ("38.25", "€/day", found.why)
+    assert priced.acts[0] == ("Show use", "/enpi/plant/air")
