@@ -119,6 +119,7 @@ class Widget(Model):
     table: Table | None = None
     items: tuple[Item, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    acts: tuple["Act", ...] = ()
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
@@ -260,6 +261,7 @@ class Act(Model):
     form: sends it; command: where a form cannot, what does.
     """
 
+    kind: Literal["act"] = "act"
     label: Text
     question: Text
     about: Text
@@ -268,6 +270,7 @@ class Act(Model):
     command: str = ""
     note: Text = ""
     is_first: bool = False
+    icon: str = "pen-line"
 
 
 class LifeMark(Model):
@@ -305,7 +308,20 @@ class Strip(Model):
 
 
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar | Library | Sheet | Strip,
+    Paragraph
+    | Table
+    | Chart
+    | Numbers
+    | Picture
+    | Cards
+    | Choice
+    | Form
+    | Act
+    | Steps
+    | Calendar
+    | Library
+    | Sheet
+    | Strip,
     Field(discriminator="kind"),
 ]
 
