@@ -2,6 +2,8 @@
 `yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
 """
 
+from datetime import timedelta
+
 from controls.agent.context import AgentContext, Device, Slot, Step, View
 from controls.agent.meter_verification import ask_meter, expect, meter_facts
 from controls.agent.transitions import issue, move, refresh_verdict
@@ -23,6 +25,8 @@ PICK_WAIT_S = 10.0
 TTL_GRACE_S = 1.0
 # A third of the time to live: a refresh that is lost is tried again long before the device falls back.
 REFRESH_SHARE = 3
+# A person waits for what they set: what nobody sent by then is over, and begins at no later time by itself.
+START_WITHIN = timedelta(seconds=60)
 HOME_AGAIN = "after-recovery: the device reads its safe default"
 
 
@@ -60,6 +64,12 @@ def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) ->
         elif row.command.valid_until_utc <= now_utc:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             yield from move(context, slot, S.EXPIRED, "the window ended before it was sent")
+        elif row.command.is_by_hand and now_utc > row.command.valid_from_utc + START_WITHIN:
+            slot.take(row, now_utc=now_utc, now_s=now_s)
+            said = f"nobody sent it within {START_WITHIN.total_seconds():g} s of the moment it was set"
+            yield from move(context, slot, S.EXPIRED, said)
+        elif slot.waits(row.command):
+            continue
         # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.
         elif is_open and view.mode_of(device, slot) < Mode.PARTIAL:
             slot.take(row, now_utc=now_utc, now_s=now_s)
@@ -260,7 +270,11 @@ def _give_up(
 
 def _verified(context: AgentContext, view: View, device: Device, slot: Slot) -> Step[None]:
     command, now_s = slot.in_hand.command, context.monotonic()
-    successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(context, row)]
+    successors = [
+        row
+        for row in view.of(device, slot)
+        if row.state is S.RELEASED and _is_open(context, row) and not slot.waits(row.command)
+    ]
     is_due = device.writer is not None and now_s >= slot.refresh_s
     if view.mode_of(device, slot) < Mode.PARTIAL:
         yield from _lowered(context, view, device, slot)
@@ -273,6 +287,10 @@ def _verified(context: AgentContext, view: View, device: Device, slot: Slot) -> 
         yield from move(context, slot, S.COMPLETED, "the window ended", facts={**facts, **meter_facts(slot.meter)})
     elif successors:
         yield from move(context, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
+    elif command.is_by_hand and slot.by_hand != command.command_id:
+        yield from move(
+            context, slot, S.REVERTED, "given back to the plan", facts=(yield from revert(context, device, slot))
+        )
     # A renewal writes over what stands there: what a person set since the last look, or a device forgot, comes first.
     elif not (yield from observe(context, device, max_age_s=0.0 if is_due else OBSERVE_S)):
         # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.

@@ -148,6 +148,8 @@ class Slot:
     stepped_s: float = 0.0
     # A hold is open (I08): not even the safe default is written.
     is_held: bool = False
+    # A person's command, under whose hold no other is sent here; empty for none.
+    by_hand: str = ""
     anchored: tuple[str, float] = ("", 0.0)
 
     def take(self, row: LedgerRow, *, now_utc: datetime, now_s: float, is_adopted: bool = False) -> None:
@@ -178,6 +180,10 @@ class Slot:
         where this process is gone.
         """
         return float(math.floor(min(self.in_hand.command.ttl_s, self.deadline_s - now_s)))
+
+    def waits(self, command: Command) -> bool:
+        """True for a command that may not be sent yet, since a person set another one."""
+        return bool(self.by_hand) and command.command_id != self.by_hand
 
     def drop(self) -> None:
         """Forget the command; what may still stand on the wire stays known."""

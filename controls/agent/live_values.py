@@ -24,17 +24,21 @@ def live_of(
     """What the guards are given about the slot's command, mode and latches read in this transaction."""
     now_s = context.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
-    made = context.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
     faults = context.once("faults", lambda: select_faults(context.store, connection, context.site_id))
     modes = context.once(
         "modes", lambda: read_modes(context.store, context.site_id, now_utc=now_utc, connection=connection)
     )
     holds = context.once("holds", lambda: select_holds(context.store, connection, context.site_id, now_utc))
+    own = next((hold for hold in holds if hold.sends == command.command_id), None) if command.is_by_hand else None
+    if command.is_by_hand:
+        made = None if own is None else (parse_instant(own.since_utc), own.digest)
+    else:
+        made = context.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
     soc, soc_age_s = known(device.values, "read_soc_percent", now_s)
     return Live(
         mode=min(modes.of(device.device_id, slot.capability), _ceiling(connection, context, device)),
         is_latched=is_latched(faults, device.device_id),
-        hold=_hold(holds, device.device_id, slot.capability),
+        hold=_hold(holds, own, command),
         lease_epoch=0 if context.lease is None else context.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
@@ -85,9 +89,12 @@ def _measured(context: AgentContext, device: Device, slot: Slot, now_s: float) -
     return found
 
 
-def _hold(holds: list[Hold], device_id: str, capability: str) -> str:
-    """The first hold on the capability in words, empty where there is none."""
-    found = next((hold for hold in holds if hold.covers(device_id, capability)), None)
+def _hold(holds: list[Hold], own: Hold | None, command: Command) -> str:
+    """The first hold against the command in words, empty where there is none. own: the one that it is sent under."""
+    if command.is_by_hand and (own is None or own.until_utc is None or own.until_utc < command.valid_until_utc):
+        return "the plan, to which the set-point by hand was given back"
+    places = (command.device_id, command.capability)
+    found = next((hold for hold in holds if hold is not own and hold.covers(*places)), None)
     return "" if found is None else f"{found.reason}; until {found.until_utc or 'a person gives it back'}"
 
 

@@ -12,7 +12,7 @@ from controls.agent.transitions import move
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
 from controls.ledger.device_faults import open_faults
-from controls.ledger.device_holds import is_held, open_holds
+from controls.ledger.device_holds import is_held, open_holds, sent_by_hand
 from controls.ledger.device_lease import RENEW_S, acquire_lease, release_lease
 from controls.ledger.modes import modes_and_doubts
 from controls.ledger.rows import read_commands
@@ -201,6 +201,7 @@ class Agent:
         for device in self.devices:
             for slot in device.slots:
                 slot.is_held = is_held(holds, device.device_id, slot.capability)
+                slot.by_hand = sent_by_hand(holds, device.device_id, slot.capability)
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         if context.site is not None and context.site.observe(context, self.devices):

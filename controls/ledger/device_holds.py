@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.event_chain import sha256_of
 from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
@@ -39,6 +41,18 @@ class Hold(Model):
     person_id: str | None
     since_utc: str
 
+    @property
+    def sends(self) -> str:
+        """The command that a person sends under it; empty where it only keeps hands off."""
+        return self.command_id if self.person_id and self.command_id else ""
+
+    @property
+    def digest(self) -> str:
+        """Its content, which the command that is sent under it carries in the place of a plan's digest."""
+        until = "" if self.until_utc is None else self.until_utc.isoformat()
+        place = [self.site_id, self.device_id, self.capability]
+        return sha256_of([*place, self.value, until, self.command_id, self.person_id])
+
     def covers(self, device_id: str, capability: str) -> bool:
         """True where commands of this capability of the device must wait."""
         return self.device_id in ("", device_id) and self.capability in ("", capability)
@@ -61,7 +75,8 @@ def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, f
         (row["device_id"], row["capability"], instant, float(row["value"]))
         for row in rows
         # What the agent found stands in the ledger, with the command that it overrode.
-        if row["is_set"] and row["value"] is not None and row["command_id"] is None and row["capability"]
+        if row["is_set"] and row["value"] is not None and row["capability"]
+        if row["command_id"] is None or row["person_id"] is not None
         for instant in [_instant(row["recorded_at_utc"])]
     ]
 
@@ -71,8 +86,22 @@ def _instant(value: Any) -> datetime:
 
 
 def is_held(holds: list[Hold], device_id: str, capability: str) -> bool:
-    """True where a hold covers the capability of the device."""
-    return any(hold.covers(device_id, capability) for hold in holds)
+    """True where hands are kept off the capability of the device."""
+    return any(hold.covers(device_id, capability) and not hold.sends for hold in holds)
+
+
+def sent_by_hand(holds: list[Hold], device_id: str, capability: str) -> str:
+    """The command by hand that the capability of the device is held for; empty for none."""
+    return next((hold.sends for hold in holds if hold.sends and hold.covers(device_id, capability)), "")
+
+
+def end_by_hand(store: Store, connection: Connection, command: Command, *, reason: str, at_utc: datetime) -> None:
+    """End the hold that a command by hand is sent under, where it is still that command's."""
+    for hold in select_holds(store, connection, command.site_id, at_utc):
+        if hold.sends == command.command_id:
+            place = {"site_id": hold.site_id, "device_id": hold.device_id, "capability": hold.capability}
+            said = {"reason": reason, "command_id": command.command_id, "recorded_at_utc": at_utc}
+            append_row(connection, hold_events, **place, is_set=False, **said)
 
 
 def set_hold(
@@ -181,6 +210,8 @@ def _open(
             hold = _hold(row, parse_instant(row["until_utc"]))
             # The later end: what the agent finds overridden must not shorten what a person took until tomorrow.
             is_later = former is not None and former.until_utc > hold.until_utc  # type: ignore[operator]
+            # A set-point by hand has the end of its command, and what comes after it an end of its own.
+            is_later = is_later and former is not None and not (former.sends or hold.sends)
             held[place] = hold.model_copy(update={"until_utc": former.until_utc}) if former and is_later else hold
     return [hold for hold in held.values() if hold.until_utc is not None and hold.until_utc > now_utc]
 

@@ -96,7 +96,7 @@ def release(
                     outcome.setdefault("unapproved", []).append(row.command.command_id)
                     continue
                 doubt = command_doubt(store, connection, row.command.command_id)
-                step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
+                step = (CommandState.BLOCKED, doubt) if doubt else released(row.command, mode, check)
                 # What stands in no plan of this site, or in another version of it, was never planned.
                 if known.get(row.command.plan_id, (0, ""))[1] != row.command.plan_hash:
                     step = (CommandState.REJECTED, "its digest is not that of a plan of this site")
@@ -112,12 +112,14 @@ def _overtaken(
 ) -> tuple[CommandState, str] | None:
     if row.command.valid_until_utc <= now_utc:
         return CommandState.EXPIRED, "the window ended before it was sent"
-    if _is_replaced(row, everything, versions):
+    # A person's outlives every plan that is made meanwhile.
+    if not row.command.is_by_hand and _is_replaced(row, everything, versions):
         return CommandState.SUPERSEDED, "a newer plan has a command for this device and time"
     return None
 
 
-def _released(command: Command, mode: Mode, check: PlannedCheck) -> tuple[CommandState, str]:
+def released(command: Command, mode: Mode, check: PlannedCheck) -> tuple[CommandState, str]:
+    """The state that a proposed command takes in a mode, and why: ADVISED, BLOCKED or RELEASED."""
     if mode < Mode.PARTIAL:
         return CommandState.ADVISED, f"the mode is {mode.name}: shown, not sent"
     refusal = check(command, mode)

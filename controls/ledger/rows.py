@@ -130,9 +130,7 @@ def read_commands(
     ended_after_utc: datetime | None = None,
 ) -> list[LedgerRow]:
     """Commands of a site by window, then device; those whose window ended later than then. Raises Unreachable."""
-    query = _query(site_id, states, plan_id, command_ids)
-    if ended_after_utc is not None:
-        query = query.where(commands.c.valid_until_utc > ended_after_utc)
+    query = _query(site_id, states, plan_id, command_ids, ended_after_utc)
     return [_row(row) for row in read_rows(store, query)]
 
 
@@ -142,9 +140,11 @@ def select_commands(
     *,
     states: Iterable[CommandState] | None = None,
     command_ids: Iterable[str] | None = None,
+    ended_after_utc: datetime | None = None,
 ) -> list[LedgerRow]:
     """The same inside a transaction."""
-    return [_row(row) for row in select_rows(connection, _query(site_id, states, None, command_ids))]
+    query = _query(site_id, states, None, command_ids, ended_after_utc)
+    return [_row(row) for row in select_rows(connection, query)]
 
 
 def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
@@ -164,8 +164,9 @@ def doubt_of(trust: Trust, raw: Mapping[str, Any] | None) -> str:
 
 
 def _query(
-    site_id: str, states: Iterable[CommandState] | None, plan_id: str | None, command_ids: Iterable[str] | None
-) -> Any:
+    site_id: str, states: Iterable[CommandState] | None, plan_id: str | None, command_ids: Iterable[str] | None,
+    ended_after_utc: datetime | None,
+) -> Any:  # fmt: skip
     query = commands.select().where(commands.c.site_id == site_id)
     if states is not None:
         query = query.where(commands.c.state.in_([str(state) for state in states]))
@@ -173,6 +174,8 @@ def _query(
         query = query.where(commands.c.plan_id == plan_id)
     if command_ids is not None:
         query = query.where(commands.c.command_id.in_(list(command_ids)))
+    if ended_after_utc is not None:
+        query = query.where(commands.c.valid_until_utc > ended_after_utc)
     # The id last: equal windows of two plans would otherwise come in the database's own order.
     return query.order_by(commands.c.valid_from_utc, commands.c.device_id, commands.c.capability, commands.c.command_id)
 

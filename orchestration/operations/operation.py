@@ -38,6 +38,8 @@ class Call:
 
     # Of the people whom a door knows some see only sites of theirs.
     sees_every_site = True
+    # A password says who acts, and not a name alone.
+    is_signed_in = False
 
     def __init__(self, folder: Path, *, as_of: str | None = None, person: str | None = None) -> None:
         self.folder, self._as_of, self.person = folder, as_of, person

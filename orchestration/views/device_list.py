@@ -16,7 +16,7 @@ from controls.ledger.modes import mode_history
 from controls.ledger.rows import LedgerRow, read_commands
 from controls.ledger.two_people import ModeRequest
 from controls.templates.load_templates import Template, load_template
-from data_quality.contracts.control.command import CommandState
+from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.sentence import Sentence
@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import parse_instant, zone
 from orchestration.views.ledger_view import WORDS
-from orchestration.views.site_control import site_control, value_range
+from orchestration.views.site_control import most_by_hand, site_control, value_range
 from reports.pages.device_acts import OpenRequest
 from reports.pages.devices import Change, ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
 from reports.pages.widgets.live_kw import age_words
@@ -155,7 +155,10 @@ class Devices:
         is_commanded = template is not None and bool(template.settable)
         rows = self._commands.get(asset.asset_id, [])
         modes = [each["mode"] for each in self.control["modes"] if each["device"] == asset.asset_id]
-        lease = self.control["lease"]
+        lease, power = self.control["lease"], power_of(self.site, asset.asset_id) if is_commanded else None
+        if power is not None:
+            most = most_by_hand(self.site, asset.asset_id, power.capability, Mode[modes[0]])
+            power = power.model_copy(update={"most": most})
         return ListedDevice(
             device_id=asset.asset_id,
             name=asset.name,
@@ -163,10 +166,10 @@ class Devices:
             template=asset.template,
             mode=modes[0] if modes else "",
             points=tuple(self._points(asset, template, rows)),
-            override=self._override(asset, template),
+            override=self._override(asset, template, rows),
             commands=tuple(self._told(each) for each in rows) if is_commanded else None,
             fault=self._fault(asset.asset_id),
-            power=power_of(self.site, asset.asset_id) if is_commanded else None,
+            power=power,
             is_asked=lease is not None and not lease["is_over"] and modes[:1] in (["PARTIAL"], ["FULL"]),
         )
 
@@ -197,7 +200,7 @@ class Devices:
             band=band_of(age_s, every_s), source="live",
         )  # fmt: skip
 
-    def _override(self, asset: Asset, template: Template | None) -> Override | None:
+    def _override(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> Override | None:
         holds: list[Hold] = self.control["holds"]
         hold = next((each for each in holds if each.device_id in ("", asset.asset_id)), None)
         if hold is None:
@@ -208,6 +211,7 @@ class Devices:
             who=self.name_of(hold.person_id) if hold.person_id else asset.name or asset.asset_id,
             reason=hold.reason,
             capability=hold.capability,
+            command=next((self._told(each) for each in rows if each.command.command_id == hold.sends), None),
             value=None
             if of is None or hold.value is None
             else Quantity(capability=hold.capability, value=hold.value, unit=of.unit),

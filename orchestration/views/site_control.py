@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from controls.ledger.modes import Modes, read_modes
 from controls.ledger.two_people import open_requests
 from controls.safety.limits import limits_of
 from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
@@ -78,6 +80,22 @@ def value_range(site: Site, device_id: str, capability: str) -> tuple[float, flo
     asset = next(each for each in site.assets if each.asset_id == device_id)
     limits = limits_of(asset, load_template(asset.template), capability)
     return limits.min_value, limits.max_value, limits.unit
+
+
+def most_by_hand(site: Site, device_id: str, capability: str, mode: Mode) -> float:
+    """The greatest value that a mode lets a person set, to what the device can be told; below PARTIAL that of PARTIAL.
+
+    A device that ends no set-point by itself has it in every mode.
+    """
+    asset = next(each for each in site.assets if each.asset_id == device_id)
+    template = load_template(asset.template)
+    limits = limits_of(asset, template, capability)
+    most = limits.max_value
+    if mode < Mode.FULL or not template.has_device_ttl:
+        most = min(most, limits.safe_default + limits.partial_share * limits.rating)
+    scale = template.capabilities[capability].scale or 0.01
+    # A little more, for what is a whole number of steps but for its last digit.
+    return float(round(floor(most / scale + 1e-6) * scale, 6))
 
 
 def lines(found: dict[str, Any]) -> list[str]:

@@ -15,6 +15,8 @@ from orchestration.web.request_context import Ask
 class WebCall(Call):
     """A call over the network: the project is open already, and who asks is behind the request."""
 
+    is_signed_in = True
+
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask.project.project.root)
         self._ask, self.clock = ask, ask.clock

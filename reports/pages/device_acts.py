@@ -113,7 +113,8 @@ def device_acts(device: ListedDevice, actor: Actor, address: Address) -> list[Pa
     if not actor.may_override:
         return [*found, _said("Operators and engineers override devices.")]
     if device.override is not None:
-        return [*found, *_back(device, actor, address)]
+        # What is sent by hand is given back by its own act (hand_acts.py).
+        return [*found, *([] if device.override.command else _back(device, actor, address))]
     return [*found, *_overrides(device, actor, address)]
 
 
@@ -121,13 +122,12 @@ def _overrides(device: ListedDevice, actor: Actor, address: Address) -> list[Pag
     span = Input(name="for", label="For how long", kind="select", options=SPANS, value="2h")
     found: list[PageBlock] = []
     if device.power is not None:
-        is_car = device.kind == "ev_charger"
         low, high, unit = device.power.low, device.power.high, unit_text(device.power.unit)
         value = Input(
             name="value", label=Sentence("Power set at the device, {0}", unit), kind="number", is_required=True,
-            value=f"{high:g}" if is_car else "", hint=Sentence("{0} to {1} {2}", f"{low:g}", f"{high:g}", unit),
+            hint=Sentence("{0} to {1} {2}", f"{low:g}", f"{high:g}", unit),
         )  # fmt: skip
-        title = "Charge car by hand" if is_car else "Set by hand"
+        title = "Record what was set"
         found.append(
             _form(f"{device.device_id}/take", title, title, address, actor, note=_by_hand(device),
                   fields=(value, span, _REASON))
@@ -141,7 +141,7 @@ def _overrides(device: ListedDevice, actor: Actor, address: Address) -> list[Pag
 
 def _by_hand(device: ListedDevice) -> str:
     if device.mode in ("SIMULATION", "ADVISORY"):
-        told = "Set it at the device: nothing is sent in mode {0}. The plan controls it from mode PARTIAL on."
+        told = "Set it at the device: nothing is sent in mode {0}. Commands are sent from mode PARTIAL on."
         return Sentence(told, device.mode)
     return "Set it at the device: this records the value, and no command of the plan reaches it until then."
 

@@ -91,22 +91,26 @@ class SentCommand(Quantity):
 
 
 class Override(Model):
-    """Who holds a device, until when by the site's clock, and why."""
+    """Who holds a device, until when by the site's clock, and why. command: what is sent under it; None: nothing."""
 
     until: str
     who: str
     reason: str
     capability: str = ""
     value: Quantity | None = None
+    command: SentCommand | None = None
 
 
 class PowerRange(Model):
-    """The set-point of a device that is a power, and the least and the greatest value that it takes."""
+    """The set-point of a device that is a power, and the least and the greatest value that it takes. most: the greatest
+    that a person may set in its mode.
+    """
 
     capability: str
     low: float
     high: float
     unit: str
+    most: float = 0.0
 
 
 class ListedDevice(Model):
@@ -257,8 +261,13 @@ def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[P
 
 
 def override_told(override: Override, locale: str) -> str:
-    """Its words: Override by Otto until 14:00 at 7.4 kW: guests charge."""
+    """Its words: Override by Otto until 14:00 at 7.4 kW: guests charge; and what came of the command that it sends."""
     who, reason = named(override.who), named(override.reason)
+    if override.command is not None:
+        told = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
+        state, proof = Sentence(STATES[override.command.state][0]), Sentence(override.command.proof)
+        value = override.command.told(locale)
+        return Sentence(told, value, who, override.until, reason, state, proof)
     if override.value is None:
         return Sentence("Override by {0} until {1}: {2}", who, override.until, reason)
     return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)

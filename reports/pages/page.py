@@ -115,6 +115,7 @@ class Widget(Model):
     chart: Chart | None = None
     table: Table | None = None
     items: tuple[Item, ...] = ()
+    acts: tuple["Act", ...] = ()
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
@@ -256,6 +257,7 @@ class Act(Model):
     form: sends it; command: where a form cannot, what does.
     """
 
+    kind: Literal["act"] = "act"
     label: Text
     question: Text
     about: Text
@@ -264,6 +266,7 @@ class Act(Model):
     command: str = ""
     note: Text = ""
     is_first: bool = False
+    icon: str = "pen-line"
 
 
 class LifeMark(Model):
@@ -301,7 +304,20 @@ class Strip(Model):
 
 
 PageBlock = Annotated[
-    Paragraph | Table | Chart | Numbers | Picture | Cards | Choice | Form | Steps | Calendar | Library | Sheet | Strip,
+    Paragraph
+    | Table
+    | Chart
+    | Numbers
+    | Picture
+    | Cards
+    | Choice
+    | Form
+    | Act
+    | Steps
+    | Calendar
+    | Library
+    | Sheet
+    | Strip,
     Field(discriminator="kind"),
 ]
 

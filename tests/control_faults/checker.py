@@ -96,6 +96,7 @@ def check(history: History, bounds: Mapping[str, Bounds], ledger: LedgerEnd) -> 
         *blind(history),
         *forbidden(history, asked, bounds),
         *rivals(history),
+        *handed(history, spans),
         *unsafe(history, spans),
         *claimed(history, bounds),
         *unsettled(ledger),
@@ -191,6 +192,32 @@ def rivals(history: History) -> list[str]:
             found.append(f"RIVALS {event.who} sends in epoch {event.epoch} after epoch {newest[event.device]}")
         newest[event.device] = max(newest.get(event.device, 0), event.epoch)
     return list(dict.fromkeys(found))
+
+
+def handed(history: History, spans: Sequence[Span]) -> list[str]:
+    """Another command goes to a device that a person has set; or theirs goes out, or stands, past its give-back."""
+    found, ahead_s = [], 0.0
+    open_: dict[str, Event] = {}
+    over: dict[str, float] = {}
+    for event in history.of("hand", "told", "clock", "sent"):
+        if event.kind == "clock":
+            ahead_s = max(ahead_s, event.value or 0.0)
+        elif event.kind == "hand" and event.value:
+            # A second one of the same person follows the first.
+            open_[event.device] = event
+        elif event.kind == "hand" or (event.kind == "told" and event.note in TERMINAL):
+            if (mine := open_.get(event.device)) is not None and mine.key == event.key:
+                over[event.key] = event.at_s
+                del open_[event.device]
+        elif event.kind == "sent" and not event.is_revert:
+            mine = open_.get(event.device)
+            until_s = mine.until_s if mine is not None and mine.until_s is not None else 0.0
+            if mine is not None and mine.key != event.key and event.at_s < until_s - CLOCK_TOLERANCE_S - ahead_s:
+                found.append(f"HANDS {event.key} was sent to {event.device}, which {mine.key} has by hand")
+            if event.key in over:
+                found.append(f"HANDS {event.key} was sent to {event.device} after it was given back")
+    stood = [span for span in spans if span.end_s - over.get(span.key, span.end_s) > SAFE_WITHIN_S]
+    return [*found, *(f"HANDS {span.device} followed {span.key} after it was given back" for span in stood)]
 
 
 def unsafe(history: History, spans: Sequence[Span]) -> list[str]:

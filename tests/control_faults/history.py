@@ -9,9 +9,10 @@ from typing import Any
 # asked: a plan wants a value (until_s: end of its window). sent: bytes left for a device (until_s: end of its time to
 # live). applied: the device follows a value until until_s. home: it is at its safe value. read: somebody read it.
 # told: the ledger says a state. mode, soc, latch: what the guards depend on. nemesis, mended: a fault begins, ends.
-# killed, started: a process; clock: the wall clock was moved.
+# killed, started: a process; clock: the wall clock was moved. hand: a person sets a device by the command `key` (value
+# 1, until_s: its end), or gives it back (0).
 KINDS = (
-    *("asked", "sent", "applied", "home", "read", "told", "mode", "soc", "latch"),
+    *("asked", "sent", "applied", "home", "read", "told", "mode", "soc", "latch", "hand"),
     *("nemesis", "mended", "killed", "started", "clock"),
 )
 REVERT = "revert-"

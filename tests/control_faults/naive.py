@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assets.stores.transactions import Store
-from controls.agent import command_steps, loop, transitions
+from controls.agent import command_steps, live_values, loop, transitions
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow, read_commands
 from controls.safety.verdict import ALLOW
@@ -71,6 +71,11 @@ def _without_recovery(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loop, "IN_HAND", ())
 
 
+def _without_hands(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loop, "sent_by_hand", lambda *_: "")
+    patch.setattr(live_values, "_hold", lambda *_: "")
+
+
 NAIVE = {
     "naive retry": Naive("BLIND", setting=Setting(writer=RetryingWriter)),
     "no time to live": Naive("UNSAFE", setting=Setting(has_ttl=False)),
@@ -78,6 +83,7 @@ NAIVE = {
     "no interlock": Naive("FORBIDDEN", _without_interlocks),
     "no expiry check": Naive("LATE", _without_expiry),
     "no read-back": Naive("CLAIMED", _without_read_back),
+    "no regard for a hand": Naive("HANDS", _without_hands),
     "no recovery": Naive("OPEN", _without_recovery),
     "no order at the device": Naive("REPEATED", setting=Setting(has_order=False)),
 }

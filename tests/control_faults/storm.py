@@ -7,6 +7,7 @@ from random import Random
 
 from data_quality.contracts.control.command import Mode
 from tests.control_faults.checker import check
+from tests.control_faults.hands import give_device_back, set_device
 from tests.control_faults.history import History
 from tests.control_faults.virtual_site import BOUNDS, StoreMaker, VirtualSite, VirtualWriter
 
@@ -149,6 +150,16 @@ def _hand(site: VirtualSite, chance: Random) -> None:
     device.forced = None if device.forced is not None else chance.choice((3.0, 0.0, -2.0))
 
 
+def _set(site: VirtualSite, chance: Random) -> None:
+    """A person sets the battery, or gives it back."""
+    if site.hands and chance.random() < 0.5:
+        give_device_back(site, "battery")
+    else:
+        value, is_checked = chance.choice(VALUES["battery"]), chance.random() < 0.6
+        set_device(site, "battery", value, window_s=chance.choice((61.5, 90.0)), is_checked=is_checked)
+        _plan_for(site, chance, "battery")
+
+
 def _reboot(site: VirtualSite, chance: Random) -> None:
     chance.choice(list(site.devices.values())).reboot()
 
@@ -197,6 +208,7 @@ OF_NAME: dict[str, Act] = {
     "store": _store,
     "device": _device,
     "hand": _hand,
+    "set": _set,
     "reboot": _reboot,
     "replay": _replay,
     "clock": _clock,
@@ -207,4 +219,4 @@ OF_NAME: dict[str, Act] = {
     "acknowledge": _acknowledge,
 }
 # Plans and agents twice as often: without them nothing stands that a fault could break.
-ACTIONS = (*OF_NAME, "plan", "plan", "start", "crash")
+ACTIONS = (*OF_NAME, "plan", "plan", "start", "crash", "set")

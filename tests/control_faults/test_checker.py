@@ -56,6 +56,20 @@ BROKEN = {
         [(-70, "soc", {"value": 96.0}), *(line for line in GOOD if line[1] != "soc")],
         "to charge at 96 %",
     ),
+    "sent past a hand": (
+        [*GOOD[:2], (1, "hand", {"key": "h1", "value": 1.0, "until_s": 60.0}), *GOOD[2:]],
+        "HANDS c1 was sent to battery, which h1 has by hand",
+    ),
+    "sent after it was given back": (
+        [
+            *GOOD[:4],
+            (1, "hand", {"key": "c1", "value": 1.0, "until_s": 90.0}),
+            *GOOD[4:9],
+            (10, "hand", {"key": "c1", "value": 0.0}),
+            *GOOD[9:],
+        ],
+        "HANDS c1 was sent to battery after it was given back",
+    ),
     "sent again unread": ([*GOOD[:6], GOOD[5], *GOOD[6:]], "BLIND c1 was sent to battery again without a read"),
     "taken again": (
         [

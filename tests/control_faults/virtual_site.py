@@ -334,8 +334,9 @@ class VirtualSite:
         self.on_hook: Callable[[str], None] = lambda _: None
         self.writer, self.has_reference = writer, has_reference
         self._count, self._told, self._version = 0, 0, 0
-        self._check = _home_check()
-        self._keys: dict[str, str] = {}
+        self.check = _home_check()
+        self.keys: dict[str, str] = {}
+        self.hands: dict[str, str] = {}
         self.set_mode(mode)
 
     def start(self) -> Agent:
@@ -393,7 +394,7 @@ class VirtualSite:
         new = command_events.select().where(command_events.c.position > self._told)
         for row in self.store.rows(new.order_by(command_events.c.position)):
             self._told = row["position"]
-            device, _, value = self._keys.get(row["command_id"], ":").partition(":")
+            device, _, value = self.keys.get(row["command_id"], ":").partition(":")
             facts = {"key": row["command_id"], "note": row["to_state"], "device": device}
             self.tell("told", value=float(value) if value else None, **facts)
 
@@ -407,7 +408,7 @@ class VirtualSite:
 
     def plan(self, device: str, value: float, *, window_s: float, is_checked: bool = True, copies: int = 1) -> str:
         """A plan of one command from now on, stored and released; copies: by as many daemons at once."""
-        name = f"c{len(self._keys) + 1}"
+        name = f"c{len(self.keys) + 1}"
         start = self.time.true_utc
         until = start + timedelta(seconds=window_s)
         item = command(
@@ -420,17 +421,17 @@ class VirtualSite:
             valid_until_utc=until,
         )
         # Told before it is written: a commit whose answer was lost may stand all the same.
-        self._keys[name] = f"{device}:{value}"
+        self.keys[name] = f"{device}:{value}"
         self.tell("asked", device=device, key=name, value=value, until_s=self.time.seconds_of(until))
         # A run that fails is repeated: what its first try wrote stands, and is not written twice.
         for _ in range(2):
             try:
                 if not read_commands(self.store, "home", command_ids=[name]):
-                    add_plan(self.store, item, plan_id=name, version=len(self._keys), at=start)
+                    add_plan(self.store, item, plan_id=name, version=len(self.keys), at=start)
                 for _ in range(copies):
                     # The daemon may run elsewhere: its clock is right.
                     clock = TrueTime(self.time.true_s)
-                    release(self.store, "home", name, clock=clock, check=self._check if is_checked else _no_check)
+                    release(self.store, "home", name, clock=clock, check=self.check if is_checked else no_check)
             except (Unreachable, Crash):
                 continue
             break
@@ -478,7 +479,7 @@ class StoreMaker:
             left.unlink()
 
 
-def _no_check(_command: Command, _mode: Mode) -> None:
+def no_check(_command: Command, _mode: Mode) -> None:
     """A dispatch run that asks no guard: the agent's own must do."""
 
 

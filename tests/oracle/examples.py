@@ -145,6 +145,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "dispatch mode": WRITES,
     "dispatch approve": WRITES,
     "dispatch override": WRITES,
+    "dispatch set": WRITES,
     "dispatch ledger": ("--site home",),
     "dispatch verify": ("--site home",),
     "dispatch ack": WRITES,

@@ -73,7 +73,7 @@ def test_two_clicks_take_a_device_once_and_are_answered_alike(devices: Asking) -
     shown = page(devices, "/devices/car")
     assert re.search(r"Override by Carla <b>Engineer until .* at 7.40? kW: guests <b>", shown)
     assert "Back to plan" in shown
-    assert "Charge car by hand" not in shown
+    assert "Record what was set" not in shown
     assert "Last acts" in shown
     assert shown.index("Last acts") < shown.rindex("guests <b>")
 
@@ -224,7 +224,7 @@ def test_who_is_alone_is_told_how_to_get_a_second_person(devices: Asking) -> Non
 
 
 def test_below_partial_the_form_says_that_nothing_is_sent_and_from_which_mode_on(devices: Asking) -> None:
-    told = "nothing is sent in mode SIMULATION. The plan controls it from mode PARTIAL on."
+    told = "nothing is sent in mode SIMULATION. Commands are sent from mode PARTIAL on."
     assert told in page(devices, "/devices/car")
     assert on_page(devices, "mode", mode="PARTIAL", reason="commissioned").status == 303
     assert told not in page(devices, "/devices/car")

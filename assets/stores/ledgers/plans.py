@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from assets.stores.access import site_transaction
+from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_control import commands as command_table
@@ -65,8 +65,7 @@ class PlanStore:
             stored = plan.model_copy(update={"version": self.next_version(plan.site_id)})
             row = row_of(plan_table, stored, plan=stored.model_dump(mode="json"))
             recorded_at_utc = _PLANS.add(self._store, clock, row)
-            append(connection, command_table, [_command_row(each, recorded_at_utc) for each in commands])
-            append_events(connection, plan.site_id, [_first_event(each, recorded_at_utc) for each in commands])
+            propose(connection, plan.site_id, commands, at_utc=recorded_at_utc, reason="planned")
             return StoredPlan(plan=stored, is_new=True, commands=len(commands))
 
     def latest(self, site_id: str, as_of_utc: datetime | None = None) -> Plan | None:
@@ -91,6 +90,14 @@ class PlanStore:
         return plan
 
 
+def propose(
+    connection: Connection, site_id: str, commands: Sequence[Command], *, at_utc: datetime, reason: str
+) -> None:
+    """Write commands of a site as PROPOSED, with the first event of each, in the caller's transaction."""
+    append(connection, command_table, [_command_row(each, at_utc) for each in commands])
+    append_events(connection, site_id, [_first_event(each, at_utc, reason) for each in commands])
+
+
 def _command_row(command: Command, recorded_at_utc: datetime) -> dict[str, Any]:
     return {
         **command.model_dump(),
@@ -100,12 +107,12 @@ def _command_row(command: Command, recorded_at_utc: datetime) -> dict[str, Any]:
     }
 
 
-def _first_event(command: Command, at_utc: datetime) -> dict[str, Any]:
+def _first_event(command: Command, at_utc: datetime, reason: str) -> dict[str, Any]:
     return {
         "command_id": command.command_id,
         "from_state": None,
         "to_state": CommandState.PROPOSED,
-        "reason": "planned",
+        "reason": reason,
         "facts": {"plan_id": command.plan_id, "epoch": command.epoch, "seq": command.seq},
         "at_utc": at_utc,
     }

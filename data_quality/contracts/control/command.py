@@ -52,6 +52,10 @@ class EvidenceGrade(IntEnum):
     METER_MOVED = 4
 
 
+# In the place of a plan: a person set it, and it holds as long as their hold does.
+BY_HAND = "by-hand"
+
+
 class Command(Model):
     """One absolute set-point for one window. Key: plan_id:device_id:capability:valid_from."""
 
@@ -71,3 +75,8 @@ class Command(Model):
     valid_from_utc: datetime
     valid_until_utc: datetime
     ttl_s: float = Field(gt=0)
+
+    @property
+    def is_by_hand(self) -> bool:
+        """True where it is of no plan: a person set it."""
+        return self.plan_id == BY_HAND

@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 from assets.stores.access import site_transaction
 from assets.stores.anchors import expect_anchored
+from assets.stores.transactions import Store
+from controls.agent.planned import planned_check
 from controls.ledger.approvals import Kind, Outcome, audited, record
+from controls.ledger.by_hand import give_back as give_back_to_plan
 from controls.ledger.chain import verify_chain
 from controls.ledger.chain_marks import anchors_of
 from controls.ledger.device_faults import acknowledge_fault, open_faults
-from controls.ledger.device_holds import HOLD, open_holds, release_hold, set_hold
+from controls.ledger.device_holds import HOLD, open_holds, set_hold
 from controls.ledger.modes import current_mode, mode_history, set_mode
 from controls.ledger.two_people import ModeRequest, approve_full, open_requests, request_full, revoke_request
 from data_quality.contracts.control.command import Mode
@@ -92,9 +95,9 @@ def mode(
         # Checked before anybody is asked for a key: a slip of the pen needs no signature.
         if wanted.upper() not in Mode.__members__:
             raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
-        who = _actor(call)
+        who = actor_of(call)
         said: dict[str, Any] = {"person": who.person, "reason": reason, "clock": call.clock}
-        said |= {"device_id": device, "capability": capability, "expires_utc": _end(call, expires, "--expires")}
+        said |= {"device_id": device, "capability": capability, "expires_utc": end_of(call, expires, "--expires")}
         name: ModeRequest | None = None
         with store.together():
             if Mode[wanted.upper()] is Mode.FULL:
@@ -133,7 +136,7 @@ def approve(
         if kind is not Kind.MODE_REQUEST:
             expect_scope(known, *(subject.split("/", 1) if kind is Kind.PLAN_CLASS else (subject,)))
         # To take back needs no key, as to stop.
-        who = Actor(call, _person(call), None) if revoke else actor(call, Role.ENGINEER)
+        who = Actor(call, person_of(call), None) if revoke else actor(call, Role.ENGINEER)
         with store.together():
             _approve(call, known, kind, subject, who.person, reason, is_revoked=revoke)
             who.sign("dispatch approve", known.site_id, of=str(kind), what=subject, reason=reason)
@@ -181,15 +184,16 @@ def override(
     expect_scope(known, device, capability)
     if value is not None and capability:
         expect_value(known, device, capability, value)
-    # Hands off needs no key, as to stop; to let commands in again does.
-    who = _actor(call) if give_back else Actor(call, _person(call), None)
     now_utc, place = call.clock.now_utc(), (known.site_id, device, capability)
-    end_utc = _end(call, until, "--for") or now_utc + HOLD
+    # Hands off needs no key, as to stop; to let commands in again does.
+    is_own_end = call.is_signed_in and _all_sent_by_hand(store, *place, now_utc)
+    who = actor_of(call) if give_back and not is_own_end else Actor(call, person_of(call), None)
+    end_utc = end_of(call, until, "--for") or now_utc + HOLD
     said: dict[str, Any] = {"person": who.person, "reason": reason, "at_utc": now_utc}
     with store.together():
         with site_transaction(store, known.site_id) as connection:
             if give_back:
-                release_hold(store, connection, *place, **said)
+                give_back_to_plan(store, connection, *place, **said, check=planned_check(known))
             else:
                 set_hold(connection, *place, until_utc=end_utc, value=value, **said)
         who.sign("dispatch override", known.site_id, device=device, capability=capability, reason=reason)
@@ -255,12 +259,18 @@ def stop(
     """Go back to SIMULATION at once: the agent returns every device to its safe default."""
     known = call.project.site(site)
     # To stop needs no key: nothing may stand between a person and the safe default.
-    person = _person(call)
+    person = person_of(call)
     set_mode(call.project.store, known.site_id, mode=Mode.SIMULATION, person=person, reason=reason, clock=call.clock)
     return Answer({"mode": Mode.SIMULATION.name, "commands": []}, text="mode SIMULATION")
 
 
-def _end(call: Call, text: str, option: str) -> datetime | None:
+def _all_sent_by_hand(store: Store, site_id: str, device_id: str, capability: str, now_utc: datetime) -> bool:
+    """True where all that a person would give back are set-points by hand: to end one lets nothing new in."""
+    held = [each for each in open_holds(store, site_id, now_utc) if each.device_id == device_id]
+    return all(each.sends for each in held if capability in ("", each.capability))
+
+
+def end_of(call: Call, text: str, option: str) -> datetime | None:
     """The instant that an option names, as a time or as a span from now; None where it is empty. Raises BadInput."""
     if not text:
         return None
@@ -274,13 +284,13 @@ def _end(call: Call, text: str, option: str) -> datetime | None:
     return call.clock.now_utc() + int(span[1]) * _UNITS[span[2]]
 
 
-def _actor(call: Call) -> Actor:
+def actor_of(call: Call) -> Actor:
     """Whoever acts: an engineer or an operator, with their key; set_mode decides what they may do."""
-    person = _person(call)
+    person = person_of(call)
     return actor(call, Role.ENGINEER if Role.ENGINEER in person.roles else Role.OPERATOR)
 
 
-def _person(call: Call) -> Person:
+def person_of(call: Call) -> Person:
     """Whoever acts: an engineer or an operator."""
     try:
         return call.acting(Role.ENGINEER)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
+from orchestration.web.boards.car_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.energies import energy_of_kind
 from reports.pages.widgets import car, plan_ahead
@@ -31,6 +32,7 @@ def of_car(now: SiteNow) -> car.Car:
     common = now.common() | {"reason": ""}
     if charger is None:
         return car.Car(**common, has_charger=False)
+    common["acts"], common["by_hand"] = car_acts(now.show.ask, now.site, charger.asset_id)
     plan, params = newest(now), charger.params
     at = None if plan is None else plan.step_at(now.show.as_of_utc)
     target, departure = params.get("target_soc"), str(params.get("departure", ""))

@@ -1,6 +1,7 @@
 """Acts on devices and on the mode of a site: the operations of `meterloom dispatch`, each a form of /devices."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from typing import Any
@@ -10,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from assets.stores.access import read_rows, site_transaction
 from assets.stores.schema.tables_control import approval_events, mode_events
+from controls.ledger.outbox import wait_for_results
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import Answer
-from orchestration.operations.control import dispatch
+from orchestration.operations.control import dispatch, dispatch_set
 from orchestration.operations.operation import Call
 from orchestration.views.control_stamp import changes_since
 from orchestration.views.device_list import power_of
@@ -28,6 +30,8 @@ from reports.pages.devices import PATH, address_of
 
 router = APIRouter()
 _SHARED = ("site", "locale")
+# The board that forms may lead back to, and how long an answer waits for the proof.
+HOME, PROOF_WITHIN_S = "home", 3.0
 # What a person does about a refusal, by its reason; a refusal that says so itself keeps its own.
 WAY_ON = {
     "same_person": "Another engineer signs in and approves it.",
@@ -38,6 +42,8 @@ WAY_ON = {
     "mode_moved": "Look at the mode that holds now, then request it again.",
     "no_hold": "The override has ended, and the plan has the device again: nothing is left to do.",
     "no_fault": "Somebody has acknowledged it already: nothing is left to do.",
+    "is_held": "Give the device back to the plan first, or wait until then.",
+    "end_too_far": "Choose a nearer end.",
     "end_has_passed": "Choose an end that is yet to come.",
     "missing_reason": "Go back and write a reason.",
     "out_of_range": "Go back and correct the value.",
@@ -99,15 +105,20 @@ def acknowledge(device_id: str, ask: Ask = asked(Permission.DISPATCH_MODE, share
 
 @router.post(PATH + "/{device_id}/{act}")
 def override(device_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
-    """Override a device by hand (take, pause), or give it back to the plan (release)."""
+    """Set a device by hand (set), record what was set at it (take), pause it, or give it back to the plan (release)."""
     site, form = whole_site(ask), ask.form
     expect_scope(site, device_id)
-    if act not in ("take", "pause", "release"):
-        raise BadInput(f"a device is taken, paused or released, not {act[:20]!r}", reason="bad_request")
+    if act not in ("set", "take", "pause", "release"):
+        raise BadInput(f"a device is set, taken, paused or released, not {act[:20]!r}", reason="bad_request")
     reason, until = form.get("reason", ""), form.get("for", "") or "2h"
-    power = power_of(site, device_id) if act == "take" else None
+    power = power_of(site, device_id) if act in ("set", "take") else None
     value = None if power is None else _number(form.get("value", ""))
     given = {"reason": reason, "value": value, "is_set": act != "release"}
+    if act == "set":
+        kwh = _number(form["kwh"]) if form.get("kwh", "").strip() else None
+        return _once(ask, site, device_id, given, lambda call: dispatch_set.set_device(
+            call, site.site_id, device_id, reason, value=value, until=until, kwh=kwh,
+        ))  # fmt: skip
     return _once(ask, site, device_id, given, lambda call: dispatch.override(
         call, site.site_id, device_id, reason, "" if power is None else power.capability, until, value,
         act == "release",
@@ -125,9 +136,21 @@ def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Call
         newer = changes_since(store, site.site_id, device_id, ask.form.get("seen", ""))
         if newer is None or any(row.get(name) != value for row in newer for name, value in mine.items()):
             raise BadInput("this has changed since you opened the page", reason="changed_since")
-        if not newer:
-            run(WebCall(ask))
+        answer = None if newer else run(WebCall(ask))
+    if answer is not None and answer.exit_code:
+        raise BadInput(answer.text, reason="refused_by_a_guard", mend="nothing was sent: choose a smaller value")
+    if answer is not None and isinstance(answer.result, Mapping):
+        _wait(ask, site, [each["id"] for each in answer.result["commands"] if each["state"] == "RELEASED"])
     return _back(ask, site, device_id)
+
+
+def _wait(ask: Ask, site: Site, released: list[str]) -> None:
+    """Until what was released is proven or refused, so that the page says it; no longer than a person likes to wait."""
+    if released:
+        wait_for_results(
+            ask.project.store, site.site_id, released, timeout_s=PROOF_WITHIN_S, monotonic=time.monotonic,
+            sleep=time.sleep,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -142,6 +165,10 @@ def _led_on() -> Iterator[None]:
 
 
 def _back(ask: Ask, site: Site, device_id: str = "") -> Response:
+    if ask.form.get("from", "") == HOME:
+        return RedirectResponse(
+            Address(path=f"/board/{HOME}", site=site.site_id, locale=ask.address.locale).href(), 303
+        )
     address = Address(path=PATH, site=site.site_id, locale=ask.address.locale)
     return RedirectResponse(address_of(device_id, address) if device_id else address.href(), 303)
 

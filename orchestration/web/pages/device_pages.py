@@ -3,23 +3,23 @@
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
-from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.car_acts import actor_of
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.pages.board import COLUMNS
-from reports.pages.device_acts import Actor, device_acts, site_acts
+from reports.pages.device_acts import device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
+from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Widget
 from reports.pages.widgets import plan_ahead
 
@@ -56,25 +56,11 @@ def device(device_id: str, ask: Ask = asked(Permission.DISPATCH_READ, shared=("s
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
     shown = the_device(found, device_id)
-    acts = device_acts(shown, actor_of(ask, site, device_id), address)
+    actor = actor_of(ask, site, device_id)
+    acts = [*hand_acts(shown, found.mode, actor, address), *device_acts(shown, actor, address)]
     changes = found.changes(device_id)
     page = device_page(shown, found.mode, address, acts=acts, changes=changes, is_synthetic=site.is_simulated)
     return draw(ask, page)
-
-
-def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
-    """Whoever looks, and what they may do there."""
-    people = ask.project.people.people
-    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
-    return Actor(
-        person_id=ask.person.person_id,
-        may_stop=may(ask.person, Permission.DISPATCH_STOP),
-        may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
-        may_mode=may(ask.person, Permission.DISPATCH_MODE),
-        needs_key=any(each.public_key for each in people),
-        is_alone=not others,
-        seen=control_stamp(ask.project.store, site.site_id, device_id),
-    )
 
 
 def the_device(found: Devices, device_id: str) -> ListedDevice:

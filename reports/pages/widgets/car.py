@@ -1,7 +1,7 @@
 """The car: how full its battery is, how full it is to be, and when."""
 
 from data_quality.contracts.sentence import Sentence, Text
-from reports.pages.page import Number, Picture, Widget
+from reports.pages.page import Act, Number, Picture, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.svg.bullet import bullet_svg
 from reports.texts.locales import page_word
@@ -13,7 +13,7 @@ KEY, TITLE = "car", "Car"
 class Car(Given):
     """charge_percent: of its battery, as the plan has it for now; None where no plan says it. target: share of the site
     file, to be reached by departure. is_away: whether no car was there when the plan was made. said: what
-    the plan remarks of it.
+    the plan remarks of it. acts: what the person may do; by_hand: what somebody has set.
     """
 
     charge_percent: float | None = None
@@ -22,6 +22,8 @@ class Car(Given):
     is_away: bool = False
     has_charger: bool = True
     said: Text = ""
+    acts: tuple[Act, ...] = ()
+    by_hand: Text = ""
 
 
 def view(given: Car) -> Widget:
@@ -30,14 +32,15 @@ def view(given: Car) -> Widget:
         return nothing(KEY, TITLE, given, "no car charger at this site", is_set_up=False)
     if given.charge_percent is None:
         why = "no car is connected" if given.is_away else "no plan says how full the car is"
-        return nothing(KEY, TITLE, given, given.reason or why)
+        return nothing(KEY, TITLE, given, given.by_hand or given.reason or why).model_copy(update={"acts": given.acts})
     text = format_number(given.charge_percent, decimals=0, locale=given.locale)
     aim = _aim(given)
     svg = bullet_svg(page_word(TITLE, given.locale), given.charge_percent / 100, target=given.target, energy="car",
                      text=page_word(Sentence("{0} % charged", text), given.locale))  # fmt: skip
     return Widget(
         key=KEY, title=TITLE, state="value", link=given.link, is_synthetic=given.is_synthetic, findings=given.findings,
-        value=Number(label="State of charge", text=text, unit="%", note=aim), reason=given.said,
+        value=Number(label="State of charge", text=text, unit="%", note=aim), reason=given.by_hand or given.said,
+        acts=given.acts,
         picture=Picture(key=KEY, title=TITLE, svg=svg, caption=aim or TITLE),
     )  # fmt: skip
 
