@@ -103,7 +103,8 @@ class Widget(Model):
     this site: then no board shows it.
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
-    is_tall: two rows high. reasons: sentences with their times.
+    is_tall: two rows high. reasons: sentences with their times. hint: unit and scope beside the title. command: a
+    formula, or what a shell is told.
     """
 
     key: str
@@ -119,6 +120,8 @@ class Widget(Model):
     table: Table | None = None
     items: tuple[Item, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    hint: Text = ""
+    command: Text = ""
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
@@ -128,7 +131,11 @@ class Widget(Model):
     def _says_why_not(self) -> Self:
         if self.state in ("none", "not_set_up") and not self.reason:
             raise ValueError(f"widget {self.key!r} shows nothing and says not why")
-        has_more = bool(self.numbers or self.reasons or self.reason) or self.table is not None or self.chart is not None
+        has_more = (
+            bool(self.numbers or self.items or self.reasons or self.reason)
+            or self.table is not None
+            or self.chart is not None
+        )
         if self.state in ("value", "finding") and self.value is None and not has_more:
             raise ValueError(f"widget {self.key!r} has neither value, numbers, chart nor table")
         return self
@@ -324,8 +331,9 @@ class Page(Model):
     whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
     key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
     in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states.
-    told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
-    awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
+    state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
+    locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
+    has the browser load the page again.
     """
 
     title: Text
@@ -333,6 +341,7 @@ class Page(Model):
     parts: tuple[Part, ...]
     age: Text = ""
     made: Text = ""
+    state: tuple[Text, Look] | None = None
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}
