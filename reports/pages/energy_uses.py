@@ -1,4 +1,4 @@
-"""The EnPI pages: all energy uses in one list, and one use in seven panels."""
+"""Energy uses against their baselines: the list of all, and what the page of one is given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,16 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
-from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
-from reports.pages.page import Choice, Number, Numbers, Option, Page, PageBlock, Part, Steps
-from reports.pages.use_days import UseDays, day_charts
+from reports.pages.page import Page, PageBlock, Part
+from reports.pages.use_days import UseDays
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text, written
-from reports.writer import TONES, format_alike, significance, standing_of, words
+from reports.writer import TONES, format_alike, standing_of, words
 
 ENPI, _DEVIATION = "/enpi", "deviation_percent"
 NONE = Cell(text="–", tone="muted")
@@ -38,7 +36,7 @@ SHOWN: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Quarter:
-    """One quarter of one use by one version. figures: by measure of SHOWN."""
+    """One quarter, or another span, of one use by one version. figures: by measure of the dataset enpi."""
 
     period: Period
     result: EnpiResult
@@ -56,7 +54,7 @@ class Quarter:
 
     @property
     def name(self) -> str:
-        """Which quarter of a year it is: Q1."""
+        """Which quarter or month of a year it is: Q1, 01."""
         return self.period.label[-2:]
 
     def why(self, address: Address, site_id: str, measure: str) -> str:
@@ -68,9 +66,10 @@ class Quarter:
 
 @dataclass(frozen=True)
 class UseTold:
-    """One energy use. quarters: of the asked span by `version`, oldest first. newest: the newest assessable quarter of
-    all that was read. before: actual energy of the training year's quarters, by their name. trend: by version.
-    days: of the span. names: of people by person_id.
+    """One energy use. whole: the asked span by `version`, as far as it is read; months, quarters: those of it, oldest
+    first. newest: the newest assessable quarter of all that was read. before: metered energy of the training's months,
+    by their names. trend: quarters by version. days: of the span, or of the training. names: of people by person_id.
+    last_report: the newest period of which a report holds the use.
     """
 
     site: Site
@@ -78,6 +77,8 @@ class UseTold:
     version: BaselineVersion | None
     versions: Sequence[BaselineVersion]
     span: Period
+    whole: Quarter | None
+    months: Sequence[Quarter]
     quarters: Sequence[Quarter]
     newest: Quarter | None
     before: Mapping[str, Figure]
@@ -86,7 +87,9 @@ class UseTold:
     alerts: Sequence[EnpiAlert]
     reviews: Sequence[Finding]
     days: UseDays
+    training: UseDays
     names: Mapping[str, str] = field(default_factory=dict)
+    last_report: str = ""
 
     def person(self, person_id: str) -> str:
         """Somebody as pages show them."""
@@ -168,255 +171,6 @@ def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
     return (Cell(text=quarter.period.label), number, Cell(text=words(quarter.standing), tone=quarter.tone))
 
 
-def use_page(told: UseTold, address: Address) -> Page:
-    """One use: selection, standing, bars, days, quarters, index over three years, formula; what else must be known."""
-    parts = [
-        Part(key="selection", blocks=_selection(told, address)),
-        Part(key="standing", title="How it stands", blocks=_standing(told, address)),
-        Part(key="bars", title="Expected and actual", blocks=_bars(told, address.locale)),
-        *_days(told, address.locale),
-        Part(
-            key="quarters",
-            title="Quarters",
-            blocks=(_table(told.quarters, "quarters", told.span.label, address.locale),),
-        ),
-        Part(key="index", title="Index over three years", blocks=_index(told, address.locale)),
-        Part(key="model", title="The baseline", blocks=_model(told, address)),
-        Part(key="care", title="What else must be known", blocks=_care(told)),
-    ]
-    path = f"/enpi/{told.site.site_id}/{told.seu.seu_id}/quarters.csv"
-    return Page(
-        title=named(f"{told.seu.name}, {told.site.name}"),
-        address=address,
-        parts=tuple(parts),
-        links=(("CSV of the quarters", address.href(path)), ("All uses", address.href(ENPI, period=None))),
-        whys=_whys(told, address),
-        is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
-    )
-
-
-def _selection(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    site, chosen = told.site, None if told.version is None else told.version.version
-    uses = [
-        (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
-        for each in site.seus
-    ]
-    versions = [
-        (
-            _version(each),
-            address.href(baseline=str(each.version)),
-            each.version,
-        )
-        for each in told.versions
-    ]
-    known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
-    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
-    source, meters = Sentence(words(told.seu.carrier.value)), sentences([*map(site.stream_name, told.seu.meters)], ", ")
-    text = Sentence("{0}: {1} of {2}, {3}, against no baseline.", told.seu.name, source, meters, told.span.label)
-    if told.version is not None:
-        pattern = "{0}: {1} of {2}, {3}, against baseline version {4} ({5})."
-        text = Sentence(pattern, *text.given, chosen, Sentence(told.version.status.value))
-    choices = [_choice("Energy use", uses, told.seu.seu_id), _choice("Year", years, told.span.label)]
-    choices.append(_choice("Energy source", [(source, address.href(), "")], ""))
-    if versions:
-        choices.append(_choice("Baseline", versions, chosen))
-    return (*choices, Paragraph(text=text))
-
-
-def _version(version: BaselineVersion) -> str:
-    return Sentence(f"{{0}} {version.status.value}", f"v{version.version}")
-
-
-def _choice(label: str, options: Sequence[tuple[str, str, str | int]], chosen: str | int | None) -> Choice:
-    """options: text, address and what it stands for."""
-    every = tuple(Option(text=text, href=href, is_chosen=what == chosen) for text, href, what in options)
-    return Choice(label=label, options=every)
-
-
-def _standing(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    newest = told.newest
-    if newest is None:
-        reasons = ", ".join(dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason))
-        text = f"No quarter can be assessed{f': {reasons}' if reasons else ''}."
-        return (Paragraph(text=text, tone="muted"),)
-    result = newest.result
-    sure = significance(result.significant)
-    deviation, index = newest.figures["deviation_percent"], newest.figures["enpi_index"]
-    numbers = tuple(
-        Number(
-            label=Sentence(f"{SHOWN[figure.kpi][0]}, {{0}}", newest.period.label),
-            text=format_alike([figure.value], figure.unit, locale=address.locale, signed=figure is deviation)[0],
-            unit="%" if figure is deviation else "",
-            note=note,
-            tone=newest.tone,
-            figure_id=figure.figure_id,
-            why=newest.why(address, told.site.site_id, figure.kpi),
-        )
-        for figure, note in ((deviation, sure), (index, "expected is 100"))
-    )
-    rule = told.seu.status_rule
-    text = Sentence(
-        "{0}: {1}, by baseline version {2}. Above {3} % a warning, above {4} % critical ({5}).",
-        Sentence(words(newest.standing)), newest.period.label, result.baseline_version, f"{rule.warn_percent:g}",
-        f"{rule.crit_percent:g}", rule.policy,
-    )  # fmt: skip
-    return (Paragraph(text=text, tone=newest.tone), Numbers(numbers=numbers))
-
-
-def _bars(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
-    if not told.quarters:
-        return (Paragraph(text=f"No whole quarter of {told.span.label} was read.", tone="muted"),)
-    before = [told.before.get(each.name) for each in told.quarters]
-    rows = [
-        ChartRow(
-            label="Actual", values=_values(told.quarters, "actual_kwh"), figures=_ids(told.quarters, "actual_kwh")
-        ),
-        ChartRow(
-            label="Expected", role="expected", style="steps", values=_values(told.quarters, "expected_kwh"),
-            figures=_ids(told.quarters, "expected_kwh"),
-        ),
-    ]  # fmt: skip
-    if any(before):
-        year = "" if told.version is None else told.version.baseline.train_start.year
-        label = Sentence("Actual in {0}, the training", year)
-        rows.append(ChartRow(label=label, role="third", values=tuple(map(_value, before))))
-    chart = Chart(
-        kind="bars",
-        key="bars",
-        title="Actual against expected",
-        unit="kwh",
-        hint="expected at the conditions of each quarter",
-        x=tuple(each.period.label for each in told.quarters),
-        x_title="Quarter",
-        rows=tuple(rows),
-        events=_events(told),
-        locale=locale,
-        note="Of days that can be compared; the year of the training stands beside it as it was metered.",
-    )
-    return (chart,)
-
-
-def _days(told: UseTold, locale: str) -> tuple[Part, ...]:
-    """Every day of the span, where it has any."""
-    events = [(str(each.adjustment.start), named(each.adjustment.reason)) for each in told.adjustments]
-    charts = day_charts(told.days, events, locale)
-    return (Part(key="days", title="Day by day", blocks=charts),) if charts else ()
-
-
-def _events(told: UseTold) -> tuple[tuple[int, Text], ...]:
-    """Adjustments, where the quarter begins in which they do."""
-    starts = [(each.adjustment.start, each.adjustment.reason) for each in told.adjustments]
-    return tuple(
-        (at, named(reason))
-        for at, each in enumerate(told.quarters)
-        for start, reason in starts
-        if each.period.start <= start < each.period.end
-    )
-
-
-def _ids(quarters: Sequence[Quarter], measure: str) -> tuple[str, ...]:
-    return tuple(each.figures[measure].figure_id for each in quarters)
-
-
-def _value(figure: Figure | None) -> float | None:
-    return None if figure is None or figure.value is None else float(figure.value)
-
-
-def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ...]:
-    return tuple(_value(each.figures[measure]) for each in quarters)
-
-
-def _table(quarters: Sequence[Quarter], key: str, title: str, locale: str) -> Table:
-    columns = (
-        Column(title="Quarter"),
-        *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
-        Column(title="Status", weight=2), Column(title="Significant"), Column(title="Days compared"),
-        Column(title="Flags", weight=3),
-    )  # fmt: skip
-    texts = {
-        name: format_alike(
-            [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
-        )
-        for name, (_, unit) in SHOWN.items()
-    }
-    rows = []
-    for at, each in enumerate(quarters):
-        result = each.result
-        cells = [Cell(text=texts[name][at], figure_id=each.figures[name].figure_id) for name in SHOWN]
-        status = words(each.standing) + (f": {words(result.reason)}" if result.reason else "")
-        sure = {True: "yes", False: "no", None: "–"}[result.significant]
-        flags = ", ".join(map(words, result.review_flags))
-        rows.append(
-            Row(
-                cells=(
-                    Cell(text=each.period.label), *cells, Cell(text=status, tone=each.tone),
-                    Cell(text=sure), Cell(text=f"{result.compared_days} / {result.days}"), Cell(text=flags or "none"),
-                )
-            )
-        )  # fmt: skip
-    return Table(key=key, title=title, sheet=key, columns=columns, rows=tuple(rows))
-
-
-def _index(told: UseTold, locale: str) -> tuple[PageBlock, ...]:
-    """One series a version; 100 is what the version expects."""
-    labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
-    if not labels:
-        return (Paragraph(text="No approved baseline has a quarter with readings.", tone="muted"),)
-    roles: tuple[Role, ...] = ("measured", "third", "fourth")
-    # More versions than a chart has kinds of line stand in the table alone, the newest are drawn.
-    drawn = sorted(told.trend, reverse=True)[: len(roles)]
-    rows = []
-    for number, role in zip(sorted(drawn), roles, strict=False):
-        known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
-        rows.append(ChartRow(label=f"v{number}", role=role, values=tuple(_value(known.get(each)) for each in labels)))
-    chart = Chart(
-        kind="line", key="index", title="EnPI index", unit="", hint="100 · actual / expected", x=tuple(labels),
-        x_title="Quarter", rows=tuple(rows), ticks=ticks_of(labels), limit=Limit(label="100, as expected", value=100.0),
-        locale=locale, note="Quarters of a version's own training lie near 100 by construction.",
-    )  # fmt: skip
-    tables = [
-        _table(told.trend[number], f"index_v{number}", Sentence("Version {0}", number), locale)
-        for number in sorted(told.trend)
-    ]
-    return (chart, *tables)
-
-
-def _model(told: UseTold, address: Address) -> tuple[PageBlock, ...]:
-    version, locale = told.version, address.locale
-    if version is None:
-        mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
-        return (Paragraph(text=f"There is none yet: {mend}; another person approves it.", tone="muted"),)
-    fit, stats = version.baseline, version.baseline.statistics
-    trained = (fit.train_start, fit.train_end, stats.n, stats.p)
-    held_out = [written(f"{share:.2%}", locale) for share in (stats.cvrmse_g14, stats.cvrmse_out_of_sample)]
-    approved = told.approval(version) or "nobody: it is provisional, and no report claims by it"
-    facts = (
-        ("Version", Sentence(f"{{0}} {version.status.value}", f"{version.baseline_id} v{version.version},"), ""),
-        ("Trained", Sentence("{0} to {1} (end excluded), {2} days, {3} parameters", *trained), ""),
-        ("R²", written(f"{stats.r2:.4f}", locale), ""),
-        ("RMSE", written(f"{stats.rmse_dof:,.3f} kWh/day", locale), ""),
-        ("CV(RMSE)", Sentence("{0}, held out {1}", *held_out), ""),
-        ("Fitted by", told.fitter(version), ""),
-        ("Approved by", approved, ""),
-    )
-    drivers = tuple(
-        (named(told.site.stream_name(each.driver_id)), named(each.justification), "") for each in told.seu.drivers
-    )
-    formula = Paragraph(text=written(formula_of(version), locale))
-    blocks: tuple[PageBlock, ...] = (formula, Steps(title="What it is", steps=facts))
-    if drivers:
-        blocks = (*blocks, Steps(title="Why these drivers", steps=drivers))
-    return (*blocks, Steps(title="Its versions", steps=tuple(_step(told, each, address) for each in told.versions)))
-
-
-def _step(told: UseTold, version: BaselineVersion, address: Address) -> tuple[str, str, str]:
-    """A version in the life of the baseline: what it was trained on, and whose word it rests on."""
-    fit, approval = version.baseline, told.approval(version)
-    text = f"{version.status.value}, trained on {fit.train_start} to {fit.train_end} (end excluded), fitted by "
-    text += told.fitter(version) + (f", approved by {approval}" if approval else "")
-    return f"v{version.version}", text, address.href(baseline=str(version.version))
-
-
 def formula_of(version: BaselineVersion) -> str:
     """The model in one line, kWh a day."""
     terms = [
@@ -424,31 +178,6 @@ def formula_of(version: BaselineVersion) -> str:
         for term in version.baseline.coefficients
     ]
     return f"Energy [kWh/day] = {' + '.join(terms)}".replace("+ -", "- ")
-
-
-def _care(told: UseTold) -> tuple[PageBlock, ...]:
-    steps = []
-    for each in told.adjustments:
-        given, by = each.adjustment, told.person(each.proposed_by)
-        size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
-        text = f"{given.start} to {given.end}: {size}, {given.reason} (proposed by {by})"
-        steps.append((f"Adjustment, {each.status.value}", text, ""))
-    flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
-    steps += [("Look again", words(flag), "") for flag in flags]
-    steps += [(f"Review: {words(one.code)}", one.message, "") for one in told.reviews]
-    steps += [(f"Alert, {words(one.kind)}", one.message, "") for one in told.alerts]
-    if not steps:
-        return (Paragraph(text="No adjustment, flag, alert, or reason to review the baseline."),)
-    return (Steps(title="Adjustments, flags, reviews, alerts", steps=tuple(steps)),)
-
-
-def _whys(told: UseTold, address: Address) -> dict[str, str]:
-    every = [*told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
-    return {
-        figure.figure_id: each.why(address, told.site.site_id, name)
-        for each in every
-        for name, figure in each.figures.items()
-    }
 
 
 def quarters_csv(quarters: Sequence[Quarter]) -> list[list[str]]:

@@ -100,7 +100,7 @@ class Widget(Model):
     this site: then no board shows it.
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
-    is_tall: two rows high.
+    is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
     """
 
     key: str
@@ -116,6 +116,8 @@ class Widget(Model):
     table: Table | None = None
     items: tuple[Item, ...] = ()
     acts: tuple["Act", ...] = ()
+    hint: Text = ""
+    command: Text = ""
     link: str = ""
     is_synthetic: bool = False
     span: int = 0
@@ -336,8 +338,9 @@ class Page(Model):
     whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
     key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
     in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states.
-    told_in: of a page that quotes (a report as it was published) the locale of what it quotes, which stays as it is.
-    awaits: the site of which nothing is told yet: its first live value has the browser load the page again.
+    state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
+    locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
+    has the browser load the page again.
     """
 
     title: Text
@@ -345,6 +348,7 @@ class Page(Model):
     parts: tuple[Part, ...]
     age: Text = ""
     made: Text = ""
+    state: tuple[Text, Look] | None = None
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
     whys: dict[str, str] = {}

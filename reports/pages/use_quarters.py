@@ -6,9 +6,9 @@ from datetime import date
 
 from assets.kpi.enpi.alerts import quarters_of
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus
+from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, months_of
 from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
@@ -22,6 +22,9 @@ from reports.recompute.figure_sources import seu_of
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8
+# What is shown of each month, and of the whole span.
+OF_MONTHS = ("actual_kwh", "expected_kwh", "delta_kwh")
+OF_SPAN = ("enpi", "actual_kwh", "expected_kwh", "savings_kwh", "savings_value", "uncertainty_kwh")
 
 
 def against(given: Asking, seu_id: str, number: str = "") -> AskedUse:
@@ -67,17 +70,25 @@ def _asked(given: Asking, use: AskedUse, start: date, end: date) -> tuple[Asker,
     return ask, data
 
 
-def _days(given: Asking, use: AskedUse, span: Period) -> UseDays:
-    """Days of the span against the version, as far as it is read; none without one."""
-    known = known_days(use.site, use.sources, use.as_of_utc)
-    if use.version is None or known is None or known.end <= span.start:
-        return UseDays()
+def _read(span: Period, known: Period | None, time_zone: str) -> Period | None:
+    """The days of the span up to the last reading; None where there are none."""
+    if known is None or known.end <= span.start:
+        return None
     end = min(span.end, known.end)
-    period = Period(label=f"{span.start}/{end}", start=span.start, end=end, time_zone=use.site.time_zone)
+    return Period(label=f"{span.start}/{end}", start=span.start, end=end, time_zone=time_zone)
+
+
+def _days(given: Asking, use: AskedUse, span: Period, *, has_band: bool = True) -> UseDays:
+    """Days of the span against the version, as far as it is read; none without one. has_band: with what the model
+    cannot tell.
+    """
+    period = _read(span, known_days(use.site, use.sources, use.as_of_utc), use.site.time_zone)
+    if use.version is None or period is None:
+        return UseDays()
     _, data = _asked(given, use, period.start, period.end)
     item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=period)
     actual, expected, saved = (
-        data.days(measure, item, is_running=is_running, has_band=measure != "actual_kwh")
+        data.days(measure, item, is_running=is_running, has_band=has_band and measure != "actual_kwh")
         for measure, is_running in (("actual_kwh", False), ("expected_kwh", False), ("savings_kwh", True))
     )
     running = every_day(saved, period) if saved else []
@@ -113,10 +124,16 @@ def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
 
 
 def use_told(
-    given: Asking, seu_id: str, span: Period, *, baseline: str = "", names: Mapping[str, str] | None = None
+    given: Asking,
+    seu_id: str,
+    span: Period,
+    *,
+    baseline: str = "",
+    names: Mapping[str, str] | None = None,
+    last_report: str = "",
 ) -> UseTold:
     """Everything that the page of one use shows. baseline: number of a version; the one in force without. names: of
-    people by person_id.
+    people by person_id. last_report: the newest period of which a report holds the use.
     """
     use = against(given, seu_id, baseline)
     site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
@@ -128,8 +145,14 @@ def use_told(
     trend = {
         each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)
     }
+    read = _read(span, known, site.time_zone)
+    wholes = [] if version is None or read is None else quarters(given, use, [read], measures=OF_SPAN)
+    training = _training_days(use)
     return UseTold(
         names=names or {},
+        last_report=last_report,
+        whole=wholes[0] if wholes else None,
+        months=quarters(given, use, months_of(span), measures=OF_MONTHS),
         site=site,
         seu=seu,
         version=version,
@@ -137,7 +160,8 @@ def use_told(
         span=span,
         quarters=quarters(given, use, quarters_of(span)),
         newest=newest_assessable(given, use),
-        before={} if version is None else _training(given, use, version.baseline),
+        before={} if training is None else _training(given, use, training),
+        training=UseDays() if training is None else _days(given, use, training, has_band=False),
         trend=trend,
         adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
         alerts=use.alerts(span),
@@ -146,9 +170,15 @@ def use_told(
     )
 
 
-def _training(given: Asking, use: AskedUse, baseline: Baseline) -> dict[str, Figure]:
-    start, end = baseline.train_start, baseline.train_end
-    span = Period(label="training", start=start, end=end, time_zone=use.site.time_zone)
-    found = quarters(given, use, quarters_of(span), measures=("metered_kwh",))
-    # Of a training longer than a year the newest quarter of each name.
+def _training_days(use: AskedUse) -> Period | None:
+    """The days that the version was fitted on."""
+    if use.version is None:
+        return None
+    fit = use.version.baseline
+    return Period(label="training", start=fit.train_start, end=fit.train_end, time_zone=use.site.time_zone)
+
+
+def _training(given: Asking, use: AskedUse, training: Period) -> dict[str, Figure]:
+    found = quarters(given, use, months_of(training), measures=("metered_kwh",))
+    # Of a training longer than a year the newest month of each name.
     return {each.name: each.figures["metered_kwh"] for each in found}

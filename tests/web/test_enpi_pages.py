@@ -1,10 +1,11 @@
-"""The EnPI pages: six panels of one use, every number what the command says and explained by its address."""
+"""The EnPI pages: one use as pictures, every number what the command says and explained by its address."""
 
 import csv
 import html
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -14,8 +15,10 @@ from data_quality.contracts.time import parse_period
 from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.energy_uses import UseTold, use_page
+from reports.pages.energy_uses import UseTold
+from reports.pages.page import Widget
 from reports.pages.use_days import UseDays, day_charts
+from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_told
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
@@ -47,7 +50,9 @@ def test_a_use_is_what_the_command_says(seen: Asking) -> None:
 def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:
     page = use_page(told(seen), HERE)
     assert len(page.whys) >= 10
-    for href in dict.fromkeys(page.whys.values()):
+    figures = [each.value for each in cards_of(told(seen)).values() if each.value is not None]
+    assert len(figures) == 4
+    for href in dict.fromkeys([*page.whys.values(), *(each.why for each in figures)]):
         query = dict(parse_qsl(urlsplit(href).query))
         found = seen.json("/why", **query)
         assert found["is_equal"] is True, href
@@ -74,23 +79,75 @@ def test_days_are_drawn_as_they_add_up_to_the_quarter(seen: Asking) -> None:
     )
     assert charts["cumulative"].events == ((31, "Leak"),)
     driver, *rows = charts["scatter"].rows
-    assert (driver.unit, len(driver.values), [row.role for row in rows]) == ("degc", 90, ["expected", "measured"])
+    assert (driver.unit, len(driver.values), [row.role for row in rows]) == ("degc", 90, ["compared", "measured"])
     # Only a day with a driver can be expected.
     assert [value is None for value in driver.values] == [value is None for value in expected.values]
 
 
-def test_the_page_has_the_seven_panels_in_order(seen: Asking) -> None:
-    page = use_page(told(seen), HERE)
-    assert [part.key for part in page.parts] == [
-        "selection", "standing", "bars", "days", "quarters", "index", "model", "care"
+def test_what_the_model_was_fitted_on_stands_before_the_span_in_the_scatter(seen: Asking) -> None:
+    days = told(seen).days
+    before = [each._replace(day=each.day - timedelta(days=365)) for each in days.actual]
+    training = days._replace(actual=before)
+    scatter = day_charts(days, (), "en", training=training)[-1]
+    driver, trained, _, actual = scatter.rows
+    assert [row.role for row in scatter.rows[1:]] == ["third", "compared", "measured"]
+    assert (scatter.x[0], len(scatter.x)) == (str(before[0].day), 2 * len(days.actual))
+    # No day is a point of both, and each has its own driver.
+    assert not [1 for one, other in zip(trained.values, actual.values, strict=True) if None not in (one, other)]
+    assert driver.values[: len(before)] == driver.values[len(before) :]
+    # Days of the training that are days of the span are drawn once.
+    assert [row.role for row in day_charts(days, (), "en", training=days)[-1].rows[1:]] == ["compared", "measured"]
+
+
+def cards_of(found: UseTold, address: Address = HERE) -> dict[str, Widget]:
+    """The cards of the page by key, in reading order."""
+    blocks = use_page(found, address).parts[0].blocks
+    return {each.key: each for block in blocks if block.kind == "cards" for each in block.widgets}
+
+
+def test_the_page_says_figures_first_and_then_their_evidence(seen: Asking) -> None:
+    found = told(seen)
+    cards = cards_of(found)
+    assert list(cards) == [
+        "enpi", "actual_kwh", "expected_kwh", "savings_kwh", "performance", "model", "savings", "driver", "events",
+        "quarters", "index",
     ]  # fmt: skip
     html_page = seen.get("/enpi/plant/hvac", PAGE, period="2025").text
     text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", html_page)))
     for words in (
-        "Heating and cooling: electricity of", "against baseline version 1 (approved)", "Above 3 % a warning",
-        "Energy [kWh/day] = ", "R²", "CV(RMSE)", "anna on", "2025-Q1",
+        "electricity, ", "Version 1 at the conditions of", "above 3 % a warning", "E = ", "R² adjusted", "CV(RMSE)",
+        "Version 1 approved", "approved by anna on", "2025-Q1",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_months_add_up_to_the_figures_of_the_span(seen: Asking) -> None:
+    found = told(seen)
+    assert found.whole is not None
+    for name in ("actual_kwh", "expected_kwh"):
+        whole = found.whole.figures[name].value
+        assert sum(each.figures[name].value or 0 for each in found.months) == whole
+    chart = cards_of(found)["performance"].chart
+    assert chart is not None
+    below = next(row for row in chart.rows if row.lane)
+    actual, expected = (row for row in chart.rows if row.label in ("Actual", "Expected"))
+    for at, value in enumerate(below.values):
+        assert value == pytest.approx((actual.values[at] or 0) - (expected.values[at] or 0))
+
+
+def test_days_stand_in_place_of_months_where_they_are_asked(seen: Asking) -> None:
+    chart = cards_of(told(seen), HERE.model_copy(update={"grain": "day"}))["performance"].chart
+    assert chart is not None
+    assert (chart.kind, chart.key) == ("band", "days")
+
+
+def test_a_span_without_a_saving_to_claim_draws_none(seen: Asking) -> None:
+    found = told(seen)
+    assert found.whole is not None
+    none = found.whole.figures["savings_kwh"].model_copy(update={"value": None, "status": "not_significant"})
+    whole = replace(found.whole, figures={**found.whole.figures, "savings_kwh": none})
+    card = cards_of(replace(found, whole=whole))["savings_kwh"]
+    assert (card.state, card.reason) == ("none", "not significant")
 
 
 def test_the_list_says_how_each_use_stands(seen: Asking) -> None:
@@ -121,12 +178,13 @@ def test_levels_of_the_site_file_are_those_of_the_page(seen: Asking) -> None:
         found,
         seu=found.seu.model_copy(update={"status_rule": rule}),
     )
-    assert "Above 0 % a warning, above 0 % critical (symmetric)" in use_page(strict, HERE).model_dump_json()
+    assert "above 0 % a warning, above 0 % critical (symmetric)" in use_page(strict, HERE).model_dump_json()
     assert site.site_id == "plant"
 
 
 def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:
-    found = replace(told(seen), version=None, newest=None, quarters=(), trend={}, before={}, days=UseDays())
+    nothing = {"version": None, "whole": None, "newest": None, "months": (), "quarters": (), "trend": {}, "before": {}}
+    found = replace(told(seen), **nothing, days=UseDays(), training=UseDays())
     text = use_page(found, HERE).model_dump_json()
     assert "No quarter can be assessed" in text
     assert "meterloom baseline fit --site plant --seu hvac" in text
@@ -172,6 +230,6 @@ def test_three_years_of_an_index_are_two_clicks_from_the_board_of_proof(seen: As
     second = next(each for each in links(first) if urlsplit(each).path == "/enpi/plant/hvac")
     page = auditor.get(second, PAGE).text
     assert "Index over three years" in page
-    assert 'id="table-index_v1"' in page
-    assert "Its versions" in page
+    assert 'id="chart-index"' in page
+    assert "Version 1 approved" in page
     assert "approved by anna on" in page

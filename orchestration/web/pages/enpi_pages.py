@@ -1,15 +1,17 @@
-"""/enpi: all energy uses, and one of them in seven panels."""
+"""/enpi: all energy uses, and one of them."""
 
 import csv
 import io
+from collections.abc import Mapping
 from datetime import timedelta
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from assets.kpi.enpi.use_register import seu_lines
+from assets.kpi.enpi.use_register import SeuLine, seu_lines
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
 from orchestration.web.number_asked import asking
 from orchestration.web.queries import stamp_of_uses
@@ -17,8 +19,9 @@ from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.assess import known_days
 from reports.pages.address import span
-from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv, use_page
+from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv
 from reports.pages.page import Page
+from reports.pages.use_page import use_page
 from reports.pages.use_quarters import against, newest_assessable, use_told
 
 router = APIRouter()
@@ -30,7 +33,7 @@ TAKES = ("baseline",)
 def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
     """Every use of the sites that the person sees, or of the one that is named."""
     project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
-    lines = seu_lines(sites, baselines=project.baselines, reports=project.reports, is_active=True)
+    lines = _lines(ask, sites)
 
     def page() -> Page:
         sources = project.sources(keeps=False)
@@ -63,4 +66,11 @@ def _told(ask: Ask, site: str, seu: str) -> UseTold:
     known = known_days(given.site, given.sources, given.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    return use_told(given, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names)
+    [report] = [each.last_report or "" for each in _lines(ask, {site: given.site}) if each.id == seu] or [""]
+    return use_told(
+        given, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
+    )
+
+
+def _lines(ask: Ask, sites: Mapping[str, Site]) -> list[SeuLine]:
+    return seu_lines(sites, baselines=ask.project.baselines, reports=ask.project.reports, is_active=True)

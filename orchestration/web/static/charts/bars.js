@@ -1,4 +1,5 @@
-// Bars side by side, or one on another up to the whole (stack); rows of another style lie over them as lines.
+// Bars side by side, or one on another up to the whole (stack); rows of another style lie over them as lines, and one
+// with a lane of its own stands below: what is less than nothing there was saved.
 "use strict";
 (() => {
   const isBars = (row) => !row.style || row.style === "bars";
@@ -17,7 +18,10 @@
     const isStack = told.kind === "stack";
     const isDense = draw.isDense(told);
     const zoom = draw.zoom(told);
+    const isBelow = told.rows.some((row) => row.lane);
+    const sign = (value) => ({ value, itemStyle: { color: draw.colour(value < 0 ? "role-saved" : "role-lost"), borderRadius: 2 } });
     const series = told.rows.map((row) => {
+      if (row.lane) return { type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: row.values.map(sign), barMaxWidth: 44, emphasis: { disabled: true } };
       if (!isBars(row)) return draw.line(row, { z: 4 });
       if (isDense) return area(row, isStack, draw);
       return {
@@ -26,12 +30,15 @@
         barCategoryGap: "32%", barGap: "8%", barMaxWidth: 44,
       };
     });
+    const whole = { grid: draw.grid(zoom && { bottom: 62 }), xAxis: draw.places(told), yAxis: draw.values() };
+    const parted = {
+      grid: [draw.grid({ bottom: "36%" }), draw.grid({ top: "71%" })],
+      xAxis: [draw.places(told, { axisLabel: { show: false } }), draw.places(told, { gridIndex: 1, axisLine: { show: false } })],
+      yAxis: [draw.values(), draw.values({ gridIndex: 1, splitNumber: 2 })],
+    };
     return {
-      ...middle,
-      option: {
-        grid: draw.grid(zoom && { bottom: 62 }), xAxis: draw.places(told), yAxis: draw.values(),
-        dataZoom: zoom, series: draw.marked(told, series),
-      },
+      ...middle, grids: isBelow ? 2 : 1,
+      option: { ...(isBelow ? parted : whole), dataZoom: zoom, series: draw.marked(told, series) },
     };
   }
 

@@ -1,13 +1,14 @@
-// A point for each place: the first row along the axis, the others by it, what was expected paler.
+// A point for each place: the first row along the axis, the others by it; what was expected as fine dark dots.
 "use strict";
 (() => {
   charts.kinds.scatter = (told, draw) => {
     const [along, ...rows] = told.rows;
     const points = (row) => row.values.map((value, at) => [along.values[at], value]);
-    const series = rows.map((row) => ({
-      type: "scatter", data: points(row), symbolSize: row.role === "expected" ? 4 : 5.5, emphasis: { disabled: true },
-      itemStyle: { color: draw.ink(row), opacity: row.role === "expected" ? 0.45 : 0.65 },
-    }));
+    const looks = { compared: [2, 0.55, 3], third: [4, 0.55, 1] };
+    const series = rows.map((row) => {
+      const [symbolSize, opacity, z] = looks[row.role] || [5.5, 0.65, 2];
+      return { type: "scatter", data: points(row), symbolSize, z, emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), opacity } };
+    });
     const nearest = (plot, [x, y]) => {
       const far = points(rows.at(-1)).map((point) => (point.includes(null) ? Infinity : distance(plot, point, x, y)));
       const least = Math.min(...far);

@@ -1,0 +1,367 @@
+"""One energy use: actual and expected, savings with their band, the model, events, quarters, index over three years."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
+from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, use_address
+from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
+from reports.pages.use_days import day_charts
+from reports.report_content import Cell, Column, Row, Table
+from reports.texts.locales import named, period_text, short_date
+from reports.texts.numbers import unit_text, written
+from reports.writer import format_alike, significance, words
+
+REPORTS, FINDINGS = "/reports", "/findings"
+GRAINS = {"month": "Month", "day": "Day"}
+LOOKS: dict[str, Look] = {"good": "good", "caution": "warn", "bad": "bad", "muted": "muted", "plain": "good"}
+
+
+def use_page(told: UseTold, address: Address) -> Page:
+    """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years."""
+    rows = [_figures(told, address), _performance(told, address), _evidence(told, address), _history(told, address)]
+    kept = [tuple(each for each in row if each is not None) for row in rows]
+    blocks = tuple(Cards(widgets=row) for row in kept if row)
+    csv = address.href(f"{ENPI}/{told.site.site_id}/{told.seu.seu_id}/quarters.csv")
+    links = [("CSV of the quarters", csv), ("All uses", address.href(ENPI, period=None, grain=None))]
+    return Page(
+        title=named(f"{told.seu.name}, {told.site.name}"),
+        address=address,
+        parts=(Part(key="performance", blocks=(*_choices(told, address), *blocks)),),
+        age=_stands(told, address),
+        state=_state(told),
+        links=tuple(links),
+        whys=_whys(told, address),
+        is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
+    )
+
+
+def _state(told: UseTold) -> tuple[Text, Look] | None:
+    newest = told.newest
+    return None if newest is None else (words(newest.standing), LOOKS[newest.tone])
+
+
+def _stands(told: UseTold, address: Address) -> Text:
+    """How the newest quarter that can be assessed stands."""
+    newest = told.newest
+    if newest is None:
+        reasons = dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason)
+        text = "No quarter can be assessed"
+        return sentences((text, *map(Sentence, reasons)), ": ") if reasons else text
+    [percent] = format_alike([newest.figures["deviation_percent"].value], "percent", locale=address.locale, signed=True)
+    sure = Sentence(significance(newest.result.significant))
+    return Sentence("{0} % against baseline in {1}, {2}", percent, newest.period.label, sure)
+
+
+def _choices(told: UseTold, address: Address) -> Iterator[Choice]:
+    site, chosen = told.site, None if told.version is None else told.version.version
+    uses = [
+        (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
+        for each in site.seus
+    ]
+    yield _choice("Energy use", uses, told.seu.seu_id)
+    known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
+    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
+    yield _choice("Year", years, told.span.label)
+    grains = [(text, address.href(grain=grain), grain) for grain, text in GRAINS.items()]
+    yield _choice("By", grains, _grain(address))
+    if told.versions:
+        versions = [
+            (Sentence(f"{{0}} {each.status.value}", f"v{each.version}"), address.href(baseline=str(each.version)),
+             each.version)
+            for each in told.versions
+        ]  # fmt: skip
+        yield _choice("Baseline", versions, chosen)
+
+
+def _choice(label: str, options: Sequence[tuple[str, str, str | int]], chosen: str | int | None) -> Choice:
+    """options: text, address and what it stands for."""
+    every = tuple(Option(text=text, href=href, is_chosen=what == chosen) for text, href, what in options)
+    return Choice(label=label, options=every)
+
+
+def _grain(address: Address) -> str:
+    return address.grain if address.grain in GRAINS else "month"
+
+
+def _figures(told: UseTold, address: Address) -> Iterator[Widget]:
+    """The four figures of the span."""
+    whole, rule, version = told.whole, told.seu.status_rule, told.version
+    if whole is None:
+        return
+    period = period_text(whole.period.start, whole.period.end, address.locale)
+    limits = f"{rule.warn_percent:g}", f"{rule.crit_percent:g}", rule.policy
+    of_index = Sentence("actual ÷ expected; above {0} % a warning, above {1} % critical ({2})", *limits)
+    yield _figure(told, address, "enpi", Sentence("EnPI {0}", period), of_index)
+    meters = sentences([Sentence(words(told.seu.carrier.value)), *map(told.site.stream_name, told.seu.meters)], ", ")
+    yield _figure(told, address, "actual_kwh", "Actual", meters)
+    by = Sentence("Version {0} at the conditions of {1}", "" if version is None else version.version, period)
+    yield _figure(told, address, "expected_kwh", "Expected by baseline", by if version else "")
+    [band] = format_alike([whole.figures["uncertainty_kwh"].value], "kwh", locale=address.locale)
+    sure = Sentence(significance(whole.result.significant))
+    note = Sentence("± {0} kWh at {1} %, {2}", band, f"{100 * whole.result.confidence:g}", sure)
+    saved = _figure(told, address, "savings_kwh", "Savings", note)
+    worth = whole.figures["savings_value"]
+    if worth.value is not None and saved.value is not None:
+        more = _number(whole, told, address, "savings_value", "Worth at daily prices", "")
+        saved = saved.model_copy(update={"numbers": (more,)})
+    yield saved
+
+
+def _figure(told: UseTold, address: Address, measure: str, title: Text, note: Text) -> Widget:
+    whole = told.whole
+    assert whole is not None  # noqa: S101 - asked by _figures alone
+    value, figure = _number(whole, told, address, measure, title, note), whole.figures[measure]
+    if figure.value is None:
+        reason = Sentence(words(figure.status or whole.result.reason or "missing"))
+        return Widget(key=measure, title=title, state="none", reason=reason, value=value, span=3)
+    return Widget(key=measure, title=title, state="value", value=value, span=3)
+
+
+def _number(whole: Quarter, told: UseTold, address: Address, measure: str, label: Text, note: Text) -> Number:
+    figure = whole.figures[measure]
+    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
+    tone = whole.tone if measure == "enpi" else "plain"
+    why = whole.why(address, told.site.site_id, measure)
+    unit = unit_text(figure.unit)
+    return Number(label=label, text=text, unit=unit, note=note, why=why, tone=tone, figure_id=figure.figure_id)
+
+
+def _performance(told: UseTold, address: Address) -> Iterator[Widget | None]:
+    """Actual against expected, beside the model that expects."""
+    locale = address.locale
+    if _grain(address) == "day":
+        yield _card("performance", 8, _chart_of("days", told, locale))
+    else:
+        yield _card("performance", 8, _months(told, locale))
+    yield _model(told, address)
+
+
+def _card(key: str, span: int, chart: Chart | None, title: Text = "") -> Widget | None:
+    if chart is None:
+        return None
+    return Widget(key=key, title=title or chart.title, hint=chart.hint, state="value", chart=chart, span=span)
+
+
+def _chart_of(key: str, told: UseTold, locale: str) -> Chart | None:
+    """One of the charts of days."""
+    charts = day_charts(told.days, _events(told), locale, training=told.training)
+    return next((each for each in charts if each.key == key), None)
+
+
+def _events(told: UseTold) -> list[tuple[str, Text]]:
+    """Adjustments with the day on which each begins."""
+    return [(str(each.adjustment.start), named(each.adjustment.reason)) for each in told.adjustments]
+
+
+def _months(told: UseTold, locale: str) -> Chart | None:
+    """Energy by month over what was expected, and below what lies between."""
+    if not told.months:
+        return None
+    rows = [
+        ChartRow(label="Actual", values=_values(told.months, "actual_kwh"), figures=_ids(told.months, "actual_kwh")),
+        ChartRow(
+            label="Expected", role="expected", style="steps", values=_values(told.months, "expected_kwh"),
+            figures=_ids(told.months, "expected_kwh"),
+        ),
+        ChartRow(
+            label="Difference", role="saved", lane="Difference", values=_values(told.months, "delta_kwh"),
+            figures=_ids(told.months, "delta_kwh"), is_signed=True,
+        ),
+    ]  # fmt: skip
+    before = [told.before.get(each.name) for each in told.months]
+    if any(before) and told.version is not None:
+        label = Sentence("Actual in {0}, the training", told.version.baseline.train_start.year)
+        rows.insert(2, ChartRow(label=label, role="third", style="line", values=tuple(map(_value, before))))
+    starts = [(each.adjustment.start, named(each.adjustment.reason)) for each in told.adjustments]
+    events = [
+        (at, text)
+        for at, each in enumerate(told.months)
+        for start, text in starts
+        if each.period.start <= start < each.period.end
+    ]
+    return Chart(
+        kind="bars", key="bars", title="Actual against expected", unit="kwh", hint="kWh by month, below: difference",
+        x=tuple(each.period.label for each in told.months), x_title="Month", rows=tuple(rows), events=tuple(events),
+        locale=locale, note="Of days that can be compared; the training as it was metered.",
+    )  # fmt: skip
+
+
+def _ids(quarters: Sequence[Quarter], measure: str) -> tuple[str, ...]:
+    return tuple(each.figures[measure].figure_id for each in quarters)
+
+
+def _value(figure: Figure | None) -> float | None:
+    return None if figure is None or figure.value is None else float(figure.value)
+
+
+def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ...]:
+    return tuple(_value(each.figures[measure]) for each in quarters)
+
+
+def _model(told: UseTold, address: Address) -> Widget:
+    """The model with its statistics and its versions; without one, how to get it."""
+    version, locale = told.version, address.locale
+    common = {"key": "model", "title": "Baseline model", "span": 4}
+    if version is None:
+        mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
+        reason = "There is no baseline yet. Fit one; another person approves it."
+        return Widget(**common, state="value", reason=reason, command=mend)
+    fit, stats = version.baseline, version.baseline.statistics
+    last = fit.train_end - timedelta(days=1)
+    trained = f"{short_date(fit.train_start, locale)} – {short_date(last, locale)}"
+    outside = None if told.whole is None else told.whole.result
+    pairs: list[tuple[Text, Text, Text]] = [
+        ("R² adjusted", written(f"{stats.r2_adj:.3f}", locale), ""),
+        ("CV(RMSE)", written(f"{100 * stats.cvrmse_g14:.1f} %", locale),
+         Sentence("{0} held out", written(f"{100 * stats.cvrmse_out_of_sample:.1f} %", locale))),
+        ("Training period", trained, Sentence("{0} days, {1} parameters", stats.n, stats.p)),
+    ]  # fmt: skip
+    if outside is not None:
+        text = Sentence("{0} of {1} days", outside.extrapolated_days, outside.compared_days)
+        pairs.append(("Outside trained range", text, ""))
+    numbers = tuple(Number(label=label, text=text, note=note) for label, text, note in pairs)
+    formula = formula_text(told, version, locale)
+    return Widget(
+        **common, state="value", command=formula, numbers=numbers, items=tuple(_versions(told, address)), hint="kWh/day"
+    )
+
+
+def formula_text(told: UseTold, version: BaselineVersion, locale: str) -> str:
+    """The model in one line, with the drivers as the site names them."""
+    names = {each.driver_id: told.site.stream_name(each.driver_id) for each in told.site.drivers}
+    terms = [
+        f"{each.value:.4g}{'' if each.name == 'intercept' else f' · {names.get(each.name, each.name)}'}"
+        for each in version.baseline.coefficients
+    ]
+    return written(f"E = {' + '.join(terms)}".replace("+ -", "− "), locale)
+
+
+def _versions(told: UseTold, address: Address) -> Iterator[Item]:
+    """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
+    for each in sorted(told.versions, key=lambda version: -version.version):
+        approval, is_in_force = told.approval(each), each.status is BaselineStatus.APPROVED
+        text = Sentence(f"Version {{0}} {each.status.value}", each.version)
+        about = Sentence("fitted by {0}", told.fitter(each))
+        yield Item(
+            text=text,
+            detail=sentences((about, Sentence("approved by {0}", approval)), ", ") if approval else about,
+            tone="good" if is_in_force else "plain",
+            icon="shield-check" if is_in_force else "pen-line",
+            href=address.href(baseline=str(each.version)),
+        )
+    for driver in told.seu.drivers:
+        yield Item(
+            text=named(told.site.stream_name(driver.driver_id)), detail=named(driver.justification), icon="activity"
+        )
+
+
+def _evidence(told: UseTold, address: Address) -> Iterator[Widget | None]:
+    """The running sum of savings, energy by its driver, and what happened."""
+    yield _card("savings", 5, _chart_of("savings", told, address.locale))
+    yield _card("driver", 4, _chart_of("driver", told, address.locale))
+    happened = tuple(_happened(told, address))
+    none = "" if happened else "No adjustment, flag, alert, or reason to review the baseline."
+    items = (*happened, *_report(told, address))
+    yield Widget(key="events", title="Events and reports", state="value", reason=none, items=items, span=3)
+
+
+def _report(told: UseTold, address: Address) -> Iterator[Item]:
+    if told.last_report:
+        href = address.href(REPORTS, site=told.site.site_id, period=None, grain=None)
+        text = Sentence("EnPI report {0}", told.last_report)
+        yield Item(text=text, icon="file-text", acts=(("Show reports", href),))
+
+
+def _happened(told: UseTold, address: Address) -> Iterator[Item]:
+    findings = address.href(FINDINGS, site=told.site.site_id, period=None, grain=None)
+    for alert in told.alerts:
+        yield Item(
+            text=Sentence(words(alert.kind)), detail=alert.message, tone="bad", icon="triangle-alert",
+            acts=(("Show findings", findings),),
+        )  # fmt: skip
+    for review in told.reviews:
+        yield Item(
+            text=Sentence(words(review.code)), detail=review.message, tone="caution", icon="triangle-alert",
+            acts=(("Show findings", findings),),
+        )  # fmt: skip
+    for each in told.adjustments:
+        given, by = each.adjustment, told.person(each.proposed_by)
+        size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
+        detail = Sentence("{0} to {1}: {2}, proposed by {3}", given.start, given.end, size, by)
+        text = sentences((named(given.reason), Sentence(each.status.value)), ": ")
+        yield Item(text=text, detail=detail, icon="pen-line")
+    flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
+    for flag in flags:
+        labels = ", ".join(each.period.label for each in told.quarters if flag in each.result.review_flags)
+        yield Item(text=Sentence(words(flag)), detail=labels, tone="caution", icon="info")
+
+
+def _history(told: UseTold, address: Address) -> Iterator[Widget | None]:
+    """Quarters as a table, and the index of every version over three years."""
+    if told.quarters:
+        table = _table(told.quarters, address.locale)
+        yield Widget(key="quarters", title="Quarters", hint=told.span.label, state="value", table=table, span=7)
+    yield _card("index", 5 if told.quarters else 12, _index(told, address.locale), "Index over three years")
+
+
+def _table(quarters: Sequence[Quarter], locale: str) -> Table:
+    columns = (
+        Column(title="Quarter"),
+        *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
+        Column(title="Status"), Column(title="Significant"), Column(title="Days compared"),
+    )  # fmt: skip
+    texts = {
+        name: format_alike(
+            [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
+        )
+        for name, (_, unit) in SHOWN.items()
+    }
+    rows = []
+    for at, each in enumerate(quarters):
+        result = each.result
+        cells = [Cell(text=texts[name][at], figure_id=each.figures[name].figure_id) for name in SHOWN]
+        reason = Sentence(words(result.reason)) if result.reason else ""
+        status = sentences((Sentence(words(each.standing)), reason), ": ")
+        sure = {True: "yes", False: "no", None: "–"}[result.significant]
+        last = (
+            Cell(text=status, tone=each.tone),
+            Cell(text=sure),
+            Cell(text=f"{result.compared_days} / {result.days}"),
+        )
+        rows.append(Row(cells=(Cell(text=each.period.label), *cells, *last)))
+    return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
+
+
+def _index(told: UseTold, locale: str) -> Chart | None:
+    """One series a version; 100 is what the version expects."""
+    labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
+    if not labels:
+        return None
+    roles: tuple[Role, ...] = ("measured", "third", "fourth")
+    # A chart has three kinds of line: the newest versions are drawn.
+    drawn = sorted(told.trend, reverse=True)[: len(roles)]
+    rows = []
+    for number, role in zip(sorted(drawn), roles, strict=False):
+        known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
+        found = [known.get(each) for each in labels]
+        ids = tuple("" if each is None else each.figure_id for each in found)
+        rows.append(ChartRow(label=f"v{number}", role=role, values=tuple(map(_value, found)), figures=ids))
+    return Chart(
+        kind="line", key="index", title="EnPI index", unit="", hint="100 · actual / expected", x=tuple(labels),
+        x_title="Quarter", rows=tuple(rows), ticks=ticks_of(labels), limit=Limit(label="100, as expected", value=100.0),
+        locale=locale, note="Quarters of a version's own training lie near 100 by construction.",
+    )  # fmt: skip
+
+
+def _whys(told: UseTold, address: Address) -> dict[str, str]:
+    every = [*told.months, *told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
+    return {
+        figure.figure_id: each.why(address, told.site.site_id, name)
+        for each in every
+        for name, figure in each.figures.items()
+    }
