@@ -17,6 +17,7 @@ from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
+from orchestration.web.web_call import has_keys
 from reports.pages.board import COLUMNS
 from reports.pages.device_acts import Actor, device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
@@ -71,7 +72,8 @@ def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
         may_stop=may(ask.person, Permission.DISPATCH_STOP),
         may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
         may_mode=may(ask.person, Permission.DISPATCH_MODE),
-        needs_key=any(each.public_key for each in people),
+        needs_key=has_keys(ask.project.people),
+        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
         is_alone=not others,
         seen=control_stamp(ask.project.store, site.site_id, device_id),
     )
