@@ -18,6 +18,8 @@ from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner,
 class WebCall(Call):
     """A call over the network: the project is open already, and who asks is behind the request."""
 
+    shows_in_mlflow = False
+
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask.project.project.root)
         self._ask, self.clock = ask, ask.clock

@@ -1,7 +1,7 @@
 """Acts on a report: what a person is offered and why not, and the operation behind each."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from assets.stores.published.publications import PublicationStore
@@ -9,7 +9,7 @@ from assets.stores.published.report_ledger import Revision
 from assets.stores.sign import fingerprint
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.people import People, Role
 from data_quality.contracts.sentence import Sentence
 from orchestration.operations.reports import reports as operations
 from orchestration.web.request_context import Ask
@@ -142,9 +142,7 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     maker = life.prepared.person_id if life.prepared else ""
     before = life.reviewed.person_id if life.reviewed else ""
     taken = {maker, before} if name in ("review", "publish") else set()
-    others = _others(ask.project.people, kind.role, taken | {me})
-    able = Sentence("It can be done by {0}.", named(", ".join(others))) if others else Sentence(
-        "Nobody else has the role {0}.", kind.role.value)  # fmt: skip
+    able = who_else(ask.project.people, kind.role, taken | {me})
     if name in ("review", "publish") and me == maker:
         return Sentence("You made this report, and do not approve your own work. {0}", able)
     if name == "publish" and me == before:
@@ -154,8 +152,9 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     return ""
 
 
-def _others(people: People, role: Role, without: set[str]) -> list[str]:
-    def is_able(person: Person) -> bool:
-        return role in person.roles and person.person_id not in without
-
-    return [each.name for each in people.people if is_able(each)]
+def who_else(people: People, role: Role, without: Collection[str]) -> str:
+    """Who can do it instead, in a sentence."""
+    others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
+    if not others:
+        return Sentence("Nobody else has the role {0}.", role.value)
+    return Sentence("It can be done by {0}.", named(", ".join(others)))
