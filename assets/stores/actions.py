@@ -32,15 +32,8 @@ def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
     Raises BadInput for a person without public key beside others who have one, and for a private key that is not
     there, open to others or not the one of the people file.
     """
-    # One key in the file and everybody must sign: else whoever wants no proof of an act would leave out the key.
-    if not any(each.public_key for each in people.people):
+    if not key_needed(person, people):
         return None
-    if not person.public_key:
-        raise BadInput(
-            f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
-            reason="no_public_key",
-            mend=f"meterloom keys new {person.person_id}",
-        )
     signer = load_key(keys_dir, person.person_id)
     if signer.public_key != person.public_key:
         raise BadInput(
@@ -49,6 +42,21 @@ def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
             reason="wrong_key",
         )
     return signer
+
+
+def key_needed(person: Person, people: People) -> str:
+    """The public key that the person's acts are checked with; empty where nobody of this project signs.
+
+    Raises BadInput for a person without public key beside others who have one.
+    """
+    # One key in the file and everybody must sign: else whoever wants no proof of an act would leave out the key.
+    if any(each.public_key for each in people.people) and not person.public_key:
+        raise BadInput(
+            f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
+            reason="no_public_key",
+            mend=f"meterloom keys new {person.person_id}",
+        )
+    return person.public_key
 
 
 def sign_action(

@@ -40,6 +40,8 @@ class Call:
     sees_every_site = True
     # A password says who acts, and not a name alone.
     is_signed_in = False
+    # A server has no seconds and no memory for MLflow; it shows an approval when a command does the next.
+    shows_in_mlflow = True
 
     def __init__(self, folder: Path, *, as_of: str | None = None, person: str | None = None) -> None:
         self.folder, self._as_of, self.person = folder, as_of, person

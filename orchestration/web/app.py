@@ -26,6 +26,7 @@ from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.route_rights import SignedIn
+from orchestration.web.signing import ToBeSigned, hand_out
 from reports.pages.address import Address
 from reports.pages.page import Page
 
@@ -59,6 +60,7 @@ def make_app(
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
+    app.add_exception_handler(ToBeSigned, hand_out)
     # Streams are left as they are. Inside of the porch, whose headers every answer has.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=PACKING)
     app.add_middleware(Porch, state=state, hosts=hosts, origins=origins)

@@ -17,7 +17,7 @@ from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.chart import Chart, chart_data, chart_table
-from reports.pages.page import Page, PageBlock, Part, Widget
+from reports.pages.page import Form, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
@@ -92,7 +92,17 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
+    names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
     return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
+
+
+def _forms(blocks: Iterable[PageBlock]) -> Iterator[Form]:
+    """Forms of a page, and those behind the acts on a document."""
+    for block in blocks:
+        if block.kind == "form":
+            yield block
+        elif block.kind == "sheet":
+            yield from (each.form for each in block.acts if each.form is not None)
 
 
 def _is_live(widget: Widget) -> bool:

@@ -179,7 +179,7 @@ class Porch:
         is_act, is_export = request.method not in SAFE, outward.kind.startswith(EXPORTS) and status == 200
         is_refused = status in (403, 429) or getattr(told, "code", "") in HIDDEN
         who = person.person_id if person else getattr(told, "who", None)
-        if who is None or not (is_act or is_export or is_refused):
+        if who is None or not (is_act or is_export or is_refused) or getattr(told, "is_rehearsal", False):
             return
         if status >= 400 and not self._state.allowances.is_left("refusals kept", who):
             return

@@ -3,19 +3,23 @@
 from datetime import datetime
 from functools import cached_property
 
+from assets.stores.actions import key_needed
 from assets.stores.sign import Signer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
 from orchestration.web.queries import instant_of
 from orchestration.web.request_context import Ask
+from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner, signed_at
 
 
 class WebCall(Call):
     """A call over the network: the project is open already, and who asks is behind the request."""
 
     is_signed_in = True
+    shows_in_mlflow = False
 
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask.project.project.root)
@@ -42,16 +46,27 @@ class WebCall(Call):
         return self._ask.person
 
     def signer(self, person: Person) -> Signer | None:
-        """None where nobody signs in this project. Raises BadInput (no_key_here) where people have keys: those are
-        theirs, and none of them is used by a server.
+        """What signs in the browser; None where nobody signs in this project. No key of a person is used by a server.
+
+        Raises BadInput: no public key, or (no_key_here) a form without signature.
         """
-        if has_keys(self.project.people):
-            raise BadInput(
-                f"acts of this project are signed, and the key of {person.name} is not on the server",
-                reason="no_key_here",
-                mend="the page shows the command that signs it",
-            )
-        return None
+        people, form = self.project.people, self._ask.form
+        # As the file has it now: a key that was taken away a moment ago signs nothing.
+        public_key = key_needed(people.known(person.person_id), people)
+        if not public_key:
+            return None
+        if form.get(ASK):
+            # One instant for all of an act: it is in the text, and the second time it is the same.
+            self.clock = FixedClock(self._ask.now_utc)
+            return TextSigner(public_key, self.project.store)
+        if SIGNATURE in form:
+            self.clock = FixedClock(signed_at(form, self._ask.now_utc))
+            return BrowserSigner(public_key, form)
+        raise BadInput(
+            f"acts of this project are signed, and the key of {person.name} is not on the server",
+            reason="no_key_here",
+            mend="the page shows the command that signs it",
+        )
 
 
 def has_keys(people: People) -> bool:

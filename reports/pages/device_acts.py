@@ -1,4 +1,4 @@
-"""Acts on the mode of a site and on its devices, as forms; where a key must sign, as the command that does it."""
+"""Acts on the mode of a site and on its devices, as forms; what a key must sign is signed in the browser."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
 from reports.pages.devices import PATH, ListedDevice, ModeNow
 from reports.pages.page import Form, Input, PageBlock
+from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph, Tone
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text
@@ -34,7 +35,8 @@ class OpenRequest(Model):
 class Actor(Model):
     """Whoever looks, and what they may do. seen: the stamp that their forms carry.
 
-    needs_key: people of this project sign, and no key of theirs is on the server. is_alone: no other engineer is known.
+    needs_key: people of this project sign, each with the private half of their public_key. is_alone: no other engineer
+    is known.
     """
 
     person_id: str
@@ -42,6 +44,7 @@ class Actor(Model):
     may_override: bool = False
     may_mode: bool = False
     needs_key: bool = False
+    public_key: str = ""
     is_alone: bool = False
     seen: str = ""
 
@@ -69,15 +72,14 @@ def site_acts(
 
 
 def _mode_act(mode: ModeNow, actor: Actor, address: Address) -> list[PageBlock]:
-    if actor.needs_key:
-        return [_command("Change mode", f"dispatch mode MODE --site {address.site}", actor)]
     others = tuple((each, each) for each in ("SIMULATION", "ADVISORY", "PARTIAL", "FULL") if each != mode.mode)
     fields = (
         Input(name="mode", label="Mode", kind="select", options=others, value=others[0][0]),
         Input(name="expires", label="Until", kind="select", options=ENDS), _REASON,
     )  # fmt: skip
     note = "FULL waits for a second engineer and ends after 30 days at the latest."
-    return [_form("mode", "Change mode", "Change mode", address, actor, note=note, fields=fields)]
+    form = _form("mode", "Change mode", "Change mode", address, actor, note=note, fields=fields)
+    return [_signed(form, f"dispatch mode MODE --site {address.site}", actor)]
 
 
 def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[PageBlock]:
@@ -92,12 +94,11 @@ def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[
         found.append(_said("You requested it: mode FULL needs a second engineer to approve it.", tone="caution"))
         if actor.is_alone:
             found.append(_said("No second engineer is known. Add one in the people file.", tone="bad"))
-    elif actor.needs_key:
-        words = f"dispatch approve {request.request_id} --site {address.site}"
-        found.append(_command(title, words, actor, has_reason=False))
     else:
         note = "The mode changes at once and stands in the ledger with both names."
-        found.append(_form(f"{place}/approve", title, title, address, actor, note=note, fields=()))
+        form = _form(f"{place}/approve", title, title, address, actor, note=note, fields=())
+        words = f"dispatch approve {request.request_id} --site {address.site}"
+        found.append(_signed(form, words, actor, has_reason=False))
     withdraw = Sentence("Withdraw request {0}", request.request_id)
     found.append(_form(f"{place}/withdraw", withdraw, withdraw, address, actor, fields=(_REASON,)))
     return found
@@ -147,19 +148,17 @@ def _by_hand(device: ListedDevice) -> str:
 
 
 def _back(device: ListedDevice, actor: Actor, address: Address) -> list[PageBlock]:
-    if actor.needs_key:
-        words = f"dispatch override --give-back --site {address.site} --device {device.device_id}"
-        return [_command("Back to plan", words, actor)]
     note = "Commands of the plan reach the device again."
     place = f"{device.device_id}/release"
-    return [_form(place, "Back to plan", "Back to plan", address, actor, note=note, fields=(_REASON,))]
+    form = _form(place, "Back to plan", "Back to plan", address, actor, note=note, fields=(_REASON,))
+    words = f"dispatch override --give-back --site {address.site} --device {device.device_id}"
+    return [_signed(form, words, actor)]
 
 
 def _acknowledge(device_id: str, title: str, actor: Actor, address: Address) -> list[PageBlock]:
-    if actor.needs_key:
-        return [_command(title, f"dispatch ack {device_id} --site {address.site}", actor)]
     note = "Commands may reach the device again. Write what was found and repaired."
-    return [_form(f"{device_id}/acknowledge", title, title, address, actor, note=note, fields=(_REASON,))]
+    form = _form(f"{device_id}/acknowledge", title, title, address, actor, note=note, fields=(_REASON,))
+    return [_signed(form, f"dispatch ack {device_id} --site {address.site}", actor)]
 
 
 def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
@@ -168,10 +167,14 @@ def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
     return f"meterloom {words} --as {shlex.quote(actor.person_id)}{reason}"
 
 
-def _command(title: str, words: str, actor: Actor, *, has_reason: bool = True) -> Paragraph:
-    told = "{0} is signed with your key, which is not kept on the server. Run: {1}"
-    act = title if isinstance(title, Sentence) else Sentence(title)
-    return _said(told, act, named(command_of(words, actor, has_reason=has_reason)))
+def _signed(form: Form, words: str, actor: Actor, *, has_reason: bool = True) -> PageBlock:
+    """The form, signed where this project signs; a sentence to who has no key."""
+    if not actor.needs_key:
+        return form
+    if not actor.public_key:
+        return _said(NO_KEY, named(actor.person_id), tone="caution")
+    command = command_of(words, actor, has_reason=has_reason)
+    return form.model_copy(update={"public_key": actor.public_key, "command": command})
 
 
 def _said(pattern: str, *given: object, tone: Tone = "plain") -> Paragraph:

@@ -176,7 +176,10 @@ class Input(Model):
 
 
 class Form(Model):
-    """A form. method get: a question; post: an act, to which the drawing adds the token against forgery."""
+    """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
+
+    public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
+    """
 
     kind: Literal["form"] = "form"
     key: str
@@ -186,6 +189,8 @@ class Form(Model):
     fields: tuple[Input, ...]
     submit: Text
     note: Text = ""
+    public_key: str = ""
+    command: str = ""
 
 
 class Steps(Model):
@@ -256,7 +261,7 @@ class Library(Model):
 class Act(Model):
     """What somebody may do, behind a button that opens its question. facts: what comes of it, in pairs.
 
-    form: sends it; command: where a form cannot, what does.
+    form: sends it; None: the person cannot, and the note says why.
     """
 
     kind: Literal["act"] = "act"
@@ -265,7 +270,6 @@ class Act(Model):
     about: Text
     facts: tuple[tuple[Text, Text], ...]
     form: Form | None = None
-    command: str = ""
     note: Text = ""
     is_first: bool = False
     icon: str = "pen-line"

@@ -9,6 +9,8 @@ from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.report_content import Paragraph
 
+NO_KEY = "Acts of this project are signed, and you have no key. An administrator makes one: meterloom keys new {0}"
+
 
 class State(NamedTuple):
     """Sentences in place of what is not there, and where to go from here: text, address."""

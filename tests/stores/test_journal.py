@@ -1,6 +1,7 @@
 """What every store over append-only tables rests on: one recorded time, seals, and views as known at any instant."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from assets.stores.schema.tables_baselines import promotions
 from assets.stores.schema.tables_bills import tariff_overrides
 from assets.stores.schema.tables_jobs import job_outcomes
 from assets.stores.schema.tables_reports import site_versions
-from assets.stores.seals import head_of
+from assets.stores.seals import append, bound_facts, give_numbers_back, head_of
 from assets.stores.transactions import Store, open_store, recorded_at_now
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -142,3 +143,19 @@ def test_what_fails_together_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError, match="stop"):
         stopped()
     assert (DECIDED.history(store), recorded_at_now(store, NOW)) == ([], NOW)
+
+
+def test_an_act_that_is_rolled_back_for_its_signature_has_the_same_numbers_when_it_is_done(any_store: Store) -> None:
+    def marks(*, is_done: bool) -> Any:
+        rows: Any = []
+        with suppress(InterruptedError), any_store.begin() as connection:
+            rows = [override("a", each) | {"recorded_at_utc": NOW} for each in ("one", "two")]
+            append(connection, tariff_overrides, rows)
+            rows = bound_facts(connection)["rows"]
+            if not is_done:
+                give_numbers_back(connection)
+                raise InterruptedError
+        return rows
+
+    assert marks(is_done=False) == marks(is_done=False) == marks(is_done=True)
+    assert marks(is_done=True) != marks(is_done=True)

@@ -55,6 +55,10 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi"): Cell(f"/enpi{_SITE}", about="site"),
     ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
+    ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
+    ("POST", "/baselines/{site}/{seu}/approve"): Cell(
+        "/baselines/{site}/compressors/approve", about="site", body="{{}}"
+    ),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(

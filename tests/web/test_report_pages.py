@@ -126,10 +126,12 @@ def test_without_a_reason_without_the_role_and_after_a_return_nothing_is_done(ke
     assert act(as_of(keyless, "both"), "review", "returned").said["code"] == "decided_already"
 
 
-def test_where_people_have_keys_the_page_shows_the_command_and_the_server_signs_for_nobody(keyed: Asking) -> None:
+def test_where_people_have_keys_the_page_signs_or_shows_the_command_and_the_server_signs_for_nobody(
+    keyed: Asking,
+) -> None:
     shown = page(keyed)
     assert f'meterloom reports review {REVISION} --as anna --reason "…"' in shown
-    assert f'action="{AT}/review"' not in shown
+    assert f'data-public-key="{keyed.person.public_key}"' in shown
     refused = act(keyed, "review", "draft")
     assert (refused.status, refused.said["code"]) == (409, "no_key_here")
     assert "the key of Anna is not on the server" in refused.said["detail"]

@@ -94,6 +94,6 @@ def approve(
         found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
         subject = f"{found.baseline_id}@{found.version}"
         who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
-    unseen = show_in_registry(call.project, found.baseline_id)
+    unseen = show_in_registry(call.project, found.baseline_id) if call.shows_in_mlflow else ""
     text = f"{found.baseline_id} v{found.version} approved by {who.person.name}" + (f"; {unseen}" if unseen else "")
     return Answer({"baselines": [line(found)]}, text=f"{text}\n{call.then(found.baseline.site_id)}")

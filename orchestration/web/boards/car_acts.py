@@ -7,6 +7,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
 from orchestration.web.request_context import Ask
+from orchestration.web.web_call import has_keys
 from reports.pages.device_acts import Actor
 from reports.pages.devices import override_told
 from reports.pages.hand_acts import hand_acts
@@ -33,7 +34,8 @@ def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
         may_stop=may(ask.person, Permission.DISPATCH_STOP),
         may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
         may_mode=may(ask.person, Permission.DISPATCH_MODE),
-        needs_key=any(each.public_key for each in people),
+        needs_key=has_keys(ask.project.people),
+        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
         is_alone=not others,
         seen=control_stamp(ask.project.store, site.site_id, device_id),
     )

@@ -1,20 +1,22 @@
 """Acts on a report: what a person is offered and why not, and the operation behind each."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import Revision
+from assets.stores.sign import fingerprint
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.people import People, Role
 from data_quality.contracts.sentence import Sentence
 from orchestration.operations.reports import reports as operations
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import WebCall, has_keys
 from reports.evidence.lifecycle import life_at
 from reports.pages.page import Act, Form, Input
+from reports.pages.page_states import NO_KEY
 from reports.pages.report_library import PATH, ReportLine
 from reports.report_content import ReportContent, ReportLife
 from reports.texts.locales import named
@@ -55,7 +57,7 @@ ACTS: Mapping[str, Kind] = {
     ),
 }  # fmt: skip
 _NEXT: Mapping[str, tuple[str, ...]] = {"draft": ("return", "review"), "reviewed": ("return", "publish")}
-_SIGNATURE = "Acts of this project are signed. Your key is not on the server: this command signs with it."
+_SIGNATURE = "Signed with your key {0} and recorded in the audit trail. It cannot be undone."
 _NO_KEYS = "Nobody in this project has a key: recorded with your name, without a signature. It cannot be undone."
 
 
@@ -97,7 +99,9 @@ def _acts(ask: Ask, line: ReportLine, content: ReportContent, names: tuple[str, 
 
 
 def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
-    kind, is_signed = ACTS[name], has_keys(ask.project.people)
+    kind, people = ACTS[name], ask.project.people
+    public_key = people.public_keys.get(ask.person.person_id, "")
+    lacks_key = has_keys(people) and not public_key
     facts = [("After this", kind.after), ("Figures", str(len(content.figures)))]
     warnings = sum(each.severity != "info" for each in content.findings)
     facts.append(("Open findings", Sentence("{0}, listed in the report", warnings) if warnings else "none"))
@@ -110,15 +114,20 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
         fields.append(Input(name="synthetic", label="", kind="hidden", value="1"))
     form = Form(
         key=name, title=kind.sends, action=f"{PATH}/{line.name}/{name}", method="post", fields=tuple(fields),
-        submit=kind.sends,
+        submit=kind.sends, public_key=public_key, command=_command(ask, line, content, name) if public_key else "",
     )  # fmt: skip
     span = Sentence("{0}, {1}", line.title, line.span)
     return Act(
         label=kind.says, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
-        content.revision), facts=tuple(facts), form=None if is_signed else form,
-        command=_command(ask, line, content, name) if is_signed else "",
-        note=_SIGNATURE if is_signed else _NO_KEYS, is_first=name not in {"return", "withdraw"},
+        content.revision), facts=tuple(facts), form=None if lacks_key else form,
+        note=_note(ask, public_key, lacks_key=lacks_key), is_first=name not in {"return", "withdraw"},
     )  # fmt: skip
+
+
+def _note(ask: Ask, public_key: str, *, lacks_key: bool) -> str:
+    if lacks_key:
+        return Sentence(NO_KEY, ask.person.person_id)
+    return Sentence(_SIGNATURE, fingerprint(public_key)) if public_key else _NO_KEYS
 
 
 def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> str:
@@ -133,9 +142,7 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     maker = life.prepared.person_id if life.prepared else ""
     before = life.reviewed.person_id if life.reviewed else ""
     taken = {maker, before} if name in ("review", "publish") else set()
-    others = _others(ask.project.people, kind.role, taken | {me})
-    able = Sentence("It can be done by {0}.", named(", ".join(others))) if others else Sentence(
-        "Nobody else has the role {0}.", kind.role.value)  # fmt: skip
+    able = who_else(ask.project.people, kind.role, taken | {me})
     if name in ("review", "publish") and me == maker:
         return Sentence("You made this report, and do not approve your own work. {0}", able)
     if name == "publish" and me == before:
@@ -145,8 +152,9 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     return ""
 
 
-def _others(people: People, role: Role, without: set[str]) -> list[str]:
-    def is_able(person: Person) -> bool:
-        return role in person.roles and person.person_id not in without
-
-    return [each.name for each in people.people if is_able(each)]
+def who_else(people: People, role: Role, without: Collection[str]) -> str:
+    """Who can do it instead, in a sentence."""
+    others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
+    if not others:
+        return Sentence("Nobody else has the role {0}.", role.value)
+    return Sentence("It can be done by {0}.", named(", ".join(others)))

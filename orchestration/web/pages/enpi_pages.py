@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from assets.kpi.enpi.use_register import SeuLine, seu_lines
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
 from orchestration.web.number_asked import asking
@@ -19,6 +20,7 @@ from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from reports.assess import known_days
 from reports.pages.address import span
+from reports.pages.baseline_review import address_of
 from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
@@ -49,7 +51,9 @@ def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Respon
 def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """One use."""
     stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
-    return draw_kept(request, ask, stamp, lambda: use_page(_told(ask, site, seu), ask.address))
+    return draw_kept(
+        request, ask, stamp, lambda: _with_review(use_page(told := _told(ask, site, seu), ask.address), told)
+    )
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")
@@ -59,6 +63,15 @@ def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, take
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(quarters_csv(told.quarters))
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+
+
+def _with_review(page: Page, told: UseTold) -> Page:
+    """The page, with where its newest version is reviewed."""
+    if not told.versions:
+        return page
+    number = told.versions[-1].version
+    href = address_of(page.address, told.site.site_id, told.seu.seu_id, number)
+    return page.model_copy(update={"links": (*page.links, (Sentence("Review baseline v{0}", number), href))})
 
 
 def _told(ask: Ask, site: str, seu: str) -> UseTold:

@@ -1,0 +1,109 @@
+"""/baselines: a version of a use's energy baseline, and its approval by another than who fitted it."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Seu
+from orchestration.operations.baselines.baseline import approve as approve_baseline
+from orchestration.web.draw import draw
+from orchestration.web.library.report_acts import who_else
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from orchestration.web.web_call import WebCall, has_keys
+from reports.assess import enb_of
+from reports.pages.baseline_review import PATH, address_of, approve_form, review_page
+from reports.pages.page import PageBlock
+from reports.pages.page_states import NO_KEY
+from reports.recompute.figure_sources import seu_of
+from reports.report_content import Paragraph
+from reports.texts.locales import named, short_date
+
+router = APIRouter()
+_ONE, _SHARED = PATH + "/{site}/{seu}", ("locale", "as_of")
+
+
+@router.get(_ONE, response_class=HTMLResponse)
+def baseline(
+    site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
+) -> Response:
+    """A version of the use's energy baseline, the newest where none is named."""
+    use, versions = _line(ask, site, seu)
+    version = _chosen(versions, ask.address.part("version"))
+    page = review_page(
+        version, versions, _act(ask, version, versions), ask.address, use=use.name, names=ask.project.names
+    )
+    return draw(ask, page)
+
+
+@router.post(_ONE + "/approve")
+def approve(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+    """Approve a version as `meterloom baseline approve` does. What the same person approved already is done."""
+    _, versions = _line(ask, site, seu)
+    version, form = _chosen(versions, ask.form.get("version", "")), ask.form
+    if version.approved_by != ask.person.person_id:
+        waivers = [f"{name.removeprefix('waive-')}={why}" for name, why in form.items() if name.startswith("waive-")]
+        reason = form.get("reason", "")
+        approve_baseline(WebCall(ask), version.baseline_id, reason, version.version, waivers)
+    return RedirectResponse(address_of(ask.address, site, seu, version.version), 303)
+
+
+def _line(ask: Ask, site_id: str, seu_id: str) -> tuple[Seu, list[BaselineVersion]]:
+    """The use and the versions of its baseline. Raises BadInput for what is not there or not to be seen."""
+    site = whole_site(ask.of(site=site_id))
+    use = seu_of(site, seu_id)
+    versions = ask.project.baselines.line(enb_of(site, use), as_of_utc=ask.address.as_of_utc)
+    if not versions:
+        raise BadInput(f"{use.name} has no baseline yet", reason="no_baseline")
+    return use, versions
+
+
+def _chosen(versions: Sequence[BaselineVersion], number: str) -> BaselineVersion:
+    found = [each for each in versions if str(each.version) == number] if number else [versions[-1]]
+    if not found:
+        have = ", ".join(str(each.version) for each in versions)
+        raise BadInput(f"there is no version {number[:20]!r}; there are {have}", reason="unknown_baseline")
+    return found[0]
+
+
+def _act(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> PageBlock:
+    """The form of the approval, or in a sentence why the person is offered none."""
+    why = _why_not(ask, version, versions)
+    if why:
+        return Paragraph(text=why)
+    people, me = ask.project.people, ask.person.person_id
+    public_key = people.public_keys.get(me, "")
+    if has_keys(people) and not public_key:
+        return Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution")
+    form = approve_form(version, ask.address)
+    if not public_key:
+        return form
+    command = f"meterloom baseline approve {version.baseline_id} --version {version.version} --as {me}"
+    waived = "".join(f' --waive {each.name.removeprefix("waive-")}="…"' for each in form.fields if "-" in each.name)
+    return form.model_copy(update={"public_key": public_key, "command": f'{command} --reason "…"{waived}'})
+
+
+def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:
+    names, me = ask.project.names, ask.person.person_id
+    if version.approved_by and version.approved_at_utc:
+        day = short_date(version.approved_at_utc.date(), ask.address.locale)
+        who = named(names.get(version.approved_by, version.approved_by))
+        return Sentence("Approved by {0}, {1}: {2}", who, day, named(version.reason))
+    newer = [each.version for each in versions if each.version > version.version and each.approved_by]
+    if newer:
+        return Sentence("Version {0} is approved; an older one cannot follow it.", newer[-1])
+    if ask.address.as_of_utc is not None:
+        return Sentence(BaselineStatus.PROVISIONAL.value)
+    able = who_else(ask.project.people, Role.APPROVER, {version.fitted_by, me})
+    if version.fitted_by == me:
+        return Sentence("You fitted this baseline, and do not approve your own work. {0}", able)
+    if not may(ask.person, Permission.BASELINE_APPROVE):
+        return Sentence("{0} needs the role {1}. {2}", Sentence("Approve baseline"), Role.APPROVER.value, able)
+    return ""

@@ -1,0 +1,92 @@
+// Signs an act with the person's own key. The key's file is read here: neither it nor the key leaves this page.
+"use strict";
+(async () => {
+  const TRIES = 3, LARGEST_FILE = 10000;
+  const KIND = "Ed25519";
+  const forms = [...document.querySelectorAll("form[data-public-key]")];
+  const encoded = (text) => new TextEncoder().encode(text);
+  const bytes = (base64) => Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
+  const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+  const hex = (buffer) => [...new Uint8Array(buffer)].map((each) => each.toString(16).padStart(2, "0")).join("");
+  const publicKey = (form) => crypto.subtle.importKey("raw", bytes(form.dataset.publicKey), KIND, false, ["verify"]);
+
+  // The command stays where the browser cannot sign.
+  try {
+    await publicKey(forms[0]);
+  } catch {
+    return;
+  }
+
+  // A sentence for the person, which the form has ready in their language.
+  class Told extends Error {}
+
+  const privateKey = async (form) => {
+    const file = form.querySelector("[data-key-file]").files[0];
+    const pem = file && file.size < LARGEST_FILE ? await file.text() : "";
+    const found = /-----BEGIN PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END PRIVATE KEY-----/.exec(pem);
+    let key;
+    try {
+      key = await crypto.subtle.importKey("pkcs8", bytes(found[1].replace(/\s/g, "")), KIND, false, ["sign"]);
+    } catch {
+      throw new Told(form.dataset.noKey);
+    }
+    const trial = encoded("meterloom/trial\0");
+    const isMine = await crypto.subtle.verify(KIND, await publicKey(form), await crypto.subtle.sign(KIND, key, trial), trial);
+    if (!isMine) throw new Told(form.dataset.otherKey);
+    return key;
+  };
+
+  const send = (form, data, more) =>
+    fetch(form.action, {
+      method: "POST",
+      headers: { Accept: "application/json" },
+      body: new URLSearchParams([...data, ...Object.entries(more)]),
+    });
+
+  const refusal = async (answer) => {
+    const told = await answer.json().catch(() => ({}));
+    return { code: told.code, text: [told.detail || answer.status, told.mend].filter(Boolean).join(". ") };
+  };
+
+  // What is signed must be what the form says: of this person, with this reason.
+  const expectSame = (form, data, action) => {
+    const reason = (action.facts.reason || "").trim(), written = (data.get("reason") || "").trim();
+    if (action.person_id !== form.dataset.person || reason !== written) throw new Told(form.dataset.moved);
+  };
+
+  const act = async (form) => {
+    const data = new FormData(form), key = await privateKey(form);
+    for (let left = TRIES; ; left -= 1) {
+      const asked = await send(form, data, { ask_to_sign: "1" });
+      if (asked.redirected) return asked.url;
+      if (!asked.ok) throw new Told((await refusal(asked)).text);
+      const { domain, action } = await asked.json();
+      expectSame(form, data, JSON.parse(action));
+      const signature = base64(await crypto.subtle.sign(KIND, key, encoded(`${domain}\0${action}`)));
+      const signed_sha256 = hex(await crypto.subtle.digest("SHA-256", encoded(action)));
+      const sent = await send(form, data, { signature, signed_sha256, signed_at_utc: JSON.parse(action).at_utc });
+      if (sent.redirected) return sent.url;
+      const { code, text } = await refusal(sent);
+      // Something else was recorded in the same moment: the text under the signature has another place in the chain.
+      if (code !== "signed_other" || left === 1) throw new Told(text);
+    }
+  };
+
+  for (const form of forms) {
+    const button = form.querySelector("button"), alert = form.querySelector("[role=alert]");
+    form.hidden = false;
+    form.parentElement.querySelectorAll("[data-unsigned]").forEach((each) => { each.hidden = true; });
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (button.disabled) return;
+      button.disabled = true;
+      alert.textContent = "";
+      try {
+        location.assign(await act(form));
+      } catch (fault) {
+        alert.textContent = fault instanceof Told ? fault.message : form.dataset.failed;
+        button.disabled = false;
+      }
+    });
+  }
+})();

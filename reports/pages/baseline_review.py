@@ -1,0 +1,106 @@
+"""A version of a baseline as its approver sees it: against the version in force, its findings, and the approval."""
+
+from collections.abc import Mapping, Sequence
+
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.people import person_text
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.energy_uses import ENPI, formula_of, use_address
+from reports.pages.page import Choice as Picker
+from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Paragraph
+from reports.texts.locales import named, short_date
+from reports.texts.numbers import MISSING, written
+from reports.writer import words
+
+PATH = "/baselines"
+_EFFECT = "Reports and savings use this version from now on; the one before it is superseded. It cannot be undone."
+
+
+def address_of(address: Address, site_id: str, seu_id: str, version: int) -> str:
+    """Where a version is reviewed."""
+    kept = {"site": None, "scope": None, "period": None, "baseline": None}
+    return address.href(f"{PATH}/{site_id}/{seu_id}", **kept, version=str(version))
+
+
+def review_page(
+    version: BaselineVersion,
+    versions: Sequence[BaselineVersion],
+    act: PageBlock,
+    address: Address,
+    *,
+    use: str,
+    names: Mapping[str, str],
+) -> Page:
+    """One version. versions: of its line, oldest first; act: the form of the approval, or why there is none; use: name
+    of the energy use; names: of people by person_id.
+    """
+    site_id, seu_id = version.baseline.site_id, version.baseline.seu_id
+    in_force = next((each for each in versions if each.status is BaselineStatus.APPROVED), None)
+    options = tuple(
+        Option(
+            text=Sentence(f"{{0}} {each.status.value}", f"v{each.version}"), is_chosen=each is version,
+            href=address_of(address, site_id, seu_id, each.version),
+        )
+        for each in versions
+    )  # fmt: skip
+    compared = [version, *([in_force] if in_force is not None and in_force.version != version.version else [])]
+    facts = (_facts(compared, names, address.locale), Paragraph(text=written(formula_of(version), address.locale)))
+    return Page(
+        title=Sentence("Baseline of {0}, version {1}", named(use), version.version),
+        address=address,
+        age=Sentence(version.status.value),
+        parts=(
+            Part(key="version", blocks=(Picker(label="Baseline", options=options),)),
+            Part(key="acts", title="Approval", blocks=(act,)),
+            Part(key="model", title="The model", blocks=facts),
+        ),
+        findings=version.baseline.findings,
+        links=(("Energy use", use_address(address, site_id, seu_id, version=None)), ("All uses", address.href(ENPI))),
+        is_synthetic=version.baseline.is_synthetic,
+    )
+
+
+def approve_form(version: BaselineVersion, address: Address) -> Form:
+    """The approval; every blocking finding asks for why it may stand."""
+    fit = version.baseline
+    blocking = dict.fromkeys(each.code for each in fit.findings if each.is_blocking)
+    waivers = tuple(
+        Input(name=f"waive-{code}", label=Sentence("Why it may stand: {0}", Sentence(words(code))), is_required=True)
+        for code in blocking
+    )
+    fields = (
+        Input(name="version", label="", kind="hidden", value=str(version.version)),
+        Input(name="reason", label="Reason", is_required=True, hint="What was checked"),
+        *waivers,
+    )
+    title = Sentence("Approve version {0}", version.version)
+    place = Address(path=f"{PATH}/{fit.site_id}/{fit.seu_id}/approve", locale=address.locale).href()
+    return Form(key="approve", title=title, action=place, method="post", fields=fields, submit=title, note=_EFFECT)
+
+
+def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale: str) -> PageBlock:
+    def who(person_id: str | None) -> str:
+        return named(person_text(person_id, names.get(person_id))) if person_id else MISSING
+
+    def of(version: BaselineVersion) -> list[str]:
+        fit, stats = version.baseline, version.baseline.statistics
+        span = Sentence("{0} to {1}", short_date(fit.train_start, locale), short_date(fit.train_end, locale))
+        texts = [
+            f"{stats.n}", f"{stats.p}", f"{stats.r2_adj:.3f}", f"{stats.cvrmse_g14:.1%}",
+            f"{stats.cvrmse_out_of_sample:.1%}", f"{stats.rmse_dof:,.1f} kWh",
+        ]  # fmt: skip
+        fitted = Sentence("{0}, {1}", who(version.fitted_by), short_date(version.fitted_at_utc.date(), locale))
+        approved = f"{who(version.approved_by)}"
+        return [span, *(written(each, locale) for each in texts), fitted, approved, named(version.reason) or MISSING]
+
+    labels = (
+        "Trained (end excluded)", "Days", "Parameters", "R² adjusted", "CV(RMSE)", "CV(RMSE), held out",
+        "RMSE of a day", "Fitted by", "Approved by", "Reason",
+    )  # fmt: skip
+    columns = [("", ""), *((Sentence("Version {0}", each.version), "") for each in versions)]
+    told = [of(each) for each in versions]
+    rows = [[Cell(text=label), *(Cell(text=each[at]) for each in told)] for at, label in enumerate(labels)]
+    return table("versions", "Against the version in force", columns, rows)

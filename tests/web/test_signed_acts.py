@@ -1,0 +1,170 @@
+"""Acts that the browser signs: the text is handed out and nothing is done; only the right signature over it acts."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from assets.stores.actions import is_signed
+from assets.stores.audit import bad_rows
+from assets.stores.published.publications import PublicationStore
+from assets.stores.schema.tables_control import mode_requests
+from assets.stores.sign import load_key, new_key
+from assets.stores.web.audit_events import newest_events
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from orchestration.views.control_stamp import control_stamp
+from tests.reports.publish.conftest import REVISION, MakeDesk, desk
+from tests.web.asking import Answer
+from tests.web.devices_world import device_folder, devices
+from tests.web.marts_world import Asking
+from tests.web.test_report_pages import AT, LATER, as_of
+from tests.web.why_world import posted
+
+__all__ = ["desk", "device_folder", "devices"]
+FORM = {"reason": "compared with the bills", "seen": "draft"}
+
+
+@pytest.fixture
+def keyed(desk: MakeDesk) -> Iterator[Asking]:
+    project = OpenProject(str(desk().folder))
+    yield Asking(project, FixedClock(LATER), project.people.known("anna"))
+    project.close()
+
+
+def text_of(asking: Asking, path: str, form: dict[str, str]) -> dict[str, str]:
+    answer = posted(asking, path, form={**form, "ask_to_sign": "1"})
+    assert answer.status == 200, answer.text
+    return answer.said
+
+
+def signed(asking: Asking, told: dict[str, str], *, by: str = "") -> dict[str, str]:
+    """The fields that the script of the page adds. by: whose key, the person's own where none is named."""
+    key = load_key(asking.project.project.root / "keys", by or asking.person.person_id)
+    text = told["action"].encode()
+    return {
+        "signature": key.sign(told["domain"], text),
+        "signed_sha256": hashlib.sha256(text).hexdigest(),
+        "signed_at_utc": json.loads(text)["at_utc"],
+    }
+
+
+def steps(asking: Asking) -> list[str]:
+    return [each.step for each in PublicationStore(asking.project.store).decisions(REVISION[:-2], 1)]
+
+
+def code(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.said["code"]
+
+
+def test_two_people_review_and_publish_with_their_keys_and_both_signatures_hold(keyed: Asking) -> None:
+    dirk = as_of(keyed, "dirk")
+    for who, act, seen in ((keyed, "review", "draft"), (dirk, "publish", "reviewed")):
+        form = {"reason": f"looked at by {who.person.name}", "seen": seen}
+        told = text_of(who, f"{AT}/{act}", form)
+        said = json.loads(told["action"])
+        assert (said["kind"], said["person_id"], said["subject"]) == (f"reports {act}", who.person.person_id, REVISION)
+        assert said["facts"]["reason"] == form["reason"]
+        sent = form | signed(who, told)
+        assert posted(who, f"{AT}/{act}", form=sent).status == 303
+        # A second click, and a message that is played again.
+        assert posted(who, f"{AT}/{act}", form=sent).status == 303
+    assert steps(keyed) == ["reviewed", "published"]
+    kept = PublicationStore(keyed.project.store).signatures(REVISION)
+    assert [is_signed(each) for each in kept] == [True, True]
+    # The plant's baseline is approved without a key; what was done here is not among what does not count.
+    assert {each.table for each in bad_rows(keyed.project.store)} == {"baseline_approvals"}
+
+
+def test_to_ask_for_the_text_does_nothing_and_leaves_no_line(keyed: Asking) -> None:
+    text_of(keyed, f"{AT}/review", FORM)
+    assert steps(keyed) == []
+    assert newest_events(keyed.project.store) == []
+    assert PublicationStore(keyed.project.store).signatures(REVISION) == []
+
+
+def test_who_may_not_act_is_given_no_text(keyed: Asking) -> None:
+    dirk, ask = as_of(keyed, "dirk"), {**FORM, "ask_to_sign": "1"}
+    assert code(posted(dirk, f"{AT}/review", form=ask)) == (403, "missing_role")
+    assert code(posted(dirk, f"{AT}/publish", form=ask | {"seen": "reviewed"}))[0] == 412
+    assert code(posted(dirk, f"{AT}/publish", form=ask)) == (422, "not_reviewed")
+
+
+@pytest.mark.parametrize("by", ["dirk", "stranger"])
+def test_the_key_of_another_signs_nothing(keyed: Asking, by: str) -> None:
+    if by == "stranger":
+        new_key(keyed.project.project.root / "keys", by)
+    told = text_of(keyed, f"{AT}/review", FORM)
+    assert code(posted(keyed, f"{AT}/review", form=FORM | signed(keyed, told, by=by))) == (403, "wrong_signature")
+    assert steps(keyed) == []
+
+
+@pytest.mark.parametrize("bent", [{"signature": ""}, {"signature": "AAAA"}, {"signature": "é" * 90}])
+def test_a_malformed_signature_is_refused(keyed: Asking, bent: dict[str, str]) -> None:
+    told = text_of(keyed, f"{AT}/review", FORM)
+    assert code(posted(keyed, f"{AT}/review", form=FORM | signed(keyed, told) | bent)) == (403, "wrong_signature")
+
+
+def test_a_key_that_was_taken_away_meanwhile_signs_nothing(keyed: Asking) -> None:
+    told = text_of(keyed, f"{AT}/review", FORM)
+    sent = FORM | signed(keyed, told)
+    people = keyed.project.project.people_file
+    rows = yaml.safe_load(people.read_text())
+    rows["people"][0]["public_key"] = new_key(people.parent / "others", "anna").public_key
+    people.write_text(yaml.safe_dump(rows))
+    # The text names no key: the signature is over it, and of a key that is nobody's any more.
+    assert code(posted(keyed, f"{AT}/review", form=sent)) == (403, "wrong_signature")
+    del rows["people"][0]["public_key"]
+    people.write_text(yaml.safe_dump(rows))
+    assert code(posted(keyed, f"{AT}/review", form=sent))[1] == "no_public_key"
+    assert steps(keyed) == []
+
+
+def test_what_changed_between_showing_and_sending_is_refused(keyed: Asking) -> None:
+    told = text_of(keyed, f"{AT}/review", FORM)
+    sent = FORM | signed(keyed, told)
+    assert code(posted(keyed, f"{AT}/review", form=sent | {"reason": "all good"})) == (412, "signed_other")
+    # The refusal is a line of the chain itself: the text that was signed has lost its place in it.
+    assert code(posted(keyed, f"{AT}/review", form=sent)) == (412, "signed_other")
+    assert code(posted(keyed, f"{AT}/return", form=sent)) == (412, "signed_other")
+    assert steps(keyed) == []
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=3), -timedelta(seconds=1)])
+def test_a_signature_of_another_time_is_refused(keyed: Asking, later: timedelta) -> None:
+    sent = FORM | signed(keyed, text_of(keyed, f"{AT}/review", FORM))
+    keyed.clock.advance(later)
+    assert code(posted(keyed, f"{AT}/review", form=sent)) == (412, "signed_late")
+    keyed.clock.advance(-later)
+    assert posted(keyed, f"{AT}/review", form=sent | {"signed_at_utc": "yesterday"}).status in (400, 422)
+
+
+def with_keys(devices: Asking, *names: str) -> list[Asking]:
+    folder = devices.project.project.root
+    rows = yaml.safe_load((folder / "people.yaml").read_text())
+    for row in rows["people"]:
+        if row["person_id"] in names:
+            row["public_key"] = new_key(folder / "keys", row["person_id"]).public_key
+    (folder / "people.yaml").write_text(yaml.safe_dump(rows))
+    return [Asking(devices.project, devices.clock, devices.project.people.known(each)) for each in names]
+
+
+def on_site(asking: Asking, place: str, **form: str) -> Answer:
+    seen = control_stamp(asking.project.store, "plant", "")
+    path, given = f"/devices/{place}?site=plant", {"seen": seen, **form}
+    return posted(asking, path, form=given | signed(asking, text_of(asking, path, given)))
+
+
+def test_two_engineers_bring_a_site_to_full_with_their_keys(devices: Asking) -> None:
+    carla, eve = with_keys(devices, "carla", "eve")
+    answer = on_site(carla, "mode", mode="FULL", reason="four weeks without a fault", expires="1d")
+    assert answer.status == 303, answer.text
+    rows: list[dict[str, Any]] = devices.project.store.rows(mode_requests.select())
+    assert [each["person_id"] for each in rows] == ["carla"]
+    answer = on_site(eve, f"requests/{rows[0]['id']}/approve")
+    assert answer.status == 303, answer.text
+    assert bad_rows(devices.project.store) == []
