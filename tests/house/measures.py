@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_205,
-    "assets": 50_200,
+    "assets": 50_287,
     "dbt_project": 2_400,
     "ml": 16_100,
     "controls": 34_486,
-    "reports": 20_567,
-    "orchestration": 27_717,
+    "reports": 20_767,
+    "orchestration": 27_894,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
