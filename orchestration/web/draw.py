@@ -93,6 +93,7 @@ def _scripts(page: Page) -> list[str]:
     files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
     names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
+    names += ["drop.js"] if any(block.kind == "upload" for block in blocks) else []
     return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
 
 

@@ -24,7 +24,7 @@ from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.people.turns import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.route_rights import SAFE
-from orchestration.web.uploads import MULTIPART, UPLOADS, sent_fields
+from orchestration.web.uploads import MULTIPART, UPLOADS, sent_parts
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
@@ -155,8 +155,10 @@ class Porch:
             raise Refused(415, "wrong_format", f"expected {JSON} or {FORM}")
         request.state.body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
         form = _form(body) if kind == FORM else {}
+        request.state.files = ()
         if is_file and kind == MULTIPART:
-            form = _each_once(sent_fields(body, request.headers["content-type"]))
+            fields, request.state.files = sent_parts(body, request.headers["content-type"])
+            form = _each_once(fields)
         if body and kind == JSON and not is_file:
             _check_json(body)
         request.state.token = form.pop("csrf", "") or request.headers.get("x-csrf", "")
@@ -255,7 +257,10 @@ def _most(request: Request) -> int:
 
 
 def _too_large(request: Request) -> Refused:
-    return Refused(413, "too_large", f"a body has at most {_most(request)} bytes", Connection="close")
+    most = f"a body has at most {_most(request)} bytes"
+    if request.scope["path"] in UPLOADS:
+        most = f"files sent here have at most {_most(request) >> 20} MB together; the command line takes larger ones"
+    return Refused(413, "too_large", most, Connection="close")
 
 
 async def _body(request: Request) -> bytes:

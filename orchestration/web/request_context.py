@@ -43,8 +43,8 @@ class Nav(NamedTuple):
 @dataclass(frozen=True)
 class Ask:
     """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
-    an act. banner: what every page says above all else, such as that nothing can be written now. looks: of LOOKS, what
-    the browser keeps. nav: places of the side bar.
+    an act; files: what was sent with them (uploads.py: SentFile). banner: what every page says above all else, such as
+    that nothing can be written now. looks: of LOOKS, what the browser keeps. nav: places of the side bar.
     """
 
     project: OpenProject
@@ -53,6 +53,7 @@ class Ask:
     clock: Clock
     csrf: str = ""
     form: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Any, ...] = ()
     banner: str = ""
     looks: Mapping[str, str] = field(default_factory=dict)
     nav: tuple[Nav, ...] = ()

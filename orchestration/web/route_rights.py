@@ -76,7 +76,8 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared:
         looks = looks_of(request)
         if "locale" in shared and "locale" not in request.query_params and not request.url.path.startswith("/api/"):
             address = address.model_copy(update={"locale": looks["locale"] or "en"})
-        kept = {"csrf": csrf, "form": form, "banner": fault, "looks": looks, "nav": state.nav}
+        sent = {"form": form, "files": getattr(told, "files", ())}
+        kept = {"csrf": csrf, **sent, "banner": fault, "looks": looks, "nav": state.nav}
         return Ask(state.project, person, address, state.clock, **kept)
 
     # What the test of the table of routes, and the description of the API, read.

@@ -1,40 +1,53 @@
-"""A file that a form sends, or a body that is one: the only addresses that take more than a form's text."""
+"""Files that a form sends, or a body that is one: the only addresses that take more than a form's text."""
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from starlette.requests import Request
 
-from reports.pages.bill_upload import PREVIEW
+from reports.pages.bill_upload import MOST_MB, PREVIEW
 from reports.pages.check import LARGEST_MB, PATH
+from reports.pages.reading_upload import MOST_READINGS_MB
+from reports.pages.reading_upload import PREVIEW as READINGS
 
-# Address -> the most bytes of its body.
-UPLOADS: Mapping[str, int] = {PATH: LARGEST_MB << 20, PREVIEW: 1 << 20}
+# Address -> the most bytes of its body. A form has some fields and marks beside its files.
+_FIELDS = 64 << 10
+UPLOADS: Mapping[str, int] = {
+    PATH: LARGEST_MB << 20,
+    PREVIEW: (MOST_MB << 20) + _FIELDS,
+    READINGS: (MOST_READINGS_MB << 20) + _FIELDS,
+}
 MULTIPART = "multipart/form-data"
 _NAME, _FILE = re.compile(rb'[; ]name="([^"]*)"'), re.compile(rb'filename="([^"]*)"')
 
 
+class SentFile(NamedTuple):
+    """One file of a form: its name as the sender wrote it, and its bytes."""
+
+    name: str
+    content: bytes
+
+
 def sent_file(request: Request) -> bytes:
-    """The bytes of the file: the part of a form that has a file's name, or the whole body; empty for none."""
+    """The bytes of the file: the first of a form, or the whole body; empty for none."""
     body: bytes = request.state.body
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith(MULTIPART):
         return b"" if "form" in kind or not kind else body
-    return next((data for head, data in _parts(body, kind) if b"filename=" in head), b"")
+    return next((each.content for each in request.state.files), b"")
 
 
-def sent_fields(body: bytes, kind: str) -> list[tuple[str, str]]:
-    """The fields of a form with a file: of that, its name as `file` and its bytes as `content`, in base64."""
-    found = []
+def sent_parts(body: bytes, kind: str) -> tuple[list[tuple[str, str]], tuple[SentFile, ...]]:
+    """Fields and files of a form; a place for a file that was left empty is none."""
+    fields, files = [], []
     for head, data in _parts(body, kind):
         file, name = _FILE.search(head), _NAME.search(head)
-        if file is not None:
-            found.append(("file", file.group(1).decode("utf-8", "replace")))
-            found.append(("content", base64.urlsafe_b64encode(data).decode()))
-        elif name is not None:
-            found.append((name.group(1).decode("utf-8", "replace"), data.decode("utf-8", "replace")))
-    return found
+        if file is not None and (file[1] or data):
+            files.append(SentFile(file[1].decode("utf-8", "replace"), data))
+        elif file is None and name is not None:
+            fields.append((name[1].decode("utf-8", "replace"), data.decode("utf-8", "replace")))
+    return fields, tuple(files)
 
 
 def _parts(body: bytes, kind: str) -> Iterator[tuple[bytes, bytes]]:

@@ -136,6 +136,11 @@ class Work:
         """The newest job of that command, whoever had it run."""
         return next((each for each in reversed(self._jobs.values()) if each.words == tuple(words)), None)
 
+    def newest(self, beginning: Sequence[str]) -> Job | None:
+        """The newest job of a command that begins so, whoever had it run."""
+        known = (each for each in reversed(self._jobs.values()) if each.words[: len(beginning)] == tuple(beginning))
+        return next(known, None)
+
     def job(self, job_id: str, person_id: str) -> Job:
         """A person's own job. Raises BadInput in the same words for one that is somebody else's."""
         found = self._jobs.get(job_id)

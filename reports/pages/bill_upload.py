@@ -13,9 +13,8 @@ from reports.texts.numbers import format_number, unit_text
 
 UPLOAD = "/upload/bill"
 PREVIEW = f"{UPLOAD}/preview"
-# As text in a form it is a third longer, and a form has at most 1 MiB.
-MOST_BYTES = 750_000
-TOO_LARGE = f"A bill here has at most {MOST_BYTES // 1000} kB. Larger ones: meterloom bill add FILE"
+MOST_MB = 16
+TOO_LARGE = f"A bill here has at most {MOST_MB} MB. Larger ones: meterloom bill add FILE"
 
 
 def upload_page(site_id: str, address: Address) -> Page:
@@ -33,9 +32,11 @@ def upload_page(site_id: str, address: Address) -> Page:
 
 
 def preview_page(
-    bill: SupplierBill, content: str, site_id: str, address: Address, *, stored: str = "", like: str = ""
+    bill: SupplierBill, kept: str, site_id: str, address: Address, *, stored: str = "", like: str = ""
 ) -> Page:
-    """What was read. stored: id of the bill that this very file is already; like: of one with its invoice number."""
+    """What was read. kept: the upload's key; stored: id of the bill that this very file is already; like: of one with
+    its invoice number.
+    """
     blocks: list[PageBlock] = []
     if stored:
         text = Sentence("This file is stored already, as bill {0}.", named(bill.invoice or bill.file))
@@ -49,10 +50,7 @@ def preview_page(
     blocks += [_facts(bill, address.locale), _lines(bill, address.locale)]
     blocks += [_unread(bill)] if bill.unread else []
     if not stored:
-        fields = (
-            Input(name="content", label="", kind="hidden", value=content),
-            Input(name="file", label="", kind="hidden", value=bill.file),
-        )
+        fields = (Input(name="kept", label="", kind="hidden", value=kept),)
         blocks.append(
             Form(
                 key="accept", title="Accept bill", action=f"{UPLOAD}/add?site={site_id}", method="post", fields=fields,

@@ -45,9 +45,10 @@ def data_page(
     refused: Sequence[Refused],
     is_partial: bool,
     is_synthetic: bool,
+    upload: Sequence[PageBlock] = (),
 ) -> Page:
     """A row a meter, a cell a day. meters: id and name; months: that have readings, the newest first; last_day: of the
-    site's readings; is_partial: the site has meters that the marts count no days of.
+    site's readings; is_partial: the site has meters that the marts count no days of; upload: the place for new files.
     """
     picked = tuple(
         Option(text=month_year(each, address.locale), href=address.href(period=f"{each:%Y-%m}"),
@@ -61,9 +62,10 @@ def data_page(
             blocks.append(Paragraph(text="Meters that only generate or store are not in this calendar.", tone="muted"))
     else:
         blocks.append(Paragraph(text="No reading of this site is in the marts yet.", tone="caution"))
+    sent = (Part(key="upload", blocks=tuple(upload)),) if upload else ()
     return Page(
         title="Data", age=named(site_name), address=address, is_synthetic=is_synthetic,
-        parts=(Part(key="calendar", blocks=tuple(blocks)), Part(key="quarantine", blocks=(_refused(refused),))),
+        parts=(Part(key="calendar", blocks=tuple(blocks)), *sent, Part(key="quarantine", blocks=(_refused(refused),))),
         links=(("Connections", address.href("/live", period=None)),),
     )  # fmt: skip
 

@@ -164,7 +164,7 @@ class Choice(Model):
 
 
 class Input(Model):
-    """One field of a form."""
+    """One field of a form. most_mb: of all files together that are chosen in it."""
 
     name: str
     label: Text
@@ -173,6 +173,7 @@ class Input(Model):
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
     hint: Text = ""
+    most_mb: int = 0
 
 
 class Form(Model):
@@ -309,6 +310,27 @@ class Strip(Model):
     tone: Tone = "plain"
 
 
+class FileLine(Model):
+    """A file that was sent: what is in it, or why it cannot be used."""
+
+    name: Text
+    about: Text
+    state: Text
+    look: Look
+
+
+class Upload(Model):
+    """A place for files, onto which they are dropped or in which they are chosen; those that were sent, and the act
+    that takes them in.
+    """
+
+    kind: Literal["upload"] = "upload"
+    title: Text
+    form: Form
+    files: tuple[FileLine, ...] = ()
+    accept: Form | None = None
+
+
 PageBlock = Annotated[
     Paragraph
     | Table
@@ -323,7 +345,8 @@ PageBlock = Annotated[
     | Calendar
     | Library
     | Sheet
-    | Strip,
+    | Strip
+    | Upload,
     Field(discriminator="kind"),
 ]
 

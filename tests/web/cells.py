@@ -115,6 +115,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/upload/bill"): Cell(f"/upload/bill{_SITE}", about="site"),
     ("POST", "/upload/bill/preview"): Cell(f"/upload/bill/preview{_SITE}", about="site", body="{{}}"),
     ("POST", "/upload/bill/add"): Cell(f"/upload/bill/add{_SITE}", about="site", body="{{}}"),
+    ("POST", "/data/preview"): Cell(f"/data/preview{_SITE}", about="site", body="{{}}"),
+    ("POST", "/data/accept"): Cell(f"/data/accept{_SITE}", about="site", body="{{}}"),
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),
     ("POST", "/findings/{finding_id}/{act}"): Cell(f"/findings/none/mute{_SITE}", about="site", body="{{}}"),

@@ -1,20 +1,19 @@
 """The bills of a site as pages: the numbers of the commands, each led to where it is made again."""
 
-import asyncio
-import base64
 import html
 import json
+import re
 import tempfile
 
 import pytest
 
 from data_quality.contracts.people import Role
-from orchestration.web.app import make_app
-from tests.web.asking import PAGE, send
+from tests.web.asking import PAGE
 from tests.web.bills_world import billed, command
 from tests.web.every_number import OneApp, Seen, check_page
 from tests.web.marts_world import THEO, VERA, Asking
-from tests.web.why_world import posted
+from tests.web.sending import file_of, sent
+from tests.web.why_world import ANNE, posted
 
 __all__ = ["billed"]
 pytestmark = pytest.mark.slow
@@ -179,27 +178,31 @@ Total,,,,210.00
 """
 
 
-def upload(asking: Asking, step: str, content: bytes = BILL, name: str = "new.csv") -> tuple[int, str]:
-    form = {"content": base64.urlsafe_b64encode(content).decode(), "file": name}
-    found = posted(asking, f"/upload/bill/{step}?site=plant", form=form)
+def previewed(asking: Asking, content: bytes = BILL, name: str = "new.csv") -> tuple[int, str]:
+    found = sent(asking, "/upload/bill/preview?site=plant", file_of(name, content))
     return found.status, html.unescape(found.text)
+
+
+def added(asking: Asking, page: str) -> int:
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page) or ["0" * 32]
+    return posted(asking, "/upload/bill/add?site=plant", form={"kept": kept}).status
 
 
 def test_a_bill_is_shown_with_what_was_not_read_then_accepted_once_and_checked(billed: Asking) -> None:
     assert "/upload/bill?site=plant" in page_of(billed, "/bills")
-    status, page = upload(billed, "preview")
+    status, page = previewed(billed)
     assert status == 200
     assert all(
         each in page for each in ("NEW-1", "210.00", "twelve", "1 parts of the bill could not be read", "Accept bill")
     )
     assert len(stored(billed)) == 3
-    assert [upload(billed, "add")[0] for _ in range(2)] == [303, 303]
+    assert [added(billed, page) for _ in range(2)] == [303, 303]
     [new] = [each for each in stored(billed) if each["invoice"] == "NEW-1"]
     assert new["state"] == "differs"
-    again = upload(billed, "preview")[1]
+    again = previewed(billed)[1]
     assert "This file is stored already" in again
     assert "Accept bill" not in again
-    assert "is stored already, of another file" in upload(billed, "preview", BILL + b"\n")[1]
+    assert "is stored already, of another file" in previewed(billed, BILL + b"\n")[1]
 
 
 @pytest.mark.parametrize(
@@ -207,39 +210,37 @@ def test_a_bill_is_shown_with_what_was_not_read_then_accepted_once_and_checked(b
     [
         (b"\x89PNG no bill", "photo.png", 422, "photo.png: "),
         (b"", "empty.csv", 422, "empty.csv: "),
-        (BILL, "", 400, "no file was sent"),
-        (b"x" * 750_001, "large.pdf", 413, "large.pdf is larger than 750 kB"),
+        (BILL, "", 400, "without a name that can be read"),
+        (b"", "", 400, "no file was sent"),
+        (b"x" * (17 << 20), "large.pdf", 413, "at most 16 MB together"),
     ],
 )
 def test_what_is_no_bill_is_refused_with_the_way_on_and_stored_nowhere(
     billed: Asking, content: bytes, name: str, status: int, said: str
 ) -> None:
-    for step in ("preview", "add"):
-        found, page = upload(billed, step, content, name)
-        assert (found, said in page) == (status, True), page
+    found, page = previewed(billed, content, name)
+    assert (found, said in page) == (status, True), page
+    assert added(billed, page) == 404
     assert len(stored(billed)) == 3
     assert tempfile.gettempdir() not in page
 
 
 def test_a_browser_sends_the_file_as_it_is_with_the_token_of_its_form(billed: Asking) -> None:
-    def part(head: str, data: bytes) -> bytes:
-        return f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
-
-    file = part('name="file"; filename="new.csv"\r\nContent-Type: text/csv', BILL)
-    app = make_app(billed.project, clock=billed.clock, signed_in=lambda _: (billed.person, "token"))
-    head = [("content-type", "multipart/form-data; boundary=XX"), ("sec-fetch-site", "same-origin")]
     for token, status in (("token", 200), ("another", 403)):
-        body = part('name="csrf"', token.encode()) + file + b"--XX--\r\n"
-        answer = asyncio.run(send(app, "POST", "/upload/bill/preview?site=plant", head, body))
+        answer = sent(billed, "/upload/bill/preview?site=plant", file_of("new.csv", BILL), token=token)
         assert (answer.status, "NEW-1" in answer.text) == (status, status == 200)
-    twice = part('name="csrf"', b"token") + part('name="csrf"', b"token") + file + b"--XX--\r\n"
-    assert asyncio.run(send(app, "POST", "/upload/bill/preview?site=plant", head, twice)).status == 400
+    twice = ('name="csrf"', b"token")
+    assert sent(billed, "/upload/bill/preview?site=plant", twice, file_of("new.csv", BILL)).status == 400
 
 
 def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:
+    page = previewed(billed, name="../../../etc/new.csv")[1]
     vera = Asking(billed.project, billed.clock, VERA)
     assert "/upload/bill" not in page_of(vera, "/bills")
-    assert upload(vera, "add")[0] == 403
+    assert added(vera, page) == 403
+    # Another's upload is none of theirs.
+    otto = Asking(billed.project, billed.clock, ANNE.model_copy(update={"person_id": "otto"}))
+    assert added(otto, page) == 404
     # A name that leads elsewhere is a name and no more.
-    assert upload(billed, "add", name="../../../etc/new.csv")[0] == 303
+    assert added(billed, page) == 303
     assert [each["file"] for each in stored(billed) if each["invoice"] == "NEW-1"] == ["new.csv"]

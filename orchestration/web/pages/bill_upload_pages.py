@@ -1,11 +1,6 @@
 """/upload/bill: a bill file is read and shown, and stored when somebody accepts it; nothing is stored before."""
 
-import base64
-import binascii
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -18,14 +13,14 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
+from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import asked
-from reports.pages.bill_upload import MOST_BYTES, PREVIEW, UPLOAD, preview_page, upload_page
+from reports.pages.bill_upload import PREVIEW, UPLOAD, preview_page, upload_page
 from reports.pages.bills import bill_address
 
 router = APIRouter()
-_LONGEST_NAME = 100
 _MEND = "choose the bill as PDF with text, CSV or XLSX, or add it with: meterloom bill add FILE --site SITE"
 
 
@@ -38,12 +33,13 @@ def choose(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
 @router.post(PREVIEW, response_class=HTMLResponse)
 def preview(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
     """What was read of a file; it is stored nowhere. Raises BadInput for one that is no bill."""
-    site = whole_site(ask)
-    with _sent(ask) as (_, bill):
-        rows = _books(ask).bills(site.site_id)
+    site, uploads = whole_site(ask), KeptUploads(ask, "bill")
+    kept = uploads.keep(ask.files[:1], mend=_MEND)
+    _, bill = _read(uploads, kept)
+    rows = _books(ask).bills(site.site_id)
     stored = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
     like = next((row["bill_id"] for row in rows if bill.invoice and row["invoice"] == bill.invoice), "")
-    page = preview_page(bill, ask.form["content"], site.site_id, ask.address, stored=stored, like=like)
+    page = preview_page(bill, kept, site.site_id, ask.address, stored=stored, like=like)
     return draw(ask, page)
 
 
@@ -51,12 +47,12 @@ def preview(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
 def add(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
     """Store a bill, once for its file, and check it. Raises BadInput for one that is no bill."""
     site, books, project = whole_site(ask), _books(ask), ask.project
-    with _sent(ask) as (path, bill):
-        rows = books.bills(site.site_id)
-        bill_id = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
-        if not bill_id:
-            bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
-            audit_bills([(bill_id, bill)], books, project.lake, site, clock=ask.clock)
+    path, bill = _read(KeptUploads(ask, "bill"), ask.form.get("kept", ""))
+    rows = books.bills(site.site_id)
+    bill_id = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
+    if not bill_id:
+        bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
+        audit_bills([(bill_id, bill)], books, project.lake, site, clock=ask.clock)
     return RedirectResponse(bill_address(bill_id, ask.address.model_copy(update={"site": site.site_id})), 303)
 
 
@@ -64,24 +60,11 @@ def _books(ask: Ask) -> BillStore:
     return BillStore(ask.project.project.data_dir / "bills", ask.project.store)
 
 
-@contextmanager
-def _sent(ask: Ask) -> Iterator[tuple[Path, SupplierBill]]:
-    """The file of the form, for as long as it is looked at, and the bill in it."""
-    name = Path(ask.form.get("file", "").replace("\\", "/")).name.lstrip(".")[-_LONGEST_NAME:]
-    if not name or not name.isprintable():
-        raise BadInput("no file was sent", reason="bad_request", mend=_MEND)
+def _read(uploads: KeptUploads, kept: str) -> tuple[Path, SupplierBill]:
+    """A kept file and the bill in it. Raises BadInput."""
+    [path] = uploads.files(kept)
     try:
-        content = base64.b64decode(ask.form.get("content", ""), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadInput("the file did not arrive whole", reason="bad_request", mend=_MEND) from error
-    if len(content) > MOST_BYTES:
-        raise BadInput(f"{name} is larger than {MOST_BYTES // 1000} kB", reason="too_large", mend=_MEND)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        try:
-            # Bills come from outside: a PDF is taken apart in the limited child.
-            bill = read_bill(path, run=run_limited)
-        except BadInput as fault:
-            raise BadInput(f"{name}: {fault.message}", reason=fault.reason, mend=fault.mend or _MEND) from fault
-        yield path, bill
+        # Bills come from outside: a PDF is taken apart in the limited child.
+        return path, read_bill(path, run=run_limited)
+    except BadInput as fault:
+        raise BadInput(f"{path.name}: {fault.message}", reason=fault.reason, mend=fault.mend or _MEND) from fault

@@ -1,32 +1,40 @@
-"""/data: the quality of a site's readings by meter and day, and its quarantine."""
+"""/data: the quality of a site's readings by meter and day, new files for it, and its quarantine."""
 
 from datetime import date
 from typing import Any
 
 import polars as pl
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.readings.ingest.ingest_page import where
+from assets.readings.ingest.preview import preview_file
 from assets.sites.meter_tree import has_import
 from assets.stores.warehouse.marts import if_published
-from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
+from orchestration.operations.readings.ingest import ingest
+from orchestration.web.calculating import calculate, calculation
 from orchestration.web.draw import draw
+from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
+from orchestration.web.web_call import WebCall
 from reports.pages.address import span
 from reports.pages.data_days import PATH, DayRead, Refused, data_page
+from reports.pages.page import PageBlock
+from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))
 MOST_MONTHS = 24
+_MEND = "choose meter files as CSV, XLSX, Parquet or EDI, or read them with: meterloom ingest FILE --site SITE"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def data(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept",))) -> Response:
     """Is anything missing?"""
     site = whole_site(ask)
     rows = if_published(lambda: marts_of(ask, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
@@ -44,15 +52,52 @@ def data(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     known = {scope.removeprefix("meter:") for scope in rows["scope"].unique()}
     # What only generates or stores has no days in this mart; a meter of use without any is what people look for.
     shown_meters = [each for each in site.meters if has_import(each) or each.meter_id in known]
-    return draw(
+    job = calculation(ask, site.site_id)
+    state = job.state if job is not None else ""
+    drawn = draw(
         ask,
         data_page(
             ask.address, site_name=site.name, month=asked_for, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
             days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
-            is_partial=len(shown_meters) < len(site.meters),
+            is_partial=len(shown_meters) < len(site.meters), upload=_upload(ask, site, state),
         ),
     )  # fmt: skip
+    if state in ("queued", "running"):
+        drawn.headers["Refresh"] = "3"
+    return drawn
+
+
+@router.post(PREVIEW)
+def preview(ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+    """Keep files for a day, and show what they would change; nothing of them is stored. Raises BadInput."""
+    site = whole_site(ask)
+    kept = KeptUploads(ask, site.site_id).keep(ask.files, mend=_MEND)
+    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+
+
+@router.post(ACCEPT)
+def accept(ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+    """Bring the files of a preview in, as the command does; a second time changes nothing. Raises BadInput."""
+    site, kept = whole_site(ask), ask.form.get("kept", "")
+    answer = ingest(WebCall(ask), KeptUploads(ask, site.site_id).files(kept), site.site_id)
+    calculate(ask, site.site_id, answer)
+    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+
+
+def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
+    """The place for files, for who may send some, and what those of the address would change."""
+    kept, project = ask.address.part("kept"), ask.project
+    if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
+        return ()
+    previews = [
+        preview_file(each, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
+        for each in (KeptUploads(ask, site.site_id).files(kept) if kept else ())
+    ]
+    meters = {each: site.stream_name(each) for each in site.stream_ids()}
+    return upload_blocks(
+        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state
+    )
 
 
 _COLUMNS = ("scope", "period_start", "coverage", "estimated_share")

@@ -1,0 +1,165 @@
+"""Meter files on their way in: choosing them, what each would change, and which published reports become outdated."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import PurePath
+from textwrap import shorten
+
+from assets.readings.ingest.preview import FilePreview, RowChange
+from data_quality.contracts.errors import BadRow
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.time import zone
+from reports.pages.address import Address
+from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.texts.locales import named
+from reports.texts.numbers import MISSING, format_number, unit_text
+from reports.writer import words
+
+PREVIEW, ACCEPT = "/data/preview", "/data/accept"
+MOST_READINGS_MB = 64
+# Names of meters that one line of a file shows.
+_SHOWN = 3
+_STATES: Mapping[str, tuple[Text, Tone]] = {
+    "queued": ("Figures are being calculated. This page opens again by itself.", "caution"),
+    "running": ("Figures are being calculated. This page opens again by itself.", "caution"),
+    "done": ("All figures are calculated.", "good"),
+    "failed": ("The figures could not be calculated. Run: meterloom check", "bad"),
+}
+_CHANGES: Mapping[str, Text] = {"new": "new", "corrected": "correction", "unchanged": "unchanged"}
+
+
+def upload_blocks(
+    address: Address,
+    site_id: str,
+    previews: Sequence[FilePreview],
+    *,
+    kept: str,
+    meters: Mapping[str, str],
+    time_zone: str,
+    calculation: str = "",
+) -> tuple[PageBlock, ...]:
+    """The place for files and, of those that were sent, what they would change. kept: the key of the upload; meters:
+    names by id; calculation: state of the job that makes the figures of what was accepted, empty for none.
+    """
+    files = tuple(_line(each, meters, address.locale) for each in previews)
+    accept = _accept(previews, site_id, kept, address) if previews else None
+    shown = Upload(title="Upload", form=_choose(site_id, address), files=files, accept=accept)
+    outdated = sorted({each.scope for one in previews for each in one.report.findings if each.code == "closed_period"})
+    more: list[PageBlock] = [_rows(previews, meters, time_zone, address.locale)] if previews else []
+    if outdated:
+        text = Sentence(
+            "Published reports become outdated: {0}. Each needs a new revision.", named(", ".join(outdated))
+        )
+        more.append(Paragraph(text=text, tone="caution"))
+    if previews and all(each.report.is_repeat for each in previews) and calculation in _STATES:
+        text, tone = _STATES[calculation]
+        more.append(Paragraph(text=text, tone=tone))
+    return (shown, *more)
+
+
+def _choose(site_id: str, address: Address) -> Form:
+    hint = Sentence("CSV, XLSX, Parquet, EDI and more, at most {0} MB together", MOST_READINGS_MB)
+    field = Input(name="file", label="Meter files", kind="file", is_required=True, hint=hint, most_mb=MOST_READINGS_MB)
+    return Form(
+        key="upload", title="Drop meter files here", action=address.href(PREVIEW, site=site_id), method="post",
+        fields=(field,), submit="Show preview", note="Nothing is stored before you accept it.",
+    )  # fmt: skip
+
+
+def _accept(previews: Sequence[FilePreview], site_id: str, kept: str, address: Address) -> Form | None:
+    """The act, where any file would change something or has rows to keep."""
+    new = [each.report for each in previews if each.report.verdict != "reject" and not each.report.is_repeat]
+    rows = format_number(sum(each.accepted_rows for each in new), decimals=0, locale=address.locale)
+    if not new:
+        return None
+    says = Sentence("Accept {0} rows", rows)
+    refused = sum(each.rejected_rows for each in new)
+    note: Text = Sentence("{0} rejected rows go to quarantine.", refused) if refused else ""
+    return Form(
+        key="accept", title=says, action=address.href(ACCEPT, site=site_id), method="post", submit=says, note=note,
+        fields=(Input(name="kept", label="", kind="hidden", value=kept),),
+    )  # fmt: skip
+
+
+def _line(preview: FilePreview, meters: Mapping[str, str], locale: str) -> FileLine:
+    report = preview.report
+    name = named(PurePath(report.path).name)
+    if report.verdict == "reject":
+        return FileLine(name=name, about=named(_bare(report.message, report.path)), state="Rejected", look="bad")
+    streams = list(dict.fromkeys(each.meter for each in report.channels))
+    listed = ", ".join(meters.get(each, each) for each in streams[:_SHOWN])
+    rest = len(streams) - _SHOWN
+    of: Text = named(listed) if rest <= 0 else Sentence("{0} and {1} more", named(listed), rest)
+    count = Sentence("{0} rows", format_number(report.accepted_rows, decimals=0, locale=locale))
+    about = sentences((count, of), " · ") if listed else count
+    states: tuple[Text, Look] = ("Readable", "good")
+    if report.is_repeat:
+        states = ("Stored", "info")
+    elif report.rejected_rows:
+        states = (Sentence("{0} rows rejected", report.rejected_rows), "warn")
+    return FileLine(name=name, about=about, state=states[0], look=states[1])
+
+
+def _bare(message: str, path: str) -> str:
+    """A sentence about a file by the name that its sender knows."""
+    return message.replace(path, PurePath(path).name)
+
+
+def _rows(previews: Sequence[FilePreview], meters: Mapping[str, str], time_zone: str, locale: str) -> Table:
+    columns = (
+        Column(title="Line"), Column(title="Time"), Column(title="Meter", weight=2),
+        Column(title="Value", is_number=True), Column(title="Check", weight=2),
+    )  # fmt: skip
+    rows = [
+        row
+        for each in previews
+        for row in (*_refused(each.refused), *_changed(each.changes, meters, time_zone, locale))
+    ]  # fmt: skip
+    return Table(key="preview", title=_summary(previews, locale), sheet="preview", columns=columns, rows=tuple(rows))
+
+
+def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
+    """What would change, counted; quarter hours, but for rejected rows."""
+    reports = [each.report for each in previews]
+    counts = [
+        (sum(each.new_rows for each in reports), "{0} new"),
+        (sum(each.corrected_rows for each in reports), "{0} corrected"),
+        (sum(each.unchanged_rows for each in reports), "{0} unchanged"),
+        (sum(each.rejected_rows for each in reports), "{0} rejected"),
+    ]
+    said = [Sentence(text, format_number(count, decimals=0, locale=locale)) for count, text in counts if count]
+    if all(each.is_repeat for each in reports):
+        return Sentence("Preview: {0}", "stored already, nothing changes")
+    return Sentence("Preview: {0}", sentences(said, " · ") if said else "nothing can be used")
+
+
+def _refused(rows: Sequence[BadRow]) -> Iterator[Row]:
+    for each in rows:
+        why = Sentence("rejected: {0}", words(each.reason))
+        texts = (str(each.line), MISSING, MISSING, named(shorten(each.got, 30, placeholder=" …")), why)
+        yield Row(cells=tuple(Cell(text=text, tone="bad") for text in texts))
+
+
+def _changed(rows: Sequence[RowChange], meters: Mapping[str, str], time_zone: str, locale: str) -> Iterator[Row]:
+    for each in rows:
+        value = f"{_number(each.value, locale)} {unit_text(each.unit)}"
+        check: Text = _CHANGES[each.change]
+        if each.before is not None:
+            check = Sentence("correction, was {0}", _number(each.before, locale))
+        yield Row(
+            cells=(
+                Cell(text=str(each.line)), Cell(text=_local(each.start_utc, time_zone)),
+                Cell(text=named(meters.get(each.meter_id, each.meter_id))), Cell(text=value),
+                Cell(text=check, tone="caution" if each.change == "corrected" else "good" if each.change == "new"
+                     else "muted"),
+            )
+        )  # fmt: skip
+
+
+def _number(value: float, locale: str) -> str:
+    return format_number(value, decimals=3, locale=locale)
+
+
+def _local(at_utc: datetime, time_zone: str) -> str:
+    return f"{at_utc.astimezone(zone(time_zone)):%Y-%m-%d %H:%M}"

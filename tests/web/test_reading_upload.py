@@ -1,0 +1,128 @@
+"""Meter files through the browser: shown before anything is stored, taken in once, and refused in one sentence."""
+
+import asyncio
+import gzip
+import html
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.time import FixedClock
+from orchestration.web.app import make_app
+from orchestration.web.kept_uploads import KEPT_FOR
+from tests.reports import plant
+from tests.web.asking import PAGE, send
+from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
+from tests.web.sending import file_of, sent
+from tests.web.why_world import ANNE, posted
+
+pytestmark = pytest.mark.slow
+HEAD = "timestamp,meter,value_kwh\n"
+# The supply of a day that nobody read, a correction, and two rows that cannot be.
+LOST_DAY = HEAD + "".join(
+    f"2025-03-04T{hour:02}:{minute:02}:00+01:00,main,100.5\n" for hour in range(24) for minute in (0, 15, 30, 45)
+)
+WRONG = LOST_DAY + "2025-03-05T00:00:00+01:00,main,-4.1\nnoon,main,1\n2025-03-05T01:00:00+01:00,nobody,1\n"
+
+
+@pytest.fixture
+def engineer(tmp_path: Path) -> Iterator[Asking]:
+    """The application as an engineer sees it."""
+    project = make_project(tmp_path / "project", plant_of_the_web())
+    (tmp_path / "project" / "people.yaml").write_text(
+        "people: [{person_id: anne, name: Anne, roles: [analyst, engineer]}]\n"
+    )
+    yield Asking(project, FixedClock(plant.NOON), ANNE)
+    project.close()
+
+
+def preview(asking: Asking, content: str | bytes, name: str = "new.csv") -> str:
+    """The page that the form leads to."""
+    data = content if isinstance(content, bytes) else content.encode()
+    answer = sent(asking, "/data/preview?site=plant", file_of(name, data))
+    if answer.status != 303:
+        return f"{answer.status} {html.unescape(answer.text)}"
+    return html.unescape(asking.get(answer.headers["location"].partition("#")[0], [PAGE]).text)
+
+
+def accept(asking: Asking, page: str) -> int:
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    return posted(asking, "/data/accept?site=plant", form={"kept": kept}).status
+
+
+def rows(asking: Asking) -> int:
+    return asking.project.lake.current("plant").height
+
+
+def test_a_file_is_shown_with_what_it_changes_and_taken_in_once(engineer: Asking) -> None:
+    before = rows(engineer)
+    page = preview(engineer, WRONG)
+    assert "Preview: 96 new · 3 rejected" in page
+    for said in (
+        "rejected: negative consumption",
+        "rejected: unknown meter",
+        "rejected: bad timestamp",
+        "Accept 96 rows",
+    ):
+        assert said in page
+    assert rows(engineer) == before
+    assert engineer.project.quarantine.items("plant") == []
+    assert [accept(engineer, page) for _ in range(2)] == [303, 303]
+    assert rows(engineer) == before + 96
+    assert len(engineer.project.quarantine.items("plant")) == 3
+    again = preview(engineer, WRONG)
+    assert "stored already, nothing changes" in again
+    assert "Accept" not in again.replace("before you accept", "")
+    corrected = preview(engineer, LOST_DAY.replace("100.5", "99.5"))
+    assert "Preview: 96 corrected" in corrected
+    assert "correction, was 100.500" in corrected
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n no meter", "photo.png", "Rejected"),
+        (b"", "empty.csv", "Rejected"),
+        # A table of a gigabyte of noughts, in a megabyte.
+        (gzip.compress(bytes(1 << 30), 1), "bomb.csv.gz", "Rejected"),
+        ("timestamp,meter,value_kwh\nnoon,main,1\n", "none.csv", "Rejected"),
+    ],
+)
+def test_what_is_no_meter_file_is_rejected_in_one_sentence_with_nothing_to_accept(
+    engineer: Asking, content: str | bytes, name: str, said: str
+) -> None:
+    page = preview(engineer, content, name)
+    assert said in page
+    assert name in page
+    assert str(engineer.project.project.root) not in page
+    assert "Accept " not in page
+
+
+def test_files_are_refused_by_their_length_before_a_byte_of_them_is_read(engineer: Asking) -> None:
+    app = make_app(engineer.project, clock=engineer.clock, signed_in=lambda _: (engineer.person, "token"))
+    for length in (20 << 30, 65 << 20):
+        head = [("content-type", "multipart/form-data; boundary=XX"), ("content-length", str(length)), PAGE]
+        answer = asyncio.run(send(app, "POST", "/data/preview?site=plant", [*head, ("sec-fetch-site", "same-origin")]))
+        assert answer.status == 413
+        assert "at most 64 MB together; the command line takes larger ones" in answer.text
+
+
+def test_an_upload_is_its_senders_and_waits_for_a_day(engineer: Asking) -> None:
+    page = preview(engineer, LOST_DAY)
+    vera = Asking(engineer.project, engineer.clock, VERA)
+    assert sent(vera, "/data/preview?site=plant", file_of("new.csv", LOST_DAY.encode())).status == 403
+    assert "Drop meter files" not in vera.get("/data", [PAGE], site="plant").text
+    otto = Asking(engineer.project, engineer.clock, ANNE.model_copy(update={"person_id": "otto"}))
+    assert accept(otto, page) == 404
+    # Two people may have the same file: it comes in once.
+    assert accept(otto, preview(otto, LOST_DAY)) == 303
+    assert "stored already, nothing changes" in preview(engineer, LOST_DAY)
+    later = Asking(engineer.project, FixedClock(plant.NOON + KEPT_FOR + timedelta(minutes=1)), ANNE)
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    answer = later.get("/data", [PAGE], site="plant", kept=kept)
+    assert (answer.status, "choose the file again" in answer.text) == (404, True)
+    preview(later, LOST_DAY + "\n")
+    assert len([*(later.project.project.data_dir / "uploads").glob("*/*")]) == 1
