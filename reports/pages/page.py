@@ -262,7 +262,7 @@ class Library(Model):
 class Act(Model):
     """What somebody may do, behind a button that opens its question. facts: what comes of it, in pairs.
 
-    form: sends it; None: the person cannot, and the note says why.
+    form: sends it; None: the person cannot, and the note says why. command: of a shell, for what no form does.
     """
 
     kind: Literal["act"] = "act"
@@ -271,6 +271,7 @@ class Act(Model):
     about: Text
     facts: tuple[tuple[Text, Text], ...]
     form: Form | None = None
+    command: str = ""
     note: Text = ""
     is_first: bool = False
     icon: str = "pen-line"

@@ -48,10 +48,10 @@ def upload_blocks(
     outdated = sorted({each.scope for one in previews for each in one.report.findings if each.code == "closed_period"})
     more: list[PageBlock] = [_rows(previews, meters, time_zone, address.locale)] if previews else []
     if outdated:
-        text = Sentence(
+        stale = Sentence(
             "Published reports become outdated: {0}. Each needs a new revision.", named(", ".join(outdated))
         )
-        more.append(Paragraph(text=text, tone="caution"))
+        more.append(Paragraph(text=stale, tone="caution"))
     if previews and all(each.report.is_repeat for each in previews) and calculation in _STATES:
         text, tone = _STATES[calculation]
         more.append(Paragraph(text=text, tone=tone))
