@@ -41,7 +41,7 @@ class Spell(Model):
     verb: str
     kwh: float
     prices: tuple[float, float]
-    why: str = ""
+    why: Text = ""
     is_over: bool = False
 
 
@@ -93,7 +93,7 @@ def why(given: PlanAhead) -> Widget:
     items = tuple(
         Item(
             span=f"{each.start}–{each.end}", text=named(each.device), energy=each.energy, detail=_does(each, given),
-            more=_sentence(each.why),
+            more=each.why,
         )
         for each in shown
     )  # fmt: skip
@@ -108,10 +108,6 @@ def _does(spell: Spell, given: PlanAhead) -> Text:
     [kwh] = format_alike([spell.kwh], "kwh", locale=given.locale)
     prices = format_alike(spell.prices, f"{given.currency}/kwh", locale=given.locale)
     return Sentence(f"{spell.verb} {{0}} kWh at {{1}} {{2}}/kWh", kwh, "–".join(dict.fromkeys(prices)), given.currency)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _without(key: str, title: str, given: PlanAhead) -> Widget:
