@@ -14,6 +14,7 @@ from controls.optimiser.explain.words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 
 # A search that was asked for less than the best says how near it came.
 _NEAR = 1e-5
@@ -86,7 +87,7 @@ class Block(Model):
     # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
     verb: str = Field(default="", exclude=True)
     prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
-    otherwise: str = Field(default="", exclude=True)
+    otherwise: Text = Field(default="", exclude=True)
 
 
 def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
@@ -104,7 +105,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                 start_utc, end_utc = plan.steps[run[0]].start_utc, plan.steps[run[-1]].end_utc
                 known = [plan.request.import_price_per_kwh[t] for t in run]
                 why = _most_of_all(plan, device, zone, span_utc=(start_utc, end_utc))
-                said = f"{name} {verb} {kwh:.2f} kWh {_when(plan, run, zone)}{why}."
+                said = f"{name} {verb} {kwh:.2f} kWh {_when(plan, run, zone)}{why and f'; {why}'}."
                 found.append(
                     Block(
                         device=name,
@@ -115,7 +116,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                         sentence=said,
                         verb=verb,
                         prices=(min(known), max(known)),
-                        otherwise=why.removeprefix("; "),
+                        otherwise=why,
                     )
                 )
     return sorted(found, key=lambda each: (each.start_utc, each.device))
@@ -130,7 +131,8 @@ def _device_sentence(plan: Plan, device: Device, zone: ZoneInfo) -> str:
             parts.append(f"{verb} {sum(amount for amount, _ in runs):.2f} kWh {mostly}{max(runs)[1]}")
     if not parts:
         return f"{device.device_id} {'rests' if device.makes_a_plan else 'is left as it is'}."
-    return f"{device.device_id} {' and '.join(parts)}{_most_of_all(plan, device, zone)}."
+    why = _most_of_all(plan, device, zone)
+    return f"{device.device_id} {' and '.join(parts)}{why and f'; {why}'}."
 
 
 def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[datetime, datetime] | None = None) -> str:
@@ -149,8 +151,15 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
         return ""
     difference, at_utc, words = max(told)
     if difference <= plan.explanation.noise:
-        return "; doing otherwise in any one slot that was asked about would make no difference"
-    return f"; {words} on {_local(at_utc, zone)} would cost {figure(difference)} {plan.currency} more"
+        return Sentence("doing otherwise in any one slot that was asked about would make no difference")
+    pattern = "{0} on {1} would cost {2} {3} more"
+    return Sentence(pattern, _worded(words), _local(at_utc, zone), figure(difference), plan.currency)
+
+
+def _worded(words: str) -> str:
+    """What a device would do instead, with the power that it names beside it."""
+    doing, _, power = words.removesuffix(" kW").rpartition(" ")
+    return Sentence("{0} {1} kW", Sentence(doing), power) if words.endswith(" kW") else Sentence(words)
 
 
 def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[tuple[float, str]]:

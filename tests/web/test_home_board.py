@@ -144,7 +144,7 @@ def test_the_newest_plan_is_told_as_lanes_and_reasons(tmp_path: Path) -> None:
     assert len(chart_table(chart).rows) == len(made.steps)
     lanes = {each["lane"] for each in chart_data(chart, _english)["rows"]}
     assert lanes == {"Price", "Solar and use", "battery"}
-    assert plan_ahead.why(given).reasons
+    assert plan_ahead.why(given).items
     # A plan without this charger says nothing of its car.
     assert of_car(now).charge_percent is None
     project.close()
@@ -161,11 +161,16 @@ def test_a_plan_has_its_rows_once_however_often_they_are_drawn() -> None:
     widget = plan_ahead.view(planned())
     assert widget.chart is not None
     told = chart_data(widget.chart, _english)
-    # An hour before the plan was measured: four steps more.
-    assert (told["now_at"], len(told["x"])) == (5, 7)
-    assert told["rows"][-1]["values"] == [1.2] * 4 + [0.9] * 3
+    # Something is known of a step before the plan.
+    assert (told["now_at"], len(told["x"])) == (2, 4)
+    values = {each["label"]: each["values"] for each in told["rows"]}
+    assert values["Use, measured"] == [1.2, 0.9, None, None]
+    assert values["State of charge"] == [None, 50.0, 60.0, 75.0]
+    # No price is known before the plan: none is drawn.
+    assert values["Low price"] == [None, 2.1, None, None]
     assert [(each["label"], each["lane"]) for each in told["rows"]] == [
         ("Low price", "Price"), ("Medium price", "Price"), ("High price", "Price"), ("PV inverter", "Solar and use"),
         ("Household", "Solar and use"), ("Car charger", "Solar and use"), ("State of charge", "Home battery"),
-        ("Use, measured", "Solar and use"),
+        ("Use, measured", "Solar and use"), ("Solar, measured", "Solar and use"),
+        ("Home battery, measured", "Home battery"),
     ]  # fmt: skip

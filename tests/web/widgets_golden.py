@@ -213,15 +213,20 @@ def planned() -> plan_ahead.PlanAhead:
         plan_ahead.Lane(kind="use", label="Car charger", energy="car", values=(7.4, 0.0, 0.0)),
         plan_ahead.Lane(kind="level", label="Home battery", energy="battery", values=(50.0, 60.0, 75.0)),
     )
+    measured = (
+        plan_ahead.Lane(kind="use", label="Use", energy="other", values=(1.2, 0.9, None, None)),
+        plan_ahead.Lane(kind="sun", label="Solar", energy="solar", values=(0.3, 0.0, None, None)),
+        plan_ahead.Lane(kind="level", label="Home battery", energy="battery", values=(48.0, 50.0, None, None)),
+    )
     spell = plan_ahead.Spell(
         device="Car charger", energy="car", start="13:00", end="13:15", verb="charges the car with", kwh=1.85,
         prices=(2.1, 2.1), why="not charging on Mon 13:00 would cost 0.4 CZK more",
     )  # fmt: skip
     return plan_ahead.PlanAhead(
         **AT, site_id="plant", currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
-        edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, prices=(2.1, 3.2, 5.0),
-        bands=("cheap", "mid", "dear"), lanes=lanes, spells=(spell,),
-        measured=((NOW - timedelta(hours=1), 1.2), (NOW, 0.9)), remarks=("the tank is taken as half full",),
+        edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, past=(NOW - timedelta(minutes=15),),
+        prices=(None, 2.1, 3.2, 5.0), bands=("mid", "cheap", "mid", "dear"), lanes=lanes, spells=(spell,),
+        measured=measured, remarks=("the tank is taken as half full",),
     )  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """The newest stored plan of a site as tiles: its lanes and why it is so, and what it has for the car."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from assets.tariffs.price_in_force import prices_in_force
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
@@ -66,13 +69,20 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     remarks = [*left_out(plan.request.inputs).values(), *not_measured(plan.request.inputs).values()]
     spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]
     assets = {each.asset_id: each for each in now.site.assets}
+    past_utc = _past(drawn.edges_utc[0])
+    known, measured = _past_prices(now, past_utc), tuple(_measured(now, [*past_utc, *drawn.edges_utc[:-1]], assets))
+    # Where nothing is known of what was before, the plan stands alone.
+    if not any(each is not None for each in (*known, *(value for lane in measured for value in lane.values))):
+        past_utc, known, measured = [], [], ()
+    prices = (*known, *drawn.import_price_per_kwh)
+    bands = dict(zip(_known(prices), price_bands(_known(prices)), strict=True))
     return plan_ahead.PlanAhead(
         **common, site_id=now.site.site_id, currency=plan.currency, cost=plan.paid,
         cost_without=plan.no_battery_cost, made=moment(plan.created_at_utc.astimezone(local), now.show.address.locale),
         edges=tuple(each.astimezone(local) for each in drawn.edges_utc), now_at=plan.step_at(at_utc),
-        is_over=plan.steps[-1].end_utc <= at_utc, prices=drawn.import_price_per_kwh,
-        bands=price_bands(drawn.import_price_per_kwh), lanes=tuple(_lanes(drawn, assets)),
-        measured=tuple(_measured(now, plan.steps[0].start_utc)),
+        is_over=plan.steps[-1].end_utc <= at_utc, past=tuple(each.astimezone(local) for each in past_utc),
+        prices=prices, bands=tuple("mid" if each is None else bands[each] for each in prices),
+        lanes=tuple(_lanes(drawn, assets)), measured=measured,
         spells=tuple(_spell(each, assets, now) for each in spells), remarks=tuple(remarks),
     )  # fmt: skip
 
@@ -97,14 +107,60 @@ def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
             yield plan_ahead.Lane(kind="level", label=label, energy=energy, values=each.percent[1:])
 
 
-def _measured(now: SiteNow, start_utc: datetime) -> Iterator[tuple[datetime, float]]:
-    """Hours whole in readings, from some before the plan: local start, and mean kW, which its kWh are."""
-    local = zone(now.site.time_zone)
+def _past(start_utc: datetime) -> list[datetime]:
+    """The steps before a plan."""
+    return [start_utc - plan_ahead.STEP * at for at in range(plan_ahead.BEFORE, 0, -1)]
+
+
+def _past_prices(now: SiteNow, past_utc: Sequence[datetime]) -> list[float | None]:
+    """What a kWh cost in these steps, where it is known."""
+    rows = prices_in_force(
+        now.site, now.show.sources.lake, start_utc=past_utc[0], end_utc=past_utc[-1] + plan_ahead.STEP,
+        as_of_utc=now.show.ask.address.as_of_utc,
+    )  # fmt: skip
+    known = dict(rows.select("interval_start_utc", "price_per_kwh").iter_rows())
+    return [None if (price := known.get(each)) is None else float(price) for each in past_utc]
+
+
+def _known(prices: Sequence[float | None]) -> list[float]:
+    return [each for each in prices if each is not None]
+
+
+def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.Lane]:
+    """What was measured over these steps: use by whole hours, and what meters tell of the sun and of levels."""
+    hours = dict(_hours(now))
+    used = tuple(hours.get(each.replace(minute=0)) for each in starts_utc)
+    if any(used):
+        yield plan_ahead.Lane(kind="use", label="Use", energy="other", values=used)
+    for asset in assets.values():
+        energy, label = energy_of_kind(asset.kind), _name(asset.asset_id, assets)
+        if energy == "solar" and asset.meter is not None:
+            sun = _readings(now, asset.meter, starts_utc, "kwh")
+            yield from [plan_ahead.Lane(kind="sun", label=label, energy=energy, values=sun)] if any(sun) else []
+        if energy in _LANES and asset.state_meter is not None:
+            level = _readings(now, asset.state_meter, starts_utc, "percent")
+            yield from [plan_ahead.Lane(kind="level", label=label, energy=energy, values=level)] if any(level) else []
+
+
+def _hours(now: SiteNow) -> Iterator[tuple[datetime, float]]:
+    """Hours whole in readings, of the last days: their start, and mean kW, which its kWh are."""
     for day in (now.day - timedelta(days=1), now.day):
         for each in now.show.hours("consumption_kwh", now.scope, day):
-            at_utc = datetime.fromisoformat(each.trace.parameters["hour_start_utc"])
-            if each.value is not None and not each.findings and at_utc >= start_utc - plan_ahead.BEFORE:
-                yield at_utc.astimezone(local), float(each.value)
+            if each.value is not None and not each.findings:
+                yield datetime.fromisoformat(each.trace.parameters["hour_start_utc"]), float(each.value)
+
+
+def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: str) -> tuple[float | None, ...]:
+    """Of each step what the meter tells, of energy its mean power; none where a reading is of another length."""
+    rows = now.show.sources.lake.current(
+        now.site.site_id, start_utc=starts_utc[0], end_utc=starts_utc[-1], meters=[meter],
+        as_of_utc=now.show.ask.address.as_of_utc,
+    )  # fmt: skip
+    minutes = plan_ahead.STEP.total_seconds() / 60
+    rows = rows.filter((pl.col("unit") == unit) & (pl.col("interval_minutes") == minutes)).drop_nulls("value")
+    told = dict(rows.select("interval_start_utc", "value").iter_rows())
+    by = 60 / minutes if unit == "kwh" else 1.0
+    return tuple(None if (value := told.get(each)) is None else float(value) * by for each in starts_utc)
 
 
 def _row(values: Any) -> tuple[float, ...]:

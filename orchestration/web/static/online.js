@@ -13,7 +13,7 @@
     isAsking = false;
     strip.hidden = isThere || isInstead;
     if (!isThere) setTimeout(look, AGAIN_MS);
-    else if (isInstead) location.reload();
+    else if (isInstead && location.pathname !== "/no-connection") location.reload();
   }
 
   addEventListener("offline", look);

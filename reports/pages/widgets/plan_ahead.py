@@ -1,6 +1,6 @@
 """The plan of the next hours: price, solar and use, battery and devices over one axis, and why it is so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,8 +15,8 @@ from reports.writer import format_alike
 KEY, TITLE = "plan_ahead", "Plan for the next hours"
 WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"
 _EVERY_H = 2
-# What is shown of the hours before the plan, and in which steps.
-BEFORE, _STEP = timedelta(hours=4), timedelta(minutes=15)
+# How many steps before the plan are shown, and how long they are.
+BEFORE, STEP = 16, timedelta(minutes=15)
 
 
 class Lane(Model):
@@ -41,16 +41,17 @@ class Spell(Model):
     verb: str
     kwh: float
     prices: tuple[float, float]
-    why: str = ""
+    why: Text = ""
     is_over: bool = False
 
 
 class PlanAhead(Given):
     """edges: local times of the steps and the end of the last; none where no plan is stored. now_at: the step of now.
 
-    cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. prices, bands: of
-    each step. measured: of hours before, local start and mean kW of what the site used. remarks: what the plan rests on
-    that nobody measured. has_devices: whether there is anything to plan.
+    cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. past: local starts
+    of the steps before the plan that something is known of. prices, bands: of each step, those of past first; none
+    where no price is known. measured: lanes over all steps. remarks: what the plan rests on that nobody measured.
+    has_devices: whether there is anything to plan.
     """
 
     site_id: str
@@ -62,10 +63,11 @@ class PlanAhead(Given):
     cost: float = 0.0
     cost_without: float = 0.0
     made: Text = ""
-    prices: tuple[float, ...] = ()
+    past: tuple[datetime, ...] = ()
+    prices: tuple[float | None, ...] = ()
     bands: tuple[Literal["cheap", "mid", "dear"], ...] = ()
     lanes: tuple[Lane, ...] = ()
-    measured: tuple[tuple[datetime, float], ...] = ()
+    measured: tuple[Lane, ...] = ()
     spells: tuple[Spell, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -91,7 +93,7 @@ def why(given: PlanAhead) -> Widget:
     items = tuple(
         Item(
             span=f"{each.start}–{each.end}", text=named(each.device), energy=each.energy, detail=_does(each, given),
-            more=_sentence(each.why),
+            more=each.why,
         )
         for each in shown
     )  # fmt: skip
@@ -108,45 +110,24 @@ def _does(spell: Spell, given: PlanAhead) -> Text:
     return Sentence(f"{spell.verb} {{0}} kWh at {{1}} {{2}}/kWh", kwh, "–".join(dict.fromkeys(prices)), given.currency)
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
 def _without(key: str, title: str, given: PlanAhead) -> Widget:
     text = Sentence("No plan is stored. The plan job makes one; by hand: meterloom plan --site {0}", given.site_id)
     return nothing(key, title, given, given.reason or text, is_set_up=given.has_devices)
 
 
 def _chart(given: PlanAhead) -> Chart:
-    before = _before(given)
-    starts = (*before, *given.edges[:-1])
-    now_at = None if given.now_at is None else given.now_at + len(before)
+    starts = (*given.past, *given.edges[:-1])
+    now_at = None if given.now_at is None else given.now_at + len(given.past)
     ticks = [(at, f"{each:%H:%M}") for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
     return Chart(
         kind="plan", key="plan", title="Price, power and level", unit="", x_title="Time",
-        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts), rows=tuple(_since(given, starts, len(before))),
+        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts),
+        rows=(*_prices(given), *_planned(given), *_measured(given)),
         ticks=tuple(ticks), locale=given.locale, now_at=now_at,
     )  # fmt: skip
 
 
-def _before(given: PlanAhead) -> tuple[datetime, ...]:
-    """The steps before the plan of which something is measured."""
-    first = given.edges[0]
-    missing = (first - min((at for at, _ in given.measured), default=first)) // _STEP
-    return tuple(first - _STEP * at for at in range(missing, 0, -1))
-
-
-def _since(given: PlanAhead, starts: Sequence[datetime], before: int) -> Iterator[ChartRow]:
-    """The plan's rows over all steps, and what was measured in those that are past."""
-    for row in _rows(given):
-        yield row.model_copy(update={"values": (*(None,) * before, *row.values)})
-    hours = dict(given.measured)
-    if hours:
-        values = tuple(hours.get(at - timedelta(minutes=at.minute)) for at in starts)
-        yield ChartRow(label="Use, measured", values=values, unit="kw", style="steps", lane="Solar and use")
-
-
-def _rows(given: PlanAhead) -> Iterator[ChartRow]:
+def _prices(given: PlanAhead) -> Iterator[ChartRow]:
     names: dict[str, tuple[str, Role]] = {
         "cheap": ("Low price", "cheap"), "mid": ("Medium price", "mid"), "dear": ("High price", "dear"),
     }  # fmt: skip
@@ -154,6 +135,28 @@ def _rows(given: PlanAhead) -> Iterator[ChartRow]:
         values = tuple(price if of == band else None for price, of in zip(given.prices, given.bands, strict=True))
         if any(each is not None for each in values):
             yield ChartRow(label=label, values=values, role=role, unit=f"{given.currency}/kwh", lane="Price")
+
+
+def _measured(given: PlanAhead) -> Iterator[ChartRow]:
+    """What was measured, in the lane of what is planned."""
+    for each in given.measured:
+        is_level = each.kind == "level"
+        label = "Use, measured" if each.kind == "use" else Sentence("{0}, measured", named(each.label))
+        yield ChartRow(
+            label=label, values=each.values,
+            energy=None if each.kind == "use" else each.energy, unit="percent" if is_level else "kw",
+            style="line" if is_level else "steps", lane=each.label if is_level else "Solar and use",
+        )  # fmt: skip
+
+
+def _planned(given: PlanAhead) -> Iterator[ChartRow]:
+    """The plan's rows over all steps: nothing before it."""
+    before = (None,) * len(given.past)
+    for row in _rows(given):
+        yield row.model_copy(update={"values": (*before, *row.values)})
+
+
+def _rows(given: PlanAhead) -> Iterator[ChartRow]:
     for each in given.lanes:
         if each.kind == "sun":
             yield ChartRow(label=named(each.label), values=each.values, energy=each.energy, unit="kw", style="line",
