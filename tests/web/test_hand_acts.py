@@ -93,8 +93,10 @@ def test_who_may_not_command_has_no_button_and_is_refused(ready: Asking) -> None
 
 
 def test_a_form_of_home_leads_back_to_home(ready: Asking) -> None:
+    assert "Charge the car now?" in page(ready, "/board/home")
     answer = on_page(ready, "car/set", value="2", reason="x", **{"from": "home"})
     assert (answer.status, answer.headers["location"]) == (303, "/board/home?site=plant")
     assert (
         on_page(ready, "car/release", reason="x", **{"from": "//evil"}).headers["location"] == "/devices/car?site=plant"
     )
+    assert not re.search(r"Set to 2[.0]* kW by Carla", page(ready, "/board/home"))

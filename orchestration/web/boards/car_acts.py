@@ -16,7 +16,8 @@ from reports.pages.page import Act
 
 def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Text]:
     """Charge the car now or back to plan, and what a person has set; nothing to whom does not see commands."""
-    if not may(ask.person, Permission.DISPATCH_READ):
+    # Without a people file that can be read nobody acts, and the board is shown all the same.
+    if not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
         return (), ""
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     device = next(each for each in found.listed if each.device_id == device_id)
