@@ -54,6 +54,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi"): Cell(f"/enpi{_SITE}", about="site"),
     ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
+    ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(
