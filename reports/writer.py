@@ -38,6 +38,7 @@ WORDS = {
     "mv_project": "M&V project",
     "eui_partial_year": "EUI of a part of a year",
     "kpi_sql": "SQL of the KPIs",
+    "scope_kpi": "KPI of a scope",
 }
 
 

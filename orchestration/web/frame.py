@@ -16,7 +16,7 @@ FEW, TABS = 5, 4
 # Pages that are of one site or of all of them; every other begins anew at another site.
 OF_ALL = {"/enpi", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
 OF_HOME = {f"/board/{name}" for name, each in boards().items() if each.is_of_home}
-OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/live"}
+OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/forecast", "/live"}
 OF_SITE |= {f"/board/{name}" for name in boards()}
 
 

@@ -22,8 +22,10 @@ from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 from reports.writer import TONES, format_alike, standing_of, words
 
-ENPI, _DEVIATION = "/enpi", "deviation_percent"
+ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
 NONE = Cell(text="–", tone="muted")
+# What the page of forecasts does not take of an address.
+_OWN = ("scope", "period", "grain", "compare", "as_of")
 # Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
 SHOWN: Mapping[str, tuple[str, str]] = {
     "actual_kwh": ("Actual", "kwh"),
@@ -149,6 +151,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
     return Page(
         title="Energy performance", address=address, parts=(Part(key="uses", blocks=(block,)),), whys=whys,
         hints={name: site_id for site_id, name in sites.items()},
+        links=(("Forecasts", address.href(FORECASTS, **dict.fromkeys(_OWN))),),
         is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def _stands(told: UseTold, address: Address) -> Text:
     newest = told.newest
     if newest is None:
         reasons = dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason)
-        text = "No quarter can be assessed"
+        text = Sentence("No quarter can be assessed")
         return sentences((text, *map(Sentence, reasons)), ": ") if reasons else text
     [percent] = format_alike([newest.figures["deviation_percent"].value], "percent", locale=address.locale, signed=True)
     sure = Sentence(significance(newest.result.significant))
@@ -134,6 +134,9 @@ def _number(whole: Quarter, told: UseTold, address: Address, measure: str, label
 def _performance(told: UseTold, address: Address) -> Iterator[Widget | None]:
     """Actual against expected, beside the model that expects."""
     locale = address.locale
+    if told.version is None:
+        yield _model(told, address)
+        return
     if _grain(address) == "day":
         yield _card("performance", 8, _chart_of("days", told, locale))
     else:
@@ -206,7 +209,7 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
 def _model(told: UseTold, address: Address) -> Widget:
     """The model with its statistics and its versions; without one, how to get it."""
     version, locale = told.version, address.locale
-    common = {"key": "model", "title": "Baseline model", "span": 4}
+    common = {"key": "model", "title": "Baseline model", "span": 4 if version else 12}
     if version is None:
         mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
         reason = "There is no baseline yet. Fit one; another person approves it."
@@ -305,8 +308,8 @@ def _history(told: UseTold, address: Address) -> Iterator[Widget | None]:
     """Quarters as a table, and the index of every version over three years."""
     if told.quarters:
         table = _table(told.quarters, address.locale)
-        yield Widget(key="quarters", title="Quarters", hint=told.span.label, state="value", table=table, span=7)
-    yield _card("index", 5 if told.quarters else 12, _index(told, address.locale), "Index over three years")
+        yield Widget(key="quarters", title="Quarters", hint=told.span.label, state="value", table=table, span=8)
+    yield _card("index", 4 if told.quarters else 12, _index(told, address.locale), "Index over three years")
 
 
 def _table(quarters: Sequence[Quarter], locale: str) -> Table:

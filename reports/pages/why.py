@@ -4,30 +4,28 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure, TraceInput
-from data_quality.contracts.sentence import Sentence, sentences
-from data_quality.contracts.time import zone
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.time import parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
 from reports.pages.address import Address
 from reports.pages.energy import defused
-from reports.pages.page import Form, Input, Number, Numbers, Page, PageBlock, Part, Picture, Steps
+from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
+from reports.pages.why_lineage import TITLE, Drawn, SourceFile, lineage_of
 from reports.pages.why_links import TAKES, WHY, why_of
-from reports.pages.why_parts import parts_of
+from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.figure_sources import DEFINITION_ID
-from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.svg.lineage import Node, lineage_svg
-from reports.texts.locales import named, page_word, period_text, rules_of
+from reports.report_content import Cell, Column, Row, Table
+from reports.texts.locales import long_date, moment, named, period_text
 from reports.texts.numbers import exact_text, unit_text, written
 from reports.writer import format_alike, words
 
-# More nodes than this nobody reads as a list: the others stand in a table below it.
-MOST_NODES = 60
 # What a person looks through; whoever wants all of them takes the CSV.
 ROWS_A_PAGE = 100
 CSV = f"{WHY}/readings.csv"
@@ -35,7 +33,6 @@ CSV_COLUMNS = (
     "meter", "register", "start", "start_utc", "minutes", "value", "unit", "quality", "is_synthetic", "source", "line",
     "recorded_utc",
 )  # fmt: skip
-_SHA256 = 64
 FORMULAS: Mapping[str, str] = {
     "sum": "the sum of its parts; unknown as soon as one part is",
     "max": "the largest of its parts; unknown as soon as one part is",
@@ -60,7 +57,8 @@ FORMULAS: Mapping[str, str] = {
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
     `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored. of:
-    what its scope is called by people. parts: of a sum over time, its months or days (why_parts.py).
+    what its scope is called by people. parts: of a sum over time, its months, days or hours, and quarters: of an hour
+    its quarter hours (why_parts.py). files: those of the readings; file: the one that is chosen, of which they are.
 
     is_open: whether who looks may see more of a figure that it is made of than its value.
     """
@@ -77,6 +75,9 @@ class Explained:
     of: str
     is_past: bool = False
     parts: Sequence[Figure] = ()
+    quarters: Sequence[tuple[datetime, Decimal | None]] = ()
+    files: Sequence[SourceFile] = ()
+    file: str = ""
     is_open: Callable[[Figure], bool] = lambda _: True
 
     @property
@@ -101,27 +102,27 @@ class Explained:
 def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Page:
     """The page of one number. may_keep: whether whoever looks may store it."""
     figure = told.figure
-    arose, whys = parts_of(figure, told.parts, address.model_copy(update={"more": ()}), told.titles)
-    parts = [
-        Part(key="value", blocks=(_headline(told, address), _verdict(told, address))),
-        *([arose] if arose else []),
-        Part(key="facts", blocks=(_facts(told, address),)),
-        Part(key="formula", title="Formula", blocks=_formula(told)),
-        Part(key="inputs", title="Made of", blocks=_inputs(told, address)),
-        Part(key="readings", title="Readings behind it", blocks=_readings(told, address)),
-        Part(key="versions", title="Versions behind it", blocks=(_versions(told),)),
-        Part(key="changes", title="What changed since", blocks=_changes(told)),
-    ]
+    arose, whys = parts_of(figure, told.parts, address.model_copy(update={"more": ()}), told.titles, told.time_zone)
+    arose = arose or quarters_of(figure, told.quarters, told.time_zone, address.locale)
+    facts, readings = _facts(told, address), _readings(told, address)
+    inputs, links = _inputs(told, address)
+    # Where nothing is known of parts, what it is made of stands first.
+    first, last = (inputs, [_formula(told)]) if arose is None else (arose, [_formula(told), inputs])
+    rows = [[first.model_copy(update={"span": 8}), facts], [readings], last]
+    blocks = tuple(Cards(widgets=tuple(row)) for row in rows)
+    parts = [Part(key="calculation", blocks=(_lineage(told, address), *blocks))]
     if may_keep and not told.kept and not told.is_past:
-        parts.append(Part(key="keep", title="Keep it", blocks=(_keep(address),)))
+        parts.append(Part(key="keep", blocks=(_keep(address),)))
+    is_equal = told.found.is_equal
     return Page(
-        title=Sentence("Calculation: {0}", _label(figure, told)),
+        title=_headline(told, address),
         address=address,
         parts=tuple(parts),
         age=Sentence("as known at {0}", f"{figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"),
+        state=("Recomputed: equal", "good") if is_equal else ("Recomputed: not equal", "bad"),
         findings=told.findings,
         links=_links(told, address),
-        whys=whys,
+        whys=whys | links,
         is_synthetic=figure.is_synthetic,
     )
 
@@ -145,22 +146,29 @@ def _days(figure: Figure, time_zone: str = "") -> str:
     return Sentence(f"{span} (local days){of}", *days, time_zone)
 
 
-def _headline(told: Explained, address: Address) -> Numbers:
+def _headline(told: Explained, address: Address) -> str:
     figure = told.figure
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
-    tone = "bad" if told.findings else "plain"
-    number = Number(
-        label=_label(figure, told), text=text, unit=unit_text(figure.unit), note=_days(figure), tone=tone,
-        figure_id=figure.figure_id,
-    )  # fmt: skip
-    return Numbers(numbers=(number,))
+    value = f"{text} {unit_text(figure.unit)}".strip()
+    return Sentence("{0}, {1}: {2}", _label(figure, told), _when(told, address), value)
 
 
-def _verdict(told: Explained, address: Address) -> Paragraph:
+def _when(told: Explained, address: Address) -> str:
+    """The span in few words: a year, a month, a day, an hour by the site's clock."""
+    figure = told.figure
+    at = figure.trace.parameters.get("hour_start_utc") or figure.trace.parameters.get("at_utc")
+    if at:
+        return moment(parse_instant(at).astimezone(zone(told.time_zone)), address.locale)
+    if (figure.end - figure.start).days == 1:
+        return long_date(figure.start, address.locale)
+    return period_text(figure.start, figure.end, address.locale)
+
+
+def _verdict(told: Explained, address: Address) -> str:
     if told.found.is_equal:
         seen = "as known then, from the readings alone" if told.is_past else "from the readings"
-        return Paragraph(text=Sentence(f"Recomputed EQUAL {seen}: {{0}}.", _exact(told.figure, address)), tone="good")
-    return Paragraph(text=f"Recomputed NOT EQUAL. {told.findings[0].message}", tone="bad")
+        return Sentence(f"Recomputed EQUAL {seen}: {{0}}.", _exact(told.figure, address))
+    return f"Recomputed NOT EQUAL. {told.findings[0].message}"
 
 
 def _exact(figure: Figure, address: Address) -> str:
@@ -175,101 +183,88 @@ def _share(share: float, address: Address) -> str:
 PROJECTION = "month to date plus weekday averages of the last 28 days"
 
 
-def _facts(told: Explained, address: Address) -> Steps:
+def _facts(told: Explained, address: Address) -> Widget:
+    """What must be known of the number, and what would make it another one today."""
     figure = told.figure
     with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
     read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters
-    facts = [
-        ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})"), ""),
-        ("Period", _days(figure, told.time_zone), ""),
-        ("Exact value", _exact(figure, address), ""),
-        ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address)), ""),
-        ("Estimated", f"{_share(estimated, address)} of what was read" if estimated else "", ""),
-        ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else "", ""),
-        ("To be read with", with_care, ""),
-        ("Readings", "simulated, none of them was measured" if figure.is_synthetic else "", ""),
-        ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for", ""),
+    facts: list[tuple[Text, Text]] = [
+        ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})")),
+        ("Period", _days(figure, told.time_zone)),
+        ("Exact value", _exact(figure, address)),
+        ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
+        ("Estimated", Sentence("{0} of what was read", _share(estimated, address)) if estimated else ""),
+        ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else ""),
+        ("To be read with", with_care),
+        ("Readings", "simulated, none of them was measured" if figure.is_synthetic else ""),
+        ("Since calculated", "" if told.changes else "No change"),
+        ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for"),
     ]
-    return Steps(title="What it is", steps=tuple(each for each in facts if each[1]))
+    numbers = tuple(Number(label=label, text=text) for label, text in facts if text)
+    changed = tuple(
+        Item(text=Sentence("Changed: {0}", Sentence(words(each.kind))), tone="caution", icon="triangle-alert",
+             detail=Sentence("{0} is {1}, was {2}", each.id, each.now[:16] or "gone", each.then[:16]))
+        for each in told.changes
+    )  # fmt: skip
+    return Widget(key="facts", title="What to know", state="value", numbers=numbers, items=changed, span=4)
 
 
-def _formula(told: Explained) -> tuple[PageBlock, ...]:
+def _formula(told: Explained) -> Widget:
+    """How the number is calculated, and what the KPIs that it is made of mean."""
     figure, computation = told.figure, told.figure.trace.computation
-    named = dict.fromkeys(each.kpi for each in told.graph)
-    blocks: list[PageBlock] = []
+    known = [told.titles[kpi] for kpi in dict.fromkeys(each.kpi for each in told.graph) if kpi in told.titles]
+    items = [Item(text=title, detail=f"{formula}. {meaning}", icon="activity") for title, formula, meaning in known]
     if computation in FORMULAS:
-        blocks.append(Paragraph(text=f"{words(figure.kpi).capitalize()}: {FORMULAS[computation]}."))
-    for title, formula, meaning in (told.titles[kpi] for kpi in named if kpi in told.titles):
-        blocks.append(Paragraph(text=f"{title}: {formula}. {meaning}"))
-    return tuple(blocks) or (Paragraph(text=f"Computed by {words(computation)}."),)
+        name = Sentence(words(figure.kpi).capitalize())
+        items.insert(0, Item(text=name, detail=f"{FORMULAS[computation]}.".capitalize(), icon="git-branch"))
+    reason = "" if items else Sentence("Computed by {0}.", Sentence(words(computation)))
+    return Widget(
+        key="formula",
+        title="Formula",
+        state="value",
+        items=tuple(items),
+        reason=reason,
+        span=5 if told.parts or told.quarters else 12,
+    )
 
 
-def _inputs(told: Explained, address: Address) -> tuple[PageBlock, ...]:
-    """Figures first, then what they rest on; each figure that is kept leads to its own page."""
-    steps: list[tuple[str, str, str]] = [
-        (
-            words(figure.trace.computation),
-            Sentence("{0}, {1}: {2}", _label(figure, told), _days(figure), _exact(figure, address)),
-            _reason_of(figure, told, address),
-        )
-        for figure in told.graph[1:]
-    ]
-    steps += [(words(each.role), _input_text(each), "") for each in told.found.inputs if each.kind != "figure"]
-    blocks: list[PageBlock] = [_lineage(told, address)] if steps else []
-    blocks.append(Steps(title=Sentence("{0} inputs", len(steps)), steps=tuple(steps[:MOST_NODES])))
-    if rest := steps[MOST_NODES:]:
-        rows = [Row(cells=(Cell(text=word), Cell(text=text))) for word, text, _ in rest]
-        columns = (Column(title="What"), Column(title="Which", weight=4))
-        blocks.append(
-            Table(
-                key="others",
-                title=Sentence("{0} others", len(rest)),
-                sheet="others",
-                columns=columns,
-                rows=tuple(rows),
-            )
-        )
-    return tuple(blocks)
+def _inputs(told: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
+    """All that the number rests on with digests and versions; figures first, each leads to its own page."""
+    rows, links = [], {}
+    for figure in told.graph[1:]:
+        links[figure.figure_id] = _reason_of(figure, told, address)
+        which = Sentence("{0}, {1}", _label(figure, told), _days(figure))
+        value = Cell(text=_exact(figure, address), figure_id=figure.figure_id)
+        rows.append((Cell(text=Sentence(words(figure.trace.computation))), Cell(text=which), value))
+    for each in told.found.inputs:
+        if each.kind != "figure":
+            version = " ".join(part for part in (each.sha256[:16], each.value) if part)
+            role = Cell(text=Sentence(words(each.role)))
+            rows.append((role, Cell(text=_called(each)), Cell(text=version)))
+    for name, number in sorted(told.found.versions.items()):
+        if name.startswith("code/"):
+            rows.append((Cell(text="code"), Cell(text=words(name.removeprefix("code/"))), Cell(text=number)))
+    columns = (Column(title="Input"), Column(title="Name"), Column(title="Value, digest or version"))
+    table = Table(key="inputs", title="Inputs and versions", sheet="inputs", columns=columns,
+                  rows=tuple(Row(cells=each) for each in rows))  # fmt: skip
+    widget = Widget(key="inputs", title=table.title, state="value", table=table, span=7)
+    return widget, {name: href for name, href in links.items() if href}
 
 
 def _lineage(told: Explained, address: Address) -> Picture:
-    """The graph of what it is made of; the list below says the same, and names what is not drawn."""
-    nodes = [
-        Node(
-            key=figure.figure_id,
-            kind=page_word(_label(figure, told), address.locale),
-            text=f"{_shown(figure, address)} · {period_text(figure.start, figure.end, address.locale, is_short=True)}",
-            made_of=tuple(_node_key(each) for each in figure.trace.inputs),
-            href=_reason_of(figure, told, address) if at else "",
-        )
-        for at, figure in enumerate(told.graph)
-    ]
-    sources = {_node_key(each): each for each in told.found.inputs if each.kind != "figure"}
-    nodes += [
-        Node(
-            key=key, kind=page_word(words(each.role), address.locale), text=_called(each) or each.value, is_source=True
-        )
-        for key, each in sources.items()
-    ]
-    title = page_word("What it is made of", address.locale)
-    caption = "From the number to what it rests on; the list below says the same."
-    svg = lineage_svg(
-        title,
-        page_word(caption, address.locale),
-        nodes,
-        others=lambda count: page_word(Sentence("and {0} others", count), address.locale),
-        is_mirrored=rules_of(address.locale).is_right_to_left,
-    )
-    return Picture(key="lineage", title="What it is made of", svg=svg, caption=caption)
-
-
-def _node_key(each: TraceInput) -> str:
-    return each.id if each.kind == "figure" else f"{each.role}|{each.id}"
-
-
-def _shown(figure: Figure, address: Address) -> str:
-    [text] = format_alike([figure.value], figure.unit, locale=address.locale)
-    return f"{text} {unit_text(figure.unit)}".strip()
+    """The way from the number to the files; the table of inputs says the same, and names what is not drawn."""
+    computation = told.figure.trace.computation
+    title = told.titles.get(told.figure.kpi, ("", "", ""))
+    drawn = Drawn(
+        found=told.found, graph=told.graph, files=told.files, file=told.file,
+        formula=FORMULAS.get(computation, "") or title[1],
+        labels={each.figure_id: _label(each, told) for each in told.graph},
+        hrefs={each.figure_id: _reason_of(each, told, address) for each in told.graph[1:]},
+        when=_when(told, address), is_kept=told.kept,
+    )  # fmt: skip
+    asks = "Select a file to see its readings." if len(told.files) > 1 else ""
+    caption = sentences((_verdict(told, address), Sentence(asks)), " ")
+    return Picture(key="lineage", title=TITLE, svg=lineage_of(drawn, address, asks or TITLE), caption=caption)
 
 
 def _reason_of(figure: Figure, told: Explained, address: Address) -> str:
@@ -283,38 +278,27 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
     return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in told.graph}.get)
 
 
-def _input_text(each: TraceInput) -> str:
-    return named(" ".join(part for part in (_called(each), each.sha256[:16], each.value) if part))
-
-
 def _called(each: TraceInput) -> str:
     # The one id that the program gave; all others people did.
-    return words(each.id) if each.id == DEFINITION_ID else each.id
+    return Sentence(words(each.id)) if each.id == DEFINITION_ID else named(each.id)
 
 
-def _readings(told: Explained, address: Address) -> tuple[PageBlock, ...]:
+def _readings(told: Explained, address: Address) -> Widget:
     if not told.total:
-        return (Paragraph(text="It rests on no reading."),)
+        return Widget(key="readings", title="Readings", state="value", reason="It rests on no reading.", span=12)
     first = told.page * ROWS_A_PAGE
     columns = (
-        Column(title="Meter", weight=2), Column(title="Register"), Column(title="From", unit=told.time_zone, weight=2),
-        Column(title="Minutes", is_number=True), Column(title="Value", is_number=True, weight=2), Column(title="Unit"),
-        Column(title="Quality", weight=2), Column(title="File and line", weight=4),
-        Column(title="Recorded", unit="UTC", weight=2),
+        Column(title="Meter"), Column(title="Register"), Column(title="From", unit=told.time_zone),
+        Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
+        Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
     rows = tuple(Row(cells=tuple(Cell(text=text) for text in _reading(row, told.time_zone))) for row in told.readings)
-    table = Table(
-        key="rows",
-        title=Sentence("{0} readings", written(f"{told.total:,}", address.locale)),
-        sheet="readings",
-        columns=columns,
-        rows=rows,
-        note=Sentence(
-            "{0} to {1}, as their sources had them",
-            *(written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows))),
-        ),
-    )
-    return (table,)
+    count = written(f"{told.total:,}", address.locale)
+    title = Sentence("{0} readings of {1}", count, named(told.file)) if told.file else Sentence("{0} readings", count)
+    shown = (written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows)))
+    hint = Sentence("{0} to {1}, as their sources had them", *shown)
+    table = Table(key="rows", title=title, sheet="readings", columns=columns, rows=rows)
+    return Widget(key="readings", title=title, hint=hint, state="value", table=table, span=12)
 
 
 def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
@@ -352,22 +336,6 @@ def why_csv(readings: Iterable[Mapping[str, Any]], time_zone: str) -> str:
     return out.getvalue()
 
 
-def _versions(told: Explained) -> Table:
-    shown = {name: value[:16] if len(value) == _SHA256 else value for name, value in told.found.versions.items()}
-    # The one that the program named; all others people did.
-    names = {f"definition/{DEFINITION_ID}": words(DEFINITION_ID)}
-    rows = [Row(cells=(Cell(text=names.get(name, name)), Cell(text=value))) for name, value in sorted(shown.items())]
-    columns = (Column(title="Version", weight=3), Column(title="Digest or number", weight=2))
-    return Table(key="versions", title="Versions", sheet="versions", columns=columns, rows=tuple(rows))
-
-
-def _changes(told: Explained) -> tuple[PageBlock, ...]:
-    if not told.changes:
-        return (Paragraph(text="Nothing: made today it would be the same.", tone="good"),)
-    steps = [(each.kind, f"{each.id} is {each.now[:16] or 'gone'}, was {each.then[:16]}", "") for each in told.changes]
-    return (Steps(title="Made today it may differ", steps=tuple(steps)),)
-
-
 def _keep(address: Address) -> Form:
     known = {"site": address.site, "scope": address.scope, "period": address.period, "grain": address.grain or ""}
     fields = {**known, **{name: address.part(name) for name in TAKES}}
@@ -393,6 +361,8 @@ def _links(told: Explained, address: Address) -> tuple[tuple[str, str], ...]:
         links.append(
             ("The same as of then", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
         )
+    if told.file:
+        links.append(("Readings of all files", address.href(file=None, page=None)))
     if told.page:
         links.append(("Readings before", address.href(page=str(told.page) if told.page > 1 else None)))
     if (told.page + 1) * ROWS_A_PAGE < told.total:

@@ -1,98 +1,131 @@
-"""What a number is made of, as a drawing: itself first, beside it what it is made of, and so on to the sources."""
+"""Where a number comes from, as a drawing in four columns: figure, calculation, inputs, source files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from reports.svg.markup import element, label, picture
 
-MOST, _MOST_HIGH, _LEAST_WIDE = 60, 12, 4
-_WIDE, _HIGH, _BESIDE, _BELOW, _EDGE = 236.0, 38.0, 44.0, 8.0, 4.0
+# Of each column: how many nodes are drawn, and how wide they are.
+MOST, _WIDE = 7, (212.0, 226.0, 236.0, 262.0)
+_BESIDE, _BELOW, _HEAD, _EDGE, _PAD, _LINE, _LARGE = 52.0, 12.0, 30.0, 2.0, 12.0, 17.0, 28.0
 
 
 class Node(NamedTuple):
-    """One number or source. kind, text: its two lines. made_of: keys of nodes that come after it. href: of its reason;
-    without one it leads nowhere.
+    """A box of a column (0 to 3): its title, a large value, lines and a digest. made_of: keys of nodes of later
+    columns. href: where it leads. is_on: it is on the way that is shown.
     """
 
     key: str
-    kind: str
-    text: str
+    column: int
+    title: str
+    value: str = ""
+    lines: tuple[str, ...] = ()
+    code: str = ""
     made_of: tuple[str, ...] = ()
     href: str = ""
-    is_source: bool = False
+    is_on: bool = False
+
+    @property
+    def high(self) -> float:
+        """Its height."""
+        rows = 1 + len(self.lines) + bool(self.code)
+        return 2 * _PAD + rows * _LINE - 4 + (_LARGE if self.value else 0)
+
+
+class _Place(NamedTuple):
+    x: float
+    y: float
+    wide: float
+    high: float
 
 
 def lineage_svg(
-    title: str, description: str, nodes: Sequence[Node], *, others: Callable[[int], str], is_mirrored: bool = False
+    title: str,
+    description: str,
+    heads: Sequence[str],
+    nodes: Sequence[Node],
+    *,
+    others: Callable[[int], str],
+    is_mirrored: bool = False,
 ) -> str:
-    """The drawing; the first node is the number. At most MOST nodes: of a column that has more the last stands for the
-    rest, as `others` says of their count. is_mirrored: for who reads from the right.
+    """The drawing under its four heads. Of a column with more than MOST nodes the last stands for the rest, as `others`
+    says of their count. is_mirrored: for who reads from the right.
     """
-    columns = _columns(nodes)
-    most = min(_MOST_HIGH, MOST // max(len(columns), 1))
-    # Nodes that are not drawn, by the one that stands for them.
-    stands_for: dict[str, str] = {}
-    shown: list[list[Node]] = []
+    columns, stands_for = _columns(nodes, others)
+    high = max(_high(column) for column in columns) + _HEAD + 2 * _EDGE
+    wide = sum(_WIDE) + 3 * _BESIDE + 2 * _EDGE
+    places: dict[str, _Place] = {}
+    inside: list[str] = []
     for at, column in enumerate(columns):
-        rest = column[most - 1 :] if len(column) > most else []
-        stands_for |= {each.key: f"others {at}" for each in rest}
-        shown.append([*column[: len(column) - len(rest)], *([_rest(at, rest, others)] if rest else [])])
-    high = max((len(column) for column in shown), default=1) * (_HIGH + _BELOW) + 2 * _EDGE
-    # Few columns are not drawn larger than many.
-    wide = max(len(shown), _LEAST_WIDE) * (_WIDE + _BESIDE) - _BESIDE + 2 * _EDGE
-    places: dict[str, tuple[float, float]] = {}
-    for at, column in enumerate(shown):
-        x = _EDGE + at * (_WIDE + _BESIDE)
-        top = (high - len(column) * (_HIGH + _BELOW) + _BELOW) / 2
-        for row, node in enumerate(column):
-            places[node.key] = (wide - x - _WIDE if is_mirrored else x, top + row * (_HIGH + _BELOW))
+        x = _EDGE + sum(_WIDE[:at]) + at * _BESIDE
+        x = wide - x - _WIDE[at] if is_mirrored else x
+        inside.append(label(x, 12, heads[at], kind="head"))
+        # Few boxes stand in the middle of their column.
+        y = _HEAD + _EDGE + (high - _HEAD - 2 * _EDGE - _high(column)) / 2
+        for node in column:
+            places[node.key] = _Place(x, y, _WIDE[at], node.high)
+            y += node.high + _BELOW
+    on = {each.key for each in nodes if each.is_on}
     edges = dict.fromkeys(
-        (stands_for.get(each.key, each.key), stands_for.get(other, other)) for each in nodes for other in each.made_of
+        (stands_for[each.key], stands_for.get(other, other)) for each in nodes for other in each.made_of
     )
-    inside = [_edge(places[one], places[other], is_mirrored) for one, other in edges if {one, other} <= set(places)]
-    inside += [part for column in shown for node in column for part in _drawn(node, places[node.key])]
+    known = [(one, other) for one, other in edges if {one, other} <= places.keys()]
+    # What is on the way lies above what is not.
+    for one, other in sorted(known, key=on.issuperset):
+        inside.append(_edge(places[one], places[other], is_on=on.issuperset((one, other)), is_mirrored=is_mirrored))
+    inside += [_drawn(node, places[node.key]) for column in columns for node in column]
     # A picture's links are not told to who cannot see it; a group's are.
     return picture(wide, high, title=title, description=description, kind="lineage", inside=inside, role="group")
 
 
-def _rest(at: int, rest: Sequence[Node], others: Callable[[int], str]) -> Node:
-    made_of = tuple(dict.fromkeys(key for each in rest for key in each.made_of))
-    return Node(f"others {at}", "", others(len(rest)), made_of, is_source=all(each.is_source for each in rest))
+def _columns(nodes: Sequence[Node], others: Callable[[int], str]) -> tuple[list[list[Node]], dict[str, str]]:
+    """Nodes by column as they are drawn, and of each node the one that stands for it."""
+    stands_for, shown = {each.key: each.key for each in nodes}, list[list[Node]]()
+    for at in range(len(_WIDE)):
+        column = [each for each in nodes if each.column == at]
+        if len(column) > MOST:
+            # The way that is shown is never among the others.
+            column.sort(key=lambda each: not each.is_on)
+        rest = column[MOST - 1 :] if len(column) > MOST else []
+        if rest:
+            stands_for |= {each.key: f"others {at}" for each in rest}
+            column = [*column[: MOST - 1], Node(f"others {at}", at, others(len(rest)))]
+        shown.append(column)
+    return shown, stands_for
 
 
-def _columns(nodes: Sequence[Node]) -> list[list[Node]]:
-    """Nodes by their longest way from the number; every line leads to a later column."""
-    by_key, depth = {each.key: each for each in nodes}, {nodes[0].key: 0} if nodes else {}
-    waiting = [nodes[0]] if nodes else []
-    while waiting:
-        node = waiting.pop(0)
-        for key in node.made_of:
-            # No way is longer than there are nodes: what went in circles ends.
-            if key in by_key and depth.get(key, -1) < depth[node.key] + 1 < len(nodes):
-                depth[key] = depth[node.key] + 1
-                waiting.append(by_key[key])
-    found: list[list[Node]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for node in nodes:
-        if node.key in depth:
-            found[depth[node.key]].append(node)
-    return found
+def _high(column: Sequence[Node]) -> float:
+    return sum(each.high + _BELOW for each in column) - _BELOW if column else 0.0
 
 
-def _drawn(node: Node, place: tuple[float, float]) -> Iterator[str]:
-    x, y = place
-    kind = "node-source" if node.is_source else "node"
+def _drawn(node: Node, place: _Place) -> str:
+    x, y, room = place.x + _PAD, place.y + _PAD + 9, place.wide - 2 * _PAD
+    told = " ".join(each for each in (node.title, node.value, *node.lines, node.code) if each)
+    box = element(
+        "rect",
+        x=place.x,
+        y=place.y,
+        width=place.wide,
+        height=place.high,
+        rx=9.0,
+        class_="node on" if node.is_on else "node",
+    )
     inside = [
-        element("title", text=" ".join(each for each in (node.kind, node.text) if each)),
-        element("rect", x=x, y=y, width=_WIDE, height=_HIGH, rx=4.0, class_=kind),
-        label(x + 8, y + 15, node.kind, kind="soft", room=_WIDE - 16),
-        label(x + 8, y + (30 if node.kind else 23), node.text, kind="strong", room=_WIDE - 36),
+        element("title", text=told),
+        box,
+        label(x, y, node.title, kind="soft" if node.value else "strong", room=room),
     ]
-    yield element("a", *inside, href=node.href) if node.href else element("g", *inside)
+    if node.value:
+        y += _LARGE
+        inside.append(label(x, y, node.value, kind="big"))
+    for text, kind in [*((each, "soft") for each in node.lines), *([(node.code, "code")] if node.code else [])]:
+        y += _LINE
+        inside.append(label(x, y, text, kind=kind, room=room))
+    return element("a", *inside, href=node.href) if node.href else element("g", *inside)
 
 
-def _edge(place: tuple[float, float], other: tuple[float, float], is_mirrored: bool) -> str:
-    start = place[0] + (0 if is_mirrored else _WIDE)
-    end = other[0] + (_WIDE if is_mirrored else 0)
-    y, to_y, middle = place[1] + _HIGH / 2, other[1] + _HIGH / 2, (start + end) / 2
+def _edge(one: _Place, other: _Place, *, is_on: bool, is_mirrored: bool) -> str:
+    start, end = (one.x, other.x + other.wide) if is_mirrored else (one.x + one.wide, other.x)
+    y, to_y, middle = one.y + one.high / 2, other.y + other.high / 2, (start + end) / 2
     way = f"M{start:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {end:.1f} {to_y:.1f}"
-    return element("path", d=way, class_="edge")
+    return element("path", d=way, class_="edge on" if is_on else "edge")

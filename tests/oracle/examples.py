@@ -206,6 +206,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/enpi": (f"/enpi{SITE}", f"/enpi{SITE}&locale=es", "/enpi?site=tower", "/enpi?locale=de"),
     "/enpi/{site}/{seu}": ("/enpi/{site}/{seu}", "/enpi/{site}/{seu}?period={period}", "/enpi/tower/hvac?locale=nl",
                            "/enpi/{site}/{seu}?locale=de", "/enpi/{site}/{seu}?period={period}&locale=ar"),
+    "/forecast": (f"/forecast{SITE}", "/forecast?site=home&locale=de", f"/forecast{SITE}&locale=ar"),
     "/enpi/{site}/{seu}/quarters.csv": ("/enpi/{site}/{seu}/quarters.csv",),
     "/baselines/{site}/{seu}": ("/baselines/{site}/{seu}", "/baselines/{site}/{seu}?version=1&locale=de"),
     "/reports/{report_id:path}@{revision:int}": ("/reports/{report}", "/reports/enpi_quarter/tower/2025-Q4@2"),

@@ -55,37 +55,52 @@ def test_rings_and_sparks_hold_any_word(name, share) -> None:
     parsed(spark_svg(name, [1.0, None, 3.0], text=name, low=[0.0, None, 1.0], high=[2.0, 2.0, 4.0]))
 
 
-def lineage(*rows: int, name: str = "x", is_mirrored: bool = False) -> ET.Element:
-    """A drawing of a number over rows of so many nodes, each made of all of the row below."""
-    keys = [["number"], *([f"{at}/{each}" for each in range(count)] for at, count in enumerate(rows)), []]
+def lineage(*counts: int, name: str = "x", is_mirrored: bool = False, chosen: int = 0) -> ET.Element:
+    """A drawing of a number, its calculation, and so many inputs and files, each input of all files."""
+    inputs, files = ([f"{at}/{each}" for each in range(count)] for at, count in enumerate(counts))
     nodes = [
-        Node(key, f"{name} {key}", name, tuple(keys[at + 1]), f"/why?figure={at}", is_source=at == len(rows))
-        for at, row in enumerate(keys)
-        for key in row
-    ]
-    svg = lineage_svg(name or "t", "d", nodes, others=lambda count: f"and {count} others", is_mirrored=is_mirrored)
-    return parsed(svg, links=frozenset(f"/why?figure={at}" for at in range(9)))
+        Node("number", 0, name, "1 kWh", (name,), "", ("how",), is_on=True),
+        Node("how", 1, name, "", (), "", tuple(inputs), is_on=True),
+        *(Node(key, 2, f"{name} {key}", "", (name,), "d", tuple(files), "/why?figure=1", at == 0)
+          for at, key in enumerate(inputs)),
+        *(Node(key, 3, f"{name} {key}", "", (), "d", (), "/why?figure=2", at == chosen)
+          for at, key in enumerate(files)),
+    ]  # fmt: skip
+    heads = ("Figure", "Calculation", "Inputs", "Source files")
+    svg = lineage_svg(name or "t", "d", heads, nodes, others="and {} others".format, is_mirrored=is_mirrored)
+    return parsed(svg, links=frozenset(("/why?figure=1", "/why?figure=2")))
+
+
+def classed(root: ET.Element, *kinds: str) -> list[ET.Element]:
+    return [each for each in root.iter() if each.attrib.get("class") in kinds]
 
 
 @settings(max_examples=40, deadline=None)
-@given(rows=st.lists(st.integers(1, 40), max_size=7), name=NAMES)
-def test_a_lineage_draws_sixty_nodes_at_most_and_counts_the_others(rows, name) -> None:
-    root = lineage(*rows, name=name)
-    boxes = [each for each in root.iter() if each.tag.endswith("rect")]
+@given(inputs=st.integers(0, 40), files=st.integers(0, 40), name=NAMES)
+def test_a_lineage_draws_seven_nodes_a_column_at_most_and_counts_the_others(inputs, files, name) -> None:
+    root = lineage(inputs, files, name=name)
+    boxes = classed(root, "node", "node on")
     others = [int(found[1]) for each in root.iter() if (found := re.fullmatch(r"and (\d+) others", each.text or ""))]
-    assert len(boxes) <= MOST
     # The words stand in a box's tip too.
-    assert len(boxes) - len(others) // 2 + sum(others) // 2 == 1 + sum(rows)
+    assert len(boxes) - len(others) // 2 + sum(others) // 2 == 2 + inputs + files
+    assert len(boxes) == 2 + min(inputs, MOST) + min(files, MOST)
+
+
+@pytest.mark.parametrize("chosen", [0, 5, 39])
+def test_the_way_to_the_chosen_file_is_on_and_never_among_the_others(chosen: int) -> None:
+    root = lineage(3, 40, chosen=chosen)
+    assert len(classed(root, "node on")) == 4
+    assert len(classed(root, "edge on")) == 3
 
 
 def test_a_lineage_leads_to_reasons_and_stands_the_other_way_round_for_who_reads_so() -> None:
     root, mirrored = lineage(2, 3), lineage(2, 3, is_mirrored=True)
     assert root.attrib["role"] == "group"
-    assert len([each for each in root.iter() if each.tag.endswith("}a")]) == 6
+    assert len([each for each in root.iter() if each.tag.endswith("}a")]) == 5
     lefts, rights = (
-        [float(each.attrib["x"]) for each in drawn.iter() if each.tag.endswith("rect")] for drawn in (root, mirrored)
+        [float(each.attrib["x"]) for each in classed(drawn, "node", "node on")] for drawn in (root, mirrored)
     )
     assert lefts[0] == min(lefts)
     assert rights[0] == max(rights)
-    # From the number to both, and from each of these to all three.
-    assert len([each for each in root.iter() if each.attrib.get("class") == "edge"]) == 8
+    # From the number to its calculation, from there to both inputs, and from each of these to all three files.
+    assert len(classed(root, "edge", "edge on")) == 1 + 2 + 2 * 3

@@ -59,6 +59,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"
     ),
+    ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(

@@ -342,7 +342,8 @@ def test_a_sum_over_time_shows_its_days_and_each_leads_to_its_reason(
     seen: Asking, asked: dict[str, str], labels: list[str], columns: int
 ) -> None:
     page = seen.get("/why", **(MONTH | asked)).text
-    [table] = re.findall(r"<table[^>]*>(?:(?!</table>).)*?By day.*?</table>|By day.*?</table>", page, re.S)
+    assert "By day" in page
+    [table] = re.findall(r'<table id="table-parts-table">.*?</table>', page, re.S)
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)[1:]
     cells = [re.findall(r'<a class="num"[^>]* href="([^"]+)">([^<]*)</a>', row) for row in rows]
     assert [next(label for label in labels if label in row) for row in rows] == labels
@@ -362,3 +363,26 @@ def test_what_is_no_sum_over_time_shows_no_parts(seen: Asking, asked: dict[str, 
     page = seen.get("/why", **(MONTH | asked)).text
     assert "Recomputed EQUAL" in page
     assert "By day" not in page
+
+
+def test_a_day_shows_its_hours_and_an_hour_its_quarter_hours(seen: Asking) -> None:
+    asked = MONTH | {"kpi": "consumption_kwh", "period": "2025-02-03"}
+    for more, count, title in (({}, 24, "By hour"), ({"at": "2025-02-03T11:00Z"}, 4, "By quarter hour")):
+        page = seen.get("/why", **asked, **more).text
+        assert title in page
+        [table] = re.findall(r'<table id="table-parts-table">.*?</table>', page, re.S)
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)[1:]
+        assert len(rows) == count
+        values = [float(re.sub(r"<[^>]+>", " ", row).split()[-1].replace(",", "")) for row in rows]
+        whole = seen.json("/why", **asked, **more)["figure"]["value"]
+        assert sum(values) == pytest.approx(whole, rel=1e-3)
+
+
+def test_a_file_of_the_lineage_shows_its_readings_alone(seen: Asking) -> None:
+    page = seen.get("/why", [("accept", "text/html")], **MONTH)
+    [href] = re.findall(r'<a href="(/why[^"]*file=plant\.csv[^"]*)"', page.text)
+    chosen = seen.get(html.unescape(href), [("accept", "text/html")])
+    assert "readings of plant.csv" in re.sub(r"<[^>]+>", "", chosen.text)
+    assert chosen.text.count("plant.csv:") == 100
+    assert chosen.text.count('class="node on"') == 4
+    assert seen.get("/why", **MONTH, file="other.csv").status == 404

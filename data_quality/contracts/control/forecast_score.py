@@ -48,3 +48,13 @@ class ForecastDrift(Model):
     model_name: str
     model_version: str
     findings: tuple[Finding, ...] = Field(min_length=1)
+
+
+class LeadScore(Model):
+    """What issued forecasts were worth at one lead over many days: means over their steps, in the target's unit."""
+
+    lead: str
+    n: int = Field(gt=0)
+    coverage: float
+    crps: float
+    floor_crps: float | None

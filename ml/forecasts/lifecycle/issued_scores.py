@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.forecast_score import ForecastScore
+from data_quality.contracts.control.forecast_score import ForecastScore, LeadScore
 from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.series import Vector
@@ -84,6 +84,44 @@ def _scored(
         # One figure without a spread: its CRPS is its absolute error.
         floor_crps=None if np.isnan(floor) else floor,
     )
+
+
+def lead_means(scores: Iterable[ForecastScore]) -> list[LeadScore]:
+    """Means by lead, each step alike, in the order of time ahead; of what led, not of its challengers.
+
+    floor_crps is over the days that have a week before, and None where none has.
+    """
+    groups: dict[str, list[ForecastScore]] = {}
+    for each in scores:
+        if not each.is_shadow:
+            groups.setdefault(each.lead, []).append(each)
+    found = []
+    for lead, parts in groups.items():
+        floors = [(each.floor_crps, each.n) for each in parts if each.floor_crps is not None]
+        found.append(
+            LeadScore(
+                lead=lead,
+                n=sum(each.n for each in parts),
+                coverage=_mean([(each.coverage, each.n) for each in parts]),
+                crps=_mean([(each.crps, each.n) for each in parts]),
+                floor_crps=_mean(floors) if floors else None,
+            )
+        )
+    order = {lead: index for index, lead in enumerate(FIRST_DAY)}
+    return sorted(found, key=lambda each: (order.get(each.lead, len(order)), len(each.lead), each.lead))
+
+
+def coverage_by_day(scores: Iterable[ForecastScore]) -> dict[date, float]:
+    """Share of the first day's steps that came inside P10 to P90, by local day; of what led."""
+    groups: dict[date, list[tuple[float, int]]] = {}
+    for each in scores:
+        if not each.is_shadow and each.lead in FIRST_DAY:
+            groups.setdefault(each.local_day, []).append((each.coverage, each.n))
+    return {day: _mean(parts) for day, parts in sorted(groups.items())}
+
+
+def _mean(parts: Sequence[tuple[float, int]]) -> float:
+    return sum(value * n for value, n in parts) / sum(n for _, n in parts)
 
 
 Days = dict[date, dict[str, ForecastScore]]

@@ -1,0 +1,194 @@
+"""Forecasts of a site: the band to come after what came, how good issued ones were, and the model that leads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from data_quality.contracts.control.forecast import BacktestScore, Forecast, ForecastRow
+from data_quality.contracts.control.forecast_score import LeadScore
+from data_quality.contracts.people import person_text
+from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow, Limit, ticks_of
+from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
+from reports.report_content import Paragraph
+from reports.texts.locales import long_date, moment, named
+from reports.texts.numbers import format_number, unit_text
+from reports.writer import format_alike
+
+TAKES = ("target",)
+# The share that a band from P10 to P90 is to hold.
+HELD_PERCENT = 80.0
+LEADS: Mapping[str, str] = {"h00": "0–6 h", "h06": "6–12 h", "h12": "12–18 h", "h18": "18–24 h"}
+
+
+class Step(NamedTuple):
+    """One step: what came, and what was forecast of it before its day began; of steps to come by the newest issue."""
+
+    at_utc: datetime
+    came: float | None
+    row: ForecastRow | None
+
+
+@dataclass(frozen=True)
+class ForecastTold:
+    """One target of a site. targets: name and title of all. steps: the days before the newest issue, and what it is of.
+    day: its first whole local day, and P10, P50, P90 of all of it. leads, coverage: of issued forecasts; decisions:
+    about the model that leads, oldest first. names: of people by person_id.
+    """
+
+    site: Site
+    targets: Sequence[tuple[str, str]]
+    target: str
+    latest: Forecast | None = None
+    steps: Sequence[Step] = ()
+    day: tuple[date, tuple[float, float, float]] | None = None
+    leads: Sequence[LeadScore] = ()
+    coverage: Mapping[date, float] = field(default_factory=dict)
+    decisions: Sequence[tuple[datetime, Mapping[str, Any]]] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> BacktestScore | None:
+        """Scores of the leading model in the trial that made it lead."""
+        won = [each for _, each in self.decisions if each.get("is_promoted") and each.get("challenger")]
+        return BacktestScore.model_validate(won[-1]["challenger"]) if won else None
+
+
+def forecast_page(told: ForecastTold, address: Address) -> Page:
+    """The chosen target; what must be set up first, where nothing is forecast."""
+    title = Sentence("Forecasts: {0}", named(told.site.name))
+    choice = Choice(
+        label="Forecast",
+        options=tuple(
+            Option(text=named(text), href=address.href(target=name), is_chosen=name == told.target)
+            for name, text in told.targets
+        ),
+    )
+    blocks: tuple[PageBlock, ...]
+    if not told.targets:
+        text = "No forecast is set up. Name meters under forecast_targets in the site file."
+        blocks = (Paragraph(text=text, tone="muted"),)
+    elif told.latest is None:
+        text = f"Nothing is forecast yet: meterloom forecast issue --site {told.site.site_id}"
+        blocks = (choice, Paragraph(text=text, tone="muted"))
+    else:
+        rows = (_figures(told, told.latest, address), _course(told, told.latest, address), _worth(told, address.locale))
+        blocks = (choice, *(Cards(widgets=tuple(row)) for row in rows))
+    issued = None if told.latest is None else told.latest.issued_at_utc.astimezone(zone(told.site.time_zone))
+    return Page(
+        title=title,
+        address=address,
+        parts=(Part(key="forecast", blocks=blocks),),
+        age="" if issued is None else Sentence("issued {0}", moment(issued, address.locale)),
+        is_synthetic=told.site.is_simulated or (told.latest is not None and told.latest.is_synthetic),
+    )
+
+
+def _figures(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[Widget]:
+    locale, unit = address.locale, unit_text(latest.unit)
+    if told.day is not None:
+        day, quantiles = told.day
+        low, middle, high = format_alike(quantiles, latest.unit, locale=locale)
+        note = Sentence("P10 {0} to P90 {1} {2}", low, high, unit)
+        yield _figure("expected_day", Sentence("Forecast for {0}", long_date(day, locale)), middle, unit, note)
+    trial = told.trial
+    if trial is None:
+        return
+    of = Sentence("in the backtest, {0} days", trial.folds)
+    for key, title, share, note in (
+        ("nrmse", "Error (NRMSE)", trial.nrmse, of),
+        ("held", "Inside P10–P90", trial.coverage_p10_p90, Sentence("target {0} %; {1}", f"{HELD_PERCENT:g}", of)),
+        ("bias", "Bias", trial.bias, of),
+    ):
+        if share is not None:
+            text = format_number(100 * share, decimals=1, locale=locale, signed=key == "bias")
+            yield _figure(key, title, text, "%", note)
+
+
+def _figure(key: str, title: Text, text: str, unit: str, note: Text) -> Widget:
+    return Widget(
+        key=key, title=title, state="value", value=Number(label=title, text=text, unit=unit, note=note), span=3
+    )
+
+
+def _course(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[Widget]:
+    """What came and what will come on one axis, beside the model that says so."""
+    local = zone(told.site.time_zone)
+    shape = "%Y-%m-%d" if latest.step_minutes >= 24 * 60 else "%Y-%m-%d %H:%M"
+    labels = tuple(f"{each.at_utc.astimezone(local):{shape}}" for each in told.steps)
+    begins = next((at for at, each in enumerate(told.steps) if each.at_utc >= latest.issued_at_utc), None)
+    rows = [each.row for each in told.steps]
+    band = ChartRow(
+        label="Forecast, P10 to P90", role="expected",
+        values=tuple(None if each is None else each.p50 for each in rows),
+        low=tuple(None if each is None else each.p10 for each in rows),
+        high=tuple(None if each is None else each.p90 for each in rows),
+    )  # fmt: skip
+    came = ChartRow(label="Measured", values=tuple(each.came for each in told.steps))
+    midnights = tuple((at, label[:10]) for at, label in enumerate(labels) if label[11:] in ("", "00:00"))
+    chart = Chart(
+        kind="band", key="course", title="Forecast and measured", unit=latest.unit, x=labels, x_title="Time",
+        rows=(band, came), ticks=midnights, locale=address.locale,
+        events=() if begins is None else ((begins, "Issued"),),
+        note="Days that have passed: as forecast before the day began.",
+    )  # fmt: skip
+    yield Widget(key="course", title=chart.title, hint=unit_text(latest.unit), state="value", chart=chart, span=8)
+    yield _champion(told, latest, address.locale)
+
+
+def _champion(told: ForecastTold, latest: Forecast, locale: str) -> Widget:
+    """The model that leads, what it lacked this time, and who decided what before."""
+    lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
+    moved = [Item(text=named(text), icon="activity") for text in latest.why]
+    return Widget(
+        key="champion", title="Leading model", state="value",
+        command=named(f"{latest.model_name} v{latest.model_version}"),
+        items=(*_decided(told, locale), *lacks, *moved), span=4,
+    )  # fmt: skip
+
+
+def _decided(told: ForecastTold, locale: str) -> Iterator[Item]:
+    for at_utc, each in reversed(told.decisions):
+        is_won = bool(each.get("is_promoted"))
+        person = each.get("person_id", "")
+        by = person_text(person, told.names.get(person)) if person else ""
+        when = long_date(at_utc.astimezone(zone(told.site.time_zone)).date(), locale)
+        text = Sentence(
+            "{0} leads since {1}" if is_won else "{0} did not lead on {1}", named(each.get("model", "")), when
+        )
+        yield Item(
+            text=text, detail=f"{each.get('reason', '')}{f' ({by})' if by else ''}", tone="good" if is_won else "plain",
+            icon="shield-check" if is_won else "circle-help",
+        )  # fmt: skip
+
+
+def _worth(told: ForecastTold, locale: str) -> Iterator[Widget]:
+    """How good issued forecasts turned out."""
+    if not told.leads:
+        reason = "No issued forecast is scored yet. A day is scored once its readings are in."
+        yield Widget(key="leads", title="Error by lead time", state="none", reason=reason, span=12)
+        return
+    unit = told.latest.unit if told.latest else ""
+    leads = Chart(
+        kind="bars", key="leads", title="Error by lead time", unit=unit, x_title="Lead",
+        x=tuple(LEADS.get(each.lead, Sentence("day {0}", each.lead.removeprefix("d"))) for each in told.leads),
+        rows=(
+            ChartRow(label="Forecast", values=tuple(each.crps for each in told.leads)),
+            ChartRow(label="Same hour last week", role="third", values=tuple(each.floor_crps for each in told.leads)),
+        ),
+        locale=locale, note="CRPS: the mean distance of what came from the band; smaller is better.",
+    )  # fmt: skip
+    yield Widget(key="leads", title=leads.title, hint=Sentence("CRPS, {0}", unit_text(unit)), state="value",
+                 chart=leads, span=6)  # fmt: skip
+    days = [str(day) for day in told.coverage]
+    held = Chart(
+        kind="line", key="held_days", title="Inside P10–P90 by day", unit="percent", x=tuple(days), x_title="Day",
+        rows=(ChartRow(label="Inside P10–P90", values=tuple(100 * each for each in told.coverage.values())),),
+        ticks=ticks_of(days), limit=Limit(label=Sentence("target {0} %", f"{HELD_PERCENT:g}"), value=HELD_PERCENT),
+        locale=locale,
+    )  # fmt: skip
+    yield Widget(key="held_days", title=held.title, hint="%", state="value", chart=held, span=6)
