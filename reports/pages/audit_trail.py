@@ -8,8 +8,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import Choice, Option, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import moment, named
 
 PATH = "/audit"
@@ -56,12 +55,13 @@ def trail_table(lines: Sequence[TrailLine], address: Address) -> PageBlock:
         return Paragraph(text="No recorded activity yet")
     rows = []
     for at, each in enumerate(lines):
-        when = each.at_utc.astimezone(zone(each.time_zone))
-        text = moment(when, address.locale)
-        shown = Sentence("{0} UTC", text) if each.time_zone == "UTC" else text
-        cell = Cell(text=each.what, figure_id=_key(at) if each.href else "")
-        rows.append([Cell(text=shown), cell, Cell(text=named(each.note))])
-    return table("trail", "Newest first", [("When", ""), ("Who did what", ""), ("Reason or outcome", "")], rows)
+        text = moment(each.at_utc.astimezone(zone(each.time_zone)), address.locale)
+        when = Sentence("{0} UTC", text) if each.time_zone == "UTC" else text
+        what = Cell(text=each.what, figure_id=_key(at) if each.href else "")
+        rows.append(Row(cells=(Cell(text=when), what, Cell(text=named(each.note)))))
+    columns = (Column(title="When", weight=2), Column(title="Who did what", weight=5),
+               Column(title="Reason or outcome", weight=3))  # fmt: skip
+    return Table(key="trail", title="Newest first", sheet="trail", columns=columns, rows=tuple(rows))
 
 
 def whys(lines: Sequence[TrailLine]) -> dict[str, str]:

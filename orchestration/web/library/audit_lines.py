@@ -38,6 +38,7 @@ _ROUTE = {
     "/profile/out": "{0} ended a sign-in", "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
     "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
 }  # fmt: skip
+_REFUSED = ("4", "5")
 _ABOUT = {"web invite": "{0} invited {1}", "/people/out": "{0} ended the sign-ins of {1}"}
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
@@ -126,14 +127,17 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
         what = _of_route(row, _who(row["person_id"], names))
         if what:
             key = f"key {row['key_id']}" if row["key_id"] else ""
-            note = " · ".join(filter(None, [row["subject"], row["outcome"], key]))
+            about = row["subject"] if row["subject"] != row["person_id"] and row["route"] not in _ABOUT else ""
+            # How it ended is worth a word where it was refused.
+            refusal = row["outcome"] if row["outcome"].startswith(_REFUSED) else ""
+            note = " · ".join(filter(None, [about, refusal, key]))
             found.append(TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC"))
     return found
 
 
 def _of_route(row: Mapping[str, Any], who: str) -> str:
     """The sentence of a line of the pages' own; empty for what stands elsewhere."""
-    route, is_done = row["route"], not row["outcome"].startswith(("4", "5"))
+    route, is_done = row["route"], not row["outcome"].startswith(_REFUSED)
     if not is_done:
         return Sentence("{0} was refused: {1}", who, named(f"{row['method']} {route}"))
     if route in _ABOUT:
