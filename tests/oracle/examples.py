@@ -208,6 +208,8 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
                            "/enpi/{site}/{seu}?locale=de", "/enpi/{site}/{seu}?period={period}&locale=ar"),
     "/forecast": (f"/forecast{SITE}", "/forecast?site=home&locale=de", f"/forecast{SITE}&locale=ar"),
     "/enpi/{site}/{seu}/quarters.csv": ("/enpi/{site}/{seu}/quarters.csv",),
+    "/people": LeftOut("is of who lets people in, and says where they are signed in"),
+    "/audit": (f"/audit{SITE}", f"/audit{SITE}&kind=reports&locale=de"),
     "/baselines/{site}/{seu}": ("/baselines/{site}/{seu}", "/baselines/{site}/{seu}?version=1&locale=de"),
     "/reports/{report_id:path}@{revision:int}": ("/reports/{report}", "/reports/enpi_quarter/tower/2025-Q4@2"),
     "/reports/{report_id:path}@{revision:int}/files/{kind}": ("/reports/{report}/files/json",),

@@ -55,6 +55,10 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi"): Cell(f"/enpi{_SITE}", about="site"),
     ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
+    ("GET", "/people"): Cell("/people", about=""),
+    ("POST", "/people/invite"): Cell("/people/invite", about="", body="{{}}"),
+    ("POST", "/people/out"): Cell("/people/out", about="", body="{{}}"),
+    ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"

@@ -79,12 +79,14 @@ def test_who_did_what_is_told_newest_first_and_of_ones_own_sites(asking: Asking)
     assert page.index("/act/24") < page.index("/act/23") < page.index("/act/06")
     assert "/act/20" not in page
     lines = newest_events(store, most=20, sites=("plant",))
-    older = board(asking, before=str(lines[-1]["id"]))
+    older = text_of(asking.get("/audit", [PAGE], site="plant", before=lines[-1]["recorded_at_utc"].isoformat()).text)
     assert "/act/24" not in older
+    assert "/act/00" not in older
     limited = Asking(asking.project, asking.clock, OTTO.model_copy(update={"sites": ("plant",)}))
     assert "/act/20" not in text_of(limited.get("/board/audit", [PAGE]).text)
     assert "/act/20" in text_of(asking.get("/board/audit", [PAGE]).text)
-    assert asking.get("/board/audit", [PAGE], before="x").status == 400
+    assert asking.get("/audit", [PAGE], before="x").status == 400
+    assert asking.get("/audit", [PAGE], kind="x").status == 400
 
 
 def test_an_old_row_that_was_changed_is_told_at_the_next_look_and_what_is_whole_is_proved_once(

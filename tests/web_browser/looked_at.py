@@ -12,6 +12,7 @@ PAGES = {
     "site": "/board/site?site=works&scope=tenant:law&period=2026-03",
     "exec": "/board/exec?period=2026",
     "audit": "/board/audit",
+    "trail": "/audit",
     "energy": "/energy?site=works&period=2026-03&grain=day&compare=previous",
     "quarters": "/energy?site=works&period=2026-03-29&grain=quarter",
     "long": "/energy?site=works&period=2025-10-26&grain=quarter",

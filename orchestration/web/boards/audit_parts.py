@@ -1,22 +1,18 @@
-"""Below an auditor's tiles: who decided what, who did what in the pages, and what is made again before their eyes."""
+"""Below an auditor's tiles: what people did last, and what is made again before the auditor's eyes."""
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from assets.stores.published.publications import PublicationStore
-from assets.stores.web.audit_events import newest_events
-from data_quality.contracts.errors import BadInput, MeterloomError
-from data_quality.contracts.people import person_text
+from data_quality.contracts.errors import MeterloomError
 from orchestration.web.boards.board_figures import Show
-from reports.evidence.lifecycle import names_then
+from orchestration.web.library.audit_lines import trail
 from reports.pages.address import Address
-from reports.pages.page import Form, Input, PageBlock, Part, Steps
-from reports.pages.widgets.tile import table
+from reports.pages.audit_trail import PATH, trail_table
+from reports.pages.page import Form, Input, Part, Steps
 from reports.recompute.figure_again import announce, recompute
-from reports.report_content import Cell, Paragraph, Tone
-from reports.texts.locales import named
+from reports.report_content import Paragraph, Tone
 from reports.texts.numbers import MISSING
 
 DRAWN = 10
@@ -27,71 +23,27 @@ MOST_LINES = 20
 
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
-    return [drawn_again(shows, address.part("draw"), address), packs_again(address), events(shows, address),
-            decisions(shows)]  # fmt: skip
+    return [drawn_again(shows, address.part("draw"), address), packs_again(address), activity(shows, address)]
 
 
 def packs_again(address: Address) -> Part:
     """The act that has the last packs verified."""
     form = Form(
-        key="verify", title="Verify the last packs", action=address.href("/board/audit/verify", draw=None, before=None),
+        key="verify", title="Verify the last packs", action=address.href("/board/audit/verify", draw=None),
         method="post", submit="Verify", fields=(),
         note="every byte, hash and signature of the file, and twenty of its figures",
     )  # fmt: skip
     return Part(key="verify", title="Verify evidence packs", blocks=(form,))
 
 
-def _who(person_id: str, names: Mapping[str, str]) -> str:
-    return named(person_text(person_id, names.get(person_id)))
-
-
-def decisions(shows: Sequence[Show]) -> Part:
-    """Who reviewed and published what, the newest first."""
-    sites = {show.site.site_id for show in shows}
-    as_of_utc, store = shows[0].ask.address.as_of_utc, PublicationStore(shows[0].ask.project.store)
-    keys = [key for key in store.statuses(as_of_utc=as_of_utc) if key[0].split("/")[1] in sites]
-    every = (each for key in keys for each in store.decisions(*key, as_of_utc=as_of_utc))
-    found = sorted(every, key=lambda each: each.recorded_at_utc, reverse=True)
-    names = shows[0].ask.project.names
-    rows = [
-        [Cell(text=f"{each.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
-         Cell(text=_who(each.person_id, names_then([each], names))),
-         Cell(text=each.step), Cell(text=f"{each.report_id}@{each.revision}"), Cell(text=named(each.reason))]
-        for each in found[:MOST_LINES]
-    ]  # fmt: skip
-    columns = [("When", ""), ("Who", ""), ("What", ""), ("Report", ""), ("Why", "")]
-    if not rows:
-        blocks = (Paragraph(text="No approvals yet"),)
-        return Part(key="decisions", title="Decisions", blocks=blocks)
-    return Part(key="decisions", title="Decisions", blocks=(table("decisions", "Newest first", columns, rows),))
-
-
-def events(shows: Sequence[Show], address: Address) -> Part:
-    """Who did what in the pages, the newest first; older lines behind a link."""
-    ask, before = shows[0].ask, address.part("before")
-    if before and not (before.isascii() and before.isdecimal() and len(before) < len("1234567890")):
-        raise BadInput(f"before is the number of a line, got {before[:20]!r}", reason="bad_address")
-    # Who may see some sites alone is told what was done about them.
-    sites = ask.person.sites or ((ask.address.site,) if ask.address.site else ())
-    found = newest_events(
-        ask.project.store, most=MOST_LINES + 1, sites=sites, before=int(before) if before else None,
-        as_of_utc=ask.address.as_of_utc,
-    )  # fmt: skip
-    names = ask.project.names
-    rows = [
-        [Cell(text=f"{each['recorded_at_utc']:%Y-%m-%d %H:%M:%S} UTC"),
-         Cell(text=_who(each["person_id"], names) + (f" by key {each['key_id']}" if each["key_id"] else "")),
-         Cell(text=f"{each['method']} {each['route']}"), Cell(text=named(each["subject"])), Cell(text=each["outcome"])]
-        for each in found[:MOST_LINES]
-    ]  # fmt: skip
-    columns = [("When", ""), ("Who", ""), ("What", ""), ("About", ""), ("Outcome", "")]
-    blocks: list[PageBlock] = [Paragraph(text="No recorded activity yet")]
-    if rows:
-        blocks = [table("events", "Newest first", columns, rows)]
-    if len(found) > MOST_LINES:
-        href = address.href(before=str(found[MOST_LINES - 1]["id"]), draw=None)
-        blocks.append(Steps(title="More", steps=(("Older", "acts before these", href),)))
-    return Part(key="events", title="Who did what", blocks=tuple(blocks))
+def activity(shows: Sequence[Show], address: Address) -> Part:
+    """The last things that people did, and where all of them are."""
+    ask = shows[0].ask
+    sites = {show.site.site_id: show.site for show in shows}
+    lines = [each._replace(href="") for each in trail(ask, sites, "", None)[:MOST_LINES]]
+    href = address.href(PATH, draw=None, scope=None, period=None, grain=None, compare=None)
+    blocks = (trail_table(lines, address), Steps(title="More", steps=(("All", "activity, by kind", href),)))
+    return Part(key="events", title="Who did what", blocks=blocks)
 
 
 def drawn_again(

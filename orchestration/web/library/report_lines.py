@@ -57,6 +57,11 @@ def _due(ask: Ask, site: Site, titles: Mapping[str, Mapping[str, str]]) -> Itera
             yield ReportLine(title, site.site_id, span, None, ReportLife())
 
 
+def report_title(ask: Ask, name: str) -> str:
+    """Title of the reports of that name, in the language of the page."""
+    return _title(_titles(ask.project.project.reports_dir), name, ask.address.locale)
+
+
 def _titles(folder: Path) -> Mapping[str, Mapping[str, str]]:
     files = template_files(folder)
     key = tuple((path, path.stat().st_mtime_ns) for path in files.values())

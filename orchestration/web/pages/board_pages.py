@@ -46,7 +46,7 @@ def home(ask: Ask = asked(Permission.READ)) -> Response:
 
 def _route(name: str) -> Callable[..., Response]:
     of = boards()[name]
-    takes = ("draw", "before") if of.below == "proof" else ()
+    takes = ("draw",) if of.below == "proof" else ()
 
     def open_board(ask: Ask = asked(of.needs, takes=takes)) -> Response:
         return _board(ask, name)

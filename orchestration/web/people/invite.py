@@ -9,12 +9,16 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 
 
-def invitation_link(project: OpenProject, person: Person, clock: Clock, *, base_url: str = "") -> tuple[str, datetime]:
-    """A new invitation of the person as a link, and until when it holds. base_url: else that of the settings."""
+def invitation_link(
+    project: OpenProject, person: Person, clock: Clock, *, base_url: str = "", by: str = ""
+) -> tuple[str, datetime]:
+    """A new invitation of the person as a link, and until when it holds. base_url: else that of the settings; by: the
+    person who makes it, where one is signed in.
+    """
     until_utc = clock.now_utc() + INVITED_FOR
     with project.store.together():
         token = CredentialStore(project.store).invite(person.person_id, clock)
-        event = AuditEvent(method="", route="web invite", subject=person.person_id, outcome="invited")
+        event = AuditEvent(person_id=by, method="", route="web invite", subject=person.person_id, outcome="invited")
         note_event(project.store, clock, event)
     return f"{base_url or project.project.settings.server.web_url}/invitation/{token}", until_utc
 

@@ -1,0 +1,162 @@
+"""What people did, as sentences: acts out of their ledgers, sign-ins and refusals out of the pages' own."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.published.publications import PublicationStore
+from assets.stores.web.audit_events import newest_events
+from controls.ledger.modes import mode_history
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.people import person_text
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Site
+from orchestration.web.library.report_lines import report_title
+from orchestration.web.request_context import Ask
+from reports.evidence.lifecycle import names_then
+from reports.pages import baseline_review, devices, findings, report_library
+from reports.pages.address import Address
+from reports.pages.audit_trail import Kind, TrailLine
+from reports.pages.report_library import span_text
+from reports.texts.locales import named
+
+# More lines of the pages' own than a page of the trail has: those about acts stand in the ledgers, and are left out.
+_READ = 400
+_FINDING = {
+    "acknowledged": "{0} acknowledged a finding of {1}: {2}", "muted": "{0} muted a finding of {1}: {2}",
+    "explained": "{0} explained a finding of {1}: {2}", "reopened": "{0} reopened a finding of {1}: {2}",
+    "disputed": "{0} disputed a bill of {1}: {2}", "accepted": "{0} accepted a bill of {1}: {2}",
+}  # fmt: skip
+_STEP = {
+    "reviewed": "{0} reviewed {1} {2} of {3}", "returned": "{0} returned {1} {2} of {3}",
+    "published": "{0} published {1} {2} of {3}", "withdrawn": "{0} withdrew {1} {2} of {3}",
+}  # fmt: skip
+_ROUTE = {
+    "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} took up an invitation",
+    "/profile/out": "{0} ended a sign-in", "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
+    "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
+}  # fmt: skip
+_REFUSED = ("4", "5")
+_ABOUT = {"web invite": "{0} invited {1}", "/people/out": "{0} ended the sign-ins of {1}"}
+# Done, they stand in a ledger of their own or change nothing that anybody else sees.
+_ELSEWHERE = (
+    "/reports/", "/baselines/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/", "/upload/bill/preview",
+)  # fmt: skip
+
+
+def trail(ask: Ask, sites: Mapping[str, Site], kind: Kind, before_utc: datetime | None) -> list[TrailLine]:
+    """Lines of these sites, the newest first; of one kind where one is named, older than `before_utc` where that is."""
+    known = [each for each in (before_utc, ask.address.as_of_utc) if each is not None]
+    until_utc = min(known) if known else None
+    names = ask.project.names
+    found: list[TrailLine] = []
+    for of_kind, (needs, read) in _LEDGERS.items():
+        if kind in ("", of_kind) and may(ask.person, needs):
+            found += read(ask, sites, names)
+    if kind in ("", "access"):
+        found += _access(ask, until_utc, names)
+    shown = [each for each in found if until_utc is None or each.at_utc < until_utc]
+    return sorted(shown, key=lambda each: each.at_utc, reverse=True)
+
+
+def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    publications, locale = PublicationStore(ask.project.store), ask.address.locale
+    for report_id, revision in publications.statuses(as_of_utc=ask.address.as_of_utc):
+        name, site_id, period = report_id.split("/", 2)
+        if site_id not in sites:
+            continue
+        place = Address(path=report_library.PATH, site=site_id, locale=locale)
+        for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
+            title = report_title(ask, name)
+            span = span_text(period, sites[site_id].time_zone, locale)
+            who = _who(each.person_id, names_then([each], names))
+            what = Sentence(_STEP[each.step], who, title, span, named(sites[site_id].name))
+            href = place.href(report=f"{report_id}@{revision}", all="1")
+            yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, sites[site_id].time_zone)
+
+
+def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    for site_id, site in sites.items():
+        uses, at = {each.seu_id: each.name for each in site.seus}, Address(path="", locale=ask.address.locale)
+        for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
+            fit, zone = each.baseline, site.time_zone
+            if fit.baseline_type is BaselineType.MONITORING:
+                continue
+            is_shown = fit.baseline_type is BaselineType.ENB and fit.seu_id in uses
+            href = baseline_review.address_of(at, site_id, fit.seu_id, each.version) if is_shown else ""
+            given = (each.version, named(uses.get(fit.seu_id, fit.seu_id)), named(site.name))
+            text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *given)
+            yield TrailLine(each.fitted_at_utc, text, "baselines", href, "", zone)
+            if each.approved_by and each.approved_at_utc:
+                text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *given)
+                yield TrailLine(each.approved_at_utc, text, "baselines", href, each.reason, zone)
+
+
+def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    events = AlertEvents(ask.project.store)
+    for site_id, site in sites.items():
+        place = Address(path=findings.PATH, site=site_id, locale=ask.address.locale)
+        for acts in events.of_site(site_id, as_of_utc=ask.address.as_of_utc).values():
+            for each in acts:
+                text = Sentence(_FINDING[each.act], _who(each.person_id, names), named(site.name), named(each.what))
+                href = place.href(f"{findings.PATH}/{each.finding_id}")
+                yield TrailLine(each.recorded_at_utc, text, "findings", href, each.reason, site.time_zone)
+
+
+def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    for site_id, site in sites.items():
+        href = Address(path=devices.PATH, site=site_id, locale=ask.address.locale).href()
+        for each in mode_history(ask.project.store, site_id, as_of_utc=ask.address.as_of_utc):
+            place = named(f"{site.name}, {each['device_id']}" if each["device_id"] else site.name)
+            text = Sentence("{0} set mode {1}: {2}", _who(each["person_id"], names), each["mode"], place)
+            if each["approved_by"]:
+                by = _who(each["approved_by"], names)
+                text = Sentence("{0} set mode {1}, approved by {2}: {3}", text.given[0], each["mode"], by, place)
+            yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
+
+
+def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> list[TrailLine]:
+    # Who may see some sites alone is told what was done about them, and who asks for one site too.
+    sites: Collection[str] = ask.person.sites or ((ask.address.site,) if ask.address.site else ())
+    last = None if until_utc is None else until_utc - timedelta(microseconds=1)
+    rows = newest_events(ask.project.store, most=_READ, sites=sites, as_of_utc=last)
+    found = []
+    for row in rows:
+        what = _of_route(row, _who(row["person_id"], names))
+        if what:
+            key = f"key {row['key_id']}" if row["key_id"] else ""
+            about = row["subject"] if row["subject"] != row["person_id"] and row["route"] not in _ABOUT else ""
+            # How it ended is worth a word where it was refused.
+            refusal = row["outcome"] if row["outcome"].startswith(_REFUSED) else ""
+            note = " · ".join(filter(None, [about, refusal, key]))
+            found.append(TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC"))
+    return found
+
+
+def _of_route(row: Mapping[str, Any], who: str) -> str:
+    """The sentence of a line of the pages' own; empty for what stands elsewhere."""
+    route, is_done = row["route"], not row["outcome"].startswith(_REFUSED)
+    if not is_done:
+        return Sentence("{0} was refused: {1}", who, named(f"{row['method']} {route}"))
+    if route in _ABOUT:
+        return Sentence(_ABOUT[route], who, named(row["subject"]))
+    if route in _ROUTE:
+        return Sentence(_ROUTE[route], who)
+    if row["method"] == "GET":
+        return Sentence("{0} downloaded {1}", who, named(route))
+    return "" if route.startswith(_ELSEWHERE) else Sentence("{0} sent {1}", who, named(f"{row['method']} {route}"))
+
+
+def _who(person_id: str, names: Mapping[str, str]) -> str:
+    return named(names.get(person_id) or person_text(person_id, None) or "–")
+
+
+# What each ledger asks for: the trail tells nobody what its own page would not.
+_LEDGERS: dict[str, tuple[Permission, Callable[[Ask, Mapping[str, Site], Mapping[str, str]], Iterator[TrailLine]]]] = {
+    "reports": (Permission.REPORT_READ, _reports),
+    "baselines": (Permission.BASELINE_READ, _baselines),
+    "findings": (Permission.ANOMALY_READ, _findings),
+    "devices": (Permission.DISPATCH_READ, _modes),
+}

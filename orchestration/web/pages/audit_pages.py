@@ -1,0 +1,28 @@
+"""/audit: who did what, in words, of the sites that the person sees."""
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import parse_instant
+from orchestration.web.draw import draw
+from orchestration.web.library.audit_lines import trail
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from reports.pages.audit_trail import KINDS, PATH, trail_page
+
+router = APIRouter()
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def audit(
+    ask: Ask = asked(Permission.AUDIT_READ, takes=("kind", "before"), shared=("site", "as_of", "locale")),
+) -> Response:
+    """Acts, approvals, sign-ins, downloads and refusals, the newest first."""
+    kind, before = ask.address.part("kind"), ask.address.part("before")
+    if kind not in KINDS:
+        raise BadInput(f"kind is one of {', '.join(KINDS[1:])}, got {kind[:20]!r}", reason="bad_address")
+    sites = {each.site_id: each for each in ask.asked_sites()}
+    lines = trail(ask, sites, kind, parse_instant(before) if before else None)  # type: ignore[arg-type]
+    return draw(ask, trail_page(lines, ask.address))
