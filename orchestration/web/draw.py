@@ -91,8 +91,9 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{FILES.get(each.kind, each.kind)}.js" for each in charts})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
-    names += ["drop.js"] if any(block.kind == "upload" for block in blocks) else []
-    return names + (["live.js"] if page.awaits or any(_is_live(each) for each in widgets) else [])
+    has_points = any(block.kind == "points" and block.rows for block in blocks)
+    names += ["drop.js"] if any(block.kind in ("upload", "way") for block in blocks) else []
+    return names + (["live.js"] if page.awaits or has_points or any(_is_live(each) for each in widgets) else [])
 
 
 def _is_live(widget: Widget) -> bool:
