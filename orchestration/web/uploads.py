@@ -10,6 +10,7 @@ from reports.pages.bill_upload import MOST_MB, PREVIEW
 from reports.pages.check import LARGEST_MB, PATH
 from reports.pages.reading_upload import MOST_READINGS_MB
 from reports.pages.reading_upload import PREVIEW as READINGS
+from reports.pages.start import FILES, MOST_START_MB
 
 # Address -> the most bytes of its body. A form has some fields and marks beside its files.
 _FIELDS = 64 << 10
@@ -17,6 +18,7 @@ UPLOADS: Mapping[str, int] = {
     PATH: LARGEST_MB << 20,
     PREVIEW: (MOST_MB << 20) + _FIELDS,
     READINGS: (MOST_READINGS_MB << 20) + _FIELDS,
+    FILES: (MOST_START_MB << 20) + _FIELDS,
 }
 MULTIPART = "multipart/form-data"
 _NAME, _FILE = re.compile(rb'[; ]name="([^"]*)"'), re.compile(rb'filename="([^"]*)"')

@@ -8,10 +8,9 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.page import Calendar, CalendarRow, Choice, DayQuality, Option, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Paragraph
 from reports.texts.locales import month_year, named
-from reports.writer import format_alike, words
+from reports.writer import format_alike
 
 PATH = "/data"
 GOOD, FAIR = 0.95, 0.8
@@ -24,15 +23,6 @@ class DayRead(NamedTuple):
     estimated_share: float
 
 
-class Refused(NamedTuple):
-    """What of a file was refused for one reason. where: file and line."""
-
-    where: str
-    reason: str
-    rows: int
-    since: str
-
-
 def data_page(
     address: Address,
     *,
@@ -42,13 +32,14 @@ def data_page(
     meters: Mapping[str, str],
     days: Mapping[tuple[str, date], DayRead],
     last_day: date | None,
-    refused: Sequence[Refused],
+    refused: Sequence[PageBlock],
     is_partial: bool,
     is_synthetic: bool,
     upload: Sequence[PageBlock] = (),
 ) -> Page:
     """A row a meter, a cell a day. meters: id and name; months: that have readings, the newest first; last_day: of the
-    site's readings; is_partial: the site has meters that the marts count no days of; upload: the place for new files.
+    site's readings; is_partial: the site has meters that the marts count no days of; upload: the place for new files;
+    refused: what stands in quarantine.
     """
     picked = tuple(
         Option(text=month_year(each, address.locale), href=address.href(period=f"{each:%Y-%m}"),
@@ -65,7 +56,7 @@ def data_page(
     sent = (Part(key="upload", blocks=tuple(upload)),) if upload else ()
     return Page(
         title="Data", age=named(site_name), address=address, is_synthetic=is_synthetic,
-        parts=(Part(key="calendar", blocks=tuple(blocks)), *sent, Part(key="quarantine", blocks=(_refused(refused),))),
+        parts=(Part(key="calendar", blocks=tuple(blocks)), *sent, Part(key="quarantine", blocks=tuple(refused))),
         links=(("Connections", address.href("/live", period=None)),),
     )  # fmt: skip
 
@@ -103,13 +94,3 @@ def _quality(read: DayRead | None, is_ahead: bool, locale: str) -> DayQuality:
         state="low" if read.coverage < FAIR else state,
         text="complete" if read.coverage >= 1 else Sentence("{0} % of readings", share),
     )
-
-
-def _refused(refused: Sequence[Refused]) -> PageBlock:
-    columns = [("File and line", ""), ("Reason", ""), ("Rows", ""), ("Since", "")]
-    rows = [
-        [Cell(text=named(each.where)), Cell(text=words(each.reason)), Cell(text=str(each.rows)), Cell(text=each.since)]
-        for each in refused
-    ]
-    note = "meterloom quarantine list shows each row, and retry reads a mended file again." if rows else ""
-    return table("quarantine", "Quarantine", columns, rows).model_copy(update={"note": note})

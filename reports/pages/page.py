@@ -311,6 +311,76 @@ class Strip(Model):
     tone: Tone = "plain"
 
 
+class PointRow(Model):
+    """A live point: what it measures, its number with its one age, and its last minutes. point: `source/point`."""
+
+    name: Text
+    point: str
+    number: Number
+    quality: Text
+    picture: Picture | None = None
+
+
+class Points(Model):
+    """Live points of one source, a row each. state: of the source in a word; about: in a sentence."""
+
+    kind: Literal["points"] = "points"
+    key: str
+    title: Text
+    state: Text
+    look: Look
+    about: Text
+    rows: tuple[PointRow, ...]
+
+
+class ProposedMeter(Model):
+    """A meter that files seem to hold: its columns, what it counts, its last week, and what was found of it."""
+
+    name: Text
+    columns: Text
+    quantity: Text
+    picture: Picture | None = None
+    check: Text
+    look: Look
+
+
+class Proposal(Model):
+    """Meters as they would become some of a site."""
+
+    kind: Literal["proposal"] = "proposal"
+    title: Text
+    hint: Text
+    rows: tuple[ProposedMeter, ...]
+
+
+class Way(Model):
+    """Steps of which one is taken now. at: the place of that one, from 0."""
+
+    kind: Literal["way"] = "way"
+    steps: tuple[Text, ...]
+    at: int
+
+
+class Refusal(Model):
+    """Rows of a file that wait in quarantine: where and why, what mends them, and what can be done here."""
+
+    where: Text
+    reason: Text
+    rows: str
+    since: str
+    fix: Text
+    acts: tuple[Form, ...] = ()
+
+
+class Refusals(Model):
+    """What stands in quarantine."""
+
+    kind: Literal["refusals"] = "refusals"
+    title: Text
+    hint: Text = ""
+    rows: tuple[Refusal, ...]
+
+
 class FileLine(Model):
     """A file that was sent: what is in it, or why it cannot be used."""
 
@@ -347,7 +417,11 @@ PageBlock = Annotated[
     | Library
     | Sheet
     | Strip
-    | Upload,
+    | Points
+    | Proposal
+    | Refusals
+    | Upload
+    | Way,
     Field(discriminator="kind"),
 ]
 

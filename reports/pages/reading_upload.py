@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
-from textwrap import shorten
 
 from assets.readings.ingest.preview import FilePreview, RowChange
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
@@ -137,7 +137,7 @@ def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
 def _refused(rows: Sequence[BadRow]) -> Iterator[Row]:
     for each in rows:
         why = Sentence("rejected: {0}", words(each.reason))
-        texts = (str(each.line), MISSING, MISSING, named(shorten(each.got, 30, placeholder=" …")), why)
+        texts = (str(each.line), MISSING, MISSING, named(one_line(each.got, 30)), why)
         yield Row(cells=tuple(Cell(text=text, tone="bad") for text in texts))
 
 

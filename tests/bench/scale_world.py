@@ -100,7 +100,7 @@ def main() -> int:
     options.add_argument("--months", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()
-    from orchestration.cli.project.init import make_project
+    from orchestration.starter.project_files import make_project
 
     folder: Path = chosen.folder
     files = folder / "given"

@@ -252,6 +252,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/bills": (f"/bills{SITE}", "/bills?site=tower&locale=de", f"/bills{SITE}&locale=ar"),
     "/bills/{bill_id}": ("/bills/none?site=factory",),
     "/upload/bill": (f"/upload/bill{SITE}",),
+    "/start": ("/start", "/start?locale=de"),
     "/findings": (f"/findings{SITE}", "/findings?site=tower&locale=de"),
     "/findings/{finding_id}": ("/findings/none?site=factory",),
     "/devices": ("/devices?site=home", f"/devices{SITE}&locale=de", "/devices?site=home&locale=ar"),

@@ -120,6 +120,12 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/upload/bill"): Cell(f"/upload/bill{_SITE}", about="site"),
     ("POST", "/upload/bill/preview"): Cell(f"/upload/bill/preview{_SITE}", about="site", body="{{}}"),
     ("POST", "/upload/bill/add"): Cell(f"/upload/bill/add{_SITE}", about="site", body="{{}}"),
+    ("GET", "/start"): Cell("/start", about=""),
+    ("POST", "/start/files"): Cell("/start/files", about="", body="{{}}"),
+    ("POST", "/start/confirm"): Cell("/start/confirm", about="", body="{{}}"),
+    ("POST", "/data/quarantine/{item_id}/{act}"): Cell(
+        f"/data/quarantine/none/retry{_SITE}", about="site", body="{{}}"
+    ),
     ("POST", "/data/preview"): Cell(f"/data/preview{_SITE}", about="site", body="{{}}"),
     ("POST", "/data/accept"): Cell(f"/data/accept{_SITE}", about="site", body="{{}}"),
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.foreign_database import source_sha256
+from assets.stores.lake.batches import batches_of_source
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.web.app import make_app
 from orchestration.web.kept_uploads import KEPT_FOR
@@ -126,3 +130,46 @@ def test_an_upload_is_its_senders_and_waits_for_a_day(engineer: Asking) -> None:
     assert (answer.status, "choose the file again" in answer.text) == (404, True)
     preview(later, LOST_DAY + "\n")
     assert len([*(later.project.project.data_dir / "uploads").glob("*/*")]) == 1
+
+
+def acts(asking: Asking) -> dict[str, str]:
+    """Addresses of what can be done about the quarantine, by reason."""
+    page = html.unescape(asking.get("/data", [PAGE], site="plant").text)
+    rows = page[page.index('id="quarantine"') :].split('<tr><th scope="row">')[1:]
+    return {re.findall(r"<td>([a-z ]+)</td>", each)[0]: re.findall(r'action="([^"]+)"', each)[0] for each in rows}
+
+
+def test_what_waits_in_quarantine_is_read_again_after_its_mending(engineer: Asking) -> None:
+    accept(engineer, preview(engineer, WRONG))
+    page = html.unescape(engineer.get("/data", [PAGE], site="plant").text)
+    assert "3 rows in 1 files" in page
+    assert "new.csv:98" in page
+    assert "Check the direction of the meter" in page
+    place = acts(engineer)["unknown meter"]
+    answer = posted(engineer, place, form={})
+    told = html.unescape(engineer.get(answer.headers["location"].partition("#")[0], [PAGE]).text)
+    assert "nothing changed" in told
+    file = engineer.project.project.sites_dir / "plant.yaml"
+    site = json.loads(file.read_text())
+    site["meters"].append({"meter_id": "nobody", "carrier": "electricity", "parent": "main"})
+    file.write_text(json.dumps(site))
+    answer = posted(engineer, place, form={})
+    told = html.unescape(engineer.get(answer.headers["location"].partition("#")[0], [PAGE]).text)
+    assert "these rows are stored" in told
+    assert set(acts(engineer)) == {"bad timestamp", "negative consumption"}
+    assert posted(engineer, place.replace("/retry", "/burn"), form={}).status == 404
+
+
+def test_a_size_that_is_right_is_accepted_by_a_person_whom_the_batch_keeps(engineer: Asking) -> None:
+    accept(engineer, preview(engineer, LOST_DAY))
+    page = preview(engineer, LOST_DAY.replace("100.5", "1005"))
+    assert "Rejected" in page
+    sent_whole = engineer.project.root + "/ten.csv"
+    Path(sent_whole).write_text(LOST_DAY.replace("100.5", "1005"))
+    engineer.project.quarantine.keep_file(
+        Path(sent_whole), BadInput("ten times", reason="scale_slip"), site_id="plant", clock=engineer.clock
+    )
+    assert posted(engineer, acts(engineer)["scale slip"], form={}).status == 303
+    assert acts(engineer) == {}
+    batches = batches_of_source(engineer.project.store, site_id="plant", source_sha256=source_sha256(Path(sent_whole)))
+    assert [each["mapping"]["accepted_scale"] for each in batches] == [{"person_id": "anne"}]

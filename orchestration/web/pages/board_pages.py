@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
-from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_parts, audit_tiles
@@ -20,9 +20,11 @@ from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
+from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards, home_board
 from reports.pages.page import PageBlock, Part
+from reports.pages.start import PATH as START
 from reports.texts.locales import named, period_text
 
 router = APIRouter()
@@ -35,7 +37,9 @@ NAVS = tuple(
 
 @router.get("/", response_class=HTMLResponse)
 def home(ask: Ask = asked(Permission.READ)) -> Response:
-    """The board that is the person's own."""
+    """The board that is the person's own; of a project without readings, for who sets sites up, the way to some."""
+    if may(ask.person, Permission.METER_COMMISSION) and is_empty(ask):
+        return RedirectResponse(ask.address.href(START), 303)
     wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
     if wanted not in boards():
         wanted = home_board(ask.person, ask.sites().values())

@@ -7,14 +7,17 @@ import polars as pl
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.readings.ingest.ingest_page import where
+from assets.readings.changes.holds import OF_SCALE
+from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.preview import preview_file
 from assets.sites.meter_tree import has_import
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.operations.readings.ingest import ingest
+from orchestration.operations.readings.quarantine import quarantine_retry
 from orchestration.web.calculating import calculate, calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
@@ -23,9 +26,10 @@ from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
 from orchestration.web.web_call import WebCall
 from reports.pages.address import span
-from reports.pages.data_days import PATH, DayRead, Refused, data_page
+from reports.pages.data_days import PATH, DayRead, data_page
 from reports.pages.page import PageBlock
 from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
+from reports.pages.refusals import RETRY, TAKE, Refused, refusal_blocks
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))
@@ -34,7 +38,7 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, or read them with: met
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept",))) -> Response:
+def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept", "retried"))) -> Response:
     """Is anything missing?"""
     site = whole_site(ask)
     rows = if_published(lambda: marts_of(ask, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
@@ -106,11 +110,38 @@ _NONE = pl.DataFrame(
 )
 
 
-def _refused(ask: Ask, site: Site) -> list[Refused]:
-    """Open items of the quarantine, the newest first."""
+@router.post("/data/quarantine/{item_id}/{act}")
+def read_again(item_id: str, act: str, ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+    """Read a refused file again, as the command does, or take what is held for its size alone. Raises BadInput."""
+    site, call = whole_site(ask), WebCall(ask)
+    item = ask.project.quarantine.show(item_id)
+    if item["site_id"] != site.site_id or act not in (RETRY, TAKE):
+        raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
+    # The batch keeps who vouched for the size.
+    call.person = ask.person.person_id
+    answer = quarantine_retry(call, item["item_id"], accept_scale=act == TAKE)
+    calculate(ask, site.site_id, answer)
+    return RedirectResponse(ask.address.href(PATH, site=site.site_id, retried=item["item_id"]) + "#quarantine", 303)
+
+
+def _refused(ask: Ask, site: Site) -> tuple[PageBlock, ...]:
+    """Open items of the quarantine by file and reason, the newest first."""
     items = ask.project.quarantine.items(site.site_id, is_open=True, as_of_utc=ask.address.as_of_utc)
-    local = zone(site.time_zone)
-    return [
-        Refused(where(each), each["reason"], each["row_count"], f"{each['recorded_at_utc'].astimezone(local):%Y-%m-%d}")
-        for each in reversed(items)
-    ]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in reversed(items):
+        groups.setdefault((each["source_sha256"], each["reason"]), []).append(each)
+    local, retried = zone(site.time_zone), ask.address.part("retried")
+    refused = [
+        Refused(
+            item_id=of[0]["item_id"], file=of[0]["source_name"], reason=reason,
+            rows=sum(each["row_count"] for each in of),
+            lines=(min(each["line"] for each in of), max(each["line"] for each in of)),
+            since=f"{of[0]['recorded_at_utc'].astimezone(local):%Y-%m-%d}",
+            needs_map=of[0]["kind"] == "file" and reason in PROPOSED_FOR, may_take=reason in OF_SCALE,
+        )
+        for (_, reason), of in groups.items()
+    ]  # fmt: skip
+    may_act = may(ask.person, Permission.READINGS_PUSH) and ask.address.as_of_utc is None
+    resolved = ask.project.quarantine.show(retried)["resolved_at_utc"] is not None if retried else None
+    address = ask.address.model_copy(update={"site": site.site_id, "more": ()})
+    return refusal_blocks(refused, address, may_act=may_act, retried=resolved)

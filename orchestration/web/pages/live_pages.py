@@ -12,7 +12,7 @@ from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, Nav
 from orchestration.web.route_rights import asked
-from reports.pages.live_grid import live_page
+from reports.pages.live_points import live_page
 
 router = APIRouter()
 NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", "Assure", ("home", "ops", "audit"))

@@ -18,7 +18,7 @@ from orchestration.web.number_asked import WHY_TAKES, explained, kept_number, re
 from orchestration.web.request_context import Ask
 from orchestration.web.route_rights import NotAllowed, asked
 from reports.pages.address import read_address
-from reports.pages.live_grid import point_page
+from reports.pages.live_points import point_page
 from reports.pages.page import Page
 from reports.pages.why import CSV, address_of, why_page
 from reports.pages.why_links import TAKES, WHY

@@ -6,7 +6,9 @@
   if (!field) return;
   const said = document.querySelector("[data-drop-said]");
   const most = Number(field.dataset.mostMb) * 2 ** 20;
-  field.multiple = true;
+  // The zone in which the person sits is mostly the site's.
+  const place = form.querySelector("[name=time_zone]");
+  if (place && !place.value) place.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   const mark = (isOver) => document.body.classList.toggle("dropping", isOver);
 

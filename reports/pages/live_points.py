@@ -1,17 +1,17 @@
-"""What happens this second: every live point of a site with its age and the minutes before; one point in full."""
+"""What happens this second: a row for each live point with its age and the minutes before; one point in full."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from data_quality.contracts.live.live_value import GONE_S, LiveValue
 from data_quality.contracts.live.source_state import SourceState
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
-from reports.pages.page import Cards, Number, Page, PageBlock, Part, Picture, Steps, Widget
+from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, Steps
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
-from reports.report_content import Paragraph, Tone
+from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
 from reports.texts.locales import named
 from reports.texts.numbers import format_number, unit_text
@@ -32,32 +32,30 @@ def live_page(
     every_s: Mapping[str, float],
     fault: str = "",
 ) -> Page:
-    """The grid, a part a source. minutes: means of the last minutes by `source/point`, oldest first. every_s: seconds
-    between two questions by source, of those that are asked.
+    """A table a source, a row a point. minutes: means of the last minutes by `source/point`, oldest first. every_s:
+    seconds between two questions by source, of those that are asked.
     """
-    parts = []
     states = {state.source_id: (at_utc, state) for at_utc, state in told}
+    blocks: list[PageBlock] = []
     for source_id in sorted({each.source_id for each in values} | set(states)):
-        tiles = [
-            point_tile(each, address, site=site, now_utc=now_utc, minutes=minutes, every_s=every_s)
+        rows = tuple(
+            _point(each, address, site=site, now_utc=now_utc, past=minutes.get(_name(each), ()), every_s=every_s)
             for each in values
             if each.source_id == source_id
-        ]
-        blocks: list[PageBlock] = [_state(states.get(source_id), now_utc)]
-        blocks += [Cards(widgets=tuple(tiles))] if tiles else []
-        parts.append(Part(key=source_id, title=named(_in_words(site.source_name(source_id))), blocks=tuple(blocks)))
-    if fault or not parts:
-        none = "the site file names no live source" if not has_sources else "no data received yet"
-        parts.insert(
-            0, Part(key="nothing", blocks=(Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad"),))
         )
-    note = Part(key="note", blocks=(Paragraph(text=NOT_EVIDENCE, tone="muted"),))
+        state, look, about = _state(states.get(source_id), now_utc)
+        title = named(_in_words(site.source_name(source_id)))
+        blocks.append(Points(key=source_id, title=title, state=state, look=look, about=about, rows=rows))
+    if fault or not blocks:
+        none = "the site file names no live source" if not has_sources else "no data received yet"
+        blocks.insert(0, Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad"))
+    blocks.append(Paragraph(text=NOT_EVIDENCE, tone="muted"))
     return Page(
-        title=Sentence("Connections: {0}", site.name), address=address, parts=(*parts, note),
+        title=Sentence("Connections: {0}", site.name), address=address,
+        parts=(Part(key="points", blocks=tuple(blocks)),),
         age=Sentence("at {0}", f"{now_utc:%H:%M:%S} UTC"),
         is_synthetic=any(each.is_synthetic for each in values),
-        awaits=site.site_id if has_sources and not values else "",
-        hints={_key(each): f"{each.source_id}/{each.point}" for each in values},
+        awaits=site.site_id if has_sources and not values else "", links=(("Data", address.href("/data")),),
     )  # fmt: skip
 
 
@@ -65,24 +63,23 @@ def _in_words(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _key(value: LiveValue) -> str:
-    return f"{value.source_id}-{value.point}"
+def _name(value: LiveValue) -> str:
+    return f"{value.source_id}/{value.point}"
 
 
-def point_tile(
-    value: LiveValue, address: Address, *, site: Site, now_utc: datetime, minutes: Mapping[str, tuple[float, ...]],
+def _point(
+    value: LiveValue, address: Address, *, site: Site, now_utc: datetime, past: tuple[float, ...],
     every_s: Mapping[str, float],
-) -> Widget:  # fmt: skip
+) -> PointRow:  # fmt: skip
     """One point with its age and the means of its last minutes."""
-    name, decimals = f"{value.source_id}/{value.point}", decimals_of(value.value, value.unit)
-    past = minutes.get(name, ())
+    decimals = decimals_of(value.value, value.unit)
     texts = [format_number(each, decimals=decimals, locale=address.locale) for each in past]
-    before = Number(label=f"Means of {len(texts)} minutes", text=" · ".join(texts), unit=unit_text(value.unit))
     number = live_number(value, address, now_utc=now_utc, every_s=every_s, time_zone=site.time_zone)
-    number = number.model_copy(update={"note": number.note or value.quality})
     title = named(_in_words(site.stream_name(value.stream)))
-    tile = live_tile(_key(value), title, number, numbers=(before,) if len(texts) > 1 else ())
-    return tile.model_copy(update={"picture": _minutes(name, past, texts), "is_synthetic": value.is_synthetic})
+    return PointRow(
+        name=title, point=_name(value), number=number.model_copy(update={"label": title}),
+        quality=Sentence(value.quality), picture=_minutes(_name(value), past, texts),
+    )  # fmt: skip
 
 
 def _minutes(name: str, past: tuple[float, ...], texts: Sequence[str]) -> Picture | None:
@@ -125,11 +122,12 @@ def point_page(
          f"{unit_text(value.unit)}; mean {value.minute_mean:g}: their sum over their number"),
         ("Becomes", becomes),
     ]  # fmt: skip
-    tile = point_tile(value, address, site=site, now_utc=now_utc, minutes={}, every_s=every_s)
-    bare = None if tile.value is None else tile.value.model_copy(update={"why": ""})
-    facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
-    shown = Cards(widgets=(tile.model_copy(update={"value": bare}),))
+    number = live_number(value, address, now_utc=now_utc, every_s=every_s, time_zone=site.time_zone)
+    bare = number.model_copy(update={"note": number.note or value.quality, "why": ""})
     name = named(_in_words(site.stream_name(value.stream)))
+    facts = Steps(title="Where it comes from", steps=tuple((word, text, "") for word, text in steps))
+    tile = live_tile(f"{value.source_id}-{value.point}", name, bare)
+    shown = Cards(widgets=(tile.model_copy(update={"is_synthetic": value.is_synthetic}),))
     return Page(
         title=Sentence("Calculation: {0}", Sentence("{0} of {1}", name, site.name)),
         address=address,
@@ -138,16 +136,15 @@ def point_page(
     )  # fmt: skip
 
 
-def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> Paragraph:
+def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> tuple[Text, Look, Text]:
+    """The state of a source in a word, how it looks, and a sentence."""
     if found is None:
-        return Paragraph(text="No collector is running for this source.", tone="caution")
+        return "not running", "muted", "No collector is running for this source."
     at_utc, state = found
     age_s = (now_utc - at_utc).total_seconds()
     if age_s > GONE_S:
         pattern = "No values received for {0}. Last status: {1}."
-        return Paragraph(text=Sentence(pattern, age_words(age_s), Sentence(state.state)), tone="bad")
-    tone: Tone = "good" if state.state == "live" else "caution"
-    counts = (state.accepted, state.rejected, state.missing)
-    said = f"{state.state}: {state.sentence}" if state.sentence else Sentence(state.state)
-    counted = Sentence("{0} accepted, {1} rejected, {2} missing.", *counts)
-    return Paragraph(text=sentences((said, counted)), tone=tone)
+        return "silent", "bad", Sentence(pattern, age_words(age_s), Sentence(state.state))
+    counted = Sentence("{0} accepted, {1} rejected, {2} missing.", state.accepted, state.rejected, state.missing)
+    about = sentences((named(state.sentence), counted)) if state.sentence else counted
+    return Sentence(state.state), "good" if state.state == "live" else "warn", about

@@ -1,0 +1,86 @@
+"""/start: an empty project becomes a site with its first figures, from files that somebody drops."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.readings.drafts.places import country_of, currency_of
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from orchestration.web.calculating import calculation
+from orchestration.web.draw import draw
+from orchestration.web.kept_uploads import KeptUploads
+from orchestration.web.request_context import Ask
+from orchestration.web.route_rights import asked
+from orchestration.web.starting import draft_of, found_in, make_site
+from reports.pages.page import Page
+from reports.pages.start import CONFIRM, FILES, PATH, Open, start_page, waiting_page
+
+router = APIRouter()
+_MEND = "choose meter files as CSV, XLSX, Parquet or EDI"
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def start(ask: Ask = asked(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
+    """What do my files hold, and what comes of it?"""
+    if made := ask.address.part("made"):
+        return _figures(ask, made)
+    kept, zone = ask.address.part("kept"), ask.address.part("tz")
+    return draw(ask, _draft(ask, kept, zone) if kept else start_page(ask.address, time_zone=zone))
+
+
+@router.post(FILES)
+def files(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
+    """Keep files for a day, and show the meters that they seem to hold. Raises BadInput."""
+    kept = KeptUploads(ask, "start").keep(ask.files, mend=_MEND)
+    return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("time_zone", "")[:60]), 303)
+
+
+@router.post(CONFIRM)
+def confirm(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
+    """Make the site, store its readings, and have its figures calculated; a second time changes nothing. Raises
+    BadInput.
+    """
+    given = {name: value.strip() for name, value in ask.form.items() if name != "kept" and value.strip()}
+    if "name" not in given or "time_zone" not in given:
+        raise BadInput("a site needs a name and a time zone", reason="bad_answer", mend="go back and give both")
+    made = make_site(ask, KeptUploads(ask, "start").files(ask.form.get("kept", "")), given)
+    return RedirectResponse(ask.address.href(PATH, made=made), 303)
+
+
+def _draft(ask: Ask, kept: str, zone: str) -> Page:
+    paths = KeptUploads(ask, "start").files(kept)
+    shown = {"files": [each.name for each in paths], "kept": kept, "time_zone": zone}
+    try:
+        draft = draft_of(paths, {"time_zone": zone} if zone else {})
+    except BadInput as fault:
+        return start_page(ask.address, **shown, refused={each.name: _said(fault, paths) for each in paths})
+    found, hours = found_in(ask, paths, draft)
+    money = currency_of(country_of(zone)) if zone else ""
+    return start_page(
+        ask.address, **shown, currency=money or draft.site.currency, found=found, hours=hours,
+        refused={path.name: _said(fault, paths) for path, fault in draft.refused.items()},
+        questions=[Open(each.id, each.text, each.answers) for each in draft.draft.asks.values()],
+    )  # fmt: skip
+
+
+def _said(fault: BadInput, paths: Sequence[Path]) -> str:
+    """The sentence, with files called as their sender calls them."""
+    text = fault.message
+    for each in paths:
+        text = text.replace(str(each), each.name)
+    return text
+
+
+def _figures(ask: Ask, site_id: str) -> Response:
+    """The first figures, or the page that waits for them."""
+    job = calculation(ask, site_id)
+    if job is None or job.state == "done":
+        return RedirectResponse(ask.address.href("/energy", site=site_id), 303)
+    fault = job.future.result().said if job.state == "failed" else ""
+    drawn = draw(ask, waiting_page(ask.address, fault=fault))
+    if not fault:
+        drawn.headers["Refresh"] = "2"
+    return drawn

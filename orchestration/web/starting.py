@@ -1,0 +1,105 @@
+"""A site made of files that were sent: what they would make of it, and its making with all that belongs to it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from assets.readings.ingest.preview import preview_file
+from assets.readings.parsed import PARSED_SCHEMA
+from assets.readings.sniff_files import read_file
+from assets.stores.lake.lake import newest_entry
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import zone
+from orchestration.operations.readings.ingest import ingest
+from orchestration.starter.interview import Interview
+from orchestration.starter.project_files import STARTER, TARIFFS, Drafted, drafted, site_id_of
+from orchestration.web.calculating import calculate
+from orchestration.web.request_context import Ask
+from orchestration.web.web_call import WebCall
+from reports.pages.start import Found
+
+_HOURS = 7 * 24
+
+
+def is_empty(ask: Ask) -> bool:
+    """Whether no reading of any site is stored yet."""
+    return newest_entry(ask.project.store) == 0
+
+
+def draft_of(files: Sequence[Path], given: Mapping[str, str]) -> Drafted:
+    """The site that files make, by answers of a person. Raises BadInput."""
+    interview = Interview({**given}, tz=given.get("time_zone"))
+    return drafted(site_id_of(given.get("name", "")), files, interview)
+
+
+def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Found], list[datetime]]:
+    """Meters and drivers of a draft with the readings that the files hold of them, and the hours of their last week."""
+    rows = pl.concat([pl.DataFrame(schema=PARSED_SCHEMA), *_rows(ask, files, draft)])
+    power = pl.when(pl.col("unit") == "kwh").then(pl.col("value") * 60 / pl.col("source_minutes")).otherwise("value")
+    hours = rows.group_by("meter_id", hour=pl.col("interval_start_utc").dt.truncate("1h")).agg(mean=power.mean())
+    last = hours["hour"].max()
+    week = [last - timedelta(hours=back) for back in reversed(range(_HOURS))] if isinstance(last, datetime) else []
+    means = {(name, hour): mean for name, hour, mean in hours.select("meter_id", "hour", "mean").iter_rows()}
+    counts = dict(rows.group_by("meter_id").len().iter_rows())
+    units = {name: next(iter(each.registers.values()), "kwh") for name, each in draft.draft.meters.items()}
+    columns = _columns(draft)
+    found = [
+        Found(name=draft.site.stream_name(name), columns=columns.get(name, ()), unit=unit,
+              hours=tuple(means.get((name, hour)) for hour in week), rows=counts.get(name, 0))
+        for name, unit in {**units, **draft.draft.drivers}.items()
+    ]  # fmt: skip
+    local = zone(draft.site.time_zone)
+    return found, [hour.astimezone(local) for hour in week]
+
+
+def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
+    """Write the site file, bring the files in, and have the figures calculated; the id of the site. Once: a second
+    time changes nothing. Raises BadInput, with nothing written, where no reading would be stored or the name is taken.
+    """
+    draft, project = draft_of(files, given), ask.project
+    readings = [each for each in files if each not in draft.refused and each.suffix.lower() not in TARIFFS]
+    known = {"site": draft.site, "lake": project.lake, "quarantine": project.quarantine, "clock": ask.clock}
+    reports = [preview_file(each, **known).report for each in readings]
+    if not any(each.accepted_rows for each in reports):
+        said = next((each.message for each in reports if each.message), "none of these files has a reading")
+        raise BadInput(said, reason="no_readings", mend="go back, and answer what is asked of the columns")
+    _write(project.project.sites_dir / f"{draft.site.site_id}.yaml", draft)
+    answer = ingest(WebCall(ask), readings, draft.site.site_id)
+    calculate(ask, draft.site.site_id, answer)
+    return draft.site.site_id
+
+
+def _write(target: Path, draft: Drafted) -> None:
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(draft.text)
+    except FileExistsError:
+        if target.read_text(encoding="utf-8") != draft.text:
+            raise BadInput(
+                f"a site called {draft.site.name!r} is there already", reason="exists", mend="choose another name"
+            ) from None
+    # The example that a new project begins with stands for no site, as long as nobody changed it.
+    example = target.with_name("my_site.yaml")
+    with suppress(FileNotFoundError):
+        if example != target and example.read_bytes() == (STARTER / "site.yaml").read_bytes():
+            example.unlink()
+
+
+def _rows(ask: Ask, files: Sequence[Path], draft: Drafted) -> Iterator[pl.DataFrame]:
+    for path in files:
+        with suppress(BadInput):
+            if path not in draft.refused and path.suffix.lower() not in TARIFFS:
+                yield read_file(path, site=draft.site, now_utc=ask.now_utc).rows
+
+
+def _columns(draft: Drafted) -> dict[str, tuple[str, ...]]:
+    """By stream the columns, or names in a column, that become it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in draft.draft.maps:
+        for column, stream in {**each.keys.get("values", {}), **each.keys.get("meters", {})}.items():
+            name = str(stream).partition(".")[0]
+            found[name] = (*found.get(name, ()), str(column))
+    return found

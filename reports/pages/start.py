@@ -1,0 +1,173 @@
+"""The first page of an empty project: files, the meters that they seem to hold, and the way to the first figures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from data_quality.contracts.sentence import Sentence, Text
+from reports.pages.address import Address
+from reports.pages.chart import PARTS, Chart, ChartRow
+from reports.pages.page import (
+    FileLine,
+    Form,
+    Input,
+    Page,
+    PageBlock,
+    Part,
+    Picture,
+    Proposal,
+    ProposedMeter,
+    Upload,
+    Way,
+)
+from reports.report_content import Paragraph
+from reports.svg.spark import spark_svg
+from reports.texts.locales import named
+from reports.texts.numbers import format_number, unit_text
+
+PATH, FILES, CONFIRM = "/start", "/start/files", "/start/confirm"
+MOST_START_MB = 64
+_STEPS: tuple[Text, ...] = ("Add files", "Check meters", "First figures")
+
+
+class Found(NamedTuple):
+    """A meter or driver of the draft. columns: of the files; hours: means of the last week, of energy in kW, a gap
+    where none was read; rows: readings of it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    unit: str
+    hours: tuple[float | None, ...]
+    rows: int
+
+
+class Open(NamedTuple):
+    """What nothing in the files says of a column: its question, and the answers that are allowed."""
+
+    ask_id: str
+    text: str
+    answers: tuple[str, ...]
+
+
+def start_page(
+    address: Address,
+    *,
+    files: Sequence[str] = (),
+    refused: Mapping[str, str] | None = None,
+    found: Sequence[Found] = (),
+    hours: Sequence[datetime] = (),
+    questions: Sequence[Open] = (),
+    kept: str = "",
+    time_zone: str = "",
+    currency: str = "",
+) -> Page:
+    """Files first; of those that were sent (by name) what they hold, or why they cannot be used. hours: of the means of
+    `found`, local; kept: the key of the upload; time_zone, currency: as far as they are known.
+    """
+    wrong = refused or {}
+    lines = tuple(_line(each, wrong.get(each)) for each in files)
+    blocks: list[PageBlock] = [Way(steps=_STEPS, at=1 if found else 0)]
+    blocks.append(Upload(title="Your files", form=_choose(address, time_zone), files=lines))
+    if found:
+        blocks += [
+            _proposal(found, questions, address.locale),
+            _site(found, questions, address, kept, time_zone, currency),
+            *_preview(found, hours, address.locale),
+        ]
+    return _page(address, blocks)
+
+
+def waiting_page(address: Address, *, fault: str = "") -> Page:
+    """The last step, as long as the figures are being calculated. fault: why they could not be."""
+    told: Text = "Readings are stored. The first figures are being calculated; this page opens them by itself."
+    if fault:
+        told = Sentence("The figures could not be calculated: {0}", named(fault))
+    return _page(address, [Way(steps=_STEPS, at=2), Paragraph(text=told, tone="bad" if fault else "plain")])
+
+
+def _page(address: Address, blocks: Sequence[PageBlock]) -> Page:
+    return Page(
+        title="Set up your site", address=address, age="Nothing is stored before you confirm.",
+        parts=(Part(key="start", blocks=tuple(blocks)),), links=(("Connections", address.href("/live", kept=None)),),
+    )  # fmt: skip
+
+
+def _choose(address: Address, time_zone: str) -> Form:
+    hint = Sentence("CSV, XLSX, Parquet, EDI and more, at most {0} MB together", MOST_START_MB)
+    fields = (
+        Input(name="time_zone", label="Time zone", value=time_zone, is_required=True, hint="as Europe/Berlin"),
+        Input(name="file", label="Meter files", kind="file", is_required=True, hint=hint, most_mb=MOST_START_MB),
+    )
+    return Form(
+        key="files", title="Drop meter files or weather here", action=address.href(FILES), method="post",
+        fields=fields, submit="Show meters", note="Files stay on this machine.",
+    )  # fmt: skip
+
+
+def _line(name: str, fault: str | None) -> FileLine:
+    if fault is None:
+        return FileLine(name=named(name), about="", state="Readable", look="good")
+    return FileLine(name=named(name), about=named(fault), state="Rejected", look="bad")
+
+
+def _proposal(found: Sequence[Found], questions: Sequence[Open], locale: str) -> Proposal:
+    rows = tuple(
+        ProposedMeter(
+            name=named(each.name), columns=named(", ".join(each.columns)), quantity=named(unit_text(each.unit)),
+            picture=_week(each), look="good" if each.rows else "warn",
+            check=Sentence("{0} readings", format_number(each.rows, decimals=0, locale=locale))
+            if each.rows else "No readings",
+        )
+        for each in found
+    )  # fmt: skip
+    hint = Sentence("{0} found, {1} to check", len(rows), len(questions))
+    return Proposal(title="Proposed meters", hint=hint, rows=rows)
+
+
+def _week(found: Found) -> Picture | None:
+    if sum(each is not None for each in found.hours) < 2:
+        return None
+    title = Sentence("One week of {0}", named(found.name))
+    text = f"{len(found.hours)} hourly means in {unit_text(found.unit)}"
+    return Picture(key="week", title=title, svg=spark_svg(found.name, found.hours, text=text), caption=title)
+
+
+def _preview(found: Sequence[Found], hours: Sequence[datetime], locale: str) -> list[Chart]:
+    """One week of the meters that count energy, in kW."""
+    meters = [each for each in found if each.unit == "kwh" and each.rows][: len(PARTS)]
+    if not meters:
+        return []
+    roles = zip(meters, PARTS, strict=False)
+    rows = tuple(ChartRow(label=named(each.name), values=each.hours, role=part) for each, part in roles)
+    ticks = tuple((at, f"{hour:%m-%d}") for at, hour in enumerate(hours) if hour.hour == 0)
+    return [
+        Chart(kind="line", key="preview", title="Preview with these meters", unit="kw", rows=rows, ticks=ticks,
+              x=tuple(f"{hour:%Y-%m-%d %H:%M}" for hour in hours), x_title="Time", hint="hourly means of one week",
+              locale=locale)
+    ]  # fmt: skip
+
+
+def _site(
+    found: Sequence[Found], questions: Iterable[Open], address: Address, kept: str, time_zone: str, currency: str
+) -> Form:
+    asks = tuple(
+        Input(
+            name=each.ask_id, label=named(each.text), kind="select",
+            options=(("", "Leave open"), *((answer, named(answer)) for answer in each.answers)),
+        )
+        for each in questions
+    )  # fmt: skip
+    fields = (
+        Input(name="kept", label="", kind="hidden", value=kept),
+        Input(name="name", label="Name of the site", is_required=True),
+        Input(name="time_zone", label="Time zone", value=time_zone, is_required=True),
+        Input(name="currency", label="Currency", value=currency, is_required=True, hint="as EUR"),
+        Input(name="floor_area_m2", label="Floor area, m²", kind="number"),
+        *asks,
+    )
+    says = Sentence("Confirm {0} meters", len(found))
+    return Form(
+        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None), method="post", fields=fields,
+        submit=says, note="The site file is written, the readings are stored, and the first figures calculated.",
+    )  # fmt: skip

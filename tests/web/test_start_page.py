@@ -1,0 +1,110 @@
+"""An empty project: files make a site with its first figures, once, and nothing half."""
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
+from orchestration.starter.project_files import make_project
+from orchestration.web.work import work_of
+from tests.web.asking import PAGE
+from tests.web.marts_world import VERA, Asking
+from tests.web.sending import file_of, sent
+from tests.web.why_world import posted
+
+pytestmark = pytest.mark.slow
+NOW = datetime(2025, 3, 10, 12, tzinfo=UTC)
+ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
+QUARTERS = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 15, 30, 45)]
+METERS = "Zeit;Netz (kWh);Halle (kWh)\n" + "".join(
+    f"0{day}.03.2025 {at};{day},500;1,250\n" for day in range(1, 8) for at in QUARTERS
+)
+SITE = {"name": "Werk Süd", "time_zone": "Europe/Berlin", "currency": "EUR", "floor_area_m2": "6200"}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Asking]:
+    """A project as `meterloom init` makes it, as its first person sees it."""
+    make_project(tmp_path / "project")
+    project = OpenProject(str(tmp_path / "project"))
+    yield Asking(project, FixedClock(NOW), ME)
+    project.close()
+
+
+def shown(asking: Asking, *files: tuple[str, bytes]) -> str:
+    zone = ('name="time_zone"', b"Europe/Berlin")
+    answer = sent(asking, "/start/files", zone, *files)
+    assert answer.status == 303, answer.text
+    return html.unescape(asking.get(answer.headers["location"], [PAGE]).text)
+
+
+def confirm(asking: Asking, page: str, **changes: str) -> tuple[int, str]:
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    answer = posted(asking, "/start/confirm", form={**SITE, "kept": kept, **changes})
+    return answer.status, html.unescape(answer.text)
+
+
+def sites(asking: Asking) -> list[str]:
+    return sorted(each.name for each in asking.project.project.sites_dir.iterdir())
+
+
+def test_files_become_a_site_with_its_readings_and_figures_once(empty: Asking) -> None:
+    assert empty.get("/").headers["location"] == "/start"
+    page = shown(empty, file_of("export.csv", METERS.encode()), file_of("photo.png", b"\x89PNG\r\n\x1a\n"))
+    for said in ("2 found, 0 to check", "Netz (kWh)", "672 readings", "Confirm 2 meters", "Rejected"):
+        assert said in page
+    # What is only shown is stored nowhere.
+    assert sites(empty) == ["my_site.yaml"]
+    assert [confirm(empty, page)[0] for _ in range(2)] == [303, 303]
+    assert sites(empty) == ["werk_s_d.yaml"]
+    site = empty.project.site("werk_s_d")
+    assert (site.name, site.floor_area_m2) == ("Werk Süd", 6200)
+    assert empty.project.lake.current("werk_s_d").height == 2 * 672
+    job = work_of(str(empty.project.project.root)).newest(("kpis", "--site", "werk_s_d"))
+    assert job is not None
+    outcome = job.wait(300)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome.said
+    answer = empty.get("/start", [PAGE], made="werk_s_d")
+    assert (answer.status, answer.headers["location"]) == (303, "/energy?site=werk_s_d")
+    assert empty.get("/", [PAGE]).headers["location"].startswith("/board/")
+
+
+def test_a_site_is_made_whole_or_not_at_all(empty: Asking) -> None:
+    page = shown(empty, file_of("export.csv", METERS.encode()))
+    for changes, status, said in (
+        ({"name": ""}, 422, "a site needs a name and a time zone"),
+        ({"time_zone": "Mars/North"}, 422, "Mars/North"),
+        ({"currency": "money"}, 422, "three capital letters"),
+    ):
+        found, text = confirm(empty, page, **changes)
+        assert (found, said in text) == (status, True), text
+    assert sites(empty) == ["my_site.yaml"]
+    assert empty.project.lake.current("my_site").is_empty()
+    assert confirm(empty, page)[0] == 303
+    # A second person with the same name is told so; with another, there is another site.
+    other = Asking(empty.project, empty.clock, ME.model_copy(update={"person_id": "otto"}))
+    page = shown(other, file_of("other.csv", METERS.replace("Halle", "Turm").encode()))
+    found, text = confirm(other, page)
+    assert (found, "choose another name" in text) == (409, True)
+    assert confirm(other, page, name="Turm")[0] == 303
+    assert sites(empty) == ["turm.yaml", "werk_s_d.yaml"]
+
+
+def test_what_is_no_meter_file_is_rejected_with_its_reason(empty: Asking) -> None:
+    page = shown(empty, file_of("photo.png", b"\x89PNG\r\n\x1a\n"))
+    assert "Rejected" in page
+    assert "form-confirm" not in page
+    assert str(empty.project.project.root) not in page
+
+
+def test_who_sets_no_site_up_is_not_led_to_it(empty: Asking) -> None:
+    vera = Asking(empty.project, empty.clock, VERA)
+    assert vera.get("/start", [PAGE]).status == 403
+    assert vera.get("/", [PAGE]).headers["location"].startswith("/board/")

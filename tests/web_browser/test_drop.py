@@ -1,0 +1,42 @@
+"""Files dropped on an empty project become a site; without a script they are chosen in the form."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from data_quality.contracts.people import Person, Role
+from orchestration.starter.project_files import make_project
+from tests.web.test_start_page import METERS, NOW
+from tests.web_browser.conftest import serving
+from tests.web_browser.looked_at import Watched
+
+ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
+DROP = """text => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([text], "export.csv", { type: "text/csv" }));
+  for (const name of ["dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(name, { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_files_become_proposed_meters(chromium: Browser, tmp_path: Path, has_script: bool) -> None:
+    make_project(tmp_path / "project")
+    with serving(tmp_path / "project", NOW, ME) as site:
+        context = chromium.new_context(base_url=site.url, java_script_enabled=has_script, timezone_id="Europe/Berlin")
+        watched = Watched(context)
+        page = watched.page
+        page.goto("/")
+        if has_script:
+            page.evaluate(DROP, METERS)
+        else:
+            page.fill("[name=time_zone]", "Europe/Berlin")
+            page.set_input_files(
+                "[type=file]", {"name": "export.csv", "mimeType": "text/csv", "buffer": METERS.encode()}
+            )
+            page.get_by_role("button", name="Show meters").click()
+        expect(page.get_by_role("button", name="Confirm 2 meters")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("672 readings")).to_have_count(2)
+        assert watched.complaints == []
+        context.close()
