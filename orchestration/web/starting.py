@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -61,8 +62,8 @@ def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
     """
     draft, project = draft_of(files, given), ask.project
     readings = [each for each in files if each not in draft.refused and each.suffix.lower() not in TARIFFS]
-    known = {"site": draft.site, "lake": project.lake, "quarantine": project.quarantine, "clock": ask.clock}
-    reports = [preview_file(each, **known).report for each in readings]
+    read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
+    reports = [read(each).report for each in readings]
     if not any(each.accepted_rows for each in reports):
         said = next((each.message for each in reports if each.message), "none of these files has a reading")
         raise BadInput(said, reason="no_readings", mend="go back, and answer what is asked of the columns")

@@ -1,6 +1,7 @@
 """/start: an empty project becomes a site with its first figures, from files that somebody drops."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -52,15 +53,15 @@ def confirm(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
 
 def _draft(ask: Ask, kept: str, zone: str) -> Page:
     paths = KeptUploads(ask, "start").files(kept)
-    shown = {"files": [each.name for each in paths], "kept": kept, "time_zone": zone}
+    shown = partial(start_page, ask.address, files=[each.name for each in paths], kept=kept, time_zone=zone)
     try:
         draft = draft_of(paths, {"time_zone": zone} if zone else {})
     except BadInput as fault:
-        return start_page(ask.address, **shown, refused={each.name: _said(fault, paths) for each in paths})
+        return shown(refused={each.name: _said(fault, paths) for each in paths})
     found, hours = found_in(ask, paths, draft)
     money = currency_of(country_of(zone)) if zone else ""
-    return start_page(
-        ask.address, **shown, currency=money or draft.site.currency, found=found, hours=hours,
+    return shown(
+        currency=money or draft.site.currency, found=found, hours=hours,
         refused={path.name: _said(fault, paths) for path, fault in draft.refused.items()},
         questions=[Open(each.id, each.text, each.answers) for each in draft.draft.asks.values()],
     )  # fmt: skip
