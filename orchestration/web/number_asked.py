@@ -1,22 +1,19 @@
 """What /why and the API of figures read: the number that an address names, as somebody may see it, with its trace."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.stores.lake.batches import named_batches
 from data_quality.contracts.access.permissions import sees_scope, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_instant
+from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
-from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.lists import MOST_POINTS
+from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
@@ -35,12 +32,11 @@ from reports.figures.trace import (
 )
 from reports.lifecycle.revise import store_revision
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
-from reports.pages.why_lineage import SourceFile
 from reports.pages.why_links import TAKES, read_why
-from reports.pages.why_parts import ENERGY, grain_of, is_hour
+from reports.pages.why_parts import ENERGY, grain_of
 from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS
-from reports.recompute.figure_sources import Sources, parse_span
+from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 
 WHY_TAKES = (*TAKES, "page", "point", "file")
@@ -176,7 +172,7 @@ def explained(ask: Ask) -> Explained:
     if text and not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_PAGES):
         raise BadInput(f"page is a whole number from 1 on, got {text[:20]!r}", reason="bad_address")
     page = int(text or 1) - 1
-    files, file = _files(number, rows), ask.address.part("file")
+    files, file = files_behind(number.figure, number.figures, rows), ask.address.part("file")
     if file:
         rows = rows.filter(pl.col("source_name") == file)
         if rows.is_empty():
@@ -194,7 +190,7 @@ def explained(ask: Ask) -> Explained:
         of=_scope_name(number),
         is_past=ask.address.as_of_utc is not None and not number.kept,
         parts=_parts(ask, number),
-        quarters=_quarters(ask, figure) if not number.kept else (),
+        quarters=quarters_of(ask, figure) if not number.kept else (),
         files=files,
         file=file,
         is_open=number.is_open,
@@ -214,53 +210,6 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
     rows = rows.filter(is_own & pl.col("kpi").is_in([figure.kpi, ENERGY]))
     book = FigureBook(report_id="why/parts", revision=0, as_of_utc=given.as_of_utc, is_synthetic=figure.is_synthetic)
     return add_rows(book, given.site, rows, sources=given.sources, is_traced=False)
-
-
-def _quarters(ask: Ask, figure: Figure) -> list[tuple[datetime, Decimal | None]]:
-    """The quarter hours of an hour's energy."""
-    if figure.kpi != ENERGY or figure.trace.computation != "scope_kpi" or not is_hour(figure):
-        return []
-    start = parse_instant(figure.trace.parameters["hour_start_utc"])
-    site = ask.sites()[figure.trace.parameters["site"]]
-    day = Period(label=str(figure.start), start=figure.start, end=figure.end, time_zone=site.time_zone)
-    points, _ = points_of(Asked(ask, site, figure.scope, day, "quarter", has_whys=False), None)
-    return [(each.start_utc, each.value) for each in points if start <= each.start_utc < start + timedelta(hours=1)]
-
-
-def _files(number: Number, rows: pl.DataFrame) -> list[SourceFile]:
-    """The files of the readings behind a number, in the order of time."""
-    lakes = {
-        each.id for node in graph(number.figure, number.figures) for each in node.trace.inputs if each.kind == "lake"
-    }
-    spans = {lake: parse_span(lake)[1:] for lake in lakes}
-    line, start_utc = pl.col("source_line"), pl.col("start_utc")
-    found = (
-        rows.filter(pl.col("source_name").is_not_null())
-        .group_by("source_name")
-        .agg(
-            batch=pl.col("batch_id").last(),
-            rows=pl.len(),
-            first_line=line.min(),
-            last_line=line.max(),
-            recorded_at_utc=pl.col("recorded_at_utc").max(),
-            since=start_utc.min(),
-            until=start_utc.max(),
-        )
-        .sort("since", "source_name")
-    )
-    named = named_batches(number.figures.store, found["batch"].to_list())
-    digests = {each["batch_id"]: each["source_sha256"] for each in named}
-    return [
-        SourceFile(
-            name=row["source_name"],
-            sha256=digests.get(row["batch"]) or "",
-            **{name: row[name] for name in ("rows", "first_line", "last_line", "recorded_at_utc")},
-            lakes=frozenset(
-                lake for lake, (start, end) in spans.items() if row["since"] < end and start <= row["until"]
-            ),
-        )
-        for row in found.iter_rows(named=True)
-    ]
 
 
 def readings_csv(ask: Ask) -> str:

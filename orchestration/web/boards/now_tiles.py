@@ -1,5 +1,6 @@
 """Tiles about now: power, peak, cost and carbon of the month, the tariff's block, the day against what was expected."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from assets.sites.calendar import types_around
 from assets.stores.live.live_store import LiveReader
 from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
 from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.reporting.figure import Figure
@@ -16,7 +18,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.site_now import STEP, Asked, SiteNow, main_meters, tariff_on
+from orchestration.web.boards.site_now import STEP, Asked, SiteNow, Tile, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.page import Widget
 from reports.pages.widgets import cost_days, live_kw, month_so_far, peak_demand, tariff_block, today
@@ -288,3 +290,24 @@ def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
         next_period="" if held.following is None else held.following.period_id,
         next_price=None if held.following is None else held.following.price,
     )
+
+
+def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
+    return lambda asked: month_so_far.view(month_to_date(asked.site, what))
+
+
+def _power(asked: Asked) -> Widget:
+    person = asked.site.show.ask.person
+    return live_kw.view(power_now(asked.site, may_live=may(person, Permission.LIVE_READ)))
+
+
+TILES: Mapping[str, Tile] = {
+    "live_kw": Tile(Permission.READ, _power),
+    "today": Tile(Permission.READ, lambda asked: today.view(against_expected(asked.site))),
+    "peak_demand": Tile(Permission.READ, lambda asked: peak_demand.view(peak(asked.site))),
+    "cost": Tile(Permission.READ, _month("cost")),
+    "cost_days": Tile(Permission.READ, lambda asked: days_of_month(asked.site)),
+    "scope_days": Tile(Permission.READ, days_of_part, True),
+    "emission_kgco2e": Tile(Permission.CARBON_READ, _month("emission_kgco2e")),
+    "tariff_block": Tile(Permission.TARIFF_READ, lambda asked: tariff_block.view(block(asked.site))),
+}

@@ -17,24 +17,15 @@ from reports.pages.page import Widget
 from reports.pages.widgets import (
     compared_span,
     cost_bridge,
-    live_kw,
-    month_so_far,
-    peak_demand,
     projects,
     renewable,
     saved_energy,
     sites_table,
     submeters,
-    tariff_block,
-    today,
 )
 from reports.pages.widgets.tile import Given, nothing
 
 P = Permission
-
-
-def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
-    return lambda asked: month_so_far.view(now_tiles.month_to_date(asked.site, what))
 
 
 def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
@@ -53,22 +44,10 @@ def _areas(asked: Asked) -> Widget:
     return compared_span.view(made[0] if len(made) == 1 else areas_of(asked.sites, made))
 
 
-def _power(asked: Asked) -> Widget:
-    person = asked.site.show.ask.person
-    return live_kw.view(now_tiles.power_now(asked.site, may_live=may(person, P.LIVE_READ)))
-
-
 TILES: Mapping[str, Tile] = {
     **home_tiles.TILES,
-    "live_kw": Tile(P.READ, _power),
-    "today": Tile(P.READ, lambda asked: today.view(now_tiles.against_expected(asked.site))),
+    **now_tiles.TILES,
     "eui": Tile(P.READ, _areas, True),
-    "peak_demand": Tile(P.READ, lambda asked: peak_demand.view(now_tiles.peak(asked.site))),
-    "cost": Tile(P.READ, _month("cost")),
-    "cost_days": Tile(P.READ, lambda asked: now_tiles.days_of_month(asked.site)),
-    "scope_days": Tile(P.READ, now_tiles.days_of_part, True),
-    "emission_kgco2e": Tile(P.CARBON_READ, _month("emission_kgco2e")),
-    "tariff_block": Tile(P.TARIFF_READ, lambda asked: tariff_block.view(now_tiles.block(asked.site))),
     "open_findings": Tile(
         P.ANOMALY_READ,
         lambda asked: findings_tiles.findings_of([each.show for each in asked.sites]),
