@@ -37,6 +37,8 @@ PICTURES = (
 OF_TODAY = (
     ("home", "/board/home?site=home", "wide", "light"),
     ("devices", "/devices?site=home", "wide", "light"),
+    ("today", "/board/ops?site=factory", "wide", "light"),
+    ("forecast", "/forecast?site=factory", "wide", "light"),
 )
 EVERYBODY = Person(
     person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR), home_board="ops"
