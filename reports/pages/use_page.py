@@ -105,8 +105,8 @@ def _figures(told: UseTold, address: Address) -> Iterator[Widget]:
     sure = Sentence(significance(whole.result.significant))
     note = Sentence("± {0} kWh at {1} %, {2}", band, f"{100 * whole.result.confidence:g}", sure)
     saved = _figure(told, address, "savings_kwh", "Savings", note)
-    worth = whole.figures["savings_value"]
-    if worth.value is not None and saved.value is not None:
+    worth = whole.figures.get("savings_value")
+    if worth is not None and worth.value is not None and saved.value is not None:
         more = _number(whole, told, address, "savings_value", "Worth at daily prices", "")
         saved = saved.model_copy(update={"numbers": (more,)})
     yield saved

@@ -6,6 +6,7 @@ from datetime import date
 
 from assets.kpi.enpi.alerts import quarters_of
 from assets.stores.ledgers.adjustments import AdjustmentStore
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, months_of
@@ -146,7 +147,7 @@ def use_told(
         each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)
     }
     read = _read(span, known, site.time_zone)
-    wholes = [] if version is None or read is None else quarters(given, use, [read], measures=OF_SPAN)
+    wholes = [] if version is None or read is None else _whole(given, use, read)
     training = _training_days(use)
     return UseTold(
         names=names or {},
@@ -167,6 +168,15 @@ def use_told(
         alerts=use.alerts(span),
         reviews=use.review(),
         days=_days(given, use, span),
+    )
+
+
+def _whole(given: Asking, use: AskedUse, span: Period) -> list[Quarter]:
+    """The span as one; without what its savings are worth where the mart of costs is not published."""
+    unpriced = tuple(each for each in OF_SPAN if each != "savings_value")
+    return if_published(
+        lambda: quarters(given, use, [span], measures=OF_SPAN),
+        lambda _: quarters(given, use, [span], measures=unpriced),
     )
 
 

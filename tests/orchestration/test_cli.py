@@ -184,7 +184,7 @@ def test_the_same_file_twice_changes_nothing(project: Path, tmp_path: Path) -> N
         (["trace", "0000000000000000"], "no figure"),
         (["baseline", "show", "a/b/enb"], "unknown baseline"),
         (["dispatch", "mode", "PARTIAL", "--site", "my_site", "--reason", "x"], "--as PERSON"),
-        (["dispatch", "mode", "PARTIAL", "--site", "my_site", "--as", "me", "--reason", "x"], "role"),
+        (["dispatch", "mode", "PARTIAL", "--site", "my_site", "--as", "publisher", "--reason", "x"], "role"),
         (["dispatch", "mode", "WILD", "--site", "my_site", "--as", "me"], "unknown mode"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_write_needs_an_engineer_a_reason_a_quiet_site_and_no_agent(
     words = ("devices", "test", "battery", "--site", "my_site", "--write")
     for more, sentence in (
         ((), "add --as PERSON"),
-        (("--as", "me"), "engineer"),
+        (("--as", "publisher"), "engineer"),
         (("--as", "colleague"), "say why with --reason"),
     ):
         code, _, error = run(*words, *more, folder=project)

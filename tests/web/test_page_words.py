@@ -165,7 +165,7 @@ def test_a_list_of_words_and_names_is_said_word_by_word() -> None:
         "bis 22:00, Werktag, day, weekday, laut Standortdatei"
     )
     of = Sentence("{0} of {1}", Sentence("Consumption"), named("day"))
-    assert page_word(Sentence("Calculation: {0}", of), "de") == "Berechnung: Verbrauch von day"
+    assert page_word(Sentence("Preview: {0}", of), "de") == "Vorschau: Verbrauch von day"
     assert page_word(Sentence("no tariff for {0}", "day"), "de").endswith("für day")
 
 
