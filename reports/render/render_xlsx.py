@@ -41,6 +41,7 @@ FORMULAS = {
     "max": "=MAX({all})",
     "difference": "={0}-{1}",
     "ratio": "={0}/{1}",
+    "product": "={0}*{1}",
     "deviation_percent": "=100*({0}-{1})/{1}",
     "percent_of": "=100*{0}/{1}",
     "root_sum_of_squares": "=SQRT(SUMSQ({all}))",
