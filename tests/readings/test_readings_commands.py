@@ -50,7 +50,7 @@ AT = ("--at", "2025-01-01T00:00")
     [
         ((*EDIT, *AT, "--reason", "read again"), "add --as PERSON"),
         ((*EDIT, *AT, "--reason", "read again", "--as", "nobody"), "unknown person 'nobody'"),
-        ((*EDIT, *AT, "--reason", "read again", "--as", "me"), "has not the role 'engineer'"),
+        ((*EDIT, *AT, "--reason", "read again", "--as", "publisher"), "has not the role 'engineer'"),
         ((*EDIT, *AT, "--reason", " ", "--as", "colleague"), "reason: expected a text of 3 or more characters"),
         ((*EDIT, "--reason", "read again", "--as", "colleague"), "give --at, or --from and --to"),
         (
