@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 # Rooms of tests with an agent in their process.
 AGENTS = {"controls", "control_faults", "orchestration", "real"}
+# Which project a process is in. Others are set by fixtures of more than one test too.
+ENTERED = ("METERLOOM_PROJECT", "DAGSTER_HOME")
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 
@@ -73,15 +75,15 @@ def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _variables_as_before() -> Iterator[None]:
+def _project_as_before() -> Iterator[None]:
     """A command enters its project for the whole process: the next test, in whatever order, is in none."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in ENTERED}
     yield
-    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
-        if name not in before:
-            del os.environ[name]
-        elif os.environ.get(name) != before[name]:
-            os.environ[name] = before[name]
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture
