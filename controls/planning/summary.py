@@ -157,7 +157,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
 
 
 def _worded(words: str) -> str:
-    """What a device would do instead, with the power that it names beside it."""
+    """The best other choice of a device, with the power that it names beside it."""
     doing, _, power = words.removesuffix(" kW").rpartition(" ")
     return Sentence("{0} {1} kW", Sentence(doing), power) if words.endswith(" kW") else Sentence(words)
 

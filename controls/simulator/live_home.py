@@ -37,7 +37,7 @@ _CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
 class Background(Model):
-    """What happens in the home whatever anybody commands, kW. heating_kw: the part of the load that heats."""
+    """Uncontrolled load and available solar power of the home, kW. heating_kw: the part of the load that heats."""
 
     load_kw: float
     pv_available_kw: float

@@ -46,7 +46,7 @@ class WebCall(Call):
         return self._ask.person
 
     def signer(self, person: Person) -> Signer | None:
-        """What signs in the browser; None where nobody signs in this project. No key of a person is used by a server.
+        """The signer in the browser; None where nobody signs in this project. No key of a person is used by a server.
 
         Raises BadInput: no public key, or (no_key_here) a form without signature.
         """

@@ -116,7 +116,7 @@ def _figure(key: str, title: Text, text: str, unit: str, note: Text) -> Widget:
 
 
 def _course(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[Widget]:
-    """What came and what will come on one axis, beside the model that says so."""
+    """Measured and forecast values on one axis, beside the model that says so."""
     local = zone(told.site.time_zone)
     shape = "%Y-%m-%d" if latest.step_minutes >= 24 * 60 else "%Y-%m-%d %H:%M"
     labels = tuple(f"{each.at_utc.astimezone(local):{shape}}" for each in told.steps)

@@ -373,7 +373,7 @@ class Refusal(Model):
 
 
 class Refusals(Model):
-    """What stands in quarantine."""
+    """Rejected rows in quarantine."""
 
     kind: Literal["refusals"] = "refusals"
     title: Text

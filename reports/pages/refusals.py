@@ -1,4 +1,4 @@
-"""What stands in quarantine, by file and reason: where, why, what mends it, and another try."""
+"""Rejected rows in quarantine, by file and reason: where, why, what mends it, and another try."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

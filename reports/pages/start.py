@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 
 class Open(NamedTuple):
-    """What nothing in the files says of a column: its question, and the answers that are allowed."""
+    """An open question about a column: its text, and the answers that are allowed."""
 
     ask_id: str
     text: str

@@ -184,7 +184,7 @@ PROJECTION = "month to date plus weekday averages of the last 28 days"
 
 
 def _facts(told: Explained, address: Address) -> Widget:
-    """What must be known of the number, and what would make it another one today."""
+    """Caveats of the number, and changes since that would alter it today."""
     figure = told.figure
     with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
     read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters

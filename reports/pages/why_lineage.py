@@ -34,7 +34,7 @@ class SourceFile(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What is drawn: the figures from itself on, the inputs that are no figures, files, and the one that is chosen.
+    """The nodes drawn: the figures from itself on, the inputs that are no figures, files, and the one that is chosen.
     labels: what each figure is called, hrefs: where each leads, by figure_id. when: the span of the first.
     """
 

@@ -51,7 +51,7 @@ class ForecastDrift(Model):
 
 
 class LeadScore(Model):
-    """What issued forecasts were worth at one lead over many days: means over their steps, in the target's unit."""
+    """Accuracy of issued forecasts at one lead over many days: means over their steps, in the target's unit."""
 
     lead: str
     n: int = Field(gt=0)

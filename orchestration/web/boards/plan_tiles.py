@@ -113,7 +113,7 @@ def _past(start_utc: datetime) -> list[datetime]:
 
 
 def _past_prices(now: SiteNow, past_utc: Sequence[datetime]) -> list[float | None]:
-    """What a kWh cost in these steps, where it is known."""
+    """Price of a kWh in these steps, where it is known."""
     rows = prices_in_force(
         now.site, now.show.sources.lake, start_utc=past_utc[0], end_utc=past_utc[-1] + plan_ahead.STEP,
         as_of_utc=now.show.ask.address.as_of_utc,
@@ -127,7 +127,7 @@ def _known(prices: Sequence[float | None]) -> list[float]:
 
 
 def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.Lane]:
-    """What was measured over these steps: use by whole hours, and what meters tell of the sun and of levels."""
+    """Measured values over these steps: use by whole hours, and what meters tell of the sun and of levels."""
     hours = dict(_hours(now))
     used = tuple(hours.get(each.replace(minute=0)) for each in starts_utc)
     if any(used):

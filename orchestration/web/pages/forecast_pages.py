@@ -98,7 +98,7 @@ def _as_known(site: Site, issued: Sequence[Forecast]) -> Iterator[ForecastRow]:
 
 
 def _came(ask: Ask, site: Site, target: "Target", since: datetime, until: datetime) -> Iterator[tuple[datetime, float]]:
-    """What was measured of the target by its steps; nothing of what no stream holds."""
+    """Measured values of the target by its steps; none for a target without a stream."""
     from ml.features.series import series_of
 
     if target.stream is None or target.is_daily or until <= since:
