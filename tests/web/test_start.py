@@ -1,4 +1,4 @@
-"""The pages start fast: what they never need is not loaded."""
+"""The pages start with what they need: nothing else is loaded. What the start takes is in `tests.bench.web_bench`."""
 
 import subprocess
 import sys
@@ -8,15 +8,12 @@ FOREIGN = (
     "highspy", "pandas",
 )  # fmt: skip
 CODE = """
-import sys, time
+import sys
 from orchestration.web.app import make_app
-print(" ".join(name for name in sys.argv[1:] if name in sys.modules), "|", time.process_time())
+print(" ".join(name for name in sys.argv[1:] if name in sys.modules))
 """
 
 
 def test_the_application_is_imported_without_what_it_never_needs() -> None:
     done = subprocess.run([sys.executable, "-c", CODE, *FOREIGN], capture_output=True, text=True, check=True)
-    loaded, _, seconds = done.stdout.partition("|")
-    assert loaded.split() == []
-    # face.md allows 2 s of the processor on a quiet machine.
-    assert float(seconds) < 4
+    assert done.stdout.split() == []
