@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from data_quality.contracts.units import EXACT
 
-HOUR = timedelta(hours=1)
-
 
 class Intensity(NamedTuple):
     """kgCO2e per kWh by UTC slot start."""
