@@ -29,8 +29,7 @@ from controls.gateways.foreign.serve_foreign import ServedTopics
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.serve_mqtt import MqttServedDevice
-from controls.gateways.sources.listen_mqtt import MqttListener
-from controls.gateways.telemetry import Arrivals
+from controls.gateways.sources.listen_mqtt import Arrivals, MqttListener
 from controls.templates.load_templates import Template, load_template
 from controls.templates.mqtt_topics import filled
 from data_quality.contracts.errors import BadInput, Unreachable
