@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, ValidationRules
 from data_quality.contracts.time import local_midnight_utc, zone
 from data_quality.reading_grid import Flags, Floats, Grid
-from data_quality.rules.rule_table import BALANCE_RULES, EXPLAINED_BY, MILD, RULES
+from data_quality.rules.rule_table import BALANCE_REASON, BALANCE_RULES, EXPLAINED_BY, MILD, RULES
 from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance, DailySums, excesses
 from data_quality.rules.shared.grid_days import Days
 from data_quality.rules.shared.hits import Hits
@@ -214,9 +214,8 @@ def _balance_findings(
             continue
         given = setting.limit if setting is not None else None
         tolerance = declared.sum_tolerance if given is None else given
-        rule = BALANCE_RULES[balance.rule]
         source = "declared" if given is not None or tolerance != DEFAULT_TOLERANCE else "accuracy classes"
-        limit = Limit(value=tolerance, unit=rule.UNIT, source=source, reason=rule.REASON)
+        limit = Limit(value=tolerance, unit=BALANCE_RULES[balance.rule], source=source, reason=BALANCE_REASON)
         action = action_of(declared, balance.name, balance.rule)
         found += [
             excess_finding(excess, sums, limit, action, grids[0].time_zone)

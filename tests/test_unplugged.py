@@ -29,8 +29,6 @@ class Place(NamedTuple):
 
 # Reached otherwise, with the reason. It never grows beyond ten.
 KNOWN = {
-    Place("controls.gateways.access.broker_rights", "foreign_client"): "for start_broker(clients=), of operations",
-    Place("controls.gateways.charge_points.serve_ocpp", "ServedCharger"): "a device, as serve_modbus has",
     Place(
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",

@@ -3,10 +3,13 @@
 Every value is asked for as it was written; what a point is (live_point.py) decides what is landed of it: of a counter
 the first and last state of each quarter hour and those around a fall, of an instant value the mean, weighed by how long
 each held, and of an amount the amount, from where its interval begins.
+
+Nothing of a site file ends up as code of a query (Flux).
 """
 
 import asyncio
 import hashlib
+import json
 import os
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -19,7 +22,6 @@ import polars as pl
 
 from assets.feeds.fetch import Patience, Question, ask, client_for
 from assets.feeds.influx_csv import read_tables, values_of
-from assets.feeds.influx_query import newest_query, query_body, rows_query
 from assets.feeds.landed import land, read_note, write_note
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -36,6 +38,38 @@ LATE = timedelta(hours=2)
 # Below it a quarter hour of instant values has no mean.
 LEAST_COVERAGE = 0.5
 T = TypeVar("T")
+DIALECT = {"header": True, "annotations": ["datatype", "group", "default"], "dateTimeFormat": "RFC3339Nano"}
+
+
+def rows_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, stop_utc: datetime) -> str:
+    """Every value of [start, stop) as it was written, times and values alone."""
+    return f'{_series(source, point, start_utc, stop_utc)} |> keep(columns: ["_time", "_value"])'
+
+
+def newest_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, stop_utc: datetime) -> str:
+    """The newest value of each series that the point's words meet, with the tags that tell them apart."""
+    return f"{_series(source, point, start_utc, stop_utc)} |> last()"
+
+
+def query_body(flux: str) -> bytes:
+    """The body of POST /api/v2/query."""
+    return json.dumps({"query": flux, "type": "flux", "dialect": DIALECT}).encode()
+
+
+def _series(source: InfluxSource, point: InfluxPoint, start_utc: datetime, stop_utc: datetime) -> str:
+    wanted = {"_measurement": point.measurement, "_field": point.field, **point.tags}
+    conditions = " and ".join(f"r[{_text(name)}] == {_text(value)}" for name, value in wanted.items())
+    return (
+        f"from(bucket: {_text(source.bucket)}) "
+        f"|> range(start: {start_utc:%Y-%m-%dT%H:%M:%SZ}, stop: {stop_utc:%Y-%m-%dT%H:%M:%SZ}) "
+        f"|> filter(fn: (r) => {conditions})"
+    )
+
+
+def _text(value: str) -> str:
+    """A text of Flux: quotes, backslashes and what would be a placeholder are taken as they are."""
+    plain = value.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+    return '"' + plain.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
 class Pulled(Model):

@@ -13,37 +13,11 @@ import polars as pl
 from assets.sites.generation import generation
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.scopes import FIRST_DAY, LAST_DAY, ONE, ScopeSpan, scope_spans, spans_by_scope
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.model import once
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.premises import Dated, FloorArea, Headcount, Part
 from data_quality.contracts.site_file.site import Site
-
-FACT = pl.Decimal(18, 6)
-FACT_SCHEMA: dict[str, pl.DataType] = {
-    "site_id": pl.String(),
-    "scope": pl.String(),
-    "fact": pl.String(),
-    "valid_from": pl.Date(),
-    "valid_to": pl.Date(),
-    "amount": FACT,
-}
-STREAM_SCHEMA: dict[str, pl.DataType] = {
-    "site_id": pl.String(),
-    "scope": pl.String(),
-    "role": pl.String(),
-    "stream_id": pl.String(),
-    "register": pl.String(),
-    "valid_from": pl.Date(),
-    "valid_to": pl.Date(),
-}
-RULE_SCHEMA: dict[str, pl.DataType] = {
-    "site_id": pl.String(),
-    "stream_id": pl.String(),
-    "station": pl.String(),
-    "method": pl.String(),
-    "heating_base_degc": FACT,
-    "cooling_base_degc": FACT,
-}
 
 
 class Fact(NamedTuple):
@@ -190,13 +164,13 @@ def _days(start: date, end: date) -> tuple[date, date]:
 def fact_rows(sites: Iterable[Site]) -> pl.DataFrame:
     """lake.scope_facts of the sites."""
     rows = [(site.site_id, *fact) for site in sites for fact in facts(site)]
-    return pl.DataFrame(rows, schema=FACT_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["scope_facts"], orient="row")
 
 
 def stream_rows(sites: Iterable[Site]) -> pl.DataFrame:
     """lake.kpi_streams of the sites."""
     rows = [(site.site_id, *stream) for site in sites for stream in streams(site)]
-    return pl.DataFrame(rows, schema=STREAM_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["kpi_streams"], orient="row")
 
 
 def rule_rows(sites: Iterable[Site]) -> pl.DataFrame:
@@ -207,4 +181,4 @@ def rule_rows(sites: Iterable[Site]) -> pl.DataFrame:
         for name, rule in rules
         if rule is not None
     ]
-    return pl.DataFrame(rows, schema=RULE_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["degree_rules"], orient="row")

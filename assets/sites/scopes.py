@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from assets.sites.meter_tree import has_import, primary_meters, total_meters
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
 from data_quality.contracts.site_file.hierarchy import breakpoints
@@ -101,22 +102,7 @@ def scope_rows(site: Site) -> pl.DataFrame:
         for span in spans
         for each in span.members
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=SCOPE_SCHEMA, orient="row")
-
-
-SCOPE_SCHEMA: dict[str, pl.DataType] = {
-    "site_id": pl.String(),
-    "scope": pl.String(),
-    "kind": pl.String(),
-    "carrier": pl.String(),
-    "meter_id": pl.String(),
-    "valid_from": pl.Date(),
-    "valid_to": pl.Date(),
-    "sign": pl.Int32(),
-    "share": pl.Decimal(9, SHARE_DECIMALS),
-    "meter_count": pl.Int32(),
-    "is_allocated": pl.Boolean(),
-}
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["scope_members"], orient="row")
 
 
 def known_spans(site: Site, scope: str) -> Sequence[ScopeSpan]:

@@ -21,7 +21,6 @@ from assets.stores.transactions import Store
 from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_marks
 from data_quality.contracts.model import Model
 
-Raw = Mapping[str, Any]
 Marks = dict[Key, tuple[str, int]]
 # As the database holds them, so that a bent one is named and not stumbled over.
 _LINKS = [

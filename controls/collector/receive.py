@@ -29,8 +29,7 @@ from assets.stores.api_keys import ApiKeyStore
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
-from controls.collector.pushed_board import PushedBoard
-from controls.collector.pushed_files import KeptBody, keep_body
+from controls.collector.pushed_files import KeptBody, PushedBoard, keep_body
 from controls.gateways.access.http_server import recognised
 from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.access.api_key import ApiKey

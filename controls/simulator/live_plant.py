@@ -1,7 +1,10 @@
 """Meters of a simulated plant on real wires, each at its own rate: MQTT messages and Modbus registers.
 
 What they tell is the simulated year, minute by minute: the minutes of a quarter hour add up to it exactly. Everything
-is synthetic and says so. Devices drop out, restart and have wrong clocks as physics/wire_troubles.py draws it.
+is synthetic and says so. Devices drop out, restart and have wrong clocks, drawn from a seed.
+
+Drop-outs (the radio is gone, and the device goes on counting), restarts (it begins to count anew) and clocks that are
+off: a little always, and far into the future now and then.
 """
 
 import json
@@ -10,18 +13,22 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from pydantic import Field
 
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.served_unit import ModbusUnit
 from controls.gateways.sources.tally import Pauses
+from controls.simulator.physics.noise import generator
 from controls.simulator.physics.simulated import UNITS_PER_KWH
-from controls.simulator.physics.wire_troubles import Trouble, Troubles, trouble_at
 from controls.simulator.worlds.generate import SEED, generate_site
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import WorldFault
+from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.live_source import ModbusSource, MqttSource
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -31,6 +38,54 @@ RATES_S = {"main": 1, "injection_moulding": 1, "conveyor": 1, "hydraulic_pump": 
 SLOW_S = 30
 _TICK_S = 0.2
 _QUARTER = timedelta(minutes=15)
+_HOUR_S = 3600
+
+
+class Troubles(Model):
+    """How often and how long, of one device."""
+
+    drop_outs_per_h: float = Field(default=1.0, ge=0)
+    drop_out_s: float = Field(default=40.0, gt=0, description="Mean length")
+    restarts_per_h: float = Field(default=0.25, ge=0)
+    restart_s: float = Field(default=8.0, gt=0)
+    clock_error_s: float = Field(default=0.5, ge=0, description="Standard deviation between devices")
+    far_off_share: float = Field(default=0.02, ge=0, le=1, description="Of hours in which its clock is far ahead")
+    far_off_s: float = 7200.0
+
+
+class Trouble(NamedTuple):
+    """The state of a device at one instant. is_away: nothing of it arrives. restarts: so many began in this hour."""
+
+    is_away: bool
+    restarts: int
+    clock_error_s: float
+
+
+def trouble_at(troubles: Troubles, *, seed: int, device: str, now_utc: datetime) -> Trouble:
+    """What ails a device now. Spans end with their hour at the latest."""
+    hour, second = divmod(now_utc.timestamp(), _HOUR_S)
+    drop_outs, restarts, clock_error_s = _drawn(troubles, seed, device, int(hour))
+    begun = [start for start in restarts if start <= second]
+    is_away = any(start <= second < start + length for start, length in drop_outs)
+    is_away = is_away or any(second < start + troubles.restart_s for start in begun)
+    return Trouble(is_away, len(begun), clock_error_s)
+
+
+@lru_cache(maxsize=4096)
+def _drawn(
+    troubles: Troubles, seed: int, device: str, hour: int
+) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...], float]:
+    rng = generator(seed, hour, device, "wire")
+    drop_outs = tuple(
+        (float(rng.uniform(0, _HOUR_S)), float(rng.exponential(troubles.drop_out_s)))
+        for _ in range(int(rng.poisson(troubles.drop_outs_per_h)))
+    )
+    restarts = tuple(float(rng.uniform(0, _HOUR_S)) for _ in range(int(rng.poisson(troubles.restarts_per_h))))
+    # The same every hour: a quartz is off by its own amount.
+    clock_error_s = float(generator(seed, device, "clock").normal(0.0, troubles.clock_error_s))
+    if rng.uniform() < troubles.far_off_share:
+        clock_error_s += troubles.far_off_s
+    return drop_outs, restarts, clock_error_s
 
 
 def meter_values(power_kw: float, names: Iterable[str]) -> dict[str, float]:

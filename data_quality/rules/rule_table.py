@@ -1,6 +1,5 @@
 """All rules of validation in one table: what each means, what becomes of what it flags, and in which order."""
 
-from types import ModuleType
 from typing import Protocol, cast
 
 from data_quality.contracts.site_file.vee import Action
@@ -10,11 +9,9 @@ from data_quality.rules import (
     dead,
     negative,
     out_of_range,
-    plant_balance,
     rate,
     spike,
     stuck,
-    sum_check,
     unit_scale,
 )
 from data_quality.rules.shared.hits import Hits
@@ -52,7 +49,10 @@ RULES: dict[str, StreamRule] = {
     module.NAME: cast("StreamRule", module)
     for module in (dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
 }
-BALANCE_RULES: dict[str, ModuleType] = {module.NAME: module for module in (sum_check, plant_balance)}
+# Rules over several meters, with the unit of what is too much: the submeters together show more than their parent, the
+# plant of one energy use more than the whole building takes in.
+BALANCE_RULES = {"sum_check": "share of the parent's day", "plant_balance": "share of the building's day"}
+BALANCE_REASON = "accuracy classes of both sides and clocks some minutes apart"
 # rule: rules whose events at the same place, or right beside it, explain what it sees.
 EXPLAINED_BY: dict[str, tuple[str, ...]] = {
     "spike": ("unit_scale",),
@@ -63,6 +63,6 @@ EXPLAINED_BY: dict[str, tuple[str, ...]] = {
 }
 # Rules that a meter's own habits make doubtful: where they do, what they find is flagged instead of excluded.
 MILD: dict[str, MildRule] = {module.NAME: cast("MildRule", module) for module in (dead, stuck)}
-ACTIONS: dict[str, Action] = {name: rule.ACTION for name, rule in RULES.items()} | {
-    name: module.ACTION for name, module in BALANCE_RULES.items()
-}
+ACTIONS: dict[str, Action] = {name: rule.ACTION for name, rule in RULES.items()} | dict.fromkeys(
+    BALANCE_RULES, Action.FLAG
+)

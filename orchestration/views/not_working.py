@@ -1,7 +1,9 @@
 """What does not work at a site now: jobs whose last run failed, and live sources that deliver nothing."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
@@ -11,12 +13,37 @@ from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.overdue import overdue
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
 DEAD = {"silent", "refused", "disk_full", "behind"}
+# The sensor looks every 10 s; a look over many runs takes longer.
+LATE = timedelta(minutes=5)
+_NOTE = "jobs_looked_at"
+
+
+def note_look(data_dir: Path, now_utc: datetime) -> None:
+    """Keep when jobs were last looked at, by atomic rename."""
+    unfinished = data_dir / f".{_NOTE}.part"
+    unfinished.write_text(now_utc.isoformat(), encoding="utf-8")
+    unfinished.replace(data_dir / _NOTE)
+
+
+def overdue(data_dir: Path, now_utc: datetime) -> Finding | None:
+    """That no schedule and no sensor runs although they did once; None where they do, or never did.
+
+    facts: since_utc, mend.
+    """
+    with suppress(OSError, ValueError):
+        since_utc = datetime.fromisoformat((data_dir / _NOTE).read_text(encoding="utf-8"))
+        if now_utc - since_utc > LATE:
+            return Finding(
+                code="jobs_overdue",
+                message="schedules and sensors are overdue: Dagster's daemon does not run, so no job begins by itself",
+                facts={"job": "daemon", "since_utc": since_utc.isoformat(), "mend": "start it: meterloom up"},
+            )
+    return None
 
 
 def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[Finding]:

@@ -53,6 +53,19 @@ BASELINE_MEASURES: Mapping[str, Measure] = {
     "term_low": Measure("Coefficient, low", "kwh/day", whole="asked", decimals=5),
     "term_high": Measure("Coefficient, high", "kwh/day", whole="asked", decimals=5),
 }
+
+
+def band_measures(saving: str) -> dict[str, Measure]:
+    """Ends of a saving's band and its fractional uncertainty. saving: its name, as the labels have it."""
+    low, high = ("difference", ("savings_kwh", "uncertainty_kwh")), ("sum", ("savings_kwh", "uncertainty_kwh"))
+    share = ("ratio", ("uncertainty_kwh", "savings_kwh"))
+    return {
+        "band_low_kwh": Measure(f"{saving}, lower end", "kwh", made=low, is_claim=True),
+        "band_high_kwh": Measure(f"{saving}, upper end", "kwh", made=high, is_claim=True),
+        "fsu": Measure("Fractional savings uncertainty", "ratio", made=share, is_share=True, is_claim=True),
+    }
+
+
 MEASURES: Mapping[str, Measure] = {
     "actual_kwh": Measure("Actual, comparable days", "kwh"),
     "expected_kwh": Measure("Expected by the baseline", "kwh"),
@@ -75,19 +88,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "claimed_kwh": Measure("Claimed", "kwh", whole="asked", is_claim=True),
     "savings_value": Measure("Savings, each day at its price", "currency", whole="asked", is_claim=True),
-    "band_low_kwh": Measure(
-        "Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
-    ),
-    "band_high_kwh": Measure(
-        "Savings, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh")), is_claim=True
-    ),
-    "fsu": Measure(
-        "Fractional savings uncertainty",
-        "ratio",
-        made=("ratio", ("uncertainty_kwh", "savings_kwh")),
-        is_share=True,
-        is_claim=True,
-    ),
+    **band_measures("Savings"),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
     **BASELINE_MEASURES,

@@ -13,7 +13,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
-from reports.datasets.enpi import BASELINE_MEASURES, baseline_leaf, version_fact
+from reports.datasets.enpi import BASELINE_MEASURES, band_measures, baseline_leaf, version_fact
 from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.recompute.claims import against_project_at
@@ -48,19 +48,7 @@ MEASURES: Mapping[str, Measure] = {
         decimals=1,
         is_claim=True,
     ),
-    "band_low_kwh": Measure(
-        "Avoided energy, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
-    ),
-    "band_high_kwh": Measure(
-        "Avoided energy, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh")), is_claim=True
-    ),
-    "fsu": Measure(
-        "Fractional savings uncertainty",
-        "ratio",
-        made=("ratio", ("uncertainty_kwh", "savings_kwh")),
-        is_share=True,
-        is_claim=True,
-    ),
+    **band_measures("Avoided energy"),
     "confidence": Measure("Confidence of the band", "ratio", whole="asked", is_share=True),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),

@@ -1,22 +1,24 @@
 """Electricity KPIs of the site, its meters and its uses: the published marts' numbers, or the readings' own."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from itertools import pairwise
 
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import electricity_factors
-from assets.kpi.from_readings import AskedKpi, findings_of
-from assets.sites.meter_tree import has_import
+from assets.kpi.from_readings import AskedKpi, KpiRow, findings_of
+from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
+from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key, use_item
-from reports.datasets.kpi_rows import KpiRows
-from reports.datasets.load_hours import load_by_hour
+from reports.recompute.figure_sources import KpiBasis, Sources
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -32,6 +34,70 @@ FACTS = ("name", "carrier", "connected_load")
 _NO_PRICE = "Energy at times without a known price is in no cost."
 _BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
 _NO_FACTOR = "Energy on days without an emission factor in force is in no emission."
+
+
+class KpiRows:
+    """kpis: those that are asked; scope: the only one of which they are, None: any."""
+
+    def __init__(self, given: Given, *, kpis: Collection[str], scope: str | None = None) -> None:
+        site_id, marts_dir = given.site.site_id, given.marts_dir
+        self._sources, self._basis, self._kpis = given.sources, KpiBasis(site_id, given.as_of_utc), tuple(kpis)
+        self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site_id, kpis=kpis, scope=scope)
+        self._wanted: set[AskedKpi] = set()
+
+    def want(self, asked: Iterable[AskedKpi]) -> None:
+        """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
+        wanted = {each for each in asked if self._published(each) is None}
+        self._wanted |= wanted
+        self._sources.want(self._basis, wanted)
+
+    def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
+        """The KPI of a scope and span; None where nothing was ever read of it."""
+        asked = AskedKpi(kpi, scope, period.start, period.end)
+        rows = self._published(asked)
+        if rows is not None:
+            return rows.get(asked)
+        # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
+        if asked not in self._wanted:
+            self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
+        return self._sources.kpi_row(self._basis, asked)
+
+    def _published(self, asked: AskedKpi) -> PublishedKpis | None:
+        return self._rows if asked.grain in PRINTED_GRAINS else None
+
+
+def _beside(asked: AskedKpi) -> list[tuple[date, date]]:
+    """The span itself; of a month, every month of its year."""
+    if asked.grain != "month":
+        return [(asked.start, asked.end)]
+    firsts = [asked.start.replace(month=number) for number in range(1, 13)] + [date(asked.start.year + 1, 1, 1)]
+    return list(pairwise(firsts))
+
+
+def load_by_hour(
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime
+) -> Mapping[date, Sequence[float | None]]:
+    """Local day to the mean kW of its 24 hours by the clock, of the electricity that `site:<id>` counts.
+
+    A mean over the quarter hours that were read: the hour that a clock change doubles stays one, a hole stays None.
+    """
+    meters = sources.meters(site, f"site:{site.site_id}")
+    rows = sources.site_streams(site, period.start, period.end, as_of_utc).filter(
+        pl.col("meter_id").is_in(list(meters))
+        & (pl.col("register") == CONSUMPTION_REGISTER)
+        & (pl.col("unit") == ENERGY_UNIT)
+    )
+    local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
+    quarters = rows.group_by("interval_start_utc", maintain_order=True).agg(pl.col("value").sum())
+    hours = (
+        quarters.with_columns(day=local.dt.date(), hour=local.dt.hour())
+        .group_by("day", "hour", maintain_order=True)
+        .agg(kw=(pl.col("value").mean() * (60 / CANONICAL_MINUTES)).round(2))
+    )
+    made: dict[date, list[float | None]] = {}
+    for day, hour, kw in hours.sort("day", "hour").iter_rows():
+        made.setdefault(day, [None] * 24)[hour] = kw
+    return made
 
 
 class SiteKpis:

@@ -3,14 +3,38 @@
 Every step says what can happen at worst, and how to go back.
 """
 
+import shlex
 from collections.abc import Iterator
 
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.model import Model
-from reports.lifecycle.steps import Named, Step
 
 # Of a rating, in PARTIAL (dispatch.md B.2).
 _PARTIAL = "30 %"
+
+
+class Step(Model):
+    """What is missing, why it is needed, and the command. is_needed: the report cannot go out without it."""
+
+    what: str
+    why: str
+    command: str
+    is_needed: bool = True
+
+
+class Named(Model):
+    """A site as commands name it. option: ` --project DIR` where a command needs it."""
+
+    option: str
+    site_id: str
+
+    def command(self, *words: str) -> str:
+        """A command of ours as one types it."""
+        return f"meterloom {shlex.join(words)}{self.option}"
+
+    def edit(self, file: str, line: int = 1) -> str:
+        """An editor at that line: vi, emacs and nano know the sign."""
+        return f"${{EDITOR:-vi}} +{line} {shlex.quote(file)}"
 
 
 class ControlFacts(Model):

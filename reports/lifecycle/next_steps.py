@@ -8,8 +8,7 @@ from datetime import date
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import months_after
-from reports.lifecycle.control_steps import ControlFacts, control_steps
-from reports.lifecycle.steps import Named, Step
+from reports.lifecycle.control_steps import ControlFacts, Named, Step, control_steps
 
 REPORT = "enpi_quarter"
 # Each season once: what a baseline of a weather-driven use rests on (ISO 50006, CalTRACK 2.2.1).

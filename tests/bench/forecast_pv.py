@@ -11,8 +11,8 @@ from ml.features.series import HOUR, QUARTER
 from ml.features.sun import sky_over
 from ml.forecasts.backtest import forecast_origins
 from ml.forecasts.forecast_model import Fitter
-from ml.forecasts.models.pv_fitters import pv_fitters
 from ml.forecasts.models.pv_plant import PlantGiven
+from ml.forecasts.models.pv_residual import pv_fitters
 from tests.ml.forecasts.system50 import END, PLACE, TEST, midnights, system50
 
 

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 from assets.bills.dispute.applies import TariffOverride, tariffs_in_force
 from assets.bills.dispute.pairing import pair_lines
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
 from assets.bills.dispute.scenario import bill_again
-from assets.bills.dispute.settle_truth import make_case
 from assets.bills.dispute.suspect_terms import suspect_terms
 from assets.bills.dispute.suspicion import PAPER
 from assets.bills.documents.read_bill import read_bill

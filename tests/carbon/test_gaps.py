@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.inventory.gaps import gaps
+from assets.carbon.inventory.account import gaps
 from data_quality.contracts.emissions.carbon import Activity
 from tests.carbon.cases import answer, bought, written
 

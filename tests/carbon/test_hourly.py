@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
-from assets.carbon.by_hour.read_hourly import hours_of, read_certificates, read_intensity
-from assets.carbon.by_hour.slots import Intensity, by_hour
+from assets.carbon.by_hour.read_hourly import Intensity, by_hour, hours_of, read_certificates, read_intensity
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import QualityCriteria

@@ -11,7 +11,7 @@ from assets.sites.load_sites import load_site
 from data_quality.contracts.site_file.meter import Register
 from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.yaml_file import BadConfiguration
-from data_quality.rules.of_registers.register_exchange import missing_reads
+from data_quality.rules.register_rules import missing_reads
 
 SITE = """site_id: plant
 name: Plant

@@ -4,11 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_quality.rules.of_registers.register_glitch import is_glitch
-from data_quality.rules.of_registers.register_jitter import is_jitter, resolution_of
-from data_quality.rules.of_registers.register_jump import RateLimit, rate_limit
-from data_quality.rules.of_registers.register_reset import looks_like_reset
-from data_quality.rules.of_registers.register_rollover import modulus_across
+from data_quality.rules.register_rules import (
+    RateLimit,
+    is_glitch,
+    is_jitter,
+    looks_like_reset,
+    modulus_across,
+    rate_limit,
+    resolution_of,
+)
 
 UNIT = 10**9
 PLATE = RateLimit(30.0 * UNIT, "3 x connected load", is_evidence=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from assets.feeds.day_ahead import read_awattar, read_entsoe
 from assets.feeds.defs import raw_landing__pulled_files
 from assets.feeds.fetch import Patience
-from assets.feeds.take_prices import TakenPrices, take_prices
+from assets.feeds.take_sources import TakenPrices, take_prices
 from assets.readings.sniff_files import sniff_file
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput, Unreachable

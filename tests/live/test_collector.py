@@ -14,8 +14,7 @@ import yaml
 
 from assets.stores.live.live_store import LiveReader
 from controls.collector.collector import KEPT_REFUSALS, Collector
-from controls.collector.collector_port import serve_collector
-from controls.collector.main import main, run_collector, sites_with_sources
+from controls.collector.main import main, run_collector, serve_collector, sites_with_sources
 from controls.collector.spool import Spool, read_piece
 from controls.gateways.sources.adapter import Adapter
 from data_quality.contracts.errors import BadInput

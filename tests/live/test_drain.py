@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from controls.collector import drain as module
-from controls.collector.collector_port import metrics
 from controls.collector.drain import Drain
+from controls.collector.main import metrics
 from controls.collector.spool import GRACE, Spool
 from controls.collector.spool_frames import sample_lines
 from data_quality.contracts.live.sample import Refusal

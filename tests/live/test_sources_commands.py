@@ -11,7 +11,7 @@ import pytest
 
 from controls.collector.main import run_collector, sites_with_sources
 from controls.gateways.serve_modbus import ModbusServer
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.settings import load_project
 from tests.orchestration.test_cli import run

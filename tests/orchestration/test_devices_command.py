@@ -14,7 +14,7 @@ from controls.gateways.mqtt_line import MqttLine
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.device_lease import acquire_lease
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import Template, load_template, template_names
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock

@@ -15,7 +15,7 @@ from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import write_mart
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
-from orchestration.doctor.file_checks import check_marts
+from orchestration.doctor.kept_checks import check_marts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MART = "mart_site__degree_days"

@@ -12,7 +12,7 @@ from assets.stores.lake import lake_files, restore_batch
 from assets.stores.lake.lake_block import Block, write_block
 from assets.stores.lake.merges import known_paths
 from data_quality.contracts.errors import Unreachable
-from orchestration.doctor import lake_checks as doctor
+from orchestration.doctor.kept_checks import check_lake
 from tests.readings.rooms import Bench, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"
@@ -155,11 +155,11 @@ def test_a_file_of_another_writer_is_restored_by_its_rows_and_no_byte_of_it_may_
 
 def test_the_doctor_names_damaged_files_and_leftovers(bench: Bench) -> None:
     january, _, _ = two_batches(bench)
-    assert [each["status"] for each in doctor.check(bench.lake, ["plant"])] == ["ok"]
+    assert [each["status"] for each in check_lake(bench.lake, ["plant"])] == ["ok"]
     lose(january)
     left = january.parent / ".tmp-0123"
     left.write_bytes(b"half")
-    damaged, leftover = doctor.check(bench.lake, ["plant"])
+    damaged, leftover = check_lake(bench.lake, ["plant"])
     assert damaged["status"] == "fail"
     assert "is missing (from meters.csv)" in damaged["detail"]
     assert (leftover["status"], ".tmp-0123" in leftover["detail"]) == ("warn", True)

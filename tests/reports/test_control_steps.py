@@ -3,8 +3,7 @@
 from typing import Any
 
 from data_quality.contracts.control.command import Mode
-from reports.lifecycle.control_steps import ControlFacts, control_steps
-from reports.lifecycle.steps import Named, Step
+from reports.lifecycle.control_steps import ControlFacts, Named, Step, control_steps
 
 HOME = {"planned": ("battery", "car"), "has_plan": True}
 CONNECTED = HOME | {

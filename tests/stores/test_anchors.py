@@ -27,7 +27,7 @@ from controls.ledger.modes import current_mode, set_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
-from orchestration.doctor import trust_checks as doctor
+from orchestration.doctor.kept_checks import check_trust
 from tests.contracts.test_lake import changes, write
 from tests.controls.ledger.rows_of import CARLA
 from tests.stores.combinations import copied
@@ -93,14 +93,14 @@ def test_a_store_that_is_put_back_shows_no_mode_of_before_and_takes_no_act(
         write(Lake(tmp_path / "lake", older), clock, changes((0, 1)))
     # To stop is always possible.
     mode(older, clock, Mode.SIMULATION)
-    [line] = doctor.check(older, tmp_path / "anchors")
+    [line] = check_trust(older, tmp_path / "anchors")
     assert line["status"] == "fail"
     assert (
         "mode_events 2 of home (2026-01-01T00:02:00.000000Z) is not in the store any more, says line 2"
         in line["detail"]
     )
     older.close()
-    assert [each["status"] for each in doctor.check(anchored, tmp_path / "anchors")] == ["ok"]
+    assert [each["status"] for each in check_trust(anchored, tmp_path / "anchors")] == ["ok"]
 
 
 def test_a_tail_that_is_cut_with_all_that_proves_it_is_named_row_by_row(
@@ -188,11 +188,11 @@ def test_an_act_that_cannot_be_anchored_is_refused_and_a_stop_and_a_batch_are_no
         set_mode(anchored, "yard", mode=Mode.ADVISORY, person=CARLA, reason="test", clock=clock)
     mode(anchored, clock, Mode.SIMULATION)
     write(Lake(tmp_path / "lake", anchored), clock, changes((0, 1)))
-    assert [each["status"] for each in doctor.check(anchored, tmp_path / "anchors")] == ["fail"]
+    assert [each["status"] for each in check_trust(anchored, tmp_path / "anchors")] == ["fail"]
     (tmp_path / "also" / FILE).rmdir()
     (tmp_path / "kept").rename(tmp_path / "also" / FILE)
     # What could not be noted is noted now.
-    assert [each["status"] for each in doctor.check(anchored, tmp_path / "anchors")] == ["ok"]
+    assert [each["status"] for each in check_trust(anchored, tmp_path / "anchors")] == ["ok"]
     assert lines(tmp_path, "also") == lines(tmp_path)
     assert len(lines(tmp_path)) == 3
 

@@ -19,7 +19,7 @@ from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.doctor import lake_checks as doctor
+from orchestration.doctor.kept_checks import check_lake
 from reports.readings_gate import refuse_without_readings
 from tests.contracts.test_lake import changes, write
 from tests.stores.combinations import copied
@@ -108,7 +108,7 @@ def test_a_store_that_is_not_the_lakes_own_writes_nothing_and_takes_no_file_away
         assert "'meterloom lake adopt', which deletes no file" in str(told.value)
     assert contents(lake.root) == before
     assert not (lake.root / FOLDER).exists()
-    [line] = doctor.check(lake, ["plant"])
+    [line] = check_lake(lake, ["plant"])
     assert (line["status"], SAID[name] in line["detail"]) == ("fail", True)
     write(lake_of("now"), clock, changes((50, 1)), "f")
     assert contents(lake.root) > before

@@ -19,7 +19,7 @@ from controls.gateways.open import Gateways
 from controls.gateways.serve_modbus import ModbusServer
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.settings import Settings

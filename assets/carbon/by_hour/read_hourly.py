@@ -1,13 +1,17 @@
-"""Files of hourly Scope 2: grid intensity and certificates, by UTC hour. Raises BadInput naming the line."""
+"""Files of hourly Scope 2: grid intensity and certificates, by UTC hour. Raises BadInput naming the line.
+
+A market settles by the half hour: the hour's factor is what its energy met, never the mean of two factors. Only where
+the load is coarser than the factors (its course within the slot is not known) is each minute weighed the same.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-from assets.carbon.by_hour.slots import Intensity, hour_of
 from assets.carbon.files.carbon_files import read_criteria
 from assets.carbon.files.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
@@ -20,6 +24,57 @@ _TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "sta
 _KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
 _G = ("gco2_per_kwh", "gco2e_per_kwh", "g_per_kwh", "grid_intensity_g_per_kwh")
 STEPS_MINUTES = (15, 30, 60)
+
+
+class Intensity(NamedTuple):
+    """kgCO2e per kWh by UTC slot start."""
+
+    step: timedelta
+    values: Mapping[datetime, Decimal]
+
+
+class HourFactors(NamedTuple):
+    """By UTC hour start: weighed by the load, and by time. An hour with a slot that has no factor is in neither."""
+
+    weighed: dict[datetime, Decimal]
+    mean: dict[datetime, Decimal]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The start of its UTC hour."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def by_hour(load_kwh: Mapping[datetime, Decimal], step: timedelta, intensity: Intensity) -> HourFactors:
+    """The factors of the load's hours. load_kwh: energy by slot start; step: its length, which divides an hour."""
+    kgco2e: defaultdict[datetime, Decimal] = defaultdict(Decimal)
+    energy: defaultdict[datetime, Decimal] = defaultdict(Decimal)
+    factors: defaultdict[datetime, list[Decimal]] = defaultdict(list)
+    gaps: set[datetime] = set()
+    with localcontext(EXACT):
+        for moment, kwh in load_kwh.items():
+            hour, factor = hour_of(moment), _of_slot(moment, step, intensity)
+            # One slot without a factor makes the hour unknown: the mean of the others would be a guess.
+            if factor is None:
+                gaps.add(hour)
+                continue
+            energy[hour] += kwh
+            kgco2e[hour] += kwh * factor
+            factors[hour].append(factor)
+        means = {hour: sum(values, Decimal(0)) / len(values) for hour, values in factors.items() if hour not in gaps}
+        # Without energy there is nothing to weigh by; the mean multiplies zero.
+        weighed = {hour: kgco2e[hour] / energy[hour] if energy[hour] else mean for hour, mean in means.items()}
+    return HourFactors(weighed, means)
+
+
+def _of_slot(moment: datetime, step: timedelta, intensity: Intensity) -> Decimal | None:
+    """The factor of a slot of the load: that of the slot around it, or the mean of those within; None for a gap."""
+    first = moment - timedelta(minutes=moment.minute % (intensity.step // timedelta(minutes=1)))
+    # A load finer than the factors lies within one slot; a coarser one spans several.
+    count = max(1, step // intensity.step)
+    values = [intensity.values.get(first + number * intensity.step) for number in range(count)]
+    found = [value for value in values if value is not None]
+    return sum(found, Decimal(0)) / count if len(found) == count else None
 
 
 def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:

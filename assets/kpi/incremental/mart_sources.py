@@ -2,26 +2,42 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from assets.carbon.factor_choice.meter_factors import MeterFactor, known_factors, meter_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
-from assets.kpi.incremental.virtual_files import virtual_files
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.interval_costs import interval_costs
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import has_import, total_meters
 from assets.sites.scopes import scope_rows
-from assets.stores.lake.derived import kept_derived
+from assets.sites.view import site_readings
+from assets.sites.virtual import virtual_meters
+from assets.stores.lake.derived import keep_derived, kept_derived
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_ledger import expect_own
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices, quarter_hour_prices, tariffs_of
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
+
+
+def virtual_files(sites: Mapping[str, Site], lake: Lake, *, as_of_utc: datetime | None = None) -> tuple[Path, ...]:
+    """One Parquet file (LAKE_SCHEMA) for each site with virtual meters, beside the lake's own files."""
+    found = []
+    for site in sites.values():
+        names = virtual_meters(site)
+        if names:
+            # Older files of the site go: not those of another project's lake.
+            expect_own(lake.store, lake.kept)
+            rows = site_readings(lake, site, as_of_utc=as_of_utc, meters=names)
+            found.append(keep_derived(lake.root, site.site_id, rows))
+    return tuple(found)
 
 
 def source_tables(

@@ -12,15 +12,18 @@ from fractions import Fraction
 
 from assets.readings.cumulative.register_steps import State
 from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
-from data_quality.rules.of_registers import (
-    register_exchange,
-    register_glitch,
-    register_jitter,
-    register_jump,
-    register_rollover,
+from data_quality.rules.register_rules import (
+    GLITCH,
+    JITTER,
+    JUMP,
+    ROLLOVER,
+    RateLimit,
+    is_glitch,
+    is_jitter,
+    looks_like_reset,
+    missing_reads,
+    modulus_across,
 )
-from data_quality.rules.of_registers.register_jump import RateLimit
-from data_quality.rules.of_registers.register_reset import looks_like_reset
 
 # What a register does that explains itself: told, and counted on.
 SETTLED = frozenset(
@@ -144,7 +147,7 @@ class _Walk:
         if event.kind is EventKind.ROLLOVER:
             self.turns.append(dated)
             return
-        missing = register_exchange.missing_reads(event)
+        missing = missing_reads(event)
         ends, begins = _quanta(event.ends_at), _quanta(event.begins_at)
         known = self.last
         if ends is not None:
@@ -174,9 +177,9 @@ class _Walk:
             return
         hours = (read.epoch_s - last.epoch_s) / 3600
         delta = self._turned(read, last, hours)
-        if delta < 0 and register_jitter.is_jitter(-delta, counting.resolution):
+        if delta < 0 and is_jitter(-delta, counting.resolution):
             text = f"stepped back from {_shown(last.quanta)} to {_shown(read.quanta)}, no more than its last digits"
-            self._notice(register_jitter.NAME, read.epoch_s, last.quanta, read.quanta, read.line, text)
+            self._notice(JITTER, read.epoch_s, last.quanta, read.quanta, read.line, text)
             # The highest read stands until it is passed, so that nothing is counted twice.
             self.last = replace(last, epoch_s=read.epoch_s, line=read.line)
             self._append(self.last)
@@ -186,10 +189,10 @@ class _Walk:
             self._count(read, delta)
         elif following is not None and self._is_glitch(last, following):
             text = f"{_shown(read.quanta)} between {_shown(last.quanta)} and {_shown(following.quanta)}"
-            self._notice(register_glitch.NAME, read.epoch_s, last.quanta, read.quanta, read.line, text)
+            self._notice(GLITCH, read.epoch_s, last.quanta, read.quanta, read.line, text)
         elif delta < 0 and (modulus := self._modulus(last, read, hours)) is not None:
             text = f"passed {_shown(modulus)}: from {_shown(last.quanta)} on to {_shown(read.quanta)}"
-            self._notice(register_rollover.NAME, read.epoch_s, last.quanta, read.quanta, read.line, text)
+            self._notice(ROLLOVER, read.epoch_s, last.quanta, read.quanta, read.line, text)
             self._count(read, delta + modulus)
         else:
             self._break(last, read, hours, event)
@@ -213,11 +216,11 @@ class _Walk:
             self._notice("event_contradicted", at, last.quanta, read.quanta, line, text)
             return delta
         text = f"recorded rollover: from {_shown(last.quanta)} on to {_shown(read.quanta)}"
-        self._notice(register_rollover.NAME, at, last.quanta, read.quanta, line, text)
+        self._notice(ROLLOVER, at, last.quanta, read.quanta, line, text)
         return whole
 
     def _is_glitch(self, last: State, following: State) -> bool:
-        return register_glitch.is_glitch(
+        return is_glitch(
             last.quanta,
             following.quanta,
             limit=self.counting.limit,
@@ -227,7 +230,7 @@ class _Walk:
 
     def _modulus(self, last: State, read: State, hours: float) -> int | None:
         counting = self.counting
-        return register_rollover.modulus_across(
+        return modulus_across(
             last.quanta,
             read.quanta,
             modulus=counting.modulus,
@@ -244,7 +247,7 @@ class _Walk:
         if event is not None:
             rule, text = "event_contradicted", f"{_kind(event)}: the final read does not follow the reads: {what}"
         elif read.quanta >= last.quanta:
-            rule = register_jump.NAME
+            rule = JUMP
             text = f"rose {what}, above {limit.source}; an exchange or a wrong read: record an event or correct it"
         elif looks_like_reset(last.quanta, read.quanta, limit=limit, resolution=resolution, hours=hours):
             rule, text = "register_reset_suspected", f"fell {what}; record a reset, rollover or exchange with its reads"

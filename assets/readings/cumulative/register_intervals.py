@@ -21,9 +21,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier, Meter, Register
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS
-from data_quality.rules.of_registers.register_glitch import NAME as GLITCH
-from data_quality.rules.of_registers.register_jitter import resolution_of
-from data_quality.rules.of_registers.register_jump import IMPOSSIBLE_PER_HOUR, rate_limit
+from data_quality.rules.register_rules import GLITCH, IMPOSSIBLE_PER_HOUR, rate_limit, resolution_of
 
 Stream = tuple[str, str]
 Events = Mapping[Stream, Sequence[DatedEvent]]

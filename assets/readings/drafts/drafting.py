@@ -398,11 +398,6 @@ def _is_power(unit: str | None) -> bool:
     return unit in {"w", "kw", "mw"}
 
 
-_KIND_WORDS = re.compile(
-    r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", re.IGNORECASE
-)
-
-
 def _bare(name: str) -> str:
     """A name without its unit and the words for energy and power."""
     plain = re.sub(

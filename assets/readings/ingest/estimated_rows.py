@@ -14,8 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.site_file.vee import Action
 from data_quality.contracts.time import Period
 from data_quality.estimate.gap import Estimate, Gap
-from data_quality.estimate.like_day import references
-from data_quality.estimate.table import fill
+from data_quality.estimate.methods import fill, references
 from data_quality.reading_grid import Grid
 from data_quality.rules import dead
 from data_quality.rules.shared.hits import stretches

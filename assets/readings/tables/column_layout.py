@@ -41,11 +41,6 @@ class Layout(Model):
     synthetic: str | None = None
     ignored: tuple[str, ...] = ()
 
-    @property
-    def is_wide(self) -> bool:
-        """True where every value column is a stream of its own."""
-        return self.meter is None
-
 
 def choose_maps(file_name: str, header: list[str], maps: Iterable[ColumnMap]) -> tuple[ColumnMap, ...]:
     """The site's maps for this file; none for the plain shape.

@@ -18,7 +18,6 @@ from assets.stores.seals import append
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
-Rows = dict[str, list[dict[str, Any]]]
 # Tables whose rows of one site go along whole, where this version has them, with the column that names the site.
 BY_SITE = {
     "meter_events": "site_id",

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.topics import Topics
-from controls.templates.load_templates import Template
-from controls.templates.mqtt_topics import filled
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 
@@ -48,24 +46,6 @@ def site_client(site_id: str, device_ids: Sequence[str], *, says: Sequence[str] 
         password=secrets.token_urlsafe(24),
         says=(*(topic for one in each for topic in one.says), *says),
         hears=tuple(topic for one in each for topic in one.hears),
-    )
-
-
-def foreign_client(template: Template, name: str, password: str = "") -> Client:
-    """The rights of a device that does not know us: topics that its template publishes and subscribes to."""
-    assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
-    mqtt = template.mqtt
-    says = [each.topic for each in mqtt.told.values()]
-    says += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
-    says += [mqtt.status.topic] if mqtt.status is not None else []
-    hears = [each.topic for each in mqtt.send.values()]
-    hears += [each.ask.topic for each in mqtt.told.values() if each.ask is not None]
-
-    def own(topics: Sequence[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(str(filled(topic, {"name": name})) for topic in topics))
-
-    return Client(
-        username=f"dev-{name}", password=password or secrets.token_urlsafe(24), says=own(says), hears=own(hears)
     )
 
 

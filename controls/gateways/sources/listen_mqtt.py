@@ -4,12 +4,16 @@ The broker keeps what is not acknowledged, and keeps it for a while when we are 
 full disk loses a message. That holds for sources that tell the time of what they say: a message without one would be
 filed under the hour in which it was delivered, so those begin anew with each connection, and what they said meanwhile
 is missing.
+
+A broker drops what its queue cannot hold and says so to nobody: neither the device, whose message was acknowledged, nor
+the listener. Only the numbers that the device counts show it.
 """
 
 import ssl
 import threading
 import time
 from functools import partial
+from typing import NamedTuple
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, Delivery, MqttLine
@@ -17,7 +21,6 @@ from controls.gateways.sources.adapter import Sink
 from controls.gateways.sources.hand_over import Threaded
 from controls.gateways.sources.message import Message, MessageReader
 from controls.gateways.sources.tally import Pauses
-from controls.gateways.telemetry import Arrivals
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.site_file.live_source import MqttSource
@@ -27,6 +30,33 @@ from data_quality.contracts.time import Clock
 SESSION_S = 86_400
 # What was not acknowledged comes first, thousands of messages, and then the broker's answer to our subscriptions.
 _OPEN_S = 15.0
+
+
+class Arrivals(NamedTuple):
+    """How telemetry of one device arrived. missing: numbers that were left out; restarts: it counted from one again.
+
+    A plain tuple: one is made for each message.
+    """
+
+    last_seq: int = 0
+    received: int = 0
+    missing: int = 0
+    doubled: int = 0
+    restarts: int = 0
+
+    def after(self, seq: int, *, is_again: bool = False) -> "Arrivals":
+        """With one more message, of this number. is_again: the broker says that it delivered it before."""
+        last, received, missing, doubled, restarts = self
+        if not received:
+            # Where we came in, nothing is known of before.
+            return Arrivals(seq, 1, missing, doubled, restarts)
+        if seq > last:
+            return Arrivals(seq, received + 1, missing + seq - last - 1, doubled, restarts)
+        if seq == last or is_again:
+            # Of several that come again the first are the lowest: the last that came stays the last.
+            return Arrivals(last, received + 1, missing, doubled + 1, restarts)
+        # Late ones do not exist on one connection: a lower number is a device that began anew.
+        return Arrivals(seq, received + 1, missing + seq - 1, doubled, restarts + 1)
 
 
 class MqttListener(Threaded):

@@ -17,7 +17,7 @@ from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.hour_lines import LinearFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
+from ml.forecasts.models.pv_residual import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores

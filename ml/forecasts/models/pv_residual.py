@@ -8,21 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
-from ml.forecasts.forecast_model import Contributions, Outdated, Quantiles, TooShort
+from ml.forecasts.forecast_model import Contributions, Fitter, Outdated, Quantiles, TooShort
 from ml.forecasts.models.pv_floors import (
     LAST_DAYS,
     MODEL_FILE,
     NO_CLOUDS,
     TOLD_SUN,
+    ClearSkyPersistence,
     Expected,
+    PvFloorFitter,
     PvModel,
+    PvPhysics,
     expected,
     training,
 )
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
-from ml.forecasts.models.pv_plant import Plant, PlantGiven
+from ml.forecasts.models.pv_plant import Plant, PlantGiven, plant_given
 
 ALGORITHM, TREES_FILE = "pv_physics_residual", "trees.txt"
 # Forecasts of weather are hours early or late, and satellites see clouds beside the sun: what is near in time counts.
@@ -234,3 +238,22 @@ def _shifted(values: Vector, hours: float, step: timedelta) -> Vector:
     by = int(np.sign(hours)) * max(1, int(timedelta(hours=abs(hours)) / step))
     found: Vector = values[np.clip(np.arange(len(values)) + by, 0, len(values) - 1)]
     return found
+
+
+def pv_fitters(given: PlantGiven) -> tuple[Fitter, ...]:
+    """The learnt model and its two floors, for a plant of which the site file says so much."""
+    return (
+        PvPhysicsResidualFitter(given),
+        PvFloorFitter(PvPhysics, given),
+        PvFloorFitter(ClearSkyPersistence, given),
+    )
+
+
+def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
+    """Those of a meter; none where no PV asset is behind it."""
+    given = plant_given(site, meter_id)
+    return () if given is None else pv_fitters(given)
+
+
+# To read stored models with: what they were told of the plant is in their files.
+PV_KINDS = pv_fitters(PlantGiven())

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from assets.carbon.by_hour.annual import annual_factors
 from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
-from assets.carbon.by_hour.read_hourly import calendar_of, hours_of, read_certificates, read_intensity
-from assets.carbon.by_hour.slots import by_hour
+from assets.carbon.by_hour.read_hourly import by_hour, calendar_of, hours_of, read_certificates, read_intensity
 from data_quality.contracts.emissions.hourly_carbon import HourlyScope2
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, FactorSet, GwpSet

@@ -11,10 +11,8 @@ from typing import Any
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import SETTINGS_FILE
-from orchestration.doctor import file_checks, migrations, rights
-from orchestration.doctor import lake_checks as lake
-from orchestration.doctor import trust_checks as trust
-from orchestration.doctor.database_checks import database_checks
+from orchestration.doctor import kept_checks as kept
+from orchestration.doctor import migrations
 from orchestration.doctor.reachable import item, standing
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, operation
@@ -87,7 +85,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     else:
         found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
     data, now = call.project.project.data_dir, call.clock.now_utc()
-    found.append(rights.check(call.project.project))
+    found.append(kept.check_rights(call.project.project))
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
@@ -99,10 +97,10 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
-        found += trust.check(call.project.store, call.project.project.anchors_dir)
-        found += file_checks.check(call.project.reports.files)
-        found += file_checks.check_marts(call.project.mart_digests)
-        found += lake.check(call.project.lake, sorted(call.project.sites))
+        found += kept.check_trust(call.project.store, call.project.project.anchors_dir)
+        found += kept.check_files(call.project.reports.files)
+        found += kept.check_marts(call.project.mart_digests)
+        found += kept.check_lake(call.project.lake, sorted(call.project.sites))
         found += map(_failing, not_working_anywhere(call.project, now))
         for site in call.project.sites.values():
             found += map(_failing, not_working(call.project, site, now))
@@ -111,7 +109,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
 
         told = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
         found.append(item("store", "fail", told, "check database.url in meterloom.yaml"))
-    return found + database_checks(call.project.project)
+    return found + kept.check_databases(call.project.project)
 
 
 def _failing(found: Finding) -> dict[str, str]:

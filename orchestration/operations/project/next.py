@@ -7,8 +7,8 @@ from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.options import OnlySiteOption
 from orchestration.views.not_working import failures, not_working, not_working_anywhere, nothing_runs
+from reports.lifecycle.control_steps import Step
 from reports.lifecycle.next_steps import REPORT, Facts, next_steps, report_period
-from reports.lifecycle.steps import Step
 
 
 @operation("next", takes=PROJECT, example="--site my_site")

@@ -17,7 +17,7 @@ from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release
 from controls.ledger.rows import read_commands
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.settings import Settings

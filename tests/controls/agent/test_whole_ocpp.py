@@ -14,7 +14,6 @@ from assets.stores.transactions import Store
 from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
 from controls.agent.planned import planned_check
-from controls.gateways.charge_points.serve_ocpp import ServedCharger
 from controls.gateways.open import Gateways
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode
@@ -25,6 +24,7 @@ from data_quality.contracts.settings import OcppSettings, Settings
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.agent.plant import HOME, Time
 from tests.controls.gateways.ocpp_yard import SECRET, until
+from tests.controls.gateways.serve_ocpp import ServedCharger
 from tests.controls.gateways.test_ocpp_stranger import ChargerByHand
 from tests.controls.ledger.rows_of import CARLA, add_plan, command
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
-from controls.gateways.charge_points.serve_ocpp import ServedCharger
 from controls.gateways.open import Gateways
 from controls.templates.load_templates import Template
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import FixedClock
 from tests.controls.devices import command
+from tests.controls.gateways.serve_ocpp import ServedCharger
 
 POWER = "set_charge_power_kw"
 VERSIONS = ("ocpp16", "ocpp201")

@@ -2,12 +2,13 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from controls.gateways import broker as broker_module
 from controls.gateways import mqtt_line
 from controls.gateways.access import broker_rights
-from controls.gateways.access.broker_rights import Client, device_client, foreign_client
+from controls.gateways.access.broker_rights import Client, device_client
 from controls.gateways.access.demo_certificate import new_certificate
 from controls.gateways.broker import Broker, free_port, is_listening, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
@@ -28,9 +29,9 @@ from controls.gateways.foreign.serve_foreign import ServedTopics
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.serve_mqtt import MqttServedDevice
-from controls.gateways.sources.listen_mqtt import MqttListener
-from controls.gateways.telemetry import Arrivals
-from controls.templates.load_templates import load_template
+from controls.gateways.sources.listen_mqtt import Arrivals, MqttListener
+from controls.templates.load_templates import Template, load_template
+from controls.templates.mqtt_topics import filled
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.time import FixedClock, SystemClock
 from tests.controls.conftest import need_mosquitto
@@ -256,6 +257,24 @@ def test_fault_f40_our_own_telemetry_is_counted_without_a_gap(clock: FixedClock,
 
 
 # F98
+
+
+def foreign_client(template: Template, name: str, password: str = "") -> Client:
+    """The rights of a device that does not know us: topics that its template publishes and subscribes to."""
+    assert template.mqtt is not None, "a template of protocol mqtt_topics"
+    mqtt = template.mqtt
+    says = [each.topic for each in mqtt.told.values()]
+    says += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
+    says += [mqtt.status.topic] if mqtt.status is not None else []
+    hears = [each.topic for each in mqtt.send.values()]
+    hears += [each.ask.topic for each in mqtt.told.values() if each.ask is not None]
+
+    def own(topics: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(str(filled(topic, {"name": name})) for topic in topics))
+
+    return Client(
+        username=f"dev-{name}", password=password or secrets.token_urlsafe(24), says=own(says), hears=own(hears)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, Rea
 from controls.gateways.modbus import ModbusDevice
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import Fault, ModbusUnit
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.time import FixedClock
 from tests.controls.devices import HandClock, command

@@ -14,7 +14,7 @@ from controls.gateways.modbus import ModbusDevice
 from controls.gateways.register_words import NOT_IMPLEMENTED, encode
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import Template, load_template, template_names
 from controls.templates.register_places import Table
 from data_quality.contracts.time import FixedClock

@@ -9,8 +9,7 @@ import pytest
 from controls.gateways.broker import Broker
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.sources.open_source import open_source
-from controls.simulator.live_plant import LivePlant, PlantYear
-from controls.simulator.physics.wire_troubles import Troubles, trouble_at
+from controls.simulator.live_plant import LivePlant, PlantYear, Troubles, trouble_at
 from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
 from data_quality.contracts.site_file.site import Site

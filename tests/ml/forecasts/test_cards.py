@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from ml.features.series import DAY
-from ml.forecasts.lifecycle.cards import MAX_CHARACTERS, feature_table, forecast_card
-from ml.forecasts.lifecycle.known_limits import known_limits
+from ml.forecasts.lifecycle.cards import MAX_CHARACTERS, feature_table, forecast_card, known_limits
 from ml.forecasts.lifecycle.trial import Trial, hold_trial, recent_folds
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Forecaster, Outdated, TooShort, ordered
-from ml.forecasts.intervals import HourSpread
 from ml.forecasts.models.blend import MODEL_FILE, BlendForecaster
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.models.statistical import HourSpread
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
 from tests.ml.cases import hourly_load, plant

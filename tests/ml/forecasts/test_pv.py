@@ -16,9 +16,9 @@ from ml.features.sun import Array, array_kw, sky_over
 from ml.features.weather_known import NO_WEATHER, GivenWeather
 from ml.forecasts.forecast_model import Explains, Fitter, Forecaster, Outdated, Quantiles, TooShort
 from ml.forecasts.lifecycle.what_moved import what_moved
-from ml.forecasts.models.pv_fitters import pv_fitters, pv_fitters_of
 from ml.forecasts.models.pv_floors import BY_CLOUD_COVER, MODEL_FILE, NO_CLOUDS, NO_SNOW, ClearSkyPersistence
 from ml.forecasts.models.pv_plant import PlantGiven, plant_given
+from ml.forecasts.models.pv_residual import pv_fitters, pv_fitters_of
 from tests.bench.forecast_pv import pv_scores
 from tests.ml.cases import plant
 from tests.ml.forecasts.system50 import PLACE, system50

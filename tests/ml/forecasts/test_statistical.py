@@ -8,10 +8,9 @@ import pytest
 from ml.features.forecast_case import Case
 from ml.features.series import DAY, Series
 from ml.forecasts.forecast_model import TooShort
-from ml.forecasts.intervals import HourSpread
 from ml.forecasts.lifecycle.forecast_registry import fitter_of, fitters_of
 from ml.forecasts.models.naive import week_before
-from ml.forecasts.models.statistical import ExponentialSmoothing, ExponentialSmoothingFitter
+from ml.forecasts.models.statistical import ExponentialSmoothing, ExponentialSmoothingFitter, HourSpread
 from ml.forecasts.targets import target_of
 from tests.ml.cases import plant
 from tests.ml.forecasts.known_cases import case_like, factory

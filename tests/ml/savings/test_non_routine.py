@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.kpi.claims.gate import unit_change
 from assets.kpi.claims.lasting_steps import MIN_SCORE, Step, best_step, matched_weeks, steps
-from assets.kpi.claims.unit_change import unit_change
 
 START, SPLIT, END = date(2022, 1, 1), date(2023, 1, 1), date(2024, 1, 1)
 DATES = [START + timedelta(days=i) for i in range(730)]

@@ -14,8 +14,7 @@ import polars as pl
 from assets.readings.packed.csv_text import open_text
 from assets.readings.parsed import PARSED_SCHEMA, Channel, Parsed, ReadRequest
 from assets.readings.readers.home_formats.entity_names import Entity, named_entities, refuse_shared
-from assets.readings.readers.live_format.quarter_means import LEAST_COVERAGE, WHOLE_COVERAGE, weighted_means
-from assets.readings.readers.live_format.samples import needed_states
+from assets.readings.readers.live_format.samples import LEAST_COVERAGE, WHOLE_COVERAGE, needed_states, weighted_means
 from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, RowFilter, place_rows, place_states
 from assets.readings.readers.table_formats.csv_table import rows_of, unfinished_row
 from data_quality.contracts.errors import BadInput

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.sources import p1_tcp
-from controls.gateways.sources.p1_tcp import P1Listener
-from controls.gateways.sources.p1_telegrams import TelegramCutter
+from controls.gateways.sources.p1_tcp import P1Listener, TelegramCutter
 from data_quality.contracts.site_file.live_source import P1Source
 from data_quality.contracts.time import SystemClock
 from tests.controls.gateways.sources.live_sink import ListSink, until

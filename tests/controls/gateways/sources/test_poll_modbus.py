@@ -15,7 +15,7 @@ from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.gateways.sources.open_source import open_source
 from controls.gateways.sources.poll_modbus import ModbusPoller
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import ServerSettings, Settings

@@ -1,1 +1,0 @@
-"""What is wrong with the reads of a cumulative register."""

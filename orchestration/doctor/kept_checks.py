@@ -1,0 +1,138 @@
+"""Doctor's checks of what a project keeps: who may read it; databases, ledgers, lake and files as they were written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_files import orphans
+from assets.stores.lake.lake_ledger import refusal
+from assets.stores.lake.merges import known_paths
+from assets.stores.postgres import describe
+from assets.stores.published.rendered_files import RenderedFiles
+from assets.stores.transactions import Store
+from controls.ledger.ledger_trust import distrusted
+from data_quality.contracts.database import SCHEMAS, Part, address_of
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.settings import Project
+from orchestration.doctor.reachable import item
+
+if TYPE_CHECKING:
+    from assets.stores.warehouse.mart_digests import MartDigests
+
+# The bits of "others" alone: a group that may read was given that on purpose.
+_OTHERS = 0o007
+_WAREHOUSE = ("lake", "staging", "intermediate", "marts")
+_TRUST_MEND = (
+    "restore the store from a backup, and find out who wrote to it; where you put this store here yourself, "
+    "'meterloom lake adopt' notes that it goes on from here"
+)
+_FILE_MEND = "render it again ('meterloom report' or 'meterloom pack'), and find out who wrote to it"
+SHOWN, _FILES_SHOWN = 5, 3
+
+
+def check_rights(project: Project) -> dict[str, str]:
+    """One line. Folders of older projects were made as the system makes folders: open to everybody."""
+    looked_at = [each for each in (project.data_dir, project.keys_dir) if each.exists()]
+    opened = [each for each in looked_at if each.stat().st_mode & _OTHERS]
+    if not opened:
+        return item("private", "ok", "nobody else on this machine reads store, lake and keys")
+    modes = ", ".join(f"{each} ({each.stat().st_mode & 0o777:04o})" for each in opened)
+    return item("private", "warn", f"others may look into {modes}", f"chmod o-rwx {' '.join(map(str, opened))}")
+
+
+def check_databases(project: Project) -> list[dict[str, str]]:
+    """One line a PostgreSQL database with its parts; none where everything is in files."""
+    parts: dict[str, list[Part]] = {}
+    urls: dict[str, str] = {}
+    for part in SCHEMAS:
+        if url := project.settings.database.of(part):
+            # By address, which has no password: parts may name one database by several URLs.
+            parts.setdefault(address_of(url), []).append(part)
+            urls[address_of(url)] = url
+    return [_database(address, urls[address], held) for address, held in parts.items()]
+
+
+def _database(address: str, url: str, held: list[Part]) -> dict[str, str]:
+    try:
+        version, present = describe(url)
+    except Unreachable as fault:
+        return item("database", "fail", str(fault), "start PostgreSQL, or mend database.url in meterloom.yaml")
+    told = []
+    for part in held:
+        wanted = [SCHEMAS[part]] if SCHEMAS[part] else _WAREHOUSE
+        shown = ", ".join(name if name in present else f"{name} (not made yet)" for name in wanted)
+        told.append(f"{part} in {shown}")
+    return item("database", "ok", f"PostgreSQL {version} at {address}: {'; '.join(told)}")
+
+
+def check_trust(store: Store, anchors: Path) -> list[dict[str, str]]:
+    """Whether everything is as it was written, and what is not, in words; and whether that could be noted outside of
+    the store. anchors: what was noted there.
+    """
+    found = distrusted(store, anchors)
+    if found:
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return [item("ledger/trust", "fail", "; ".join(found[:SHOWN]) + more, _TRUST_MEND)]
+    told = [item("ledger/trust", "ok", "every row is as it was written")]
+    try:
+        if store.anchors is not None:
+            # What a writer could not note that was stopped, or had no room.
+            store.anchors.catch_up()
+    except (Unreachable, OSError) as fault:
+        told.append(item("ledger/anchors", "warn", str(fault), "until then nobody approves, raises or publishes"))
+    return told
+
+
+def check_lake(lake: Lake, site_ids: list[str]) -> list[dict[str, str]]:
+    """A line for the readings, with each damaged file and its source by name, and one for files of stopped writers;
+    where the lake is not this store's, that alone: every file of it would be told.
+    """
+    if said := refusal(lake.store, lake.kept):
+        return [item("lake ledger", "fail", *said.rsplit("; ", 1))]
+    damaged = [fault for site_id in site_ids for fault in lake.damage(site_id)]
+    if damaged:
+        more = f" and {len(damaged) - _FILES_SHOWN} more" if len(damaged) > _FILES_SHOWN else ""
+        said = "; ".join(f"{each.path} {each.fault} (from {each.source_name})" for each in damaged[:_FILES_SHOWN])
+        found = [item("lake", "fail", said + more, "ingest the sources again, or restore the files from a backup")]
+    else:
+        found = [item("lake", "ok", "every file is as it was written")]
+    # No fault: files appear before their manifest rows, so a writer that was stopped leaves some that nobody reads.
+    left = orphans(lake.root, known_paths(lake.store))
+    if left:
+        said = f"{len(left)} file(s) of a writer that was stopped, {left[0].relative_to(lake.root)} among them"
+        found.append(item("lake leftovers", "warn", said, "the next 'meterloom ingest' sets them aside"))
+    return found
+
+
+def check_files(files: RenderedFiles) -> list[dict[str, str]]:
+    """A line for the files with each edited one by name, and one for those without a digest."""
+    found = files.compare()
+    if found.edited:
+        found_lines = [item("reports", "fail", f"edited since they were written: {_named(found.edited)}", _FILE_MEND)]
+    else:
+        found_lines = [item("reports", "ok", f"{len(found.whole)} rendered file(s) are as they were written")]
+    if found.unknown:
+        said = f"no digest is kept of {_named(found.unknown)}: older than digests, or not written by this program"
+        found_lines.append(item("reports unknown", "warn", said, "render them again"))
+    return found_lines
+
+
+def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
+    """A line for the published marts with each changed one by name, one for digests that the store does not know."""
+    found = digests.compare()
+    mend = f"delete {digests.marts_dir}/built_*.json: the next 'meterloom kpis' computes and publishes all marts again"
+    lines = [item("marts", "ok", f"{found.whole} published file(s) are as they were written")] if found.whole else []
+    if found.changed and found.is_publishing:
+        said = f"a publication is under way or was broken off: {_named(found.changed)} do not fit their digests yet"
+        lines = [item("marts", "warn", said, f"wait for it, or {mend}")]
+    elif found.changed:
+        lines = [item("marts", "fail", f"edited since they were published: {_named(found.changed)}", mend)]
+    if found.unknown and not found.is_publishing:
+        said = f"the store keeps no digest of {_named(found.unknown)}: of another store, or not written by this program"
+        lines.append(item("marts unknown", "warn", said, f"delete them, and {mend}"))
+    return lines
+
+
+def _named(paths: tuple[str, ...]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(paths[:SHOWN]) + more
