@@ -15,8 +15,7 @@ from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue, row_of
 from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
 from reports.figures.portfolio import kpi_portfolio

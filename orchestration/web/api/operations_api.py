@@ -20,8 +20,7 @@ from orchestration.operations.question import Parameter
 from orchestration.views.plain_answer import plain
 from orchestration.web.lists import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.address import KNOWN
 

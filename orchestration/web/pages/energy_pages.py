@@ -9,8 +9,7 @@ from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_shown import energy_given
 from orchestration.web.queries import scope_of, stamp_of
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.energy import CSV, PATH, energy_csv, energy_page
 
 router = APIRouter()
