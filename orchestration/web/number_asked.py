@@ -12,7 +12,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
-from orchestration.web.lists import MOST_POINTS
+from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask

@@ -13,7 +13,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.kpi_row import kpi_catalogue, row_of
-from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
+from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
 from orchestration.web.request_context import Ask, asked
 from reports.figure_book import FigureBook

@@ -18,7 +18,7 @@ from data_quality.contracts.model_faults import value_in_words
 from orchestration.operations.operation import OPERATIONS, Operation
 from orchestration.operations.question import Parameter
 from orchestration.views.plain_answer import plain
-from orchestration.web.lists import BASE, JSON
+from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
