@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.warehouse.mart_reader import mart_reader
+from assets.stores.warehouse.marts import mart_reader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.figure_book import FigureBook
