@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.event_chain import canonical_json, sha256_of
 from assets.stores.journal import AppendOnly, fields_of
 from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
+from assets.stores.schema.column_types import canonical_json, sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
 from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs
 from assets.stores.schema.tables_seals import recorded_clock
