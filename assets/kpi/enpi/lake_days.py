@@ -11,7 +11,7 @@ import polars as pl
 from assets.kpi.enpi.daily import DAY_COLUMNS, SiteDays, day_sums
 from assets.sites.view import readings_in
 from assets.sites.virtual import streams_for
-from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.lake_files import LakeFile
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 

@@ -17,9 +17,19 @@ from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
-from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
+from assets.stores.lake.lake_files import (
+    ORDER,
+    READINGS,
+    LakeFile,
+    expect_in_time,
+    faults,
+    history_in,
+    is_as_written,
+    newest_of,
+    sha256_of,
+    writing,
+)
 from assets.stores.lake.lake_ledger import expect_own, note_progress
-from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
 from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
