@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.cli.render import show
 from orchestration.operations.answer import Answer
-from orchestration.operations.reports.kpi_table import EXPLAINED, kpi_tables
+from orchestration.operations.reports.kpis import EXPLAINED, kpi_tables
 from reports.writer import format_alike
 
 SEED = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "kpi_catalogue.csv"
