@@ -22,9 +22,8 @@ from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
-from reports.gates import refuse_future
+from reports.gates import refuse_future, refuse_without_readings
 from reports.lifecycle.revise import store_revision
-from reports.readings_gate import refuse_without_readings
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print

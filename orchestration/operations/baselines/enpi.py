@@ -17,9 +17,8 @@ from orchestration.operations.operation import Call, operation
 from orchestration.operations.options import PeriodOption, SiteOption
 from orchestration.operations.question import Option
 from reports.assess import TREND_YEARS, AskedUse, enb_of
-from reports.gates import refuse_future
+from reports.gates import refuse_future, refuse_without_readings
 from reports.make_report import baselines_in_force
-from reports.readings_gate import refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.figure_sources import seu_of
 from reports.writer import format_alike, significance, standing_of, words

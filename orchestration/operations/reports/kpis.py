@@ -15,13 +15,11 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
 from orchestration.operations.question import Option
-from orchestration.operations.reports.kept_figures import keep_figures
-from orchestration.operations.reports.marts_then import marts_then
+from orchestration.operations.reports.printed_figures import keep_figures, marts_then
 from orchestration.views.kpi_row import kpi_catalogue, row_of
 from reports.figures.kpi_list import Grain, kpi_list
 from reports.figures.portfolio import kpi_portfolio
-from reports.gates import refuse_future
-from reports.readings_gate import refuse_without_readings
+from reports.gates import refuse_future, refuse_without_readings
 from reports.report_content import ReportContent
 from reports.texts.numbers import unit_text
 from reports.writer import format_alike, words

@@ -13,8 +13,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, operation
 from orchestration.operations.options import SiteOption
 from orchestration.operations.question import Option
-from orchestration.operations.reports.kept_figures import keep_figures
-from orchestration.operations.reports.marts_then import marts_then
+from orchestration.operations.reports.printed_figures import keep_figures, marts_then
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.figures.running import running_list
 from reports.report_content import ReportContent
