@@ -23,7 +23,7 @@ from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
-from assets.stores.published.site_versions import site_version
+from assets.stores.published.report_ledger import site_version
 from assets.stores.warehouse.kpi_definitions import Definitions
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
