@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import polars as pl
 
-from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
+from assets.kpi.scope_streams import COARSE, PEAKS
 from assets.stores.warehouse.marts import ReadMart, if_published, read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, TraceInput
