@@ -9,8 +9,7 @@ from contextlib import suppress
 
 from data_quality.contracts.text import decoded, one_line, printable
 from orchestration.cli.terminal import as_shown, is_unicode
-from orchestration.operations.answer import Answer, Table
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import Answer, Table, plain
 
 # Rich wants some number for a file: wide enough that no ordinary row wraps.
 FILE_WIDTH = 400

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import plain
 from orchestration.web.request_context import Ask
 from reports.pages.energy import defused
 

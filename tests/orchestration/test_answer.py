@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from data_quality.contracts.site_file.meter import Carrier
 from orchestration.cli.render import show
-from orchestration.operations.answer import Answer, Table, filled
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import Answer, Table, filled, plain
 from tests.syntax import parsed
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import plain
 from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.request_context import Ask, asked
 from reports.figures.trace import readings_behind, trace_data, trace_figure, versions_today

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import CHECK_FAILED, DONE, plain
+from orchestration.operations.answer import CHECK_FAILED, DONE, plain
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.work import JOBS, WAIT_S, Job, Outcome, work_of
 
