@@ -89,7 +89,7 @@ class OpenProject:
 
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
-        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process())
+        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process)
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property
