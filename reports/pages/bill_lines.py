@@ -14,8 +14,8 @@ from reports.pages.why_links import why_of
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import long_date, named
-from reports.texts.numbers import MISSING, format_number, unit_text, written
-from reports.writer import format_alike, words
+from reports.texts.numbers import MISSING, format_alike, format_number, unit_text, written
+from reports.writer import words
 
 _TITLES = ("Billed", "Expected", "Difference")
 

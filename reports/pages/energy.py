@@ -19,8 +19,8 @@ from reports.pages.slot_times import label_of, slots_in_order, ticks
 from reports.pages.why_links import why_of
 from reports.report_content import Paragraph
 from reports.texts.locales import period_text
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 PATH, CSV = "/energy", "/energy.csv"
 UNIT = "kwh"

@@ -20,7 +20,8 @@ from reports.pages.use_days import UseDays
 from reports.pages.why_links import WHY
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
-from reports.writer import TONES, format_alike, standing_of, words
+from reports.texts.numbers import format_alike
+from reports.writer import TONES, standing_of, words
 
 ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
 NONE = Cell(text="–", tone="muted")

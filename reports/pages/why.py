@@ -23,8 +23,8 @@ from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import long_date, moment, named, period_text
-from reports.texts.numbers import exact_text, unit_text, written
-from reports.writer import format_alike, words
+from reports.texts.numbers import exact_text, format_alike, unit_text, written
+from reports.writer import words
 
 # What a person looks through; whoever wants all of them takes the CSV.
 ROWS_A_PAGE = 100

@@ -21,7 +21,8 @@ from reports.gates import refuse_future, refuse_without_readings
 from reports.make_report import baselines_in_force
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.figure_sources import seu_of
-from reports.writer import format_alike, significance, standing_of, words
+from reports.texts.numbers import format_alike
+from reports.writer import significance, standing_of, words
 
 
 @operation("enpi", example="--site factory --seu compressors --period 2025-Q1")

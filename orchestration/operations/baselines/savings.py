@@ -140,7 +140,7 @@ def savings_text(
     fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
-    from reports.writer import format_alike
+    from reports.texts.numbers import format_alike
 
     unit, band = found.unit, found.band
     expected, actual, saved, half, low, high = format_alike(

@@ -21,8 +21,8 @@ from reports.figures.kpi_list import Grain, kpi_list
 from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_without_readings
 from reports.report_content import ReportContent
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 KPIS = Table(
     "rows",

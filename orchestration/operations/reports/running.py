@@ -17,8 +17,8 @@ from orchestration.operations.reports.printed_figures import keep_figures, marts
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.figures.running import running_list
 from reports.report_content import ReportContent
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 # What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
 NAMES = {

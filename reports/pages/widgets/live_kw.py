@@ -11,8 +11,7 @@ from reports.pages.page import Live, Number, Widget
 from reports.pages.why_links import WHY
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.texts.locales import named
-from reports.texts.numbers import MISSING, unit_text
-from reports.writer import format_alike
+from reports.texts.numbers import MISSING, format_alike, unit_text
 
 KEY, TITLE = "live_kw", "Power now"
 
