@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.read_only import ReadOnlyFile, cannot_be_written, cannot_write
+from assets.stores.read_only import ReadOnlyFile, cannot_write
 from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
 from assets.stores.unreachable import world_fault
@@ -264,3 +264,8 @@ def reaching(url: str) -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
+
+
+def cannot_be_written(file: Path) -> bool:
+    """There is a store, and neither it nor what SQLite keeps beside it can be written by this process."""
+    return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
