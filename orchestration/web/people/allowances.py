@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from anyio import Semaphore
 from starlette.requests import ClientDisconnect, Request
 
-from controls.gateways.access.http_server import SHARE
-from data_quality.contracts.access.bucket import Bucket
+from controls.gateways.access.http_server import SHARE, Bucket
 
 QUARTER_S = 900
 # Per name: so many at once, and so many a second after that.
