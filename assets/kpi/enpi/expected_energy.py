@@ -1,16 +1,18 @@
-"""Expected energy per day: a baseline's coefficients applied by name to the daily table.
+"""Expected energy per day: a baseline's coefficients applied by name to the daily table, and approved adjustments.
 
 A feature is a column of the daily table, or a degree-day term written `<driver>.hdd_<base>` or
-`<driver>.cdd_<base>` (mean-temperature method, formulas 5.9), so a stored baseline needs nothing but its names.
+`<driver>.cdd_<base>` (mean-temperature method, formulas 5.9), so a stored baseline needs nothing but its names. Of the
+five types of baseline each use reads its own: they never mix (resolutions X14, X17).
 """
 
 import re
 from datetime import date
+from typing import Literal
 
 import polars as pl
 
-from data_quality.contracts.baselines.baseline import Baseline
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 INTERCEPT = "intercept"
@@ -85,3 +87,24 @@ def _is_outside(baseline: Baseline, days: pl.DataFrame) -> pl.Series:
         # A driver that is not known is not outside: its day has no expectation anyway.
         outside = outside | ~pl.col(name).is_between(low, high).fill_null(True)
     return days.select(is_extrapolated=outside).to_series()
+
+
+Use = Literal["enpi", "savings", "monitoring", "report"]
+ALLOWED: dict[Use, tuple[BaselineType, ...]] = {
+    "enpi": (BaselineType.ENB,),
+    "savings": (BaselineType.MV_PROJECT,),
+    "monitoring": (BaselineType.MONITORING,),
+    "report": (BaselineType.ENB, BaselineType.MV_PROJECT),
+}
+
+
+def require_type(version: BaselineVersion, use: Use) -> BaselineVersion:
+    """The version, where its type is one that this use may read. Raises BadInput (baseline_type) otherwise."""
+    found, allowed = version.baseline.baseline_type, ALLOWED[use]
+    if found not in allowed:
+        raise BadInput(
+            f"baseline {version.baseline_id!r} is of type {found.value}; {use} reads only "
+            f"{' and '.join(each.value for each in allowed)}",
+            reason="baseline_type",
+        )
+    return version
