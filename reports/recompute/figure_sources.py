@@ -10,10 +10,9 @@ import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import known_factors, version_text, versions_behind
-from assets.kpi.enpi.daily import SiteDays, seu_days
+from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
-from assets.kpi.enpi.lake_days import days_in, uses_streams
 from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
 from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions

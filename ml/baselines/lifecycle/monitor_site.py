@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assets.kpi.enpi.lake_days import uses_streams
+from assets.kpi.enpi.daily import uses_streams
 from assets.sites.calendar import quarter_hours
 from assets.sites.view import readings_in
 from assets.stores.lake.lake import Lake
