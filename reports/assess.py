@@ -14,8 +14,7 @@ from assets.kpi.enpi.alerts import (
     quarters_of,
 )
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
-from assets.kpi.enpi.review_triggers import ReviewRule, review_findings
-from assets.kpi.enpi.static_factors import unanswered_changes
+from assets.kpi.enpi.review_triggers import ReviewRule, review_findings, unanswered_changes
 from assets.stores.ledgers.baselines import baseline_id_of
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
