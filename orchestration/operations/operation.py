@@ -110,7 +110,7 @@ class Call:
 
     def signer(self, person: Person) -> "Signer | None":
         """The key that the person signs with; None where the people file names none for anybody. Raises BadInput."""
-        from assets.stores.actions import signer_of
+        from assets.stores.sign import signer_of
 
         return signer_of(person, self.project.people, self.keys_dir)
 
