@@ -17,8 +17,15 @@ from orchestration.cli.render import show
 from orchestration.cli.terminal import Terminal
 from orchestration.cli.usage import Page, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE
-from orchestration.operations.operation import PROJECT_VARIABLE, Call, Operation
-from orchestration.operations.question import Argument, Option, Parameter, parameters_of
+from orchestration.operations.operation import (
+    PROJECT_VARIABLE,
+    Argument,
+    Call,
+    Operation,
+    Option,
+    Parameter,
+    parameters_of,
+)
 
 # Mistakes of one file that a refusal lists.
 MOST_PROBLEMS = 50

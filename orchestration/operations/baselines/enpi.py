@@ -13,9 +13,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
-from orchestration.operations.question import Option
 from reports.assess import TREND_YEARS, AskedUse, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.make_report import baselines_in_force

@@ -8,9 +8,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import SystemClock, zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.question import Option
 from orchestration.views.quality_view import judged_days, quality_result
 
 if TYPE_CHECKING:

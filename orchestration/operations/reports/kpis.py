@@ -12,9 +12,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period, zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
-from orchestration.operations.question import Option
 from orchestration.operations.reports.printed_figures import keep_figures, marts_then
 from orchestration.views.kpi_row import kpi_catalogue, row_of
 from reports.figures.kpi_list import Grain, kpi_list

@@ -10,9 +10,8 @@ from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Option
 from orchestration.operations.reports.printed_figures import keep_figures, marts_then
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.figures.running import running_list

@@ -16,8 +16,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
 from orchestration.operations.answer import plain
-from orchestration.operations.operation import OPERATIONS, Operation
-from orchestration.operations.question import Parameter
+from orchestration.operations.operation import OPERATIONS, Operation, Parameter
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
