@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.render import show
+from orchestration.cli.frame import show
 from orchestration.operations.answer import Answer
 from orchestration.operations.baselines.enpi import enpi_parts
 from reports.writer import words

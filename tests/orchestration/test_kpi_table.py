@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.render import show
+from orchestration.cli.frame import show
 from orchestration.operations.answer import Answer
 from orchestration.operations.reports.kpis import EXPLAINED, kpi_tables
 from reports.texts.numbers import format_alike
