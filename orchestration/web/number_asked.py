@@ -16,9 +16,8 @@ from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
-from reports.figure_book import FigureBook
+from reports.figure_book import FigureBook, figure_list
 from reports.figures.answer import NAME, Asking, InHand, figures_of
-from reports.figures.figure_list import figure_list
 from reports.figures.kpi_list import add_rows, kpi_rows
 from reports.figures.query import Combined, Question, queries_in
 from reports.figures.trace import (
