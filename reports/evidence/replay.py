@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
+from assets.kpi.from_readings import Definitions, keep_definition
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
@@ -24,7 +25,6 @@ from assets.stores.published.evidence import broken_figure, restore
 from assets.stores.published.publications import Decision
 from assets.stores.sign import Signature, canonical, is_signed
 from assets.stores.transactions import DatabaseError, Store, open_store
-from assets.stores.warehouse.kpi_definitions import Definitions, keep_definition
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import Figure

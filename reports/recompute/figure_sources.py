@@ -13,7 +13,7 @@ from assets.carbon.factor_choice.meter_factors import known_factors, version_tex
 from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
-from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
+from assets.kpi.from_readings import AskedKpi, Definitions, KpiRow, kpi_rows
 from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
@@ -22,7 +22,6 @@ from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.report_ledger import site_version
-from assets.stores.warehouse.kpi_definitions import Definitions
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
