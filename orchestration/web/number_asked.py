@@ -30,8 +30,8 @@ from reports.figures.trace import (
     versions_today,
 )
 from reports.lifecycle.revise import store_revision
+from reports.pages.address import TAKES, read_why
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
-from reports.pages.why_links import TAKES, read_why
 from reports.pages.why_parts import ENERGY, grain_of
 from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS

@@ -11,7 +11,7 @@ from orchestration.operations.answer import plain
 from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.request_context import Ask, asked
 from reports.figures.trace import readings_behind, trace_data, trace_figure, versions_today
-from reports.pages.why_links import TAKES, expect_read
+from reports.pages.address import TAKES, expect_read
 
 MOST_ROWS = 1000
 SHARED = ("site", "scope", "period", "as_of")

@@ -19,8 +19,7 @@ from orchestration.web.request_context import Ask, asked
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
 from reports.figures.portfolio import kpi_portfolio
-from reports.pages.address import span
-from reports.pages.why_links import why_of
+from reports.pages.address import span, why_of
 
 router = APIRouter(prefix=BASE)
 # Other names for a scope, and for the period.

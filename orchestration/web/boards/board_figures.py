@@ -23,7 +23,7 @@ from reports.figures.answer import assessing
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of
 from reports.figures.query import Query
 from reports.make_report import baselines_in_force
-from reports.pages.why_links import why_asked, why_of
+from reports.pages.address import why_asked, why_of
 from reports.pages.widgets.tile import Shown
 from reports.recompute.figure_sources import Sources
 
