@@ -10,8 +10,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
+from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of

@@ -15,8 +15,8 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
 from orchestration.operations.reports.printed_figures import keep_figures, marts_then
-from orchestration.views.kpi_row import kpi_catalogue, row_of
-from reports.figures.kpi_list import Grain, kpi_list
+from orchestration.warehouse.dbt import kpi_catalogue
+from reports.figures.kpi_list import Grain, kpi_list, row_of
 from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_without_readings
 from reports.report_content import ReportContent
