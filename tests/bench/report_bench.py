@@ -31,11 +31,11 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from orchestration.warehouse.dbt import run_dbt
+from reports.assess import baselines_in_force
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
-from reports.make_report import baselines_in_force
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf

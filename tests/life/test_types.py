@@ -28,7 +28,7 @@ from ml.baselines.lifecycle.monitoring import (
 from ml.baselines.lifecycle.shadow_fits import compared, shadow, shadow_site
 from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import MlflowTracker
-from reports.make_report import baselines_in_force
+from reports.assess import baselines_in_force
 from tests.life.world import ANNA, NOW, SPLIT, Works, works_site
 
 DRIVE = "works/drive/mv_project"

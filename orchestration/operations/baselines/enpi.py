@@ -15,9 +15,8 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
-from reports.assess import TREND_YEARS, AskedUse, enb_of
+from reports.assess import TREND_YEARS, AskedUse, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
-from reports.make_report import baselines_in_force
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.figure_sources import seu_of
 from reports.texts.numbers import format_alike
