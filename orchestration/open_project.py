@@ -90,7 +90,7 @@ class OpenProject:
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
         definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process)
-        return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
+        return Sources(lake=self.lake, sites=self.sites, definitions=definitions)
 
     @property
     def builds_dir(self) -> Path:

@@ -133,7 +133,7 @@ def _baseline(seu_id: str) -> Baseline:
 
 def publish(root: Path, site: Site, lake: Lake, baselines: BaselineStore) -> Path:
     """The marts of the site, as dbt makes them."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+    sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
     whole = parse_period(f"{FIRST}/{LAST}", plant.ZONE)
     frames = []
     for seu_id, version in baselines_in_force(site, baselines).items():
@@ -165,7 +165,7 @@ def content_of(
     name: str, period: str, *, site: Site, lake: Lake, baselines: BaselineStore, marts: Path | None
 ) -> ReportContent:
     """One report's content with nothing read before."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+    sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
     versions, span = baselines_in_force(site, baselines), parse_period(period, plant.ZONE)
     template = load_template(name)
     seu = site.seus[0] if template.subject == "seu" else None

@@ -51,7 +51,6 @@ class Year:
         return Sources(
             lake=self.world.lake,
             sites={self.site.site_id: self.site},
-            baselines=self.world.baselines,
             definitions=DEFINITIONS,
         )
 
