@@ -16,7 +16,6 @@ from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
-from assets.stores.warehouse.kpi_definitions import Definitions
 from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
@@ -83,14 +82,15 @@ class OpenProject:
 
         keeps: the figures may be stored; of a question that nobody stores nothing is written.
         """
+        from assets.kpi.from_readings import Definitions
         from assets.kpi.subprocess_sql import rows_by_process
         from orchestration.warehouse.dbt import kpi_definition
         from reports.recompute.figure_sources import Sources
 
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
-        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process())
-        return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
+        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process)
+        return Sources(lake=self.lake, sites=self.sites, definitions=definitions)
 
     @property
     def builds_dir(self) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.stores.unreachable import reaching
+from assets.stores.transactions import reaching
 from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Project

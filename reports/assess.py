@@ -15,7 +15,7 @@ from assets.kpi.enpi.alerts import (
 )
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
 from assets.kpi.enpi.review_triggers import ReviewRule, review_findings, unanswered_changes
-from assets.stores.ledgers.baselines import baseline_id_of
+from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
@@ -138,3 +138,20 @@ def quarters_before(end: date, time_zone: str, *, months: int = 3) -> Period:
     after = first_of_quarter(end)
     start = months_after(after, -months)
     return Period(label=quarter_label(start), start=start, end=after, time_zone=time_zone)
+
+
+def baselines_in_force(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
+    # A provisional one still shows what it would expect; what is judged needs an approval.
+    found = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
+    return {seu.seu_id: found[seu.seu_id] for seu in site.seus if seu.seu_id in found}
+
+
+def project_baselines(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
+    found = baselines.in_force(site.site_id, BaselineType.MV_PROJECT, as_of_utc=as_of_utc)
+    return {each.project_id: found[each.project_id] for each in site.projects if each.project_id in found}

@@ -1,12 +1,19 @@
-"""Builds figures: every printed number gets a stable id, its inputs and the computation that makes it again."""
+"""Builds figures: every printed number gets a stable id, its inputs and the computation that makes it again.
+
+A list of them has no pages: what the command line prints and a trace walks back, with nothing to lay out.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from assets.stores.warehouse.marts import PORTFOLIO
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput, figure_id
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
 from reports.recompute.computations import code_sha256, combine
+from reports.report_content import ReportContent
 
 ESTIMATED = "estimated"
 # Numbers about the readings themselves: that some are estimated is what they say.
@@ -144,3 +151,28 @@ def figure_input(figure: Figure, role: str) -> TraceInput:
 def exact_text(value: Decimal | None) -> str:
     """All digits of a value; empty for none."""
     return "" if value is None else str(value)
+
+
+def figure_list(book: FigureBook, *, name: str, title: str, period: Period, site: Site | None) -> ReportContent:
+    """The book's figures as content. site: None where they are of all sites together."""
+    return ReportContent(
+        report_id=book.report_id,
+        name=name,
+        title=title,
+        site_id=PORTFOLIO if site is None else site.site_id,
+        site_name="Portfolio" if site is None else site.name,
+        period=period.label,
+        start=period.start,
+        end=period.end,
+        time_zone=period.time_zone,
+        locale="en" if site is None else site.locale,
+        currency="" if site is None else site.currency,
+        revision=book.revision,
+        as_of_utc=book.as_of_utc,
+        status="draft" if book.is_synthetic else "final",
+        is_synthetic=book.is_synthetic,
+        findings=(),
+        versions={},
+        sections=(),
+        figures=book.figures(),
+    )

@@ -10,21 +10,20 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
+from reports.assess import baselines_in_force, project_baselines
 from reports.content.template_report import check_period, datasets_of, template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
-from reports.gates import refuse_future
+from reports.gates import refuse_future, refuse_without_readings
 from reports.lifecycle.revise import store_revision
-from reports.readings_gate import refuse_without_readings
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
@@ -155,23 +154,6 @@ def refuse_unknown(formats: Sequence[str]) -> None:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(FORMATS)}", reason="unknown_format")
-
-
-def baselines_in_force(
-    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
-) -> dict[str, BaselineVersion]:
-    """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
-    # A provisional one still shows what it would expect; what is judged needs an approval.
-    found = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
-    return {seu.seu_id: found[seu.seu_id] for seu in site.seus if seu.seu_id in found}
-
-
-def project_baselines(
-    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
-) -> dict[str, BaselineVersion]:
-    """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
-    found = baselines.in_force(site.site_id, BaselineType.MV_PROJECT, as_of_utc=as_of_utc)
-    return {each.project_id: found[each.project_id] for each in site.projects if each.project_id in found}
 
 
 def render_now(

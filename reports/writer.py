@@ -1,6 +1,5 @@
 """Turns figures into cells, tiles and sentences: display text by locale, tone by status. Values stay untouched."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
@@ -91,32 +90,3 @@ def counted(count: int, one: str) -> str:
 def plain(text: str, tone: Tone = "plain") -> Cell:
     """Words without a figure."""
     return Cell(text=text, tone=tone)
-
-
-def energy_decimals(values: Sequence[Decimal | None]) -> int:
-    """Decimals that show about five significant digits of the largest value of a table."""
-    largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
-    if largest >= 10_000:
-        return 0
-    return 1 if largest >= 100 else 2
-
-
-def format_alike(
-    values: Sequence[Decimal | float | None], unit: str, *, locale: str = "en", signed: bool = False
-) -> list[str]:
-    """Values of one row or column, with equal decimals: shares with three, percent with one, money with two or none.
-
-    unit: as figures spell it. Of others about five significant digits of the largest value, more where all are below
-    one, and none where all are whole.
-    """
-    exact = [None if value is None else Decimal(repr(value) if isinstance(value, float) else value) for value in values]
-    largest = max((abs(value) for value in exact if value is not None), default=Decimal(0))
-    decimals = {"ratio": 3, "percent": 1}.get(unit, energy_decimals(exact))
-    if unit not in {"ratio", "percent"}:
-        if all(value is None or value == value.to_integral_value() for value in exact):
-            decimals = 0
-        elif unit.isupper() and decimals:
-            decimals = 2
-        elif 0 < largest < 1:
-            decimals = min(2 - largest.adjusted(), 6)
-    return [format_number(value, decimals=decimals, locale=locale, signed=signed) for value in exact]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from assets.stores.warehouse.kpi_definitions import Definitions
+from assets.kpi.from_readings import Definitions
 from orchestration.warehouse.dbt import kpi_definition
 from reports.evidence.verify_pack import Verdict
 from reports.evidence.verify_pack import verify_pack as verify_by

@@ -1,10 +1,13 @@
 """Which streams a KPI of a scope reads: the scope's meters, and what else the KPI divides by or adds."""
 
+import polars as pl
+
 from assets.kpi.facts import streams_by_scope
 from assets.sites.scopes import known_spans
 from assets.sites.virtual import streams_for
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period
 
 # KPIs in which an emission factor stands.
 FACTORED = ("emission_kgco2e", "emission_kgco2e_per_m2")
@@ -58,3 +61,22 @@ def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
     if kpi.endswith(("_hdd", "_cdd")) and site.premises.degree_days is not None:
         found.append(site.premises.degree_days.driver)
     return tuple(dict.fromkeys(found))
+
+
+# KPIs in which the highest quarter hour stands: a source that reads less often hides it.
+PEAKS = ("peak_15min_kw", "load_factor", "demand_factor")
+COARSE = "coarse_source"
+
+
+def is_coarse(
+    readings: pl.DataFrame, *, site: Site, scope: str, period: Period, minutes: int = CANONICAL_MINUTES
+) -> bool:
+    """True where a reading of the scope's meters, or of what virtual ones are made of, took more minutes than that.
+
+    readings: LAKE_SCHEMA rows of the site, the newest of each key.
+    """
+    rows = readings.filter(
+        pl.col("meter_id").is_in(list(streams_for(site, scope_meters(site, scope))))
+        & pl.col("interval_start_utc").is_between(period.start_utc, period.end_utc, closed="left")
+    )
+    return bool((rows["source_minutes"] > minutes).any())

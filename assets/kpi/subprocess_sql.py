@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.readings.readers.child import apart
-from assets.stores.warehouse.scratch import RunSql, rows_of
+from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
@@ -24,9 +24,11 @@ MOST_KEPT, MOST_KEPT_BYTES = 32, 2**18
 _kept: Memory[str, dict[str, pl.DataFrame]] = Memory(MOST_KEPT)
 
 
-def rows_by_process() -> RunSql:
-    """How this process runs the SQL: by itself, or, where it has to stay small, in another."""
-    return rows_in_subprocess if is_small() else rows_of
+def rows_by_process(
+    definition: KpiDefinition, tables: Mapping[str, pl.DataFrame], wanted: Collection[str]
+) -> dict[str, pl.DataFrame]:
+    """As `rows_of`, by this process itself, or, where it has to stay small, in another."""
+    return (rows_in_subprocess if is_small() else rows_of)(definition, tables, wanted)
 
 
 def rows_in_subprocess(

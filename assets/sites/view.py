@@ -9,7 +9,7 @@ import polars as pl
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.virtual import streams_for, virtual_meters, with_virtual
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_view import LakeFile, history_in, newest_of
+from assets.stores.lake.lake_files import LakeFile, history_in, newest_of
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER

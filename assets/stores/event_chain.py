@@ -10,28 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.access import lock_chain
+from assets.stores.schema.column_types import UtcDateTime, canonical_json
 from assets.stores.schema.tables_control import command_events
 
 GENESIS_HASH = "0" * 64
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
 HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")
-# Locks of two keys are a space of their own in PostgreSQL: none of these is the one-key lock 724002 of transactions.py.
-# Two sites whose names hash alike only wait for each other.
-_LOCK_SPACE = 724002
-# The column's own encoder: a hash over a value in memory and one over its stored text must be over the same text.
-_JSON = JsonText()
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: one text per value on every engine. NaN is refused."""
-    text = _JSON.process_bind_param(value, None)
-    return "null" if text is None else text
-
-
-def sha256_of(value: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of a value."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
@@ -41,19 +26,6 @@ def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
     if not isinstance(row["at_utc"], str):
         content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
     return hashlib.sha256((prev_hash + canonical_json(content)).encode()).hexdigest()
-
-
-def lock_chain(connection: sa.Connection, site_id: str) -> None:
-    """Let this transaction alone extend the site's chain until it ends.
-
-    Take it before touching command rows of the site: whoever locks rows first and the chain second can deadlock
-    on PostgreSQL. SQLite needs nothing, there BEGIN IMMEDIATE already queues the writers.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(
-            sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:site_id))"),
-            {"space": _LOCK_SPACE, "site_id": site_id},
-        )
 
 
 def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mapping[str, Any]]) -> str:

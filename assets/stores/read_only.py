@@ -2,7 +2,6 @@
 stands, and whoever wants to write is told which folder it is.
 """
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -11,11 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 from data_quality.contracts.errors import Unreachable
-
-
-def cannot_be_written(file: Path) -> bool:
-    """There is a store, and neither it nor what SQLite keeps beside it can be written by this process."""
-    return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
 
 
 def cannot_write(folder: Path) -> Unreachable:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.event_chain import canonical_json
+from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.transactions import Store, lock_recorded

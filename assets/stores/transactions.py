@@ -14,10 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.read_only import ReadOnlyFile, cannot_be_written, cannot_write
+from assets.stores.read_only import ReadOnlyFile, cannot_write
 from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
-from assets.stores.unreachable import reaching
+from assets.stores.unreachable import world_fault
 from data_quality.contracts.database import address_of
 
 DatabaseError = sa.exc.SQLAlchemyError
@@ -252,3 +252,20 @@ def recorded_at_now(store: Store, now_utc: datetime) -> datetime:
 def probe() -> sa.Select[Any]:
     """A query that costs nothing: does the database answer?"""
     return sa.select(sa.literal(1).label("one"))
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Let a fault of the world inside the block pass as Unreachable, and any other as it is."""
+    try:
+        yield
+    except Exception as error:
+        fault = world_fault(error, url)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def cannot_be_written(file: Path) -> bool:
+    """There is a store, and neither it nor what SQLite keeps beside it can be written by this process."""
+    return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))

@@ -1,8 +1,6 @@
 """Faults of databases and disks that are the world's: one sentence with the place and the mend, never a password."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -110,15 +108,3 @@ def no_answer(error: BaseException, url: str) -> Unreachable:
         f"PostgreSQL at {address_of(url)} does not answer: {lines[0].strip()}; start it or free it, "
         "or mend database.url, and run this again"
     )
-
-
-@contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """Let a fault of the world inside the block pass as Unreachable, and any other as it is."""
-    try:
-        yield
-    except Exception as error:
-        fault = world_fault(error, url)
-        if fault is None:
-            raise
-        raise fault from error

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.event_chain import canonical_json
 from assets.stores.journal import AppendOnly, Row, row_of
+from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_weather import weather_issues
 from assets.stores.seals import text_sha256
 from assets.stores.transactions import Store

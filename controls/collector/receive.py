@@ -30,10 +30,9 @@ from assets.stores.lake.batches import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from controls.collector.pushed_files import KeptBody, PushedBoard, keep_body
-from controls.gateways.access.http_server import recognised
+from controls.gateways.access.http_server import Bucket, recognised
 from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.access.api_key import ApiKey
-from data_quality.contracts.access.bucket import Bucket
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import READINGS_PATH, Project

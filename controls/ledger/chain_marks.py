@@ -19,8 +19,7 @@ from assets.stores.event_chain import chain_head
 from assets.stores.schema.tables_control import chain_marks
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import append_row, head_of
-from assets.stores.transactions import Store
-from assets.stores.unreachable import reaching
+from assets.stores.transactions import Store, reaching
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

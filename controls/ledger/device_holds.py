@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
-from assets.stores.event_chain import sha256_of
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from assets.stores.event_chain import sha256_of
+from assets.stores.schema.column_types import sha256_of
 from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
 from controls.planning.plan_inputs import quarter_start

@@ -12,9 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestration.cli.frame import add_to, explain
+from orchestration.cli.frame import add_to, explain, written
 from orchestration.cli.glance import glanced
-from orchestration.cli.render import written
 from orchestration.cli.terminal import spell_for_terminals
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.environment import SMALL

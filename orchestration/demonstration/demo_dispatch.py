@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from assets.sites.load_sites import load_people
-from assets.stores.actions import signer_of
 from assets.stores.published.publications import sign_act
+from assets.stores.sign import signer_of
 from controls.ledger.modes import set_mode
 from controls.planning.summary import device_sentences
 from data_quality.contracts.control.command import Mode

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from assets.stores.unreachable import reaching
+from assets.stores.transactions import reaching
 from data_quality.contracts.settings import Project
 from orchestration.environment import environment
 from orchestration.instance.databases import ensure_schemas

@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import Period, parse_day, parse_period
 from data_quality.contracts.yaml_file import load_model
-from orchestration.operations.question import Option
+from orchestration.operations.operation import Option
 
 SiteOption = Annotated[str, Option("--site", help="Which site.")]
 AnySiteOption = Annotated[str | None, Option("--site", help="Which site.")]

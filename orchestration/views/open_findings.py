@@ -21,8 +21,8 @@ from data_quality.contracts.time import zone
 from ml.forecasts.targets import unmeasured
 from orchestration.views.not_working import not_working, not_working_anywhere, since_of
 from reports.texts.locales import long_date, named, period_text
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

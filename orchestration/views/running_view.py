@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from assets.kpi.coarse import is_coarse
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
+from assets.kpi.scope_streams import is_coarse
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period

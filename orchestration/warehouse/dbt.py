@@ -4,15 +4,16 @@ dbt takes seconds to start: `run_dbt` works inside this process, so that only th
 here imports dbt at import time. What its models are in the graph stands in dbt_graph.py.
 """
 
+import csv
 import fcntl
 import hashlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -286,3 +287,10 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@cache
+def kpi_catalogue() -> Mapping[str, Mapping[str, str]]:
+    """KPI -> its row of the catalogue (title, formula, unit, grains, scopes, definition, warning), in its order."""
+    with (PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(newline="", encoding="utf-8") as file:
+        return {row["kpi"]: row for row in csv.DictReader(file)}

@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.carbon.factor_choice.meter_factors import known_factors
-from assets.kpi.incremental.factor_days import factors_text
 from assets.kpi.incremental.stage import versions_texts
+from assets.kpi.mart_windows import factors_text
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from data_quality.contracts.errors import BadInput, OurFault

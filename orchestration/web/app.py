@@ -25,7 +25,7 @@ from orchestration.web.middleware import Porch
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
-from orchestration.web.route_rights import SignedIn
+from orchestration.web.request_context import SignedIn
 from orchestration.web.signing import ToBeSigned, hand_out
 from reports.pages.address import Address
 from reports.pages.page import Page

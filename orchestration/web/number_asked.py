@@ -10,15 +10,14 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.kpi_row import kpi_catalogue
 from orchestration.views.scope_names import scope_names
-from orchestration.web.lists import MOST_POINTS
+from orchestration.warehouse.dbt import kpi_catalogue
+from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
-from reports.figure_book import FigureBook
+from reports.figure_book import FigureBook, figure_list
 from reports.figures.answer import NAME, Asking, InHand, figures_of
-from reports.figures.figure_list import figure_list
 from reports.figures.kpi_list import add_rows, kpi_rows
 from reports.figures.query import Combined, Question, queries_in
 from reports.figures.trace import (
@@ -31,8 +30,8 @@ from reports.figures.trace import (
     versions_today,
 )
 from reports.lifecycle.revise import store_revision
+from reports.pages.address import TAKES, read_why
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
-from reports.pages.why_links import TAKES, read_why
 from reports.pages.why_parts import ENERGY, grain_of
 from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS

@@ -15,8 +15,7 @@ import polars as pl
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from assets.stores.warehouse.mart_reader import MartReader, mart_reader, past_reader
-from assets.stores.warehouse.marts import mart_stamp, published_at, read_mart
+from assets.stores.warehouse.marts import MartReader, mart_reader, mart_stamp, past_reader, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

@@ -3,8 +3,7 @@
 from datetime import datetime
 from functools import cached_property
 
-from assets.stores.actions import key_needed
-from assets.stores.sign import Signer
+from assets.stores.sign import Signer, key_needed
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.time import FixedClock

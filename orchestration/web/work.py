@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 
 from assets.stores.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import CHECK_FAILED, DONE
+from orchestration.operations.answer import CHECK_FAILED, DONE
 
 State = Literal["queued", "running", "done", "failed"]
 # Where a job of one's own is asked for.

@@ -20,8 +20,8 @@ from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
 from reports.report_content import Block, Cell, Column, Paragraph, Row, Table, Tile, Tiles
 from reports.texts.locales import chosen, period_text, word
-from reports.texts.numbers import MISSING, unit_text
-from reports.writer import Writer, energy_decimals, plain
+from reports.texts.numbers import MISSING, energy_decimals, unit_text
+from reports.writer import Writer, plain
 
 WAIVED = "w"
 MARK_TEXTS = {WAIVED: "w: a finding against this baseline was waived in writing at its approval."}

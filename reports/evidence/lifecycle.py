@@ -7,7 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
-from assets.stores.actions import Signature, is_signed
 from assets.stores.published.publications import (
     DRAFT,
     REVIEWED,
@@ -17,7 +16,7 @@ from assets.stores.published.publications import (
     status_of,
 )
 from assets.stores.published.report_ledger import ReportStore, Revision
-from assets.stores.sign import Signer
+from assets.stores.sign import Signature, Signer, is_signed
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role, person_text

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assets.kpi.from_readings import Definitions
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import figure_rows
 from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical
 from assets.stores.transactions import next_recorded_at
-from assets.stores.warehouse.kpi_definitions import Definitions
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock

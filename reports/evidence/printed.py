@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from assets.bills.documents.read_pdf import pdf_text
-from assets.stores.actions import Signature
 from assets.stores.published.publications import Decision
+from assets.stores.sign import Signature
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from reports.content.draft import at_its_stage

@@ -16,16 +16,14 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from assets.stores.actions import Signature, is_signed
+from assets.kpi.from_readings import Definitions, keep_definition
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
-from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.evidence import broken_figure, restore
 from assets.stores.published.publications import Decision
-from assets.stores.sign import canonical
+from assets.stores.sign import Signature, canonical, is_signed
 from assets.stores.transactions import DatabaseError, Store, open_store
-from assets.stores.warehouse.kpi_definitions import Definitions, keep_definition
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import Figure
@@ -260,7 +258,7 @@ def _sources(
             played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
             return None
     sites = {row["site_id"]: Site.model_validate(row["site"]) for row in tables["site_versions"]}
-    return Sources(lake=lake, sites=sites, baselines=BaselineStore(store), definitions=definitions)
+    return Sources(lake=lake, sites=sites, definitions=definitions)
 
 
 def _definitions(archive: Archive, today: KpiDefinition, folder: Path, played: Played) -> Definitions:

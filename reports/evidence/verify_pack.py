@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from assets.kpi.from_readings import keep_definition
 from assets.readings.readers.child import Limits, run_limited
 from assets.stores.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
-from assets.stores.warehouse.kpi_definitions import keep_definition
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import People

@@ -23,6 +23,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
+from reports.assess import baselines_in_force, project_baselines
 from reports.datasets.base import Given, Item
 from reports.datasets.bills import BillData
 from reports.datasets.enpi import EnpiData
@@ -33,7 +34,6 @@ from reports.figures.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
 from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.figures.running import running_book
 from reports.figures.span_rows import OF_DAYS, span_rows
-from reports.make_report import baselines_in_force, project_baselines
 from reports.recompute.computations import RUNNING
 from reports.recompute.figure_sources import Sources, seu_of
 

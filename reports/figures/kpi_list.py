@@ -3,7 +3,7 @@
 A KPI that cannot be known is a figure without a value whose status is the finding that says why.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,21 +11,30 @@ from typing import Any, Literal
 
 import polars as pl
 
-from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi.enpi_result import enpi_for
 from assets.kpi.from_readings import codes_of, plain
+from assets.kpi.scope_streams import COARSE, FACTORED, PEAKS, carriers_of
 from assets.stores.warehouse.marts import ReadMart, if_published, read_mart
+from assets.tariffs.price_in_force import price_sources
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from reports.datasets.of_uses.use_days import UseDays
-from reports.figure_book import FigureBook
-from reports.figures.figure_list import figure_list
+from reports.figure_book import FigureBook, figure_list
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.computations import baseline_input
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
+
+PRICED = ("cost",)
+FIGURE_FIELDS = {
+    "kpi", "scope", "start", "end", "value", "unit", "figure_id", "coverage", "estimated_share", "findings",
+    "is_synthetic",
+}  # fmt: skip
+VERSION_FIELDS = {
+    "carrier", "factor_id", "kgco2e_per_kwh", "valid_from", "valid_to", "origin", "source", "sha256", "recorded_at_utc",
+}  # fmt: skip
 
 NAME = "kpis"
 SAVING = "savings_kwh"
@@ -284,3 +293,47 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
         pl.lit(site.is_simulated).alias("is_synthetic"),
         "hour_start_utc",
     )
+
+
+def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """A figure as a row of the answer: with its finding, and the tariffs and factor versions of its period.
+
+    figures: by id, those that it may be made of among them.
+    """
+    named = [each.trace.parameters for each in _leaves(figure, figures)]
+    behind = list(dict.fromkeys((each["site"], each["scope"]) for each in named))
+    versions = [
+        version
+        for site_id, scope in (behind if figure.kpi in FACTORED else ())
+        for version in sources.factor_versions(
+            sources.site(site_id), scope, figure.start, figure.end, figure.trace.as_of_utc
+        )
+    ]
+    return {
+        **figure.model_dump(include=FIGURE_FIELDS),
+        "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
+        "finding": "" if figure.status == "ok" else figure.status,
+        "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
+        "factors": list(dict.fromkeys(each.factor_id for each in versions)),
+        "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],
+    }
+
+
+def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
+    """The figures of scopes that it is made of; itself where it is one."""
+    if "site" in figure.trace.parameters:
+        yield figure
+    for given in figure.trace.inputs:
+        if given.kind == "figure":
+            yield from _leaves(figures[given.id], figures)
+
+
+def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
+    """Ids of the tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers."""
+    found = [
+        name
+        for site_id, scope in behind
+        for carrier in carriers_of(sources.site(site_id), scope)
+        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
+    ]
+    return list(dict.fromkeys(found))

@@ -13,8 +13,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.figure_book import FigureBook, figure_input
-from reports.figures.figure_list import figure_list
+from reports.figure_book import FigureBook, figure_input, figure_list
 from reports.figures.kpi_list import COLUMNS, NAME, UNITS, Grain, add_rows, hours_of
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent

@@ -7,8 +7,7 @@ from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
 from assets.kpi.scope_streams import FACTORED
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.figure_book import FigureBook
-from reports.figures.figure_list import figure_list
+from reports.figure_book import FigureBook, figure_list
 from reports.recompute.computations import RUNNING, to_decimal
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent

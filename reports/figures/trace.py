@@ -15,7 +15,7 @@ from assets.sites.calendar import calendar_sha256
 from assets.sites.load_sites import site_sha256
 from assets.sites.virtual import streams_for
 from assets.stores.lake.batches import named_batches
-from assets.stores.lake.digests import digests_of
+from assets.stores.lake.merges import digests_of
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
 from assets.stores.ledgers.baselines import model_checksums
 from assets.stores.published.report_ledger import ReportStore

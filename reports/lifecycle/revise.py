@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 
 from assets.sites.load_sites import site_sha256
-from assets.stores.published.report_ledger import ReportStore, RevisionDraft, Stamped
-from assets.stores.published.site_versions import keep_site_version
+from assets.stores.published.report_ledger import ReportStore, RevisionDraft, Stamped, keep_site_version
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from reports.report_content import ReportContent

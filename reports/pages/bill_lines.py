@@ -6,16 +6,15 @@ from decimal import Decimal
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
-from reports.pages.address import Address
+from reports.pages.address import Address, why_of
 from reports.pages.bills import PATH, STATES, amount_tile, dates_text
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
-from reports.pages.why_links import why_of
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import long_date, named
-from reports.texts.numbers import MISSING, format_number, unit_text, written
-from reports.writer import format_alike, words
+from reports.texts.numbers import MISSING, format_alike, format_number, unit_text, written
+from reports.writer import words
 
 _TITLES = ("Billed", "Expected", "Difference")
 

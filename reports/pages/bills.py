@@ -5,10 +5,9 @@ from datetime import date, timedelta
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from reports.figures.bill_figures import BillFigures, BillNumbers, BillState, StandingBill
-from reports.pages.address import Address
+from reports.pages.address import Address, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
-from reports.pages.why_links import why_of
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import month_year, named, period_text

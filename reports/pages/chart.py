@@ -11,8 +11,7 @@ from reports import report_content
 from reports.chart_geometry import MAX_LABELS, flow_ends, label_places
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike
+from reports.texts.numbers import format_alike, unit_text
 
 Kind = Literal[
     "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"

@@ -10,7 +10,7 @@ from reports.pages.address import Address
 from reports.pages.page import Calendar, CalendarRow, Choice, DayQuality, Option, Page, PageBlock, Part
 from reports.report_content import Paragraph
 from reports.texts.locales import month_year, named
-from reports.writer import format_alike
+from reports.texts.numbers import format_alike
 
 PATH = "/data"
 GOOD, FAIR = 0.95, 0.8

@@ -11,8 +11,8 @@ from reports.pages.page import Cards, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 PATH = "/devices"
 NONE = "–"

@@ -12,15 +12,14 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period, zone
-from reports.pages.address import Address, PageGrain
+from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Number, Numbers, Page, PageBlock, Part
 from reports.pages.slot_times import label_of, slots_in_order, ticks
-from reports.pages.why_links import why_of
 from reports.report_content import Paragraph
 from reports.texts.locales import period_text
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 PATH, CSV = "/energy", "/energy.csv"
 UNIT = "kwh"

@@ -14,13 +14,13 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
-from reports.pages.address import Address
+from reports.pages.address import WHY, Address
 from reports.pages.page import Page, PageBlock, Part
 from reports.pages.use_days import UseDays
-from reports.pages.why_links import WHY
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
-from reports.writer import TONES, format_alike, standing_of, words
+from reports.texts.numbers import format_alike
+from reports.writer import TONES, standing_of, words
 
 ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
 NONE = Cell(text="–", tone="muted")

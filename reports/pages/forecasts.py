@@ -16,8 +16,7 @@ from reports.pages.chart import Chart, ChartRow, Limit, ticks_of
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import long_date, moment, named
-from reports.texts.numbers import format_number, unit_text
-from reports.writer import format_alike
+from reports.texts.numbers import format_alike, format_number, unit_text
 
 TAKES = ("target",)
 # The share that a band from P10 to P90 is to hold.

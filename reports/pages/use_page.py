@@ -13,8 +13,8 @@ from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, 
 from reports.pages.use_days import day_charts
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import named, period_text, short_date
-from reports.texts.numbers import unit_text, written
-from reports.writer import format_alike, significance, words
+from reports.texts.numbers import format_alike, unit_text, written
+from reports.writer import significance, words
 
 REPORTS, FINDINGS = "/reports", "/findings"
 GRAINS = {"month": "Month", "day": "Day"}

@@ -14,17 +14,16 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
-from reports.pages.address import Address
+from reports.pages.address import TAKES, WHY, Address, why_of
 from reports.pages.energy import defused
 from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, lineage_of
-from reports.pages.why_links import TAKES, WHY, why_of
 from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import long_date, moment, named, period_text
-from reports.texts.numbers import exact_text, unit_text, written
-from reports.writer import format_alike, words
+from reports.texts.numbers import exact_text, format_alike, unit_text, written
+from reports.writer import words
 
 # What a person looks through; whoever wants all of them takes the CSV.
 ROWS_A_PAGE = 100

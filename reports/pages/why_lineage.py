@@ -11,8 +11,8 @@ from reports.pages.address import Address
 from reports.recompute.figure_sources import DEFINITION_ID, parse_span
 from reports.svg.lineage import Node, lineage_svg
 from reports.texts.locales import named, page_word, period_text, rules_of, short_date
-from reports.texts.numbers import unit_text, written
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text, written
+from reports.writer import words
 
 HEADS = ("Figure", "Calculation", "Inputs", "Source files")
 TITLE = "From figure to source file"

@@ -10,10 +10,9 @@ from typing import Literal
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.query import Combined, Query
-from reports.pages.address import Address
+from reports.pages.address import Address, why_asked, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.page import Widget
-from reports.pages.why_links import why_asked, why_of
 from reports.recompute.computations import COMBINATIONS
 from reports.texts.numbers import unit_text
 

@@ -4,18 +4,17 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import known_factors, version_text, versions_behind
-from assets.kpi.enpi.adjust import adjusted_days
-from assets.kpi.enpi.daily import SiteDays, seu_days
+from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
-from assets.kpi.enpi.expected_energy import expected_days, features_by_day
-from assets.kpi.enpi.lake_days import days_in, uses_streams
-from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
+from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
+from assets.kpi.from_readings import AskedKpi, Definitions, KpiRow, kpi_rows
 from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
@@ -23,8 +22,8 @@ from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
-from assets.stores.published.site_versions import site_version
-from assets.stores.warehouse.kpi_definitions import Definitions
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import site_version
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
@@ -40,16 +39,6 @@ DEFINITION_ID = "kpi_sql"
 # A total of so many streams is read apart from what figures are made again of, and lean.
 _MANY = 200
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
-
-
-class Baselines(Protocol):
-    """Who knows the registered baselines."""
-
-    def get(self, baseline_id: str, version: int) -> BaselineVersion:
-        """The version. Raises BadInput where there is none."""
-
-    def named(self, wanted: Collection[tuple[str, int]]) -> list[BaselineVersion]:
-        """Those of these versions that there are."""
 
 
 class KpiBasis(NamedTuple):
@@ -71,10 +60,8 @@ _Made = TypeVar("_Made")
 class Sources:
     """Reads on behalf of computations, as known at the instant that each trace names."""
 
-    def __init__(
-        self, *, lake: Lake, sites: Mapping[str, Site], baselines: Baselines, definitions: Definitions
-    ) -> None:
-        self.lake, self.sites, self.baselines, self.definitions = lake, dict(sites), baselines, definitions
+    def __init__(self, *, lake: Lake, sites: Mapping[str, Site], definitions: Definitions) -> None:
+        self.lake, self.sites, self.definitions = lake, dict(sites), definitions
         self._kept: dict[tuple[Any, ...], Any] = {}
         # What is going to be asked, by what answers it: the SQL runs once for all of a year.
         self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
@@ -95,7 +82,12 @@ class Sources:
         kept = site_version(self.lake.store, sha256)
         # A version from before site files were kept: today's is all there is.
         sites = self.sites if kept is None else {**self.sites, site_id: kept}
-        return Sources(lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions)
+        return Sources(lake=self.lake, sites=sites, definitions=self.definitions)
+
+    @cached_property
+    def baselines(self) -> BaselineStore:
+        """The registered baselines of the lake's ledger."""
+        return BaselineStore(self.lake.store)
 
     def baseline(self, baseline_id: str, version: int) -> BaselineVersion:
         """A registered baseline version. Raises BadInput."""

@@ -15,8 +15,8 @@ from assets.kpi.claims.mv_savings import (
     reported_span,
     savings_of,
 )
-from assets.kpi.enpi.adjust import adjustment_of_day_kwh
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiRule, compared, sum_kwh
+from assets.kpi.enpi.expected_energy import adjustment_of_day_kwh
 from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
 from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.lake_files import LakeFile
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, months_after
 from ml.baselines.lifecycle.uses_task import tasks_of

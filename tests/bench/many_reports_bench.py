@@ -87,7 +87,7 @@ def bench(count: int) -> None:
             # Sources are a run's own, as in the asset: what it read goes with it.
             made += len(
                 make_reports_ending(
-                    site, month, sources=Sources(lake=lake, sites=sites, baselines=baselines, definitions=DEFINITIONS),
+                    site, month, sources=Sources(lake=lake, sites=sites, definitions=DEFINITIONS),
                     baselines=baselines,
                     reports=reports, clock=CLOCK, out_dir=root / "out", maker="schedule:bench",
                 )

@@ -31,11 +31,11 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from orchestration.warehouse.dbt import run_dbt
+from reports.assess import baselines_in_force
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
-from reports.make_report import baselines_in_force
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
@@ -133,7 +133,7 @@ def _baseline(seu_id: str) -> Baseline:
 
 def publish(root: Path, site: Site, lake: Lake, baselines: BaselineStore) -> Path:
     """The marts of the site, as dbt makes them."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+    sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
     whole = parse_period(f"{FIRST}/{LAST}", plant.ZONE)
     frames = []
     for seu_id, version in baselines_in_force(site, baselines).items():
@@ -165,7 +165,7 @@ def content_of(
     name: str, period: str, *, site: Site, lake: Lake, baselines: BaselineStore, marts: Path | None
 ) -> ReportContent:
     """One report's content with nothing read before."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+    sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
     versions, span = baselines_in_force(site, baselines), parse_period(period, plant.ZONE)
     template = load_template(name)
     seu = site.seus[0] if template.subject == "seu" else None

@@ -177,9 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"verify, hashes and CRCs of {asked.gigabytes:g} GB: {seconds:.2f} s")
         (folder / "big.zip").unlink()
         clones(used.lake.store, asked.reports)
-        sources = Sources(
-            lake=used.lake, sites={used.site.site_id: used.site}, baselines=used.baselines, definitions=DEFINITIONS
-        )
+        sources = Sources(lake=used.lake, sites={used.site.site_id: used.site}, definitions=DEFINITIONS)
         started = time.process_time()
         stale, seconds = timed(lambda: stale_revisions(used.reports, sources))
         cpu = time.process_time() - started

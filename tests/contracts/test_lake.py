@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.stores.lake.digests import digests_of
 from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, BlockPlan, Decided, Lake, Stamp, planned
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
 from assets.stores.lake.lake_files import orphans
+from assets.stores.lake.merges import digests_of
 from assets.stores.transactions import Store, connect_store, open_store
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock

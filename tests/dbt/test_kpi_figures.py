@@ -46,7 +46,9 @@ class OneBaseline:
 
 
 def sources(world: World) -> Sources:
-    return Sources(lake=world.lake, sites=world.sites, baselines=OneBaseline(), definitions=DEFINITIONS)
+    found = Sources(lake=world.lake, sites=world.sites, definitions=DEFINITIONS)
+    found.baselines = OneBaseline()
+    return found
 
 
 def figures(world: World, grain: Grain, period: str, scope: str | None = None) -> tuple[Figure, ...]:

@@ -8,11 +8,11 @@ import pytest
 
 from data_quality.contracts.time import SystemClock, parse_period
 from orchestration.resources import ProjectResource
+from reports.assess import baselines_in_force, project_baselines
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template, template_files
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
-from reports.make_report import baselines_in_force, project_baselines
 from reports.render.render_pdf import render_pdf, render_print
 from reports.report_content import Chart, ReportContent
 from tests.reports.pages import charts_on, pages_of, problems

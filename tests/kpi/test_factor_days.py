@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.carbon.factor_choice.meter_factors import known_factors
-from assets.kpi.incremental.factor_days import changed_days, factors_text, is_changed, spliced
-from assets.kpi.mart_windows import read_from, stale_months
+from assets.kpi.mart_windows import changed_days, factors_text, is_changed, read_from, spliced, stale_months
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
 from assets.stores.warehouse.marks import Built, BuiltSite

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use, savings_of
-from assets.kpi.enpi.baseline_use import ALLOWED, require_type
 from assets.kpi.enpi.enpi_result import DayPair
+from assets.kpi.enpi.expected_energy import ALLOWED, require_type
 from assets.stores.ledgers.baselines import baseline_id_of
 from assets.stores.ledgers.shadows import ShadowStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
@@ -28,7 +28,7 @@ from ml.baselines.lifecycle.monitoring import (
 from ml.baselines.lifecycle.shadow_fits import compared, shadow, shadow_site
 from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import MlflowTracker
-from reports.make_report import baselines_in_force
+from reports.assess import baselines_in_force
 from tests.life.world import ANNA, NOW, SPLIT, Works, works_site
 
 DRIVE = "works/drive/mv_project"

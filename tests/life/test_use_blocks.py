@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-import assets.kpi.enpi.lake_days as lake_days
+import assets.kpi.enpi.daily as lake_days
 from assets.kpi.enpi.daily import DAY_COLUMNS
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import KEY

@@ -159,7 +159,7 @@ class Works:
 
     def sources(self) -> Sources:
         """Fresh sources: nothing kept from before."""
-        return Sources(lake=self.lake, sites={"works": self.site}, baselines=self.store, definitions=DEFINITIONS)
+        return Sources(lake=self.lake, sites={"works": self.site}, definitions=DEFINITIONS)
 
     def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> AskedUse:
         """A use against its version (another one where named), as known now."""

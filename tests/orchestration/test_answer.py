@@ -12,9 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from data_quality.contracts.site_file.meter import Carrier
-from orchestration.cli.render import show
-from orchestration.operations.answer import Answer, Table, filled
-from orchestration.views.plain_answer import plain
+from orchestration.cli.frame import show
+from orchestration.operations.answer import Answer, Table, filled, plain
 from tests.syntax import parsed
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"
@@ -163,7 +162,7 @@ def test_only_one_module_knows_how_answers_are_shown() -> None:
             if isinstance(node, ast.Attribute) and node.attr == "stdout":
                 knows.add(path.name)
     # The other shows what goes on before there is an answer.
-    assert knows == {"render.py", "terminal.py"}
+    assert knows == {"frame.py", "terminal.py"}
 
 
 def test_nothing_below_the_command_line_knows_it() -> None:

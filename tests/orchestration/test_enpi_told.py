@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.render import show
+from orchestration.cli.frame import show
 from orchestration.operations.answer import Answer
-from orchestration.operations.baselines.enpi_told import enpi_parts
+from orchestration.operations.baselines.enpi import enpi_parts
 from reports.writer import words
 from tests.kpi_enpi.test_assessment import assess, pairs
 

@@ -109,7 +109,7 @@ def _with_a_report(folder: Path, store_url: str) -> None:
         lake, baselines, reports = Lake(folder / "var" / "lake", store), BaselineStore(store), ReportStore(store)
         plant.write(lake, plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1)), clock)
         plant.register_baselines(baselines, clock, approved=("hvac",))
-        sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
+        sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
         given = {"sources": sources, "baselines": baselines, "reports": reports, "clock": clock}
         out, formats = folder / "reports", ("json", "xlsx")
         make_report("enpi_quarter", site, plant.quarter(), **given, out_dir=out, formats=formats)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from orchestration.cli.render import show
+from orchestration.cli.frame import show
 from orchestration.operations.answer import Answer
-from orchestration.operations.reports.kpi_table import EXPLAINED, kpi_tables
-from reports.writer import format_alike
+from orchestration.operations.reports.kpis import EXPLAINED, kpi_tables
+from reports.texts.numbers import format_alike
 
 SEED = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "kpi_catalogue.csv"
 MONTHS = [date(2025, month, 1) for month in range(1, 13)] + [date(2026, 1, 1)]

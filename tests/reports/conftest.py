@@ -60,7 +60,7 @@ class World:
     def sources(self, site: Site | None = None) -> Sources:
         """Fresh sources: nothing kept from before."""
         used = site or self.site
-        return Sources(lake=self.lake, sites={used.site_id: used}, baselines=self.baselines, definitions=DEFINITIONS)
+        return Sources(lake=self.lake, sites={used.site_id: used}, definitions=DEFINITIONS)
 
     def again(self) -> Given:
         """The inputs as they are known now."""

@@ -138,7 +138,7 @@ def calls(path: Path) -> set[str]:
 
 def test_content_that_python_writes_is_the_short_list_of_the_readme() -> None:
     modules = list((ROOT / "reports").rglob("*.py"))
-    assert {path.name for path in modules if "ReportContent" in calls(path)} == {"template_report.py", "figure_list.py"}
+    assert {path.name for path in modules if "ReportContent" in calls(path)} == {"template_report.py", "figure_book.py"}
     told = (ROOT / "reports" / "README.md").read_text()
     listed = set(re.findall(r"^- `(\S+\.py)`", told, flags=re.MULTILINE))
     assert listed == {str(p.relative_to(ROOT / "reports")) for p in modules if "figure_list" in calls(p)}

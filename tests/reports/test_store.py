@@ -13,9 +13,9 @@ from assets.stores.schema import tables_reports
 from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
-from reports.assess import AskedUse
+from reports.assess import AskedUse, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
-from reports.make_report import MadeReport, baselines_in_force, make_report, render
+from reports.make_report import MadeReport, make_report, render
 from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World

@@ -19,10 +19,10 @@ from data_quality.contracts.billing.supplier_bill import BilledLine, Place, Supp
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
+from reports.assess import baselines_in_force
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
-from reports.make_report import baselines_in_force
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
@@ -51,7 +51,6 @@ class Year:
         return Sources(
             lake=self.world.lake,
             sites={self.site.site_id: self.site},
-            baselines=self.world.baselines,
             definitions=DEFINITIONS,
         )
 

@@ -20,7 +20,7 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.doctor.kept_checks import check_lake
-from reports.readings_gate import refuse_without_readings
+from reports.gates import refuse_without_readings
 from tests.contracts.test_lake import changes, write
 from tests.stores.combinations import copied
 

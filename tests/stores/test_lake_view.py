@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
+from assets.stores.lake.lake_files import ORDER, LakeFile, history_in, newest_of
 
 BEGIN = datetime(1969, 12, 31, 22, tzinfo=UTC)
 RECORDED = [*ORDER, "recorded_at_utc"]

@@ -23,10 +23,10 @@ from controls.planning.replay.solved_again import solved_again
 from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.cli.main import build_app
+from orchestration.operations.answer import plain
 from orchestration.operations.baselines.baseline_line import line
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store
-from orchestration.views.plain_answer import plain
 from reports.figures.trace import trace_figure
 from reports.make_report import make_report
 from reports.recompute.figure_sources import Sources

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from assets.stores.actions import is_signed
 from assets.stores.published.publications import PublicationStore
+from assets.stores.sign import is_signed
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock

@@ -34,8 +34,7 @@ from reports.pages.chart import chart_table
 from reports.pages.page import Widget
 from reports.pages.widgets import submeters
 from reports.texts.locales import long_date, named, page_word
-from reports.texts.numbers import MISSING
-from reports.writer import format_alike
+from reports.texts.numbers import MISSING, format_alike
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.live_told import row

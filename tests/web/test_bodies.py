@@ -16,8 +16,7 @@ from data_quality.contracts.people import Person, Role
 from orchestration.web import app as web_app
 from orchestration.web import middleware
 from orchestration.web.app import make_app
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from tests.web.asking import HOST, PAGE, Answer, Browser, send
 from tests.web.served import Served
 

@@ -17,8 +17,7 @@ from assets.stores.warehouse.marts import read_mart, write_mart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
-from orchestration.web.energy.energy_shown import energy_given
-from orchestration.web.pages.energy_pages import TAKES
+from orchestration.web.pages.energy_pages import TAKES, energy_given
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import add_rows, kpi_rows

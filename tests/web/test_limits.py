@@ -6,8 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from starlette.requests import ClientDisconnect
 
-from orchestration.web.people.allowances import TooMany
-from orchestration.web.people.turns import AT_ONCE, IN_LINE, Turns
+from orchestration.web.people.allowances import AT_ONCE, IN_LINE, TooMany, Turns
 from tests.web.served import PASSWORD, Served
 
 DOCS, WRONG = "/api/openapi.json", "wrong wrong wrong"

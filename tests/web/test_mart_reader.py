@@ -10,8 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.stores.warehouse.mart_reader import MartReader
-from assets.stores.warehouse.marts import mart_stamp, read_mart, write_mart
+from assets.stores.warehouse.marts import MartReader, mart_stamp, read_mart, write_mart
 from data_quality.contracts.errors import BadInput, Unreachable
 
 NAME, HOURS = "mart_scope__day_kpi", "mart_meter__hour_energy"

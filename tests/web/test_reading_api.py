@@ -16,7 +16,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
-from orchestration.web.lists import PARQUET
+from orchestration.web.cache import PARQUET
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, make_project, plant_of_the_web
 

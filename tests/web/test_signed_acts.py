@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.stores.actions import is_signed
 from assets.stores.audit import bad_rows
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_requests
-from assets.stores.sign import load_key, new_key
+from assets.stores.sign import is_signed, load_key, new_key
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject

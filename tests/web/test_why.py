@@ -15,15 +15,14 @@ import polars as pl
 import pytest
 
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.warehouse.mart_reader import mart_reader
+from assets.stores.warehouse.marts import mart_reader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking as Given
 from reports.figures.answer import InHand, figures_of
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
-from reports.pages.address import Address, read_address
-from reports.pages.why_links import TAKES, read_why, why_of
+from reports.pages.address import TAKES, Address, read_address, read_why, why_of
 from reports.recompute.figure_again import announce, recompute
 from tests.e2e.conftest import call_here
 from tests.test_layers import ROOT

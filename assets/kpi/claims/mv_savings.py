@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.kpi.claims.gate import against_claim, is_far_outside
-from assets.kpi.enpi.adjust import adjusted_days
-from assets.kpi.enpi.baseline_use import require_type
 from assets.kpi.enpi.daily import seu_days
 from assets.kpi.enpi.enpi_result import (
     ARITHMETIC,
@@ -24,7 +22,7 @@ from assets.kpi.enpi.enpi_result import (
     period_uncertainty_kwh,
     sum_kwh,
 )
-from assets.kpi.enpi.expected_energy import expected_days, features_by_day
+from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day, require_type
 from assets.kpi.enpi.savings_band import (
     DAYS_A_MONTH,
     MAX_RHO,

@@ -1,19 +1,23 @@
 """The daily table of one SEU: energy, coverage, drivers and day type per local civil day, gaps left visible.
 
 Every stream is brought to days by its own rule first and joined to a day spine afterwards, so streams of
-different cadence neither multiply nor drop rows (resolutions C0.11, C0.12).
+different cadence neither multiply nor drop rows (resolutions C0.11, C0.12). Of many uses files are read once in slices
+of days; what is kept of a slice are sums, in memory that does not grow with the site or the period.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 
 import polars as pl
 
 from assets.sites.calendar import day_types
+from assets.sites.view import readings_in
+from assets.sites.virtual import streams_for
+from assets.stores.lake.lake_files import LakeFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.site import Driver, Seu, Site
-from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 QUANTA = 10**QUANTUM_DECIMALS
@@ -174,3 +178,29 @@ def _driver_days(rows: pl.DataFrame, spine: pl.DataFrame, driver: Driver) -> pl.
     value = (total if driver.aggregation == "sum" else mean).round(QUANTUM_DECIMALS)
     is_known = pl.col("present") >= DRIVER_DAY_MIN_COVERAGE * wanted
     return joined.select("local_date", pl.when(is_known).then(value).alias(driver.driver_id))
+
+
+# A quarter of a GB while they are sorted.
+ROWS_A_SLICE = 1_000_000
+_SLOTS_A_DAY = 24 * 60 // CANONICAL_MINUTES
+
+
+def uses_streams(seus: Sequence[Seu]) -> list[str]:
+    """Ids of the meters and drivers of the uses, each once."""
+    names = (name for seu in seus for name in (*seu.meters, *(driver.driver_id for driver in seu.drivers)))
+    return list(dict.fromkeys(names))
+
+
+def days_in(files: Sequence[LakeFile], site: Site, seus: Sequence[Seu], *, start: date, end: date) -> SiteDays:
+    """The daily tables of these uses over the local dates [start, end). files: of the site (`Lake.parts`)."""
+    streams = uses_streams(seus)
+    step = timedelta(days=max(ROWS_A_SLICE // (_SLOTS_A_DAY * max(len(streams_for(site, streams)), 1)), 1))
+    parts, first = list[pl.DataFrame](), start
+    while first < end or not parts:
+        after = min(first + step, end)
+        period = Period(label="", start=first, end=after, time_zone=site.time_zone)
+        span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+        readings = readings_in(files, site, **span, meters=streams, columns=DAY_COLUMNS)
+        parts.append(day_sums(readings, site=site, start=first, end=after))
+        first = after
+    return SiteDays(pl.concat(parts), site=site, start=start, end=end)

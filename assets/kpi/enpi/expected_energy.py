@@ -1,16 +1,21 @@
-"""Expected energy per day: a baseline's coefficients applied by name to the daily table.
+"""Expected energy per day: a baseline's coefficients applied by name to the daily table, and approved adjustments.
 
 A feature is a column of the daily table, or a degree-day term written `<driver>.hdd_<base>` or
-`<driver>.cdd_<base>` (mean-temperature method, formulas 5.9), so a stored baseline needs nothing but its names.
+`<driver>.cdd_<base>` (mean-temperature method, formulas 5.9), so a stored baseline needs nothing but its names. Of the
+five types of baseline each use reads its own: they never mix (resolutions X14, X17).
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Literal
 
 import polars as pl
 
-from data_quality.contracts.baselines.baseline import Baseline
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.baselines.adjustment import Adjustment
+from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 INTERCEPT = "intercept"
@@ -85,3 +90,68 @@ def _is_outside(baseline: Baseline, days: pl.DataFrame) -> pl.Series:
         # A driver that is not known is not outside: its day has no expectation anyway.
         outside = outside | ~pl.col(name).is_between(low, high).fill_null(True)
     return days.select(is_extrapolated=outside).to_series()
+
+
+Use = Literal["enpi", "savings", "monitoring", "report"]
+ALLOWED: dict[Use, tuple[BaselineType, ...]] = {
+    "enpi": (BaselineType.ENB,),
+    "savings": (BaselineType.MV_PROJECT,),
+    "monitoring": (BaselineType.MONITORING,),
+    "report": (BaselineType.ENB, BaselineType.MV_PROJECT),
+}
+
+
+def require_type(version: BaselineVersion, use: Use) -> BaselineVersion:
+    """The version, where its type is one that this use may read. Raises BadInput (baseline_type) otherwise."""
+    found, allowed = version.baseline.baseline_type, ALLOWED[use]
+    if found not in allowed:
+        raise BadInput(
+            f"baseline {version.baseline_id!r} is of type {found.value}; {use} reads only "
+            f"{' and '.join(each.value for each in allowed)}",
+            reason="baseline_type",
+        )
+    return version
+
+
+_QUANTUM = Decimal(1).scaleb(-QUANTUM_DECIMALS)
+_HUNDRED = Decimal(100)
+
+
+def adjustment_of_day_kwh(given: Sequence[Adjustment], day: date, expected_kwh: Decimal) -> Decimal:
+    """What the adjustments of one local day add to what the model expects of it, kWh, a multiple of 1e-9.
+
+    Percents are of `expected_kwh`, each rounded half to even at 1e-9: the order of adjustments does not matter.
+    """
+    total = Decimal(0)
+    for each in given:
+        if each.start <= day < each.end:
+            if each.kwh_per_day is not None:
+                total += each.kwh_per_day
+            elif each.percent is not None:
+                total += (expected_kwh * each.percent / _HUNDRED).quantize(_QUANTUM, ROUND_HALF_EVEN)
+    return total
+
+
+def adjusted_days(expected: pl.DataFrame, given: Sequence[Adjustment]) -> pl.DataFrame:
+    """`expected_days(...)` with the adjustments in expected_kwh, and what they added as adjustment_kwh (0 for none).
+
+    expected: local_date, expected_kwh (quantised; null stays null: nothing is adjusted where nothing is expected),
+    is_extrapolated. Same rows, same order.
+    """
+    if not given:
+        return expected.with_columns(adjustment_kwh=pl.lit(0.0))
+    added: list[float] = []
+    total: list[float | None] = []
+    for day, model_kwh in expected.select("local_date", "expected_kwh").iter_rows():
+        if model_kwh is None:
+            added.append(0.0)
+            total.append(None)
+            continue
+        # The model's float means a whole number of quanta: percents are taken of that, exactly.
+        exact = Decimal(round(model_kwh * 10**QUANTUM_DECIMALS)).scaleb(-QUANTUM_DECIMALS)
+        more = adjustment_of_day_kwh(given, day, exact)
+        added.append(float(more))
+        total.append(float(exact + more))
+    return expected.with_columns(
+        expected_kwh=pl.Series(total, dtype=pl.Float64), adjustment_kwh=pl.Series(added, dtype=pl.Float64)
+    )

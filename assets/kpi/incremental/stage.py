@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.incremental.factor_days import factors_text, spliced
 from assets.kpi.incremental.mart_sources import source_tables, whole_site
 from assets.kpi.mart_windows import (
     Window,
     after_publication,
+    factors_text,
     read_from,
     span_after,
+    spliced,
     stale_months,
     window_for,
     years_by_site,

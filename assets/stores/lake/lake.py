@@ -15,13 +15,22 @@ from pydantic import Field
 
 from assets.stores.journal import AppendOnly
 from assets.stores.lake.batches import batches_of_source, named_batches
-from assets.stores.lake.digests import digest_of
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
-from assets.stores.lake.lake_files import READINGS, expect_in_time, faults, is_as_written, sha256_of, writing
+from assets.stores.lake.lake_files import (
+    ORDER,
+    READINGS,
+    LakeFile,
+    expect_in_time,
+    faults,
+    history_in,
+    is_as_written,
+    newest_of,
+    sha256_of,
+    writing,
+)
 from assets.stores.lake.lake_ledger import expect_own, note_progress
-from assets.stores.lake.lake_view import ORDER, LakeFile, history_in, newest_of
-from assets.stores.lake.merges import Places, as_written, merged_entry, take_out
+from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
@@ -358,9 +367,8 @@ class Lake:
 
     def lost(self, entries: Sequence[Mapping[str, Any]], size_bytes: Callable[[str], int | None]) -> dict[str, str]:
         """Path -> what is wrong where it is kept, of the files that are whole here. size_bytes: of a path, there."""
-        found = {
-            path: size_bytes(path) for path in {str(row["path"]) for row in entries} if (self.root / path).exists()
-        }
+        paths = {str(row["path"]) for row in entries}
+        found = {path: size_bytes(path) for path in paths if (self.root / path).exists()}
         return {
             path: "is missing" if size is None else "was altered"
             for path, size in sorted(found.items())
@@ -377,11 +385,8 @@ class Lake:
     def faults(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Path -> what is wrong with it, after what is kept elsewhere was fetched."""
         wrong = faults(self.root, entries)
-        if wrong and self.kept.refresh(
-            {str(row["path"]): row["file_sha256"] for row in entries if row["path"] in wrong}
-        ):
-            wrong = faults(self.root, entries)
-        return wrong
+        named = {str(row["path"]): row["file_sha256"] for row in entries if row["path"] in wrong}
+        return faults(self.root, entries) if wrong and self.kept.refresh(named) else wrong
 
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""
@@ -418,11 +423,8 @@ class Lake:
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """The view at T: the latest row per key, sorted by key (LAKE_SCHEMA, or `history_in`'s columns)."""
-        return newest_of(
-            self.history(
-                site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=meters, columns=columns
-            )
-        )
+        span = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
+        return newest_of(self.history(site_id, **span, meters=meters, columns=columns))
 
     def span(self, site_id: str, *, as_of_utc: datetime | None = None) -> tuple[date, date] | None:
         """First and last UTC day that the lake holds for the site."""
@@ -438,11 +440,9 @@ class Lake:
             return {}
         start = pl.col("interval_start_utc")
         end = start + pl.duration(minutes=pl.col("interval_minutes"))
-        frame = pl.scan_parquet(self.files(entries), hive_partitioning=False).group_by("meter_id")
-        return {
-            name: (first, last)
-            for name, first, last in frame.agg(start.min(), end.max().alias("end")).collect().iter_rows()
-        }
+        rows = pl.scan_parquet(self.files(entries), hive_partitioning=False)
+        found = rows.group_by("meter_id").agg(start.min(), end.max().alias("end")).collect()
+        return {name: (first, last) for name, first, last in found.iter_rows()}
 
 
 def path_of(site_id: str, day: date, batch_id: str) -> str:

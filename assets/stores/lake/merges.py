@@ -1,11 +1,14 @@
-"""Where rows of the lake stand today: small files of a month are merged into one, and each can be taken out again.
+"""Where rows of the lake stand today, and digests of its spans: of one, and of many at once, as staleness asks them.
 
-A merge changes no manifest row. It says of a file in which other one its rows are; that file may be merged again.
+Small files of a month are merged into one, and each can be taken out again. A merge changes no manifest row: it says of
+a file in which other one its rows are; that file may be merged again.
 """
 
 import hashlib
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -129,3 +132,47 @@ def take_out(root: Path, merged: str, wanted: Mapping[str, Sequence[Entry]]) -> 
         path, rows = batches[batch_id]
         if is_part(block, rows):
             appear_whole(root / path, partial(write_block, block))
+
+
+Span = tuple[str, datetime, datetime]
+
+
+def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Digest of the partitions that these manifest rows name."""
+    # Sorted as below: both ways must give one digest, in whatever order batches were recorded.
+    hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | None = None) -> dict[Span, str]:
+    """For each (site_id, start_utc, end_utc) the digest that Lake.digest gives, by one look at the manifest."""
+    by_site: defaultdict[str, set[Span]] = defaultdict(set)
+    for span in spans:
+        by_site[span[0]].add(span)
+    found: dict[Span, str] = {}
+    for site_id, (days, lines) in _lines(store, by_site, as_of_utc).items():
+        for span in by_site[site_id]:
+            first = span[1].astimezone(UTC).date().isoformat()
+            # An end is exclusive: a span up to midnight does not touch the day that begins then.
+            last = (span[2].astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
+            part = lines[bisect_left(days, first) : bisect_right(days, last)]
+            found[span] = hashlib.sha256("\n".join(part).encode()).hexdigest()
+    return found
+
+
+def _lines(store: Store, sites: Iterable[str], as_of_utc: datetime | None) -> dict[str, tuple[list[str], list[str]]]:
+    """By site: days as texts, and `day:hash` of every manifest row, both sorted as Lake.digest sorts them."""
+    table, wanted = lake_manifest, sorted(sites)
+    # As text: a date made of every row would cost more than all the hashing.
+    query = sa.select(table.c.site_id, sa.cast(table.c.day, sa.String), table.c.content_sha256)
+    query = query.where(table.c.site_id.in_(wanted))
+    if as_of_utc is not None:
+        query = query.where(table.c.recorded_at_utc <= as_of_utc)
+    lines: dict[str, list[str]] = {site_id: [] for site_id in wanted}
+    # Past Store.rows: a dict for each of a hundred thousand rows would cost more than the query.
+    with store.reading() as connection:
+        for site_id, day, sha256 in connection.execute(query):
+            lines[str(site_id)].append(f"{day}:{sha256}")
+    for each in lines.values():
+        each.sort()
+    return {site_id: ([line[:10] for line in each], each) for site_id, each in lines.items()}

@@ -5,8 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from assets.stores.lake.files import FileStore
-from assets.stores.lake.lake_files import is_as_written, sha256_of
-from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.lake_files import LakeFile, is_as_written, sha256_of
 from data_quality.contracts.errors import Unreachable
 
 

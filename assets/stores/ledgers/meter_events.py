@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from assets.stores.event_chain import canonical_json
 from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_readings import meter_events
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput

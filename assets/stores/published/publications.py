@@ -11,11 +11,10 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from assets.stores.access import site_transaction
-from assets.stores.actions import Signature, sign_action
 from assets.stores.journal import AppendOnly, fields_of
 from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.seals import append, bound_facts
-from assets.stores.sign import Signer
+from assets.stores.sign import Signature, Signer, sign_action
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput

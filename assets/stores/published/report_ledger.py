@@ -9,18 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.event_chain import canonical_json, sha256_of
-from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.journal import AppendOnly, document_in, fields_of
 from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
+from assets.stores.schema.column_types import canonical_json, sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
-from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs
+from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs, site_versions
 from assets.stores.schema.tables_seals import recorded_clock
 from assets.stores.seals import append, append_row, raw_select, text_sha256
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from data_quality.contracts.work.memory import Memory
 
@@ -231,3 +232,17 @@ def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
 def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
     fields = {name: value for name, value in body.items() if name not in {"content_sha256", "trace"}}
     return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})
+
+
+_VERSIONS = AppendOnly(site_versions, document_in("site", Site))
+
+
+def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
+    """Keep the site as it is under its hash (assets/sites/load_sites.py: site_sha256), once."""
+    row = {"sha256": sha256, "site_id": site.site_id, "site": site.model_dump(mode="json")}
+    _VERSIONS.add_once(store, clock, row)
+
+
+def site_version(store: Store, sha256: str) -> Site | None:
+    """The site of that hash, or None where none was kept."""
+    return _VERSIONS.latest(store, sha256=sha256)

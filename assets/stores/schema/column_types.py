@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -66,3 +67,18 @@ def _unreadable(expected: str, value: object) -> BadInput:
         reason="row_not_proven",
         mend="'meterloom doctor' names the row; restore the store from a backup",
     )
+
+
+# The column's own encoder: a hash over a value in memory and one over its stored text must be over the same text.
+_JSON = JsonText()
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: one text per value on every engine. NaN is refused."""
+    text = _JSON.process_bind_param(value, None)
+    return "null" if text is None else text
+
+
+def sha256_of(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

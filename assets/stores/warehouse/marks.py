@@ -14,7 +14,7 @@ class BuiltSite(Model):
     """What the marts of a site were last built with as a whole.
 
     sha256: of its site file; baselines: versions that expect; factors: emission factors by day
-    (assets/kpi/incremental/factor_days.py); project: fingerprint of the SQL; entry: newest manifest entry then;
+    (assets/kpi/mart_windows.py); project: fingerprint of the SQL; entry: newest manifest entry then;
     first, last: local days with imported energy, None where there is none.
     """
 

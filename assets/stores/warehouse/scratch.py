@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assets.stores.unreachable import reaching
+from assets.stores.transactions import reaching
 from assets.stores.warehouse.warehouse_tables import conform, create_table
 from assets.stores.warehouse.warehouse_views import window_view
 from data_quality.contracts.errors import BadInput

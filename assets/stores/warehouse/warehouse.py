@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import Field
 
-from assets.stores.read_only import cannot_be_written
-from assets.stores.unreachable import reaching
+from assets.stores.transactions import cannot_be_written, reaching
 from assets.stores.warehouse import warehouse_postgres
 from assets.stores.warehouse.marts import MARTS, date_column, mart_file, mart_path, write_mart
 from assets.stores.warehouse.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, conform, create_table

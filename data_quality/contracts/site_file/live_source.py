@@ -6,6 +6,7 @@ No secret stands here: `…_env` names the environment variable that holds it.
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
+from operator import not_
 from typing import Annotated, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -39,9 +40,7 @@ VariableName = Annotated[
 
 class _Source(Model):
     source_id: Identifier
-    name: str = Field(
-        default="", max_length=80, exclude_if=lambda name: not name, description="As people call it; empty: by its id"
-    )
+    name: str = Field(default="", max_length=80, exclude_if=not_, description="As people call it; empty: by its id")
     is_synthetic: bool = Field(default=False, description="Made up: what rests on it is flagged")
     silent_after_s: float = Field(default=60.0, gt=0, le=86_400, description="Without a sample for so long: silent")
 

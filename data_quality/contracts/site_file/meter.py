@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from operator import not_
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -93,10 +94,6 @@ class GasFactors(Model):
     source: str = Field(min_length=1, description="Bill, contract or network operator that states it")
 
 
-def _is_none(value: Any) -> bool:
-    return value is None
-
-
 class Meter(Model):
     """One meter. Without a parent it counts towards the site total of its carrier, unless it is virtual or secondary.
 
@@ -116,10 +113,10 @@ class Meter(Model):
     connected_load_kw: float | None = Field(default=None, gt=0)
     # Left out where nothing is said: whatever is hashed of a site stays as it was.
     fuse_a: float | None = Field(
-        default=None, gt=0, exclude_if=_is_none, description="Main fuse of each of three phases, A: 35 of 3 x 35 A"
+        default=None, gt=0, exclude_if=not_, description="Main fuse of each of three phases, A: 35 of 3 x 35 A"
     )
     load_share: tuple[float, float, float] | None = Field(
-        default=None, exclude_if=_is_none, description="Shares of the load on L1, L2 and L3; left out: a third each"
+        default=None, exclude_if=not_, description="Shares of the load on L1, L2 and L3; left out: a third each"
     )
     registers: tuple[Register, ...] = (Register(),)
     events: tuple[MeterEvent, ...] = Field(default=(), description="What happened to the meter, dated")

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from functools import cached_property, partial
 from itertools import pairwise
 from math import isfinite
+from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
@@ -31,6 +32,9 @@ from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.text import each_id_once
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import UNITS
+
+# Unless a use has its own.
+_USUAL = StatusRule()
 
 
 def _known_zone(name: str) -> str:
@@ -119,8 +123,8 @@ class Seu(Model):
     baseline: BaselinePeriod | None = None
     static_factors: tuple[StaticFactor, ...] = Field(default=(), description="Dated; a change asks for a review")
     status_rule: StatusRule = Field(
-        default=StatusRule(),
-        exclude_if=lambda rule: rule == StatusRule(),
+        default=_USUAL,
+        exclude_if=lambda rule: rule == _USUAL,
         description="From which deviation it is a warning, and critical",
     )
 
@@ -135,12 +139,12 @@ class Asset(Model):
     meter: Identifier | None = None
     proven_by: str = Field(
         default="",
-        exclude_if=lambda name: not name,
+        exclude_if=not_,
         description="The metering asset that shows what it does; empty: the site's only grid meter",
     )
     state_meter: Identifier | None = Field(
         default=None,
-        exclude_if=lambda name: name is None,
+        exclude_if=not_,
         description="The driver that holds its state: a charge in percent, a temperature in degc",
     )
     address: str = Field(default="", description="host:port/unit or MQTT topic root; empty: the settings decide")
@@ -286,7 +290,7 @@ class Site(Model):
     weekly_rest: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
     school_holidays: tuple[SchoolHoliday, ...] = Field(
         default=(),
-        exclude_if=lambda holidays: not holidays,
+        exclude_if=not_,
         description="Of years that stand here they count alone; of others those of the subdivision, where known",
     )
     is_simulated: bool = Field(default=False, description="Devices of this site are our simulator's")
@@ -304,7 +308,7 @@ class Site(Model):
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     forecasts: tuple[ForecastTarget, ...] = Field(
         default=(),
-        exclude_if=lambda forecasts: not forecasts,
+        exclude_if=not_,
         description="Further forecasts: by quarter hours, for a week, of days, of the base load, of prices",
     )
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
@@ -314,24 +318,18 @@ class Site(Model):
         description="What plans are to be good at; else the least money",
     )
     risk: Risk | None = Field(
-        default=None,
-        exclude_if=lambda risk: risk is None,
-        description="Plan over scenarios of the forecasts; else on their P50 alone",
+        default=None, exclude_if=not_, description="Plan over scenarios of the forecasts; else on their P50 alone"
     )
     plan_steps: Literal["moving"] | None = Field(
         default=None,
-        exclude_if=lambda steps: steps is None,
+        exclude_if=not_,
         description="Plan 48 h in steps of 15 min, 1 h and 3 h (move blocking); else 24 h of quarter hours",
     )
     weather_feed: WeatherFeed | None = Field(
-        default=None,
-        exclude_if=lambda feed: feed is None,
-        description="Where weather forecasts come from",
+        default=None, exclude_if=not_, description="Where weather forecasts come from"
     )
     sources: tuple[LiveSource, ...] = Field(
-        default=(),
-        exclude_if=lambda sources: not sources,
-        description="What tells or is asked live, beside the files of the landing folder",
+        default=(), exclude_if=not_, description="What tells or is asked live, beside the files of the landing folder"
     )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 

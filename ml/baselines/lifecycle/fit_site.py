@@ -6,9 +6,8 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assets.kpi.enpi.adjust import adjusted_days
-from assets.kpi.enpi.expected_energy import expected_days
-from assets.kpi.enpi.lake_days import days_in
+from assets.kpi.enpi.daily import days_in
+from assets.kpi.enpi.expected_energy import adjusted_days, expected_days
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.open_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore

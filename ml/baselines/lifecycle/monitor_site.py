@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assets.kpi.enpi.lake_days import uses_streams
+from assets.kpi.enpi.daily import uses_streams
 from assets.sites.calendar import quarter_hours
 from assets.sites.view import readings_in
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.lake_files import LakeFile
 from assets.stores.lake.open_files import expect_unchanged
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion

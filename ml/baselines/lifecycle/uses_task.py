@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from assets.kpi.enpi.lake_days import uses_streams
+from assets.kpi.enpi.daily import uses_streams
 from assets.sites.virtual import streams_for, virtual_meters
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_view import LakeFile
+from assets.stores.lake.lake_files import LakeFile
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from orchestration.cli.frame import ShellCall
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import PROJECT, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import PROJECT, Option, operation
 
 
 @operation("agent", takes=PROJECT, example="--site home")

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
-from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 from orchestration.operations.options import day_or_none
-from orchestration.operations.question import Option
 
 
 @operation("demo", takes=STATELESS, example="--out demo")

@@ -10,8 +10,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.frame import ShellCall
 from orchestration.cli.terminal import Terminal
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import STATELESS, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import STATELESS, Argument, Option, operation
 from orchestration.starter.project_files import TARIFFS, draft_project, from_template, make_project
 
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from orchestration.cli.frame import ShellCall
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import PROJECT, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import PROJECT, Option, operation
 
 
 @operation("up", takes=PROJECT, example="--project demo")

@@ -5,8 +5,7 @@ from typing import Annotated
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.frame import ShellCall
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import PROJECT, READS, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import PROJECT, READS, Argument, Option, operation
 
 
 @operation("web", takes=PROJECT)

@@ -14,9 +14,8 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.baselines.baseline_line import line, one
-from orchestration.operations.operation import READS_AND_ACTS, Call, operation
+from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption, number_or_none
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import Actor, actor
 
 ADJUSTMENTS = Table(

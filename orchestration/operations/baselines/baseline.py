@@ -10,9 +10,8 @@ from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.baselines.adjust import ADJUSTMENTS, adjustment
 from orchestration.operations.baselines.baseline_line import details, line, one, told
-from orchestration.operations.operation import READS_AND_ACTS, Call, operation
+from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
 from orchestration.views.registry_view import show_in_registry
 

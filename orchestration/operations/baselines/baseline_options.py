@@ -10,8 +10,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, Answer, finding_lines
+from orchestration.operations.operation import Option
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.question import Option
 
 if TYPE_CHECKING:
     from ml.baselines.usage_tables.usage_table import Frequency, Usage

@@ -9,8 +9,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_line import details, told
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
-from orchestration.operations.operation import ACTS, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import ACTS, Call, Option, operation
 from reports.writer import words
 
 if TYPE_CHECKING:

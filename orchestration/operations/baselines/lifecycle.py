@@ -8,9 +8,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_line import line
-from orchestration.operations.operation import READS_AND_ACTS, Call, operation
+from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:

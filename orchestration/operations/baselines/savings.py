@@ -9,9 +9,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import Answer, finding_lines
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
-from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 from orchestration.operations.options import column_map
-from orchestration.operations.question import Option
 
 if TYPE_CHECKING:
     from ml.baselines.models.fit import Fit
@@ -140,7 +139,7 @@ def savings_text(
     fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
-    from reports.writer import format_alike
+    from reports.texts.numbers import format_alike
 
     unit, band = found.unit, found.band
     expected, actual, saved, half, low, high = format_alike(

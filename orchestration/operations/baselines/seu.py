@@ -5,8 +5,7 @@ from typing import Annotated
 from assets.kpi.enpi.use_register import seu_lines, sources_of
 from data_quality.contracts.site_file.meter import Carrier
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import Call, Option, operation
 
 SEUS = Table("seus", "site | seu: {id} | source | meters | baseline: {baseline:|-} | last report: {last_report:|-}")
 

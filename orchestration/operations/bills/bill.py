@@ -16,9 +16,8 @@ from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
-from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map, day_or_none, number
-from orchestration.operations.question import Argument, Option
 
 TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: dated one after another.")]
 TzOption = Annotated[str | None, Option("--tz", help="Zone of days and months (IANA).")]

@@ -10,9 +10,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.operations.answer import Answer
 from orchestration.operations.bills.stored_bill import standing_bill
-from orchestration.operations.operation import ACTS, Call, operation
+from orchestration.operations.operation import ACTS, Argument, Call, operation
 from orchestration.operations.options import ReasonOption, SiteOption
-from orchestration.operations.question import Argument
 from orchestration.views.open_findings import Look, bill_findings
 from orchestration.views.site_bills import site_bills, the_bill
 from reports.figures.bill_figures import BillState, StandingBill

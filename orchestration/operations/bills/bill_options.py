@@ -10,8 +10,7 @@ from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
-from orchestration.operations.operation import Call
-from orchestration.operations.question import Option
+from orchestration.operations.operation import Call, Option
 
 LoadOption = Annotated[Path | None, Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
 PricesOption = Annotated[Path | None, Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]

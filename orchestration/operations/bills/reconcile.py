@@ -14,9 +14,8 @@ from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, filled
 from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.operations.bills.stored_bill import reconcile_stored
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.question import Argument, Option
 from reports.writer import words
 
 BillOption = Annotated[Path | None, Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]

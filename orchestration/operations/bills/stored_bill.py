@@ -13,9 +13,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
 from orchestration.views.site_bills import site_bills, the_bill
 from reports.figures.bill_figures import StandingBill

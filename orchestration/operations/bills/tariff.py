@@ -10,8 +10,7 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import BAD_INPUT, Answer
-from orchestration.operations.operation import PROJECT, STATELESS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import PROJECT, STATELESS, Argument, Call, Option, operation
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="Our language, URDB JSON or a simple table.")]
 

@@ -11,8 +11,7 @@ from data_quality.contracts.factor import FactorSet
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.carbon.carbon_hourly import hourly_answer
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.operations.operation import STATELESS, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 
 LINES = Table(
     "lines",

@@ -9,8 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.finding import Finding
 from orchestration.operations.answer import filled
-from orchestration.operations.operation import Call
-from orchestration.operations.question import Option
+from orchestration.operations.operation import Call, Option
 
 GwpOption = Annotated[str | None, Option("--gwp", help="AR4, AR5 or AR6: of gases that name no GWP set.")]
 MAX_ALIKE = 3

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from assets.carbon.inventory.chp import HEAT_EFFICIENCY, POWER_EFFICIENCY, ChpMethod, chp_shares
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 from orchestration.operations.options import number
-from orchestration.operations.question import Option
 
 
 @operation("carbon chp", takes=STATELESS, example="--fuel-kgco2e 100000 --heat-kwh 250000 --power-kwh 150000 --json")

@@ -11,9 +11,8 @@ from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set
-from orchestration.operations.operation import ACTS, STATELESS, Call, operation
+from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, operation
 from orchestration.operations.options import day_or_none
-from orchestration.operations.question import Argument, Option
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="The table.")]
 TenantOption = Annotated[str, Option("--tenant", help="Site that the factors are for; none: all sites.")]

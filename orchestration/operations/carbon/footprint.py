@@ -11,9 +11,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_instant, parse_period
 from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
-from orchestration.operations.question import Option
 
 SupplierOption = Annotated[str, Option("--supplier", help="Whose supplier rates of the store may be used.")]
 LINES = Table(

@@ -28,8 +28,7 @@ from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Asset, Site
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, STATELESS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import ACTS, PROJECT, STATELESS, Argument, Call, Option, operation
 from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:

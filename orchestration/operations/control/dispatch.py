@@ -22,8 +22,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, READS_AND_ACTS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import ACTS, PROJECT, READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import Actor, actor
 from orchestration.views.ledger_view import commands_of_store, proof_of
 from orchestration.views.not_working import failures, not_working, nothing_runs

@@ -14,8 +14,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import CHECK_FAILED, Answer
 from orchestration.operations.control.dispatch import CapabilityOption, SiteOption, actor_of, end_of, person_of
-from orchestration.operations.operation import ACTS, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import ACTS, Call, Option, operation
 from orchestration.operations.signing import Actor
 from orchestration.views.device_list import power_of
 from orchestration.views.ledger_view import commands_of_store

@@ -11,9 +11,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_options import refusal
-from orchestration.operations.operation import STATELESS, Call, operation
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map, write_file
-from orchestration.operations.question import Option
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,8 +6,7 @@ from data_quality.contracts.people import Role
 from ml.tracker import APPROVED, CHALLENGER, CHAMPION
 from ml.tracking import MlflowTracker
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from typing import Annotated, Any
 
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
-from orchestration.operations.question import Option
 
 OFFERED = Table("figures", "site: {site_id} | figure: {object_id} | now: {state:|-} {unit} | synthetic: {is_synthetic}")
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from data_quality.contracts.control.goals import Preset
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import write_file
-from orchestration.operations.question import Argument, Option
 
 if TYPE_CHECKING:
     from controls.optimiser.case import DispatchCase

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
-from orchestration.operations.operation import READS, Call, operation
+from orchestration.operations.operation import READS, Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Argument, Option
 
 if TYPE_CHECKING:
     from controls.planning.replay.lost import Lost

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import STATELESS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 
 _FIGURES = "figure | value: {value:.4g} | low: {low:.4g} | high: {high:.4g}"
 _SITE_FILE = ("r_k_per_kw", "c_kwh_per_k")

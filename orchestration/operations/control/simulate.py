@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption, write_file
-from orchestration.operations.question import Argument, Option
 
 if TYPE_CHECKING:
     from controls.planning.trial import Trial

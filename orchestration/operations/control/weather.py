@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from data_quality.contracts.control.weather_issue import WEATHER_LABELS
 from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import PROJECT, READS, Call, operation
+from orchestration.operations.operation import PROJECT, READS, Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Argument, Option
 
 ISSUES = Table(
     "issues",

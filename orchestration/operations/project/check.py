@@ -12,8 +12,7 @@ from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, problems_of
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer
-from orchestration.operations.operation import PROJECT, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 
 
 def configuration_problems(call: Call) -> list[Problem]:

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import STATELESS, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import STATELESS, Call, Option, operation
 
 StandardOption = Annotated[
     str | None, Option("--standard", help="Only rows whose standard has this in its name, such as CalTRACK.")

@@ -8,9 +8,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingAct
 from data_quality.contracts.time import local_midnight_utc, parse_day, parse_instant
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, Call, operation
+from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
-from orchestration.operations.question import Argument, Option
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
 
 FINDINGS = Table(

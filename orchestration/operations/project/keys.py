@@ -12,8 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.signing import actor
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")

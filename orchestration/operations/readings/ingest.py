@@ -8,9 +8,8 @@ from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from assets.readings.sniff_files import REGULAR_FROM_BYTES
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import ACTS, Call, operation
+from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import DryOption, MapOption, column_map
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.readings.sniff import TzOption, hint, reports_answer
 
 AcceptOption = Annotated[

@@ -6,8 +6,7 @@ from assets.stores.lake.compact import compact
 from assets.stores.lake.lake_ledger import Adopted, adopt, restore
 from assets.stores.lake.sweep import leftovers, sweep
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import PROJECT, Call, operation
-from orchestration.operations.question import Option
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 
 MERGED = "site_id | month | files | bytes before: {bytes_before:,} | bytes after: {bytes_after:,}"
 FILES = "key | bytes: {size_bytes:,} | since: {changed_utc} | rows in a merged file: {is_merged}"

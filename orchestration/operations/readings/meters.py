@@ -15,9 +15,8 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import Actor, actor
 
 PeriodOption = Annotated[

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Option
 
 PULLED = Table("sources", "source: {source_id} | landed up to: {until_utc} | files: {file_count} | findings: {told:|}")
 

@@ -8,9 +8,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import SystemClock, zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.question import Option
 from orchestration.views.quality_view import judged_days, quality_result
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ def _answer(
     judged: "Validation | None", findings: tuple[RuleFinding, ...], zone_name: str, more: dict[str, Any]
 ) -> Answer:
     found = quality_result(judged, findings) | more
-    from reports.texts.numbers import unit_text
-    from reports.writer import format_alike, words
+    from reports.texts.numbers import format_alike, unit_text
+    from reports.writer import words
 
     local = zone(zone_name)
     table = Table(

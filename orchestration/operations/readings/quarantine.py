@@ -11,9 +11,8 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_tota
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, OnlySiteOption, column_map
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.readings.ingest import AcceptOption, accepted_scale
 from orchestration.operations.readings.sniff import proposal_lines, report_lines
 

@@ -17,9 +17,8 @@ from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, only_instant
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import DryOption, SiteOption, number, number_or_none
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
 
 MeterOption = Annotated[str, Option("--meter", help="Which meter or driver.")]

@@ -18,9 +18,8 @@ from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.question import Argument, Option
 
 TzOption = Annotated[str | None, Option("--tz", help="Zone of times without offset, as Europe/Berlin.")]
 # A confidence from which the words say so.

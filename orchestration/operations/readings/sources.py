@@ -15,8 +15,7 @@ from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.site_file.live_source import LiveSource, Streaming
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import PROJECT, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
 
 LOOK_S = 0.2
 SiteOption = Annotated[str, Option("--site", help="Of this site alone.")]

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from orchestration.operations.answer import Answer
-from orchestration.operations.operation import READS_AND_ACTS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import pack_signer
 
 

@@ -8,9 +8,8 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import READS_AND_ACTS, Call, operation
+from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnySiteOption
-from orchestration.operations.question import Argument, Option
 from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable, refuse_future
 from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_project

@@ -8,9 +8,8 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.people import Role, person_text
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, PROJECT, Call, operation
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
-from orchestration.operations.question import Argument, Option
 from orchestration.operations.signing import actor
 from reports.evidence.lifecycle import Life, Outcome, life_at, next_step
 from reports.figures.trace import stale_revisions

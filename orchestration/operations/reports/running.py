@@ -10,16 +10,14 @@ from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, operation
+from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.question import Option
-from orchestration.operations.reports.kept_figures import keep_figures
-from orchestration.operations.reports.marts_then import marts_then
+from orchestration.operations.reports.printed_figures import keep_figures, marts_then
 from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from reports.figures.running import running_list
 from reports.report_content import ReportContent
-from reports.texts.numbers import unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
 
 # What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
 NAMES = {

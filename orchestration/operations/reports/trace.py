@@ -11,9 +11,8 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import Call, operation
-from orchestration.operations.question import Argument, Option
-from orchestration.views.kpi_row import kpi_catalogue
+from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.warehouse.dbt import kpi_catalogue
 from reports.figures.trace import (
     TraceReport,
     VersionChange,

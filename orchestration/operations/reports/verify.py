@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
-from orchestration.operations.operation import STATELESS, Call, operation
-from orchestration.operations.question import Argument, Option
+from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 
 if TYPE_CHECKING:
     from reports.evidence.verify_pack import Verdict

@@ -13,10 +13,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.web.api.kpis import kpi_frame, kpi_rows_of, one_name, range_of
-from orchestration.web.lists import BASE, PAGING, listed, whole
+from orchestration.web.cache import BASE, PAGING, listed, whole
 from orchestration.web.queries import scope_of, scopes_of, stamp_of
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.pages.address import Compare, before
 from reports.pages.slot_times import same_slot, slot_of
 

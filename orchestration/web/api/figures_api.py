@@ -7,12 +7,11 @@ from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import plain
 from orchestration.web.number_asked import Number, number_asked, stored_number
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.figures.trace import readings_behind, trace_data, trace_figure, versions_today
-from reports.pages.why_links import TAKES, expect_read
+from reports.pages.address import TAKES, expect_read
 
 MOST_ROWS = 1000
 SHARED = ("site", "scope", "period", "as_of")

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from assets.stores.transactions import probe
 from data_quality.contracts.errors import WorldFault
-from orchestration.web.route_rights import NotSignedIn
+from orchestration.web.request_context import NotSignedIn
 
 
 def _near(request: Request) -> None:

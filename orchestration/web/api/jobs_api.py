@@ -7,9 +7,8 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.views.plain_answer import CHECK_FAILED, DONE, plain
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.operations.answer import CHECK_FAILED, DONE, plain
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.work import JOBS, WAIT_S, Job, Outcome, work_of
 
 router = APIRouter()

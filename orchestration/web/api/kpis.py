@@ -12,16 +12,14 @@ from data_quality.contracts.access.permissions import Permission, sees_scope, se
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.kpi_row import kpi_catalogue, row_of
-from orchestration.web.lists import BASE, MOST_POINTS, PAGING, listed, whole
+from orchestration.warehouse.dbt import kpi_catalogue
+from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.figure_book import FigureBook
-from reports.figures.kpi_list import Grain, add_rows, kpi_rows
+from reports.figures.kpi_list import Grain, add_rows, kpi_rows, row_of
 from reports.figures.portfolio import kpi_portfolio
-from reports.pages.address import span
-from reports.pages.why_links import why_of
+from reports.pages.address import span, why_of
 
 router = APIRouter(prefix=BASE)
 # Other names for a scope, and for the period.

@@ -15,8 +15,7 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.live_feed import LiveFeed, value_document
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 
 router = APIRouter(prefix="/api/v1/ems")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -11,8 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.pages.address import Address
 from reports.pages.page import Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table

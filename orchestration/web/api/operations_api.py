@@ -15,13 +15,11 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.operations.operation import OPERATIONS, Operation
-from orchestration.operations.question import Parameter
-from orchestration.views.plain_answer import plain
-from orchestration.web.lists import BASE, JSON
+from orchestration.operations.answer import plain
+from orchestration.operations.operation import OPERATIONS, Operation, Parameter
+from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.address import KNOWN
 

@@ -18,11 +18,10 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
-from orchestration.views.plain_answer import plain
+from orchestration.operations.answer import plain
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.number_asked import asking
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.work import Outcome, work_of
 from reports.assess import AskedUse, enb_of
 from reports.figures.answer import Asking

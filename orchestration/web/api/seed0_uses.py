@@ -24,9 +24,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
-from orchestration.views.plain_answer import plain
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.operations.answer import plain
+from orchestration.web.request_context import Ask, asked
 from reports.recompute.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")

@@ -9,10 +9,9 @@ from starlette.responses import Response
 from assets.sites.scopes import carrier_of, is_allocated, known_spans
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.lists import BASE, PAGING, listed, said, whole
+from orchestration.web.cache import BASE, PAGING, listed, said, whole
 from orchestration.web.queries import age_of, expect_marts, known_then, scopes_of, stamp_of
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 
 router = APIRouter(prefix=BASE)
 

@@ -16,14 +16,14 @@ from data_quality.contracts.time import Period
 from orchestration.web.number_asked import asking
 from orchestration.web.queries import marts_of
 from orchestration.web.request_context import Ask
+from reports.assess import baselines_in_force
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import assessing
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of
 from reports.figures.query import Query
-from reports.make_report import baselines_in_force
-from reports.pages.why_links import why_asked, why_of
+from reports.pages.address import why_asked, why_of
 from reports.pages.widgets.tile import Shown
 from reports.recompute.figure_sources import Sources
 

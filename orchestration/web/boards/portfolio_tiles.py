@@ -9,8 +9,7 @@ from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import SiteNow
 from reports.figure_book import FigureBook
-from reports.pages.address import Compare, before
-from reports.pages.why_links import why_of
+from reports.pages.address import Compare, before, why_of
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import Shown
 

@@ -19,8 +19,8 @@ from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.portfolio_tiles import Together
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
+from reports.assess import project_baselines
 from reports.datasets.of_uses.enpi_findings import overlapping
-from reports.make_report import project_baselines
 from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared

@@ -24,10 +24,9 @@ from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of, years_of
 from reports.figures.span_rows import OF_DAYS, span_rows
-from reports.pages.address import PageGrain, before
+from reports.pages.address import PageGrain, before, why_of
 from reports.pages.energy import MOST_HEAT_DAYS, Point
 from reports.pages.slot_times import same_slot, slot_of
-from reports.pages.why_links import why_of
 
 KPI = "consumption_kwh"
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)

@@ -8,8 +8,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_instant
 from orchestration.web.draw import draw
 from orchestration.web.library.audit_lines import trail
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.pages.audit_trail import KINDS, PATH, trail_page
 
 router = APIRouter()

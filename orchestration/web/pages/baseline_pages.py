@@ -15,8 +15,7 @@ from orchestration.operations.baselines.baseline import approve as approve_basel
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
 from reports.pages.baseline_review import PATH, address_of, approve_form, review_page

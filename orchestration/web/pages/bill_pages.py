@@ -14,8 +14,7 @@ from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bil
 from orchestration.views.site_bills import site_bills, the_bill
 from orchestration.web.draw import draw
 from orchestration.web.queries import instant_of, whole_site
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.figures.bill_figures import BillFigures
 from reports.pages.address import Address
 from reports.pages.bill_acts import acts_parts

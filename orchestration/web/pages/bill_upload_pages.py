@@ -15,8 +15,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.pages.bill_upload import PREVIEW, UPLOAD, preview_page, upload_page
 from reports.pages.bills import bill_address
 

@@ -18,8 +18,7 @@ from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards, home_board

@@ -22,8 +22,7 @@ from orchestration.web.calculating import calculate, calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import marts_of, whole_site
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.address import span
 from reports.pages.data_days import PATH, DayRead, data_page

@@ -22,8 +22,7 @@ from orchestration.views.control_stamp import changes_since
 from orchestration.views.device_list import power_of
 from orchestration.views.site_control import expect_scope
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.address import Address
 from reports.pages.devices import PATH, address_of

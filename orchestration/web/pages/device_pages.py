@@ -14,8 +14,7 @@ from orchestration.web.boards.car_acts import actor_of
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.board import COLUMNS
 from reports.pages.device_acts import device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page

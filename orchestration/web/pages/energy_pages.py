@@ -1,17 +1,28 @@
-"""The energy page and its CSV: how much, when, against what."""
+"""The energy page and its CSV: how much, when, against what; or why nothing is shown and what to do next."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from assets.sites.scopes import is_allocated, known_spans
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
-from orchestration.web.energy.energy_shown import energy_given
-from orchestration.web.queries import scope_of, stamp_of
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
-from reports.pages.energy import CSV, PATH, energy_csv, energy_page
+from orchestration.web.energy.energy_given import Asked, heat_of, nearest_month, points_of, totals_book, totals_of
+from orchestration.web.energy.site_uses import uses_of
+from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
+from orchestration.web.request_context import Ask, Nav, asked
+from reports.pages.address import PageGrain, before
+from reports.pages.energy import CSV, PATH, EnergyGiven, energy_csv, energy_page
+from reports.pages.header import GRAINS
+from reports.pages.page_states import State, no_hours, no_marts, no_readings, nothing_in, too_fine
 
 router = APIRouter()
 NAV = Nav(30, "/energy", "Energy", Permission.READ, "chart-column", "Analyse", ("home", "ops", "site"))
@@ -37,3 +48,117 @@ def energy_as_csv(request: Request, ask: Ask = asked(Permission.READ, takes=TAKE
         lambda: (energy_csv(energy_given(ask)).encode(), "text/csv; charset=utf-8"),
         headers=told,
     )
+
+
+# Local days that a chart of a grain holds.
+MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "month": 3700, "year": 3700}
+# Up to so many days a page that is not told a grain shows it.
+USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "month"}
+
+
+def energy_given(ask: Ask) -> EnergyGiven:
+    """What the page shows of the address. Raises BadInput for a site, scope or period that is none."""
+    site = ask.site()
+    scope, age = scope_of(ask, site), age_of(ask, site)
+    period = period_of(ask, site, age)
+    usual = next(each for days, each in USUAL.items() if period.days <= days)
+    # A scope that is given shares of meters by days has nothing shorter.
+    has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
+    grain = ask.address.grain or (usual if has_hours else "day")
+    question = Asked(ask, site, scope, period, grain)
+    given = EnergyGiven(
+        address=ask.address,
+        site_id=site.site_id,
+        scope=scope,
+        scope_name=scopes_of(ask, site)[scope],
+        period=period,
+        grain=grain,
+        header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain),
+        age=age.words(site.time_zone, ask.address.locale),
+        made=age.made(site.time_zone, ask.address.locale),
+        findings=stale_finding(age, period),
+    )
+    if refused := _cannot(question):
+        return _with(given, refused)
+    against = before(period, ask.address.compare)
+    try:
+        points, is_synthetic = points_of(question, against)
+    except BadInput as fault:
+        return _with(given, _said(question, fault))
+    if not any(each.value is not None for each in points):
+        return _with(given, _nothing(question))
+    gone: list[Finding] = []
+
+    def without(why: str) -> Any:
+        gone[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {why}.")]
+        return {}
+
+    book = totals_book(question)
+    totals, notes = if_published(lambda: totals_of(book, question, age), lambda why: (without(why), {}))
+    heat = if_published(lambda: heat_of(question, points), without)
+    return _with(
+        given,
+        None,
+        points=points,
+        uses=if_published(lambda: uses_of(question, points), lambda _: ()),
+        against=against,
+        totals=totals,
+        notes=notes,
+        lookup={each.figure_id: each for each in book.figures()},
+        heat=heat,
+        findings=(*given.findings, *_partly(question), *gone),
+        is_synthetic=is_synthetic,
+    )
+
+
+def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
+    if state is not None:
+        return replace(given, problem=state.told, links=state.links)
+    return replace(given, **more)
+
+
+def _cannot(question: Asked) -> State | None:
+    """Why this chart is not drawn at all: more intervals than it holds."""
+    address, days, grain = question.ask.address, question.period.days, question.grain
+    if days > MOST_DAYS[grain]:
+        return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
+    return None
+
+
+def _said(question: Asked, fault: BadInput) -> State:
+    """The state that a reader's refusal means. Raises it where it means none."""
+    if fault.reason == "share_has_no_hours":
+        return _no_hours(question)
+    if fault.reason != "mart_missing":
+        raise fault
+    site_id = question.site.site_id
+    return no_marts(site_id) if _has_readings(question) else no_readings(site_id)
+
+
+def _nothing(question: Asked) -> State:
+    if not _has_readings(question):
+        return no_readings(question.site.site_id)
+    if question.grain == "hour" and is_allocated(known_spans(question.site, question.scope)):
+        return _no_hours(question)
+    return nothing_in(question.ask.address, question.period, nearest_month(question))
+
+
+def _no_hours(question: Asked) -> State:
+    return no_hours(question.ask.address, scopes_of(question.ask, question.site)[question.scope])
+
+
+def _has_readings(question: Asked) -> bool:
+    address = question.ask.address
+    return question.ask.project.lake.span(question.site.site_id, as_of_utc=address.as_of_utc) is not None
+
+
+def _partly(question: Asked) -> tuple[Finding, ...]:
+    """That months which only touch the period are not in a chart by month."""
+    start, end = question.period.start, question.period.end
+    is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
+    if question.grain not in ("month", "year") or is_whole:
+        return ()
+    message = (
+        f"A {question.grain} that lies only partly in the period is not in the chart; the numbers above are of all."
+    )
+    return (Finding(code="partial_intervals", message=message, severity="info"),)

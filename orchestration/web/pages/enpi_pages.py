@@ -16,8 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
 from orchestration.web.number_asked import asking
 from orchestration.web.queries import stamp_of_uses
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.assess import known_days
 from reports.pages.address import span
 from reports.pages.baseline_review import address_of

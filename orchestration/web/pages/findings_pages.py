@@ -15,8 +15,7 @@ from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 
 router = APIRouter()

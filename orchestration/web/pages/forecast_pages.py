@@ -16,8 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.forecasts import TAKES, ForecastTold, Step, forecast_page
 

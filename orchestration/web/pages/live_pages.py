@@ -10,8 +10,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.live_source import asked_every_s
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.live_points import live_page
 
 router = APIRouter()

@@ -11,8 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.people_list import PATH, Invitation, KnownPerson, people_page
 
 router = APIRouter(include_in_schema=False)

@@ -13,8 +13,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import safe_next
-from orchestration.web.request_context import LOOKS, Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import LOOKS, Ask, asked
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table

@@ -13,8 +13,7 @@ from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
 from orchestration.web.library.report_files import KINDS, file_of, files_of, sealed_bytes
 from orchestration.web.library.report_lines import report_lines
-from orchestration.web.request_context import Ask, Nav
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, Nav, asked
 from reports.evidence.lifecycle import life_at, with_life
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address

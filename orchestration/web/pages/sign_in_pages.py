@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
 from orchestration.web.people.sign_in import LONGEST, SignIn, browser_of
 from orchestration.web.problems import banner_of
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import asked
 from reports.pages.address import MOST_TEXT, Address
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Paragraph

@@ -13,8 +13,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.web.calculating import calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import asked
+from orchestration.web.request_context import Ask, asked
 from orchestration.web.starting import draft_of, found_in, make_site
 from reports.pages.page import Page
 from reports.pages.start import CONFIRM, FILES, PATH, Open, start_page, waiting_page

@@ -15,13 +15,11 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
 from orchestration.web.number_asked import WHY_TAKES, explained, kept_number, readings_csv
-from orchestration.web.request_context import Ask
-from orchestration.web.route_rights import NotAllowed, asked
-from reports.pages.address import read_address
+from orchestration.web.request_context import Ask, NotAllowed, asked
+from reports.pages.address import TAKES, WHY, read_address
 from reports.pages.live_points import point_page
 from reports.pages.page import Page
 from reports.pages.why import CSV, address_of, why_page
-from reports.pages.why_links import TAKES, WHY
 
 router = APIRouter()
 

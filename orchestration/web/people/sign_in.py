@@ -24,7 +24,7 @@ from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.passwords import hashed, is_right
-from orchestration.web.route_rights import SAFE
+from orchestration.web.request_context import SAFE
 
 logger = logging.getLogger("meterloom.web")
 READ_NOTED_S = 60.0

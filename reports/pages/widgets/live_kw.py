@@ -6,13 +6,11 @@ from datetime import datetime
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import OLD_S, LiveValue, limits_s
 from data_quality.contracts.sentence import Sentence
-from reports.pages.address import Address
+from reports.pages.address import WHY, Address
 from reports.pages.page import Live, Number, Widget
-from reports.pages.why_links import WHY
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.texts.locales import named
-from reports.texts.numbers import MISSING, unit_text
-from reports.writer import format_alike
+from reports.texts.numbers import MISSING, format_alike, unit_text
 
 KEY, TITLE = "live_kw", "Power now"
 

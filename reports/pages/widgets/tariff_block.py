@@ -9,8 +9,8 @@ from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import named
-from reports.texts.numbers import MISSING, currency_unit
-from reports.writer import format_alike, words
+from reports.texts.numbers import MISSING, currency_unit, format_alike
+from reports.writer import words
 
 
 class Block(Model):

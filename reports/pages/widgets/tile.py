@@ -12,8 +12,8 @@ from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
 from reports.svg.bullet import bullet_svg
 from reports.texts.locales import page_word
-from reports.texts.numbers import MISSING, unit_text
-from reports.writer import format_alike, words
+from reports.texts.numbers import MISSING, format_alike, unit_text
+from reports.writer import words
 
 # Codes whose words alone say too little.
 SAID = {"gap": "some readings are missing"}

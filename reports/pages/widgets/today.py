@@ -4,8 +4,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile, value_of
-from reports.texts.numbers import MISSING
-from reports.writer import format_alike
+from reports.texts.numbers import MISSING, format_alike
 
 Band = tuple[float, float, float]
 

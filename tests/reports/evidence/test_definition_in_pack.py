@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from assets.kpi.from_readings import keep_definition
 from assets.stores.sign import new_key
-from assets.stores.warehouse.kpi_definitions import keep_definition
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from reports.evidence.manifest import DEFINITIONS as FOLDER
 from reports.evidence.manifest import FIGURES

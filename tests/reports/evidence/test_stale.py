@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.stores.lake.digests import digests_of
+from assets.stores.lake.merges import digests_of
 from reports.figures.trace import stale_revisions
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.test_store import report

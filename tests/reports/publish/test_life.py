@@ -8,13 +8,12 @@ import pypdf
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.actions import is_signed
 from assets.stores.published.closed_periods import closed_periods
 from assets.stores.published.publications import PublicationStore, Signature
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
-from assets.stores.sign import new_key
+from assets.stores.sign import is_signed, new_key
 from data_quality.contracts.time import SystemClock
 from reports.evidence.lifecycle import stage_of, step_of, with_life
 from reports.gates import against_publication

@@ -1,8 +1,8 @@
 """Returned and withdrawn: by role and reason, once, and what they leave a revision as."""
 
-from assets.stores.actions import is_signed
 from assets.stores.published.closed_periods import closed_periods
 from assets.stores.published.publications import PublicationStore
+from assets.stores.sign import is_signed
 from tests.reports import plant
 from tests.reports.publish.conftest import REVISION, MakeDesk, store_of
 

@@ -1,11 +1,15 @@
-"""The marts that a command prints: made fresh, or built as they would have been at --as-of."""
+"""Figures that a command prints: of marts made fresh, or built as they would have been at --as-of, and kept with their
+traces; of a project that cannot be written they are only shown.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.operation import Call
+from reports.lifecycle.revise import store_revision, unstored
+from reports.report_content import ReportContent
 
 
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
@@ -36,3 +40,12 @@ def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
     from orchestration.warehouse.marts_as_of import marts_as_of
 
     return marts_as_of(call.project, sites, now_utc), now_utc
+
+
+def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site | None) -> ReportContent:
+    """The content, stored so that each figure can be walked back, or shown with a word on that."""
+    reports, unwritable = call.project.reports, call.project.store.read_only
+    if unwritable is None:
+        return store_revision(build, reports, call.clock, site=site)[0]
+    call.say(f"{unwritable.path.parent} cannot be written: figures that are not stored yet have no trace")
+    return unstored(build, reports)
