@@ -252,7 +252,7 @@ def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime
     return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | told
 
 
-def kept_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
+def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
     """What each device of a plan keeps until the return, by asset id, in words."""
     return {name.removesuffix(AWAY_ENDING): said for name, said in inputs.items() if name.endswith(AWAY_ENDING)}
 

@@ -11,7 +11,7 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, figure
-from controls.planning.plan_inputs import HOLIDAY_UNTIL, kept_while_away
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
@@ -57,7 +57,7 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     until = plan.request.inputs.get(HOLIDAY_UNTIL)
     if until is None:
         return ""
-    kept = "; ".join(f"{name}: {said}" for name, said in kept_while_away(plan.request.inputs).items())
+    kept = "; ".join(f"{name}: {said}" for name, said in said_while_away(plan.request.inputs).items())
     return f"holiday until {parse_instant(until).astimezone(zone):%a %-d %b %H:%M}" + (kept and f" ({kept})")
 
 

@@ -30,7 +30,7 @@ def test_a_date_is_its_first_local_instant(run: Run) -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(run: Run) -> None:
     for words, said in (
         (("--until", "2020-01-01"), "has passed"), (("--until", "400d"), "180 days at most"),
-        (("--until", "2026-02-31"), "there is no 2026-02-31"), (("--until", "Sunday"), "expected 45m"),
+        (("--until", "2026-02-31"), "there is no date '2026-02-31'"), (("--until", "Sunday"), "expected 45m"),
         (("--end",), "no holiday holds at home"), (("--end", "--until", "1d"), "give one of them"),
     ):  # fmt: skip
         code, _, error = run("holiday", *words, who="olaf", why="x")

@@ -128,7 +128,7 @@ class EvCharger(Device):
     @classmethod
     def away(cls, asset: Asset, site_id: str) -> Text:  # noqa: ARG003 - of every car
         """When it is wanted again."""
-        return "charged in time for the first departure after the return"
+        return "Ready for the first departure after the return"
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:

@@ -1,6 +1,7 @@
 """`meterloom dispatch holiday`: until when nobody is at home, and what the plan keeps meanwhile."""
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from controls.ledger.holidays import end_holiday, holiday_history, open_holiday,
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import earlier_instant, zone
 from orchestration.operations.answer import Answer, Table
@@ -47,11 +49,12 @@ def holiday(
             if end:
                 end_holiday(store, connection, known.site_id, **said)
             else:
-                set_holiday(connection, known.site_id, until_utc=return_utc(call, known, until), **said)
+                until_utc = return_utc(known, until) if _LOCAL.fullmatch(until) else end_of(call, until, "--until")
+                set_holiday(connection, known.site_id, until_utc=until_utc or now_utc, **said)
     as_of_utc = call.as_of_utc
     found = open_holiday(store, known.site_id, as_of_utc or now_utc, as_of_utc=as_of_utc)
     mode = current_mode(store, known.site_id, now_utc=now_utc, as_of_utc=as_of_utc)
-    kept = {} if found is None else _kept(known)
+    kept = {} if found is None else kept_while_away(known)
     history = holiday_history(store, known.site_id, as_of_utc=as_of_utc)
     data = {"mode": mode.name, "commands": [], "holiday": found, "kept": kept, "history": history}
     if found is None:
@@ -63,21 +66,23 @@ def holiday(
     return Answer(data, HISTORY, "\n".join(lines))
 
 
-def _kept(site: Site) -> dict[str, str]:
+def kept_while_away(site: Site) -> dict[str, Text]:
+    """What each device of a site keeps while nobody is at home, by asset id; nothing of a site file that makes none,
+    which its check tells.
+    """
     # Only here: kinds of device and their solver load in seconds.
     from controls.optimiser.devices.kinds import while_away
 
-    return while_away(site)
+    with suppress(BadInput):
+        return while_away(site)
+    return {}
 
 
-def return_utc(call: Call, site: Site, text: str) -> datetime:
-    """When somebody is at home again: at the first instant of a local date, at a local time, or after a span."""
-    if not _LOCAL.fullmatch(text):
-        found = end_of(call, text, "--until")
-        assert found is not None, "asked before"  # noqa: S101 - narrows the type
-        return found
+def return_utc(site: Site, text: str) -> datetime:
+    """When somebody is at home again: at the first instant of a local date, or at a local time. Raises BadInput."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"--until: there is no {text}", reason="bad_time") from error
-    return earlier_instant(moment, site.time_zone)
+        if not _LOCAL.fullmatch(text):
+            raise ValueError
+        return earlier_instant(datetime.fromisoformat(text), site.time_zone)
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"there is no date {text.strip()!r}", reason="bad_time") from error

@@ -53,7 +53,7 @@ def test_an_empty_home_costs_less_and_keeps_its_hot_water(home: Site) -> None:
     assert column(away, "hot_water", "tank_end_kwh")[-1] >= ENOUGH_KWH
     assert away.request.inputs["holiday_until"] == "2026-01-06T10:07Z"
     said = summarise(away, time_zone="Europe/Prague")
-    assert "Holiday until Tue 6 Jan 11:07 (ev_charger: charged in time for the first departure" in said
+    assert "Holiday until Tue 6 Jan 11:07 (ev_charger: Ready for the first departure" in said
     assert "hot_water: 48 °C are enough, and no hot water is drawn)." in said
     assert "oliday" not in summarise(usual, time_zone="Europe/Prague")
 
