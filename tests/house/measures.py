@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_244,
-    "assets": 50_360,
+    "data_quality": 11_252,
+    "assets": 50_404,
     "dbt_project": 2_400,
     "ml": 16_100,
-    "controls": 34_975,
-    "reports": 22_331,
-    "orchestration": 29_549,
+    "controls": 34_994,
+    "reports": 22_347,
+    "orchestration": 29_597,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

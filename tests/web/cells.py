@@ -60,6 +60,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/people/out"): Cell("/people/out", about="", body="{{}}"),
     ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
+    ("POST", "/baselines/{site}/{seu}/reject"): Cell("/baselines/{site}/compressors/reject", about="site", body="{{}}"),
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"
     ),

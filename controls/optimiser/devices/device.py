@@ -375,6 +375,12 @@ def _in_step(value: Any, t: int) -> Any:
     return value[t] if isinstance(value, tuple) else value
 
 
+def guarded_degc(asset: Asset) -> float | None:
+    """The temperature below which the guard of the asset withholds no heat; None: nobody said."""
+    found = asset.params.get("hard_min_degc")
+    return float(found) if isinstance(found, int | float) else None
+
+
 def clean(values: ArrayLike) -> Floats:
     """Powers without solver noise and never below zero."""
     # Adding 0.0 turns -0.0 into 0.0, which would otherwise be hashed and printed.

@@ -27,6 +27,7 @@ from controls.optimiser.devices.device import (
     Numbers,
     State,
     Values,
+    guarded_degc,
 )
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -296,5 +297,5 @@ class Room(InShares, Device, _Figures):
 
 def _least_away_degc(params: RoomParams, asset: Asset) -> float:
     """No plan goes below what guard and frost ask for."""
-    hard = asset.params.get("hard_min_degc")
-    return max(params.away_low_degc, FROST_DEGC if hard is None else float(hard))
+    hard = guarded_degc(asset)
+    return max(params.away_low_degc, FROST_DEGC if hard is None else hard)

@@ -94,6 +94,9 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
             if each.approved_by and each.approved_at_utc:
                 text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *given)
                 yield TrailLine(each.approved_at_utc, text, "baselines", href, each.reason, zone)
+            if each.rejected_by and each.rejected_at_utc:
+                text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *given)
+                yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
 
 
 def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:

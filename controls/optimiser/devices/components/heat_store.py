@@ -12,7 +12,18 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Columns, Device, Given, Numbers, State, Values, clean, followed
+from controls.optimiser.devices.device import (
+    Around,
+    Columns,
+    Device,
+    Given,
+    Numbers,
+    State,
+    Values,
+    clean,
+    followed,
+    guarded_degc,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
@@ -58,7 +69,8 @@ class StoreParams(Model):
     def least_away_degc(self, asset: Asset) -> float | None:
         """What is enough while nobody is at home, never less than the guard of the asset asks for; None: as ever."""
         least = self.thermostat_on_degc if self.away_degc is None else self.away_degc
-        return None if least is None else max(least, asset.params.get("hard_min_degc", least))
+        hard = guarded_degc(asset)
+        return least if least is None or hard is None else max(least, hard)
 
     def kwh(self, degc: float | None) -> float | None:
         """Heat stored at a temperature."""
