@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from assets.stores.access import site_transaction
 from controls.ledger.holidays import end_holiday, holiday_history, open_holiday, set_holiday
@@ -44,7 +44,7 @@ def holiday(
         raise BadInput("--until sets a holiday and --end ends it: give one of them", reason="bad_option")
     if until or end:
         # It sends nothing and lets nothing in: no key is needed, as to keep hands off.
-        said = {"person": person_of(call), "reason": reason, "at_utc": now_utc}
+        said: dict[str, Any] = {"person": person_of(call), "reason": reason, "at_utc": now_utc}
         with store.together(), site_transaction(store, known.site_id) as connection:
             if end:
                 end_holiday(store, connection, known.site_id, **said)
