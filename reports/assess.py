@@ -16,7 +16,7 @@ from assets.kpi.enpi.alerts import (
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
 from assets.kpi.enpi.review_triggers import ReviewRule, review_findings, unanswered_changes
 from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_after
@@ -130,7 +130,7 @@ def is_review_due(sources: Sources, seu: Seu, version: BaselineVersion, period: 
 
 def ever_approved(versions: Sequence[BaselineVersion]) -> list[BaselineVersion]:
     """Superseded ones too: a trend shows what was reported at its time."""
-    return [each for each in versions if each.status is not BaselineStatus.PROVISIONAL]
+    return [each for each in versions if each.status.has_approval]
 
 
 def quarters_before(end: date, time_zone: str, *, months: int = 3) -> Period:

@@ -38,7 +38,7 @@ ACTS = frozenset({
 # soon as it can be. To raise a mode asks beforehand (controls/ledger/blockers.py).
 ANCHORED = ACTS | {
     "batches", "report_revisions", "baseline_versions", "mode_events", "approval_events", "hold_events", "fault_events",
-    "reading_edits", "meter_events", "api_keys", "credentials",
+    "holiday_events", "reading_edits", "meter_events", "api_keys", "credentials",
 }  # fmt: skip
 # Rows of one seal that a line names; the seal's hash is over all of them.
 NAMED = 20

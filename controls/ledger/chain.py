@@ -19,6 +19,7 @@ from assets.stores.schema.tables_control import (
     commands,
     fault_events,
     hold_events,
+    holiday_events,
     mode_events,
     mode_requests,
 )
@@ -31,7 +32,9 @@ from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
 
 # Rows that say what may go and who said so.
-SIGNED = (commands, mode_events, mode_requests, approval_events, hold_events, fault_events, chain_marks)
+SIGNED = (
+    commands, mode_events, mode_requests, approval_events, hold_events, holiday_events, fault_events, chain_marks,
+)  # fmt: skip
 # Position of the event, and what is wrong there.
 Broken = tuple[int, str]
 UNREADABLE = "unreadable"
@@ -45,7 +48,7 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
 
     Checked: positions count 1, 2, 3 …; each hash follows from the one before; each step is allowed and starts where
     the command stood; the chain is at its sealed marks what it was; what moves in each command's row is what its
-    events say; and the rows of commands, modes, approvals, holds and faults fit their seals and signatures.
+    events say; and the rows of commands, modes, approvals, holds, holidays and faults fit their seals and signatures.
     """
     events = _raw(store, command_events, site_id, command_events.c.position)
     for event in events:

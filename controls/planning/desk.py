@@ -30,7 +30,7 @@ class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
-    came of a plan. weather: as forecast; None: nobody keeps any.
+    came of a plan. away_until_utc: of the holiday that holds. weather: as forecast; None: nobody keeps any.
     """
 
     site: Site
@@ -41,6 +41,7 @@ class Desk:
     read_states: ReadStates
     clock: Clock
     explained_within_s: float = 10.0
+    away_until_utc: datetime | None = None
     read_since: Callable[[Plan, datetime], Since] = lambda _plan, _now_utc: Since()
     weather: WeatherStore | None = None
 

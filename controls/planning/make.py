@@ -90,6 +90,7 @@ def plan_trigger(desk: Desk) -> Decision:
         price_digest=price_digest(prices, start, end),
         mode=desk.mode,
         now_utc=now,
+        away_until_utc=desk.away_until_utc,
         other_forecasts={
             role: made.forecast_id for role, made in (by_role(site, of_devices) | {"price": of_prices}).items() if made
         },

@@ -15,7 +15,7 @@ from assets.stores.schema.column_types import sha256_of
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.devices.device import Given, OnPhases, params_of
-from controls.optimiser.devices.kinds import KINDS, device_assets
+from controls.optimiser.devices.kinds import KINDS, device_assets, while_away
 from controls.planning.outdoor_ahead import outdoor_ahead
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
@@ -35,6 +35,8 @@ MAX_FORECAST_AGE = timedelta(hours=26)
 MAX_STATE_AGE_S = 60.0
 # Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
 PARTIAL_SHARE = 0.3
+# Of a holiday among the inputs: until when it is, and after the name of each device what it keeps.
+HOLIDAY_UNTIL, AWAY_ENDING = "holiday_until", "_while_away"
 # A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
@@ -60,6 +62,7 @@ def plan_request(
     read_bills: ReadBills | None = None,
     weather: Sequence[WeatherIssue] = (),
     start_utc: datetime | None = None,
+    away_until_utc: datetime | None = None,
 ) -> PlanRequest | Finding:
     """The frozen request for the quarter hours from start_utc (None: the one in progress) on, or a blocking finding.
 
@@ -72,18 +75,16 @@ def plan_request(
     states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
     be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
     The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
+    away_until_utc: nobody is at home until then (Device.away); None, or what is over at the start: somebody is.
     In PARTIAL a device gets 30 % of its rating (PV is not limited below 70 % of its own).
     A finding's code is that of the first thing missing, its message names them all. Raises BadInput for asset
     figures that make no device, and for prices with a quarter hour twice.
     """
     start_utc, limit_kw = start_utc or quarter_start(now_utc), connection_kw(site)
     forecasts = {"load": load_forecast} | by_role(site, device_forecasts)
-    findings = [
-        *_device_findings(site, limit_kw),
-        *tariff_findings(site),
-        *(found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)),
-        *state_findings(site, states).values(),
-    ]
+    findings = [*_device_findings(site, limit_kw), *tariff_findings(site)]
+    findings += [found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)]
+    findings += state_findings(site, states).values()
     if findings or limit_kw is None or load_forecast is None:
         return joined(findings, site)
     used = {role: made for role, made in forecasts.items() if made is not None}
@@ -97,12 +98,13 @@ def plan_request(
     labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
     outdoor = outdoor_ahead(site, weather, steps, now_utc=now_utc)
-    figures = partial(_figures, site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, outdoor.degc)
+    times = start_utc, away_until_utc
+    figures = partial(_figures, site, mode, powers_kw, states, ends or {}, times, limit_kw, outdoor.degc)
     net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
     known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
     frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
     frame["is_synthetic"] = site.is_simulated or outdoor.is_synthetic or any(one.is_synthetic for one in used.values())
-    labels |= _ages(site, states) | outdoor.labels
+    labels |= _ages(site, states) | outdoor.labels | away_labels(site, away_until_utc, start_utc)
     return _request(site, frame, used, labels, partial(tariff_offer, site, net_kw=net_kw, **known), figures)
 
 
@@ -206,7 +208,7 @@ def _figures(
     powers_kw: Mapping[str, tuple[float, ...]],
     states: Mapping[str, Measured],
     ends: Mapping[str, float],
-    start_utc: datetime,
+    times_utc: tuple[datetime, datetime | None],
     limit_kw: float,
     outdoor_degc: tuple[float, ...],
     import_price_per_kwh: tuple[float, ...],
@@ -221,7 +223,8 @@ def _figures(
             siblings=tuple(on_its_meter) if asset.meter else (asset,),
             state=states[asset.asset_id][0] if kind.measure else None,
             end=ends.get(asset.asset_id),
-            start_utc=start_utc,
+            start_utc=times_utc[0],
+            away_until_utc=times_utc[1],
             step_h=1 / _STEPS_PER_HOUR,
             time_zone=site.time_zone,
             outdoor_degc=outdoor_degc,
@@ -239,6 +242,19 @@ def _figures(
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)
+
+
+def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime) -> dict[str, str]:
+    """What a plan's inputs say of a holiday: until when, and what each device keeps; nothing without one."""
+    if away_until_utc is None or away_until_utc <= start_utc:
+        return {}
+    told = {f"{name}{AWAY_ENDING}": str(said) for name, said in while_away(site).items()}
+    return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | told
+
+
+def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
+    """What each device of a plan keeps until the return, by asset id, in words."""
+    return {name.removesuffix(AWAY_ENDING): said for name, said in inputs.items() if name.endswith(AWAY_ENDING)}
 
 
 def quarter_start(now_utc: datetime) -> datetime:

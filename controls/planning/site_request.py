@@ -50,6 +50,7 @@ def request_of(
         price_forecast=price_forecast,
         read_bills=so_far_reader(site, desk.lake, start_utc=over.get("start_utc") or quarter_start(now)),
         weather=desk.weather_known(now),
+        away_until_utc=desk.away_until_utc,
         **over,
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))

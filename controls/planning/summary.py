@@ -11,10 +11,12 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, figure
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.time import parse_instant
 
 # A search that was asked for less than the best says how near it came.
 _NEAR = 1e-5
@@ -35,6 +37,7 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
     notes = [remark for device in devices for remark in device.remarks]
+    notes += [note] if (note := _holiday_note(plan, zone)) else []
     notes += [note for device in devices if isinstance(device, Room) and (note := _comfort_note(plan, device))]
     if plan.status == "feasible":
         notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
@@ -47,6 +50,15 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
         f" against {plan.no_battery_cost:.2f} {money} with nothing planned.{told}"
     )
+
+
+def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
+    """Until when nobody is at home, and what the devices keep until then."""
+    until = plan.request.inputs.get(HOLIDAY_UNTIL)
+    if until is None:
+        return ""
+    kept = "; ".join(f"{name}: {said}" for name, said in said_while_away(plan.request.inputs).items())
+    return f"holiday until {parse_instant(until).astimezone(zone):%a %-d %b %H:%M}" + (kept and f" ({kept})")
 
 
 def _comfort_note(plan: Plan, room: Room) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from assets.stores.schema.column_types import sha256_of
 from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
-from controls.planning.plan_inputs import quarter_start
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, quarter_start
 from controls.planning.starting_states import left_out
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
@@ -31,6 +31,7 @@ _MINUTE = timedelta(minutes=1)
 Kind = Literal[
     "no plan", "an hour", "a car came or went", "new prices", "a new forecast", "another mode", "the sun",
     "a store off its plan", "an override", "a device off its plan", "a device silent or back",
+    "a holiday",
 ]  # fmt: skip
 
 
@@ -127,6 +128,7 @@ def replan(
     since: Since = Since(),
     other_forecasts: Mapping[str, str] = MappingProxyType({}),
     silent: Collection[str] | None = None,
+    away_until_utc: datetime | None = None,
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode, sun, a device or a measured state are not as the
     last one counted on, or it is older than MAX_AGE; but never within MIN_INTERVAL of the last plan.
@@ -134,18 +136,20 @@ def replan(
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
     states: as measured, by asset id; one that is not known is no reason. other_forecasts: the newest of sun and prices,
     by role; one that the plan did not rest on is no reason. silent: devices that do not tell their state, where the
-    others do; None: nobody asked.
+    others do; None: nobody asked. away_until_utc: of the holiday that holds.
     """
     age = None if last_plan is None else now_utc - last_plan.created_at_utc
     newest = {"load": forecast_id, **other_forecasts}
-    asked = first_due(_triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent), age)
+    holiday = "" if away_until_utc is None else f"{away_until_utc:%Y-%m-%dT%H:%MZ}"
+    found = _triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent, holiday)
+    asked = first_due(found, age)
     if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")
     if age is not None and age < asked.after:
         waits = f"the last plan is {age / _MINUTE:.1f} min old (at least {asked.after / _MINUTE:g})"
         return Decision(should_plan=False, reason=f"{asked.sentence}, but {waits}")
     # The last plan's id too: after it a return to the same inputs is a new question.
-    content = sha256_of([newest, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
+    content = sha256_of([newest, price_digest, mode.name, holiday, last_plan.plan_id if last_plan else ""])
     return Decision(
         should_plan=True,
         reason=asked.sentence,
@@ -187,6 +191,7 @@ def _triggers(
     states: Mapping[str, float | None],
     since: Since,
     silent: Collection[str] | None,
+    holiday: str,
 ) -> Iterator[Trigger]:
     if plan is None:
         yield Trigger("no plan", "there is no plan yet")
@@ -199,6 +204,8 @@ def _triggers(
         yield Trigger("new prices", "the prices changed", MIN_INTERVAL)
     if used.get("mode", "") != mode.name:
         yield Trigger("another mode", "the mode changed", MIN_INTERVAL)
+    if used.get(HOLIDAY_UNTIL, "") != holiday:
+        yield Trigger("a holiday", "a holiday was set, moved or is over", MIN_INTERVAL)
     if now_utc - plan.created_at_utc > MAX_AGE:
         yield Trigger("an hour", f"the last plan is older than {MAX_AGE / _MINUTE:g} min", MIN_INTERVAL)
     devices, planned = devices_of(plan.request), planned_states(plan, now_utc)

@@ -67,7 +67,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "rooms": ("operations.control.rooms",),
     "replay": ("operations.control.replay",),
     "simulate": ("operations.control.simulate",),
-    "dispatch": ("operations.control.dispatch", "operations.control.dispatch_set"),
+    "dispatch": (
+        "operations.control.dispatch",
+        "operations.control.dispatch_set",
+        "operations.control.dispatch_holiday",
+    ),
     "devices": ("operations.control.devices",),
     "offer": ("operations.control.offer",),
     "agent": ("cli.project.agent",),

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from assets.stores.access import read_rows
-from assets.stores.schema.tables_control import fault_events, hold_events, mode_events, mode_requests
+from assets.stores.schema.tables_control import fault_events, hold_events, holiday_events, mode_events, mode_requests
 from assets.stores.transactions import Store
 
 Row = Mapping[str, Any]
+# In the place of a device, whose name never has a blank: forms about holidays know of nothing else.
+HOLIDAY = "the holiday"
 
 
 def control_stamp(store: Store, site_id: str, device_id: str = "") -> str:
@@ -15,8 +17,12 @@ def control_stamp(store: Store, site_id: str, device_id: str = "") -> str:
 
     It goes into a form, and comes back with it. Raises Unreachable.
     """
-    rows = _changes(store, site_id, device_id)
-    return ".".join(str(max((each["id"] for each in of_one), default=0)) for of_one in rows)
+    return _stamp(_changes(store, site_id, device_id))
+
+
+def holiday_stamp(store: Store, site_id: str) -> str:
+    """The newest holiday of the site, set or ended. Raises Unreachable."""
+    return _stamp(_changes(store, site_id, HOLIDAY))
 
 
 def changes_since(store: Store, site_id: str, device_id: str, stamp: str) -> list[Row] | None:
@@ -29,7 +35,13 @@ def changes_since(store: Store, site_id: str, device_id: str, stamp: str) -> lis
     return [row for of_one, last in zip(rows, seen, strict=True) for row in of_one if row["id"] > int(last)]
 
 
+def _stamp(rows: list[list[dict[str, Any]]]) -> str:
+    return ".".join(str(max((each["id"] for each in of_one), default=0)) for of_one in rows)
+
+
 def _changes(store: Store, site_id: str, device_id: str) -> list[list[dict[str, Any]]]:
+    if device_id == HOLIDAY:
+        return [read_rows(store, holiday_events.select().where(holiday_events.c.site_id == site_id))]
     of_site = [table.select().where(table.c.site_id == site_id) for table in (mode_events, mode_requests)]
     of_device = [
         table.select().where(table.c.site_id == site_id, table.c.device_id.in_(("", device_id)))

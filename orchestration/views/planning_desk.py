@@ -8,6 +8,7 @@ from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
 from assets.stores.weather_issues import WeatherStore
 from controls.ledger.device_holds import open_holds
+from controls.ledger.holidays import open_holiday
 from controls.ledger.modes import current_mode
 from controls.ledger.rows import read_commands
 from controls.planning.desk import Desk
@@ -33,6 +34,7 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
             now_utc=now_utc,
         )
 
+    holiday = open_holiday(store, site.site_id, clock.now_utc())
     return Desk(
         site=site,
         lake=lake,
@@ -42,5 +44,6 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
         read_states=state_reader(site, project.settings, clock),
         clock=clock,
         read_since=read_since,
+        away_until_utc=None if holiday is None else holiday.until_utc,
         weather=WeatherStore(store),
     )

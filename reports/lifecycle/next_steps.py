@@ -262,9 +262,10 @@ def _baselines(facts: Facts) -> Iterator[Step]:
             yield Step(what=what, why=why, command=_ingest(facts, "FILE"))
         if training is None:
             continue
-        if use.is_stale or not use.status:
+        if use.is_stale or use.status in ("", "rejected"):
             what = f"{'a newer' if use.is_stale else 'a'} baseline of {use.name}, {training[0]} to {training[1]}"
             why = "its readings changed since it was fitted" if use.is_stale else "a model says what to expect"
+            why = "the last one was rejected" if use.status == "rejected" else why
             period = () if use.training is not None else ("--train", f"{training[0]}/{training[1]}")
             words = ("baseline", "fit", "--site", facts.site_id, "--seu", use.seu_id, *period)
             yield Step(what=what, why=why, command=facts.command(*words, *_as(cast[Role.ANALYST])))

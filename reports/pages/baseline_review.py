@@ -1,4 +1,4 @@
-"""A version of a baseline as its approver sees it: against the version in force, its findings, and the approval."""
+"""A version of a baseline as its approver sees it: against the version in force, its findings, and the decision."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +18,8 @@ from reports.writer import words
 PATH = "/baselines"
 _EFFECT = "Reports and savings use this version from now on; the one before it is superseded. It cannot be undone."
 
+_REJECTED = "No report and no saving ever uses this version. It cannot be undone; only a new version can be approved."
+
 
 def address_of(address: Address, site_id: str, seu_id: str, version: int) -> str:
     """Where a version is reviewed."""
@@ -28,13 +30,13 @@ def address_of(address: Address, site_id: str, seu_id: str, version: int) -> str
 def review_page(
     version: BaselineVersion,
     versions: Sequence[BaselineVersion],
-    act: PageBlock,
+    acts: tuple[PageBlock, ...],
     address: Address,
     *,
     use: str,
     names: Mapping[str, str],
 ) -> Page:
-    """One version. versions: of its line, oldest first; act: the form of the approval, or why there is none; use: name
+    """One version. versions: of its line, oldest first; acts: the forms that decide, or why there are none; use: name
     of the energy use; names: of people by person_id.
     """
     site_id, seu_id = version.baseline.site_id, version.baseline.seu_id
@@ -54,7 +56,7 @@ def review_page(
         age=Sentence(version.status.value),
         parts=(
             Part(key="version", blocks=(Picker(label="Baseline", options=options),)),
-            Part(key="acts", title="Approval", blocks=(act,)),
+            Part(key="acts", title="Approval", blocks=acts),
             Part(key="model", title="The model", blocks=facts),
         ),
         findings=version.baseline.findings,
@@ -81,6 +83,17 @@ def approve_form(version: BaselineVersion, address: Address) -> Form:
     return Form(key="approve", title=title, action=place, method="post", fields=fields, submit=title, note=_EFFECT)
 
 
+def reject_form(version: BaselineVersion, address: Address) -> Form:
+    """The rejection, with its reason."""
+    fit, title = version.baseline, Sentence("Reject version {0}", version.version)
+    fields = (
+        Input(name="version", label="", kind="hidden", value=str(version.version)),
+        Input(name="reason", label="Reason", is_required=True, hint="What speaks against it"),
+    )
+    place = Address(path=f"{PATH}/{fit.site_id}/{fit.seu_id}/reject", locale=address.locale).href()
+    return Form(key="reject", title=title, action=place, method="post", fields=fields, submit=title, note=_REJECTED)
+
+
 def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale: str) -> PageBlock:
     def who(person_id: str | None) -> str:
         return named(person_text(person_id, names.get(person_id))) if person_id else MISSING
@@ -93,7 +106,9 @@ def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale
             f"{stats.cvrmse_out_of_sample:.1%}", f"{stats.rmse_dof:,.1f} kWh",
         ]  # fmt: skip
         fitted = Sentence("{0}, {1}", who(version.fitted_by), short_date(version.fitted_at_utc.date(), locale))
-        approved = f"{who(version.approved_by)}"
+        approved = (
+            Sentence("rejected by {0}", who(version.rejected_by)) if version.rejected_by else who(version.approved_by)
+        )
         return [span, *(written(each, locale) for each in texts), fitted, approved, named(version.reason) or MISSING]
 
     labels = (

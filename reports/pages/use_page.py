@@ -249,10 +249,11 @@ def _versions(told: UseTold, address: Address) -> Iterator[Item]:
     for each in sorted(told.versions, key=lambda version: -version.version):
         approval, is_in_force = told.approval(each), each.status is BaselineStatus.APPROVED
         text = Sentence(f"Version {{0}} {each.status.value}", each.version)
+        rejected = Sentence("rejected: {0}", named(each.reason)) if each.rejected_by else ""
         about = Sentence("fitted by {0}", told.fitter(each))
         yield Item(
             text=text,
-            detail=sentences((about, Sentence("approved by {0}", approval)), ", ") if approval else about,
+            detail=sentences((about, Sentence("approved by {0}", approval) if approval else "", rejected), ", "),
             tone="good" if is_in_force else "plain",
             icon="shield-check" if is_in_force else "pen-line",
             href=address.href(baseline=str(each.version)),

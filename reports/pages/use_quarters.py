@@ -7,7 +7,6 @@ from datetime import date
 from assets.kpi.enpi.alerts import quarters_of
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import if_published
-from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, months_of
 from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
@@ -112,7 +111,7 @@ def _driver(use: AskedUse, features: Sequence[tuple[float, ...]]) -> Driver | No
 def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
     """The newest quarter that has ended in the readings and can be assessed, of the last MOST_BACK; None without."""
     known = known_days(use.site, use.sources, use.as_of_utc)
-    if known is None or use.version is None or use.version.status is BaselineStatus.PROVISIONAL:
+    if known is None or use.version is None or not use.version.status.has_approval:
         return None
     end = known.end
     for _ in range(MOST_BACK):

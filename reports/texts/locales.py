@@ -20,7 +20,8 @@ _OPEN, _SHUT = "\u2068", "\u2069"
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
-    name: its own; months: twelve, separated by blanks; day: a pattern with d, m, y. list_mark: between parts of a list.
+    name: its own; months: twelve, weekdays: seven, separated by blanks; day: a pattern with d, m, y. list_mark: between
+    parts of a list.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
@@ -30,6 +31,7 @@ class Language(Model):
     mark: str = "."
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+    weekdays: str = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
     day: str = "{d} {m} {y}"
     list_mark: str = ", "
     is_right_to_left: bool = False
@@ -116,6 +118,13 @@ def short_date(day: date, locale: str) -> str:
 def moment(at: datetime, locale: str) -> str:
     """An instant in words, by its own clock: 5 March 2025, 14:00."""
     return f"{long_date(at.date(), locale)}, {at:%H:%M}"
+
+
+def weekday_date(at: datetime, locale: str) -> str:
+    """A day with its weekday, and the time where it is not midnight: Sunday, 7 December 2025, 18:00."""
+    rules = rules_of(locale)
+    parts = [rules.weekdays.split()[at.weekday()], long_date(at.date(), locale)]
+    return rules.list_mark.join(parts if at.hour == at.minute == 0 else [*parts, f"{at:%H:%M}"])
 
 
 def until(at: datetime, locale: str) -> str:

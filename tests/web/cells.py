@@ -60,6 +60,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/people/out"): Cell("/people/out", about="", body="{{}}"),
     ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
+    ("POST", "/baselines/{site}/{seu}/reject"): Cell("/baselines/{site}/compressors/reject", about="site", body="{{}}"),
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"
     ),
@@ -134,6 +135,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
     ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),
+    ("POST", "/devices/holiday"): Cell(f"/devices/holiday{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/mode"): Cell(f"/devices/mode{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/requests/{request_id}/{act}"): Cell(
         f"/devices/requests/0/approve{_SITE}", about="site", body="{{}}"

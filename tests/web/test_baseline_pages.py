@@ -2,12 +2,14 @@
 
 import html
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import is_signed
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
@@ -118,3 +120,70 @@ def test_where_people_have_keys_the_approval_is_signed_in_the_browser(keyed: Ask
     [kept] = PublicationStore(keyed.project.store).signatures(f"{version.baseline_id}@2")
     assert is_signed(kept)
     assert status(keyed, version) is BaselineStatus.APPROVED
+
+
+def reject(asking: Asking, version: BaselineVersion, **form: str) -> Answer:
+    given = {"version": str(version.version), "reason": "no autumn in it", **form}
+    return posted(asking, place(version) + "/reject", form=given)
+
+
+def test_a_rejected_version_leads_nothing_and_only_a_new_one_can_be_approved(keyless: Asking) -> None:
+    version, store = refitted(keyless), keyless.project.baselines
+    assert "Reject version 2" in page(keyless, version)
+    assert code(reject(keyless, version, reason=" ")) == (422, "no_reason")
+    assert [reject(keyless, version).status for _ in range(2)] == [303, 303]
+    assert status(keyless, version) is BaselineStatus.REJECTED
+    shown = page(keyless, version)
+    assert "Rejected by Anna" in shown
+    assert "no autumn in it. Only a new version can be approved." in shown
+    assert "/approve" not in shown
+    assert code(approve(keyless, version)) == (409, "already_rejected")
+    assert store.in_force("plant")[version.baseline.seu_id].version == 1
+    assert not store.get(version.baseline_id, 2).status.has_approval
+    with pytest.raises(BadInput, match="is rejected already"):
+        store.approve(version.baseline_id, 2, keyless.person, "x", {}, keyless.clock)
+    assert code(reject(keyless, store.get(version.baseline_id, 1))) == (409, "already_approved")
+    fit = version.baseline
+    third = store.add(fit, "run", "e" * 64, "ben", keyless.clock)
+    assert (third.version, approve(keyless, third).status) == (3, 303)
+    assert store.in_force("plant")[fit.seu_id].version == 3
+    auditor = as_of(keyless, "anna")
+    trail = auditor.get("/audit", [PAGE], site="plant", kind="baselines")
+    assert trail.status != 200 or "rejected baseline v2" in trail.text
+
+
+def test_own_work_is_not_rejected_by_oneself_nor_by_who_has_not_the_role(keyless: Asking) -> None:
+    version = refitted(keyless, "anna")
+    assert "/reject" not in page(keyless, version)
+    assert code(reject(keyless, version)) == (403, "own_work")
+    other = keyless.project.baselines.add(version.baseline, "run", "e" * 64, "ben", keyless.clock)
+    assert code(reject(as_of(keyless, "dirk"), other)) == (403, "missing_role")
+
+
+def test_a_use_whose_only_version_is_rejected_has_none_in_force(keyless: Asking) -> None:
+    store = keyless.project.baselines
+    before = store.versions("plant")[0].baseline
+    fit = before.model_copy(update={"site_id": "elsewhere"})
+    only = store.add(fit, "run", "a" * 64, "ben", keyless.clock)
+    assert store.in_force("elsewhere")[fit.seu_id].version == 1
+    early = keyless.clock.now_utc()
+    store.reject(only.baseline_id, 1, keyless.person, "no autumn", FixedClock(early + timedelta(days=1)))
+    assert store.in_force("elsewhere") == {}
+    as_it_was = store.in_force("elsewhere", as_of_utc=early + timedelta(hours=1))
+    assert as_it_was[fit.seu_id].status is BaselineStatus.PROVISIONAL
+    store.add(fit, "run", "b" * 64, "ben", FixedClock(early + timedelta(days=2)))
+    assert store.in_force("elsewhere")[fit.seu_id].version == 2
+
+
+def test_a_rejection_is_signed_where_people_have_keys_and_counts_only_then(keyed: Asking) -> None:
+    version = refitted(keyed)
+    assert code(reject(keyed, version)) == (409, "no_key_here")
+    told = text_of(keyed, place(version) + "/reject", {"version": "2", "reason": "no autumn in it"})
+    assert status(keyed, version) is BaselineStatus.PROVISIONAL
+    assert reject(keyed, version, **signed(keyed, told)).status == 303
+    assert status(keyed, version) is BaselineStatus.REJECTED
+    store = keyed.project.baselines
+    unsigned = store.add(version.baseline, "run", "e" * 64, "ben", keyed.clock)
+    found = store.reject(unsigned.baseline_id, unsigned.version, keyed.person, "x", keyed.clock)
+    assert found.status is BaselineStatus.PROVISIONAL, "nobody signed it"
+    assert any(each.code == "approval_not_proven" and each.is_blocking for each in found.baseline.findings)

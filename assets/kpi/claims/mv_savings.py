@@ -33,7 +33,7 @@ from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -264,7 +264,7 @@ def _findings(
     project: MvProject, version: BaselineVersion, period: Period, *, compared_days: int, outside: int
 ) -> tuple[Finding, ...]:
     found, planned_end = [], project.reporting_period[1]
-    if version.status is BaselineStatus.PROVISIONAL:
+    if not version.status.has_approval:
         found.append(Finding(code="provisional", message="Nobody has approved the baseline.", severity="blocking"))
     if compared_days < MIN_DAYS_SHARE * period.days:
         found.append(

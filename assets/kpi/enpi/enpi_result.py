@@ -20,7 +20,7 @@ from assets.kpi.enpi.savings_band import (
     sum_standard_error,
     two_sided_t,
 )
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.baselines.status_rule import StatusRule
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu
@@ -377,7 +377,7 @@ def _why_not(version: BaselineVersion | None, expected: Decimal, share: float, r
     # The first that holds is told: without a baseline nothing behind it has a meaning.
     if version is None:
         return "no_baseline"
-    if version.status == BaselineStatus.PROVISIONAL:
+    if not version.status.has_approval:
         return "provisional"
     if share < rule.min_days_share:
         return "coverage"

@@ -1,4 +1,4 @@
-"""Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
+"""Registered baselines, their approvals and rejections, append-only: a version's status is derived, never updated."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -18,6 +18,7 @@ from data_quality.contracts.time import Clock
 
 _VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
 _APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
+REJECTED = "rejected"
 
 
 def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> str:
@@ -103,13 +104,14 @@ class BaselineStore:
         doubts = {_line(row): trust.doubt(baseline_versions, row) or lost for row in rows}
         for row in given:
             doubts[_line(row)] = doubts.get(_line(row)) or trust.doubt(baseline_approvals, row)
-        approved = {_line(row): row for row in given if not doubts[_line(row)]}
+        decided = {_line(row): row for row in given if not doubts[_line(row)]}
+        approved = [line for line, row in decided.items() if row["outcome"] != REJECTED]
         newest_approved: dict[str, int] = {}
         for line, version in approved:
             # By version, not by time: none may be approved after a newer one (`_refuse_order`).
             newest_approved[line] = max(version, newest_approved.get(line, 0))
         return [
-            _version(row, approved.get(_line(row)), newest_approved.get(row["baseline_id"]), doubts[_line(row)])
+            _version(row, decided.get(_line(row)), newest_approved.get(row["baseline_id"]), doubts[_line(row)])
             for row in rows
         ]
 
@@ -164,10 +166,13 @@ class BaselineStore:
         keys = [_line(row) for row in _VERSIONS.rows(self.store, "baseline_id", "version", **asked)]
         given = {_line(row) for row in _APPROVALS.rows(self.store, "baseline_id", "version", as_of_utc=as_of_utc)}
         # A use that is refitted every week has a hundred others, which lead nothing.
-        wanted = {*dict(keys).items(), *given.intersection(keys)}
+        waiting = dict(each for each in keys if each not in given)
+        wanted = {*waiting.items(), *given.intersection(keys)}
         rows = _VERSIONS.rows(self.store, **asked, version={version for _, version in wanted})
         found: dict[str, dict[str, BaselineVersion]] = {}
         judged = self._judged([row for row in rows if _line(row) in wanted], as_of_utc)
+        # A rejection that nobody can prove is none: the version stays, with a finding that blocks.
+        judged = [each for each in judged if each.status is not BaselineStatus.REJECTED]
         # The approved behind the others, so that they stay.
         for version in sorted(judged, key=lambda each: each.status is BaselineStatus.APPROVED):
             found.setdefault(version.baseline.site_id, {})[version.baseline.seu_id] = version
@@ -212,17 +217,32 @@ class BaselineStore:
         """
         # Versions never change and may be read outside of the transaction; approvals are read inside of it.
         candidate = self.get(baseline_id, version)
-        _refuse_monitoring(candidate)
         given = {code: text.strip() for code, text in waivers.items()}
-        _refuse_person(candidate, person, reason)
+        _refuse_person(candidate, person, reason, "approve")
         _refuse_findings(candidate, given)
+        return self._decide(candidate, person, reason, clock, waivers=given)
+
+    def reject(self, baseline_id: str, version: int, person: Person, reason: str, clock: Clock) -> BaselineVersion:
+        """Record that `person` rejects the version, for good: only a new version can be approved after it.
+
+        Raises BadInput for a missing role, one's own work, a version that was approved or rejected, an empty reason, or
+        a monitoring baseline.
+        """
+        candidate = self.get(baseline_id, version)
+        _refuse_person(candidate, person, reason, "reject")
+        return self._decide(candidate, person, reason, clock, waivers={}, outcome=REJECTED)
+
+    def _decide(
+        self, candidate: BaselineVersion, person: Person, reason: str, clock: Clock, **said: Any
+    ) -> BaselineVersion:  # fmt: skip
+        line = candidate.baseline_id, candidate.version
         with self.store.together():
-            done = _APPROVALS.rows(self.store, "version", baseline_id=baseline_id)
-            _refuse_order(baseline_id, version, [row["version"] for row in done])
-            row = {"baseline_id": baseline_id, "version": version, "person_id": person.person_id}
-            row |= {"role": Role.APPROVER.value, "reason": reason.strip(), "waivers": given}
+            done = _APPROVALS.rows(self.store, "version", "outcome", baseline_id=line[0])
+            _refuse_order(*line, done, is_rejection="outcome" in said)
+            row = {"baseline_id": line[0], "version": line[1], "person_id": person.person_id, **said}
+            row |= {"role": Role.APPROVER.value, "reason": reason.strip()}
             _APPROVALS.add(self.store, clock, row | {"dataset_digest": candidate.baseline.dataset_digest})
-        return self.get(baseline_id, version)
+        return self.get(*line)
 
     def waivers(self, baseline_id: str, version: int) -> dict[str, str]:
         """Finding code -> the reason written down at approval; empty where nothing was waived."""
@@ -246,16 +266,19 @@ def _not_proven(doubt: str) -> Finding:
 
 
 def _version(
-    row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
+    row: Mapping[str, Any], decision: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
 ) -> BaselineVersion:
     baseline = Baseline.model_validate(row["baseline"])
     # Shown with a finding that blocks, not hidden: an older version would lead in its place unnoticed.
     if doubt:
         baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
-    status = BaselineStatus.PROVISIONAL
-    if approval is not None:
-        is_newest = row["version"] == newest_approved
-        status = BaselineStatus.APPROVED if is_newest else BaselineStatus.SUPERSEDED
+    status, said = BaselineStatus.PROVISIONAL, dict[str, Any]()
+    if decision is not None:
+        status = BaselineStatus.APPROVED if row["version"] == newest_approved else BaselineStatus.SUPERSEDED
+        done, said = "approved", {"approved_role": decision["role"], "reason": decision["reason"]}
+        if decision["outcome"] == REJECTED:
+            status, done, said = BaselineStatus.REJECTED, "rejected", {"reason": decision["reason"]}
+        said |= {f"{done}_by": decision["person_id"], f"{done}_at_utc": decision["recorded_at_utc"]}
     return BaselineVersion(
         baseline_id=row["baseline_id"],
         version=row["version"],
@@ -264,11 +287,8 @@ def _version(
         model_checksum=row["model_checksum"],
         fitted_by=row["fitted_by"],
         fitted_at_utc=row["recorded_at_utc"],
-        approved_by=approval["person_id"] if approval else None,
-        approved_role=approval["role"] if approval else None,
-        approved_at_utc=approval["recorded_at_utc"] if approval else None,
-        reason=approval["reason"] if approval else "",
         baseline=baseline,
+        **said,
     )
 
 
@@ -281,13 +301,14 @@ def _refuse_monitoring(candidate: BaselineVersion) -> None:
         )
 
 
-def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
+def _refuse_person(candidate: BaselineVersion, person: Person, reason: str, verb: str) -> None:
+    _refuse_monitoring(candidate)
     person.must_be(Role.APPROVER)
-    # Four eyes: a baseline decides how large savings look, so nobody approves their own.
+    # Four eyes: a baseline decides how large savings look, so nobody decides on their own.
     if person.person_id == candidate.fitted_by:
-        raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
+        raise BadInput(f"{person.name} fitted this baseline and cannot {verb} it", reason="own_work")
     if not reason.strip():
-        raise BadInput("an approval needs a reason", reason="no_reason")
+        raise BadInput(f"{'an approval' if verb == 'approve' else 'a rejection'} needs a reason", reason="no_reason")
 
 
 def _refuse_findings(candidate: BaselineVersion, waivers: Mapping[str, str]) -> None:
@@ -309,11 +330,18 @@ def _refuse_findings(candidate: BaselineVersion, waivers: Mapping[str, str]) -> 
         )
 
 
-def _refuse_order(baseline_id: str, version: int, approved: list[int]) -> None:
-    if version in approved:
-        raise BadInput(f"version {version} of baseline {baseline_id!r} is approved already", reason="already_approved")
-    newer = [other for other in approved if other > version]
-    if newer:
+def _refuse_order(
+    baseline_id: str, version: int, decided: Sequence[Mapping[str, Any]], *, is_rejection: bool
+) -> None:  # fmt: skip
+    outcomes = {row["version"]: row["outcome"] or "approved" for row in decided}
+    if version in outcomes:
+        raise BadInput(
+            f"version {version} of baseline {baseline_id!r} is {outcomes[version]} already",
+            reason=f"already_{outcomes[version]}",
+            mend="" if outcomes[version] != REJECTED or is_rejection else "fit a new version, which can be approved",
+        )
+    newer = [other for other, done in outcomes.items() if other > version and done != REJECTED]
+    if newer and not is_rejection:
         raise BadInput(
             f"version {max(newer)} of baseline {baseline_id!r} is approved; an older one cannot follow it",
             reason="newer_approved",

@@ -126,6 +126,16 @@ hold_events = append_only(
     sa.Index("ix_hold_events_site", "site_id", "device_id"),
 )
 
+holiday_events = append_only(
+    "holiday_events",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person ended it"),
+    sa.Column("until_utc", UtcDateTime, comment="Null where it is ended"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_holiday_events_site", "site_id"),
+)
+
 approval_events = append_only(
     "approval_events",
     sa.Column("site_id", sa.String(64), nullable=False),

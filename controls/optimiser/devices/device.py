@@ -6,7 +6,7 @@ Whoever solves, checks, explains, stores or commands a plan asks these methods a
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
@@ -18,6 +18,7 @@ from controls.optimiser.backends.program import Program, Row
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
+from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Asset
 
 # By name: the variables of a problem (Linear), or the numbers that they got. Mostly one entry a step.
@@ -172,7 +173,8 @@ class Given:
     outdoor_degc: forecast, one value a step; empty where there is none.
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
-    start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
+    start_utc, step_h, time_zone: the plan's steps. away_until_utc: until when nobody is at home; None: somebody is.
+    load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
     import_max_kw: of the site's connection.
     """
 
@@ -185,11 +187,19 @@ class Given:
     start_utc: datetime | None = None
     step_h: float = 0.25
     time_zone: str = "UTC"
+    away_until_utc: datetime | None = None
     outdoor_degc: tuple[float, ...] = ()
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
     import_max_kw: float = INF
+
+    @property
+    def away_steps(self) -> int:
+        """How many steps are over when somebody is at home again; the one in which they return is none of them."""
+        if self.away_until_utc is None or self.start_utc is None:
+            return 0
+        return max(int((self.away_until_utc - self.start_utc) / timedelta(hours=self.step_h) + 1e-9), 0)
 
 
 class Again(TypedDict, total=False):
@@ -253,6 +263,11 @@ class Device(Part, OnPhases):
     @abstractmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """The device as a plan needs it. Raises BadInput as `figures`."""
+
+    @classmethod
+    def away(cls, asset: Asset, site_id: str) -> Text:  # noqa: ARG003 - most kinds do nothing else then
+        """What it keeps while nobody is at home, in words; empty: what it always does. Raises BadInput as `figures`."""
+        return ""
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
@@ -358,6 +373,12 @@ class Device(Part, OnPhases):
 
 def _in_step(value: Any, t: int) -> Any:
     return value[t] if isinstance(value, tuple) else value
+
+
+def guarded_degc(asset: Asset) -> float | None:
+    """The temperature below which the guard of the asset withholds no heat; None: nobody said."""
+    found = asset.params.get("hard_min_degc")
+    return float(found) if isinstance(found, int | float) else None
 
 
 def clean(values: ArrayLike) -> Floats:

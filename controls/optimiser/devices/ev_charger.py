@@ -26,6 +26,7 @@ from controls.optimiser.devices.device import (
     clean,
     params_of,
 )
+from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
@@ -123,6 +124,11 @@ class EvCharger(Device):
             notes=notes,
             is_away=given.state is None,
         )
+
+    @classmethod
+    def away(cls, asset: Asset, site_id: str) -> Text:  # noqa: ARG003 - of every car
+        """When it is wanted again."""
+        return "Ready for the first departure after the return"
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from controls.optimiser.devices.device import Device
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.units import unit_of
 
@@ -59,6 +60,14 @@ def device_assets(site: Site) -> list[tuple[Asset, type[Device]]]:
     return [
         (asset, KINDS[asset.kind]) for asset in site.assets if asset.kind in KINDS and KINDS[asset.kind].takes(asset)
     ]
+
+
+def while_away(site: Site) -> dict[str, Text]:
+    """What each device that is planned keeps while nobody is at home, by asset id; those that do nothing else are left
+    out. Raises BadInput as `device_assets`.
+    """
+    told = {asset.asset_id: kind.away(asset, site.site_id) for asset, kind in device_assets(site)}
+    return {name: said for name, said in told.items() if said}
 
 
 def state_fault(asset: Asset, site: Site) -> str:

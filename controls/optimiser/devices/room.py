@@ -27,9 +27,11 @@ from controls.optimiser.devices.device import (
     Numbers,
     State,
     Values,
+    guarded_degc,
 )
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
 
@@ -38,6 +40,8 @@ Positive = Annotated[float, Field(gt=0)]
 ByHour = Annotated[tuple[float, ...], Field(min_length=24, max_length=24)]
 # What a kelvin and hour outside the band costs where nobody says: dearer than any heat that would prevent it.
 _COMFORT_PRICE = 1.0
+# An empty room is kept from damp, and whatever a site file says, from frost.
+AWAY_DEGC, FROST_DEGC = 16.0, 7.0
 
 
 class _Figures(Model):
@@ -53,6 +57,7 @@ class RoomParams(_Figures):
     """What a site file says of a room; a band and gains are one value, or 24 by local hour.
 
     priority: how much its comfort counts beside that of other rooms. outdoor_degc: where nobody forecasts it.
+    away_low_degc: the lower edge of its band while nobody is at home, where the usual one is not lower.
     """
 
     r_k_per_kw: Positive
@@ -61,6 +66,7 @@ class RoomParams(_Figures):
     gain_kw: float | ByHour = 0.0
     priority: Positive = 1.0
     outdoor_degc: Degrees = 0.0
+    away_low_degc: Annotated[float, Field(ge=FROST_DEGC, le=30)] = AWAY_DEGC
 
 
 class Room(InShares, Device, _Figures):
@@ -117,9 +123,12 @@ class Room(InShares, Device, _Figures):
         def by_hour(value: float | tuple[float, ...]) -> tuple[float, ...]:
             return tuple(value[hour] if isinstance(value, tuple) else value for hour in hours)
 
+        least, away = _least_away_degc(params, asset), given.away_steps
+        lows = tuple(min(low, least) if t < away else low for t, low in enumerate(by_hour(params.low_degc)))
         return cls.model_validate(
             {name: getattr(params, name) for name in ("heater_kw", "r_k_per_kw", "c_kwh_per_k")}
-            | {name: by_hour(getattr(params, name)) for name in ("low_degc", "high_degc", "gain_kw")}
+            | {name: by_hour(getattr(params, name)) for name in ("high_degc", "gain_kw")}
+            | {"low_degc": lows}
             | {name: params.priority * getattr(params, name) for name in ("comfort_price_per_kh", "hot_price_per_kh")}
             | {
                 "device_id": asset.asset_id,
@@ -129,6 +138,11 @@ class Room(InShares, Device, _Figures):
                 "is_planned": given.share >= 1,
             }
         )
+
+    @classmethod
+    def away(cls, asset: Asset, site_id: str) -> Text:
+        """The lower edge of its band."""
+        return Sentence("{0} °C are enough", f"{_least_away_degc(cls.figures(asset, site_id), asset):g}")
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
@@ -279,3 +293,9 @@ class Room(InShares, Device, _Figures):
         """From another temperature."""
         start = known.get("start")
         return self if start is None else self.model_copy(update={"init_degc": start})
+
+
+def _least_away_degc(params: RoomParams, asset: Asset) -> float:
+    """No plan goes below what guard and frost ask for."""
+    hard = guarded_degc(asset)
+    return max(params.away_low_degc, FROST_DEGC if hard is None else hard)

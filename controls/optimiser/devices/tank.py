@@ -50,6 +50,8 @@ class TankParams(StoreParams):
     min_off_h: float = Field(default=0.0, ge=0)
     switch_price: float = Field(default=0.0, ge=0)
     reheats: bool = False
+    # People draw its heat: what they do not draw is nobody's.
+    away_draw_share: float = Field(default=0.0, ge=0, le=1)
 
     @field_validator("relays_kw")
     @classmethod

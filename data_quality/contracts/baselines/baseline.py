@@ -18,11 +18,17 @@ class BaselineType(StrEnum):
 
 
 class BaselineStatus(StrEnum):
-    """Life of a version. A provisional one never feeds a published report."""
+    """Life of a version. A provisional or rejected one never feeds a published report."""
 
     PROVISIONAL = "provisional"
     APPROVED = "approved"
     SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+
+    @property
+    def has_approval(self) -> bool:
+        """Whether somebody approved it, in force or not."""
+        return self in (BaselineStatus.APPROVED, BaselineStatus.SUPERSEDED)
 
 
 class Coefficient(Model):
@@ -104,7 +110,7 @@ class Baseline(Model):
 
 
 class BaselineVersion(Model):
-    """A registered baseline: MLflow version, digest, who fitted and who approved."""
+    """A registered baseline: MLflow version, digest, who fitted, and who approved or rejected it for which reason."""
 
     baseline_id: str
     version: int
@@ -116,5 +122,7 @@ class BaselineVersion(Model):
     approved_by: str | None = None
     approved_role: str | None = None
     approved_at_utc: datetime | None = None
+    rejected_by: str | None = None
+    rejected_at_utc: datetime | None = None
     reason: str = ""
     baseline: Baseline

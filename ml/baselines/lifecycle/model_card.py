@@ -48,14 +48,19 @@ def card(baseline: Baseline) -> str:
 
 
 def approved_card(version: BaselineVersion, names: Mapping[str, str]) -> str:
-    """The card of a version below its status: approved or superseded, by whom, when and why. names: by person id."""
-    if version.approved_at_utc is None:
+    """The card of a version below its status: approved, superseded or rejected, by whom, when and why.
+
+    names: by person id.
+    """
+    at_utc = version.approved_at_utc or version.rejected_at_utc
+    if at_utc is None:
         return card(version.baseline)
-    approver, fitter = (
-        person_text(who or "", names.get(who or "")) for who in (version.approved_by, version.fitted_by)
+    decider, fitter = (
+        person_text(who or "", names.get(who or ""))
+        for who in (version.approved_by or version.rejected_by, version.fitted_by)
     )
     status = (
-        f"**{version.status.value.capitalize()}**: by {approver} on "
-        f"{version.approved_at_utc:%Y-%m-%d %H:%M} UTC; fitted by {fitter}. Reason: {version.reason}"
+        f"**{version.status.value.capitalize()}**: by {decider} on "
+        f"{at_utc:%Y-%m-%d %H:%M} UTC; fitted by {fitter}. Reason: {version.reason}"
     )
     return f"{status}\n\n{card(version.baseline)}"

@@ -8,7 +8,7 @@ from assets.kpi.enpi.daily import seu_days
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
 from data_quality.contracts.baselines.shadow import ShadowComparison, ShadowTerm
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
@@ -22,7 +22,7 @@ EQUAL_TO = 1e-9
 
 def shadow_site(site: Site, *, lake: Lake, store: BaselineStore) -> list[ShadowComparison]:
     """The comparison of each version of the site that is approved or was, oldest first within each line."""
-    approved = [each for each in store.versions(site.site_id) if each.status is not BaselineStatus.PROVISIONAL]
+    approved = [each for each in store.versions(site.site_id) if each.status.has_approval]
     return [shadow(site, each, lake=lake) for each in approved]
 
 

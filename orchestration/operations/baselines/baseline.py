@@ -1,4 +1,4 @@
-"""`meterloom baseline list|show|approve`: look at and approve the baselines of a project."""
+"""`meterloom baseline list|show|approve|reject`: look at the baselines of a project and decide on them."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -74,6 +74,25 @@ def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
     # Not the clock alone: the store may hold rows newer than it, after the clock was set back.
     as_of_utc = call.as_of_utc or project.reports.known_at(call.clock)
     return AskedUse(site, seu, version, call.sources, as_of_utc).review()
+
+
+@operation("baseline reject", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "no autumn"')
+def reject(
+    call: Call,
+    baseline_id: BaselineArgument,
+    reason: Annotated[str, Option("--reason", help="What speaks against it.")],
+    version: VersionOption = None,
+) -> Answer:
+    """Reject a version as a named person with the role, for good; whoever fitted it cannot."""
+    who = actor(call, Role.APPROVER)
+    known = one(call, baseline_id, version)
+    with call.project.store.together():
+        found = call.project.baselines.reject(baseline_id, known.version, who.person, reason, call.clock)
+        subject = f"{found.baseline_id}@{found.version}"
+        who.sign("baseline reject", subject, reason=reason, model_checksum=found.model_checksum)
+    unseen = show_in_registry(call.project, found.baseline_id) if call.shows_in_mlflow else ""
+    text = f"{found.baseline_id} v{found.version} rejected by {who.person.name}" + (f"; {unseen}" if unseen else "")
+    return Answer({"baselines": [line(found)]}, text=f"{text}\n{call.then(found.baseline.site_id)}")
 
 
 @operation("baseline approve", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "reviewed"')

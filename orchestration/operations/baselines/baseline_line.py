@@ -51,6 +51,8 @@ def details(version: BaselineVersion) -> dict[str, Any]:
         "train_start": baseline.train_start,
         "train_end": baseline.train_end,
         "is_synthetic": baseline.is_synthetic,
+        "rejected_by": version.rejected_by,
+        "reason": version.reason,
     }
 
 

@@ -214,7 +214,8 @@ def _year(text: str, name: str) -> int:
 def _of_year(given: Asking, seu: Seu, year: int) -> BaselineVersion:
     """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
     every = given.baselines.line(enb_of(given.site, seu), as_of_utc=given.as_of_utc)
-    found = [each for each in every if each.baseline.train_start.year == year]
+    known = [each for each in every if each.status is not BaselineStatus.REJECTED]
+    found = [each for each in known if each.baseline.train_start.year == year]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]
     if not found:
         raise BadInput(f"{seu.seu_id!r} has no baseline that was trained on {year}", reason="no_baseline")

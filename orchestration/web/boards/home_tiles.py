@@ -12,6 +12,7 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards import plan_tiles
+from orchestration.web.boards.holiday_now import holiday_now
 from orchestration.web.boards.site_now import Asked, SiteNow, Tile, main_meters
 from reports.pages.energies import energy_of_meter
 from reports.pages.page import Widget
@@ -126,12 +127,16 @@ def _power(asked: Asked) -> Widget:
     return home_power.view(power(asked.site, may_live=may_live))
 
 
+def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
+    return plan_tiles.ahead(now).model_copy(update={"holiday": holiday_now(now)})
+
+
 TILES: Mapping[str, Tile] = {
     "home_power": Tile(Permission.READ, _power),
     "cost_today": Tile(Permission.READ, lambda asked: home_today.view(cost(asked.site))),
     "solar_today": Tile(Permission.READ, lambda asked: home_today.view(solar(asked.site))),
     "self_sufficiency_today": Tile(Permission.READ, lambda asked: home_today.view(self_sufficiency(asked.site))),
     "car": Tile(Permission.READ, lambda asked: car.view(plan_tiles.of_car(asked.site))),
-    "plan_ahead": Tile(Permission.READ, lambda asked: plan_ahead.view(plan_tiles.ahead(asked.site))),
+    "plan_ahead": Tile(Permission.READ, lambda asked: plan_ahead.view(_ahead(asked.site))),
     "plan_why": Tile(Permission.READ, lambda asked: plan_ahead.why(plan_tiles.ahead(asked.site))),
 }

@@ -8,13 +8,15 @@ import polars as pl
 
 from assets.tariffs.price_in_force import prices_in_force
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
+from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.web.boards.car_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.energies import energy_of_kind
 from reports.pages.widgets import car, plan_ahead
-from reports.texts.locales import moment
+from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:
     from controls.planning.plan_picture import PlanPicture
@@ -66,7 +68,11 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
 
     drawn, at_utc = picture_of_plan(plan), now.show.as_of_utc
     local = zone(now.site.time_zone)
-    remarks = [*left_out(plan.request.inputs).values(), *not_measured(plan.request.inputs).values()]
+    remarks = [
+        *_while_away(plan, now),
+        *left_out(plan.request.inputs).values(),
+        *not_measured(plan.request.inputs).values(),
+    ]
     spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]
     assets = {each.asset_id: each for each in now.site.assets}
     past_utc = _past(drawn.edges_utc[0])
@@ -85,6 +91,17 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
         lanes=tuple(_lanes(drawn, assets)), measured=measured,
         spells=tuple(_spell(each, assets, now) for each in spells), remarks=tuple(remarks),
     )  # fmt: skip
+
+
+def _while_away(plan: Plan, now: SiteNow) -> Iterator[Text]:
+    """What the plan has each device keep until the return of who is away."""
+    from controls.planning.plan_inputs import said_while_away
+
+    kept, assets = said_while_away(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
+    # The same words as sentences, which a language has.
+    words = {str(said): said for said in kept_while_away(now.site).values()} if kept else {}
+    for name, said in kept.items():
+        yield Sentence("While away: {0}: {1}", named(_name(name, assets)), words.get(said, said))
 
 
 def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:

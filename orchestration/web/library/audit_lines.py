@@ -7,12 +7,14 @@ from typing import Any
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.published.publications import PublicationStore
 from assets.stores.web.audit_events import newest_events
+from controls.ledger.holidays import holiday_history
 from controls.ledger.modes import mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
 from orchestration.web.request_context import Ask
 from reports.evidence.lifecycle import names_then
@@ -20,7 +22,7 @@ from reports.pages import baseline_review, devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
 from reports.pages.report_library import span_text
-from reports.texts.locales import named
+from reports.texts.locales import named, weekday_date
 
 # More lines of the pages' own than a page of the trail has: those about acts stand in the ledgers, and are left out.
 _READ = 400
@@ -92,6 +94,9 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
             if each.approved_by and each.approved_at_utc:
                 text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *given)
                 yield TrailLine(each.approved_at_utc, text, "baselines", href, each.reason, zone)
+            if each.rejected_by and each.rejected_at_utc:
+                text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *given)
+                yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
 
 
 def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
@@ -115,6 +120,17 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
                 by = _who(each["approved_by"], names)
                 text = Sentence("{0} set mode {1}, approved by {2}: {3}", text.given[0], each["mode"], by, place)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
+        yield from _holidays(ask, site, names, href)
+
+
+def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
+    for each in holiday_history(ask.project.store, site.site_id, as_of_utc=ask.address.as_of_utc):
+        who, where, until_utc = _who(each["person_id"], names), named(site.name), each["until_utc"]
+        text = Sentence("{0} ended the holiday of {1}", who, where)
+        if until_utc is not None:
+            until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ask.address.locale)
+            text = Sentence("{0} set a holiday of {1} until {2}", who, where, until)
+        yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
 
 def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> list[TrailLine]:

@@ -1,4 +1,4 @@
-"""/baselines: a version of a use's energy baseline, and its approval by another than who fitted it."""
+"""/baselines: a version of a use's energy baseline, approved or rejected by another than who fitted it."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,15 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from orchestration.operations.baselines.baseline import approve as approve_baseline
+from orchestration.operations.baselines.baseline import reject as reject_baseline
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
-from reports.pages.baseline_review import PATH, address_of, approve_form, review_page
-from reports.pages.page import PageBlock
+from reports.pages.baseline_review import PATH, address_of, approve_form, reject_form, review_page
+from reports.pages.page import Form, PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph
@@ -37,7 +38,7 @@ def baseline(
     use, versions = _line(ask, site, seu)
     version = _chosen(versions, ask.address.part("version"))
     page = review_page(
-        version, versions, _act(ask, version, versions), ask.address, use=use.name, names=ask.project.names
+        version, versions, _acts(ask, version, versions), ask.address, use=use.name, names=ask.project.names
     )
     return draw(ask, page)
 
@@ -51,6 +52,16 @@ def approve(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, s
         waivers = [f"{name.removeprefix('waive-')}={why}" for name, why in form.items() if name.startswith("waive-")]
         reason = form.get("reason", "")
         approve_baseline(WebCall(ask), version.baseline_id, reason, version.version, waivers)
+    return RedirectResponse(address_of(ask.address, site, seu, version.version), 303)
+
+
+@router.post(_ONE + "/reject")
+def reject(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+    """Reject a version as `meterloom baseline reject` does. What the same person rejected already is done."""
+    _, versions = _line(ask, site, seu)
+    version = _chosen(versions, ask.form.get("version", ""))
+    if version.rejected_by != ask.person.person_id:
+        reject_baseline(WebCall(ask), version.baseline_id, ask.form.get("reason", ""), version.version)
     return RedirectResponse(address_of(ask.address, site, seu, version.version), 303)
 
 
@@ -72,21 +83,28 @@ def _chosen(versions: Sequence[BaselineVersion], number: str) -> BaselineVersion
     return found[0]
 
 
-def _act(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> PageBlock:
-    """The form of the approval, or in a sentence why the person is offered none."""
+def _acts(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> tuple[PageBlock, ...]:
+    """The forms that approve and reject, or in a sentence why the person is offered none."""
     why = _why_not(ask, version, versions)
     if why:
-        return Paragraph(text=why)
+        return (Paragraph(text=why),)
     people, me = ask.project.people, ask.person.person_id
     public_key = people.public_keys.get(me, "")
     if has_keys(people) and not public_key:
-        return Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution")
-    form = approve_form(version, ask.address)
+        return (Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution"),)
+    return tuple(
+        _signed(
+            form, public_key, f"meterloom baseline {form.key} {version.baseline_id} --version {version.version}", me
+        )
+        for form in (approve_form(version, ask.address), reject_form(version, ask.address))
+    )
+
+
+def _signed(form: Form, public_key: str, command: str, me: str) -> Form:
     if not public_key:
         return form
-    command = f"meterloom baseline approve {version.baseline_id} --version {version.version} --as {me}"
     waived = "".join(f' --waive {each.name.removeprefix("waive-")}="…"' for each in form.fields if "-" in each.name)
-    return form.model_copy(update={"public_key": public_key, "command": f'{command} --reason "…"{waived}'})
+    return form.model_copy(update={"public_key": public_key, "command": f'{command} --as {me} --reason "…"{waived}'})
 
 
 def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:
@@ -95,6 +113,11 @@ def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVers
         day = short_date(version.approved_at_utc.date(), ask.address.locale)
         who = named(names.get(version.approved_by, version.approved_by))
         return Sentence("Approved by {0}, {1}: {2}", who, day, named(version.reason))
+    if version.rejected_by and version.rejected_at_utc:
+        day = short_date(version.rejected_at_utc.date(), ask.address.locale)
+        who = named(names.get(version.rejected_by, version.rejected_by))
+        told = "Rejected by {0}, {1}: {2}. Only a new version can be approved."
+        return Sentence(told, who, day, named(version.reason))
     newer = [each.version for each in versions if each.version > version.version and each.approved_by]
     if newer:
         return Sentence("Version {0} is approved; an older one cannot follow it.", newer[-1])

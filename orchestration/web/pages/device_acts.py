@@ -16,9 +16,9 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import Answer
-from orchestration.operations.control import dispatch, dispatch_set
+from orchestration.operations.control import dispatch, dispatch_holiday, dispatch_set
 from orchestration.operations.operation import Call
-from orchestration.views.control_stamp import changes_since
+from orchestration.views.control_stamp import HOLIDAY, changes_since
 from orchestration.views.device_list import power_of
 from orchestration.views.site_control import expect_scope
 from orchestration.web.queries import whole_site
@@ -40,6 +40,8 @@ WAY_ON = {
     "no_request": "Open Plan and devices: it shows the requests that are open.",
     "mode_moved": "Look at the mode that holds now, then request it again.",
     "no_hold": "The override has ended, and the plan has the device again: nothing is left to do.",
+    "no_holiday": "The holiday has ended, and plans have the usual comfort: nothing is left to do.",
+    "bad_time": "Go back and choose the date of return.",
     "no_fault": "Somebody has acknowledged it already: nothing is left to do.",
     "is_held": "Give the device back to the plan first, or wait until then.",
     "end_too_far": "Choose a nearer end.",
@@ -69,6 +71,22 @@ def change_mode(ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> R
     given = {"mode": wanted, "reason": reason}
     return _once(ask, site, "", given, lambda call: dispatch.mode(
         call, wanted, site.site_id, reason=reason, expires=form.get("expires", ""),
+    ))  # fmt: skip
+
+
+@router.post(PATH + "/holiday")
+def change_holiday(ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
+    """Set until when nobody is at home, or end the holiday that holds."""
+    site, form = whole_site(ask), ask.form
+    reason, is_end = form.get("reason", "").strip(), form.get("end", "") == "1"
+    given: dict[str, Any] = {"reason": reason, "is_set": not is_end}
+    until = ""
+    if not is_end:
+        until = f"{form.get('until', '')} {form.get('at', '') or '00:00'}"
+        with _led_on():
+            given["until_utc"] = dispatch_holiday.return_utc(site, until)
+    return _once(ask, site, HOLIDAY, given, lambda call: dispatch_holiday.holiday(
+        call, site.site_id, until=until, end=is_end, reason=reason,
     ))  # fmt: skip
 
 
@@ -140,7 +158,7 @@ def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Call
         raise BadInput(answer.text, reason="refused_by_a_guard", mend="nothing was sent: choose a smaller value")
     if answer is not None and isinstance(answer.result, Mapping):
         _wait(ask, site, [each["id"] for each in answer.result["commands"] if each["state"] == "RELEASED"])
-    return _back(ask, site, device_id)
+    return _back(ask, site, "" if device_id == HOLIDAY else device_id)
 
 
 def _wait(ask: Ask, site: Site, released: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
+from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_told
 from reports.pages.page import Item, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import named
@@ -51,7 +52,7 @@ class PlanAhead(Given):
     cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. past: local starts
     of the steps before the plan that something is known of. prices, bands: of each step, those of past first; none
     where no price is known. measured: lanes over all steps. remarks: what the plan rests on that nobody measured.
-    has_devices: whether there is anything to plan.
+    has_devices: whether there is anything to plan. holiday: the one that holds, and what the person may do about it.
     """
 
     site_id: str
@@ -69,19 +70,22 @@ class PlanAhead(Given):
     lanes: tuple[Lane, ...] = ()
     measured: tuple[Lane, ...] = ()
     spells: tuple[Spell, ...] = ()
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Text, ...] = ()
+    holiday: HolidayNow = HolidayNow()
 
 
 def view(given: PlanAhead) -> Widget:
     """The tile; where no plan is stored, how to get one."""
+    acts, away = holiday_acts(given.holiday, given.address), holiday_told(given.holiday)
     if not given.edges:
-        return _without(KEY, TITLE, given)
+        found = _without(KEY, TITLE, given)
+        return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})
     cost, without = format_alike([given.cost, given.cost_without], given.currency, locale=given.locale)
     said: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
-    said = sentences((said, "This plan is over."), ". ") if given.is_over else said
+    said = sentences((away, said, "This plan is over." if given.is_over else ""), ". ")
     return Widget(
         key=KEY, title=TITLE, state="value", is_synthetic=given.is_synthetic, link=given.link,
-        age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=said,
+        age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=said, acts=acts,
     )  # fmt: skip
 
 
@@ -100,7 +104,7 @@ def why(given: PlanAhead) -> Widget:
     said = "" if shown else "No device is planned to do anything in the hours to come."
     return Widget(
         key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, items=items,
-        age=Sentence("calculated {0}", given.made), reason=said or "; ".join(given.remarks),
+        age=Sentence("calculated {0}", given.made), reason=said or sentences(given.remarks),
     )  # fmt: skip
 
 

@@ -169,9 +169,11 @@ def _feed_in(params: EvParams, share: float) -> FeedIn | None:
 
 
 def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | None, tuple[str, ...]]:
-    """The next departure after the start, where one is known."""
+    """The next departure after the start and the return of who is away, where one is known."""
     start, here = _start(given), zone(given.time_zone)
     if params.departure is None:
+        if given.away_until_utc is not None and given.away_until_utc > start:
+            return given.away_until_utc, ()
         by_sun = "takes only what the sun leaves over"
         does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
         return None, (f"{name}: no departure is known, so the car {does}",)
@@ -185,6 +187,8 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
             raise BadInput(message, reason="departure_passed")
         return leaves, ()
     clocks = params.departure if isinstance(params.departure, Mapping) else dict.fromkeys(_DAYS, params.departure)
+    # Of a household that is away nobody leaves before the return.
+    start = start if given.away_until_utc is None else max(start, given.away_until_utc)
     today = start.astimezone(here).date()
     # Eight days: a weekday's clock time that has passed today comes again in a week.
     for day in (today + timedelta(days=number) for number in range(8)):

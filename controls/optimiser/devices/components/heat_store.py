@@ -12,9 +12,21 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Columns, Device, Given, Numbers, State, Values, clean, followed
+from controls.optimiser.devices.device import (
+    Around,
+    Columns,
+    Device,
+    Given,
+    Numbers,
+    State,
+    Values,
+    clean,
+    followed,
+    guarded_degc,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Asset
 
 # One value, or one a step.
@@ -27,7 +39,9 @@ class StoreParams(Model):
     """What a site file says of heat that is stored; further figures belong to what heats it.
 
     capacity_kwh: between empty_degc, where its heat is useless, and full_degc, which is never passed. draw_kw: one
-    value, or 24 by local hour. comfort_degc: less is allowed, for comfort_price_per_kwh_h.
+    value, or 24 by local hour. comfort_degc: less is allowed, for comfort_price_per_kwh_h. While nobody is at home
+    away_degc are enough (None: as much as lets its own thermostat begin, and without one as much as ever), and
+    away_draw_share of what is drawn; empty_degc holds all the same.
     """
 
     capacity_kwh: float = Field(gt=0)
@@ -39,6 +53,8 @@ class StoreParams(Model):
     comfort_price_per_kwh_h: float = Field(default=0.0, ge=0)
     thermostat_on_degc: float | None = None
     thermostat_off_degc: float | None = None
+    away_degc: float | None = None
+    away_draw_share: float = Field(default=1.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _temperatures_rise(self) -> Self:
@@ -46,7 +62,15 @@ class StoreParams(Model):
         rising = [self.empty_degc, *(one for one in inside if one is not None), self.full_degc]
         if sorted(set(rising)) != rising:
             raise ValueError(f"temperatures must rise: {', '.join(f'{one:g}' for one in rising)}")
+        if self.away_degc is not None and not self.empty_degc <= self.away_degc <= self.full_degc:
+            raise ValueError(f"away_degc {self.away_degc:g} must lie within {self.empty_degc:g}..{self.full_degc:g}")
         return self
+
+    def least_away_degc(self, asset: Asset) -> float | None:
+        """What is enough while nobody is at home, never less than the guard of the asset asks for; None: as ever."""
+        least = self.thermostat_on_degc if self.away_degc is None else self.away_degc
+        hard = guarded_degc(asset)
+        return least if least is None or hard is None else max(least, hard)
 
     def kwh(self, degc: float | None) -> float | None:
         """Heat stored at a temperature."""
@@ -69,15 +93,23 @@ class StoreParams(Model):
         steps = len(given.import_price_per_kwh)
         hours = [(first + t * timedelta(hours=given.step_h)).astimezone(zone).hour for t in range(steps)]
         by_hour = self.draw_kw if isinstance(self.draw_kw, tuple) else (self.draw_kw,) * 24
-        comfort_kwh = self.kwh(self.comfort_degc)
+        away, end_kwh = given.away_steps, start_kwh if given.end is None else given.end
+        comfort_kwh, least_kwh = self.kwh(self.comfort_degc) or 0.0, self.kwh(self.least_away_degc(asset))
+        comfort: Series = comfort_kwh
+        if away and comfort_kwh and least_kwh is not None:
+            comfort = tuple(min(comfort_kwh, least_kwh) if t < away else comfort_kwh for t in range(steps))
+        if away >= steps and least_kwh is not None:
+            end_kwh = min(end_kwh, least_kwh)
         return {
             "device_id": asset.asset_id,
-            "draw_kw": tuple(by_hour[hour] for hour in hours),
+            "draw_kw": tuple(
+                by_hour[hour] * (self.away_draw_share if t < away else 1.0) for t, hour in enumerate(hours)
+            ),
             "loss_kw": self.loss_kw,
             "max_kwh": self.capacity_kwh,
             "init_kwh": start_kwh,
-            "end_min_kwh": start_kwh if given.end is None else given.end,
-            "comfort_min_kwh": comfort_kwh or 0.0,
+            "end_min_kwh": end_kwh,
+            "comfort_min_kwh": comfort,
             "comfort_price_per_kwh_h": self.comfort_price_per_kwh_h if comfort_kwh else 0.0,
             "thermostat_on_kwh": self.kwh(self.thermostat_on_degc),
             "thermostat_off_kwh": self.kwh(self.thermostat_off_degc),
@@ -100,7 +132,7 @@ class HeatStore(Device):
         "tank_end": "ends with at least {part.end_min_kwh:g} kWh of heat",
     }
     per_step = ("draw_kw",)
-    or_per_step = ("cop", "loss_kw")
+    or_per_step = ("cop", "loss_kw", "comfort_min_kwh")
     case_names: ClassVar = {
         **{name: name for name in ("cop", "loss_kw", "draw_kw")},
         "min": "min_kwh",
@@ -125,7 +157,7 @@ class HeatStore(Device):
     max_kwh: float
     init_kwh: float
     end_min_kwh: float
-    comfort_min_kwh: float = Field(default=0.0, description="Wanted; less costs comfort_price_per_kwh_h")
+    comfort_min_kwh: Series = Field(default=0.0, description="Wanted; less costs comfort_price_per_kwh_h")
     comfort_price_per_kwh_h: float = Field(default=0.0, ge=0, description="Per kWh missing at a step's end, and hour")
     thermostat_on_kwh: float | None = Field(default=None, description="Its own thermostat heats below; None: min_kwh")
     thermostat_off_kwh: float | None = Field(default=None, description="It heats up to here; None: max_kwh")
@@ -138,7 +170,7 @@ class HeatStore(Device):
         low, high = self.band_kwh
         if not self.min_kwh <= low <= high <= self.max_kwh:
             raise ValueError(f"thermostat {low}..{high} kWh must lie within {self.min_kwh}..{self.max_kwh}")
-        for name in ("cop", "loss_kw"):
+        for name in self.or_per_step:
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != len(self.draw_kw):
                 raise ValueError(f"{name} has {len(value)} values, draw {len(self.draw_kw)}")
@@ -150,6 +182,16 @@ class HeatStore(Device):
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
         """Heat in kWh of a store that says its temperature."""
         return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
+
+    @classmethod
+    def away(cls, asset: Asset, site_id: str) -> Text:
+        """How warm it stays, and whether anybody draws from it."""
+        params: StoreParams = cls.figures(asset, site_id)
+        least = params.least_away_degc(asset)
+        if least is None:
+            return ""
+        pattern = "{0} °C are enough" if params.away_draw_share else "{0} °C are enough, and no hot water is drawn"
+        return Sentence(pattern, f"{least:g}")
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
@@ -218,7 +260,7 @@ class HeatStore(Device):
         yield Row("tank_window", "ceiling", level[1:] <= self.max_kwh)
         yield Row("tank_end", "end", level[-1] >= self.end_min_kwh)
         if "missing_kwh" in x:
-            yield Row("comfort", "comfort", x["missing_kwh"] >= self.comfort_min_kwh - level[1:])
+            yield Row("comfort", "comfort", x["missing_kwh"] >= np.array(self.comfort_min_kwh) - level[1:])
 
     def drawn_kw(self, x: Values) -> Any:
         """Its electric power."""
