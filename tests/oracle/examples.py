@@ -171,6 +171,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "keys revoke": WRITES,
     "web": RUNS_ON,
     "web invite": SECRET,
+    "web reset": SECRET,
     "web tools": SECRET,
     "web past": WRITES,
 }  # fmt: skip
@@ -183,6 +184,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/login": ("/login",),
     "/invitation/{token}": ("/invitation/none",),
     "/check": ("/check", "/check?r={report}", "/check?locale=de"),
+    "/profile/password": ("/profile/password", "/profile/password?locale=de"),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
     "/board/home": ("/board/home?site=home", "/board/home?site=home&locale=de", "/board/home?site=home&locale=ar"),

@@ -29,8 +29,18 @@ def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Respons
 @router.post(PATH + "/invite", response_class=HTMLResponse)
 def invite(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Make an invitation as `meterloom web invite` does, and show its link this once."""
+    return _linked(ask, is_reset=False)
+
+
+@router.post(PATH + "/reset", response_class=HTMLResponse)
+def reset(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+    """End a person's password and sign-ins as `meterloom web reset` does, and show the link to another this once."""
+    return _linked(ask, is_reset=True)
+
+
+def _linked(ask: Ask, *, is_reset: bool) -> Response:
     person = _wanted(ask)
-    link, until_utc = invitation_link(ask.project, person, ask.clock, by=ask.person.person_id)
+    link, until_utc = invitation_link(ask.project, person, ask.clock, by=ask.person.person_id, is_reset=is_reset)
     page = people_page(_known(ask), ask.address, invited=Invitation(person.name, link, until_utc))
     drawn = draw(ask, page)
     drawn.headers["Cache-Control"] = "no-store"

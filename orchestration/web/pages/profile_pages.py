@@ -12,6 +12,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
+from orchestration.web.pages.password_pages import reset_note
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.route_rights import asked
@@ -39,13 +40,16 @@ def profile(ask: Ask = asked(None)) -> Response:
     known = (("", "as my role says"), *((name, each.title) for name, each in boards().items()))
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
     parts = (
-        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"))),
+        Part(key="rights", blocks=(
+            *reset_note(ask), Paragraph(text=rights), _form("board", "First page", (first,), "Keep"),
+        )),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
-    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts))
+    links = (("Change password", "/profile/password"),)
+    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts, links=links))
 
 
 @router.post("/profile/board")
