@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
@@ -48,7 +49,8 @@ def profile(ask: Ask = asked(None)) -> Response:
         )),
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
-    links = (("Change password", "/profile/password"),)
+    keys = (("API keys", "/keys"),) if may(person, Permission.KEYS_OWN) else ()
+    links = (*keys, ("Change password", "/profile/password"))
     return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts, links=links))
 
 
