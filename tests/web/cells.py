@@ -58,6 +58,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi"): Cell(f"/enpi{_SITE}", about="site"),
     ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
+    ("GET", "/settings"): Cell("/settings", about=""),
     ("GET", "/keys"): Cell("/keys", about=""),
     ("POST", "/keys/issue"): Cell("/keys/issue", about="", body="{{}}"),
     ("POST", "/keys/revoke"): Cell("/keys/revoke", about="", body="{{}}"),
