@@ -239,6 +239,11 @@ class Project(Model):
         return self._at(self.settings.paths.sites)
 
     @property
+    def site_texts_dir(self) -> Path:
+        """Texts of site files that were replaced, SITE/INSTANT.HASH.PERSON.yaml."""
+        return self.data_dir / "site_texts"
+
+    @property
     def people_file(self) -> Path:
         """People and their roles."""
         return self._at(self.settings.paths.people)

@@ -168,7 +168,7 @@ class Input(Model):
 
     name: str
     label: Text
-    kind: Literal["text", "date", "select", "password", "hidden", "number", "file"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False

@@ -211,6 +211,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/forecast": (f"/forecast{SITE}", "/forecast?site=home&locale=de", f"/forecast{SITE}&locale=ar"),
     "/enpi/{site}/{seu}/quarters.csv": ("/enpi/{site}/{seu}/quarters.csv",),
     "/settings": LeftOut("is of administrators, and names folders of the machine"),
+    "/settings/sites/{site}": ("/settings/sites/plant", "/settings/sites/plant?locale=de"),
     "/keys": LeftOut("draws a secret for its form, which is new each time"),
     "/people": LeftOut("is of who lets people in, and says where they are signed in"),
     "/audit": (f"/audit{SITE}", f"/audit{SITE}&kind=reports&locale=de"),

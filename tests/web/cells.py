@@ -59,6 +59,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/enpi/{site}/{seu}"): Cell("/enpi/{site}/compressors", about="site"),
     ("GET", "/enpi/{site}/{seu}/quarters.csv"): Cell("/enpi/{site}/compressors/quarters.csv", about="site"),
     ("GET", "/settings"): Cell("/settings", about=""),
+    ("GET", "/settings/sites/{site}"): Cell("/settings/sites/{site}", about="site"),
+    ("POST", "/settings/sites/{site}"): Cell("/settings/sites/{site}", about="site", body="{{}}"),
     ("GET", "/keys"): Cell("/keys", about=""),
     ("POST", "/keys/issue"): Cell("/keys/issue", about="", body="{{}}"),
     ("POST", "/keys/revoke"): Cell("/keys/revoke", about="", body="{{}}"),

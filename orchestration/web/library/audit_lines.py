@@ -37,6 +37,7 @@ _ROUTE = {
     "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} took up an invitation",
     "/profile/out": "{0} ended a sign-in", "/profile/password": "{0} changed their password",
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
+    "/settings/sites/{site}": "{0} changed the site file",
     "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
     "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
 }  # fmt: skip
