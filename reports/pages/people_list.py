@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from data_quality.contracts.people import Person
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -13,6 +13,9 @@ from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named
 
 PATH = "/people"
+GIVE = "give"
+CHANGES_TEXT = ((GIVE, "Give the role"), ("take", "Take the role away"))
+CHANGES = tuple(value for value, _ in CHANGES_TEXT)
 
 
 class KnownPerson(NamedTuple):
@@ -42,11 +45,17 @@ _FORMS = {
 }  # fmt: skip
 
 
-def people_page(known: Sequence[KnownPerson], address: Address, *, invited: Invitation | None = None) -> Page:
-    """Everybody, and what can be done. invited: an invitation to hand on."""
+def people_page(
+    known: Sequence[KnownPerson], address: Address, *, me: str, seen: str, invited: Invitation | None = None
+) -> Page:
+    """Everybody, and what can be done. me: who asks; seen: the tag of the people file; invited: an invitation to hand
+    on.
+    """
     rows = [_row(each) for each in known]
     columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Password", ""), ("Sign-ins", "")]
     forms = [_form(*words, options, address) for words, needs in _FORMS.items() if (options := _options(known, needs))]
+    if others := [each for each in known if each.person.person_id != me]:
+        forms.append(_roles_form(_options(others, None), address, seen))
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
     told: list[PageBlock] = []
     if invited is not None:
@@ -73,6 +82,18 @@ def _row(known: KnownPerson) -> list[Cell]:
         Cell(text="set" if known.has_password else "none yet", tone="plain" if known.has_password else "muted"),
         Cell(text=str(known.signed_in)),
     ]
+
+
+def _roles_form(options: tuple[tuple[str, str], ...], address: Address, seen: str) -> Form:
+    form = _form("roles", "Change roles", "Change roles",
+                 "Written into the people file. The person signs in anew.", options, address)  # fmt: skip
+    roles = tuple((each.value, each.value.capitalize()) for each in Role)
+    more = (
+        Input(name="seen", label="", kind="hidden", value=seen),
+        Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True),
+        Input(name="role", label="Role", kind="select", options=roles, is_required=True),
+    )
+    return form.model_copy(update={"fields": (*form.fields, *more)})
 
 
 def _options(known: Sequence[KnownPerson], has_password: bool | None) -> tuple[tuple[str, str], ...]:

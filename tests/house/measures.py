@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_290,
-    "assets": 50_413,
+    "assets": 50_462,
     "dbt_project": 2_400,
     "ml": 16_100,
     "controls": 34_760,
-    "reports": 22_508,
-    "orchestration": 29_798,
+    "reports": 22_529,
+    "orchestration": 29_844,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -67,6 +67,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/people"): Cell("/people", about=""),
     ("POST", "/people/invite"): Cell("/people/invite", about="", body="{{}}"),
     ("POST", "/people/reset"): Cell("/people/reset", about="", body="{{}}"),
+    ("POST", "/people/roles"): Cell("/people/roles", about="", body="{{}}"),
     ("POST", "/people/out"): Cell("/people/out", about="", body="{{}}"),
     ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),

@@ -44,7 +44,7 @@ _ROUTE = {
 _REFUSED = ("4", "5")
 _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
-    "/people/out": "{0} ended the sign-ins of {1}",
+    "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
 }  # fmt: skip
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
