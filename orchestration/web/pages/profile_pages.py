@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.sign import fingerprint
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
@@ -17,8 +18,10 @@ from orchestration.web.pages.password_pages import reset_note
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.route_rights import asked
+from orchestration.web.web_call import has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
+from reports.pages.page_states import NO_KEY
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import named
 
@@ -42,7 +45,8 @@ def profile(ask: Ask = asked(None)) -> Response:
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
     parts = (
         Part(key="rights", blocks=(
-            *reset_note(ask), Paragraph(text=rights), _form("board", "First page", (first,), "Keep"),
+            *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
+            _form("board", "First page", (first,), "Keep"),
         )),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
@@ -95,6 +99,15 @@ def out_everywhere(request: Request, ask: Ask = asked(None)) -> Response:
     gone = RedirectResponse("/login", 303)
     gone.delete_cookie(request.app.state.sign_in.cookie, path="/")
     return gone
+
+
+def _key(ask: Ask) -> str:
+    """The public key that the people file has of the person, as people compare it."""
+    people = ask.project.people
+    mine = fingerprint(people.public_keys.get(ask.person.person_id, ""))
+    if mine:
+        return Sentence("Public key, with which your acts are signed: {0}", named(mine))
+    return Sentence(NO_KEY, named(ask.person.person_id)) if has_keys(people) else Sentence("Public key: none")
 
 
 def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:
