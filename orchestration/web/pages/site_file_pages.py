@@ -1,6 +1,7 @@
 """/settings/sites: a site's file, its tariffs in it, edited as text; checked before it is saved, and kept before."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -102,11 +103,11 @@ def _kept(ask: Ask, site: Site, name: str) -> Path:
     return _folder(ask, site) / name
 
 
-def _drawn(ask: Ask, site: Site, path: Path, text: str, *, status: int = 200, **more: object) -> Response:
+def _drawn(ask: Ask, site: Site, path: Path, text: str, *, status: int = 200, **more: Any) -> Response:
     names = ask.project.names
     older = [OlderText(each.name, each.at_utc, names.get(each.person_id, each.person_id))
              for each in kept_texts(_folder(ask, site))]  # fmt: skip
     page = site_text_page(
         ask.address, site_id=site.site_id, name=site.name, text=text, seen=text_tag(path), older=older, **more
-    )  # type: ignore[arg-type]
+    )
     return draw(ask, page, status=status)
