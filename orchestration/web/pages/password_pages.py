@@ -64,7 +64,7 @@ def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
     if reset is None or PreferenceStore(store).of_person(person.person_id).get(SEEN) == reset["id"]:
         return ()
     [event] = newest_events(store, most=1, about=(RESET, person.person_id)) or [{"person_id": ""}]
-    by = event["person_id"]
+    by = str(event["person_id"])
     who = named(ask.project.names.get(by, by)) if by else Sentence("somebody with access to the server")
     pattern = "{0} UTC, by {1}. If you did not ask for this, tell an administrator."
     text = Sentence(pattern, f"{reset['recorded_at_utc']:%Y-%m-%d %H:%M}", who)
