@@ -14,12 +14,14 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
+from shutil import copymode
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from assets.sites.calendar import check_calendar
 from assets.stores.file_hashes import file_sha256
+from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
 from data_quality.contracts.people import People, Person
@@ -194,14 +196,13 @@ def rewritten(path: Path, text: str) -> Iterator[Site]:
 @contextmanager
 def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
     """As rewritten, for a file of any kind. load: reads it beside its place first, and raises BadConfiguration."""
-    # In the same folder: only there is a rename whole or not at all.
-    beside = path.with_name(f".{path.name}.part")
-    try:
+    # Beside it, in the same folder: only there is a rename whole or not at all.
+    with whole_file(path) as beside:
         beside.write_bytes(text.encode())
+        if path.exists():
+            # Who may read it stays as it was.
+            copymode(path, beside)
         yield load(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_people(path: Path) -> People:

@@ -5,6 +5,7 @@ slow hash, and nobody can show it twice.
 import hashlib
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,21 +32,38 @@ class ApiKeyStore:
         self.store = store
 
     def issue(
-        self, person_id: str, *, name: str, sites: Sequence[str], scopes: Sequence[Scope], days: int, clock: Clock
+        self,
+        person_id: str,
+        *,
+        name: str,
+        sites: Sequence[str],
+        scopes: Sequence[Scope],
+        days: int,
+        clock: Clock,
+        chance: str = "",
     ) -> tuple[ApiKey, str]:
-        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which nobody can be told again."""
+        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which nobody can be told again.
+
+        chance: a text of at least 256 bits of chance, used once, from which id and secret are made; else one is drawn.
+        """
         if not 1 <= days <= MOST_DAYS:
             raise BadInput(f"a key lasts 1 to {MOST_DAYS} days, got {days}", reason="bad_expiry")
+        if not 1 <= len(name) <= 128 or not name.isprintable():
+            raise BadInput("the name of a key has 1 to 128 printable characters", reason="bad_name")
+        chance = chance or secrets.token_urlsafe(32)
         key = ApiKey(
-            key_id=secrets.token_hex(6),
+            key_id=_sha256(f"id {chance}")[:12],
             person_id=person_id,
             name=name,
             sites=tuple(sites),
             scopes=tuple(scopes),
             expires_utc=clock.now_utc() + timedelta(days=days),
         )
-        secret = secrets.token_urlsafe(32)
-        _KEYS.add(self.store, clock, row_of(api_keys, key, secret_sha256=_sha256(secret)))
+        secret = urlsafe_b64encode(hashlib.sha256(f"secret {chance}".encode()).digest()).decode().rstrip("=")
+        with self.store.together():
+            if _KEYS.newest(self.store, key_id=key.key_id) is not None:
+                raise BadInput("this form has made its key already", reason="exists", mend="open the page again")
+            _KEYS.add(self.store, clock, row_of(api_keys, key, secret_sha256=_sha256(secret)))
         return key, f"{PREFIX}_{key.key_id}_{secret}"
 
     def revoke(self, key_id: str, *, person_id: str, reason: str, clock: Clock) -> ApiKey:

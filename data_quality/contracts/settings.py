@@ -239,6 +239,11 @@ class Project(Model):
         return self._at(self.settings.paths.sites)
 
     @property
+    def site_texts_dir(self) -> Path:
+        """Texts of site files that were replaced, SITE/INSTANT.HASH.PERSON.yaml."""
+        return self.data_dir / "site_texts"
+
+    @property
     def people_file(self) -> Path:
         """People and their roles."""
         return self._at(self.settings.paths.people)
@@ -350,7 +355,7 @@ def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
     merged: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in dict(document).items() if values is not None
     }
-    for variable, section, key, value in _overrides(env):
+    for variable, section, key, value in overrides(env):
         merged.setdefault(section, {})[key] = value
         try:
             validate_document({section: {key: value}}, Settings, f"environment variable {variable}")
@@ -378,7 +383,8 @@ def named_in_text(root: Path) -> Path:
     return found
 
 
-def _overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+def overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+    """Variable, section, key and value of each setting that the environment names. Raises BadConfiguration."""
     found = []
     for variable in sorted(env):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:

@@ -200,6 +200,10 @@ class Call:
 
         return signer_of(person, self.project.people, self.keys_dir)
 
+    def chance(self) -> str:
+        """A text from which a secret is made; empty: one is drawn. Where an act is done twice, the same both times."""
+        return ""
+
     def say(self, text: str) -> None:
         """Warnings and what was done."""
         _LOG.info("%s", text)

@@ -65,7 +65,10 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     chosen = sites.get(address.site) or next(iter(sites.values()), None)
     hidden = OF_HOME if chosen is None or not is_home(chosen) else set()
     open_ = [
-        each for each in ask.nav if may(ask.person, each.needs) and homes & set(each.homes) and each.path not in hidden
+        each
+        for each in ask.nav
+        # Who has no board of their own, as an admin, has whatever place they may open.
+        if may(ask.person, each.needs) and (not homes or homes & set(each.homes)) and each.path not in hidden
     ]
     # One page that has another name at homes is one place.
     open_ = list({each.path: each for each in open_}.values())

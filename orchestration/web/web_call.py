@@ -1,5 +1,6 @@
 """A call of an operation over the network: by who stands behind the request, in the project that is open."""
 
+import re
 from datetime import datetime
 from functools import cached_property
 
@@ -12,6 +13,10 @@ from orchestration.operations.operation import Call
 from orchestration.web.queries import instant_of
 from orchestration.web.request_context import Ask
 from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner, signed_at
+
+# The field of a form that makes a secret: 256 bits, drawn for it alone.
+CHANCE = "chance"
+_CHANCE = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 class WebCall(Call):
@@ -66,6 +71,13 @@ class WebCall(Call):
             reason="no_key_here",
             mend="the page shows the command that signs it",
         )
+
+    def chance(self) -> str:
+        """What the page drew for the form. Raises BadInput for a text that is none."""
+        chance = self._ask.form.get(CHANCE, "")
+        if not _CHANCE.fullmatch(chance):
+            raise BadInput("this form is not complete: open the page again", reason="bad_request")
+        return chance
 
 
 def has_keys(people: People) -> bool:

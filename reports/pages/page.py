@@ -168,7 +168,7 @@ class Input(Model):
 
     name: str
     label: Text
-    kind: Literal["text", "date", "select", "password", "hidden", "number", "file"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea"] = "text"
     value: str = ""
     options: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
@@ -180,6 +180,7 @@ class Form(Model):
     """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
+    is_answered: its answer is a page of its own, which nobody can open again.
     """
 
     kind: Literal["form"] = "form"
@@ -192,6 +193,7 @@ class Form(Model):
     note: Text = ""
     public_key: str = ""
     command: str = ""
+    is_answered: bool = False
 
 
 class Steps(Model):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from data_quality.contracts.people import Person
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -13,6 +13,9 @@ from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named
 
 PATH = "/people"
+GIVE = "give"
+CHANGES_TEXT = ((GIVE, "Give the role"), ("take", "Take the role away"))
+CHANGES = tuple(value for value, _ in CHANGES_TEXT)
 
 
 class KnownPerson(NamedTuple):
@@ -32,16 +35,27 @@ class Invitation(NamedTuple):
     until_utc: datetime
 
 
-def people_page(known: Sequence[KnownPerson], address: Address, *, invited: Invitation | None = None) -> Page:
-    """Everybody, and what can be done. invited: an invitation to hand on."""
+# Act, title, button and note -> of who has a password, of who has none, or (None) of everybody.
+_FORMS = {
+    ("invite", "Invite person", "Make invitation link",
+     "The link is shown once, good once and for 15 minutes."): False,
+    ("out", "End sign-ins", "End all sign-ins", "On all devices, at once."): None,
+    ("reset", "Reset password", "Reset password",
+     "Ends the password and all sign-ins at once. The person is told at the next sign-in, with your name."): True,
+}  # fmt: skip
+
+
+def people_page(
+    known: Sequence[KnownPerson], address: Address, *, me: str, seen: str, invited: Invitation | None = None
+) -> Page:
+    """Everybody, and what can be done. me: who asks; seen: the tag of the people file; invited: an invitation to hand
+    on.
+    """
     rows = [_row(each) for each in known]
     columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Password", ""), ("Sign-ins", "")]
-    options = tuple((each.person.person_id, each.person.name) for each in known)
-    forms = (
-        _form("invite", "Invite person", "Make invitation link", options, address,
-              "The link is shown once, good once and for 15 minutes; a new password ends the one before."),
-        _form("out", "End sign-ins", "End all sign-ins", options, address, "On all devices, at once."),
-    )  # fmt: skip
+    forms = [_form(*words, options, address) for words, needs in _FORMS.items() if (options := _options(known, needs))]
+    if others := [each for each in known if each.person.person_id != me]:
+        forms.append(_roles_form(_options(others, None), address, seen))
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
     told: list[PageBlock] = []
     if invited is not None:
@@ -52,7 +66,7 @@ def people_page(known: Sequence[KnownPerson], address: Address, *, invited: Invi
     parts = (
         *([Part(key="invited", blocks=tuple(told))] if told else []),
         Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"))),
-        Part(key="acts", title="Access", blocks=forms),
+        Part(key="acts", title="Access", blocks=tuple(forms)),
     )
     return Page(title="People", address=address, parts=parts)
 
@@ -70,8 +84,25 @@ def _row(known: KnownPerson) -> list[Cell]:
     ]
 
 
+def _roles_form(options: tuple[tuple[str, str], ...], address: Address, seen: str) -> Form:
+    form = _form("roles", "Change roles", "Change roles",
+                 "Written into the people file. The person signs in anew.", options, address)  # fmt: skip
+    roles = tuple((each.value, each.value.capitalize()) for each in Role)
+    more = (
+        Input(name="seen", label="", kind="hidden", value=seen),
+        Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True),
+        Input(name="role", label="Role", kind="select", options=roles, is_required=True),
+    )
+    return form.model_copy(update={"fields": (*form.fields, *more)})
+
+
+def _options(known: Sequence[KnownPerson], has_password: bool | None) -> tuple[tuple[str, str], ...]:
+    who = (each for each in known if has_password in (None, each.has_password))
+    return tuple((each.person.person_id, each.person.name) for each in who)
+
+
 def _form(
-    act: str, title: str, submit: str, options: tuple[tuple[str, str], ...], address: Address, note: str
+    act: str, title: str, submit: str, note: str, options: tuple[tuple[str, str], ...], address: Address
 ) -> Form:  # fmt: skip
     person = Input(name="person", label="Person", kind="select", options=options, is_required=True)
     place = Address(path=f"{PATH}/{act}", locale=address.locale).href()

@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_135,
-    "assets": 50_156,
+    "data_quality": 11_192,
+    "assets": 50_297,
     "dbt_project": 2_400,
     "ml": 16_048,
     "controls": 34_648,
-    "reports": 22_304,
-    "orchestration": 29_339,
+    "reports": 22_585,
+    "orchestration": 29_831,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -28,7 +28,7 @@ PLACES = {
     (Role.VIEWER,): ["Results", "Reports"],
     (Role.AUDITOR,): ["Audit trail", "Performance", "Data", "Findings", "Connections", "Reports"],
     (Role.TENANT,): ["My area", "Energy"],
-    (Role.ADMIN,): [],
+    (Role.ADMIN,): ["People", "Settings"],
 }
 
 

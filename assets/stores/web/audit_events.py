@@ -45,8 +45,12 @@ def newest_events(
     sites: Collection[str] = (),
     before: int | None = None,
     as_of_utc: datetime | None = None,
+    about: tuple[str, str] | None = None,
 ) -> list[Row]:
-    """Lines, the newest first; of one person, about some sites, before the line of an id, as of then, or all."""
+    """Lines, the newest first; of one person, about some sites, before the line of an id, as of then, or all.
+
+    about: a route and a subject.
+    """
     columns = audit_events.c
     query = _EVENTS.select(as_of_utc=as_of_utc).order_by(None).order_by(columns.id.desc()).limit(most)
     if person_id:
@@ -55,6 +59,8 @@ def newest_events(
         # A subject is a site, or a site and a scope of it.
         of_site = (columns.subject.startswith(f"{each} ", autoescape=True) for each in sites)
         query = query.where(sa.or_(columns.subject.in_(sites), *of_site))
+    if about is not None:
+        query = query.where(columns.route == about[0], columns.subject == about[1])
     if before is not None:
         query = query.where(columns.id < before)
     return list(store.rows(query))

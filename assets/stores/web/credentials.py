@@ -7,6 +7,7 @@ secret of a password is, is the web process's affair: it comes and goes here as 
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,26 +28,33 @@ class CredentialStore:
         self.store = store
 
     def password_of(self, person_id: str) -> str:
-        """The argon2id text of the person's password; empty for somebody without one."""
-        row = _ROWS.newest(self.store, person_id=person_id, kind="password")
-        return "" if row is None else str(row["secret"])
+        """The argon2id text of the person's password; empty for somebody without one, or whose one was reset."""
+        row = _ROWS.newest(self.store, person_id=person_id, kind=("password", "reset"))
+        return str(row["secret"]) if row and row["kind"] == "password" else ""
+
+    def last_reset(self, person_id: str) -> dict[str, Any] | None:
+        """The last reset of the person's password, as a row of `credentials`; None before the first."""
+        return _ROWS.newest(self.store, person_id=person_id, kind="reset")
 
     def anybody(self) -> str:
         """Somebody who has a password; empty where nobody has one."""
         query = sa.select(credentials.c.person_id).where(credentials.c.kind == "password").limit(1)
         return next((str(row["person_id"]) for row in self.store.rows(query)), "")
 
-    def invite(self, person_id: str, clock: Clock) -> str:
-        """A new invitation, which ends the one before. Returns its token, which nobody can be told again."""
-        token = secrets.token_urlsafe(32)
+    def invite(self, person_id: str, clock: Clock, *, is_reset: bool = False) -> str:
+        """A new invitation, which ends the one before. Returns its token, which nobody can be told again.
+
+        is_reset: the password that the person has opens nothing from now on.
+        """
+        token, kind = secrets.token_urlsafe(32), "reset" if is_reset else "invitation"
         until = clock.now_utc() + INVITED_FOR
-        row = {"person_id": person_id, "kind": "invitation", "secret": _sha256(token), "expires_utc": until}
+        row = {"person_id": person_id, "kind": kind, "secret": _sha256(token), "expires_utc": until}
         _ROWS.add(self.store, clock, row)
         return token
 
     def invited(self, token: str, clock: Clock) -> str:
         """Whom the invitation is for. Raises BadInput (invitation_over) for one that holds no more, or never did."""
-        row = _ROWS.newest(self.store, kind="invitation", secret=_sha256(token))
+        row = _ROWS.newest(self.store, secret=_sha256(token))
         last = _ROWS.newest(self.store, person_id=row["person_id"]) if row else None
         now_utc = clock.now_utc()
         # A clock that was set back makes no invitation longer.

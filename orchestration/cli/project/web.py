@@ -27,13 +27,25 @@ def web(call: ShellCall) -> Answer:
 def web_invite(
     call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
 ) -> Answer:
-    """Make a link, good once and for 15 minutes, at which a person sets their password."""
+    """Make a link, good once and for 15 minutes, at which a person sets their first password."""
+    return _link(call, person, is_reset=False)
+
+
+@operation("web reset", takes=PROJECT, example="anna")
+def web_reset(
+    call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
+) -> Answer:
+    """End a person's password and sign-ins, and make a link at which they set another."""
+    return _link(call, person, is_reset=True)
+
+
+def _link(call: ShellCall, person: str, *, is_reset: bool) -> Answer:
     from orchestration.web.people.invite import invitation_link
 
     known = call.project.people.known(person)
     if not known.roles:
         raise BadInput(f"{known.name} has no role, so there is nothing to see", reason="missing_role")
-    link, until_utc = invitation_link(call.project, known, call.clock)
+    link, until_utc = invitation_link(call.project, known, call.clock, is_reset=is_reset)
     said = f"for {known.name}, once, until {until_utc:%H:%M:%S} UTC: {link}"
     return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=said)
 

@@ -24,19 +24,20 @@ def configuration_problems(call: Call) -> list[Problem]:
     except BadConfiguration as fault:
         # Where other files are is not known now: those at the template's places are told at once with it.
         people = call.folder / "people.yaml"
-        found = [each for path in _site_files(call.folder / "sites") for each in _problems_in(path, call)]
-        return [*fault.problems, *found, *(_problems_in(people, call, is_people=True) if people.exists() else [])]
+        found = [each for path in _site_files(call.folder / "sites") for each in problems_in(path, call)]
+        return [*fault.problems, *found, *(problems_in(people, call, is_people=True) if people.exists() else [])]
     site_files = _site_files(project.sites_dir)
     none = Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here")
-    found = [each for path in site_files for each in _problems_in(path, call)] if site_files else [none]
-    return found + _problems_in(project.people_file, call, is_people=True)
+    found = [each for path in site_files for each in problems_in(path, call)] if site_files else [none]
+    return found + problems_in(project.people_file, call, is_people=True)
 
 
 def _site_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.yaml"))
 
 
-def _problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Problem]:
+def problems_in(path: Path, call: Call, *, is_people: bool = False) -> list[Problem]:
+    """Problems of one site file, or of the people file."""
     try:
         if is_people:
             from reports.pages.board import expect_boards

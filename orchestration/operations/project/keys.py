@@ -139,8 +139,9 @@ def keys_issue(
     sites, store = [call.project.site(each).site_id for each in site], call.project.store
     with store.together():
         key, text = ApiKeyStore(store).issue(
-            who.person.person_id, name=name, sites=sites, scopes=scopes, days=days, clock=call.clock
-        )
+            who.person.person_id, name=name, sites=sites, scopes=scopes, days=days, clock=call.clock,
+            chance=call.chance(),
+        )  # fmt: skip
         who.sign("keys issue", key.key_id, sites=sites, scopes=scopes, expires_utc=key.expires_utc.isoformat())
     said = [
         f"key of {name}, until {key.expires_utc:%Y-%m-%d} for {', '.join(sites)}: {text}",
@@ -168,6 +169,8 @@ def keys_revoke(
 
     owner = {each.key_id: each.person_id for each in ApiKeyStore(call.project.store).recorded()}.get(key)
     # Everybody may let go of their own; those of others are the engineer's.
-    person = call.known_person() if call.person and owner == call.person else call.acting(Role.ENGINEER)
+    person = call.known_person()
+    if owner != person.person_id:
+        person = call.acting(Role.ENGINEER)
     revoked = ApiKeyStore(call.project.store).revoke(key, person_id=person.person_id, reason=reason, clock=call.clock)
     return Answer(revoked.model_dump(), text=f"key {revoked.key_id} of {revoked.name} opens nothing any more")

@@ -1,8 +1,6 @@
 """The EnPI guide's register, field for field: energy uses, one use more, energy sources."""
 
-import hashlib
 import re
-import threading
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +11,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from assets.kpi.enpi.use_register import SeuLine, seu_lines, sources_of
+from assets.sites.edit_site import one_writer, text_tag
 from assets.sites.load_sites import rewritten, site_file
 from assets.sites.patch import with_seu
 from assets.tariffs.periods import tariffs_of
@@ -30,8 +29,6 @@ from reports.recompute.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("site", "as_of"), ("energy_source", "is_active")
-# Between the look at the file and its change nobody else of this process changes it.
-_ONE_WRITER = threading.Lock()
 
 
 class NewUse(Model):
@@ -95,9 +92,7 @@ def add_use(
     seu = _checked(new, site)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the list of this site's uses", reason="no_if_match")
-    with _ONE_WRITER:
-        if if_match != _tag(path):
-            raise BadInput("the site's file was changed since: read it again", reason="changed_since")
+    with one_writer(path, if_match.strip('"')):
         text = path.read_bytes().decode("utf-8-sig")
         with rewritten(path, with_seu(text, seu, note=new.description, file=path.name)):
             pass
@@ -129,7 +124,7 @@ def _file(ask: Ask, site_id: str) -> Path:
 
 
 def _tag(path: Path) -> str:
-    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}"'
+    return f'"{text_tag(path)}"'
 
 
 @router.get("/energy-sources")

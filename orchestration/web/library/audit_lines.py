@@ -37,11 +37,17 @@ _STEP = {
 }  # fmt: skip
 _ROUTE = {
     "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} took up an invitation",
-    "/profile/out": "{0} ended a sign-in", "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
+    "/profile/out": "{0} ended a sign-in", "/profile/password": "{0} changed their password",
+    "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
+    "/settings/sites/{site}": "{0} changed the site file",
+    "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
     "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
 }  # fmt: skip
 _REFUSED = ("4", "5")
-_ABOUT = {"web invite": "{0} invited {1}", "/people/out": "{0} ended the sign-ins of {1}"}
+_ABOUT = {
+    "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
+    "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
+}  # fmt: skip
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
     "/reports/", "/baselines/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/", "/upload/bill/preview",

@@ -35,8 +35,12 @@ NAVS = tuple(
 
 
 @router.get("/", response_class=HTMLResponse)
-def home(ask: Ask = asked(Permission.READ)) -> Response:
-    """The board that is the person's own; of a project without readings, for who sets sites up, the way to some."""
+def home(ask: Ask = asked(None)) -> Response:
+    """The board that is the person's own; of a project without readings, for who sets sites up, the way to some; for
+    who lets people in and sees no energy, those people.
+    """
+    if not may(ask.person, Permission.READ):
+        return RedirectResponse(ask.address.href("/people"), 303)
     if may(ask.person, Permission.METER_COMMISSION) and is_empty(ask):
         return RedirectResponse(ask.address.href(START), 303)
     wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")

@@ -6,16 +6,21 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.sign import fingerprint
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
+from orchestration.web.pages.password_pages import reset_note
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.request_context import LOOKS, Ask, asked
+from orchestration.web.web_call import has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
+from reports.pages.page_states import NO_KEY
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import named
 
@@ -38,13 +43,18 @@ def profile(ask: Ask = asked(None)) -> Response:
     known = (("", "as my role says"), *((name, each.title) for name, each in boards().items()))
     first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
     parts = (
-        Part(key="rights", blocks=(Paragraph(text=rights), _form("board", "First page", (first,), "Keep"))),
+        Part(key="rights", blocks=(
+            *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
+            _form("board", "First page", (first,), "Keep"),
+        )),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
-    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts))
+    keys = (("API keys", "/keys"),) if may(person, Permission.KEYS_OWN) else ()
+    links = (*keys, ("Change password", "/profile/password"))
+    return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts, links=links))
 
 
 @router.post("/profile/board")
@@ -88,6 +98,15 @@ def out_everywhere(request: Request, ask: Ask = asked(None)) -> Response:
     gone = RedirectResponse("/login", 303)
     gone.delete_cookie(request.app.state.sign_in.cookie, path="/")
     return gone
+
+
+def _key(ask: Ask) -> str:
+    """The public key that the people file has of the person, as people compare it."""
+    people = ask.project.people
+    mine = fingerprint(people.public_keys.get(ask.person.person_id, ""))
+    if mine:
+        return Sentence("Public key, with which your acts are signed: {0}", named(mine))
+    return Sentence(NO_KEY, named(ask.person.person_id)) if has_keys(people) else Sentence("Public key: none")
 
 
 def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:

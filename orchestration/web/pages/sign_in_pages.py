@@ -1,5 +1,7 @@
 """Sign in, take up an invitation, sign out."""
 
+from collections.abc import Mapping
+
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -16,7 +18,11 @@ from reports.report_content import Paragraph
 
 router = APIRouter(include_in_schema=False)
 # Threads of their own: strangers who try passwords keep nobody's page waiting.
-_PASSWORDS = CapacityLimiter(2)
+PASSWORDS = CapacityLimiter(2)
+NEW = (
+    Input(name="password", label="Password", kind="password", is_required=True, hint="12 characters or more"),
+    Input(name="again", label="The same again", kind="password", is_required=True),
+)
 WRONG = "This person and this password do not belong together."
 
 
@@ -29,7 +35,7 @@ def login(request: Request) -> Response:
 @router.post("/login")
 async def log_in(request: Request) -> Response:
     """Sign in, and go where one wanted to."""
-    return await to_thread.run_sync(_log_in, request, limiter=_PASSWORDS)
+    return await to_thread.run_sync(_log_in, request, limiter=PASSWORDS)
 
 
 def _log_in(request: Request) -> Response:
@@ -45,7 +51,7 @@ def _log_in(request: Request) -> Response:
         return _drawn(request, _login_page(wanted, said=WRONG), status=401)
     # Whoever brought a cookie along gets another: nobody can hand one to somebody else beforehand.
     sign_in.end(request)
-    return _gone_in(sign_in, token, safe_next(wanted))
+    return gone_in(sign_in, token, "/profile" if sign_in.is_reset_news(person_id) else safe_next(wanted))
 
 
 @router.get("/invitation/{token}", response_class=HTMLResponse)
@@ -59,7 +65,7 @@ def invitation(request: Request, token: str) -> Response:
 @router.post("/invitation/{token}")
 async def accept(request: Request, token: str) -> Response:
     """Set the password and sign in."""
-    return await to_thread.run_sync(_accept, request, token, limiter=_PASSWORDS)
+    return await to_thread.run_sync(_accept, request, token, limiter=PASSWORDS)
 
 
 def _accept(request: Request, token: str) -> Response:
@@ -68,16 +74,14 @@ def _accept(request: Request, token: str) -> Response:
     person_id = sign_in.credentials.invited(token[:MOST_TEXT], state.clock)
     request.state.who = request.state.subject = person_id
     try:
-        if form.get("password") != form.get("again"):
-            raise BadInput("the two passwords differ", reason="bad_password")
-        opened = sign_in.accept(token[:MOST_TEXT], form.get("password", ""))
+        opened = sign_in.accept(token[:MOST_TEXT], password_again(form))
     except BadInput as fault:
         if fault.reason != "bad_password":
             raise
         request.state.code = fault.reason
         said = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
         return _drawn(request, _password_page(person_id, request.url.path, said=said[0].upper() + said[1:]), status=422)
-    return _gone_in(sign_in, opened, "/")
+    return gone_in(sign_in, opened, "/profile" if sign_in.is_reset_news(person_id) else "/")
 
 
 @router.post("/logout", dependencies=[asked(None)])
@@ -88,6 +92,13 @@ def log_out(request: Request) -> Response:
     gone = RedirectResponse("/login", 303)
     gone.delete_cookie(sign_in.cookie, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
     return gone
+
+
+def password_again(form: Mapping[str, str]) -> str:
+    """The new password of a form, which stands there twice. Raises BadInput."""
+    if form.get("password") != form.get("again"):
+        raise BadInput("the two passwords differ", reason="bad_password")
+    return form.get("password", "")
 
 
 def safe_next(text: str) -> str:
@@ -101,7 +112,8 @@ def _drawn(request: Request, page: Page, status: int = 200) -> Response:
     return draw(None, page, status=status, banner=banner_of(request))
 
 
-def _gone_in(sign_in: SignIn, token: str, to: str) -> Response:
+def gone_in(sign_in: SignIn, token: str, to: str) -> Response:
+    """The way on with a new sign-in."""
     gone = RedirectResponse(to, 303)
     kept = {sign_in.cookie: (token, LONGEST), sign_in.browser_cookie: (browser_of(token), KEPT)}
     for name, (value, lasts) in kept.items():
@@ -128,11 +140,7 @@ def _login_page(wanted: str, said: str = "") -> Page:
 
 
 def _password_page(person_id: str, path: str, said: str = "") -> Page:
-    fields = (
-        Input(name="person", label="", kind="hidden", value=person_id),
-        Input(name="password", label="Password", kind="password", is_required=True, hint="12 characters or more"),
-        Input(name="again", label="The same again", kind="password", is_required=True),
-    )
+    fields = (Input(name="person", label="", kind="hidden", value=person_id), *NEW)
     title = f"A password for {person_id}"
     form = Form(key="password", title=title, action=path, method="post", fields=fields, submit="Set and sign in")
     return _page(title, "/login", form, said)

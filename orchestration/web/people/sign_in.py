@@ -17,6 +17,7 @@ from assets.sites.load_sites import PeopleNow
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import Login, LoginStore, sha256
+from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.api_key import ApiKey
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
@@ -28,6 +29,8 @@ from orchestration.web.request_context import SAFE
 
 logger = logging.getLogger("meterloom.web")
 READ_NOTED_S = 60.0
+# Preference of a person: the reset of their password that they know of.
+SEEN = "reset_seen"
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
 
 
@@ -56,6 +59,7 @@ class SignIn:
         self.people = PeopleNow(project.project.people_file, project.believing)
         self.allowances = Allowances(monotonic)
         self.credentials, self.logins = CredentialStore(project.store), LoginStore(project.store)
+        self.preferences = PreferenceStore(project.store)
         self._keys = ApiKeyStore(project.store)
         self.is_https, self.cookie = is_https, "__Host-meterloom" if is_https else "meterloom"
         self.browser_cookie = f"{self.cookie}-browser"
@@ -107,6 +111,25 @@ class SignIn:
         self.credentials.accept(invitation, hashed(password, person.person_id), self.clock)
         self.logins.end(self.clock.now_utc(), person_id=person.person_id)
         return self._opened(person)
+
+    def change(self, person: Person, present: str, password: str) -> str:
+        """Set another password in place of the present one, end all sign-ins and sign in anew. Returns the new
+        cookie's token. Raises BadInput (wrong_password, bad_password), TooMany.
+        """
+        counted = ("wrong passwords of a browser", f"profile {person.person_id}")
+        # Who found a browser open must not try passwords in it.
+        self.allowances.take(*counted)
+        if not is_right(self.credentials.password_of(person.person_id), present):
+            raise BadInput("the present password is another one", reason="wrong_password")
+        self.allowances.give_back(*counted)
+        self.credentials.set_password(person.person_id, hashed(password, person.person_id), self.clock)
+        self.logins.end(self.clock.now_utc(), person_id=person.person_id)
+        return self._opened(person)
+
+    def is_reset_news(self, person_id: str) -> bool:
+        """Whether somebody reset the person's password, who has not said yet that they know."""
+        reset = self.credentials.last_reset(person_id)
+        return reset is not None and self.preferences.of_person(person_id).get(SEEN) != reset["id"]
 
     def end(self, request: Request) -> None:
         """End the sign-in of the request's cookie, if there is one."""

@@ -54,6 +54,15 @@
     if (action.person_id !== form.dataset.person || reason !== written) throw new Told(form.dataset.moved);
   };
 
+  // The answer is a page that is shown this once: the browser sends the form, and shows it.
+  const answered = (form, proof) => {
+    for (const [name, value] of Object.entries(proof)) {
+      const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
+      form.append(field);
+    }
+    form.submit();
+  };
+
   const act = async (form) => {
     const data = new FormData(form), key = await privateKey(form);
     for (let left = TRIES; ; left -= 1) {
@@ -64,7 +73,9 @@
       expectSame(form, data, JSON.parse(action));
       const signature = base64(await crypto.subtle.sign(KIND, key, encoded(`${domain}\0${action}`)));
       const signed_sha256 = hex(await crypto.subtle.digest("SHA-256", encoded(action)));
-      const sent = await send(form, data, { signature, signed_sha256, signed_at_utc: JSON.parse(action).at_utc });
+      const proof = { signature, signed_sha256, signed_at_utc: JSON.parse(action).at_utc };
+      if ("answered" in form.dataset) return answered(form, proof);
+      const sent = await send(form, data, proof);
       if (sent.redirected) return sent.url;
       const { code, text } = await refusal(sent);
       // Something else was recorded in the same moment: the text under the signature has another place in the chain.
@@ -82,7 +93,8 @@
       button.disabled = true;
       alert.textContent = "";
       try {
-        location.assign(await act(form));
+        const to = await act(form);
+        if (to) location.assign(to);
       } catch (fault) {
         alert.textContent = fault instanceof Told ? fault.message : form.dataset.failed;
         button.disabled = false;

@@ -78,7 +78,9 @@ def cell(shown: Shown | None, locale: str, *, signed: bool = False, tone: Tone =
 
 def table(key: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]]) -> Table:
     """A small table; the first column is words, of the others those with a unit or a figure are numbers."""
-    numeric = [bool(unit) or any(row[at].figure_id for row in rows) for at, (_, unit) in enumerate(columns)]
+    numeric = [
+        bool(unit) or (at > 0 and any(row[at].figure_id for row in rows)) for at, (_, unit) in enumerate(columns)
+    ]
     heads = (Column(title=name, unit=unit, is_number=numeric[at]) for at, (name, unit) in enumerate(columns))
     body = (Row(cells=tuple(each)) for each in rows)
     return Table(key=key, title=title, sheet=key[:31], columns=tuple(heads), rows=tuple(body))

@@ -1,0 +1,105 @@
+"""/keys: API keys of a person, made, shown once and revoked by the operations of `meterloom keys`."""
+
+import secrets
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.api_keys import ApiKeyStore
+from data_quality.contracts.access.api_key import FOR_MACHINES, ApiKey
+from data_quality.contracts.access.permissions import Permission, permissions_of
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.sentence import Sentence
+from orchestration.operations.project.keys import keys_issue, keys_revoke
+from orchestration.web.draw import draw
+from orchestration.web.request_context import Ask, asked
+from orchestration.web.web_call import WebCall, has_keys
+from reports.pages.key_list import PATH, ListedKey, keys_page, make_form
+from reports.pages.page import PageBlock
+from reports.pages.page_states import NO_KEY
+from reports.report_content import Paragraph
+from reports.texts.locales import named
+
+router = APIRouter(include_in_schema=False)
+_SHARED = ("locale",)
+# All that the owner may read; pushing readings is chosen by its own name.
+READS = "read"
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def keys(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+    """One's own keys; for an engineer, those of everybody at their sites."""
+    return _drawn(ask)
+
+
+@router.post(PATH + "/issue", response_class=HTMLResponse)
+def issue(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+    """Make a key as `meterloom keys issue` does, and show it this once."""
+    form, site = ask.form, ask.of(site=ask.form.get("site") or "–").site()
+    days = form.get("days", "")
+    if not (days.isascii() and days.isdecimal() and len(days) <= 4):
+        raise BadInput("name the days that the key lasts as a whole number", reason="bad_request")
+    wanted = form.get("scope", "")
+    scopes = [each.value for each in _readable(ask)] if wanted == READS else [wanted]
+    told = keys_issue(WebCall(ask), form.get("name", "").strip(), [site.site_id], int(days), scopes).result
+    assert isinstance(told, dict)  # noqa: S101 - of the operation above
+    made = ApiKey.model_validate({name: told[name] for name in ApiKey.model_fields})
+    return _drawn(ask, (made, str(told["key"])))
+
+
+@router.post(PATH + "/revoke")
+def revoke(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+    """Let a key open nothing any more, as `meterloom keys revoke` does."""
+    wanted, reason = ask.form.get("key", ""), ask.form.get("reason", "").strip()
+    if wanted not in {each.key.key_id for each in _listed(ask)}:
+        raise BadInput(f"there is no key {wanted[:20]!r}", reason="unknown_key")
+    if not reason:
+        raise BadInput("say why the key is revoked", reason="no_reason")
+    keys_revoke(WebCall(ask), wanted, reason)
+    return RedirectResponse(ask.address.href(PATH), 303)
+
+
+def _drawn(ask: Ask, made: tuple[ApiKey, str] | None = None) -> Response:
+    drawn = draw(
+        ask, keys_page(_listed(ask), ask.address.model_copy(update={"path": PATH}), make=_make(ask), made=made)
+    )
+    # In the page stands what the next secret is made of.
+    drawn.headers["Cache-Control"] = "no-store"
+    return drawn
+
+
+def _listed(ask: Ask) -> list[ListedKey]:
+    """Keys that the person may know of, the newest first."""
+    store, me = ApiKeyStore(ask.project.store), ask.person
+    used, names, sites = store.last_used(), ask.project.names, set(ask.sites())
+    is_engineer = Role.ENGINEER in me.roles
+    return [
+        ListedKey(each, names.get(each.person_id, each.person_id), each.state(ask.now_utc), used.get(each.key_id))
+        for each in reversed(store.recorded())
+        if each.person_id == me.person_id or (is_engineer and (not me.sites or sites.issuperset(each.sites)))
+    ]
+
+
+def _readable(ask: Ask) -> list[Permission]:
+    mine = permissions_of(ask.person.roles) & FOR_MACHINES - {Permission.READINGS_PUSH}
+    return sorted(mine)
+
+
+def _make(ask: Ask) -> PageBlock:
+    """The form of a new key, signed where people sign; or in a sentence why there is none."""
+    sites = tuple((each, site.name) for each, site in ask.sites().items())
+    readable = _readable(ask)
+    scopes = [(READS, "Read what its owner may read")] if readable else []
+    if Permission.READINGS_PUSH in permissions_of(ask.person.roles):
+        scopes.append((Permission.READINGS_PUSH.value, "Push readings"))
+    scopes += [(each.value, each.value) for each in readable]
+    if not sites or not scopes:
+        return Paragraph(text="Your roles read nothing that a key could open.", tone="muted")
+    people, me = ask.project.people, ask.person.person_id
+    public_key = people.public_keys.get(me, "")
+    if has_keys(people) and not public_key:
+        return Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution")
+    form = make_form(ask.address, sites=sites, scopes=scopes, chance=secrets.token_urlsafe(32))
+    command = f'meterloom keys issue "…" --site {sites[0][0]} --as {me}'
+    return form.model_copy(update={"public_key": public_key, "command": command}) if public_key else form

@@ -1,0 +1,102 @@
+"""A site file as text: what is wrong with it by line and column, who else changed it, and the texts before."""
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.yaml_file import Problem
+from reports.pages.address import Address
+from reports.pages.page import Form, Input, Page, PageBlock, Part
+from reports.pages.settings_list import PATH
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Paragraph
+from reports.texts.locales import named
+
+# A longer list of differences is read in an editor.
+MOST_LINES = 60
+LABEL = "Site file (YAML): meters, tariffs, energy uses, devices"
+
+
+class OlderText(NamedTuple):
+    """A text that was replaced. name: by which it is opened; by: who replaced it."""
+
+    name: str
+    at_utc: datetime
+    by: str
+
+
+def site_text_page(
+    address: Address,
+    *,
+    site_id: str,
+    name: str,
+    text: str,
+    seen: str,
+    older: Sequence[OlderText],
+    told: str = "",
+    problems: Sequence[Problem] = (),
+    now: str | None = None,
+) -> Page:
+    """The text in a form. seen: the tag of the file as it is. told: why nothing was saved, or what is shown.
+
+    problems: what is wrong with the text. now: the file's text, where somebody else changed it meanwhile.
+    """
+    blocks: list[PageBlock] = (
+        [Paragraph(text=told, tone="bad" if problems or now is not None else "good")] if told else []
+    )
+    if problems:
+        blocks.append(_problems(problems))
+    if now is not None:
+        blocks.append(_differences(now, text))
+    at = address.model_copy(update={"path": f"{PATH}/sites/{site_id}"})
+    form = Form(
+        key="text", title=Sentence("Site file of {0}", named(name)), action=at.href(), method="post",
+        fields=(
+            Input(name="seen", label="", kind="hidden", value=seen),
+            Input(name="text", label=LABEL, kind="textarea", value=text),
+        ),
+        submit="Save site file",
+        note="Checked before it is saved: nothing is saved with a fault. The text before is kept below.",
+    )  # fmt: skip
+    parts = [Part(key="text", blocks=(*blocks, form))]
+    if older:
+        rows = [[Cell(text=f"{each.at_utc:%Y-%m-%d %H:%M}", figure_id=each.name), Cell(text=named(each.by))]
+                for each in older]  # fmt: skip
+        parts.append(
+            Part(key="older", blocks=(table("older", "Texts before", [("Replaced, UTC", ""), ("By", "")], rows),))
+        )
+    whys = {each.name: at.href(version=each.name) for each in older}
+    return Page(title=Sentence("Site file of {0}", named(name)), address=address, parts=tuple(parts), whys=whys,
+                links=(("Settings", PATH),))  # fmt: skip
+
+
+def _problems(problems: Sequence[Problem]) -> PageBlock:
+    rows = [
+        [
+            Cell(text=str(each.line)),
+            Cell(text=str(each.column)),
+            Cell(text=named(each.message)),
+            Cell(text=named(each.mend)),
+        ]
+        for each in problems
+    ]
+    return table("faults", "Faults", [("Line", ""), ("Column", ""), ("Fault", ""), ("What mends it", "")], rows)
+
+
+def _differences(now: str, mine: str) -> PageBlock:
+    """Lines that differ between the file as it is and the text that was to be saved."""
+    theirs, ours = now.splitlines(), mine.splitlines()
+    changes = difflib.SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes()
+    rows = [
+        [
+            Cell(text=str(start + 1)),
+            Cell(text=named("\n".join(theirs[start:end]))),
+            Cell(text=named("\n".join(ours[a:b]))),
+        ]
+        for kind, start, end, a, b in changes
+        if kind != "equal"
+    ]
+    columns = [("Line", ""), ("File now", ""), ("Your text", "")]
+    return table("differences", "Differences", columns, rows[:MOST_LINES])

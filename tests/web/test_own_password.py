@@ -1,0 +1,91 @@
+"""One's own password, and one that an admin reset: nobody else changes it, and who had it reset is told."""
+
+import re
+
+import pytest
+
+from assets.stores.web.audit_events import newest_events
+from data_quality.contracts.errors import BadInput
+from orchestration.web.people.invite import invitation_link
+from tests.web.asking import PAGE, Browser
+from tests.web.served import PASSWORD, Served
+
+OTHER = "five other words of chance"
+DOCS = "/api/openapi.json"
+
+
+def change(browser: Browser, present: str = PASSWORD, password: str = OTHER, again: str = "") -> int:
+    token = browser.token("/profile/password")
+    answer = browser.act("/profile/password", csrf=token, present=present, password=password, again=again or password)
+    return answer.status
+
+
+def test_a_changed_password_holds_from_now_on_and_ends_every_other_sign_in(served: Served) -> None:
+    browser, other = served.browser("viewer"), served.browser("viewer")
+    before = browser.cookie
+    assert change(browser) == 303
+    assert browser.cookie != before
+    assert (browser.ask(DOCS).status, other.ask(DOCS).status) == (200, 401)
+    assert Browser(served.app).act("/login", person="viewer", password=PASSWORD).status == 401
+    assert Browser(served.app).act("/login", person="viewer", password=OTHER).headers["location"] == "/"
+    lines = [(each["person_id"], each["outcome"]) for each in newest_events(served.project.store)
+             if each["route"] == "/profile/password"]  # fmt: skip
+    assert lines == [("viewer", "303")]
+    assert OTHER not in str(newest_events(served.project.store))
+
+
+def test_without_the_present_password_nothing_changes_and_nobody_tries_many(served: Served) -> None:
+    browser = served.browser("viewer")
+    assert change(browser, present="something else") == 422
+    assert change(browser, again="not the same one") == 422
+    assert change(browser, password="short") == 422
+    tried = [change(browser, present="something else") for _ in range(5)]
+    assert tried[-1] == 429
+    assert browser.ask(DOCS).status == 200
+    assert Browser(served.app).act("/login", person="viewer", password=PASSWORD).status == 303
+
+
+def test_an_invitation_replaces_no_password_and_names_the_way_on(served: Served) -> None:
+    admin = served.browser("admin")
+    served.browser("viewer")
+    token = admin.token("/people")
+    answer = admin.act("/people/invite", csrf=token, person="viewer")
+    assert answer.status == 409
+    assert "Reset password" in answer.text
+    with pytest.raises(BadInput, match="has a password"):
+        invitation_link(served.project, served.project.people.known("viewer"), served.clock)
+    assert Browser(served.app).act("/login", person="viewer", password=PASSWORD).status == 303
+
+
+def test_a_reset_ends_password_and_sign_ins_and_is_told_until_the_person_knows(served: Served) -> None:
+    admin, viewer = served.browser("admin"), served.browser("viewer")
+    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    assert viewer.ask(DOCS).status == 401
+    browser = served.browser()
+    assert browser.act("/login", person="viewer", password=PASSWORD).status == 401
+    [link] = re.findall(r"/invitation/[\w-]+", answer.text)
+    assert browser.act(link, password=OTHER, again=OTHER).headers["location"] == "/profile"
+    again = served.browser()
+    assert again.act("/login", person="viewer", password=OTHER, next="/energy").headers["location"] == "/profile"
+    page = again.ask("/profile", headers=[PAGE]).text
+    assert "Your password was reset." in page
+    assert "by Admin." in page
+    assert again.act("/profile/password/seen", csrf=again.token("/profile")).status == 303
+    assert "Your password was reset." not in again.ask("/profile", headers=[PAGE]).text
+    assert again.act("/login", person="viewer", password=OTHER, next="/energy").headers["location"] == "/energy"
+    events = [(each["person_id"], each["subject"]) for each in newest_events(served.project.store)
+              if each["route"] == "web reset"]  # fmt: skip
+    assert events == [("admin", "viewer")]
+
+
+def test_a_reset_whose_link_is_over_leaves_nobody_in_and_the_next_link_works(served: Served) -> None:
+    admin = served.browser("admin")
+    served.browser("viewer")
+    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer")
+    [link] = re.findall(r"/invitation/[\w-]+", answer.text)
+    next_link, _ = invitation_link(served.project, served.project.people.known("viewer"), served.clock)
+    assert served.browser().ask(link).status == 404
+    browser = served.browser()
+    assert browser.act(f"/invitation/{next_link.rpartition('/')[2]}", password=OTHER, again=OTHER).status == 303
+    assert "Your password was reset." in browser.ask("/profile", headers=[PAGE]).text

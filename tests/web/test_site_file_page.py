@@ -1,0 +1,152 @@
+"""A site file edited as text: faults by place and nothing saved with one, two editors, texts before, and who may."""
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assets.sites.edit_site import kept_texts
+from assets.stores.web.audit_events import newest_events
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from tests.reports import plant
+from tests.web.asking import PAGE, Answer
+from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
+from tests.web.test_signed_acts import code
+from tests.web.why_world import posted
+
+ED = Person(person_id="ed", name="Ed", roles=(Role.ENGINEER,))
+AT = "/settings/sites/plant"
+SITE = """\
+# Our plant <b>
+site_id: plant
+name: Plant
+time_zone: Europe/Berlin
+currency: EUR
+country: DE
+meters:
+  - {meter_id: main}
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[Asking]:
+    project = make_project(tmp_path / "project", plant_of_the_web(), has_marts=False, has_readings=False)
+    root = project.project.root
+    (root / "people.yaml").write_text("people: [{person_id: ed, name: Ed, roles: [engineer]}]\n")
+    path_of(Asking(project, FixedClock(plant.NOON), ED)).write_text(SITE)
+    yield Asking(project, FixedClock(plant.NOON), ED)
+    project.close()
+
+
+def path_of(asking: Asking) -> Path:
+    return asking.project.project.sites_dir / "plant.yaml"
+
+
+def seen_in(answer: Answer) -> str:
+    [seen] = re.findall(r'name="seen" value="(\w+)"', answer.text)
+    return str(seen)
+
+
+def text_in(answer: Answer) -> str:
+    [text] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", answer.text, re.DOTALL)
+    return html.unescape(text)
+
+
+def save(asking: Asking, text: str, seen: str) -> Answer:
+    # As browsers send it.
+    return posted(asking, AT, form={"text": text.replace("\n", "\r\n"), "seen": seen}, accept="text/html")
+
+
+def test_a_text_is_saved_as_it_was_written_and_the_one_before_is_kept(asking: Asking) -> None:
+    opened = asking.get(AT, [PAGE])
+    assert text_in(opened) == SITE
+    after = SITE.replace("name: Plant", "name: Plant 2  # renamed")
+    answer = save(asking, after, seen_in(opened))
+    assert (answer.status, answer.headers["location"]) == (303, f"{AT}?saved=1")
+    assert path_of(asking).read_bytes() == after.encode()
+    assert asking.project.site("plant").name == "Plant 2"
+    [kept] = kept_texts(asking.project.project.site_texts_dir / "plant")
+    assert (kept.person_id, kept.at_utc) == ("ed", plant.NOON)
+    older = asking.get(AT, [PAGE], version=kept.name)
+    assert text_in(older) == SITE
+    assert save(asking, text_in(older), seen_in(older)).status == 303
+    assert path_of(asking).read_text() == SITE
+    [last, first] = [each for each in newest_events(asking.project.store) if each["route"] == "/settings/sites/{site}"]
+    assert re.fullmatch(r"plant \w{12} \w{12}", last["subject"])
+    assert last["subject"].split()[2] == first["subject"].split()[1]
+    assert asking.get(AT, [PAGE], version="../../people.yaml").status == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place", "said"),
+    [
+        ("meters: [{meter_id: main, parnet: x}]", (7, 27), "did you mean &#39;parent&#39;?"),
+        ("meters: [{meter_id: main}", (8, 1), "not valid YAML"),
+        ("meters: [{meter_id: main, parent: nobody}]", (7, 27), "nobody"),
+        ("meters: [{meter_id: main}]\nassets: [{asset_id: b, kind: nonsense}]", (8, 24), "nonsense"),
+    ],
+)
+def test_a_fault_is_shown_with_its_place_and_nothing_is_saved(
+    asking: Asking, wrong: str, place: tuple[int, int], said: str
+) -> None:
+    text = SITE.replace("meters:\n  - {meter_id: main}", wrong)
+    answer = save(asking, text, seen_in(asking.get(AT, [PAGE])))
+    assert answer.status == 422
+    assert text_in(answer) == text
+    assert said in answer.text
+    line, column = place
+    assert re.search(rf'<th scope="row">{line}</th>\s*<td class="tone-plain">{column}</td>', answer.text), answer.text
+    assert path_of(asking).read_text() == SITE
+    assert kept_texts(asking.project.project.site_texts_dir / "plant") == []
+    assert [each.name for each in path_of(asking).parent.iterdir()] == ["plant.yaml"]
+
+
+def test_a_site_keeps_its_id_and_no_two_tariffs_hold_on_one_day(asking: Asking) -> None:
+    seen = seen_in(asking.get(AT, [PAGE]))
+    assert "readings are kept by it" in save(asking, SITE.replace("site_id: plant", "site_id: other"), seen).text
+    tariff = (
+        "{tariff_id: %s, currency: EUR, valid_from: 2025-01-01, charges: [{charge_id: e, kind: energy, price: 0.3}]}"
+    )
+    both = f"{SITE}tariffs:\n  - {tariff % 'a'}\n  - {tariff % 'b'}\n"
+    assert save(asking, both, seen).status == 422
+    assert path_of(asking).read_text() == SITE
+
+
+def test_of_two_editors_the_later_is_told_and_neither_text_is_lost(asking: Asking) -> None:
+    first, second = asking.get(AT, [PAGE]), asking.get(AT, [PAGE])
+    theirs, mine = SITE.replace("name: Plant", "name: Theirs"), SITE.replace("name: Plant", "name: Mine")
+    assert save(asking, theirs, seen_in(first)).status == 303
+    answer = save(asking, mine, seen_in(second))
+    assert answer.status == 412
+    assert path_of(asking).read_text() == theirs
+    assert text_in(answer) == mine
+    assert "name: Theirs" in answer.text
+    # Having seen both, they may save over it.
+    assert save(asking, mine, seen_in(answer)).status == 303
+    assert path_of(asking).read_text() == mine
+    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 2
+    assert code(posted(asking, AT, form={"text": SITE})) == (428, "no_if_match")
+
+
+def test_line_ends_byte_order_mark_and_rights_of_the_file_stay(asking: Asking) -> None:
+    path = path_of(asking)
+    path.write_bytes(b"\xef\xbb\xbf" + SITE.replace("\n", "\r\n").encode())
+    path.chmod(0o640)
+    opened = asking.get(AT, [PAGE])
+    assert text_in(opened) == SITE
+    assert save(asking, SITE.replace("Plant\n", "P\n"), seen_in(opened)).status == 303
+    assert path.read_bytes() == b"\xef\xbb\xbf" + SITE.replace("Plant\n", "P\n").replace("\n", "\r\n").encode()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_who_may_not_write_sites_sees_and_saves_none(asking: Asking) -> None:
+    for who in (VERA, Person(person_id="ada", name="Ada", roles=(Role.ADMIN,))):
+        other = Asking(asking.project, asking.clock, who)
+        assert other.get(AT, [PAGE]).status == 403
+        assert save(other, SITE, "x").status == 403
+    elsewhere = Asking(asking.project, asking.clock, ED.model_copy(update={"sites": ("other",)}))
+    assert elsewhere.get(AT, [PAGE]).status == 404
+    assert save(elsewhere, SITE, "x").status == 404
