@@ -101,6 +101,7 @@ class Widget(Model):
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
+    all_items: of many lines, of which `items` are the first, the words of their fold, and all.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Widget(Model):
     chart: Chart | None = None
     table: Table | None = None
     items: tuple[Item, ...] = ()
+    all_items: tuple[Text, tuple[Item, ...]] | None = None
     acts: tuple["Act", ...] = ()
     hint: Text = ""
     command: Text = ""
