@@ -182,6 +182,7 @@ class Form(Model):
     """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
+    undoes: what the person did a moment ago and this takes back, as the page says it; its fields need no answer.
     """
 
     kind: Literal["form"] = "form"
@@ -194,6 +195,7 @@ class Form(Model):
     note: Text = ""
     public_key: str = ""
     command: str = ""
+    undoes: Text = ""
 
 
 class Steps(Model):
