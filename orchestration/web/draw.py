@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from orchestration.web.cache import answered
-from orchestration.web.frame import frame_of
+from orchestration.web.frame import frame_of, look_undone
 from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
@@ -71,7 +71,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
-        undo=next((each for each in _forms(_blocks(page)) if each.undoes), None),
+        undo=next((each for each in _forms(_blocks(page)) if each.undoes), ask and look_undone(ask, page.address)),
         now_utc=None if ask is None else ask.now_utc,
         ours=lambda text: page_word(text, locale),
         # A report reads as it was published, whoever looks.

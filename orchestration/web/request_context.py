@@ -23,6 +23,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "text": ("112", "125"),
     "locale": tuple(each for each in languages() if each != "en" and rules_of(each).pages),
 }
+# The cookie of a look that was changed a moment ago: its name and what it was.
+CHANGED = "changed"
 
 
 class Nav(NamedTuple):

@@ -10,7 +10,7 @@ from controls.gateways.access.http_server import recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from orchestration.web.request_context import LOOKS, Ask
+from orchestration.web.request_context import CHANGED, LOOKS, Ask
 from reports.pages.address import KNOWN, read_address
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.
@@ -35,9 +35,12 @@ class NotAllowed(Exception):
 
 
 def looks_of(request: Request) -> dict[str, str]:
-    """What the browser keeps of LOOKS; empty for anything else."""
+    """What the browser keeps of LOOKS, empty for anything else; and of a change a moment ago what was before."""
     found = {name: request.cookies.get(name, "") for name in LOOKS}
-    return {name: value if value in LOOKS[name] else "" for name, value in found.items()}
+    looks = {name: value if value in LOOKS[name] else "" for name, value in found.items()}
+    name, _, value = request.cookies.get(CHANGED, "").partition(".")
+    is_change = name in LOOKS and value in ("", *LOOKS[name]) and value != looks[name]
+    return looks | ({CHANGED: f"{name}.{value}"} if is_change else {})
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
