@@ -17,7 +17,7 @@ from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.chart import Chart, chart_data, chart_table
-from reports.pages.page import Form, Page, PageBlock, Part, Widget
+from reports.pages.page import Act, Form, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
@@ -105,7 +105,7 @@ def _forms(blocks: Iterable[PageBlock]) -> Iterator[Form]:
         if block.kind == "form":
             yield block
             continue
-        acts = block.acts if block.kind == "sheet" else (block,) if block.kind == "act" else ()
+        acts: tuple[Act, ...] = block.acts if block.kind == "sheet" else (block,) if block.kind == "act" else ()
         acts += tuple(act for widget in _widgets([block]) for act in widget.acts)
         yield from (each.form for each in acts if each.form is not None)
 

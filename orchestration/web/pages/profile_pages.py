@@ -71,7 +71,7 @@ def keep_look(request: Request, ask: Ask = asked(None)) -> Response:
         if wanted and wanted not in values:
             raise BadInput(f"{name} is one of {', '.join(values)}, got {wanted[:40]!r}", reason="bad_request")
         # Of the device and not of the person: a screen in a hall is another than one in an office.
-        said = {}
+        said: dict[str, tuple[str, int]] = {}
         if ask.looks[name] != wanted and "seen" not in ask.form:
             said[CHANGED] = (f"{name}.{ask.looks[name]}", _UNDO_S)
         said[name] = (wanted, _YEAR_S if wanted else 0)
