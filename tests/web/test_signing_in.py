@@ -495,14 +495,5 @@ def test_a_browser_keeps_how_its_pages_look_and_goes_back_to_where_it_was(served
     for page in (browser.ask(energy, headers=[PAGE]).text, browser.ask("/nothing", headers=[PAGE]).text):
         assert '<html lang="ar" dir="rtl" data-text="125">' in page
         assert 'class="places"' in page
-    # What was a moment ago is offered again, once.
-    browser.cookie = f"{cookie}; theme=dark; changed=theme."
-    page = browser.ask(energy, headers=[PAGE]).text
-    assert 'role="status"><span>The view was changed.</span>' in page
-    undone = browser.act("/profile/look", csrf=token, theme="", seen="changed", next=here)
-    assert "changed=" not in undone.headers["set-cookie"]
-    for cookies in ("theme=dark; changed=theme.dark", "theme=dark; changed=x.y", "changed=theme.pink"):
-        browser.cookie = f"{cookie}; {cookies}"
-        assert 'class="toast"' not in browser.ask(energy, headers=[PAGE]).text
     browser.cookie = f'{cookie}; theme="x" onload="y"'
     assert browser.ask(energy, headers=[PAGE]).text == plain.text
