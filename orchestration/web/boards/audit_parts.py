@@ -70,7 +70,8 @@ def drawn_again(
     # No secret hangs on it: whoever looks again is to see the same.
     chosen = random.Random(seed_text).sample(pool, min(DRAWN, len(pool)))  # noqa: S311
     kept: dict[str, Decimal | None] = {}
-    began_s, steps, equal = clock(), [], 0
+    steps: list[tuple[Text, Text, str]] = []
+    began_s, equal = clock(), 0
     announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=reports.figure)
     for _, figure in chosen:
         why = address.href("/why", figure=figure.figure_id, draw=None, site=None)
