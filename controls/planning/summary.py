@@ -22,6 +22,8 @@ from data_quality.contracts.time import parse_instant
 _NEAR = 1e-5
 # Less outside a band is a thermometer's last digit.
 _COMFORTABLE_KH = 0.1
+_HALF_A_CENT = 0.005
+_DAYS = ("Mon {0}", "Tue {0}", "Wed {0}", "Thu {0}", "Fri {0}", "Sat {0}", "Sun {0}")
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
@@ -99,6 +101,8 @@ class Block(Model):
     # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
     verb: str = Field(default="", exclude=True)
     prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
+    # The energy at the price of each step.
+    money: float = Field(default=0.0, exclude=True)
     otherwise: Text = Field(default="", exclude=True)
 
 
@@ -128,6 +132,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                         sentence=said,
                         verb=verb,
                         prices=(min(known), max(known)),
+                        money=float(np.sum(columns[column][run] * hours * np.abs(known))),
                         otherwise=why,
                     )
                 )
@@ -162,7 +167,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
     if not told:
         return ""
     difference, at_utc, words = max(told)
-    if difference <= plan.explanation.noise:
+    if difference <= max(plan.explanation.noise, _HALF_A_CENT):
         return Sentence("doing otherwise in any one slot that was asked about would make no difference")
     pattern = "{0} on {1} would cost {2} {3} more"
     return Sentence(pattern, _worded(words), _local(at_utc, zone), figure(difference), plan.currency)
@@ -196,4 +201,5 @@ def _when(plan: Plan, run: list[int], zone: ZoneInfo) -> str:
 
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:
-    return f"{at_utc.astimezone(zone):%a %H:%M}"
+    local = at_utc.astimezone(zone)
+    return Sentence(_DAYS[local.weekday()], f"{local:%H:%M}")

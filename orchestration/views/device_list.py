@@ -25,6 +25,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import parse_instant, zone
 from orchestration.views.ledger_view import WORDS
 from orchestration.views.site_control import most_by_hand, site_control, value_range
+from reports.pages.address import is_fresh
 from reports.pages.device_acts import OpenRequest
 from reports.pages.devices import Change, ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
 from reports.pages.widgets.live_kw import age_words
@@ -210,6 +211,7 @@ class Devices:
             until=Sentence("a person looks") if hold.until_utc is None else self.local(hold.until_utc),
             who=self.name_of(hold.person_id) if hold.person_id else asset.name or asset.asset_id,
             reason=hold.reason,
+            fresh_of=hold.person_id or "" if is_fresh(parse_instant(hold.since_utc), self.now_utc) else "",
             capability=hold.capability,
             command=next((self._told(each) for each in rows if each.command.command_id == hold.sends), None),
             value=None

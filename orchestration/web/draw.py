@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from orchestration.web.cache import answered
-from orchestration.web.frame import frame_of
+from orchestration.web.frame import frame_of, look_undone
 from orchestration.web.request_context import LOOKS, Ask
 from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.chart import Chart, chart_data, chart_table
-from reports.pages.page import Form, Page, PageBlock, Part, Widget
+from reports.pages.page import Act, Form, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import page_word, rules_of
 from reports.texts.numbers import unit_text
@@ -71,6 +71,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         lang=locale,
         direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
+        undo=next((each for each in _forms(_blocks(page)) if each.undoes), ask and look_undone(ask, page.address)),
         now_utc=None if ask is None else ask.now_utc,
         ours=lambda text: page_word(text, locale),
         # A report reads as it was published, whoever looks.
@@ -99,12 +100,14 @@ def _scripts(page: Page) -> list[str]:
 
 
 def _forms(blocks: Iterable[PageBlock]) -> Iterator[Form]:
-    """Forms of a page, and those behind the acts on a document."""
+    """Forms of a page, and those behind its acts."""
     for block in blocks:
         if block.kind == "form":
             yield block
-        elif block.kind == "sheet":
-            yield from (each.form for each in block.acts if each.form is not None)
+            continue
+        acts: tuple[Act, ...] = block.acts if block.kind == "sheet" else (block,) if block.kind == "act" else ()
+        acts += tuple(act for widget in _widgets([block]) for act in widget.acts)
+        yield from (each.form for each in acts if each.form is not None)
 
 
 def _is_live(widget: Widget) -> bool:

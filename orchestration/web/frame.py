@@ -6,9 +6,10 @@ from typing import NamedTuple
 from data_quality.contracts.access.permissions import may
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.request_context import LOOKS, Ask
+from orchestration.web.request_context import CHANGED, LOOKS, Ask
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board, homes_of, is_home
+from reports.pages.page import Form, Input
 from reports.texts.locales import named, rules_of
 
 # With so few places no headings part them; a phone shows so many, and the others under its menu.
@@ -100,6 +101,19 @@ def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
     if path in OF_ALL and len(links) > 1:
         links.insert(0, SiteLink(address.href(path, site=None, **kept), "All sites", "", not chosen))
     return links
+
+
+def look_undone(ask: Ask, address: Address) -> Form | None:
+    """What gives a look back that was changed a moment ago."""
+    name, _, value = ask.looks.get(CHANGED, "").partition(".")
+    if not name:
+        return None
+    kept = {name: value, "next": address.href(), "seen": CHANGED}
+    fields = tuple(Input(name=each, label="", kind="hidden", value=text) for each, text in kept.items())
+    return Form(
+        key="look", title="View", action="/profile/look", method="post", fields=fields, submit="View",
+        undoes="The view was changed.",
+    )  # fmt: skip
 
 
 def _looks(ask: Ask, address: Address) -> dict[str, list[tuple[str, str, bool]]]:

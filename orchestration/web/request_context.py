@@ -29,6 +29,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "text": ("112", "125"),
     "locale": tuple(each for each in languages() if each != "en" and rules_of(each).pages),
 }
+# The cookie of a look that was changed a moment ago: its name and what it was.
+CHANGED = "changed"
 
 
 class Nav(NamedTuple):
@@ -156,9 +158,12 @@ class NotAllowed(Exception):
 
 
 def looks_of(request: Request) -> dict[str, str]:
-    """What the browser keeps of LOOKS; empty for anything else."""
+    """What the browser keeps of LOOKS, empty for anything else; and of a change a moment ago what was before."""
     found = {name: request.cookies.get(name, "") for name in LOOKS}
-    return {name: value if value in LOOKS[name] else "" for name, value in found.items()}
+    looks = {name: value if value in LOOKS[name] else "" for name, value in found.items()}
+    name, _, value = request.cookies.get(CHANGED, "").partition(".")
+    is_change = name in LOOKS and value in ("", *LOOKS[name]) and value != looks[name]
+    return looks | ({CHANGED: f"{name}.{value}"} if is_change else {})
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:

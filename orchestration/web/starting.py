@@ -12,11 +12,14 @@ from assets.readings.ingest.preview import preview_file
 from assets.readings.parsed import PARSED_SCHEMA
 from assets.readings.sniff_files import read_file
 from assets.stores.lake.lake import newest_entry
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from orchestration.operations.readings.ingest import ingest
 from orchestration.starter.interview import Interview
 from orchestration.starter.project_files import STARTER, TARIFFS, Drafted, drafted, site_id_of
+from orchestration.web.bill_files import PDF, bills_in, keep_bill
 from orchestration.web.calculating import calculate
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import WebCall
@@ -28,6 +31,16 @@ _HOURS = 7 * 24
 def is_empty(ask: Ask) -> bool:
     """Whether no reading of any site is stored yet."""
     return newest_entry(ask.project.store) == 0
+
+
+def parted(ask: Ask, files: Sequence[Path]) -> tuple[list[Path], dict[Path, SupplierBill], dict[Path, BadInput]]:
+    """Files of meters, bills (PDF), and what of the latter cannot be stored, with the reason."""
+    papers = [each for each in files if each.suffix.lower() == PDF]
+    rest = [each for each in files if each not in papers]
+    if papers and not may(ask.person, Permission.BILL_UPLOAD):
+        fault = BadInput("bills are stored by analysts", reason="forbidden")
+        return rest, {}, dict.fromkeys(papers, fault)
+    return rest, *bills_in(papers)
 
 
 def draft_of(files: Sequence[Path], given: Mapping[str, str]) -> Drafted:
@@ -57,11 +70,12 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
 
 
 def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
-    """Write the site file, bring the files in, and have the figures calculated; the id of the site. Once: a second
+    """Write the site file, bring readings and bills in, and have the figures calculated; the site's id. Once: a second
     time changes nothing. Raises BadInput, with nothing written, where no reading would be stored or the name is taken.
     """
-    draft, project = draft_of(files, given), ask.project
-    readings = [each for each in files if each not in draft.refused and each.suffix.lower() not in TARIFFS]
+    of_meters, bills, _ = parted(ask, files)
+    draft, project = draft_of(of_meters, given), ask.project
+    readings = [each for each in of_meters if each not in draft.refused and each.suffix.lower() not in TARIFFS]
     read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
     reports = [read(each).report for each in readings]
     if not any(each.accepted_rows for each in reports):
@@ -69,6 +83,8 @@ def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
         raise BadInput(said, reason="no_readings", mend="go back, and answer what is asked of the columns")
     _write(project.project.sites_dir / f"{draft.site.site_id}.yaml", draft)
     answer = ingest(WebCall(ask), readings, draft.site.site_id)
+    for path, bill in bills.items():
+        keep_bill(ask, draft.site, path, bill)
     calculate(ask, draft.site.site_id, answer)
     return draft.site.site_id
 

@@ -40,6 +40,15 @@ MOST_OF: Mapping[str, int] = {"of": 4000}
 _BACK = {"today": (0, 1), "yesterday": (1, 1), "7d": (6, 7), "30d": (29, 30)}
 
 
+# So long an act is offered to be undone.
+FRESH = timedelta(seconds=60)
+
+
+def is_fresh(at_utc: datetime, now_utc: datetime) -> bool:
+    """Whether something was done a moment ago."""
+    return timedelta(0) <= now_utc - at_utc <= FRESH
+
+
 class Address(Model):
     """What a page is asked. period: as it was written; `span` gives its days. more: what one page alone knows."""
 

@@ -58,7 +58,15 @@ def trail_table(lines: Sequence[TrailLine], address: Address) -> PageBlock:
         text = moment(each.at_utc.astimezone(zone(each.time_zone)), address.locale)
         when = Sentence("{0} UTC", text) if each.time_zone == "UTC" else text
         what = Cell(text=each.what, figure_id=_key(at) if each.href else "")
-        rows.append(Row(cells=(Cell(text=when), what, Cell(text=named(each.note)))))
+        rows.append(
+            Row(
+                cells=(
+                    Cell(text=when),
+                    what,
+                    Cell(text=each.note if isinstance(each.note, Sentence) else named(each.note)),
+                )
+            )
+        )
     columns = (Column(title="When", weight=2), Column(title="Who did what", weight=5),
                Column(title="Reason or outcome", weight=3))  # fmt: skip
     return Table(key="trail", title="Newest first", sheet="trail", columns=columns, rows=tuple(rows))

@@ -1,6 +1,7 @@
 """A chart of a page is data: rows over one axis. Scripts draw them; table and CSV are of the same rows."""
 
 from collections.abc import Callable, Sequence
+from os.path import commonprefix
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
@@ -131,7 +132,7 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     """The chart as its script reads it, in a language."""
     told = chart.model_dump(
-        mode="json", include={"kind", "key", "at_s", "time_zone", "whys", "now_at", "above"}, exclude_defaults=True
+        mode="json", include={"kind", "key", "at_s", "time_zone", "now_at", "above"}, exclude_defaults=True
     )
     told |= {
         "unit": unit_text(chart.unit),
@@ -142,6 +143,10 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
         "events": [(at, word(text)) for at, text in chart.events],
         "rows": [_row_data(row, chart, word) for row in chart.rows],
     }
+    if chart.whys:
+        # What all addresses begin with is most of each.
+        shared = commonprefix(chart.whys)  # noqa: RUF071 - of addresses, letter by letter
+        told |= {"why": shared, "whys": [each[len(shared) :] for each in chart.whys]}
     if chart.limit is not None:
         told["limit"] = {"label": word(chart.limit.label), "value": chart.limit.value}
     if chart.kind == "flow":

@@ -91,11 +91,14 @@ class SentCommand(Quantity):
 
 
 class Override(Model):
-    """Who holds a device, until when by the site's clock, and why. command: what is sent under it; None: nothing."""
+    """Who holds a device, until when by the site's clock, and why. command: what is sent under it; None: nothing.
+    fresh_of: id of the person who set it a moment ago.
+    """
 
     until: str
     who: str
     reason: str
+    fresh_of: str = ""
     capability: str = ""
     value: Quantity | None = None
     command: SentCommand | None = None

@@ -239,8 +239,8 @@ def _floats(values: Sequence[Decimal | None]) -> tuple[float | None, ...]:
 
 
 def _note(given: EnergyGiven) -> str:
-    told = "Days of {0}. Gaps: no readings."
-    told += " A quarter hour is explained by its hour." if given.grain == "quarter" else ""
+    of_quarters = "Days of {0}. Gaps: no readings. A quarter hour is explained by its hour."
+    told = of_quarters if given.grain == "quarter" else "Days of {0}. Gaps: no readings."
     return Sentence(told, given.period.time_zone)
 
 

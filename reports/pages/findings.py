@@ -90,8 +90,11 @@ def finding_page(
     *,
     may_act: bool,
     is_synthetic: bool,
+    undo: str = "",
 ) -> Page:
-    """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first."""
+    """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first. undo: the
+    stamp of an act that the person did a moment ago.
+    """
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     facts = Sentence("{0} · {1} · {2}", severity, Sentence(SOURCES.get(finding.source, finding.source)), shown.told)
@@ -99,7 +102,7 @@ def finding_page(
     parts = [Part(key="finding", blocks=tuple(blocks))]
     if may_act:
         acts = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
-        parts.append(Part(key="acts", title="Acts", blocks=tuple(_form(each, finding) for each in acts)))
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(_form(each, shown, undo) for each in acts)))
     else:
         why = "Analysts, operators and engineers act on findings."
         parts.append(Part(key="acts", blocks=(Paragraph(text=why, tone="muted"),)))
@@ -109,13 +112,17 @@ def finding_page(
     return Page(title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic)
 
 
-def _form(act: str, finding: OpenFinding) -> Form:
-    fields = [Input(name="reason", label="Reason", is_required=True)]
+def _form(act: str, shown: ListedFinding, undo: str) -> Form:
+    finding, is_undo = shown.finding, bool(undo) and act == "reopen"
+    fields = [Input(name="reason", label="Reason", value="undone" if is_undo else "", is_required=True)]
+    if is_undo:
+        fields.append(Input(name="seen", label="", kind="hidden", value=undo))
     if act == "mute":
         fields.insert(0, Input(name="until", label="Until", kind="date", is_required=True))
     return Form(
         key=act, title=_NEXT[act], action=f"{PATH}/{finding.finding_id}/{act}?site={finding.site_id}", method="post",
         fields=tuple(fields), submit=_NEXT[act], note=_EFFECT[act],
+        undoes=Sentence("The finding is {0}.", shown.told) if is_undo else "",
     )  # fmt: skip
 
 

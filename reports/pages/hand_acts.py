@@ -90,6 +90,9 @@ def _back(device: ListedDevice, actor: Actor, address: Address, place: str) -> A
         place,
         (Input(name="reason", label="Reason", value="back to plan", is_required=True),),
     )
+    if device.override.fresh_of == actor.person_id and device.override.value is not None:
+        value = device.override.value.told(address.locale)
+        form = form.model_copy(update={"undoes": Sentence("Set to {0} until {1}.", value, device.override.until)})
     return Act(
         label="Back to plan", question=Sentence("Give {0} back to the plan?", device.called), about=device.called,
         facts=tuple(facts), form=form, is_first=True, icon="calendar-clock",

@@ -101,6 +101,7 @@ class Widget(Model):
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
+    all_items: of many lines, of which `items` are the first, the words of their fold, and all.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Widget(Model):
     chart: Chart | None = None
     table: Table | None = None
     items: tuple[Item, ...] = ()
+    all_items: tuple[Text, tuple[Item, ...]] | None = None
     acts: tuple["Act", ...] = ()
     hint: Text = ""
     command: Text = ""
@@ -181,6 +183,7 @@ class Form(Model):
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
     is_answered: its answer is a page of its own, which nobody can open again.
+    undoes: what the person did a moment ago and this takes back, as the page says it; its fields need no answer.
     """
 
     kind: Literal["form"] = "form"
@@ -194,6 +197,7 @@ class Form(Model):
     public_key: str = ""
     command: str = ""
     is_answered: bool = False
+    undoes: Text = ""
 
 
 class Steps(Model):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.chart import PARTS, Chart, ChartRow
@@ -22,7 +23,7 @@ from reports.pages.page import (
 )
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
-from reports.texts.locales import named
+from reports.texts.locales import long_date, named
 from reports.texts.numbers import format_number, unit_text
 
 PATH, FILES, CONFIRM = "/start", "/start/files", "/start/confirm"
@@ -55,6 +56,7 @@ def start_page(
     *,
     files: Sequence[str] = (),
     refused: Mapping[str, str] | None = None,
+    bills: Mapping[str, SupplierBill] | None = None,
     found: Sequence[Found] = (),
     hours: Sequence[datetime] = (),
     questions: Sequence[Open] = (),
@@ -62,11 +64,14 @@ def start_page(
     time_zone: str = "",
     currency: str = "",
 ) -> Page:
-    """Files first; of those that were sent (by name) what they hold, or why they cannot be used. hours: of the means of
-    `found`, local; kept: the key of the upload; time_zone, currency: as far as they are known.
+    """Files first; of those that were sent (by name) what they hold, or why they cannot be used. bills: those of them
+    that are bills. hours: of the means of `found`, local; kept: the key of the upload; time_zone, currency: as far as
+    they are known.
     """
-    wrong = refused or {}
-    lines = tuple(_line(each, wrong.get(each)) for each in files)
+    wrong, papers = refused or {}, bills or {}
+    lines = tuple(
+        _bill(papers[each], address.locale) if each in papers else _line(each, wrong.get(each)) for each in files
+    )
     blocks: list[PageBlock] = [Way(steps=_STEPS, at=1 if found else 0)]
     blocks.append(Upload(title="Your files", form=_choose(address, time_zone), files=lines))
     if found:
@@ -94,13 +99,15 @@ def _page(address: Address, blocks: Sequence[PageBlock]) -> Page:
 
 
 def _choose(address: Address, time_zone: str) -> Form:
-    hint = Sentence("CSV, XLSX, Parquet, EDI and more, at most {0} MB together", MOST_START_MB)
+    hint = Sentence("CSV, XLSX, Parquet, EDI and more, bills as PDF, at most {0} MB together", MOST_START_MB)
     fields = (
         Input(name="time_zone", label="Time zone", value=time_zone, is_required=True, hint="as Europe/Berlin"),
-        Input(name="file", label="Meter files", kind="file", is_required=True, hint=hint, most_mb=MOST_START_MB),
+        Input(
+            name="file", label="Meter files and bills", kind="file", is_required=True, hint=hint, most_mb=MOST_START_MB
+        ),
     )
     return Form(
-        key="files", title="Drop meter files or weather here", action=address.href(FILES), method="post",
+        key="files", title="Drop meter files, weather and bills here", action=address.href(FILES), method="post",
         fields=fields, submit="Show meters", note="Files stay on this machine.",
     )  # fmt: skip
 
@@ -109,6 +116,14 @@ def _line(name: str, fault: str | None) -> FileLine:
     if fault is None:
         return FileLine(name=named(name), about="", state="Readable", look="good")
     return FileLine(name=named(name), about=named(fault), state="Rejected", look="bad")
+
+
+def _bill(bill: SupplierBill, locale: str) -> FileLine:
+    dates = [long_date(each, locale) if each else Sentence("not read") for each in (bill.start, bill.end)]
+    amount = format_number(bill.amount_due, decimals=2, locale=locale)
+    money = named(f"{amount} {unit_text(bill.currency or '')}".strip())
+    about = Sentence("{0} to {1} (excluded), {2}", *dates, money)
+    return FileLine(name=named(bill.file), about=about, state="Bill", look="warn" if bill.unread else "good")
 
 
 def _proposal(found: Sequence[Found], questions: Sequence[Open], locale: str) -> Proposal:

@@ -67,6 +67,9 @@ def test_a_pack_is_verified_on_demand_and_an_altered_one_is_told(asking: Asking)
     told = posted(asking, "/board/audit/draw?site=plant", form={"draw": "7"})
     assert (told.status, told.headers["location"]) == (303, "/board/audit?site=plant&draw=7")
     assert "are equal to the last digit" in board(asking, draw="7")
+    german = text_of(asking.get("/board/audit", [PAGE], site="plant", draw="7", locale="de").text)
+    assert "bis zur letzten Stelle gleich" in german
+    assert "Equal" not in german
 
 
 def test_who_did_what_is_told_newest_first_and_of_ones_own_sites(asking: Asking) -> None:

@@ -98,6 +98,8 @@ def test_a_car_is_charged_within_two_seconds_and_back_at_the_plan_within_ten(tmp
         assert (answer.status, row.state) == (303, CommandState.VERIFIED)
         shown = asking.get("/devices/car", [PAGE], site="plant").text
         assert re.search("Command: in force, (read back|meter moved)", shown)
+        # The way back is offered at once, to who did it.
+        assert re.search('class="toast" role="status"><span>Set to 2.*?action="/devices/car/release', shown, re.DOTALL)
         asked_s = (_proven_at(project, row.command.command_id) - row.recorded_at_utc).total_seconds()
         began_s = time.monotonic()
         assert on_page(asking, "car/release", reason="stays").status == 303

@@ -19,7 +19,7 @@ from orchestration.web.request_context import Ask
 from orchestration.web.static_files import FOLDER, static_address, static_files
 from reports.pages import board as boards
 from reports.pages.address import Address
-from reports.pages.chart import Chart, ChartRow, Limit
+from reports.pages.chart import Chart, ChartRow, Limit, chart_data
 from reports.pages.energies import ICONS
 from reports.pages.page import (
     Act,
@@ -122,6 +122,15 @@ def told(html: str, key: str) -> dict:
     """What the scripts are told of a chart."""
     figure = html.partition(f'id="chart-{key}"')[2]
     return json.loads(figure.partition('type="application/json">')[2].partition("</script>")[0])
+
+
+def test_what_addresses_of_a_chart_begin_with_is_sent_once() -> None:
+    for whys in (("/why?at=1", "/why?at=2"), ("/why?at=1", ""), ("/why", "/why")):
+        row = ChartRow(label="a", values=(1.0, 2.0))
+        found = chart_data(
+            Chart(kind="bars", key="c", title="t", unit="kwh", x=("a", "b"), rows=(row,), whys=whys), str
+        )
+        assert tuple(found["why"] + each for each in found["whys"]) == whys
 
 
 def test_a_chart_says_its_rows_in_json_and_the_same_in_its_table() -> None:

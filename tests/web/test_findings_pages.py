@@ -2,12 +2,16 @@
 
 import html
 import json
+import re
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from typer.testing import CliRunner
 
+from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, record_outcomes
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.views.open_findings import Look, open_findings
 from tests.web.asking import PAGE
@@ -52,6 +56,30 @@ def test_a_muted_finding_leaves_the_list_until_its_day_and_can_be_reopened(acted
     assert first in {each["finding_id"] for each in listed(acted, all="true")}
     assert act(acted, first, "reopen", reason="done sooner") == 303
     assert first in {each["finding_id"] for each in listed(acted)}
+
+
+def test_an_act_of_a_moment_ago_is_undone_once_by_who_did_it(acted: Asking) -> None:
+    first = listed(acted)[0]["finding_id"]
+    assert act(acted, first, "mute", reason="rebuilding", until="2099-01-01") == 303
+    about: dict[str, str] = {"site": "plant"}
+    page = acted.get(f"/findings/{first}", headers=[PAGE], **about).text
+    toast = re.search(r'<div class="toast" role="status">(.*?)</div>', page, re.DOTALL)
+    assert toast is not None
+    assert "The finding is muted until 2099-01-01 by Anne." in html.unescape(toast[1])
+    form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', toast[1]))
+    assert form.pop("csrf")
+    assert f'action="/findings/{first}/reopen?site=plant"' in toast[1]
+    others = Asking(acted.project, acted.clock, VERA.model_copy(update={"roles": (Role.OPERATOR,)}))
+    later = Asking(acted.project, FixedClock(acted.clock.now_utc() + timedelta(minutes=2)), acted.person)
+    for asking in (others, later):
+        assert 'class="toast"' not in asking.get(f"/findings/{first}", headers=[PAGE], **about).text
+    for _ in range(2):
+        assert act(acted, first, "reopen", **form) == 303
+    store = AlertEvents(acted.project.store)
+    assert [each.act for each in store.of_site("plant")[str(first)]] == ["muted", "reopened"]
+    # The form of an act that somebody went past is refused.
+    assert act(acted, first, "acknowledge", reason="seen") == 303
+    assert act(acted, first, "reopen", **form) == 412
 
 
 def test_what_is_wrong_with_an_act_is_said_and_nothing_is_written(acted: Asking) -> None:

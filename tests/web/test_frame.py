@@ -19,9 +19,9 @@ from reports.pages.page import Page
 from tests.html_seen import Seen
 from tests.web.served import NOW
 
-SEEN = ["Operations", "Results", "Energy", "Performance", "Cost and bills", "Data", "Findings", "Connections"]
-SEEN = [*SEEN, "Reports"]
-MANAGER = [*SEEN[:5], "Plan and devices", *SEEN[5:]]
+SEEN = ["Operations", "Results", "Energy", "Forecast", "Performance", "Cost and bills", "Data", "Findings"]
+SEEN = [*SEEN, "Connections", "Reports"]
+MANAGER = [*SEEN[:6], "Plan and devices", *SEEN[6:]]
 PLACES = {
     (Role.OPERATOR,): MANAGER,
     (Role.ANALYST, Role.REVIEWER): ["Audit trail", "Operations", *SEEN[1:]],
@@ -48,7 +48,7 @@ def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tup
 
 
 def test_headings_part_the_places_where_there_are_many() -> None:
-    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", *["Analyse"] * 4, *["Assure"] * 4]
+    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", *["Analyse"] * 5, *["Assure"] * 4]
     assert {each.group for each in frame(Role.VIEWER).places} == {""}
     assert frame(Role.OPERATOR, home_board="exec").places[0].text == "Results"
 

@@ -10,6 +10,7 @@ import pytest
 from assets.stores.live.live_store import LiveStore
 from controls.planning.plan_picture import price_bands
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
@@ -174,3 +175,22 @@ def test_a_plan_has_its_rows_once_however_often_they_are_drawn() -> None:
         ("Use, measured", "Solar and use"), ("Solar, measured", "Solar and use"),
         ("Home battery, measured", "Home battery"),
     ]  # fmt: skip
+
+
+def test_of_many_reasons_those_with_the_most_money_are_shown_in_the_order_of_time() -> None:
+    given = planned()
+    [spell] = given.spells
+    spells = tuple(spell.model_copy(update={"start": f"{hour:02}:00", "money": hour % 7.0}) for hour in range(13))
+    shown = plan_ahead.why(given.model_copy(update={"spells": spells}))
+    assert [each.span[:2] for each in shown.items] == ["04", "05", "06", "11", "12"]
+    assert shown.all_items is not None
+    assert [each.span[:2] for each in shown.all_items[1]] == [f"{hour:02}" for hour in range(13)]
+    assert plan_ahead.why(given.model_copy(update={"spells": spells[:5]})).all_items is None
+
+
+def test_the_day_in_a_reason_is_said_in_the_language_of_the_page() -> None:
+    said = Sentence(
+        "{0} on {1} would cost {2} {3} more", Sentence("not charging"), Sentence("Thu {0}", "10:45"), 1, "EUR"
+    )
+    assert page_word(said, "de") == "nicht laden am Do. 10:45 würde 1 EUR mehr kosten"
+    assert "الخميس 10:45" in page_word(said, "ar")

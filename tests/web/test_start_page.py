@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.starter.project_files import make_project
 from orchestration.web.work import work_of
+from tests.bills.test_read_bill import HEAD, LINES, SUMS, pdf
 from tests.web.asking import PAGE
 from tests.web.marts_world import VERA, Asking
 from tests.web.sending import file_of, sent
@@ -74,6 +76,34 @@ def test_files_become_a_site_with_its_readings_and_figures_once(empty: Asking) -
     answer = empty.get("/start", [PAGE], made="werk_s_d")
     assert (answer.status, answer.headers["location"]) == (303, "/energy?site=werk_s_d")
     assert empty.get("/", [PAGE]).headers["location"].startswith("/board/")
+
+
+def test_bills_and_meter_files_come_together_and_the_bills_are_stored_and_checked_once(
+    empty: Asking, tmp_path: Path
+) -> None:
+    rows = [line.split(",") for line in (HEAD + LINES + SUMS).splitlines() if line]
+    lines = [f"{row[0]}: {row[1]}" if len(row) == 2 else " ".join(filter(None, row)) for row in rows]
+    bill = pdf(tmp_path / "april.pdf", lines).read_bytes()
+    files = (file_of("export.csv", METERS.encode()), file_of("april.pdf", bill), file_of("empty.pdf", b"%PDF-1.4\n"))
+    page = shown(empty, *files)
+    for said in ("2 found, 0 to check", "1 April 2024 to 1 May 2024 (excluded), 120.00 £", "Rejected", "empty.pdf"):
+        assert said in page
+    assert bills_of(empty) == []
+    assert [confirm(empty, page)[0] for _ in range(2)] == [303, 303]
+    [stored] = bills_of(empty)
+    assert stored["invoice"] == "X-1"
+    # Who stores no bills is told so, and makes the site without them.
+    alone = Asking(empty.project, empty.clock, ME.model_copy(update={"person_id": "eva", "roles": (Role.ENGINEER,)}))
+    assert "bills are stored by analysts" in shown(alone, *files)
+    # A bill alone makes no site.
+    page = shown(empty, file_of("april.pdf", bill))
+    assert "120.00" in page
+    assert "form-confirm" not in page
+
+
+def bills_of(asking: Asking) -> list[dict[str, object]]:
+    store = BillStore(asking.project.project.data_dir / "bills", asking.project.store)
+    return [dict(each) for each in store.bills("werk_s_d")]
 
 
 def test_a_site_is_made_whole_or_not_at_all(empty: Asking) -> None:

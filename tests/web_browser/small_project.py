@@ -4,7 +4,10 @@ import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from data_quality.contracts.time import FixedClock
+from orchestration.open_project import OpenProject
 from tests.e2e.conftest import call_here
+from tests.reports.plant import plant_baseline
 
 SITE, SCOPE = "works", "site:works"
 # Sunday 29 March has 92 quarter hours in Berlin, and Sunday 26 October of the year before 100.
@@ -32,6 +35,8 @@ meters:
   - {meter_id: law, name: Law firm, parent: main}
 assets:
   - {asset_id: battery, name: "Battery <i>of the hall", kind: battery, template: sim_battery_10kwh}
+seus:
+  - {seu_id: air, name: "Compressed <b>air", meters: [compressors], baseline: {start: 2026-02-02, end: 2026-03-30}}
 premises:
   tenants:
     - {tenant_id: law, name: Law firm, meters: [{meter: law}], floor_areas: [{m2: 800, definition: NLA}]}
@@ -50,7 +55,7 @@ factors:
 """.replace("MORE", "letters " * 40)
 PEOPLE = """\
 people:
-  - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor]}
+  - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor, engineer, admin]}
   - {person_id: rosa, name: Rosa Auditor, roles: [viewer, auditor]}
   - {person_id: lena, name: Lena Law, roles: [tenant], tenants: [law], sites: [works]}
 """
@@ -65,12 +70,24 @@ def make_small_project(folder: Path) -> None:
     (folder / "meters.csv").write_text(_readings())
     _do("ingest", str(folder / "meters.csv"), "--site", SITE, "--project", str(folder))
     _do("kpis", "--site", SITE, "--period", "2026-03", "--project", str(folder))
+    _baseline(folder)
     _do("report", "data_quality", "--site", SITE, "--period", "2026-03", "--project", str(folder))
 
 
 def _do(*words: str) -> None:
     code, _, error = call_here(*words)
     assert code == 0, f"{words}: {error}"
+
+
+def _baseline(folder: Path) -> None:
+    """A baseline of the use, which nobody approved."""
+    project = OpenProject(str(folder))
+    fit = plant_baseline("hvac")
+    # By no driver: a mean a day.
+    alone = {"feature_order": (), "coefficients": fit.coefficients[:1], "driver_ranges": {}}
+    fit = fit.model_copy(update={"seu_id": "air", "site_id": SITE, **alone})
+    project.baselines.add(fit, "run", "f" * 64, "olga", FixedClock(NOW))
+    project.close()
 
 
 def _readings() -> str:

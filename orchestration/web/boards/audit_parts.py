@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence, Text
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.audit_lines import trail
 from reports.pages.address import Address
@@ -13,7 +15,8 @@ from reports.pages.audit_trail import PATH, trail_table
 from reports.pages.page import Form, Input, Part, Steps
 from reports.recompute.figure_again import announce, recompute
 from reports.report_content import Paragraph, Tone
-from reports.texts.numbers import MISSING
+from reports.texts.locales import named
+from reports.texts.numbers import MISSING, format_alike, unit_text
 
 DRAWN = 10
 # Of the ten seconds that a page may take; what is not reached is named as that.
@@ -66,25 +69,34 @@ def drawn_again(
     # No secret hangs on it: whoever looks again is to see the same.
     chosen = random.Random(seed_text).sample(pool, min(DRAWN, len(pool)))  # noqa: S311
     kept: dict[str, Decimal | None] = {}
-    began_s, steps, equal = clock(), [], 0
+    steps: list[tuple[Text, Text, str]] = []
+    began_s, equal = clock(), 0
     announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=reports.figure)
     for _, figure in chosen:
         why = address.href("/why", figure=figure.figure_id, draw=None, site=None)
-        name = f"{figure.label} ({figure.figure_id})"
+        name = named(f"{figure.label} ({figure.figure_id})")
         if clock() - began_s > WITHIN_S:
-            steps.append(("Not reached", f"{name}: the {WITHIN_S:g} s of this page were over", why))
+            text = Sentence("{0}: the time of this page ({1} s) was over", name, f"{WITHIN_S:g}")
+            steps.append(("Not reached", text, why))
             continue
         try:
             value = recompute(figure, sources=shows[0].sources, lookup=reports.figure, kept=kept)
         except MeterloomError as fault:
-            steps.append(("Cannot", f"{name}: {fault}", why))
+            steps.append(("Not recomputed", Sentence("{0}: {1}", name, named(str(fault))), why))
             continue
         equal += value == figure.value
-        told = MISSING if figure.value is None else f"{figure.value:f} {figure.unit}"
-        again = MISSING if value is None else f"{value:f}"
-        steps.append(("Equal", f"{name}: {told}", why) if value == figure.value
-                     else ("DIFFERS", f"{name}: stored {told}, made again {again}", why))  # fmt: skip
-    said = f"{equal} of {len(chosen)} are equal to the last digit, of {len(pool)} stored figures."
+        steps.append(("Equal" if value == figure.value else "Differs", _values(name, figure, value, address), why))
+    pattern = "{0} of {1} are equal to the last digit, of {2} stored figures."
+    said = Sentence(pattern, equal, len(chosen), len(pool))
     tone: Tone = "good" if equal == len(chosen) else "bad"
     blocks = (form, Paragraph(text=said, tone=tone), Steps(title="Drawn figures", steps=tuple(steps)))
     return Part(key="again", title="Does it recompute?", blocks=blocks)
+
+
+def _values(name: str, figure: Figure, again: Decimal | None, address: Address) -> Text:
+    """The value as people read it; where it differs both to the last digit."""
+    if again == figure.value:
+        [text] = format_alike([figure.value], figure.unit, locale=address.locale)
+        return Sentence("{0}: {1} {2}", name, text, unit_text(figure.unit))
+    stored, made = (MISSING if each is None else f"{each:f}" for each in (figure.value, again))
+    return Sentence("{0}: stored {1} {3}, recomputed {2} {3}", name, stored, made, unit_text(figure.unit))

@@ -198,5 +198,5 @@ def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spe
     return plan_ahead.Spell(
         device=_name(block.device, assets), energy=energy_of_kind(kind), start=clock(block.start_utc),
         end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
-        is_over=block.end_utc <= now.show.as_of_utc,
+        money=block.money, is_over=block.end_utc <= now.show.as_of_utc,
     )  # fmt: skip

@@ -274,7 +274,7 @@ def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) 
     }
     barred = told["saving"].figure.status if told["saving"].figure.value is None else ""
     verdict = "baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}"
-    said = Sentence(f"{verdict}: {{0}}", Sentence(words(barred))) if barred else verdict
+    said = sentences((Sentence(verdict), Sentence(words(barred))), ": ")
     return projects.Project(name=name, **told, verdict=said)
 
 

@@ -12,7 +12,7 @@ from controls.ledger.modes import mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
@@ -148,11 +148,11 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
     for row in rows:
         what = _of_route(row, _who(row["person_id"], names))
         if what:
-            key = f"key {row['key_id']}" if row["key_id"] else ""
-            about = row["subject"] if row["subject"] != row["person_id"] and row["route"] not in _ABOUT else ""
+            key = Sentence("key {0}", row["key_id"]) if row["key_id"] else ""
+            about = named(row["subject"]) if row["subject"] != row["person_id"] and row["route"] not in _ABOUT else ""
             # How it ended is worth a word where it was refused.
-            refusal = row["outcome"] if row["outcome"].startswith(_REFUSED) else ""
-            note = " · ".join(filter(None, [about, refusal, key]))
+            refusal = named(row["outcome"]) if row["outcome"].startswith(_REFUSED) else ""
+            note = sentences([about, refusal, key], " · ") if about or refusal or key else ""
             found.append(TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC"))
     return found
 

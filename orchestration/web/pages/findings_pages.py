@@ -6,7 +6,7 @@ from typing import get_args
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.alert_events import AlertEvents, stamp
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.open_finding import FindingAct
@@ -16,6 +16,7 @@ from orchestration.views.open_findings import Look, Standing, open_findings, the
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
+from reports.pages.address import is_fresh
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 
 router = APIRouter()
@@ -50,9 +51,12 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
         for each in events
     ]
     may_act = may(ask.person, Permission.ANOMALY_UPDATE)
+    last = events[-1] if events else None
+    mine = last is not None and last.person_id == ask.person.person_id
     page = finding_page(
-        _listed(ask, site, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated
-    )
+        _listed(ask, site, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated,
+        undo=stamp(last) if mine and last is not None and is_fresh(last.recorded_at_utc, ask.now_utc) else "",
+    )  # fmt: skip
     return draw(ask, page)
 
 
@@ -66,7 +70,7 @@ def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE
     until_utc = local_midnight_utc(parse_day(until, "until"), site.time_zone) if act == "mute" else None
     AlertEvents(ask.project.store).record(
         found.finding, _DONE[act], person=ask.person, reason=ask.form.get("reason", ""), clock=ask.clock,
-        until_utc=until_utc,
+        until_utc=until_utc, seen=ask.form.get("seen"),
     )  # fmt: skip
     return RedirectResponse(address_of(found.finding, ask.address), 303)
 

@@ -16,7 +16,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.web.draw import draw
 from orchestration.web.pages.password_pages import reset_note
 from orchestration.web.pages.sign_in_pages import safe_next
-from orchestration.web.request_context import LOOKS, Ask, asked
+from orchestration.web.request_context import CHANGED, LOOKS, Ask, asked
 from orchestration.web.web_call import has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
@@ -26,7 +26,7 @@ from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)
 HOME = "home_board"
-_YEAR_S = 365 * 86_400
+_YEAR_S, _UNDO_S = 365 * 86_400, 10
 
 
 @router.get("/profile", response_class=HTMLResponse)
@@ -80,8 +80,13 @@ def keep_look(request: Request, ask: Ask = asked(None)) -> Response:
         if wanted and wanted not in values:
             raise BadInput(f"{name} is one of {', '.join(values)}, got {wanted[:40]!r}", reason="bad_request")
         # Of the device and not of the person: a screen in a hall is another than one in an office.
-        kept.set_cookie(name, wanted, max_age=_YEAR_S if wanted else 0, path="/", httponly=True, samesite="lax",
-                        secure=request.app.state.sign_in.is_https)  # fmt: skip
+        said: dict[str, tuple[str, int]] = {}
+        if ask.looks[name] != wanted and "seen" not in ask.form:
+            said[CHANGED] = (f"{name}.{ask.looks[name]}", _UNDO_S)
+        said[name] = (wanted, _YEAR_S if wanted else 0)
+        for cookie, (value, age_s) in said.items():
+            kept.set_cookie(cookie, value, max_age=age_s, path="/", httponly=True, samesite="lax",
+                            secure=request.app.state.sign_in.is_https)  # fmt: skip
     return kept
 
 

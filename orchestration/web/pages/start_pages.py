@@ -14,12 +14,12 @@ from orchestration.web.calculating import calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.request_context import Ask, asked
-from orchestration.web.starting import draft_of, found_in, make_site
+from orchestration.web.starting import draft_of, found_in, make_site, parted
 from reports.pages.page import Page
 from reports.pages.start import CONFIRM, FILES, PATH, Open, start_page, waiting_page
 
 router = APIRouter()
-_MEND = "choose meter files as CSV, XLSX, Parquet or EDI"
+_MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -52,16 +52,23 @@ def confirm(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
 
 def _draft(ask: Ask, kept: str, zone: str) -> Page:
     paths = KeptUploads(ask, "start").files(kept)
-    shown = partial(start_page, ask.address, files=[each.name for each in paths], kept=kept, time_zone=zone)
+    of_meters, bills, wrong = parted(ask, paths)
+    told = {path.name: _said(fault, paths) for path, fault in wrong.items()}
+    shown = partial(
+        start_page, ask.address, files=[each.name for each in paths], kept=kept, time_zone=zone,
+        bills={path.name: bill for path, bill in bills.items()},
+    )  # fmt: skip
+    if not of_meters:
+        return shown(refused=told)
     try:
-        draft = draft_of(paths, {"time_zone": zone} if zone else {})
+        draft = draft_of(of_meters, {"time_zone": zone} if zone else {})
     except BadInput as fault:
-        return shown(refused={each.name: _said(fault, paths) for each in paths})
-    found, hours = found_in(ask, paths, draft)
+        return shown(refused=told | {each.name: _said(fault, paths) for each in of_meters})
+    found, hours = found_in(ask, of_meters, draft)
     money = currency_of(country_of(zone)) if zone else ""
     return shown(
         currency=money or draft.site.currency, found=found, hours=hours,
-        refused={path.name: _said(fault, paths) for path, fault in draft.refused.items()},
+        refused=told | {path.name: _said(fault, paths) for path, fault in draft.refused.items()},
         questions=[Open(each.id, each.text, each.answers) for each in draft.draft.asks.values()],
     )  # fmt: skip
 

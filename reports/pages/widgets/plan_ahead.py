@@ -16,6 +16,8 @@ from reports.texts.numbers import format_alike
 KEY, TITLE = "plan_ahead", "Plan for the next hours"
 WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"
 _EVERY_H = 2
+# So many reasons are shown, those with the most money in them; the others are behind a fold.
+MOST_REASONS = 5
 # How many steps before the plan are shown, and how long they are.
 BEFORE, STEP = 16, timedelta(minutes=15)
 
@@ -32,7 +34,8 @@ class Lane(Model):
 class Spell(Model):
     """Activity of a device from one local time to another.
 
-    verb: as its kind says it. prices: least and greatest of its steps. why: what another choice would cost.
+    verb: as its kind says it. prices: least and greatest of its steps. why: what another choice would cost. money: the
+    worth of its energy at these prices.
     """
 
     device: str
@@ -43,6 +46,7 @@ class Spell(Model):
     kwh: float
     prices: tuple[float, float]
     why: Text = ""
+    money: float = 0.0
     is_over: bool = False
 
 
@@ -94,17 +98,21 @@ def why(given: PlanAhead) -> Widget:
     if not given.edges:
         return _without(WHY_KEY, WHY_TITLE, given)
     shown = [each for each in given.spells if not each.is_over]
-    items = tuple(
-        Item(
-            span=f"{each.start}–{each.end}", text=named(each.device), energy=each.energy, detail=_does(each, given),
-            more=each.why,
-        )
-        for each in shown
-    )  # fmt: skip
+    items = tuple(_item(each, given) for each in shown)
+    dearest = sorted(range(len(shown)), key=lambda at: -shown[at].money)[:MOST_REASONS]
+    first = tuple(items[at] for at in sorted(dearest))
     said = "" if shown else "No device is planned to do anything in the hours to come."
     return Widget(
-        key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, items=items,
+        key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, items=first,
+        all_items=("All reasons", items) if len(items) > len(first) else None,
         age=Sentence("calculated {0}", given.made), reason=said or sentences(given.remarks),
+    )  # fmt: skip
+
+
+def _item(spell: Spell, given: PlanAhead) -> Item:
+    return Item(
+        span=f"{spell.start}–{spell.end}", text=named(spell.device), energy=spell.energy, detail=_does(spell, given),
+        more=spell.why,
     )  # fmt: skip
 
 

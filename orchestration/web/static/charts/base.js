@@ -247,7 +247,7 @@
 
     open(at) {
       const link = this.lines[at] && this.lines[at].querySelector("a.num");
-      const why = this.told.whys ? this.told.whys[at] : link && link.href;
+      const why = this.told.whys ? this.told.why + this.told.whys[at] : link && link.href;
       if (why) location.assign(why);
     }
 

@@ -3,7 +3,9 @@
 (() => {
   charts.kinds.ranked = (told, draw, chart) => {
     const side = draw.isRtl() ? "left" : "right";
-    const names = Math.min(150, chart.place.clientWidth * 0.36);
+    const names = Math.min(170, chart.place.clientWidth * 0.4);
+    // Two lines of a name have room.
+    const most = Math.floor(names / 3.6);
     const text = (row, at) => chart.lines[at].cells[row.at + 1].textContent.trim();
     const series = told.rows.map((row, place) => ({
       type: "bar", data: row.values, emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), borderRadius: 3 },
@@ -30,7 +32,7 @@
         grid: { top: 4, bottom: 4, left: draw.isRtl() ? 64 : names + 10, right: draw.isRtl() ? names + 10 : 64 },
         yAxis: draw.places(told, {
           inverse: true, position: draw.isRtl() ? "right" : "left", axisLine: { show: false },
-          axisLabel: { ...draw.words(12, "ink"), width: names, overflow: "truncate", interval: 0, formatter: (name) => name },
+          axisLabel: { ...draw.words(12, "ink"), width: names, lineHeight: 14, overflow: "break", interval: 0, formatter: (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name) },
         }),
         xAxis: draw.values({ inverse: draw.isRtl(), position: "bottom", axisLabel: { show: false }, splitLine: { show: false } }),
         series,

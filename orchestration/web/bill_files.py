@@ -1,0 +1,53 @@
+"""Bill files that were sent: what is in them, and their way into the store with the check that follows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.stored import audit_bills
+from assets.readings.readers.child import run_limited
+from assets.stores.ledgers.bill_ledger import BillStore
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from orchestration.web.request_context import Ask
+
+# A file of this kind is no meter's.
+PDF = ".pdf"
+MEND = "choose the bill as PDF with text, CSV or XLSX, or add it with: meterloom bill add FILE --site SITE"
+
+
+def bill_store(ask: Ask) -> BillStore:
+    """The bills of the project."""
+    return BillStore(ask.project.project.data_dir / "bills", ask.project.store)
+
+
+def bill_in(path: Path) -> SupplierBill:
+    """The bill of a file, called as its sender calls it. Raises BadInput."""
+    try:
+        # Bills come from outside: a PDF is taken apart in the limited child.
+        return read_bill(path, run=run_limited)
+    except BadInput as fault:
+        raise BadInput(f"{path.name}: {fault.message}", reason=fault.reason, mend=fault.mend or MEND) from fault
+
+
+def bills_in(paths: Iterable[Path]) -> tuple[dict[Path, SupplierBill], dict[Path, BadInput]]:
+    """Of these files the bills, and why the others are none."""
+    found: dict[Path, SupplierBill] = {}
+    wrong: dict[Path, BadInput] = {}
+    for path in paths:
+        try:
+            found[path] = bill_in(path)
+        except BadInput as fault:
+            wrong[path] = fault
+    return found, wrong
+
+
+def keep_bill(ask: Ask, site: Site, path: Path, bill: SupplierBill) -> str:
+    """Store a bill, once for its file, and check it; its id."""
+    books = bill_store(ask)
+    bill_id = next((row["bill_id"] for row in books.bills(site.site_id) if row["source_sha256"] == bill.sha256), "")
+    if not bill_id:
+        bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
+        audit_bills([(bill_id, bill)], books, ask.project.lake, site, clock=ask.clock)
+    return bill_id
