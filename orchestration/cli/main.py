@@ -61,6 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "enpi": ("operations.baselines.enpi",),
     "conformance": ("operations.project.conformance",),
     "forecast": ("operations.control.forecast_stateless", "operations.control.forecast"),
+    "anomalies": ("operations.readings.anomalies",),
     "models": ("operations.control.models",),
     "weather": ("operations.control.weather",),
     "plan": ("operations.control.plan",),

@@ -132,6 +132,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "baseline show": ("{site}/{seu}/enb",),
     "baseline approve": WRITES,
     "baseline reject": WRITES,
+    "anomalies": (f"{METER} --sensitivity 0.5",),
     "forecast backtest": (f"{METER} --horizon 24h --folds 2",),
     "forecast run": (f"{METER} --issue 2025-09-20T00:00+02:00 --horizon 48h",),
     "forecast issue": WRITES,

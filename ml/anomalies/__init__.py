@@ -1,0 +1,1 @@
+"""Anomalies of meters: detectors and the monitor that runs them."""

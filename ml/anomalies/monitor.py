@@ -1,0 +1,69 @@
+"""The monitor of one meter: day by day, each judged by what was known before it; nothing is seen ahead."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_quality.contracts.finding import Finding
+from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
+from ml.anomalies.drift import drift_marks
+from ml.anomalies.events import AnomalyEvent, events_of
+from ml.anomalies.levels import level_marks
+from ml.anomalies.nights import NightWaste
+from ml.anomalies.params import DetectorParams
+from ml.anomalies.past import Mark, Past
+from ml.anomalies.stuck import StuckReadings
+from ml.features.civil import Civil
+from ml.features.series import Series
+
+TOO_SHORT = "too_few_days"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """events: in order of time. days: judged. findings: why a meter, or none of its days, could be judged."""
+
+    events: tuple[AnomalyEvent, ...]
+    days: int
+    findings: tuple[Finding, ...] = ()
+
+
+def watch(series: Series, civil: Civil, params: DetectorParams | None = None) -> Watched:
+    """The events of a series. Its first `training_days` only teach what is usual.
+
+    A day is judged when it has ended, by the days before it and by its own hours; its night when it is six o'clock.
+    """
+    params = params or DetectorParams()
+    grid = day_grid(series, civil)
+    days = len(grid.values)
+    if days <= params.training_days or not np.isfinite(grid.values).any():
+        return Watched((), 0, (_too_short(days, params),))
+    marks, expected = _marks(grid, params)
+    return Watched(tuple(events_of(marks, grid, expected, params)), days - params.training_days)
+
+
+def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
+    past, marks = Past(grid), list[Mark]()
+    stuck, nights = StuckReadings(past, params), NightWaste(past, params)
+    expected = np.full_like(grid.values, np.nan)
+    for day, values in enumerate(grid.values):
+        usual = past.usual(day, params.window_days) if day >= params.training_days else None
+        if usual is not None:
+            expected[day] = usual.profile(bool(grid.is_off[day]))
+            found = level_marks(values, day, usual, params)
+            past.mark(found)
+            marks += found
+            # What drifts stays a part of what is usual: the weeks after it are judged by it.
+            marks += drift_marks(past, day, params)
+        for detector in (stuck, nights):
+            found = detector.marks(day)
+            past.mark(found)
+            marks += found
+    return marks, expected
+
+
+def _too_short(days: int, params: DetectorParams) -> Finding:
+    wanted = params.training_days + 1
+    facts: dict[str, str | float | int | bool | None] = {"days_found": days, "days_wanted": wanted}
+    message = f"{days} days of readings; at least {wanted} are needed to know what is usual"
+    return Finding(code=TOO_SHORT, message=message, facts=facts)

@@ -1,0 +1,108 @@
+"""`meterloom anomalies`: anomalies of a meter's file as events; nothing is stored."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import zone
+from orchestration.operations.answer import Answer, Table, finding_lines
+from orchestration.operations.operation import STATELESS, Call, Option, operation
+from orchestration.operations.options import MapOption, column_map
+
+if TYPE_CHECKING:
+    from ml.anomalies.events import AnomalyEvent
+
+# The likeliest cause of a kind by what it is; nobody has measured yet how often that is right.
+CAUSES = {
+    **dict.fromkeys(("dead", "stuck", "unit_scale", "drift"), "sensor_fault"),
+    "night_waste": "waste",
+}
+_COLUMNS = (
+    "kind: {named} | cause: {why} | from: {since} | to: {until} | hours | measured: {measured:,.0f} "
+    "| expected: {expected:,.0f} | score: {score:.1f}"
+)
+
+
+@operation("anomalies", takes=STATELESS, example="--energy meter.csv --tz Europe/London --country GB --sensitivity 0.5")
+def anomalies(
+    call: Call,
+    energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
+    sensitivity: Annotated[float, Option("--sensitivity", help="0 reports least, 1 most.")] = 0.5,
+    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
+    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
+    mapping: MapOption = None,
+    country: Annotated[
+        str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
+    ] = None,
+    subdivision: Annotated[str | None, Option("--subdivision", help="Part of the country with its holidays.")] = None,
+) -> Answer:
+    """Find anomalies in a meter's file: spikes, dead and stuck meters, wrong units, waste at night, drift.
+
+    Each day is judged by the days before it; the first four weeks only teach what is usual. A finding is not a failure
+    of the command: its exit code is 0.
+    """
+    from ml.anomalies.monitor import watch
+    from ml.anomalies.params import DetectorParams
+    from ml.baselines.usage_tables.read_usage import Source
+    from ml.forecasts.file_case import read_case
+
+    if energy is None:
+        raise BadInput("expected an energy file", reason="no_rows", mend="give --energy FILE")
+    if not 0 <= sensitivity <= 1:
+        raise BadInput(f"--sensitivity {sensitivity:g}: expected 0 to 1", reason="bad_number")
+    call.doing("reading the file")
+    known = read_case(
+        Source(energy, column_map(mapping), meter),
+        horizon=timedelta(hours=1),
+        zone=tz,
+        country="" if country == "none" else country,
+        subdivision=subdivision,
+        zero_is_missing=False,
+    )
+    call.doing("judging the days")
+    series = known.case.series
+    found = watch(series, known.case.civil, DetectorParams(sensitivity=sensitivity))
+    findings = [*found.findings, *known.findings]
+    result = {
+        "target": known.target,
+        "unit": series.unit,
+        "zone": known.zone,
+        "days": found.days,
+        "events": [_row(each, series.unit) for each in found.events],
+        "findings": findings,
+    }
+    local = zone(known.zone)
+    table = Table(
+        found.events,
+        _COLUMNS,
+        named=lambda each: each.kind.replace("_", " "),
+        why=lambda each: _cause(each).replace("_", " "),
+        since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
+        until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
+    )
+    count = len(found.events)
+    said = f"{known.target}: {count} event{'' if count == 1 else 's'} on {found.days} days, {series.unit}, {known.zone}"
+    return Answer(result, table if found.events else None, "\n".join([said, *finding_lines(findings)]))
+
+
+def _cause(event: "AnomalyEvent") -> str:
+    return CAUSES.get(event.kind, "unknown")
+
+
+def _row(event: "AnomalyEvent", unit: str) -> dict[str, Any]:
+    """An event by the contract's keys. confidence: None, as no classifier has been calibrated."""
+    return {
+        "start_utc": event.start_utc,
+        "end_utc": event.end_utc,
+        "kind": event.kind,
+        "cause": _cause(event),
+        "confidence": None,
+        "score": event.score,
+        "hours": event.hours,
+        "evidence": [
+            {"name": "measured", "value": event.measured, "unit": unit},
+            {"name": "expected", "value": event.expected, "unit": unit},
+            {"name": "median_ratio", "value": event.ratio, "unit": "1"},
+        ],
+    }
