@@ -113,7 +113,8 @@ def asked_of_call(function: Callable[..., Any], seen: set[Any]) -> set[str]:
         before: dis.Instruction | None = None
         for step in dis.get_instructions(code):
             if before is not None and before.opname.startswith("LOAD_") and before.argval == "call":
-                found |= {ASKED[step.argval]} if step.argval in ASKED else set()
+                is_asked = step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in ASKED
+                found |= {ASKED[step.argval]} if is_asked else set()
             before = step
         for name in code.co_names:
             found |= {option for each in _called(function, name) for option in asked_of_call(each, seen)}

@@ -21,7 +21,7 @@ def put(values: Vector, begin: int, hours: int, change: Callable[[Vector], Vecto
 
 def at_night(values: Vector) -> Vector:
     hour = np.arange(len(values)) % 24
-    return np.where((hour >= 20) | (hour < 6), 70.0, values)
+    return np.where((hour >= 20) | (hour < 6), 3.4 * values, values)
 
 
 FAULTS: dict[str, tuple[int, Callable[[Vector], Vector]]] = {
