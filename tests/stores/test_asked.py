@@ -169,6 +169,7 @@ def test_a_migration_seals_what_it_finds_and_it_counts_as_before(tmp_path: Path)
         for later in ("capability", "expires_utc", "approved_by", "request_id"):
             connection.execute(sa.text(f"ALTER TABLE mode_events DROP COLUMN {later}"))
         connection.execute(sa.text("ALTER TABLE report_decisions DROP COLUMN names"))
+        connection.execute(sa.text("ALTER TABLE baseline_approvals DROP COLUMN outcome"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     migrate(store.engine)
     give_keys(store, tmp_path)
