@@ -1,4 +1,4 @@
-"""What is known of a meter before a day: its readings without the hours that were marked, and what is usual."""
+"""Readings of a meter before a day, without marked hours, and its usual load."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +37,7 @@ class Past:
             self.unmarked.ravel()[each.first : each.end] = np.nan
 
     def usual(self, day: int, window_days: int) -> "Usual | None":
-        """What was usual in the days before; None where too few are known."""
+        """The usual load of the days before; None where too few are known."""
         first = max(0, day - window_days)
         return next(
             (
@@ -69,5 +69,5 @@ class Usual:
         return {off: median_of(rows, axis=0) for off, rows in known.items() if len(rows) >= FEWEST_ALIKE}
 
     def profile(self, is_off: bool) -> Vector:
-        """What to expect of a day by local hour: of its type, else of the other."""
+        """Expected load of a day by local hour: of its type, else of the other."""
         return self.profiles[is_off if is_off in self.profiles else not is_off]

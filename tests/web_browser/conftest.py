@@ -1,6 +1,7 @@
 """One small project, one server and one Chromium for all browser tests of a worker."""
 
 import os
+import re
 import shutil
 import threading
 import time
@@ -114,7 +115,7 @@ def sign_in(browser: Browser, site: Site, person_id: str) -> str:
     page.get_by_role("textbox", name="The same again").fill(PASSWORD)
     page.get_by_role("button", name="Set and sign in").click()
     # A board, or the start of a project without readings.
-    page.wait_for_url(lambda url: "/invitation/" not in url)
+    page.wait_for_url(re.compile(rf"^{re.escape(site.url)}/(board/|start$)"))
     state = context.storage_state()
     context.close()
     return state
