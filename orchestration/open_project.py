@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ PROJECT_VARIABLE = "METERLOOM_PROJECT"
 def project_here(root: str = "") -> Project:
     """The project folder that this process works in: named, or from the environment, or the current folder."""
     return load_project(Path(root or os.environ.get(PROJECT_VARIABLE) or "."), os.environ)
+
+
+@lru_cache(maxsize=8)
+def _cache_of(_root: Path) -> ProjectCache:
+    return ProjectCache()
 
 
 class OpenProject:
@@ -62,6 +69,11 @@ class OpenProject:
         return self._project
 
     @property
+    def cache(self) -> ProjectCache:
+        """What this process has worked out of the project folder, however often it opens it."""
+        return _cache_of(self.project.root)
+
+    @property
     def store(self) -> Store:
         """The transactional store."""
         if self._store is None:
@@ -74,6 +86,7 @@ class OpenProject:
         if self._store is None:
             self._store = open_store(self.project.store_url, public_keys)
             self._store.anchors = Anchors(self._store, self.project.anchors_dirs)
+            self._store.cache = self.cache
         self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 

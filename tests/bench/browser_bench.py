@@ -93,7 +93,7 @@ def visit(context: BrowserContext, path: str) -> tuple[float, float | None]:
 
 
 def _seconds(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[str]:
-    kept, window = answers_of(str(site.project.project.root)), {"width": 1280, "height": 720}
+    kept, window = answers_of(site.project), {"width": 1280, "height": 720}
     taken: dict[str, list[tuple[str, float, float | None]]] = {"cold": [], "warm": []}
     for _ in range(max(rounds // 3, 1)):
         for name, path in paths.items():

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.warehouse.marts import mart_reader
+from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.figure_book import FigureBook
@@ -40,7 +40,7 @@ def given(seen: Asking) -> Given:
         site=project.site("plant"),
         sources=project.sources(),
         marts_dir=marts_dir,
-        read=mart_reader(marts_dir),
+        read=MartReader(marts_dir),
         baselines=project.baselines,
         as_of_utc=LATER,
     )
