@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.anchors import Anchors
+from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
@@ -23,7 +24,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from data_quality.contracts.work.project_cache import ProjectCache
+from data_quality.contracts.work.project_cache import Place, ProjectCache
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def project_here(root: str = "") -> Project:
 
 
 @lru_cache(maxsize=8)
-def _cache_of(_root: Path) -> ProjectCache:
+def cache_of(_root: Path) -> ProjectCache:
+    """The cache of a project folder in this process."""
     return ProjectCache()
 
 
@@ -71,7 +73,7 @@ class OpenProject:
     @property
     def cache(self) -> ProjectCache:
         """What this process has worked out of the project folder, however often it opens it."""
-        return _cache_of(self.project.root)
+        return cache_of(self.project.root)
 
     @property
     def store(self) -> Store:
@@ -113,8 +115,10 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        folder = self.project.lake_dir
-        return Lake(folder, self.store, kept=open_files(folder, self.project.settings.paths.lake))
+        folder, address = self.project.lake_dir, self.project.settings.paths.lake
+        # A client of a bucket costs its certificates to make; it is asked for with every look at the lake.
+        files: Place[object, FileStore] = self.cache.place("file_stores")
+        return Lake(folder, self.store, kept=files.once((folder, address), lambda: open_files(folder, address)))
 
     @property
     def quarantine(self) -> QuarantineStore:

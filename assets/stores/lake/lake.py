@@ -21,6 +21,7 @@ from assets.stores.lake.lake_files import (
     ORDER,
     READINGS,
     LakeFile,
+    SeenFiles,
     expect_in_time,
     faults,
     history_in,
@@ -39,6 +40,7 @@ from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
+from data_quality.contracts.work.project_cache import Place
 
 KEY = list(ORDER)
 RULES_VERSION = "1"
@@ -120,6 +122,7 @@ class Lake:
     ) -> None:
         self.root, self.store, self.known_at_utc = root, store, known_at_utc
         self.kept = kept or FileStore(root)
+        self.seen: SeenFiles = store.cache.place("lake_files")
         self.digest_of = digest_of
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
@@ -165,7 +168,14 @@ class Lake:
         this store's: nothing has changed then.
         """
         expect_own(self.store, self.kept)
-        with writing(self.root, lambda: tidy(self.store, self.kept)):
+        tidied: Place[Path, str] = self.store.cache.place("lakes_tidied")
+
+        def tidy_once() -> None:
+            tidy(self.store, self.kept)
+            tidied.put(self.root, self.kept.address)
+
+        # The first time in a process that no other writes.
+        with writing(self.root, None if tidied.get(self.root) else tidy_once):
             yield
             note_progress(self.store, self.kept)
 
@@ -318,7 +328,7 @@ class Lake:
         for row in self.store.rows(query.where(table.c.id > min(after_ids.values(), default=0))):
             site_id, path = str(row["site_id"]), self.root / str(row["path"])
             if row["newest"] > after_ids.get(site_id, row["newest"]):
-                if not is_as_written(path, row["file_sha256"]):
+                if not is_as_written(path, row["file_sha256"], self.seen):
                     # By its rows then, which may be all there under another digest.
                     self.files(_MANIFEST.rows(self.store, path=row["path"]))
                 found.setdefault(site_id, {})[path] = row["newest"]
@@ -352,7 +362,7 @@ class Lake:
                 path=path,
                 key="" if self.kept.address == str(self.root) else str(rows[0]["path"]),
                 address="" if self.kept.address == str(self.root) else self.kept.address,
-                sha256=sha256_of(path),
+                sha256=sha256_of(path, self.seen),
                 first=min(row["day"] for row in rows),
                 last=max(row["day"] for row in rows),
             )
@@ -384,9 +394,9 @@ class Lake:
 
     def faults(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Path -> what is wrong with it, after what is kept elsewhere was fetched."""
-        wrong = faults(self.root, entries)
+        wrong = faults(self.root, entries, self.seen)
         named = {str(row["path"]): row["file_sha256"] for row in entries if row["path"] in wrong}
-        return faults(self.root, entries) if wrong and self.kept.refresh(named) else wrong
+        return faults(self.root, entries, self.seen) if wrong and self.kept.refresh(named) else wrong
 
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""

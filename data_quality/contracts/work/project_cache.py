@@ -11,11 +11,16 @@ V = TypeVar("V")
 PLACES = {
     "answers": 1,
     "expected_by": 2,
+    "file_stores": 2,
+    # More than a lake has: one too few for a walk over all would be of no use.
+    "lake_files": 2**18,
+    "lakes_tidied": 1,
     "marts": 1,
     "past_marts": 2,
     "readings_to": 64,
     "report_titles": 8,
     "stale_months": 64,
+    "whole_chains": 16384,
     "work": 1,
 }
 _NOTHING = object()
