@@ -153,7 +153,7 @@ class OpenProject:
     @property
     def sites(self) -> dict[str, Site]:
         """All sites of the project by id."""
-        return load_sites(self.project.sites_dir)
+        return load_sites(self.project.sites_dir, self.cache)
 
     @property
     def people(self) -> People:

@@ -10,15 +10,20 @@ V = TypeVar("V")
 # Name of a place -> the most entries that it holds.
 PLACES = {
     "answers": 1,
+    "built_marts": 4,
     "expected_by": 2,
     "file_stores": 2,
     # More than a lake has: one too few for a walk over all would be of no use.
     "lake_files": 2**18,
     "lakes_tidied": 1,
+    # More sites than any project has, as above.
+    "landing_hashes": 16384,
     "marts": 1,
     "past_marts": 2,
     "readings_to": 64,
     "report_titles": 8,
+    "site_files": 16384,
+    "site_folders": 2,
     "stale_months": 64,
     "whole_chains": 16384,
     "work": 1,
