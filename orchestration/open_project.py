@@ -1,17 +1,15 @@
 """A project folder and everything in it, opened for a command or as the graph's resource (resources.py)."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.anchors import Anchors
-from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -24,7 +22,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from data_quality.contracts.work.project_cache import Place, ProjectCache
+from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -54,6 +52,11 @@ class OpenProject:
         self.root = root
         self._store: Store | None = None
         self._project: Project | None = None
+        self._offload: Callable[[str, dict[str, Any]], Any] | None = None
+
+    def offload_to(self, offload: Callable[[str, dict[str, Any]], Any]) -> None:
+        """Have KPI SQL and dbt run by `offload` (contracts/work/offload.py): of a process that has to stay small."""
+        self._offload = offload
 
     def close(self) -> None:
         """Give back the store's connections."""
@@ -98,13 +101,17 @@ class OpenProject:
         keeps: the figures may be stored; of a question that nobody stores nothing is written.
         """
         from assets.kpi.from_readings import Definitions
-        from assets.kpi.subprocess_sql import rows_by_process
         from orchestration.warehouse.dbt import kpi_definition
         from reports.recompute.figure_sources import Sources
 
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
-        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process)
+        definitions = Definitions(partial(kpi_definition, offload=self._offload), folder, keeps=keeps)
+        if self._offload is not None:
+            from assets.kpi.subprocess_sql import rows_in_subprocess
+
+            kept = self.cache.place("kpi_rows")
+            definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)
         return Sources(lake=self.lake, sites=self.sites, definitions=definitions)
 
     @property
@@ -115,10 +122,7 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        folder, address = self.project.lake_dir, self.project.settings.paths.lake
-        # A client of a bucket costs its certificates to make; it is asked for with every look at the lake.
-        files: Place[object, FileStore] = self.cache.place("file_stores")
-        return Lake(folder, self.store, kept=files.once((folder, address), lambda: open_files(folder, address)))
+        return Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
 
     @property
     def quarantine(self) -> QuarantineStore:

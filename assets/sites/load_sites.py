@@ -131,8 +131,9 @@ def load_sites(folder: Path, cache: ProjectCache | None = None) -> dict[str, Sit
     if not folder.is_dir():
         raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
     # Every look of a sensor asks for thousands of sites several times, and hardly ever is one another.
-    folders: Place[Path, _Folder] | None = cache.place("site_folders") if cache is not None else None
-    marks, known = site_marks(folder), folders.get(folder) if folders is not None else None
+    cache = cache or ProjectCache()
+    folders: Place[Path, _Folder] = cache.place("site_folders")
+    marks, known = site_marks(folder), folders.get(folder)
     if known is not None and marks and known[0] == marks:
         return dict(known[1])
     sites: dict[str, Site] = {}
@@ -143,7 +144,7 @@ def load_sites(folder: Path, cache: ProjectCache | None = None) -> dict[str, Sit
             message = f"site_id {site.site_id!r} stands in another file of {folder} too"
             raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
         sites[site.site_id] = site
-    if folders is not None and marks and max(each[3] for each in marks) < time.time_ns() - _SETTLED_NS:
+    if marks and max(each[3] for each in marks) < time.time_ns() - _SETTLED_NS:
         folders.put(folder, (marks, dict(sites)))
     return sites
 

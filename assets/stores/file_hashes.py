@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from data_quality.contracts.settings import Project
-from data_quality.contracts.work.project_cache import Place, ProjectCache
+from data_quality.contracts.work.project_cache import ProjectCache
 
 # Path below the folder -> size and times, SHA-256.
 _MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])
@@ -30,8 +30,7 @@ class FileHashes:
     """
 
     def __init__(self, memory: Path, folder: Path, cache: ProjectCache) -> None:
-        self._memory, self._folder = memory, folder
-        self._read_before: Place[object, dict[str, tuple[str, str]]] = cache.place("landing_hashes")
+        self._memory, self._folder, self._cache = memory, folder, cache
         self._before = self._read()
         self._now: dict[str, tuple[str, str]] = {}
 
@@ -61,7 +60,7 @@ class FileHashes:
     def _read(self) -> dict[str, tuple[str, str]]:
         try:
             key = (self._memory, mark_of(self._memory))
-            return self._read_before.once(key, lambda: _MEMORY.validate_json(self._memory.read_bytes()))
+            return self._cache.once("landing_hashes", key, lambda: _MEMORY.validate_json(self._memory.read_bytes()))
         except (OSError, ValidationError):
             return {}
 

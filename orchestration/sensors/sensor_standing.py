@@ -21,7 +21,6 @@ from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
 from assets.stores.warehouse.warehouse import built_with, target_of
-from data_quality.contracts.work.project_cache import Place
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import fingerprint
 
@@ -67,9 +66,10 @@ def expecting(project: ProjectResource) -> dict[str, str]:
     settings = project.project
     files = [*_marks([settings.people_file]), *site_marks(settings.sites_dir)]
     basis = repr((settings.store_url, newest_seals(project.store, _EXPECTS), files))
-    place: Place[str, dict[str, str]] = project.cache.place("expected_by")
-    return place.once(
-        basis, lambda: versions_texts([each for each in project.sites.values() if each.seus], project.baselines)
+    return project.cache.once(
+        "expected_by",
+        basis,
+        lambda: versions_texts([each for each in project.sites.values() if each.seus], project.baselines),
     )
 
 

@@ -79,8 +79,7 @@ class Answers:
 
 def answers_of(project: OpenProject) -> Answers:
     """The answers of one project, shared by all threads of this process."""
-    answers: Answers = project.cache.place("answers").once("", Answers)
-    return answers
+    return project.cache.once("answers", "", Answers)
 
 
 def answered(

@@ -21,7 +21,6 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
-from data_quality.contracts.work.project_cache import Place
 from orchestration.open_project import OpenProject
 from orchestration.views.scope_names import scope_names
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
@@ -64,11 +63,11 @@ class Age(NamedTuple):
 
 def marts_of(ask: Ask, site: Site) -> MartReader:
     """The site's marts; every page of this process reads them through one memory. Raises as marts_dir_of."""
-    folder, cache, is_past = marts_dir_of(ask, site), ask.project.cache, ask.address.as_of_utc is not None
+    folder, cache = marts_dir_of(ask, site), ask.project.cache
+    if ask.address.as_of_utc is None:
+        return cache.once("marts", folder, lambda: MartReader(folder))
     # Of past instants one looks at few, and not for long.
-    most_bytes = MOST_BYTES // 4 if is_past else MOST_BYTES
-    place: Place[Path, MartReader] = cache.place("past_marts" if is_past else "marts")
-    return place.once(folder, lambda: MartReader(folder, most_bytes=most_bytes))
+    return cache.once("past_marts", folder, lambda: MartReader(folder, most_bytes=MOST_BYTES // 4))
 
 
 def marts_dir_of(ask: Ask, *sites: Site) -> Path:
@@ -182,14 +181,12 @@ def whole_site(ask: Ask) -> Site:
 
 def age_of(ask: Ask, site: Site) -> Age:
     """How old the site's marts are, and which months of them wait to be made anew."""
-    marts_dir, stamp, site_id = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id
-    read: Place[object, datetime | None] = ask.project.cache.place("readings_to")
-    readings_to_utc = read.once((marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
+    marts_dir, stamp, site_id, cache = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id, ask.project.cache
+    readings_to_utc = cache.once("readings_to", (marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
     if ask.address.as_of_utc is not None:
         return Age(readings_to_utc, ask.address.as_of_utc, is_past=True)
     turn = int(ask.now_utc.timestamp() // _STALE_FOR.total_seconds())
-    stale: Place[object, tuple[str, ...]] = ask.project.cache.place("stale_months")
-    months = stale.once((site_id, stamp, turn), lambda: _stale_of(ask.project, site_id))
+    months = cache.once("stale_months", (site_id, stamp, turn), lambda: _stale_of(ask.project, site_id))
     return Age(readings_to_utc, published_at(marts_dir, site_id), months)
 
 

@@ -168,5 +168,4 @@ class Work:
 
 def work_of(project: OpenProject) -> Work:
     """The work of a project; every request of this process asks the same."""
-    work: Work = project.cache.place("work").once("", lambda: Work(str(project.project.root)))
-    return work
+    return project.cache.once("work", "", lambda: Work(str(project.project.root)))

@@ -155,6 +155,7 @@ def bench(root: str = "", rounds: str = "20") -> None:
         # What takes longer than the server waits for is to be seen here as well.
         middleware.REQUEST_S = PATIENCE_S
         with _small(), serving(folder, now, WHO) as site, chromium() as browser:
+            site.project.offload_to(apart)
             paths = paths_of(site.project.project, sorted(site.project.sites)) if root else SMALL
             for line in (*_seconds(browser, site, paths, int(rounds)), *_weights(browser, site, paths)):
                 sys.stdout.write(f"{line}\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_quality.contracts.work.project_cache import PLACES, Counts, Place, ProjectCache
+from data_quality.contracts.work.project_cache import PLACES, Place, ProjectCache
 from orchestration.open_project import OpenProject
 
 
@@ -16,37 +16,35 @@ def test_a_place_gives_up_what_was_asked_for_longest_ago_and_counts() -> None:
     assert place.get("a") == 1
     place.put("c", 3)
     assert [place.get(name) for name in "abc"] == [1, None, 3]
-    assert place.counts == Counts(hits=3, misses=1, entries=2)
+    assert (place.hits, place.made) == (3, 3)
 
 
 def test_an_answer_is_made_once_none_among_them_and_a_fault_is_not_kept() -> None:
-    place, made = Place[str, int | None](2), list[str]()
+    cache, made = ProjectCache(), list[str]()
 
-    def make() -> int | None:
+    def make() -> None:
         made.append("made")
         if len(made) == 1:
             raise OSError
-        return None
 
     with pytest.raises(OSError):
-        place.once("a", make)
-    assert [place.once("a", make) for _ in range(3)] == [None] * 3
-    assert (len(made), place.counts) == (2, Counts(hits=2, misses=2, entries=1))
+        cache.once("work", "a", make)
+    for _ in range(3):
+        cache.once("work", "a", make)
+    assert (len(made), cache.place("work").hits) == (2, 2)
 
 
 def test_of_two_that_make_one_answer_at_once_both_have_the_first() -> None:
-    place = Place[str, str](2)
+    cache = ProjectCache()
 
     def slow() -> str:
-        place.put("a", "first")
-        return "second"
+        return cache.once("work", "a", lambda: "first") and "second"
 
-    assert place.once("a", slow) == "first"
+    assert cache.once("work", "a", slow) == "first"
 
 
 def test_every_place_has_a_name_and_a_bound() -> None:
     cache = ProjectCache()
-    assert cache.counts == dict.fromkeys(PLACES, Counts(0, 0, 0))
     assert all(cache.place(name).most == most > 0 for name, most in PLACES.items())
     with pytest.raises(KeyError):
         cache.place("elsewhere")

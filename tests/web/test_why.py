@@ -160,6 +160,7 @@ from orchestration.web.app import make_app
 from tests.web.asking import send
 project = OpenProject(sys.argv[1])
 offload_to(apart)
+project.offload_to(apart)
 person = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
 app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))

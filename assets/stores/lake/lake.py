@@ -32,6 +32,7 @@ from assets.stores.lake.lake_files import (
 )
 from assets.stores.lake.lake_ledger import expect_own, note_progress
 from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
+from assets.stores.lake.open_files import open_files
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
@@ -40,7 +41,6 @@ from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
-from data_quality.contracts.work.project_cache import Place
 
 KEY = list(ORDER)
 RULES_VERSION = "1"
@@ -114,14 +114,21 @@ class Lake:
     """Readings of all sites under one folder, described by the manifest in the store.
 
     known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now. kept: where the files
-    are kept, in copies of which the folder consists; None: in the folder itself.
+    are kept, in copies of which the folder consists; None: at the address, or, where that is empty, in the folder.
     """
 
     def __init__(
-        self, root: Path, store: Store, *, known_at_utc: datetime | None = None, kept: FileStore | None = None
+        self,
+        root: Path,
+        store: Store,
+        *,
+        known_at_utc: datetime | None = None,
+        kept: FileStore | None = None,
+        address: str = "",
     ) -> None:
         self.root, self.store, self.known_at_utc = root, store, known_at_utc
-        self.kept = kept or FileStore(root)
+        # A client of a bucket costs its certificates to make; the lake is opened with every look at it.
+        self.kept = kept or store.cache.once("file_stores", (root, address), lambda: open_files(root, address))
         self.seen: SeenFiles = store.cache.place("lake_files")
         self.digest_of = digest_of
 
@@ -168,14 +175,9 @@ class Lake:
         this store's: nothing has changed then.
         """
         expect_own(self.store, self.kept)
-        tidied: Place[Path, str] = self.store.cache.place("lakes_tidied")
-
-        def tidy_once() -> None:
-            tidy(self.store, self.kept)
-            tidied.put(self.root, self.kept.address)
-
-        # The first time in a process that no other writes.
-        with writing(self.root, None if tidied.get(self.root) else tidy_once):
+        # Kept where it was called: the first time in a process that no other writes.
+        once = partial(self.store.cache.once, "lakes_tidied", self.root, lambda: tidy(self.store, self.kept))
+        with writing(self.root, once):
             yield
             note_progress(self.store, self.kept)
 

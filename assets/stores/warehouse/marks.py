@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from assets.stores.file_hashes import mark_of
 from data_quality.contracts.model import Model
-from data_quality.contracts.work.project_cache import Place, ProjectCache
+from data_quality.contracts.work.project_cache import ProjectCache
 
 
 class BuiltSite(Model):
@@ -55,11 +55,10 @@ def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
     """
     path = marts_dir / f"built_{stage}.json"
     # It names thousands of sites, and every look asks for it.
-    built: Place[object, Built] = cache.place("built_marts")
     try:
         # The inode too: of two writes in one tick of the disk's clock the second is another file.
         key = (path, path.stat().st_ino, mark_of(path))
-        return built.once(key, lambda: Built.model_validate_json(path.read_text(encoding="utf-8")))
+        return cache.once("built_marts", key, lambda: Built.model_validate_json(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValidationError):
         return Built()
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
-from data_quality.contracts.work.project_cache import Place
 from orchestration.open_project import OpenProject
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.web.request_context import Ask
@@ -65,8 +64,9 @@ def _titles(project: OpenProject) -> Titles:
     """Titles by language of the templates, as long as none of their files changes."""
     files = template_files(project.project.reports_dir)
     key = tuple((path, path.stat().st_mtime_ns) for path in files.values())
-    place: Place[object, Titles] = project.cache.place("report_titles")
-    return place.once(key, lambda: {name: read_template(path).titles for name, path in files.items()})
+    return project.cache.once(
+        "report_titles", key, lambda: {name: read_template(path).titles for name, path in files.items()}
+    )
 
 
 def _title(titles: Titles, name: str, locale: str) -> str:
