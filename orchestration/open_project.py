@@ -1,15 +1,15 @@
 """A project folder and everything in it, opened for a command or as the graph's resource (resources.py)."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.open_files import open_files
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -22,6 +22,7 @@ from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def project_here(root: str = "") -> Project:
     return load_project(Path(root or os.environ.get(PROJECT_VARIABLE) or "."), os.environ)
 
 
+@lru_cache(maxsize=8)
+def cache_of(_root: Path) -> ProjectCache:
+    """The cache of a project folder in this process."""
+    return ProjectCache()
+
+
 class OpenProject:
     """One project folder and everything in it, opened when first asked for."""
 
@@ -45,6 +52,11 @@ class OpenProject:
         self.root = root
         self._store: Store | None = None
         self._project: Project | None = None
+        self._offload: Callable[[str, dict[str, Any]], Any] | None = None
+
+    def offload_to(self, offload: Callable[[str, dict[str, Any]], Any]) -> None:
+        """Have KPI SQL and dbt run by `offload` (contracts/work/offload.py): of a process that has to stay small."""
+        self._offload = offload
 
     def close(self) -> None:
         """Give back the store's connections."""
@@ -62,6 +74,11 @@ class OpenProject:
         return self._project
 
     @property
+    def cache(self) -> ProjectCache:
+        """What this process has worked out of the project folder, however often it opens it."""
+        return cache_of(self.project.root)
+
+    @property
     def store(self) -> Store:
         """The transactional store."""
         if self._store is None:
@@ -74,6 +91,7 @@ class OpenProject:
         if self._store is None:
             self._store = open_store(self.project.store_url, public_keys)
             self._store.anchors = Anchors(self._store, self.project.anchors_dirs)
+            self._store.cache = self.cache
         self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 
@@ -83,13 +101,17 @@ class OpenProject:
         keeps: the figures may be stored; of a question that nobody stores nothing is written.
         """
         from assets.kpi.from_readings import Definitions
-        from assets.kpi.subprocess_sql import rows_by_process
         from orchestration.warehouse.dbt import kpi_definition
         from reports.recompute.figure_sources import Sources
 
         folder = self.project.data_dir / "definitions"
         keeps = keeps and self.store.read_only is None
-        definitions = Definitions(kpi_definition, folder, keeps=keeps, run=rows_by_process)
+        definitions = Definitions(partial(kpi_definition, offload=self._offload), folder, keeps=keeps)
+        if self._offload is not None:
+            from assets.kpi.subprocess_sql import rows_in_subprocess
+
+            kept = self.cache.place("kpi_rows")
+            definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)
         return Sources(lake=self.lake, sites=self.sites, definitions=definitions)
 
     @property
@@ -100,8 +122,7 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        folder = self.project.lake_dir
-        return Lake(folder, self.store, kept=open_files(folder, self.project.settings.paths.lake))
+        return Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
 
     @property
     def quarantine(self) -> QuarantineStore:
@@ -136,7 +157,7 @@ class OpenProject:
     @property
     def sites(self) -> dict[str, Site]:
         """All sites of the project by id."""
-        return load_sites(self.project.sites_dir)
+        return load_sites(self.project.sites_dir, self.cache)
 
     @property
     def people(self) -> People:

@@ -8,6 +8,7 @@ from pydantic import PrivateAttr
 
 from assets.stores.transactions import Store
 from data_quality.contracts.settings import Project
+from data_quality.contracts.work.offload import Offload
 from data_quality.contracts.work.work_port import FanOut
 from orchestration.open_project import OpenProject
 from orchestration.workers.fan_out import port
@@ -19,6 +20,7 @@ class ProjectResource(dg.ConfigurableResource, OpenProject):
     root: str = ""
     _store: Store | None = PrivateAttr(default=None)
     _project: Project | None = PrivateAttr(default=None)
+    _offload: Offload | None = PrivateAttr(default=None)
 
     def work(self, progress: Callable[[str], None] = lambda _: None) -> FanOut:
         """By whom work that comes in many like tasks is done, as the settings say. progress: told after each task."""

@@ -1,9 +1,9 @@
 """Rooms keep to their budgets of lines; modules import few others and never in a circle (ADR 0036)."""
 
 import ast
+import re
 
 from data_quality.contracts.time import parse_period
-from data_quality.contracts.work.memory import Memory
 from tests.house import measures
 from tests.house.walk import climbs, walked
 from tests.syntax import parsed
@@ -51,7 +51,9 @@ def test_a_walk_names_the_files_of_ours_that_one_call_runs_through() -> None:
     assert found.files == ("data_quality/contracts/time.py",)
 
 
-# What a module may hold for its process and is no `Memory`, and why.
+KEPT = re.compile(r"(functools\.)?(lru_)?cache\b")
+OF_A_PROJECT = re.compile(r"\b(Path|Project|OpenProject|Store|Lake|Site|Ask)\b")
+# What a module may hold for its process and why.
 HELD = {
     "assets/stores/warehouse/warehouse.py:_HELD": "an open connection a file, let go by its holder",
     "controls/planning/replay/policies.py:POLICIES": "a register, filled at import",
@@ -84,12 +86,51 @@ def test_what_a_module_keeps_has_a_bound() -> None:
 
 
 def test_an_unbounded_memory_is_seen() -> None:
-    source = "a: dict[str, int] = {}\nb = set()\nc = {1: 2}\nd = Memory(3)\ndef f():\n    global e\n    e = 1\n"
+    source = "a: dict[str, int] = {}\nb = set()\nc = {1: 2}\nd = Place(3)\ndef f():\n    global e\n    e = 1\n"
     assert unbounded("m.py", source) == ["m.py:a", "m.py:b", "m.py:e"]
 
 
-def test_a_memory_gives_up_what_was_put_there_longest_ago() -> None:
-    memory = Memory[str, int](2)
-    for name, value in (("a", 1), ("b", 2), ("a", 3), ("c", 4)):
-        memory[name] = value
-    assert dict(memory) == {"a": 3, "c": 4}
+# Functions over paths and places outside of a project's cache that hold nothing of a project, and why.
+OF_THE_PROGRAM = {
+    "assets/sites/calendar.py:_HASHES": "a pure function of country, zone and days, which a site carries",
+    "assets/stores/layout.py:_made": "the tables that the migrations of the program make",
+    "orchestration/open_project.py:cache_of": "the one place at the top: caches by root",
+    "orchestration/warehouse/dbt.py:_fingerprint": "the dbt project of the program",
+    "orchestration/warehouse/dbt.py:_manifests": "the dbt project of the program, parsed",
+    "reports/content/templates.py:_read": "report templates by path, time and size, most of them the program's own",
+}
+
+
+def outside(name: str, source: str) -> list[str]:
+    """Places that a module holds itself, and kept functions whose answers rest on a path, a project or a store."""
+    found = []
+    for node in parsed(source).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            found += [f"{name}:{ast.unparse(target)}"] * (ast.unparse(node.value.func) in ("Place", "ProjectCache"))
+        if isinstance(node, ast.FunctionDef) and any(KEPT.match(ast.unparse(each)) for each in node.decorator_list):
+            kinds = " ".join(ast.unparse(each.annotation) for each in node.args.args if each.annotation is not None)
+            found += [f"{name}:{node.name}"] * bool(OF_A_PROJECT.search(kinds))
+    return found
+
+
+def test_what_is_kept_of_a_project_is_kept_in_its_cache() -> None:
+    found = [
+        each
+        for path in measures.modules().values()
+        for each in outside(path.relative_to(measures.ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    ]
+    assert set(found) == set(OF_THE_PROGRAM)
+
+
+def test_a_memory_outside_of_the_cache_is_seen() -> None:
+    source = """a: Place[str, int] = Place(3)
+@lru_cache(maxsize=8)
+def of_folder(folder: Path, name: str) -> int: ...
+@functools.cache
+def of_store(store: "Store | None") -> int: ...
+@lru_cache
+def pure(name: str, year: int) -> int: ...
+def not_kept(folder: Path) -> int: ...
+"""
+    assert outside("m.py", source) == ["m.py:a", "m.py:of_folder", "m.py:of_store"]

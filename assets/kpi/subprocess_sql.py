@@ -11,32 +11,28 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.readers.child import apart
 from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
-from data_quality.contracts.work.memory import Memory
-from data_quality.contracts.work.offload import is_small
+from data_quality.contracts.work.offload import Offload
+from data_quality.contracts.work.project_cache import Place
 
-# Rows of the questions that came last, by the digest of all that they were made of.
-MOST_KEPT, MOST_KEPT_BYTES = 32, 2**18
-_kept: Memory[str, dict[str, pl.DataFrame]] = Memory(MOST_KEPT)
-
-
-def rows_by_process(
-    definition: KpiDefinition, tables: Mapping[str, pl.DataFrame], wanted: Collection[str]
-) -> dict[str, pl.DataFrame]:
-    """As `rows_of`, by this process itself, or, where it has to stay small, in another."""
-    return (rows_in_subprocess if is_small() else rows_of)(definition, tables, wanted)
+MOST_KEPT_BYTES = 2**18
 
 
 def rows_in_subprocess(
-    definition: KpiDefinition, tables: Mapping[str, pl.DataFrame], wanted: Collection[str]
+    definition: KpiDefinition,
+    tables: Mapping[str, pl.DataFrame],
+    wanted: Collection[str],
+    *,
+    offload: Offload,
+    kept: Place[str, dict[str, pl.DataFrame]],
 ) -> dict[str, pl.DataFrame]:
     """As `rows_of`. Raises BadInput where the definition cannot be run, Unreachable where it takes too much.
 
-    The same tables to the last byte have the same rows: of a question that came lately nothing is run again.
+    kept: rows of the questions that came last, by the digest of all that they were made of. The same tables to the
+    last byte have the same rows: of a question that came lately nothing is run again.
     """
     with tempfile.TemporaryDirectory(prefix="meterloom-kpis-") as folder:
         asked_of = hashlib.sha256(" ".join((definition.sha256, *sorted(wanted))).encode())
@@ -45,19 +41,18 @@ def rows_in_subprocess(
                 table.write_ipc(path := Path(folder) / f"{name}.arrow")
                 with path.open("rb") as written:
                     asked_of.update(f"\n{name} ".encode() + hashlib.file_digest(written, "sha256").digest())
-        if (kept := _kept.pop(key := asked_of.hexdigest(), None)) is not None:
-            _kept[key] = kept
-            return kept
+        if (known := kept.get(key := asked_of.hexdigest())) is not None:
+            return known
         asked = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
         try:
-            apart("assets.kpi.subprocess_sql:rows_in_files", asked)
+            offload("assets.kpi.subprocess_sql:rows_in_files", asked)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise
             raise Unreachable(f"the SQL of the KPIs was stopped: {fault.message}") from fault
         found = {name: pl.read_ipc((Path(folder) / f"{name}.rows").read_bytes()) for name in wanted}
     if sum(rows.estimated_size() for rows in found.values()) <= MOST_KEPT_BYTES:
-        _kept[key] = found
+        kept.put(key, found)
     return found
 
 

@@ -18,11 +18,11 @@ from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
-from data_quality.contracts.work.memory import Memory
 from data_quality.contracts.work.offload import call
+from data_quality.contracts.work.project_cache import Place
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HASHES: Memory[tuple[Any, ...], str] = Memory(16384)
+_HASHES: Place[tuple[Any, ...], str] = Place(16384)
 DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
     "hours": pl.Float64(),
@@ -116,12 +116,12 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
     # What days and quarter hours are made of: sites that share it share the answer.
     versions = [f"{name} {number}" for name, number in calendar_versions().items()]
     key = (site.country, site.subdivision, site.time_zone, site.weekly_rest, start, end, *versions)
-    if key not in _HASHES:
-        days = quarter_hours(site, start, end)
-        said = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
-        text = "\n".join([*versions, said.write_csv()])
-        _HASHES[key] = hashlib.sha256(text.encode()).hexdigest()
-    return _HASHES[key]
+    if (known := _HASHES.get(key)) is not None:
+        return known
+    days = quarter_hours(site, start, end)
+    said = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
+    text = "\n".join([*versions, said.write_csv()])
+    return _HASHES.put(key, hashlib.sha256(text.encode()).hexdigest())
 
 
 def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:

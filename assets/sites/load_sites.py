@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from shutil import copymode
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -26,7 +26,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
 from data_quality.contracts.people import People, Person
 from data_quality.contracts.site_file.site import Site, check_factors
-from data_quality.contracts.work.memory import Memory
+from data_quality.contracts.work.project_cache import Place, ProjectCache
 from data_quality.contracts.yaml_file import (
     SCALAR_RULES,
     BadConfiguration,
@@ -44,9 +44,8 @@ NOBODY = (
     "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
 )
 _SETTLED_NS = 2_000_000_000
-_folders: Memory[Path, tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]] = Memory(8)
-_read_before: Memory[Path, tuple[tuple[int, ...], str]] = Memory(16384)
 M = TypeVar("M")
+_Folder = tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -68,32 +67,34 @@ _LOOP = re.compile(r"loop through '([^']+)'")
 _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
 
 
-def load_site(path: Path) -> Site:
-    """The site of one YAML file. Raises BadConfiguration (a BadInput) listing every problem with its place."""
-    # Every step of a run asks for its site: a file that says the same is read once.
-    return _site(path, _content_sha256(path))
+class _Read(NamedTuple):
+    """A site file as it was read. mark: size, times and inode, where these say that it is still the same."""
+
+    mark: tuple[int, ...] | None
+    sha256: str
+    site: Site
 
 
-def _content_sha256(path: Path) -> str:
-    """Of the file's bytes, empty of one that is not there; a file that did not change since is not read again."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ""
+def load_site(path: Path, cache: ProjectCache | None = None) -> Site:
+    """The site of one YAML file. Raises BadConfiguration (a BadInput) listing every problem with its place.
+
+    cache: of its project: a file that says the same is read once.
+    """
+    if cache is None or not path.is_file():
+        return _site(path)
+    files: Place[Path, _Read] = cache.place("site_files")
+    stat, known = path.stat(), files.get(path)
     mark = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-    known = _read_before.get(path)
-    if known is not None and known[0] == mark:
-        return known[1]
-    sha256 = file_sha256(path) if path.is_file() else ""
+    if known is not None and known.mark == mark:
+        return known.site
+    sha256 = file_sha256(path)
+    site = known.site if known is not None and known.sha256 == sha256 else _site(path)
     # One that was written a moment ago may be written again within the same tick of the disk's clock.
-    if time.time_ns() - stat.st_ctime_ns > _SETTLED_NS:
-        _read_before[path] = (mark, sha256)
-    return sha256
+    is_settled = time.time_ns() - stat.st_ctime_ns > _SETTLED_NS
+    return files.put(path, _Read(mark if is_settled else None, sha256, site)).site
 
 
-# More than any project has: a cache that is one too small for a walk over all is of no use.
-@lru_cache(maxsize=16384)
-def _site(path: Path, _content_sha256: str) -> Site:
+def _site(path: Path) -> Site:
     with suppress(BadInput):
         if site := quick_site(path):
             check_factors(site)
@@ -121,27 +122,30 @@ def _site(path: Path, _content_sha256: str) -> Site:
     return site
 
 
-def load_sites(folder: Path) -> dict[str, Site]:
+def load_sites(folder: Path, cache: ProjectCache | None = None) -> dict[str, Site]:
     """All sites of a folder by site_id, in file-name order; a people file among them is passed over.
 
-    Raises BadInput for a missing folder, BadConfiguration for a bad file or a site_id that stands in two files.
+    cache: as in `load_site`. Raises BadInput for a missing folder, BadConfiguration for a bad file or a site_id that
+    stands in two files.
     """
     if not folder.is_dir():
         raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
     # Every look of a sensor asks for thousands of sites several times, and hardly ever is one another.
-    marks, known = site_marks(folder), _folders.get(folder)
+    cache = cache or ProjectCache()
+    folders: Place[Path, _Folder] = cache.place("site_folders")
+    marks, known = site_marks(folder), folders.get(folder)
     if known is not None and marks and known[0] == marks:
         return dict(known[1])
     sites: dict[str, Site] = {}
     for path in _site_files(folder):
-        site = load_site(path)
+        site = load_site(path, cache)
         if site.site_id in sites:
             line, column = place_of(load_yaml(path), ("site_id",))
             message = f"site_id {site.site_id!r} stands in another file of {folder} too"
             raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
         sites[site.site_id] = site
     if marks and max(each[3] for each in marks) < time.time_ns() - _SETTLED_NS:
-        _folders[folder] = (marks, dict(sites))
+        folders.put(folder, (marks, dict(sites)))
     return sites
 
 
@@ -163,13 +167,13 @@ def _site_files(folder: Path) -> list[Path]:
     return [folder / name for name in found if name != PEOPLE_FILE]
 
 
-def site_file(folder: Path, site_id: str) -> Path:
-    """The file that holds the site. Raises BadInput where the folder has none."""
+def site_file(folder: Path, site_id: str, cache: ProjectCache | None = None) -> Path:
+    """The file that holds the site. Raises BadInput where the folder has none. cache: as in `load_site`."""
     for path in _site_files(folder):
         # By content: a file need not be called as its site is.
-        if load_site(path).site_id == site_id:
+        if load_site(path, cache).site_id == site_id:
             return path
-    raise unknown_site(site_id, load_sites(folder), folder)
+    raise unknown_site(site_id, load_sites(folder, cache), folder)
 
 
 def unknown_site(site_id: str, known: Iterable[str], folder: Path) -> BadInput:

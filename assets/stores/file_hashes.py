@@ -5,12 +5,12 @@ directory, not the reading of it.
 import hashlib
 import os
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from data_quality.contracts.settings import Project
+from data_quality.contracts.work.project_cache import ProjectCache
 
 # Path below the folder -> size and times, SHA-256.
 _MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])
@@ -29,8 +29,8 @@ class FileHashes:
     does not keep that of its entry. Whoever removes or spoils the memory pays with one reading of each file.
     """
 
-    def __init__(self, memory: Path, folder: Path) -> None:
-        self._memory, self._folder = memory, folder
+    def __init__(self, memory: Path, folder: Path, cache: ProjectCache) -> None:
+        self._memory, self._folder, self._cache = memory, folder, cache
         self._before = self._read()
         self._now: dict[str, tuple[str, str]] = {}
 
@@ -59,15 +59,10 @@ class FileHashes:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         try:
-            return _memory_of(self._memory, mark_of(self._memory))
+            key = (self._memory, mark_of(self._memory))
+            return self._cache.once("landing_hashes", key, lambda: _MEMORY.validate_json(self._memory.read_bytes()))
         except (OSError, ValidationError):
             return {}
-
-
-@lru_cache(maxsize=16384)
-def _memory_of(path: Path, _mark: str) -> dict[str, tuple[str, str]]:
-    """The file's hash as long as it is unchanged; callers must not change the result."""
-    return _MEMORY.validate_json(path.read_bytes())
 
 
 def landing_files(folder: Path) -> list[Path]:
@@ -78,7 +73,9 @@ def landing_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def unseen_files(project: Project, site_id: str, known: Sequence[Collection[str]], *, limit: int) -> dict[str, str]:
+def unseen_files(
+    project: Project, site_id: str, known: Sequence[Collection[str]], cache: ProjectCache, *, limit: int
+) -> dict[str, str]:
     """Hash and path of the first files of the site's landing folder whose hash none of the known has, by arrival."""
     fresh: dict[str, str] = {}
     folder = project.landing_dir
@@ -87,7 +84,7 @@ def unseen_files(project: Project, site_id: str, known: Sequence[Collection[str]
     # Most sites of a large project have nothing there at most looks, and never had.
     if not landed and not memory.exists():
         return fresh
-    hashes = FileHashes(memory, folder)
+    hashes = FileHashes(memory, folder, cache)
     for path in landed:
         key = hashes.sha256(path)
         if not any(key in each for each in known):

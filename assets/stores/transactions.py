@@ -19,6 +19,7 @@ from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
 from assets.stores.unreachable import world_fault
 from data_quality.contracts.database import address_of
+from data_quality.contracts.work.project_cache import ProjectCache
 
 DatabaseError = sa.exc.SQLAlchemyError
 # Before a second and a third try to connect to a server, where nothing was said yet; half of it is left to chance.
@@ -31,8 +32,8 @@ class Store:
 
     public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
     trust: what trust.py has read of the seals so far. anchors: where what is sealed is noted outside of the store too
-    (anchors.py); None: nowhere. ledger: its name, once it was asked for. pauses_s: before each further try to connect
-    to a server.
+    (anchors.py); None: nowhere. ledger: its name, once it was asked for. cache: what was worked out of what it holds.
+    pauses_s: before each further try to connect to a server.
     read_only: the file, where it cannot be written: then every transaction that might is refused by the folder's name.
     """
 
@@ -51,6 +52,7 @@ class Store:
         self.trust: Any = None
         self.anchors: Any = None
         self.ledger = ""
+        self.cache = ProjectCache()
         self._url = str(engine.url)
         # Per thread and task, not per store: two requests that a server answers at once must not share a transaction.
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)

@@ -203,7 +203,7 @@ class Door:
         if site_id not in key.sites:
             # In the same words whether there is such a site or not.
             raise _Problem(403, "another_site", f"this key is not for a site {site_id!r}")
-        site = load_sites(self.project.sites_dir).get(site_id)
+        site = load_sites(self.project.sites_dir, self.store.cache).get(site_id)
         if site is None:
             raise BadInput(f"key {key.key_id} is for site {site_id!r}, which is gone", reason="unknown_site")
         try:

@@ -31,7 +31,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
     refused, brought = project.quarantine.refused_sources(), project.lake.known_sources()
     for site_id in sorted(project.sites):
         known = (refused, brought.get(site_id, set()))
-        fresh = unseen_files(project.project, site_id, known, limit=MAX_FILES_PER_TICK)
+        fresh = unseen_files(project.project, site_id, known, project.cache, limit=MAX_FILES_PER_TICK)
         if fresh:
             is_quiet = False
             # Sorted: the same files in another order are the same run.

@@ -21,7 +21,6 @@ from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
 from assets.stores.warehouse.warehouse import built_with, target_of
-from data_quality.contracts.work.memory import Memory
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import fingerprint
 
@@ -33,8 +32,6 @@ RESTS_ON = tuple(table for table in PROTECTED if table not in _BESIDE)
 _PROCESS = uuid4().hex
 # What an expected day is of; a signature may come behind the act that it proves.
 _EXPECTS = (baseline_versions, baseline_approvals, adjustments, signatures)
-# Address of a store -> what it stood at, and what that said.
-_expecting: Memory[str, tuple[str, dict[str, str]]] = Memory(8)
 UNMOVED = dg.SkipReason("nothing has changed since the last look")
 
 
@@ -68,12 +65,12 @@ def expecting(project: ProjectResource) -> dict[str, str]:
     """
     settings = project.project
     files = [*_marks([settings.people_file]), *site_marks(settings.sites_dir)]
-    basis = repr((newest_seals(project.store, _EXPECTS), files))
-    known = _expecting.get(settings.store_url)
-    if known is None or known[0] != basis:
-        sites = [site for site in project.sites.values() if site.seus]
-        known = _expecting[settings.store_url] = (basis, versions_texts(sites, project.baselines))
-    return known[1]
+    basis = repr((settings.store_url, newest_seals(project.store, _EXPECTS), files))
+    return project.cache.once(
+        "expected_by",
+        basis,
+        lambda: versions_texts([each for each in project.sites.values() if each.seus], project.baselines),
+    )
 
 
 def _marks(paths: list[Path]) -> Iterator[tuple[str, int, int, int]]:

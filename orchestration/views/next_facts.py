@@ -27,7 +27,7 @@ MAX_FILES = 20
 def facts_of(project: "OpenProject", site: Site, *, option: str, folder: Path, clock: Clock) -> Facts:
     """Everything that next_steps decides on. folder: the project's, as one types it."""
     root = project.project.root
-    own_file = _shown(site_file(project.project.sites_dir, site.site_id), root, folder)
+    own_file = _shown(site_file(project.project.sites_dir, site.site_id, project.cache), root, folder)
     people_file = _shown(project.project.people_file, root, folder)
     spans = {
         name: _local_days(first, last, site.time_zone)
@@ -48,7 +48,7 @@ def facts_of(project: "OpenProject", site: Site, *, option: str, folder: Path, c
         spans=spans,
         unpriced=_unpriced(site, spans),
         unfactored=_unfactored(project, site, spans),
-        has_marts=site.site_id in read_built(project.project.marts_dir, "kpi").sites,
+        has_marts=site.site_id in read_built(project.project.marts_dir, "kpi", project.cache).sites,
         uses=tuple(_uses(project, site)),
         people=tuple(
             Member(person_id=each.person_id, roles=each.roles, has_key=bool(each.public_key))
@@ -74,7 +74,7 @@ def _waiting(file: str) -> list[Waiting]:
 def _unseen(project: "OpenProject", site: Site, folder: Path, spans: dict[str, Span]) -> tuple[str, ...]:
     """Files that the lake has not seen: in the landing folder, and, while streams have no readings, where one works."""
     known = (project.quarantine.refused_sources(), project.lake.known_sources().get(site.site_id, set()))
-    landed = unseen_files(project.project, site.site_id, known, limit=MAX_FILES)
+    landed = unseen_files(project.project, site.site_id, known, project.cache, limit=MAX_FILES)
     found = {sha256: _shown(Path(path), project.project.root, folder) for sha256, path in landed.items()}
     if any(name not in spans for name in site.stream_ids()):
         for path in _matching(site, [Path(), folder.parent if folder.name else Path("..")]):

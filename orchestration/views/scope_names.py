@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from assets.sites.scopes import scope_spans
+from data_quality.contracts.model import once
 from data_quality.contracts.site_file.premises import REMAINDER
 from data_quality.contracts.site_file.site import Site
 
@@ -10,7 +11,8 @@ from data_quality.contracts.site_file.site import Site
 KINDS = ("site", "building", "zone", "tenant", "seu", "asset", "meter")
 
 
-def scope_names(site: Site) -> dict[str, str]:
+@once
+def scope_names(site: Site) -> Mapping[str, str]:
     """Scope -> its name, as `Compressed air`; where two are called alike each says its kind. The site comes first."""
     known = _own_names(site)
     kinds = {span.scope: span.kind for span in scope_spans(site)}

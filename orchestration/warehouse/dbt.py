@@ -25,8 +25,8 @@ from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition
-from data_quality.contracts.work.memory import Memory
-from data_quality.contracts.work.offload import call
+from data_quality.contracts.work.offload import Offload, called
+from data_quality.contracts.work.project_cache import Place
 from orchestration.environment import environment
 from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
 from orchestration.warehouse.user_cache import state_folder
@@ -40,7 +40,7 @@ _ONE_AT_A_TIME = threading.Lock()
 # What was parsed -> the parsed project: later runs of this process parse nothing.
 # A parsed project names its database, and nothing else of where that is.
 KEPT_PARSES = 4
-_manifests: Memory[str, Any] = Memory(KEPT_PARSES)
+_manifests: Place[str, Any] = Place(KEPT_PARSES)
 
 
 def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
@@ -105,7 +105,7 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
     return manifest
 
 
-def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
+def kpi_definition(*, offload: Offload | None = None, state_dir: Path = STATE_DIR) -> KpiDefinition:
     """All models as dbt compiles them for DuckDB: what traces run again. Compiled only where the project changed.
 
     Raises OurFault where dbt cannot compile the project.
@@ -114,7 +114,7 @@ def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
     def read(path: Path) -> KpiDefinition:
         return KpiDefinition.parse(path.read_text("utf-8"), file=str(path))
 
-    return _compiled(".sql", read, state_dir)
+    return _compiled(".sql", read, state_dir, offload)
 
 
 def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
@@ -122,7 +122,7 @@ def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
     return _compiled(".json", lambda path: FullBuild.model_validate_json(path.read_bytes()), state_dir)
 
 
-def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
+def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path, offload: Offload | None = None) -> T:
     """What is read of a kept file; dbt compiles where there is none of this project."""
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}{suffix}"
@@ -134,7 +134,7 @@ def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
         with suppress(FileNotFoundError, BadInput, ValidationError):
             return read(kept)
         # It takes 130 MB and gives nothing back.
-        texts: dict[str, str] = call(compiled_texts, folder=str(folder))
+        texts: dict[str, str] = called(offload, compiled_texts, folder=str(folder))
         # Those that printed figures rest on are kept with the project; of use here is today's alone.
         for former in (path for path in folder.iterdir() if path.suffix in texts):
             former.unlink()
@@ -187,15 +187,15 @@ def _parsed(target: WarehouseTarget, *, state_dir: Path) -> Any:
     from dbt.parser.manifest import extended_mashumuro_decoder
 
     kept = _kept_parse(target, state_dir)
-    if kept.stem not in _manifests:
-        # dbt's own partial parsing starts anew wherever the warehouse is another file.
-        try:
-            manifest = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
-        except FileNotFoundError:
-            return _parse(target, state_dir=state_dir)
-        manifest.build_flat_graph()
-        _manifests[kept.stem] = manifest
-    return _manifests[kept.stem]
+    if (known := _manifests.get(kept.stem)) is not None:
+        return known
+    # dbt's own partial parsing starts anew wherever the warehouse is another file.
+    try:
+        manifest = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
+    except FileNotFoundError:
+        return _parse(target, state_dir=state_dir)
+    manifest.build_flat_graph()
+    return _manifests.put(kept.stem, manifest)
 
 
 def _kept_parse(target: WarehouseTarget, state_dir: Path) -> Path:
@@ -210,7 +210,7 @@ def _kept_parse(target: WarehouseTarget, state_dir: Path) -> Path:
 def _parse(target: WarehouseTarget, *, state_dir: Path) -> Any:
     parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
     kept = _kept_parse(target, state_dir)
-    _manifests[kept.stem] = parsed
+    _manifests.put(kept.stem, parsed)
     kept.parent.mkdir(exist_ok=True)
     unfinished = kept.with_suffix(".part")
     unfinished.write_bytes((state_dir / target.name / "partial_parse.msgpack").read_bytes())

@@ -11,7 +11,6 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_quality.contracts.errors import BadInput
+from orchestration.open_project import OpenProject
 from orchestration.operations.answer import plain
 from orchestration.web.request_context import Ask
 from reports.pages.energy import defused
@@ -77,10 +77,9 @@ class Answers:
             self._bytes = 0
 
 
-@lru_cache(maxsize=8)
-def answers_of(_root: str) -> Answers:
-    """The answers of one project folder, shared by all threads of this process."""
-    return Answers()
+def answers_of(project: OpenProject) -> Answers:
+    """The answers of one project, shared by all threads of this process."""
+    return project.cache.once("answers", "", Answers)
 
 
 def answered(
@@ -95,7 +94,7 @@ def answered(
 
     stamp: what the answer rests on (queries.py: stamp_of); where it is another, so is the key.
     """
-    kept = answers_of(str(ask.project.project.root)).get((*_seen_by(request, ask), stamp), make)
+    kept = answers_of(ask.project).get((*_seen_by(request, ask), stamp), make)
     vary = "Accept, Accept-Encoding, Cookie, Authorization"
     told = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": vary}
     told |= headers or {}

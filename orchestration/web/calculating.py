@@ -10,12 +10,12 @@ def calculate(ask: Ask, site_id: str, answer: Answer) -> None:
     months = sorted(each.partition("|")[2] for file in dict(answer.result)["files"] for each in file["partitions"])
     if months:
         words = (*_words(site_id), "--period", months[-1])
-        work_of(str(ask.project.project.root)).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+        work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
 
 
 def calculation(ask: Ask, site_id: str) -> Job | None:
     """The newest calculation of a site that was begun here, whoever began it."""
-    return work_of(str(ask.project.project.root)).newest(_words(site_id))
+    return work_of(ask.project).newest(_words(site_id))
 
 
 def _words(site_id: str) -> tuple[str, ...]:

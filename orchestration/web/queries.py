@@ -3,25 +3,25 @@
 Nothing here draws or decides; a mart is never made anew for a question, its stale months are named instead.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from assets.stores.warehouse.marts import MartReader, mart_reader, mart_stamp, past_reader, published_at, read_mart
+from assets.stores.warehouse.marts import MOST_BYTES, MartReader, mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from orchestration.open_project import OpenProject
 from orchestration.views.scope_names import scope_names
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
@@ -37,19 +37,6 @@ NAMED_MONTHS = 3
 PAST_AT_ONCE, _AGAIN_AFTER = 2, timedelta(minutes=1)
 # While nothing was recorded, what is stale is looked up again so often: a factor that begins to hold says nothing.
 _STALE_FOR = timedelta(minutes=5)
-
-
-class _Key:
-    """A question that equals another by its key alone; what it carries answers it, and lives as long as the answer."""
-
-    def __init__(self, carried: Any, *key: Hashable) -> None:
-        self.carried, self.key = carried, key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.key == other.key
 
 
 class Age(NamedTuple):
@@ -76,8 +63,11 @@ class Age(NamedTuple):
 
 def marts_of(ask: Ask, site: Site) -> MartReader:
     """The site's marts; every page of this process reads them through one memory. Raises as marts_dir_of."""
-    folder = marts_dir_of(ask, site)
-    return mart_reader(folder) if ask.address.as_of_utc is None else past_reader(folder)
+    folder, cache = marts_dir_of(ask, site), ask.project.cache
+    if ask.address.as_of_utc is None:
+        return cache.once("marts", folder, lambda: MartReader(folder))
+    # Of past instants one looks at few, and not for long.
+    return cache.once("past_marts", folder, lambda: MartReader(folder, most_bytes=MOST_BYTES // 4))
 
 
 def marts_dir_of(ask: Ask, *sites: Site) -> Path:
@@ -92,7 +82,7 @@ def marts_dir_of(ask: Ask, *sites: Site) -> Path:
         return folder
     at, named = f"{ask.address.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}", [each.site_id for each in sites]
     words = ("web", "past", *(word for each in named for word in ("--site", each)), "--as-of", at)
-    job = work_of(str(ask.project.project.root)).ask(
+    job = work_of(ask.project).ask(
         words, person_id=ask.person.person_id, now_utc=ask.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
     )
     if job.state == "failed":
@@ -143,7 +133,7 @@ def stamp_of(ask: Ask, site: Site) -> str:
     if site.site_id not in ask.stamps:
         entry = newest_entry(ask.project.store, site.site_id)
         marts = mart_stamp(ask.project.project.marts_dir, site.site_id)
-        ask.stamps[site.site_id] = f"{marts}|{entry}|{_sha256(_Key(site, id(site)))}"
+        ask.stamps[site.site_id] = f"{marts}|{entry}|{site_sha256(site)}"
     return ask.stamps[site.site_id]
 
 
@@ -152,7 +142,7 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
     known, project = list(sites), ask.project
     # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
     is_past = ask.address.as_of_utc is not None
-    told = [_sha256(_Key(each, id(each))) if is_past else stamp_of(ask, each) for each in known]
+    told = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
     for site in known:
         for each in project.baselines.versions(site.site_id):
             doubts = sum(1 for found in each.baseline.findings if found.is_blocking)
@@ -162,23 +152,10 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
     return "|".join(told)
 
 
-@lru_cache(maxsize=256)
-def _sha256(asked: _Key) -> str:
-    return site_sha256(asked.carried)
-
-
 def scopes_of(ask: Ask, site: Site) -> dict[str, str]:
     """The scopes of the site that the person sees, and what they are called."""
-    return {
-        scope: name
-        for scope, name in _names(_Key(site, id(site))).items()
-        if sees_scope(ask.person, site.site_id, scope)
-    }
-
-
-@lru_cache(maxsize=256)
-def _names(asked: _Key) -> Mapping[str, str]:
-    return scope_names(asked.carried)
+    names = scope_names(site).items()
+    return {scope: name for scope, name in names if sees_scope(ask.person, site.site_id, scope)}
 
 
 def scope_of(ask: Ask, site: Site) -> str:
@@ -204,25 +181,20 @@ def whole_site(ask: Ask) -> Site:
 
 def age_of(ask: Ask, site: Site) -> Age:
     """How old the site's marts are, and which months of them wait to be made anew."""
-    project, stamp, as_of_utc = ask.project.project, stamp_of(ask, site), ask.address.as_of_utc
-    if as_of_utc is not None:
-        return Age(_readings_to(marts_dir_of(ask, site), site.site_id, stamp), as_of_utc, is_past=True)
+    marts_dir, stamp, site_id, cache = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id, ask.project.cache
+    readings_to_utc = cache.once("readings_to", (marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
+    if ask.address.as_of_utc is not None:
+        return Age(readings_to_utc, ask.address.as_of_utc, is_past=True)
     turn = int(ask.now_utc.timestamp() // _STALE_FOR.total_seconds())
-    return Age(
-        readings_to_utc=_readings_to(project.marts_dir, site.site_id, stamp),
-        marts_utc=published_at(project.marts_dir, site.site_id),
-        stale=_stale_of(_Key(ask.project, str(project.root), site.site_id, stamp, turn), site.site_id),
-    )
+    months = cache.once("stale_months", (site_id, stamp, turn), lambda: _stale_of(ask.project, site_id))
+    return Age(readings_to_utc, published_at(marts_dir, site_id), months)
 
 
-@lru_cache(maxsize=64)
-def _stale_of(asked: _Key, site_id: str) -> tuple[str, ...]:
-    months = asked.carried.stage("kpi", site_id=site_id).stale()
-    return tuple(sorted(name.partition("|")[2] for name in months))
+def _stale_of(project: OpenProject, site_id: str) -> tuple[str, ...]:
+    return tuple(sorted(name.partition("|")[2] for name in project.stage("kpi", site_id=site_id).stale()))
 
 
-@lru_cache(maxsize=64)
-def _readings_to(marts_dir: Path, site_id: str, _stamp: str) -> datetime | None:
+def _readings_to(marts_dir: Path, site_id: str) -> datetime | None:
     """The end of the last quarter hour of the supply that was read; of a site without one, None."""
     try:
         rows = read_mart(marts_dir, "mart_site__quarter_hour_running", site_id=site_id, where=pl.col("is_present"))

@@ -26,7 +26,8 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     check_server(server)
     # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    # Many ask it, and it stays as small as it began: DuckDB, SciPy, dbt and all countries' calendars run beside it.
+    # Many ask it, and it stays as small as it began: DuckDB and dbt, SciPy and the calendars run beside it.
+    project.offload_to(apart)
     offload_to(apart)
     from orchestration.doctor.ports import Listener
 

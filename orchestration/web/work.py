@@ -16,12 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from assets.stores.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
+from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE
 
 State = Literal["queued", "running", "done", "failed"]
@@ -166,7 +166,6 @@ class Work:
         return Outcome(done.returncode, result, said)
 
 
-@lru_cache(maxsize=8)
-def work_of(root: str) -> Work:
-    """The work of a project folder; every request of this process asks the same."""
-    return Work(root)
+def work_of(project: OpenProject) -> Work:
+    """The work of a project; every request of this process asks the same."""
+    return project.cache.once("work", "", lambda: Work(str(project.project.root)))

@@ -254,7 +254,7 @@ def _sources(
                 played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
                 return None
             archive.extract(member.name, lake.root / path)
-        for path in faults(lake.root, tables["lake_manifest"]):
+        for path in faults(lake.root, tables["lake_manifest"], lake.seen):
             played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
             return None
     sites = {row["site_id"]: Site.model_validate(row["site"]) for row in tables["site_versions"]}

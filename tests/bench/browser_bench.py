@@ -93,7 +93,7 @@ def visit(context: BrowserContext, path: str) -> tuple[float, float | None]:
 
 
 def _seconds(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[str]:
-    kept, window = answers_of(str(site.project.project.root)), {"width": 1280, "height": 720}
+    kept, window = answers_of(site.project), {"width": 1280, "height": 720}
     taken: dict[str, list[tuple[str, float, float | None]]] = {"cold": [], "warm": []}
     for _ in range(max(rounds // 3, 1)):
         for name, path in paths.items():
@@ -155,6 +155,7 @@ def bench(root: str = "", rounds: str = "20") -> None:
         # What takes longer than the server waits for is to be seen here as well.
         middleware.REQUEST_S = PATIENCE_S
         with _small(), serving(folder, now, WHO) as site, chromium() as browser:
+            site.project.offload_to(apart)
             paths = paths_of(site.project.project, sorted(site.project.sites)) if root else SMALL
             for line in (*_seconds(browser, site, paths, int(rounds)), *_weights(browser, site, paths)):
                 sys.stdout.write(f"{line}\n")

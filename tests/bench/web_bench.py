@@ -93,7 +93,7 @@ def bench(root: str = "") -> None:
     app = make_app(project, clock=FixedClock(datetime.now(UTC)), signed_in=signed_in)
     ours, theirs = import_cpu_s(OURS), import_cpu_s(THEIRS)
     start = f"import of the application, CPU: {ours:.2f} s, {ours / theirs:.1f} times that of its libraries alone"
-    kept, lines = answers_of(str(project.project.root)), [start]
+    kept, lines = answers_of(project), [start]
 
     def cost_ms(path: str) -> float:
         started = time.process_time()

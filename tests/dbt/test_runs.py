@@ -13,6 +13,7 @@ import pytest
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import OurFault
+from data_quality.contracts.work.project_cache import Place
 from orchestration.warehouse import dbt
 from orchestration.warehouse.dbt import dbt_environment, prepare_manifest, run_dbt
 from tests.dbt.conftest import World
@@ -82,13 +83,13 @@ def test_a_manifest_is_parsed_once_until_the_project_changes(
     parses: list[str] = []
     real = dbt._parse
     monkeypatch.setattr(dbt, "_parse", lambda *args, **more: (parses.append("one"), real(*args, **more))[1])
-    monkeypatch.setattr(dbt, "_manifests", {})
+    monkeypatch.setattr(dbt, "_manifests", Place(1))
     first = prepare_manifest(target, state_dir=tmp_path)
     assert prepare_manifest(target, state_dir=tmp_path) == first
     assert parses == ["one"]
-    [parsed] = dbt._manifests.values()
+    parsed = dbt._parsed(target, state_dir=tmp_path)
     # The next process: it reads what this one parsed, and that is the same project.
-    dbt._manifests.clear()
+    monkeypatch.setattr(dbt, "_manifests", Place(1))
     again = dbt._parsed(target, state_dir=tmp_path)
     assert parses == ["one"]
     assert again is not parsed

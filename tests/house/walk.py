@@ -85,7 +85,7 @@ def walks(folder: Path) -> Iterator[tuple[str, str, Walk]]:
     for question, asked in QUESTIONS.items():
         for door, words in asked.items():
             doors[door](words)
-            answers_of(str(folder)).forget()
+            answers_of(web.project).forget()
             yield question, door, walked(lambda ask=doors[door], told=words: ask(told))  # type: ignore[misc]
     web.project.close()
 

@@ -1,14 +1,16 @@
 """The KPIs' SQL beside a small process: run once for the same tables, and again as soon as one byte is another."""
 
+from functools import partial
 from typing import Any
 
 import polars as pl
 import pytest
 
 from assets.kpi import subprocess_sql as module
-from assets.kpi.subprocess_sql import rows_in_subprocess
+from assets.stores.warehouse.scratch import RunSql
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from data_quality.contracts.work.project_cache import PLACES, ProjectCache
 
 
 def definition(of: str) -> KpiDefinition:
@@ -25,20 +27,19 @@ def tables(area_m2: float = 10.0) -> dict[str, pl.DataFrame]:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was run."""
+def asking() -> tuple[list[str], RunSql]:
+    """What was run, and who is asked."""
     found: list[str] = []
 
     def here(function: str, asked: dict[str, Any]) -> None:
         found.append(function)
         module.rows_in_files(**asked)
 
-    monkeypatch.setattr(module, "apart", here)
-    monkeypatch.setattr(module, "_kept", module.Memory(module.MOST_KEPT))
-    return found
+    return found, partial(module.rows_in_subprocess, offload=here, kept=ProjectCache().place("kpi_rows"))
 
 
-def test_the_same_tables_are_asked_once_and_others_again(runs: list[str]) -> None:
+def test_the_same_tables_are_asked_once_and_others_again(asking: tuple[list[str], RunSql]) -> None:
+    runs, rows_in_subprocess = asking
     first, again = (rows_in_subprocess(definition("site_id"), tables(), {"named"}) for _ in range(2))
     assert first["named"].rows() == again["named"].rows() == [("plant",)]
     assert len(runs) == 1
@@ -48,12 +49,15 @@ def test_the_same_tables_are_asked_once_and_others_again(runs: list[str]) -> Non
     assert len(runs) == 3
 
 
-def test_few_answers_are_kept_and_no_large_one(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for area in range(module.MOST_KEPT + 1):
+def test_few_answers_are_kept_and_no_large_one(
+    asking: tuple[list[str], RunSql], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, rows_in_subprocess = asking
+    for area in range(PLACES["kpi_rows"] + 1):
         rows_in_subprocess(definition("site_id"), tables(area + 1.0), {"named"})
     rows_in_subprocess(definition("site_id"), tables(area_m2=1.0), {"named"})
-    assert len(runs) == module.MOST_KEPT + 2
+    assert len(runs) == PLACES["kpi_rows"] + 2
     monkeypatch.setattr(module, "MOST_KEPT_BYTES", 0)
     for _ in range(2):
         rows_in_subprocess(definition("time_zone"), tables(), {"named"})
-    assert len(runs) == module.MOST_KEPT + 4
+    assert len(runs) == PLACES["kpi_rows"] + 4

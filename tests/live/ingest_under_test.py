@@ -18,7 +18,7 @@ def main(folder: str, clock_text: str) -> None:
     site, lake, quarantine = opened.site("plant"), opened.lake, opened.quarantine
     while True:
         known = (quarantine.refused_sources(), lake.known_sources().get("plant", set()))
-        for name in unseen_files(opened.project, "plant", known, limit=200).values():
+        for name in unseen_files(opened.project, "plant", known, opened.cache, limit=200).values():
             ingest_file(Path(name), site=site, lake=lake, quarantine=quarantine, clock=clock)
         time.sleep(0.2)
 

@@ -25,6 +25,7 @@ from assets.stores.transactions import Store
 from controls.ledger.modes import set_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock, SystemClock
+from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
@@ -240,17 +241,18 @@ def test_a_site_file_that_changed_is_read_again_and_no_other(tmp_path: Path) -> 
         text = {"site_id": name, "name": name, "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
         (tmp_path / f"{name}.yaml").write_text(json.dumps(text | {"meters": [{"meter_id": "main"}]}))
     time.sleep(2.1)
-    first = load_sites(tmp_path)
+    cache = ProjectCache()
+    first = load_sites(tmp_path, cache)
     with opened() as names:
-        assert load_sites(tmp_path) == first
+        assert load_sites(tmp_path, cache) == first
     assert names == []
     path = tmp_path / "a.yaml"
     path.write_text(path.read_text().replace('"name": "a"', '"name": "c"'))
     with opened() as names:
-        assert load_sites(tmp_path)["a"].name == "c"
+        assert load_sites(tmp_path, cache)["a"].name == "c"
     assert {Path(name).name for name in names} == {"a.yaml"}
     (tmp_path / "b.yaml").unlink()
-    assert list(load_sites(tmp_path)) == ["a"]
+    assert list(load_sites(tmp_path, cache)) == ["a"]
 
 
 def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
-from assets.stores.lake import lake_files
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.main import build_app
+from orchestration.open_project import cache_of
 from orchestration.resources import ProjectResource
 from tests.readings.rooms import quarter_rows
 from tests.stores.combinations import contents
@@ -75,7 +75,7 @@ def test_landing_runs_with_a_wrong_database_url_fail_by_its_name_and_leave_every
     landed.write_text(HEADER + quarter_rows("main", LOAD))
     monkeypatch.setenv("METERLOOM_DATABASE__URL", postgres_url)
     # As a process does that starts: it has tidied no lake yet.
-    lake_files._tidied.clear()
+    cache_of.cache_clear()
     wrong = ProjectResource(root=str(folder))
     with dg.DagsterInstance.ephemeral() as instance:
         with dg.build_sensor_context(instance, resources={"project": wrong}) as context:

@@ -12,6 +12,7 @@ from assets.stores.lake import lake_files, restore_batch
 from assets.stores.lake.lake_block import Block, write_block
 from assets.stores.lake.merges import known_paths
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.doctor.kept_checks import check_lake
 from tests.readings.rooms import Bench, plant, quarter_rows
 
@@ -85,7 +86,7 @@ def test_a_first_writer_beside_leaves_what_is_being_restored(bench: Bench, monke
 
     def write_beside_another(block: Block, path: Path) -> None:
         write_block(block, path)
-        lake_files._tidied.clear()
+        bench.lake.store.cache = ProjectCache()
         with lake_files.writing(bench.lake.root, lambda: known_paths(bench.lake.store)):
             pass
 
@@ -144,9 +145,9 @@ def test_a_file_of_another_writer_is_restored_by_its_rows_and_no_byte_of_it_may_
     other = january.with_name("other.parquet")
     for place in range(0, len(good), 61):
         other.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-        assert lake_files.fault_of(other, entries) == "was altered", place
+        assert lake_files.fault_of(other, entries, bench.lake.seen) == "was altered", place
     other.write_bytes(good)
-    assert lake_files.fault_of(other, entries) == ""
+    assert lake_files.fault_of(other, entries, bench.lake.seen) == ""
     # The same rows in the form of another library: readers might see other rows in it.
     pl.read_parquet(january).write_parquet(january)
     with pytest.raises(Unreachable, match="was altered"):
@@ -173,7 +174,7 @@ def test_what_a_stopped_writer_left_is_set_aside_by_the_next_one_that_is_alone(b
     # Another process writes just now: one of these may be its own.
     other = os.open(bench.lake.root / lake_files.LOCK, os.O_RDWR)
     lake_files.fcntl.flock(other, lake_files.fcntl.LOCK_SH)
-    lake_files._tidied.clear()
+    bench.lake.store.cache = ProjectCache()
     third = bench.ingest(HEADER + quarter_rows("main", [3, 3], "2025-01-02T00:00"), name="third.csv")
     assert third.new_rows == 2, third.message
     assert all(path.exists() for path in left)

@@ -20,11 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assets.stores.lake import lake_files
 from controls.ledger.modes import current_mode, set_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import SystemClock
-from orchestration.open_project import OpenProject
+from orchestration.open_project import OpenProject, cache_of
 from tests.controls.ledger.rows_of import CARLA
 from tests.e2e.conftest import call_here
 
@@ -146,7 +145,7 @@ def _ingest(project: Path, name: str) -> tuple[int, Any, str]:
 
 def _do(*words: str, is_any: bool = False) -> tuple[int, Any, str]:
     # As a process does that starts.
-    lake_files._tidied.clear()
+    cache_of.cache_clear()
     code, answer, error = call_here(*words)
     assert is_any or code == 0, f"{words}: {error}"
     return code, answer, error

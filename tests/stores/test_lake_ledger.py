@@ -69,8 +69,6 @@ def lake_of(made: Path, tmp_path: Path):
     opened: list[Store] = []
 
     def lake_of(name: str) -> Lake:
-        # As a process does that starts: it has tidied no lake yet.
-        lake_files._tidied.clear()
         opened.append(open_store(f"sqlite:///{tmp_path / name}.db"))
         return Lake(tmp_path / "lake", opened[-1])
 

@@ -68,7 +68,7 @@ def test_files_become_a_site_with_its_readings_and_figures_once(empty: Asking) -
     site = empty.project.site("werk_s_d")
     assert (site.name, site.floor_area_m2) == ("Werk Süd", 6200)
     assert empty.project.lake.current("werk_s_d").height == 2 * 672
-    job = work_of(str(empty.project.project.root)).newest(("kpis", "--site", "werk_s_d"))
+    job = work_of(empty.project).newest(("kpis", "--site", "werk_s_d"))
     assert job is not None
     outcome = job.wait(300)
     assert outcome is not None

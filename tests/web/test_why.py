@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.warehouse.marts import mart_reader
+from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.figure_book import FigureBook
@@ -40,7 +40,7 @@ def given(seen: Asking) -> Given:
         site=project.site("plant"),
         sources=project.sources(),
         marts_dir=marts_dir,
-        read=mart_reader(marts_dir),
+        read=MartReader(marts_dir),
         baselines=project.baselines,
         as_of_utc=LATER,
     )
@@ -160,6 +160,7 @@ from orchestration.web.app import make_app
 from tests.web.asking import send
 project = OpenProject(sys.argv[1])
 offload_to(apart)
+project.offload_to(apart)
 person = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 clock = FixedClock(datetime.fromisoformat(sys.argv[2]))
 app = make_app(project, clock=clock, signed_in=lambda _: (person, "token"))

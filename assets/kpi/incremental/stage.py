@@ -28,7 +28,7 @@ from assets.stores.lake.lake import Lake, newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore
-from assets.stores.warehouse.marks import BuildNote, BuiltSite, read_built, write_built
+from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite, read_built, write_built
 from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
 from assets.stores.warehouse.warehouse import (
@@ -94,7 +94,7 @@ class Stage:
         With the newest manifest entry of each. now: what `now` says, where that was asked already.
         """
         known = self.now() if now is None else now
-        return stale_months(read_built(self.marts_dir, self.name), self._touched(known), known)
+        return stale_months(self._built(), self._touched(known), known)
 
     def prepare(
         self, asked: Sequence[Window], *, target: WarehouseTarget, expected: pl.DataFrame | None = None
@@ -105,7 +105,7 @@ class Stage:
         """
         # Read before the sources: what lands while they load counts as not built, and is built next time.
         entry, parts = newest_entry(self.lake.store), built_with(target)
-        built = read_built(self.marts_dir, self.name)
+        built = self._built()
         for site_id in (each.site_id for each in asked if self.name == "enpi"):
             if parts.get(f"kpi|{site_id}") != self.fingerprint:
                 raise BadInput(
@@ -182,12 +182,15 @@ class Stage:
             return counts
         # Before the note: once that no longer names a site, nobody would look for its files.
         drop_sites(self.marts_dir, keep=self.sites)
-        built = read_built(self.marts_dir, self.name)
+        built = self._built()
         write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(now := self.now()), now))
         return counts
 
+    def _built(self) -> Built:
+        return read_built(self.marts_dir, self.name, self.lake.store.cache)
+
     def _touched(self, now: Mapping[str, BuiltSite]) -> dict[str, int]:
-        built = read_built(self.marts_dir, self.name)
+        built = self._built()
         after_ids = {site_id: read_from(built, site_id, each) for site_id, each in now.items()}
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 

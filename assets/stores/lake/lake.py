@@ -21,6 +21,7 @@ from assets.stores.lake.lake_files import (
     ORDER,
     READINGS,
     LakeFile,
+    SeenFiles,
     expect_in_time,
     faults,
     history_in,
@@ -31,6 +32,7 @@ from assets.stores.lake.lake_files import (
 )
 from assets.stores.lake.lake_ledger import expect_own, note_progress
 from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
+from assets.stores.lake.open_files import open_files
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
@@ -112,14 +114,22 @@ class Lake:
     """Readings of all sites under one folder, described by the manifest in the store.
 
     known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now. kept: where the files
-    are kept, in copies of which the folder consists; None: in the folder itself.
+    are kept, in copies of which the folder consists; None: at the address, or, where that is empty, in the folder.
     """
 
     def __init__(
-        self, root: Path, store: Store, *, known_at_utc: datetime | None = None, kept: FileStore | None = None
+        self,
+        root: Path,
+        store: Store,
+        *,
+        known_at_utc: datetime | None = None,
+        kept: FileStore | None = None,
+        address: str = "",
     ) -> None:
         self.root, self.store, self.known_at_utc = root, store, known_at_utc
-        self.kept = kept or FileStore(root)
+        # A client of a bucket costs its certificates to make; the lake is opened with every look at it.
+        self.kept = kept or store.cache.once("file_stores", (root, address), lambda: open_files(root, address))
+        self.seen: SeenFiles = store.cache.place("lake_files")
         self.digest_of = digest_of
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
@@ -165,7 +175,9 @@ class Lake:
         this store's: nothing has changed then.
         """
         expect_own(self.store, self.kept)
-        with writing(self.root, lambda: tidy(self.store, self.kept)):
+        # Kept where it was called: the first time in a process that no other writes.
+        once = partial(self.store.cache.once, "lakes_tidied", self.root, lambda: tidy(self.store, self.kept))
+        with writing(self.root, once):
             yield
             note_progress(self.store, self.kept)
 
@@ -318,7 +330,7 @@ class Lake:
         for row in self.store.rows(query.where(table.c.id > min(after_ids.values(), default=0))):
             site_id, path = str(row["site_id"]), self.root / str(row["path"])
             if row["newest"] > after_ids.get(site_id, row["newest"]):
-                if not is_as_written(path, row["file_sha256"]):
+                if not is_as_written(path, row["file_sha256"], self.seen):
                     # By its rows then, which may be all there under another digest.
                     self.files(_MANIFEST.rows(self.store, path=row["path"]))
                 found.setdefault(site_id, {})[path] = row["newest"]
@@ -352,7 +364,7 @@ class Lake:
                 path=path,
                 key="" if self.kept.address == str(self.root) else str(rows[0]["path"]),
                 address="" if self.kept.address == str(self.root) else self.kept.address,
-                sha256=sha256_of(path),
+                sha256=sha256_of(path, self.seen),
                 first=min(row["day"] for row in rows),
                 last=max(row["day"] for row in rows),
             )
@@ -384,9 +396,9 @@ class Lake:
 
     def faults(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Path -> what is wrong with it, after what is kept elsewhere was fetched."""
-        wrong = faults(self.root, entries)
+        wrong = faults(self.root, entries, self.seen)
         named = {str(row["path"]): row["file_sha256"] for row in entries if row["path"] in wrong}
-        return faults(self.root, entries) if wrong and self.kept.refresh(named) else wrong
+        return faults(self.root, entries, self.seen) if wrong and self.kept.refresh(named) else wrong
 
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""

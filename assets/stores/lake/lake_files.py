@@ -19,17 +19,16 @@ import polars as pl
 from assets.stores.lake.lake_block import LAKE_SCHEMA, TIME, days_as_written
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
-from data_quality.contracts.work.memory import Memory
+from data_quality.contracts.work.project_cache import Place
 
 READINGS, LOCK = "readings", ".writers"
 # For so long a file without a manifest row may be a writer's who is at work; after it that writer may not commit any
 # more. Clocks of machines may be apart by the difference.
 LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
-_tidied: Memory[Path, bool] = Memory(64)
 
 
 @dataclass
-class _Seen:
+class Seen:
     """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
     its rows, once they were asked for.
     """
@@ -39,18 +38,18 @@ class _Seen:
     days: dict[str, str] | None = None
 
 
-# More files than a lake has: one too few for a walk over all would be of no use.
-_seen: Memory[Path, _Seen] = Memory(2**18)
+# Of the place `lake_files` of a project's cache.
+SeenFiles = Place[Path, Seen]
 
 
-def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
+def fault_of(path: Path, entries: Iterable[Mapping[str, Any]], files: SeenFiles) -> str:
     """`is missing`, `was altered` or `cannot be read`; empty where the file is the one that was written.
 
     entries: its manifest rows. It is also that where it holds the very rows that these name, in the very bytes in
     which they are written today: so it was restored after the library that writes files had changed.
     """
     try:
-        seen = _look(path)
+        seen = _look(path, files)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -63,36 +62,36 @@ def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
     return "" if all(seen.days.get(str(each["day"])) == each["content_sha256"] for each in other) else "was altered"
 
 
-def is_as_written(path: Path, file_sha256: str) -> bool:
+def is_as_written(path: Path, file_sha256: str, files: SeenFiles) -> bool:
     """True where the file is there with that very digest; where not, `fault_of` knows more."""
     try:
-        return sha256_of(path) == file_sha256
+        return sha256_of(path, files) == file_sha256
     except OSError:
         return False
 
 
-def sha256_of(path: Path) -> str:
-    """Of a file as it is now, hashed once a process. Raises OSError."""
-    return _look(path).sha256
+def sha256_of(path: Path, files: SeenFiles) -> str:
+    """Of a file as it is now, hashed once as long as it stays. Raises OSError."""
+    return _look(path, files).sha256
 
 
-def _look(path: Path) -> _Seen:
+def _look(path: Path, files: SeenFiles) -> Seen:
     stat = path.stat()
     # A file that a backup put back may keep size and time, and has another number.
     known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    seen = _seen.get(path)
+    seen = files.get(path)
     if seen is None or seen.known != known:
         with path.open("rb") as file:
-            seen = _seen[path] = _Seen(known, hashlib.file_digest(file, "sha256").hexdigest())
+            seen = files.put(path, Seen(known, hashlib.file_digest(file, "sha256").hexdigest()))
     return seen
 
 
-def faults(root: Path, entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def faults(root: Path, entries: Iterable[Mapping[str, Any]], files: SeenFiles) -> dict[str, str]:
     """Path under the lake's root -> what is wrong with it, of the files of manifest rows."""
     stated: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         stated.setdefault(str(entry["path"]), []).append(entry)
-    return {path: fault for path, rows in stated.items() if (fault := fault_of(root / path, rows))}
+    return {path: fault for path, rows in stated.items() if (fault := fault_of(root / path, rows, files))}
 
 
 def orphans(root: Path, known: Iterable[str]) -> list[Path]:
@@ -105,12 +104,11 @@ def orphans(root: Path, known: Iterable[str]) -> list[Path]:
 
 @contextmanager
 def writing(root: Path, tidy: Callable[[], object] | None = None) -> Iterator[None]:
-    """Hold the place of a writer. tidy: called the first time in a process that no other writes."""
+    """Hold the place of a writer. tidy: called where no other writes."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (root / LOCK).open("a") as lock:
-        if tidy is not None and root not in _tidied and _is_alone(lock.fileno()):
+        if tidy is not None and _is_alone(lock.fileno()):
             tidy()
-            _tidied[root] = True
         # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield

@@ -1,16 +1,14 @@
 """The store of the lake's files, by its address, and the check that listed files are unchanged."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from assets.stores.lake.files import FileStore
-from assets.stores.lake.lake_files import LakeFile, is_as_written, sha256_of
+from assets.stores.lake.lake_files import LakeFile, SeenFiles, is_as_written, sha256_of
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.work.project_cache import PLACES
 
 
-# A client of a bucket costs its certificates to make; it is asked for with every look at the lake.
-@lru_cache(maxsize=16)
 def open_files(root: Path, address: str = "") -> FileStore:
     """The files of a folder; of a bucket (`s3://BUCKET/PREFIX`) that the folder holds copies of where an address is
     given. Raises Unreachable without the extra that a bucket needs.
@@ -29,13 +27,16 @@ def open_files(root: Path, address: str = "") -> FileStore:
 
 def expect_unchanged(files: Iterable[LakeFile]) -> None:
     """Raises Unreachable naming a file that is gone, or is not the one that was named."""
+    kept, seen = dict[tuple[Path, str], FileStore](), SeenFiles(PLACES["lake_files"])
     for file in files:
-        if file.address and not is_as_written(file.path, file.sha256):
+        if file.address and not is_as_written(file.path, file.sha256, seen):
             # Not copied to this machine yet.
-            root = file.path.parents[file.key.count("/")]
-            open_files(root, file.address).refresh({file.key: file.sha256})
+            place = (file.path.parents[file.key.count("/")], file.address)
+            if place not in kept:
+                kept[place] = open_files(*place)
+            kept[place].refresh({file.key: file.sha256})
         try:
-            sha256 = sha256_of(file.path)
+            sha256 = sha256_of(file.path, seen)
         except OSError as error:
             raise Unreachable(f"the lake's file {file.path} cannot be read ({error.strerror})") from error
         if sha256 != file.sha256:

@@ -44,7 +44,8 @@ def _restore(
             relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], stamp.batch_id)
             if relative in beside:
                 appear_whole(beside[relative], partial(write_block, block))
-                if not fault_of(beside[relative], [each for each in entries if each["path"] == relative]):
+                named = [each for each in entries if each["path"] == relative]
+                if not fault_of(beside[relative], named, lake.seen):
                     wanted.pop(relative, None)
         if wanted:
             raise Unreachable(

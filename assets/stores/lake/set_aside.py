@@ -50,16 +50,16 @@ def bring_back(store: Store, kept: FileStore) -> tuple[str, ...]:
             found.setdefault(own, []).append(each.key)
     returned = []
     for key, entries in entries_of(store, found).items():
-        if kept.size_bytes(key) is None and (aside := _whole(kept, found[key], entries)):
+        if kept.size_bytes(key) is None and (aside := _whole(store, kept, found[key], entries)):
             kept.move(aside, key)
             returned.append(key)
     return tuple(sorted(returned))
 
 
-def _whole(kept: FileStore, keys: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+def _whole(store: Store, kept: FileStore, keys: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
     for key in keys:
         kept.refresh({key: str(entries[0]["file_sha256"])})
-        if not fault_of(kept.root / key, entries):
+        if not fault_of(kept.root / key, entries, store.cache.place("lake_files")):
             return key
     return ""
 

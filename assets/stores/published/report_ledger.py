@@ -23,7 +23,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from data_quality.contracts.work.memory import Memory
+from data_quality.contracts.work.project_cache import Place
 
 Stamped = tuple[dict[str, Any], Sequence[Figure]]
 
@@ -58,8 +58,6 @@ class Revision(Model):
 _REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_at_utc", "report_id", "revision"))
 _FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
 _INPUTS = AppendOnly(revision_inputs, dict, order=())
-# By site: the digest of every byte of the chain that this process last proved to be whole. Only what is whole is kept.
-_WHOLE: Memory[str, str] = Memory(16384)
 
 
 class ReportStore:
@@ -180,13 +178,14 @@ class ReportStore:
 
         Every byte is read each time; what stands byte for byte as it was last proved is not proved again.
         """
+        whole: Place[str, str] = self.store.cache.place("whole_chains")
         stands = self._digest(site_id)
-        if _WHOLE.get(site_id) == stands:
+        if whole.get(site_id) == stands:
             return None
         broken = self._first_broken(site_id)
         # Again: rows that somebody changed in between are not those that were proved.
         if broken is None and self._digest(site_id) == stands:
-            _WHOLE[site_id] = stands
+            whole.put(site_id, stands)
         return broken
 
     def _digest(self, site_id: str) -> str:

@@ -1,13 +1,13 @@
 """What the published marts were built from, and what a run has built and not published yet. Files beside the marts."""
 
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from assets.stores.file_hashes import mark_of
 from data_quality.contracts.model import Model
+from data_quality.contracts.work.project_cache import ProjectCache
 
 
 class BuiltSite(Model):
@@ -49,22 +49,18 @@ class BuildNote(Model):
     sites: dict[str, BuiltSite]
 
 
-def read_built(marts_dir: Path, stage: str) -> Built:
+def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
     """What the published marts of a stage (kpi, enpi) know; nothing where there are none, or where another version
     wrote it in another form: marts are made again, never migrated.
     """
     path = marts_dir / f"built_{stage}.json"
+    # It names thousands of sites, and every look asks for it.
     try:
         # The inode too: of two writes in one tick of the disk's clock the second is another file.
-        return _built(path, f"{path.stat().st_ino} {mark_of(path)}")
+        key = (path, path.stat().st_ino, mark_of(path))
+        return cache.once("built_marts", key, lambda: Built.model_validate_json(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValidationError):
         return Built()
-
-
-@lru_cache(maxsize=4)
-def _built(path: Path, _mark: str) -> Built:
-    """What the file says as long as it is the same: it names thousands of sites, and every look asks for it."""
-    return Built.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def write_built(marts_dir: Path, stage: str, built: Built) -> None:

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
@@ -280,15 +279,3 @@ class MartReader:
             while self._bytes > self.most_bytes:
                 _, (_, freed) = self._kept.popitem(last=False)
                 self._bytes -= freed
-
-
-@lru_cache(maxsize=8)
-def mart_reader(marts_dir: Path) -> MartReader:
-    """The reader of a folder that all threads of this process share."""
-    return MartReader(marts_dir)
-
-
-@lru_cache(maxsize=2)
-def past_reader(folder: Path) -> MartReader:
-    """The same for marts of a past instant, of which one looks at few, and not for long."""
-    return MartReader(folder, most_bytes=MOST_BYTES // 4)

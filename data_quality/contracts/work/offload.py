@@ -9,18 +9,20 @@ _given_to: Offload | None = None
 
 
 def offload_to(beside: Offload | None) -> None:
-    """From now on this process has such calls made by `beside`; None: by itself. Of whoever starts the process."""
+    """From now on this process has look-ups in large libraries (holidays, SciPy) made by `beside`; None: by itself. Of
+    whoever starts the process: a site is asked for its days in too many places to hand it down.
+    """
     global _given_to  # noqa: PLW0603 - the one state of the process that this module is for
     _given_to = beside
 
 
-def is_small() -> bool:
-    """Whether this process gives such calls away."""
-    return _given_to is not None
+def called(offload: Offload | None, function: Callable[..., Any], **asked: Any) -> Any:
+    """What the function gives for these arguments, called by `offload`; None: here."""
+    if offload is None:
+        return function(**asked)
+    return offload(f"{function.__module__}:{function.__qualname__}", asked)
 
 
 def call(function: Callable[..., Any], **asked: Any) -> Any:
-    """What the function gives for these arguments, called here or beside this process."""
-    if _given_to is None:
-        return function(**asked)
-    return _given_to(f"{function.__module__}:{function.__qualname__}", asked)
+    """A look-up in a large library by plain values, called here or beside this process."""
+    return called(_given_to, function, **asked)

@@ -66,7 +66,7 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
     from data_quality.contracts.yaml_file import with_key
 
     start, end = dates_of(train, "--train")
-    path = site_file(call.project.project.sites_dir, site.site_id)
+    path = site_file(call.project.project.sites_dir, site.site_id, call.project.cache)
     text = path.read_bytes().decode("utf-8-sig")
     for at, use in enumerate(site.seus):
         if seu not in (None, use.seu_id):

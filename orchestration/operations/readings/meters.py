@@ -132,7 +132,8 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     who = actor(call, Role.ENGINEER)
     store = ProposalStore(call.project.store)
     proposal = store.open_proposal(proposal_id)
-    path, child, parent = site_file(call.places.sites_dir, proposal.site_id), proposal.child, proposal.parent
+    path = site_file(call.places.sites_dir, proposal.site_id, call.project.cache)
+    child, parent = proposal.child, proposal.parent
     before = path.read_text(encoding="utf-8")
     after = with_parent(before, child, parent, file=str(path))
     # A loop or a second parent is refused here, before anything is recorded or replaced.

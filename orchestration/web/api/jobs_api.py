@@ -17,7 +17,7 @@ router = APIRouter()
 @router.get(JOBS + "/{job_id}")
 def job(job_id: str, ask: Ask = asked(None, shared=())) -> Response:
     """Where a job of one's own stands, and what its command answered."""
-    found = work_of(str(ask.project.project.root)).job(job_id, ask.person.person_id)
+    found = work_of(ask.project).job(job_id, ask.person.person_id)
     outcome = found.wait(0)
     told: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
     if outcome is not None:

@@ -74,7 +74,7 @@ def train(
     span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
     person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
     words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
-    work = work_of(str(ask.project.project.root))
+    work = work_of(ask.project)
     job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
     return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
 

@@ -120,7 +120,7 @@ def _checked(new: NewUse, site: Site) -> Seu:
 
 
 def _file(ask: Ask, site_id: str) -> Path:
-    return site_file(ask.project.project.sites_dir, ask.of(site=site_id).site().site_id)
+    return site_file(ask.project.project.sites_dir, ask.of(site=site_id).site().site_id, ask.project.cache)
 
 
 def _tag(path: Path) -> str:

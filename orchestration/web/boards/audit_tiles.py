@@ -83,7 +83,7 @@ def verify_again(show: Show) -> None:
     """Have the file of the site's last pack verified, in a process of its own."""
     ask, last = show.ask, newest_pack(show)
     if last is not None and _file(show, last).is_file():
-        work = work_of(str(ask.project.project.root))
+        work = work_of(ask.project)
         work.ask(_words(show, last), person_id=ask.person.person_id, now_utc=ask.now_utc)
 
 
@@ -108,7 +108,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
     path = _file(show, link)
     if not path.is_file():
         return "its file is not among the reports: 'meterloom verify FILE' where it lies", "muted"
-    job = work_of(str(show.ask.project.project.root)).last(_words(show, link))
+    job = work_of(show.ask.project).last(_words(show, link))
     if job is None or path.stat().st_mtime > job.asked_at_utc.timestamp():
         return "not since these pages were started", "muted"
     if job.state in ("queued", "running"):

@@ -97,7 +97,7 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
         # Not as JSON, in which a sentence would be text that no language can word.
         return pickle.dumps((widget, whys)), "application/octet-stream"
 
-    kept = answers_of(str(ask.project.project.root)).get((*named, rests), make).body
+    kept = answers_of(ask.project).get((*named, rests), make).body
     found: Widget
     found, whys = pickle.loads(kept)  # noqa: S301 - of this process's own memory
     show.whys.update(whys)

@@ -1,12 +1,11 @@
 """Reports of the sites that a person sees, made and due, each with its life and what changed under it."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
-from data_quality.contracts.work.memory import Memory
+from orchestration.open_project import OpenProject
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
@@ -17,8 +16,7 @@ from reports.report_content import ReportLife
 from reports.texts.locales import chosen
 from reports.writer import words
 
-# Titles by language of the templates of a folder, as long as none of its files changes.
-_TITLES: Memory[tuple[tuple[Path, int], ...], Mapping[str, Mapping[str, str]]] = Memory(8)
+Titles = Mapping[str, Mapping[str, str]]
 
 
 def report_lines(ask: Ask) -> list[ReportLine]:
@@ -35,7 +33,7 @@ def report_lines(ask: Ask) -> list[ReportLine]:
     # All at once: revisions share their inputs, and each is looked at once.
     changed = stale_revisions(project.reports, project.sources(keeps=False), as_of_utc=as_of, only=keys)
     newest = {each.report_id: each.revision for each in found}
-    titles = _titles(project.project.reports_dir)
+    titles = _titles(project)
     lines = []
     for each, key in zip(reversed(found), reversed(keys), strict=True):
         title = _title(titles, each.name, ask.address.locale)
@@ -46,7 +44,7 @@ def report_lines(ask: Ask) -> list[ReportLine]:
     return lines + [line for site in sites.values() for line in _due(ask, site, titles)]
 
 
-def _due(ask: Ask, site: Site, titles: Mapping[str, Mapping[str, str]]) -> Iterator[ReportLine]:
+def _due(ask: Ask, site: Site, titles: Titles) -> Iterator[ReportLine]:
     for report, months in MARKS.items():
         if report == "enpi_quarter" and not site.seus:
             continue
@@ -59,17 +57,18 @@ def _due(ask: Ask, site: Site, titles: Mapping[str, Mapping[str, str]]) -> Itera
 
 def report_title(ask: Ask, name: str) -> str:
     """Title of the reports of that name, in the language of the page."""
-    return _title(_titles(ask.project.project.reports_dir), name, ask.address.locale)
+    return _title(_titles(ask.project), name, ask.address.locale)
 
 
-def _titles(folder: Path) -> Mapping[str, Mapping[str, str]]:
-    files = template_files(folder)
+def _titles(project: OpenProject) -> Titles:
+    """Titles by language of the templates, as long as none of their files changes."""
+    files = template_files(project.project.reports_dir)
     key = tuple((path, path.stat().st_mtime_ns) for path in files.values())
-    if key not in _TITLES:
-        _TITLES[key] = {name: read_template(path).titles for name, path in files.items()}
-    return _TITLES[key]
+    return project.cache.once(
+        "report_titles", key, lambda: {name: read_template(path).titles for name, path in files.items()}
+    )
 
 
-def _title(titles: Mapping[str, Mapping[str, str]], name: str, locale: str) -> str:
+def _title(titles: Titles, name: str, locale: str) -> str:
     """Title of a report; the words of its name where its template is gone."""
     return chosen(titles[name], locale) if name in titles else words(name)

@@ -89,7 +89,7 @@ def _saved(ask: Ask, held: Site, path: Path, text: str, seen: str) -> str:
 
 def _found(ask: Ask, site_id: str) -> tuple[Site, Path]:
     site = ask.of(site=site_id).site()
-    return site, site_file(ask.project.project.sites_dir, site.site_id)
+    return site, site_file(ask.project.project.sites_dir, site.site_id, ask.project.cache)
 
 
 def _folder(ask: Ask, site: Site) -> Path:

@@ -1,0 +1,27 @@
+"""A page that was shown once rests on what the project's cache holds, and makes none of it again."""
+
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.time import FixedClock
+from data_quality.contracts.work.project_cache import PLACES
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_warm_page_hits_and_makes_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", plant_of_the_web())
+    asking = Asking(project, FixedClock(plant.NOON), VERA)
+    for path in ("/energy", "/energy?period=2025-02"):
+        # The first answer has seen files that are too young to be kept by their times.
+        first, second = asking.get(path, [PAGE]), asking.get(path, [PAGE])
+        before = {name: project.cache.place(name).made for name in PLACES}
+        hits = project.cache.place("answers").hits
+        assert asking.get(path, [PAGE]).text == second.text == first.text != ""
+        assert {name: project.cache.place(name).made for name in PLACES} == before
+        assert project.cache.place("answers").hits > hits
+    project.close()
