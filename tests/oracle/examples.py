@@ -168,6 +168,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "reports deliver": WRITES,
     "reports diff": ("{report}", "enpi_quarter/tower/2025-Q4@2 --with 1"),
     "keys new": SECRET,
+    "keys replace": WRITES,
     "keys adopt": WRITES,
     "keys list": ("",),
     "keys issue": SECRET,

@@ -36,6 +36,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/docs"): Cell("/api/docs", about=""),
     ("GET", "/profile"): Cell("/profile", about=""),
     ("POST", "/profile/board"): Cell("/profile/board", about="", body="{{}}"),
+    ("POST", "/profile/key"): Cell("/profile/key", about="", body="{{}}"),
     ("POST", "/profile/look"): Cell("/profile/look", about="", body="{{}}"),
     ("GET", "/profile/password"): Cell("/profile/password", about=""),
     ("POST", "/profile/password"): Cell("/profile/password", about="", body="{{}}"),
