@@ -58,8 +58,9 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
 
 
 def replace_key(
-    store: Store, people_file: Path, person_id: str, *, before: str, after: str, vouched: str, sign: Callable[[], None]
-) -> None:
+    store: Store, people_file: Path, person_id: str, *, before: str, after: str, vouched: str,
+    sign: Callable[[], object],
+) -> None:  # fmt: skip
     """Put another public key of a person into the people file, every other byte kept, and sign that: both or neither.
 
     before: the key that the person thinks is theirs; vouched: the new key's word for it (key_changes.py); sign: by the

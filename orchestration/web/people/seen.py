@@ -2,11 +2,13 @@
 
 import os
 
+from assets.sites.load_sites import broken_sites
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.sign import fingerprint
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
 from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE, load_settings
 from data_quality.contracts.settings_shown import ShownSetting, shown_settings
@@ -55,5 +57,17 @@ def settings_seen(ask: Ask) -> tuple[list[ShownSetting] | None, bool, list[tuple
     is_shown = may(ask.person, Permission.PEOPLE_ADMIN) and not ask.person.sites
     shown = shown_settings(path, os.environ) if is_shown else None
     is_changed = shown is not None and load_settings(path, os.environ) != project.settings
-    sites = ask.sites() if may(ask.person, Permission.WRITE) else {}
-    return shown, is_changed, [(each, site.name) for each, site in sites.items()]
+    return shown, is_changed, editable_files(ask) if may(ask.person, Permission.WRITE) else []
+
+
+def editable_files(ask: Ask) -> list[tuple[str, str]]:
+    """Id and name of the sites whose file the person may edit; while one cannot be read, id and file of those that
+    cannot, for who sees all sites: what a broken file is of, nobody can tell.
+    """
+    try:
+        return [(each, site.name) for each, site in ask.sites().items()]
+    except BadInput:
+        broken = {} if ask.person.sites else broken_sites(ask.project.project.sites_dir)
+        if not broken:
+            raise
+        return [(each, path.name) for each, path in broken.items()]
