@@ -1,4 +1,4 @@
-"""The people file with the roles of one person changed, and every other character kept."""
+"""The people file with roles or public key of one person changed, and every other character kept."""
 
 import re
 
@@ -8,6 +8,7 @@ from data_quality.contracts.yaml_file import parsed
 
 # A list of plain words: within brackets, or a word a line.
 _FLOW, _ITEM = re.compile(r"\[[\w\s,]*\]"), re.compile(r"\s*-\s+\w+\s*")
+_KEY = re.compile(r"""(["']?)[A-Za-z0-9+/]{43}=\1""")
 
 
 def with_roles(text: str, person_id: str, roles: tuple[Role, ...], *, file: str = "") -> str:
@@ -37,6 +38,26 @@ def with_roles(text: str, person_id: str, roles: tuple[Role, ...], *, file: str 
     entry["roles"] = list(roles)
     if after != before:
         raise by_hand
+    return changed
+
+
+def with_public_key(text: str, person_id: str, public_key: str, *, file: str = "") -> str:
+    """The text of a people file with another public key of a person who has one. Raises BadInput (cannot_patch) where
+    it is written in a way that is left to a person.
+    """
+    before = parsed(text)
+    entry = next(each for each in before["people"] if each["person_id"] == person_id)
+    line, column = entry.lc.value("public_key")
+    lines = text.splitlines(keepends=True)
+    if written := _KEY.match(lines[line], column):
+        lines[line] = f'{lines[line][:column]}"{public_key}"{lines[line][written.end() :]}'
+    changed = "".join(lines)
+    entry["public_key"] = public_key
+    if not written or parsed(changed) != before:
+        raise BadInput(
+            f"the key of {person_id!r} cannot be changed safely; write 'public_key: \"{public_key}\"' by hand",
+            file=file, reason="cannot_patch",
+        )  # fmt: skip
     return changed
 
 

@@ -64,6 +64,9 @@ _SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tarif
 _TWICE = re.compile(r"(\w+) id stands twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")
+# The id of a file that is no site as it stands; it becomes a part of an address and of a folder's name.
+_PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAMED_ID = re.compile(r"""^site_id:\s*["']?([a-z0-9][a-z0-9_-]*)["']?\s*(?:#.*)?$""", re.MULTILINE)
 _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
 
 
@@ -174,6 +177,23 @@ def site_file(folder: Path, site_id: str, cache: ProjectCache | None = None) -> 
         if load_site(path, cache).site_id == site_id:
             return path
     raise unknown_site(site_id, load_sites(folder, cache), folder)
+
+
+def broken_sites(folder: Path) -> dict[str, Path]:
+    """Files that no site can be read from, by the id that their text names or else by the file's own name; without
+    those that are no text.
+    """
+    found: dict[str, Path] = {}
+    for path in _site_files(folder):
+        try:
+            load_site(path)
+        except BadInput:
+            with suppress(OSError, UnicodeDecodeError):
+                text = path.read_bytes().decode("utf-8-sig")
+                named = _NAMED_ID.search(text)
+                if _PLAIN_ID.fullmatch(each := named[1] if named else path.stem):
+                    found.setdefault(each, path)
+    return found
 
 
 def unknown_site(site_id: str, known: Iterable[str], folder: Path) -> BadInput:

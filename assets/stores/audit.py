@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.key_changes import former_keys
 from assets.stores.layout import off_layout
 from assets.stores.schema.tables_factors import emission_factors
 from assets.stores.schema.tables_readings import batches, lake_merges, meter_events, quarantine, register_reads
@@ -52,10 +53,10 @@ def bad_rows(store: Store) -> list[BadRow]:
     # Before signatures are judged: it says up to which seal acts need none of their own (`vouched`).
     trust.refresh(store.rows, ACTS)
     heads = {each["position"]: each["hash"] for each in seals}
-    # People get new keys over the years: what was found by a migration, or adopted since, may be by a former one.
-    old = {key for key, (_, position) in signed.items() if position <= trust.vouched}
+    places = {key: position for key, (_, position) in signed.items()}
     # In a broken chain no act is proven: each would be named beside the one cause.
-    return [*found, *_bad_signatures(store, heads, old), *([] if trust.broken else _bad_acts(store, trust))]
+    bad_acts = [] if trust.broken else _bad_acts(store, trust)
+    return [*found, *_bad_signatures(store, heads, places, trust.vouched), *bad_acts]
 
 
 def bad_content(store: Store) -> list[BadRow]:
@@ -139,22 +140,27 @@ def _raw_time(table: sa.Table) -> sa.ColumnElement[Any]:
     return sa.type_coerce(table.c.recorded_at_utc, sa.Text)
 
 
-def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> list[BadRow]:
+def _bad_signatures(
+    store: Store, heads: Mapping[int, str], places: Mapping[Key, int], vouched: int
+) -> list[BadRow]:  # fmt: skip
     """Signatures that do not hold, and those that were given on another chain of seals than the present one.
 
-    old: those that may be by a key which the people file no longer has.
+    places: of signatures in the chain. vouched: up to there one may be by a key which the people file no longer has:
+    it was found by a migration, or adopted since.
     """
-    found = []
-    # A project in which nobody signs has none, and needs no cryptography.
-    for row in store.rows(raw_select(signatures)):
-        # Unvalidated: a bent row must end as "does not hold", not as an error of the model.
-        signed = Signature.model_construct(**row)
+    found, keys = [], store.public_keys
+    # Unvalidated: a bent row must end as "does not hold", not as an error of the model. A project in which nobody
+    # signs has none, and needs no cryptography.
+    given = [Signature.model_construct(**row) for row in store.rows(raw_select(signatures))]
+    former = former_keys(given, keys or {}, lambda each: places.get((each.action_sha256,), 0))
+    for signed in given:
         key = (signed.action_sha256,)
+        place = places.get(key, 0)
         if not is_signed(signed):
             found.append(_bad(signatures, key, "the signature does not hold"))
             continue
-        keys = store.public_keys
-        if keys is not None and key not in old and keys.get(signed.person_id) != signed.public_key:
+        is_known = place <= max(vouched, former.get((signed.person_id, signed.public_key), 0)) and key in places
+        if keys is not None and not is_known and keys.get(signed.person_id) != signed.public_key:
             what = f"signed by a key that the people file does not have of {signed.person_id!r}"
             found.append(_bad(signatures, key, what))
         # Position and hash of the seal that it was given on; (0, "") where it says none: it is older, or by anybody.

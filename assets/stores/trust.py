@@ -1,5 +1,5 @@
 """Which rows are believed: sealed as they stand, in a chain that is whole and that no signed act contradicts; and an
-act of a person by somebody of the people file, signed with their key where people have keys.
+act of a person by somebody of the people file, signed where people have keys with the key that was theirs then.
 
 Asked wherever a row decides something. What was read of the chain stays with the store: a further question costs one
 look at the newest seal. Cryptography is loaded only where people have keys.
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.access import select_rows
+from assets.stores.key_changes import REPLACE, FormerKeys, former_keys
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
@@ -92,6 +93,7 @@ class Trust:
         self._believed: dict[str, dict[Key, tuple[Any, ...]]] = {}
         self._bound: dict[tuple[Any, ...], set[str]] = {}
         self._signed: set[str] = set()
+        self._former: FormerKeys = {}
 
     @property
     def needs_signatures(self) -> bool:
@@ -239,18 +241,30 @@ class Trust:
         # None was added since: an agent asks several times a second.
         if len(self._signed) == len(self.marks[signatures.name]):
             return ""
-        for row in ask(sa.select(signatures)):
+        rows = ask(sa.select(signatures))
+        changes = [Signature(**row) for row in rows if row["kind"] == REPLACE and not self.doubt(signatures, row)]
+        self._former = former_keys(changes, self.public_keys or {}, self._place)
+        for row in rows:
             signed = Signature(**row)
             if signed.action_sha256 in self._signed or self.doubt(signatures, row):
                 continue
             self._signed.add(signed.action_sha256)
             # By another key it proves nothing, and is no fault of the chain either: people get new keys.
-            if signed.public_key != (self.public_keys or {}).get(signed.person_id) or not is_signed(signed):
+            if not self._is_theirs(signed) or not is_signed(signed):
                 continue
             problem = self._act(signed)
             if problem:
                 return problem
         return ""
+
+    def _place(self, signed: Signature) -> int:
+        return self.marks[signatures.name][(signed.action_sha256,)][1]
+
+    def _is_theirs(self, signed: Signature) -> bool:
+        """Whether the key was the person's when it signed: it is today, or its change lies no earlier in the chain."""
+        if signed.public_key == (self.public_keys or {}).get(signed.person_id):
+            return True
+        return self._place(signed) <= self._former.get((signed.person_id, signed.public_key), 0)
 
     def _act(self, signed: Signature) -> str:
         facts = json.loads(signed.action)["facts"]

@@ -38,7 +38,7 @@ REASONS: dict[int, frozenset[str]] = {
         "no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding invitation_over",
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
-        "has_password last_admin",
+        "has_password last_admin same_key key_used",
         412: "changed_since signed_other signed_late",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.kpi.from_readings import Definitions
+from assets.stores.key_changes import REPLACE
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import figure_rows
 from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
@@ -178,12 +179,15 @@ def life_of(publications: PublicationStore, revision: Revision, people: Mapping[
     """Who made, reviewed and published a revision, by id and name, with their signatures; as JSON."""
     key = (revision.report_id, revision.revision)
     maker, decisions = publications.maker(*key), publications.decisions(*key)
+    who = sorted({each.person_id for each in decisions})
+    changes = [act for each in who for act in publications.signatures(each) if act.kind == REPLACE]
     known, parts = names_then(decisions, people), {maker, *(each.person_id for each in decisions)}
     return {
         "maker": maker,
         "names": {each: name for each, name in known.items() if each in parts},
         "decisions": [each.model_dump(mode="json") for each in decisions],
         "signatures": [each.model_dump(mode="json") for each in publications.signatures(f"{key[0]}@{key[1]}")],
+        **({"key_changes": [each.model_dump(mode="json") for each in changes]} if changes else {}),
     }
 
 

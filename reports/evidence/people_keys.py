@@ -1,11 +1,15 @@
-"""Keys of the people file: the private half beside it, the public half in it."""
+"""Keys of the people file: the private half beside it, the public half in it; and one replaced by another."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from assets.sites.edit_people import with_public_key
+from assets.sites.edit_site import one_writer, text_tag
 from assets.sites.load_sites import load_people, replaced
-from assets.stores.sign import Signer, key_path, load_key, new_key
+from assets.stores.key_changes import has_signed, is_vouched
+from assets.stores.sign import Signer, fingerprint, key_path, load_key, new_key
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.yaml_file import load_yaml, with_key
@@ -24,8 +28,9 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
             f"{person.name} has a public key in the people file already",
             file=str(people_file),
             reason="key_exists",
-            mend=f"'meterloom keys list' says whether its private half is here; for a new key take the line public_key "
-            f"and {key_path(keys_dir, person_id).name} away first",
+            mend=f"'meterloom keys list' says whether its private half is here; for another key 'meterloom keys new "
+            f"{person_id} --out FOLDER' and 'meterloom keys replace'; where the private half is lost, take the line "
+            f"public_key and {key_path(keys_dir, person_id).name} away first",
         )
     has_key = key_path(keys_dir, person_id).exists()
     signer = load_key(keys_dir, person_id) if has_key else new_key(keys_dir, person_id)
@@ -50,6 +55,49 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
         for person in people.people
         if not person.public_key
     }
+
+
+def replace_key(
+    store: Store, people_file: Path, person_id: str, *, before: str, after: str, vouched: str,
+    sign: Callable[[], object],
+) -> None:  # fmt: skip
+    """Put another public key of a person into the people file, every other byte kept, and sign that: both or neither.
+
+    before: the key that the person thinks is theirs; vouched: the new key's word for it (key_changes.py); sign: by the
+    key before, in the store's transaction. Raises BadInput.
+    """
+    with one_writer(people_file, text_tag(people_file)):
+        people = load_people(people_file)
+        _expect_fresh(store, people, person_id, before=before, after=after)
+        if not is_vouched(person_id, before, after, vouched):
+            raise BadInput(
+                "the new key did not sign that it replaces the present one", reason="wrong_signature",
+                mend="choose the file of the new key",
+            )  # fmt: skip
+        text = people_file.read_bytes().decode("utf-8")
+        mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
+        text = with_public_key(text, person_id, after, file=people_file.name)
+        # The store first: a file with a key for which nothing is signed would leave the old acts without theirs.
+        with replaced(people_file, mark + text, load_people), store.together():
+            sign()
+
+
+def _expect_fresh(store: Store, people: People, person_id: str, *, before: str, after: str) -> None:
+    """Raises BadInput where the change is not of the present key, or to one that cannot be the next."""
+    if people.known(person_id).public_key != before:
+        raise BadInput("your public key was changed since: open the page again", reason="changed_since")
+    if not fingerprint(after):
+        raise BadInput("expected an Ed25519 public key, base64 of 32 bytes", reason="bad_key")
+    if after == before:
+        raise BadInput("the new key is the present one", reason="same_key")
+    if after in people.public_keys.values():
+        raise BadInput("this key is another person's", reason="key_used")
+    # One that was replaced would sign for its time again; whose it was is not told.
+    if has_signed(store, after):
+        raise BadInput(
+            "this key signed here before: a key that was replaced does not come back",
+            reason="key_used", mend="make another one",
+        )  # fmt: skip
 
 
 def _write_public_key(people_file: Path, person_id: str, public_key: str) -> None:

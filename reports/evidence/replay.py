@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from assets.kpi.from_readings import Definitions, keep_definition
+from assets.stores.key_changes import former_keys, signed_on
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
@@ -166,6 +167,7 @@ def _check_life(archive: Archive, manifest: Manifest, people: People | None, pla
         life = _json(archive, names.LIFE)
         signed = [Signature.model_validate(each) for each in life["signatures"]]
         decisions = [Decision.model_validate(each) for each in life["decisions"]]
+        changes = [Signature.model_validate(each) for each in life.get("key_changes", ())]
         bad = next((each for each in signed if not is_signed(each)), None)
         said = {(one.kind, one.person_id, one.subject) for one in signed}
         acts = {each.step: (f"reports {VERBS[each.step]}", each.person_id, name_of(each)) for each in decisions}
@@ -182,8 +184,11 @@ def _check_life(archive: Archive, manifest: Manifest, people: People | None, pla
     if {each.content_sha256 for each in decisions} - {manifest.report.content_sha256}:
         played.wrong(names.LIFE, "somebody decided on other content")
     keys = {each.person_id: each.public_key for each in people.people} if people is not None else None
+    # The chain of seals stays with the store; who sealed the pack vouches for the places that its acts name.
+    former = former_keys(changes, keys or {}, signed_on)
     for each in signed:
-        if keys is not None and keys.get(each.person_id) != each.public_key:
+        was_theirs = signed_on(each) < former.get((each.person_id, each.public_key), 0)
+        if keys is not None and keys.get(each.person_id) != each.public_key and not was_theirs:
             played.wrong(names.LIFE, f"the people file does not have the key that {each.person_id} signed with")
     if keys is None and signed:
         played.findings.append("the decisions are signed with keys that nobody vouched for")

@@ -182,6 +182,7 @@ class Form(Model):
     """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
+    takes_new_key: the file of another key is chosen too, which vouches for the one that signs.
     is_answered: its answer is a page of its own, which nobody can open again.
     undoes: what the person did a moment ago and this takes back, as the page says it; its fields need no answer.
     """
@@ -196,6 +197,7 @@ class Form(Model):
     note: Text = ""
     public_key: str = ""
     command: str = ""
+    takes_new_key: bool = False
     is_answered: bool = False
     undoes: Text = ""
 

@@ -48,6 +48,8 @@ def site_text_page(
     )
     if problems:
         blocks.append(_problems(problems))
+        if address.locale != "en":
+            blocks.append(Paragraph(text="Faults are told in English, as in the shell.", tone="muted"))
     if now is not None:
         blocks.append(_differences(now, text))
     at = address.model_copy(update={"path": f"{PATH}/sites/{site_id}"})

@@ -150,3 +150,61 @@ def test_who_may_not_write_sites_sees_and_saves_none(asking: Asking) -> None:
     elsewhere = Asking(asking.project, asking.clock, ED.model_copy(update={"sites": ("other",)}))
     assert elsewhere.get(AT, [PAGE]).status == 404
     assert save(elsewhere, SITE, "x").status == 404
+
+
+BROKEN = SITE.replace("currency: EUR", "curency: EUR")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        (BROKEN, "plant", "did you mean &#39;currency&#39;?"),
+        (SITE + "meters: [", "plant", "not valid YAML"),
+        ("just a word", "plant", "Faults"),
+        (BROKEN.replace("site_id: plant\n", ""), "plant", "site_id"),
+        ("", "plant", "is missing"),
+    ],
+)
+def test_a_file_that_is_broken_already_is_shown_with_its_faults_and_mended(
+    asking: Asking, text: str, name: str, said: str
+) -> None:
+    path_of(asking).write_text(text)
+    assert asking.get("/energy", [PAGE]).status == 503
+    assert f'href="/settings/sites/{name}"' in asking.get("/settings", [PAGE]).text
+    opened = asking.get(AT, [PAGE])
+    assert (opened.status, text_in(opened), said in opened.text) == (200, text, True), opened.text
+    assert "Fehler werden englisch genannt" in asking.get(AT, [PAGE], locale="de").text
+    answer = save(asking, text + "# looked at\n", seen_in(opened))
+    assert (answer.status, path_of(asking).read_text()) == (422, text)
+    assert "site_id stays" in save(asking, SITE.replace("plant", "other"), seen_in(opened)).text
+    assert save(asking, SITE, seen_in(opened)).status == 303
+    assert (path_of(asking).read_text(), asking.project.site("plant").name) == (SITE, "Plant")
+    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 1
+    assert save(asking, SITE, seen_in(opened)).status == 412
+
+
+def test_a_broken_file_is_mended_by_who_sees_all_sites_and_no_other_is_reached(asking: Asking) -> None:
+    path_of(asking).write_text(BROKEN)
+    limited = Asking(asking.project, asking.clock, ED.model_copy(update={"sites": ("plant",)}))
+    for path in (AT, "/settings"):
+        assert limited.get(path, [PAGE]).status == 503
+    assert save(limited, SITE, "x").status == 503
+    assert Asking(asking.project, asking.clock, VERA).get(AT, [PAGE]).status == 403
+    beside = path_of(asking).parent / "other.yaml"
+    beside.write_text(SITE.replace("site_id: plant", "site_id: other"))
+    for wanted in ("other", "nowhere", "..", "people", "meterloom"):
+        assert asking.get(f"/settings/sites/{wanted}", [PAGE]).status in (404, 503)
+    path_of(asking).write_bytes(b"site_id: plant\nname: \xff\n")
+    # What is no text is no text to edit.
+    assert asking.get(AT, [PAGE]).status == 422
+    assert path_of(asking).read_bytes() == b"site_id: plant\nname: \xff\n"
+
+
+def test_the_text_before_of_a_broken_file_can_be_opened_and_saved(asking: Asking) -> None:
+    assert save(asking, SITE.replace("name: Plant", "name: P"), seen_in(asking.get(AT, [PAGE]))).status == 303
+    path_of(asking).write_text(BROKEN)
+    [kept] = kept_texts(asking.project.project.site_texts_dir / "plant")
+    older = asking.get(AT, [PAGE], version=kept.name)
+    assert (older.status, text_in(older)) == (200, SITE)
+    assert save(asking, SITE, seen_in(older)).status == 303
+    assert asking.project.site("plant").name == "Plant"

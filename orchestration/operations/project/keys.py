@@ -38,15 +38,21 @@ def keys_new(
 
     folder = out or call.keys_dir
     is_project = (call.folder / SETTINGS_FILE).exists()
-    # For a folder of its own a key may be made before anybody decides whose people file names it.
-    if is_project and (out is None or person in call.project.people.public_keys):
+    known = call.project.people.public_keys if is_project else {}
+    # For a folder of its own a key may be made before anybody decides whose people file names it, and before it takes
+    # the place of the present one.
+    is_next = (
+        out is not None and out.resolve() != call.keys_dir.resolve() if is_project and known.get(person) else False
+    )
+    if is_project and (out is None or person in known) and not is_next:
         people_file = call.project.project.people_file
         signer = give_key(people_file, person, folder)
         said = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
     else:
         signer = new_key(folder, person)
         said = [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
-        said += [f"the people file does not name {person} yet"] if is_project else []
+        said += [f"the people file does not name {person} yet"] if is_project and not is_next else []
+        said += [f"it replaces the present key with: meterloom keys replace --new {folder} --as {person}"] * is_next
     lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)", *said]
     return Answer(
         {
@@ -57,6 +63,46 @@ def keys_new(
         },
         text="\n".join(lines),
     )
+
+
+@operation("keys replace", takes=ACTS, example="--new new_keys --as anna")
+def keys_replace(
+    call: Call,
+    new: Annotated[Path, Option("--new", help="Folder of the new key, as 'keys new PERSON --out FOLDER' made it.")],
+) -> Answer:
+    """Replace one's own key: the old one signs for the new one, and what it signed before stays valid."""
+    from assets.stores.key_changes import KEY_DOMAIN, key_statement
+    from assets.stores.sign import key_path, load_key
+
+    person, signer = call.known_person(), load_key(new, call.known_person().person_id)
+    before, after = person.public_key, signer.public_key
+    vouched = signer.sign(KEY_DOMAIN, key_statement(person.person_id, before, after))
+    answer = key_replaced(call, before=before, after=after, vouched=vouched)
+    here, there = key_path(call.keys_dir, person.person_id), key_path(new, person.person_id)
+    return Answer(
+        answer.result, text=f"{answer.text}\nkeep the old key file, and put the new one there: {there} to {here}"
+    )
+
+
+def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer:
+    """Replace the key of who calls. before, after: public keys; vouched: the new key's word (key_changes.py)."""
+    from assets.stores.key_changes import REPLACE
+    from assets.stores.sign import fingerprint
+    from reports.evidence.people_keys import replace_key
+
+    who, project = actor(call), call.project
+    person_id = who.person.person_id
+    if who.signer is None:
+        raise BadInput(
+            f"{who.person.name} has no public key in the people file, so none can be replaced", reason="no_public_key",
+            mend=f"meterloom keys new {person_id}",
+        )  # fmt: skip
+    replace_key(
+        project.store, project.project.people_file, person_id, before=before, after=after, vouched=vouched,
+        sign=lambda: who.sign(REPLACE, person_id, public_key=after, vouched=vouched),
+    )  # fmt: skip
+    told = {"person_id": person_id, "fingerprint": fingerprint(after), "replaces": fingerprint(before)}
+    return Answer(told, text=f"key of {who.person.name}: {told['fingerprint']}, in place of {told['replaces']}")
 
 
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')

@@ -5,17 +5,16 @@ import secrets
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.stores.api_keys import ApiKeyStore
 from data_quality.contracts.access.api_key import FOR_MACHINES, ApiKey
 from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
 from orchestration.operations.project.keys import keys_issue, keys_revoke
 from orchestration.web.draw import draw
+from orchestration.web.people.seen import listed_keys
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall, has_keys
-from reports.pages.key_list import PATH, ListedKey, keys_page, make_form
+from reports.pages.key_list import PATH, keys_page, make_form
 from reports.pages.page import PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph
@@ -52,7 +51,7 @@ def issue(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
 def revoke(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     """Let a key open nothing any more, as `meterloom keys revoke` does."""
     wanted, reason = ask.form.get("key", ""), ask.form.get("reason", "").strip()
-    if wanted not in {each.key.key_id for each in _listed(ask)}:
+    if wanted not in {each.key.key_id for each in listed_keys(ask)}:
         raise BadInput(f"there is no key {wanted[:20]!r}", reason="unknown_key")
     if not reason:
         raise BadInput("say why the key is revoked", reason="no_reason")
@@ -62,23 +61,11 @@ def revoke(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
 
 def _drawn(ask: Ask, made: tuple[ApiKey, str] | None = None) -> Response:
     drawn = draw(
-        ask, keys_page(_listed(ask), ask.address.model_copy(update={"path": PATH}), make=_make(ask), made=made)
+        ask, keys_page(listed_keys(ask), ask.address.model_copy(update={"path": PATH}), make=_make(ask), made=made)
     )
     # In the page stands what the next secret is made of.
     drawn.headers["Cache-Control"] = "no-store"
     return drawn
-
-
-def _listed(ask: Ask) -> list[ListedKey]:
-    """Keys that the person may know of, the newest first."""
-    store, me = ApiKeyStore(ask.project.store), ask.person
-    used, names, sites = store.last_used(), ask.project.names, set(ask.sites())
-    is_engineer = Role.ENGINEER in me.roles
-    return [
-        ListedKey(each, names.get(each.person_id, each.person_id), each.state(ask.now_utc), used.get(each.key_id))
-        for each in reversed(store.recorded())
-        if each.person_id == me.person_id or (is_engineer and (not me.sites or sites.issuperset(each.sites)))
-    ]
 
 
 def _readable(ask: Ask) -> list[Permission]:

@@ -9,8 +9,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from assets.sites.edit_people import expect_admin, with_roles
 from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
 from assets.sites.load_sites import load_people, replaced
-from assets.stores.sign import fingerprint
-from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
@@ -18,9 +16,10 @@ from data_quality.contracts.people import Person, Role
 from orchestration.operations.project.check import problems_in
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
+from orchestration.web.people.seen import known_people, people_of
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall
-from reports.pages.people_list import CHANGES, GIVE, PATH, Invitation, KnownPerson, people_page
+from reports.pages.people_list import CHANGES, GIVE, PATH, Invitation, people_page
 
 router = APIRouter(include_in_schema=False)
 NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", "Assure", ("home", "ops", "exec", "audit", "site"))
@@ -30,7 +29,7 @@ _SHARED = ("locale",)
 @router.get(PATH, response_class=HTMLResponse)
 def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Everybody whom the person may let in."""
-    return draw(ask, people_page(_known(ask), ask.address, me=ask.person.person_id, seen=_seen(ask)))
+    return draw(ask, people_page(known_people(ask), ask.address, me=ask.person.person_id, seen=_seen(ask)))
 
 
 @router.post(PATH + "/invite", response_class=HTMLResponse)
@@ -49,7 +48,7 @@ def _linked(ask: Ask, *, is_reset: bool) -> Response:
     person = _wanted(ask)
     link, until_utc = invitation_link(ask.project, person, ask.clock, by=ask.person.person_id, is_reset=is_reset)
     page = people_page(
-        _known(ask),
+        known_people(ask),
         ask.address,
         me=ask.person.person_id,
         seen=_seen(ask),
@@ -101,27 +100,10 @@ def _seen(ask: Ask) -> str:
     return text_tag(ask.project.project.people_file)
 
 
-def _of(ask: Ask) -> list[Person]:
-    """Whom the person may let in: everybody, or those of their own sites alone."""
-    mine = set(ask.person.sites)
-    return [each for each in ask.project.people.people if not mine or (each.sites and mine.issuperset(each.sites))]
-
-
 def _wanted(ask: Ask) -> Person:
     """The person of the form. Raises BadInput, in the same words for one that is not there and one of other sites."""
     wanted = ask.form.get("person", "")
-    found = next((each for each in _of(ask) if each.person_id == wanted), None)
+    found = next((each for each in people_of(ask) if each.person_id == wanted), None)
     if found is None:
         raise BadInput(f"there is no person {wanted[:40]!r}", reason="unknown_person")
     return found
-
-
-def _known(ask: Ask) -> list[KnownPerson]:
-    credentials, logins = CredentialStore(ask.project.store), LoginStore(ask.project.store)
-    return [
-        KnownPerson(
-            each, fingerprint(each.public_key), bool(credentials.password_of(each.person_id)),
-            len(logins.of_person(each.person_id)),
-        )
-        for each in _of(ask)
-    ]  # fmt: skip

@@ -13,11 +13,12 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
+from orchestration.operations.project.keys import key_replaced
 from orchestration.web.draw import draw
 from orchestration.web.pages.password_pages import reset_note
 from orchestration.web.pages.sign_in_pages import safe_next
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, asked
-from orchestration.web.web_call import has_keys
+from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, Part
 from reports.pages.page_states import NO_KEY
@@ -47,6 +48,7 @@ def profile(ask: Ask = asked(None)) -> Response:
             *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
             _form("board", "First page", (first,), "Keep"),
         )),
+        *_another_key(ask),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
@@ -64,6 +66,16 @@ def keep_board(ask: Ask = asked(None)) -> Response:
     if wanted and wanted not in boards():
         raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(boards())}", reason="bad_request")
     PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, wanted or None)
+    return RedirectResponse("/profile", 303)
+
+
+@router.post("/profile/key")
+def replace_key(request: Request, ask: Ask = asked(None)) -> Response:
+    """Put another public key in the place of one's own, as `meterloom keys replace` does; the browser signs."""
+    given = {name: ask.form.get(name, "") for name in ("before", "after", "vouched")}
+    told = key_replaced(WebCall(ask), **given).result
+    assert isinstance(told, dict)  # noqa: S101 - of the operation above
+    request.state.subject = f"{ask.person.person_id} {told['replaces'][7:19]} {told['fingerprint'][7:19]}"
     return RedirectResponse("/profile", 303)
 
 
@@ -112,6 +124,18 @@ def _key(ask: Ask) -> str:
     if mine:
         return Sentence("Public key, with which your acts are signed: {0}", named(mine))
     return Sentence(NO_KEY, named(ask.person.person_id)) if has_keys(people) else Sentence("Public key: none")
+
+
+def _another_key(ask: Ask) -> tuple[Part, ...]:
+    """The form with which a person replaces their key; nothing for who has none."""
+    me = ask.person.person_id
+    mine = ask.project.people.public_keys.get(me, "")
+    if not mine:
+        return ()
+    note = "The old key signs for the new one. What it signed stays valid; from then on it signs nothing."
+    form = _form("key", "Replace key", (Input(name="before", label="", kind="hidden", value=mine),), "Replace key")
+    more = {"note": note, "public_key": mine, "command": f"meterloom keys replace --new FOLDER --as {me}"}
+    return (Part(key="key", title="Signing key", blocks=(form.model_copy(update=more | {"takes_new_key": True}),)),)
 
 
 def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:

@@ -1,13 +1,13 @@
 """/settings/sites: a site's file, its tariffs in it, edited as text; checked before it is saved, and kept before."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.sites.edit_site import as_in_file, keep_text, kept_texts, one_writer, site_text, text_tag
-from assets.sites.load_sites import load_site, replaced, site_file, site_sha256
+from assets.sites.load_sites import broken_sites, load_site, replaced, site_file, site_sha256
 from assets.stores.published.report_ledger import keep_site_version
 from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.access.permissions import Permission
@@ -28,6 +28,16 @@ MOVED = (
     "Not saved: the site file was changed since you opened it. Your text is below; the file is as the other left it."
 )
 FAULTY = "Not saved: the text has faults."
+BROKEN = "This file has faults: no site is read until they are mended."
+
+
+class Held(NamedTuple):
+    """A site file. site: None where the file is broken; its id then is the one that its text or its name says."""
+
+    site_id: str
+    name: str
+    path: Path
+    site: Site | None
 
 
 @router.get(_ONE, response_class=HTMLResponse)
@@ -35,37 +45,39 @@ def site_text_form(
     site: str, ask: Ask = asked(Permission.WRITE, takes=("version", "saved"), shared=_SHARED)
 ) -> Response:
     """The text of a site's file, or one that stood there before."""
-    held, path = _found(ask, site)
+    held = _found(ask, site)
     version, told = ask.address.part("version"), ""
-    text = site_text(path)
+    text = site_text(held.path)
     if version:
         text, told = site_text(_kept(ask, held, version)), "An older text: saving it replaces the one of now."
     elif ask.address.part("saved"):
         told = "Saved. Figures that rest on what changed are calculated anew."
-    return _drawn(ask, held, path, text, told=told)
+    if held.site is None and not version:
+        return _drawn(ask, held, text, told=BROKEN, problems=problems_in(held.path, WebCall(ask)))
+    return _drawn(ask, held, text, told=told)
 
 
 @router.post(_ONE, response_class=HTMLResponse)
 def save(request: Request, site: str, ask: Ask = asked(Permission.WRITE, shared=_SHARED)) -> Response:
     """Save the text where it has no fault and nobody changed the file meanwhile; else it comes back with the reason."""
-    held, path = _found(ask, site)
+    held = _found(ask, site)
     text, seen = ask.form.get("text", "").replace("\r\n", "\n"), ask.form.get("seen", "")
     if not seen:
         raise BadInput("this form does not say which text it changes: open the page again", reason="no_if_match")
     try:
-        after = _saved(ask, held, path, text, seen)
+        after = _saved(ask, held, text, seen)
     except BadInput as fault:
         request.state.code, request.state.subject = fault.reason, held.site_id
         if fault.reason == "changed_since":
-            return _drawn(ask, held, path, text, told=MOVED, now=site_text(path), status=412)
-        return _drawn(ask, held, path, text, told=FAULTY, problems=problems_of(fault), status=422)
+            return _drawn(ask, held, text, told=MOVED, now=site_text(held.path), status=412)
+        return _drawn(ask, held, text, told=FAULTY, problems=problems_of(fault), status=422)
     request.state.subject = f"{held.site_id} {seen[:12]} {after[:12]}"
     return RedirectResponse(ask.address.href(f"{PATH}/sites/{held.site_id}", saved="1"), 303)
 
 
-def _saved(ask: Ask, held: Site, path: Path, text: str, seen: str) -> str:
+def _saved(ask: Ask, held: Held, text: str, seen: str) -> str:
     """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
-    call, store = WebCall(ask), ask.project.store
+    call, store, path = WebCall(ask), ask.project.store, held.path
 
     def checked(beside: Path) -> Site:
         if problems := problems_in(beside, call):
@@ -74,39 +86,46 @@ def _saved(ask: Ask, held: Site, path: Path, text: str, seen: str) -> str:
 
     with one_writer(path, seen), replaced(path, as_in_file(text, path), checked) as site:
         if site.site_id != held.site_id:
-            problem = Problem(
-                file="", line=1, column=1, message=f"site_id stays {held.site_id!r}: readings are kept by it"
-            )
-            raise BadConfiguration([problem])
+            said = f"site_id stays {held.site_id!r}: readings are kept by it"
+            raise BadConfiguration([Problem(file="", line=1, column=1, message=said)])
         for carrier in Carrier:
             # Two in force on one day are refused here, not with the first bill.
             tariffs_of(site, carrier)
         keep_text(path, _folder(ask, held), ask.person.person_id, ask.now_utc)
-        for each in (held, site):
-            keep_site_version(store, each, site_sha256(each), ask.clock)
+        for each in (held.site, site):
+            if each is not None:
+                keep_site_version(store, each, site_sha256(each), ask.clock)
     return text_tag(path)
 
 
-def _found(ask: Ask, site_id: str) -> tuple[Site, Path]:
-    site = ask.of(site=site_id).site()
-    return site, site_file(ask.project.project.sites_dir, site.site_id, ask.project.cache)
+def _found(ask: Ask, site_id: str) -> Held:
+    folder = ask.project.project.sites_dir
+    try:
+        site = ask.of(site=site_id).site()
+        return Held(site.site_id, site.name, site_file(folder, site.site_id, ask.project.cache), site)
+    except BadInput:
+        # Whose a broken file is, nobody can tell: it is mended by who sees all sites.
+        path = None if ask.person.sites else broken_sites(folder).get(site_id)
+        if path is None:
+            raise
+        return Held(site_id, path.name, path, None)
 
 
-def _folder(ask: Ask, site: Site) -> Path:
-    return ask.project.project.site_texts_dir / site.site_id
+def _folder(ask: Ask, held: Held) -> Path:
+    return ask.project.project.site_texts_dir / held.site_id
 
 
-def _kept(ask: Ask, site: Site, name: str) -> Path:
-    if name not in {each.name for each in kept_texts(_folder(ask, site))}:
+def _kept(ask: Ask, held: Held, name: str) -> Path:
+    if name not in {each.name for each in kept_texts(_folder(ask, held))}:
         raise BadInput(f"there is no older text {name[:60]!r}", reason="nothing_known")
-    return _folder(ask, site) / name
+    return _folder(ask, held) / name
 
 
-def _drawn(ask: Ask, site: Site, path: Path, text: str, *, status: int = 200, **more: Any) -> Response:
+def _drawn(ask: Ask, held: Held, text: str, *, status: int = 200, **more: Any) -> Response:
     names = ask.project.names
     older = [OlderText(each.name, each.at_utc, names.get(each.person_id, each.person_id))
-             for each in kept_texts(_folder(ask, site))]  # fmt: skip
+             for each in kept_texts(_folder(ask, held))]  # fmt: skip
     page = site_text_page(
-        ask.address, site_id=site.site_id, name=site.name, text=text, seen=text_tag(path), older=older, **more
+        ask.address, site_id=held.site_id, name=held.name, text=text, seen=text_tag(held.path), older=older, **more
     )
     return draw(ask, page, status=status)

@@ -20,20 +20,35 @@
   // A sentence for the person, which the form has ready in their language.
   class Told extends Error {}
 
-  const privateKey = async (form) => {
-    const file = form.querySelector("[data-key-file]").files[0];
+  const keyOf = async (form, field, isExtractable) => {
+    const file = form.querySelector(field).files[0];
     const pem = file && file.size < LARGEST_FILE ? await file.text() : "";
     const found = /-----BEGIN PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END PRIVATE KEY-----/.exec(pem);
-    let key;
     try {
-      key = await crypto.subtle.importKey("pkcs8", bytes(found[1].replace(/\s/g, "")), KIND, false, ["sign"]);
+      return await crypto.subtle.importKey("pkcs8", bytes(found[1].replace(/\s/g, "")), KIND, isExtractable, ["sign"]);
     } catch {
       throw new Told(form.dataset.noKey);
     }
+  };
+
+  const privateKey = async (form) => {
+    const key = await keyOf(form, "[data-key-file]", false);
     const trial = encoded("meterloom/trial\0");
     const isMine = await crypto.subtle.verify(KIND, await publicKey(form), await crypto.subtle.sign(KIND, key, trial), trial);
     if (!isMine) throw new Told(form.dataset.otherKey);
     return key;
+  };
+
+  // A new key gives its public half, and its word that it replaces the present one; field by field as it is written
+  // on the server.
+  const addNewKey = async (form, data) => {
+    const key = await keyOf(form, "[data-new-key-file]", true);
+    const { x } = await crypto.subtle.exportKey("jwk", key);
+    const after = `${x.replace(/-/g, "+").replace(/_/g, "/")}=`;
+    const statement = JSON.stringify({ after, before: form.dataset.publicKey, person_id: form.dataset.person });
+    const vouched = await crypto.subtle.sign(KIND, key, encoded(`meterloom/key/1\0${statement}`));
+    data.set("after", after);
+    data.set("vouched", base64(vouched));
   };
 
   const send = (form, data, more) =>
@@ -48,10 +63,11 @@
     return { code: told.code, text: [told.detail || answer.status, told.mend].filter(Boolean).join(". ") };
   };
 
-  // What is signed must be what the form says: of this person, with this reason.
+  // What is signed must be what the form says: of this person, with this reason, for this new key.
   const expectSame = (form, data, action) => {
     const reason = (action.facts.reason || "").trim(), written = (data.get("reason") || "").trim();
-    if (action.person_id !== form.dataset.person || reason !== written) throw new Told(form.dataset.moved);
+    const isSame = reason === written && (action.facts.public_key || "") === (data.get("after") || "");
+    if (action.person_id !== form.dataset.person || !isSame) throw new Told(form.dataset.moved);
   };
 
   // The answer is a page that is shown this once: the browser sends the form, and shows it.
@@ -65,6 +81,7 @@
 
   const act = async (form) => {
     const data = new FormData(form), key = await privateKey(form);
+    if (form.querySelector("[data-new-key-file]")) await addNewKey(form, data);
     for (let left = TRIES; ; left -= 1) {
       const asked = await send(form, data, { ask_to_sign: "1" });
       if (asked.redirected) return asked.url;

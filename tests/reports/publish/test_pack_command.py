@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
-from assets.stores.sign import canonical, load_key, new_key
+import yaml
+
+from assets.stores.seals import text_sha256
+from assets.stores.sign import ACTION_DOMAIN, canonical, fingerprint, load_key, new_key
 from reports.evidence import manifest as names
 from tests.reports.evidence.test_pack import members_of, resealed, written
 from tests.reports.publish.conftest import REVISION, MakeDesk
@@ -40,6 +43,38 @@ def test_a_pack_holds_the_names_of_who_had_a_part_and_one_that_was_changed_is_fo
     forged = resealed(members | {names.LIFE: canonical(life)}, new_key(tmp_path / "keys", "forger"))
     said = used.run("verify", str(written(tmp_path / "forged.zip", forged)), "--sample", "0")[1]
     assert {"file": names.LIFE, "problem": "names other people as published than dirk signed"} in said["problems"]
+
+
+def test_what_a_replaced_key_signed_holds_in_a_pack_that_is_made_later(desk: MakeDesk, tmp_path: Path) -> None:
+    used, out = desk(), tmp_path / "next"
+    assert used.run("reports", "review", REVISION, "--as", "anna")[0] == 0
+    assert used.run("reports", "publish", REVISION, "--as", "dirk")[0] == 0
+    new_key(out, "anna")
+    code, said, error = used.run("keys", "replace", "--new", str(out), "--as", "anna")
+    assert (code, said["fingerprint"]) == (0, fingerprint(load_key(out, "anna").public_key)), error
+    path, people = Path(used.run("pack", REVISION)[1]["path"]), used.folder / "people.yaml"
+    rows = yaml.safe_load(people.read_text())["people"]
+    project = {"person_id": "project", "name": "P", "roles": []}
+    project["public_key"] = load_key(used.folder / "keys", "project").public_key
+    people.write_text(yaml.safe_dump({"people": [*rows, project]}))
+    asked = ("--people", str(people), "--sample", "0")
+    assert used.run("verify", str(path), *asked)[1]["problems"] == []
+    members = members_of(path)
+    life = json.loads(members[names.LIFE])
+    assert [each["person_id"] for each in life["key_changes"]] == ["anna"]
+    # Without the change it is a key that nobody knows; and a change does not vouch for what comes after it.
+    late = json.loads(life["signatures"][0]["action"])
+    late["facts"]["seals"] = [10**6, ""]
+    old, text = load_key(used.folder / "keys", "anna"), canonical(late)
+    forged = life["signatures"][0] | {
+        "action": text.decode(), "action_sha256": text_sha256(text.decode()), "signature": old.sign(ACTION_DOMAIN, text)
+    }  # fmt: skip
+    bent = ({"key_changes": []}, {"signatures": [forged, *life["signatures"][1:]]}, {"key_changes": [{}]})
+    for at, change in enumerate(bent):
+        sealed = resealed(members | {names.LIFE: canonical(life | change)}, load_key(used.folder / "keys", "project"))
+        said = used.run("verify", str(written(tmp_path / f"{at}.zip", sealed)), *asked)[1]
+        told = ("cannot be read", "the people file does not have the key that anna signed with")[at < 2]
+        assert {"file": names.LIFE, "problem": told} in said["problems"]
 
 
 def test_a_decision_that_nobody_signed_is_told(desk: MakeDesk) -> None:

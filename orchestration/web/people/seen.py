@@ -1,0 +1,73 @@
+"""People, API keys and settings as somebody may see them: what pages and API list."""
+
+import os
+
+from assets.sites.load_sites import broken_sites
+from assets.stores.api_keys import ApiKeyStore
+from assets.stores.sign import fingerprint
+from assets.stores.web.credentials import CredentialStore
+from assets.stores.web.logins import LoginStore
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.settings import SETTINGS_FILE, load_settings
+from data_quality.contracts.settings_shown import ShownSetting, shown_settings
+from orchestration.web.request_context import Ask
+from reports.pages.key_list import ListedKey
+from reports.pages.people_list import KnownPerson
+
+
+def people_of(ask: Ask) -> list[Person]:
+    """Whom the person may let in: everybody, or those of their own sites alone."""
+    mine = set(ask.person.sites)
+    return [each for each in ask.project.people.people if not mine or (each.sites and mine.issuperset(each.sites))]
+
+
+def known_people(ask: Ask) -> list[KnownPerson]:
+    """People whom the person may let in, and how each of them is known."""
+    credentials, logins = CredentialStore(ask.project.store), LoginStore(ask.project.store)
+    return [
+        KnownPerson(
+            each, fingerprint(each.public_key), bool(credentials.password_of(each.person_id)),
+            len(logins.of_person(each.person_id)),
+        )
+        for each in people_of(ask)
+    ]  # fmt: skip
+
+
+def listed_keys(ask: Ask) -> list[ListedKey]:
+    """Keys that the person may know of, the newest first."""
+    store, me = ApiKeyStore(ask.project.store), ask.person
+    used, names, sites = store.last_used(), ask.project.names, set(ask.sites())
+    is_engineer = Role.ENGINEER in me.roles
+    return [
+        ListedKey(each, names.get(each.person_id, each.person_id), each.state(ask.now_utc), used.get(each.key_id))
+        for each in reversed(store.recorded())
+        if each.person_id == me.person_id or (is_engineer and (not me.sites or sites.issuperset(each.sites)))
+    ]
+
+
+def settings_seen(ask: Ask) -> tuple[list[ShownSetting] | None, bool, list[tuple[str, str]]]:
+    """The settings, or None for who is not shown them; whether the file says something else since this process
+    started; id and name of the sites whose file the person may edit.
+    """
+    project = ask.project.project
+    path = project.root / SETTINGS_FILE
+    # What a mail server or a disk is called is nobody's who sees some sites alone.
+    is_shown = may(ask.person, Permission.PEOPLE_ADMIN) and not ask.person.sites
+    shown = shown_settings(path, os.environ) if is_shown else None
+    is_changed = shown is not None and load_settings(path, os.environ) != project.settings
+    return shown, is_changed, editable_files(ask) if may(ask.person, Permission.WRITE) else []
+
+
+def editable_files(ask: Ask) -> list[tuple[str, str]]:
+    """Id and name of the sites whose file the person may edit; while one cannot be read, id and file of those that
+    cannot, for who sees all sites: what a broken file is of, nobody can tell.
+    """
+    try:
+        return [(each, site.name) for each, site in ask.sites().items()]
+    except BadInput:
+        broken = {} if ask.person.sites else broken_sites(ask.project.project.sites_dir)
+        if not broken:
+            raise
+        return [(each, path.name) for each, path in broken.items()]
