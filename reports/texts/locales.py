@@ -21,7 +21,7 @@ class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
     name: its own; months: twelve, weekdays: seven, separated by blanks; day: a pattern with d, m, y. list_mark: between
-    parts of a list.
+    parts of a list; minus: before a number.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
@@ -29,6 +29,7 @@ class Language(Model):
     name: str = ""
     thousands: str = ","
     mark: str = "."
+    minus: str = "−"
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
     weekdays: str = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"

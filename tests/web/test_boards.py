@@ -322,7 +322,7 @@ def test_the_price_now_is_that_of_the_price_stream_and_never_the_tariff_beside_i
         ends = (hour + timedelta(hours=1)).astimezone(zone(plant.ZONE))
         assert (block.value.text, block.value.unit) == ("0.311", "€/kWh")
         assert block.value.note == f"until {ends:%H:%M}, by the price stream"
-        assert [each.text for each in block.numbers] == ["-0.0521"]
+        assert [each.text for each in block.numbers] == ["−0.0521"]
         # Where the stream has no price there is none: what the tariff says is nobody's price.
         later = tiles(Asking(project, FixedClock(hour + timedelta(days=2)), ALL), "ops")["tariff_block"]
         assert (later.state, later.value) == ("none", None)
