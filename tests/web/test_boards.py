@@ -167,7 +167,7 @@ def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> N
     rows = {page_word(each.cells[0].text, "en"): each.cells for each in chart_table(widget.chart).rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
     assert {"Main meters", "Not metered separately", *names} <= set(rows)
-    used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "") for at in (1, 2, 3))
+    used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "").replace("−", "-") for at in (1, 2, 3))
     assert float(change) == pytest.approx(100 * (float(used) / float(before) - 1), abs=0.1)
 
 
@@ -294,12 +294,32 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
         assert "no_factor" not in codes[key] or key == "emission_kgco2e", key
 
 
+@pytest.mark.parametrize(
+    ("role", "step"),
+    [
+        (Role.OPERATOR, ("An engineer of this site can add a tariff.", "")),
+        (Role.ENGINEER, ("Add tariff", "/settings/sites/plant")),
+    ],
+)
+def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: Role, step: tuple[str, str]) -> None:
+    person = Person(person_id="nina", name="Nina", roles=(role,))
+    ask = Ask(asking.project, person, Address(path="/board/ops", site="plant"), asking.clock)
+    site = asking.project.site("plant")
+    ended = tuple(each.model_copy(update={"valid_to": date(2024, 1, 1)}) for each in site.tariffs)
+    now = SiteNow(Show(ask, site.model_copy(update={"tariffs": ended}), asking.project.sources()))
+    asked = Asked([now], now.scope, newest_month(now), "previous")
+    found = {each.key: each for board in ("ops", "exec") for each in tiles_of(board, asked)}
+    assert str(found["tariff_block"].reason).startswith("no tariff for ")
+    assert found["tariff_block"].next == found["cost_year"].next == step
+    assert found["carbon_year"].next is None
+
+
 def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:
     ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
     now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
     before = Period(label="", start=date(2023, 1, 2), end=date(2023, 1, 9), time_zone=plant.ZONE)
     reason = submeters.view(where_it_goes(now, before)).reason
-    assert reason == "nothing is published of the meters below the main one from 2023-01-02 to 2023-01-08"
+    assert page_word(reason, "en") == "no data of the meters below the main one, 2–\u20608\xa0Jan\xa02023"
     alone = plant.plant_site(meters=(Meter(meter_id="main"),), seus=())
     now = SiteNow(Show(ask, alone, asking.project.sources()))
     assert submeters.view(where_it_goes(now, before)).reason == "the site has no meter below its main one"
