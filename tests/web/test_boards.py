@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
@@ -312,6 +314,21 @@ def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: 
     assert str(found["tariff_block"].reason).startswith("no tariff for ")
     assert found["tariff_block"].next == found["cost_year"].next == step
     assert found["carbon_year"].next is None
+
+
+def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Asking) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    site = asking.project.site("plant")
+    budgets = Budgets(cost_per_month={"EUR": Decimal(1), "USD": Decimal(7)}, kgco2e_per_month=Decimal(10**9))
+    now = SiteNow(Show(ask, site.model_copy(update={"budgets": budgets}), asking.project.sources()))
+    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    for key, said in (("cost", "1"), ("emission_kgco2e", "1,000,000,000")):
+        [number] = [each for each in found[key].numbers if each.label == "Budget"]
+        assert (number.text, number.note) == (said, "projected above budget" if key == "cost" else "")
+        picture = found[key].picture
+        assert picture is not None
+        assert "budget" in picture.svg
+    assert not [each for each in tiles(asking, "ops")["cost"].numbers if each.label == "Budget"]
 
 
 def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:

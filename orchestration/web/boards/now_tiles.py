@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -80,7 +81,16 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
         method="" if running is None else running.method,
         uncosted_minutes=running.uncosted_minutes if running is not None and what == "cost" else 0,
         basis="location-based, by the factor of each hour or day" if what != "cost" else "",
+        budget=_budget(now, what),
     )
+
+
+def _budget(now: SiteNow, what: month_so_far.What) -> Decimal | None:
+    """What the site file lets a month cost, in the currency of its costs, or emit."""
+    budgets, running = now.site.budgets, now.running
+    if budgets is None or running is None:
+        return None
+    return budgets.cost_per_month.get(running.currency) if what == "cost" else budgets.kgco2e_per_month
 
 
 def days_of_month(now: SiteNow) -> Widget:
