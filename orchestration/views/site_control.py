@@ -14,6 +14,7 @@ from assets.stores.transactions import Store
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import LEASE_S
+from controls.ledger.holidays import open_holiday
 from controls.ledger.modes import Modes, read_modes
 from controls.ledger.two_people import open_requests
 from controls.safety.limits import limits_of
@@ -28,13 +29,14 @@ from reports.texts.numbers import unit_text
 def site_control(store: Store, site: Site, *, now_utc: datetime, as_of_utc: datetime | None = None) -> dict[str, Any]:
     """The standing of a site, keys as `dispatch status --json` has them. Raises Unreachable, BadInput (bad template).
 
-    as_of_utc: the modes as known then; everything else is known of the present only, and null.
+    as_of_utc: modes, plan and holiday as known then; everything else is known of the present only, and null.
     """
     modes = read_modes(store, site.site_id, now_utc=now_utc, as_of_utc=as_of_utc)
     found: dict[str, Any] = {
         "mode": modes.of().name,
         "modes": [_mode(modes, "", ""), *(_mode(modes, *scope) for scope in scopes(site))],
         "plan": _plan(store, site, as_of_utc or now_utc, as_of_utc),
+        "holiday": open_holiday(store, site.site_id, as_of_utc or now_utc, as_of_utc=as_of_utc),
     }
     if as_of_utc is not None:
         return found | dict.fromkeys(("faults", "holds", "requests", "lease"))
@@ -100,9 +102,12 @@ def most_by_hand(site: Site, device_id: str, capability: str, mode: Mode) -> flo
 
 def lines(found: dict[str, Any]) -> list[str]:
     """What stands in the way, for people, a line each."""
+    said, holiday = list[str](), found["holiday"]
+    if holiday is not None:
+        said.append(f"holiday until {holiday.until_utc:%Y-%m-%d %H:%M}Z, by {holiday.person_id}: {holiday.reason}")
     if found["lease"] is None and found["faults"] is None:
-        return [f"mode {found['mode']}"]
-    said = [_planned(found["plan"])] if found["plan"] else []
+        return [*said, f"mode {found['mode']}"]
+    said += [_planned(found["plan"])] if found["plan"] else []
     said += [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
     for each in found["holds"]:
         end = "until a person looks" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"

@@ -99,7 +99,7 @@ def energy_page(given: EnergyGiven) -> Page:
         parts.append(Part(key="time", title="Over time", blocks=(_chart(given),)))
     if 1 < len(given.heat) <= MOST_HEAT_DAYS:
         parts.append(Part(key="heat", title="Day and hour", blocks=(_heat(given),)))
-    span = _days(given.period, given.address.locale)
+    span = period_text(given.period.start, given.period.end, given.address.locale)
     csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
     return Page(
         title=Sentence("Energy of {0}, {1}", given.scope_name, span),
@@ -137,10 +137,6 @@ def defused(text: str) -> str:
 
 def _exact(value: Decimal | float | None) -> str:
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else repr(value)
-
-
-def _days(period: Period, locale: str) -> str:
-    return str(period.start) if period.days == 1 else period_text(period.start, period.end, locale)
 
 
 def _own(given: EnergyGiven) -> dict[str, str | None]:
@@ -200,7 +196,7 @@ def _chart(given: EnergyGiven) -> Chart:
     )
     rows = [used, *_uses(given)]
     if given.against is not None:
-        name = Sentence("Compared: {0}", _days(given.against, given.address.locale))
+        name = Sentence("Compared: {0}", period_text(given.against.start, given.against.end, given.address.locale))
         before = _floats([each.before for each in points])
         rows.append(ChartRow(label=name, role="compared", values=before, style="steps"))
     is_short = len(points) <= MOST_POINTS_WITH_WHY
@@ -213,7 +209,7 @@ def _chart(given: EnergyGiven) -> Chart:
         x=tuple(label_of(each.start_utc, given.grain, given.period.time_zone) for each in points),
         x_title=BY_GRAIN[given.grain],
         rows=tuple(rows),
-        hint=_days(given.period, given.address.locale),
+        hint=period_text(given.period.start, given.period.end, given.address.locale),
         note=_note(given),
         ticks=tuple((place[at], text) for at, text in ticks(given.period) if at in place),
         at_s=tuple(place),

@@ -10,7 +10,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_after, zone
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, PageBlock
-from reports.texts.locales import named
+from reports.texts.locales import named, period_text
 
 COMPARED = {"none": "nothing", "previous": "the time before", "year": "the year before"}
 GRAINS = {"quarter": "15 min", "hour": "hour", "day": "day", "month": "month", "year": "year"}
@@ -83,7 +83,8 @@ def _periods(at: Address, period: Period, newest: date | None, now_utc: datetime
     options = [Option(text=name, href=at.href(period=text), is_chosen=text == period.label)
                for text, name in known.items()]  # fmt: skip
     if not any(each.is_chosen for each in options):
-        options.insert(1, Option(text=period.label, href=at.href(period=period.label), is_chosen=True))
+        text = period_text(period.start, period.end, at.locale, is_short=True)
+        options.insert(1, Option(text=text, href=at.href(period=period.label), is_chosen=True))
     return Choice(label="Period", options=tuple(options))
 
 

@@ -1,4 +1,4 @@
-"""Holiday of a household: its sentence on a board, and the acts that set, move and end it."""
+"""Holiday of a household: its sentence on a board, and the acts that set, change and end it."""
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
@@ -8,18 +8,21 @@ from reports.pages.page import Act, Form, Input
 from reports.texts.locales import named
 
 # At what hour they are back; a date alone is its first instant.
-_HOURS = tuple((each, each) for each in ("00:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"))
+_HOURS = ("00:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00")
 _ENDS = "By itself, at the time of return or with End holiday."
+_LIMITS = "Every limit of the devices stays as it is."
 
 
 class HolidayNow(Model):
     """Whether a holiday holds at a site, and what a person may do about it.
 
-    until: of the one that holds, in words; empty: none. kept: of each device what it keeps meanwhile. mode: of the
-    site; is_sent: whether commands are sent in it. seen: the stamp that the forms carry.
+    until: of the one that holds, in words; empty: none. day, at: the same as a form has them. kept: of each device what
+    it keeps meanwhile. mode: of the site; is_sent: whether commands are sent in it. seen: the stamp that forms carry.
     """
 
     until: Text = ""
+    day: str = ""
+    at: str = ""
     who: str = ""
     reason: str = ""
     kept: tuple[tuple[str, Text], ...] = ()
@@ -35,36 +38,59 @@ def holiday_told(now: HolidayNow) -> Text:
 
 
 def holiday_acts(now: HolidayNow, address: Address) -> tuple[Act, ...]:
-    """Set a holiday, or end the one that holds; none to who may not, nor where no device keeps anything else then."""
+    """Set a holiday, or change or end the one that holds; none to who may not, nor where no device keeps anything else
+    then.
+    """
     if not now.may_act or not (now.kept or now.until):
         return ()
-    return (_end(now, address),) if now.until else (_set(now, address),)
+    return (_change(now, address), _end(now, address)) if now.until else (_set(now, address),)
 
 
 def _set(now: HolidayNow, address: Address) -> Act:
-    facts: list[tuple[Text, Text]] = [(named(name), said) for name, said in now.kept]
-    facts += [("From the return on", "Usual comfort: the plan heats and charges in time for it."), ("Ends", _ENDS)]
-    fields = (
-        Input(name="until", label="Date of return", kind="date", is_required=True),
-        Input(name="at", label="Time of return", kind="select", options=_HOURS, value="00:00"),
-        Input(name="reason", label="Reason", value="holiday", is_required=True),
-    )
     return Act(
-        label="Set holiday", question="Set a holiday?", about=_sent(now), facts=tuple(facts),
-        form=_form("Set holiday", now, address, fields), note="Every limit of the devices stays as it is.",
+        label="Set holiday", question="Set a holiday?", about=_sent(now), facts=_facts(now),
+        form=_form("Set holiday", now, address, _dates(now, "holiday")), note=_LIMITS,
     )  # fmt: skip
 
 
+def _change(now: HolidayNow, address: Address) -> Act:
+    """Another return in the place of the one that holds, in one act."""
+    return Act(
+        label="Change holiday", question="Change the holiday?", about=_sent(now),
+        facts=(("Now", _told(now)), *_facts(now)),
+        form=_form("Change holiday", now, address, _dates(now, now.reason)), note=_LIMITS,
+    )  # fmt: skip
+
+
+def _facts(now: HolidayNow) -> tuple[tuple[Text, Text], ...]:
+    kept: list[tuple[Text, Text]] = [(named(name), said) for name, said in now.kept]
+    return (*kept, ("From the return on", "Usual comfort: the plan heats and charges in time for it."), ("Ends", _ENDS))
+
+
+def _dates(now: HolidayNow, reason: str) -> tuple[Input, ...]:
+    hours = sorted({*_HOURS, now.at or _HOURS[0]})
+    return (
+        Input(name="until", label="Date of return", kind="date", value=now.day, is_required=True),
+        Input(name="at", label="Time of return", kind="select", options=tuple((each, each) for each in hours),
+              value=now.at or _HOURS[0]),
+        Input(name="reason", label="Reason", value=reason, is_required=True),
+    )  # fmt: skip
+
+
+def _told(now: HolidayNow) -> Text:
+    return Sentence("{0}, by {1}: {2}", holiday_told(now), named(now.who), named(now.reason))
+
+
 def _end(now: HolidayNow, address: Address) -> Act:
-    told = Sentence("{0}, by {1}: {2}", holiday_told(now), named(now.who), named(now.reason))
     fields = (
         Input(name="end", label="", kind="hidden", value="1"),
         Input(name="reason", label="Reason", value="back early", is_required=True),
     )
     return Act(
         label="End holiday", question="End the holiday now?", about=_sent(now),
-        facts=(("Now", told), ("After this", "The next plan has the usual comfort again.")),
-        form=_form("End holiday", now, address, fields), note="It stands in the ledger with your name.",
+        facts=(("Now", _told(now)), ("After this", "The next plan has the usual comfort again.")),
+        form=_form("End holiday", now, address, fields, key="holiday-end"),
+        note="It stands in the ledger with your name.",
     )  # fmt: skip
 
 
@@ -74,10 +100,12 @@ def _sent(now: HolidayNow) -> Text:
     return Sentence("Mode {0}: the next plan keeps to it, and nothing is sent.", now.mode)
 
 
-def _form(title: str, now: HolidayNow, address: Address, fields: tuple[Input, ...]) -> Form:
+def _form(
+    title: str, now: HolidayNow, address: Address, fields: tuple[Input, ...], *, key: str = "holiday"
+) -> Form:  # fmt: skip
     hidden = (
         Input(name="seen", label="", kind="hidden", value=now.seen),
         Input(name="from", label="", kind="hidden", value="home"),
     )
     action = address.href(f"{PATH}/holiday", site=address.site, scope=None, period=None, as_of=None)
-    return Form(key="holiday", title=title, action=action, method="post", fields=(*hidden, *fields), submit=title)
+    return Form(key=key, title=title, action=action, method="post", fields=(*hidden, *fields), submit=title)

@@ -101,7 +101,8 @@ class Widget(Model):
 
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
-    all_items: of many lines, of which `items` are the first, the words of their fold, and all.
+    all_items: of many lines, of which `items` are the first, the words of their fold, and all. next: what can be done
+    about what is missing, and where; without a place who can do it.
     """
 
     key: str
@@ -120,6 +121,7 @@ class Widget(Model):
     acts: tuple["Act", ...] = ()
     hint: Text = ""
     command: Text = ""
+    next: tuple[Text, str] | None = None
     link: str = ""
     is_synthetic: bool = False
     span: int = 0

@@ -1,13 +1,13 @@
 """What a page says where it has nothing to show: why, and what to do next. Never an empty box, never a zero."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.report_content import Paragraph
+from reports.texts.locales import period_text
 
 NO_KEY = "Acts of this project are signed, and you have no key. An administrator makes one: meterloom keys new {0}"
 
@@ -39,7 +39,7 @@ def no_marts(site_id: str) -> State:
 
 def nothing_in(address: Address, period: Period, nearest: str) -> State:
     """The period has no reading. nearest: the month with readings that is nearest to it, or nothing."""
-    told = Sentence("No data for this scope from {0} to {1}.", period.start, period.end - timedelta(days=1))
+    told = Sentence("No data for this scope: {0}.", period_text(period.start, period.end, address.locale))
     if not nearest:
         return _state(told, "No other month of it has readings either.")
     links = ((Sentence("The nearest month with readings: {0}", nearest), address.href(period=nearest, grain=None)),)

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -133,16 +133,13 @@ def _label(figure: Figure, told: Explained) -> str:
     return label.replace(figure.scope, of) if figure.scope in head else Sentence("{0} of {1}", Sentence(head), of)
 
 
-def _days(figure: Figure, time_zone: str = "") -> str:
-    """First and last local day, with the clock that they are days of where it is given."""
-    last = figure.end - timedelta(days=1)
+def _days(figure: Figure, locale: str, time_zone: str = "") -> Text:
+    """The local days in words, with the clock that they are days of where it is given."""
+    days = period_text(figure.start, figure.end, locale, is_short=True)
     hour = figure.trace.parameters.get("hour_start_utc") or figure.trace.parameters.get("at_utc")
-    days = (figure.start,) if last == figure.start else (figure.start, last)
-    span = "{0} to {1}" if len(days) > 1 else "{0}"
-    of = f" of {{{len(days)}}}" if time_zone else ""
     if hour:
-        return Sentence(f"{{{len(days) + 1}}}, local day {span}{of}", *days, time_zone, hour)
-    return Sentence(f"{span} (local days){of}", *days, time_zone)
+        return Sentence("{2}, local day {0} of {1}" if time_zone else "{2}, local day {0}", days, time_zone, hour)
+    return Sentence("{0} (local days) of {1}" if time_zone else "{0} (local days)", days, time_zone)
 
 
 def _headline(told: Explained, address: Address) -> str:
@@ -189,7 +186,7 @@ def _facts(told: Explained, address: Address) -> Widget:
     read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters
     facts: list[tuple[Text, Text]] = [
         ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})")),
-        ("Period", _days(figure, told.time_zone)),
+        ("Period", _days(figure, address.locale, told.time_zone)),
         ("Exact value", _exact(figure, address)),
         ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
         ("Estimated", Sentence("{0} of what was read", _share(estimated, address)) if estimated else ""),
@@ -232,7 +229,7 @@ def _inputs(told: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
     rows, links = [], {}
     for figure in told.graph[1:]:
         links[figure.figure_id] = _reason_of(figure, told, address)
-        which = Sentence("{0}, {1}", _label(figure, told), _days(figure))
+        which = Sentence("{0}, {1}", _label(figure, told), _days(figure, address.locale))
         value = Cell(text=_exact(figure, address), figure_id=figure.figure_id)
         rows.append((Cell(text=Sentence(words(figure.trace.computation))), Cell(text=which), value))
     for each in told.found.inputs:

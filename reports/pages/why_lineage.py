@@ -82,8 +82,9 @@ def _nodes(drawn: Drawn, address: Address) -> list[Node]:
                  is_on=True)  # fmt: skip
     name = figure.trace.computation
     version = drawn.found.versions.get(f"code/{name}", "")
-    how = Node("calculation", 1, _capital(page_word(Sentence(words(name)), locale)), "", _lines(drawn.formula, 32),
-               version, tuple(direct), is_on=True)  # fmt: skip
+    formula = (drawn.formula,) if drawn.formula else ()
+    how = Node("calculation", 1, _capital(page_word(Sentence(words(name)), locale)), "", formula, version,
+               tuple(direct), is_on=True)  # fmt: skip
     inputs = []
     for each in parts.values():
         keys = behind[each.figure_id]
@@ -172,16 +173,3 @@ def _title(figure: Figure, drawn: Drawn, locale: str) -> str:
 def _value(figure: Figure, locale: str) -> str:
     [text] = format_alike([figure.value], figure.unit, locale=locale)
     return f"{text} {unit_text(figure.unit)}".strip()
-
-
-def _lines(text: str, room: int) -> tuple[str, ...]:
-    """Words in two lines at most."""
-    taken: list[str] = [""]
-    for each in text.split():
-        if len(taken[-1]) + len(each) < room:
-            taken[-1] = f"{taken[-1]} {each}".strip()
-        elif len(taken) < 2:
-            taken.append(each)
-        else:
-            return (taken[0], f"{taken[1]} …")
-    return tuple(each for each in taken if each)

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from reports.render.render_pdf_style import INK, MUTED, RULE
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, runs_of, text_width
+from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, runs_of, text_width
 from reports.report_content import Chart
 from reports.texts.numbers import format_number
 
@@ -44,8 +44,8 @@ class Picture:
         self.drawing.add(Line(x, y, to_x, to_y, strokeColor=HexColor(colour), strokeWidth=width))
 
     def number(self, value: float, decimals: int, *, signed: bool = False) -> str:
-        """A number as the report's locale writes it."""
-        return format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed)
+        """A number as the report's locale writes it, printable."""
+        return printable(format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed))
 
     def title(self) -> None:
         """What the chart is, and the unit below."""

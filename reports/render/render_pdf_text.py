@@ -65,6 +65,7 @@ def printable(text: str) -> str:
     if is_plain(text):
         return text
     # Control and format characters are drawn as boxes, or turn the direction of what follows.
+    text = text.replace("\u2060", "")
     clean = "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
     return "".join(_shown(letter) for letter in visual(clean))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reports.svg.markup import element, label, picture
+from reports.svg.markup import element, label, picture, wrapped
 
 # Of each column: how many nodes are drawn, and how wide they are.
 MOST, _WIDE = 7, (212.0, 226.0, 236.0, 262.0)
@@ -26,10 +26,25 @@ class Node(NamedTuple):
     is_on: bool = False
 
     @property
+    def head(self) -> list[str]:
+        """Its title in lines."""
+        return wrapped(self.title, self._room)
+
+    @property
+    def rest(self) -> list[tuple[str, str]]:
+        """What stands below, in lines with their kinds."""
+        rows = [(row, "soft") for each in self.lines for row in wrapped(each, self._room)]
+        return rows + ([(self.code, "code")] if self.code else [])
+
+    @property
     def high(self) -> float:
         """Its height."""
-        rows = 1 + len(self.lines) + bool(self.code)
+        rows = len(self.head) + len(self.rest)
         return 2 * _PAD + rows * _LINE - 4 + (_LARGE if self.value else 0)
+
+    @property
+    def _room(self) -> float:
+        return _WIDE[self.column] - 2 * _PAD
 
 
 class _Place(NamedTuple):
@@ -99,7 +114,7 @@ def _high(column: Sequence[Node]) -> float:
 
 
 def _drawn(node: Node, place: _Place) -> str:
-    x, y, room = place.x + _PAD, place.y + _PAD + 9, place.wide - 2 * _PAD
+    x, y = place.x + _PAD, place.y + _PAD + 9 - _LINE
     told = " ".join(each for each in (node.title, node.value, *node.lines, node.code) if each)
     box = element(
         "rect",
@@ -110,17 +125,11 @@ def _drawn(node: Node, place: _Place) -> str:
         rx=9.0,
         class_="node on" if node.is_on else "node",
     )
-    inside = [
-        element("title", text=told),
-        box,
-        label(x, y, node.title, kind="soft" if node.value else "strong", room=room),
-    ]
-    if node.value:
-        y += _LARGE
-        inside.append(label(x, y, node.value, kind="big"))
-    for text, kind in [*((each, "soft") for each in node.lines), *([(node.code, "code")] if node.code else [])]:
-        y += _LINE
-        inside.append(label(x, y, text, kind=kind, room=room))
+    inside = [element("title", text=told), box]
+    head = [(text, "soft" if node.value else "strong") for text in node.head]
+    for text, kind in [*head, *([(node.value, "big")] if node.value else []), *node.rest]:
+        y += _LARGE if kind == "big" else _LINE
+        inside.append(label(x, y, text, kind=kind))
     return element("a", *inside, href=node.href) if node.href else element("g", *inside)
 
 

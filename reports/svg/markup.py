@@ -1,5 +1,6 @@
 """SVG as text: one element, one picture. Every word is escaped here; what XML cannot hold is left out."""
 
+import textwrap
 from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
@@ -49,6 +50,11 @@ def fitted(text: str, room: float, size: float = 12.0) -> str:
     """As much of the text as certainly stands in the room; the browser's font is not known here."""
     most = int(room / (size * 0.58))
     return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"
+
+
+def wrapped(text: str, room: float, size: float = 12.0) -> list[str]:
+    """The text in lines that certainly stand in the room, cut inside a word only where it is wider itself."""
+    return textwrap.wrap(printable(text), max(int(room / (size * 0.58)), 1)) or [""]
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> str:

@@ -15,13 +15,15 @@ from data_quality.contracts.yaml_file import load_model
 
 _FOLDER = Path(__file__).with_name("languages")
 _OPEN, _SHUT = "\u2068", "\u2069"
+# What no line breaks at: between the parts of a day, and behind the dash of two days of a month.
+_FAST, _JOINER = "\u00a0", "\u2060"
 
 
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
     name: its own; months: twelve, weekdays: seven, separated by blanks; day: a pattern with d, m, y. list_mark: between
-    parts of a list.
+    parts of a list; minus: before a number.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
@@ -29,6 +31,7 @@ class Language(Model):
     name: str = ""
     thousands: str = ","
     mark: str = "."
+    minus: str = "−"
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
     weekdays: str = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
@@ -134,7 +137,7 @@ def until(at: datetime, locale: str) -> str:
 
 
 def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:
-    """A span by its shortest name: 2025, Q1 2025, March 2025, or first to last day."""
+    """A span by its shortest name: 2025, Q1 2025, March 2025, 5 March 2025, or first to last day."""
     months = end.year * 12 + end.month - start.year * 12 - start.month
     if start.day == 1 and end.day == 1:
         if months == 12 and start.month == 1:
@@ -143,4 +146,17 @@ def period_text(start: date, end: date, locale: str, *, is_short: bool = False) 
             return f"Q{(start.month + 2) // 3} {start.year}"
         if months == 1:
             return month_year(start, locale, is_short=is_short)
-    return f"{start} – {date.fromordinal(end.toordinal() - 1)}"
+    return _days_text(start, date.fromordinal(end.toordinal() - 1), locale, is_short=is_short)
+
+
+def _days_text(first: date, last: date, locale: str, *, is_short: bool) -> str:
+    """1–31 March 2026, 28 February – 3 March 2026, 28 December 2025 – 3 January 2026; a line breaks behind the dash."""
+    rules, written = rules_of(locale), short_date if is_short else long_date
+    begin, end = (written(day, locale).replace(" ", _FAST) for day in (first, last))
+    if first >= last:
+        return begin
+    # What the first has in common with the last stands once, at the end of both.
+    if first.year == last.year and rules.day.endswith(" {m} {y}"):
+        day, month, _ = begin.split(_FAST)
+        return f"{day}–{_JOINER}{end}" if first.month == last.month else f"{day}{_FAST}{month} – {end}"
+    return f"{begin} – {end}"

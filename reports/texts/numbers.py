@@ -19,7 +19,10 @@ def separators(locale: str) -> tuple[str, str]:
 
 
 def format_number(value: Decimal | float | None, *, decimals: int, locale: str, signed: bool = False) -> str:
-    """Half-up rounded text; a dash where there is no value. A value that rounds to zero carries no sign."""
+    """Half-up rounded text; a dash where there is no value. A value that rounds to zero carries no sign.
+
+    locale: empty for a terminal, which writes English with ASCII's minus.
+    """
     if value is None:
         return MISSING
     # By its repr: the float's exact binary value would round 0.285 down where people expect 0.29.
@@ -31,7 +34,7 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     text = f"{int(whole):,}".replace(",", thousands) + (mark + part if part else "")
     # Asked of the rounded value: -0.001 shown with two decimals is 0.00, not -0.00.
     if rounded < 0:
-        return f"-{text}"
+        return f"{rules_of(locale).minus if locale else '-'}{text}"
     return f"+{text}" if signed and rounded > 0 else text
 
 
@@ -39,8 +42,9 @@ def written(english: str, locale: str) -> str:
     """A text of this program with English numbers in it, and these as the locale writes them. Not for what people wrote
     or for ids: a dot between two digits may be part of a name there.
     """
-    marks = dict(zip(",.", separators(locale), strict=True))
-    return re.sub(r"(?<=\d)[,.](?=\d)", lambda found: marks[found[0]], english)
+    marks = dict(zip(",.", separators(locale), strict=True)) | {"-": rules_of(locale).minus}
+    # Between two digits a hyphen is of a date, behind a letter of a power of ten.
+    return re.sub(r"(?<=\d)[,.](?=\d)|(?<![\w-])-(?=\d)", lambda found: marks[found[0]], english)
 
 
 def in_runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
@@ -105,7 +109,7 @@ def energy_decimals(values: Sequence[Decimal | None]) -> int:
 
 
 def format_alike(
-    values: Sequence[Decimal | float | None], unit: str, *, locale: str = "en", signed: bool = False
+    values: Sequence[Decimal | float | None], unit: str, *, locale: str = "", signed: bool = False
 ) -> list[str]:
     """Values of one row or column, with equal decimals: shares with three, percent with one, money with two or none.
 

@@ -14,9 +14,12 @@ def test_it_is_set_shown_and_ended(run: Run) -> None:
     assert answer == run("holiday")[1]
     assert run("holiday", text=True)[1].startswith("when ")
     assert "mode SIMULATION: plans keep to it, and nothing is sent" in run("holiday", text=True)[1]
+    assert run("status")[1]["holiday"] == answer["holiday"]
+    assert "by olaf: skiing" in next(line for line in run("status", text=True)[1].splitlines() if "holiday" in line)
     assert run("verify")[1]["verified"]
     code, answer, _ = run("holiday", "--end", who="olaf", why="back early")
     assert (code, answer["holiday"], len(answer["history"])) == (0, None, 2)
+    assert run("status")[1]["holiday"] is None
 
 
 def test_a_date_is_its_first_local_instant(run: Run) -> None:

@@ -20,7 +20,9 @@ from reports.writer import counted, standing_of, words
         (Decimal("12450.5"), 1, "de_DE", "12.450,5"),
         (Decimal("12450.5"), 0, "en", "12,451"),
         (Decimal("-0.04"), 1, "en", "0.0"),
-        (Decimal("-1649.4"), 0, "fr", "-1\u00a0649"),
+        (Decimal("-1649.4"), 0, "fr", "−1\u00a0649"),
+        (Decimal("-1649.4"), 0, "ar", "-1,649"),
+        (Decimal("-1649.4"), 0, "", "-1,649"),
         (0.1, 3, "de-AT", "0,100"),
         (None, 2, "en", "–"),
     ],
@@ -42,7 +44,7 @@ def test_units_read_as_people_write_them() -> None:
 
 @given(st.decimals(-(10**9), 10**9, places=9), st.integers(0, 6))
 def test_display_is_within_half_a_last_digit(value: Decimal, decimals: int) -> None:
-    shown = Decimal(format_number(value, decimals=decimals, locale="en").replace(",", ""))
+    shown = Decimal(format_number(value, decimals=decimals, locale="").replace(",", ""))
     assert abs(shown - value) <= Decimal(1).scaleb(-decimals) / 2
 
 
@@ -96,3 +98,4 @@ def test_numbers_in_a_sentence_are_written_as_its_language_does() -> None:
     assert written(told, "en") == written(told, "ar") == told
     assert written("2.13%, held out 2.14%", "de_DE") == "2,13%, held out 2,14%"
     assert written("2025-03-01 to 2025-03-31, v1.", "de") == "2025-03-01 to 2025-03-31, v1."
+    assert written("E = -1.5 + -2e-05 · X", "de") == "E = −1,5 + −2e-05 · X"

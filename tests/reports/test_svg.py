@@ -93,6 +93,14 @@ def test_the_way_to_the_chosen_file_is_on_and_never_among_the_others(chosen: int
     assert len(classed(root, "edge on")) == 3
 
 
+def test_a_long_name_stands_whole_in_its_box() -> None:
+    name = "export of the main meter, north hall_2025-12-01_2025-12-31_quarter_hours_corrected.csv"
+    node = Node("file", 3, name, lines=("35,136 readings, lines 1203834 to 1238970",))
+    assert "".join(node.head).replace(" ", "") == name.replace(" ", "")
+    assert node.high - Node("file", 3, "short.csv", lines=("1",)).high == 3 * 17
+    assert "…" not in lineage_svg("t", "d", ["a", "b", "c", "d"], [node], others=str)
+
+
 def test_a_lineage_leads_to_reasons_and_stands_the_other_way_round_for_who_reads_so() -> None:
     root, mirrored = lineage(2, 3), lineage(2, 3, is_mirrored=True)
     assert root.attrib["role"] == "group"

@@ -72,7 +72,12 @@ def test_dates_and_words_follow_the_language() -> None:
     assert long_date(date(2025, 3, 5), "de_AT") == "5. März 2025"
     assert long_date(date(2025, 3, 5), "xx") == "5 March 2025"
     assert period_text(date(2025, 4, 1), date(2025, 7, 1), "de") == "Q2 2025"
-    assert period_text(date(2025, 4, 3), date(2025, 4, 9), "de") == "2025-04-03 – 2025-04-08"
+    assert period_text(date(2025, 4, 3), date(2025, 4, 9), "de") == "3.–\u20608.\xa0April\xa02025"
+    assert period_text(date(2025, 2, 28), date(2025, 3, 4), "en") == "28\xa0February – 3\xa0March\xa02025"
+    year = period_text(date(2025, 12, 28), date(2026, 1, 4), "en", is_short=True)
+    assert year == "28\xa0Dec\xa02025 – 3\xa0Jan\xa02026"
+    assert period_text(date(2025, 4, 3), date(2025, 4, 4), "en", is_short=True) == "3\xa0Apr\xa02025"
+    assert printable("3–\u20608 April") == "3–8 April"
     assert word("Findings", "de") == "Feststellungen"
     assert chosen({"en": "a", "de": "b"}, "de_CH") == "b"
     assert languages()[0] == "en"

@@ -46,7 +46,16 @@ def test_a_good_file_becomes_a_site(tmp_path: Path) -> None:
     assert site.stream_ids() == ["main", "press", "pump", "parts"]
 
 
+def test_budgets_are_optional_and_a_file_without_them_is_what_it_was(tmp_path: Path) -> None:
+    without, budgets = load_site(write(tmp_path, PLANT)), "budgets: {cost_per_month: {EUR: 26500}}\n"
+    found = load_site(write(tmp_path, PLANT + budgets)).budgets
+    assert "budgets" not in without.model_dump()
+    assert found is not None
+    assert (found.cost_per_month, found.kgco2e_per_month) == ({"EUR": 26500}, None)
+
+
 FAULTS = {
+    "empty budgets": (("drivers:\n", "budgets: {}\ndrivers:\n"), 13, "expected cost_per_month or kgco2e_per_month"),
     "wrong zone": (("Europe/Berlin", "Europe/Berlim"), 3, "unknown time zone 'Europe/Berlim'"),
     "unknown key": (("currency: EUR", "curency: EUR"), 4, "did you mean 'currency'?"),
     "nested unknown key": (("    parent: main\ndrivers", "    parrent: main\ndrivers"), 12, "did you mean 'parent'?"),

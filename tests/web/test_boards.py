@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
@@ -167,7 +169,7 @@ def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> N
     rows = {page_word(each.cells[0].text, "en"): each.cells for each in chart_table(widget.chart).rows}
     names = {seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate}
     assert {"Main meters", "Not metered separately", *names} <= set(rows)
-    used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "") for at in (1, 2, 3))
+    used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "").replace("−", "-") for at in (1, 2, 3))
     assert float(change) == pytest.approx(100 * (float(used) / float(before) - 1), abs=0.1)
 
 
@@ -294,12 +296,47 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
         assert "no_factor" not in codes[key] or key == "emission_kgco2e", key
 
 
+@pytest.mark.parametrize(
+    ("role", "step"),
+    [
+        (Role.OPERATOR, ("An engineer of this site can add a tariff.", "")),
+        (Role.ENGINEER, ("Add tariff", "/settings/sites/plant")),
+    ],
+)
+def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: Role, step: tuple[str, str]) -> None:
+    person = Person(person_id="nina", name="Nina", roles=(role,))
+    ask = Ask(asking.project, person, Address(path="/board/ops", site="plant"), asking.clock)
+    site = asking.project.site("plant")
+    ended = tuple(each.model_copy(update={"valid_to": date(2024, 1, 1)}) for each in site.tariffs)
+    now = SiteNow(Show(ask, site.model_copy(update={"tariffs": ended}), asking.project.sources()))
+    asked = Asked([now], now.scope, newest_month(now), "previous")
+    found = {each.key: each for board in ("ops", "exec") for each in tiles_of(board, asked)}
+    assert str(found["tariff_block"].reason).startswith("no tariff for ")
+    assert found["tariff_block"].next == found["cost_year"].next == step
+    assert found["carbon_year"].next is None
+
+
+def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Asking) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    site = asking.project.site("plant")
+    budgets = Budgets(cost_per_month={"EUR": Decimal(1), "USD": Decimal(7)}, kgco2e_per_month=Decimal(10**9))
+    now = SiteNow(Show(ask, site.model_copy(update={"budgets": budgets}), asking.project.sources()))
+    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    for key, said in (("cost", "1"), ("emission_kgco2e", "1,000,000,000")):
+        [number] = [each for each in found[key].numbers if each.label == "Budget"]
+        assert (number.text, number.note) == (said, "projected above budget" if key == "cost" else "")
+        picture = found[key].picture
+        assert picture is not None
+        assert "budget" in picture.svg
+    assert not [each for each in tiles(asking, "ops")["cost"].numbers if each.label == "Budget"]
+
+
 def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:
     ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
     now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
     before = Period(label="", start=date(2023, 1, 2), end=date(2023, 1, 9), time_zone=plant.ZONE)
     reason = submeters.view(where_it_goes(now, before)).reason
-    assert reason == "nothing is published of the meters below the main one from 2023-01-02 to 2023-01-08"
+    assert page_word(reason, "en") == "no data of the meters below the main one, 2–\u20608\xa0Jan\xa02023"
     alone = plant.plant_site(meters=(Meter(meter_id="main"),), seus=())
     now = SiteNow(Show(ask, alone, asking.project.sources()))
     assert submeters.view(where_it_goes(now, before)).reason == "the site has no meter below its main one"
@@ -322,7 +359,7 @@ def test_the_price_now_is_that_of_the_price_stream_and_never_the_tariff_beside_i
         ends = (hour + timedelta(hours=1)).astimezone(zone(plant.ZONE))
         assert (block.value.text, block.value.unit) == ("0.311", "€/kWh")
         assert block.value.note == f"until {ends:%H:%M}, by the price stream"
-        assert [each.text for each in block.numbers] == ["-0.0521"]
+        assert [each.text for each in block.numbers] == ["−0.0521"]
         # Where the stream has no price there is none: what the tariff says is nobody's price.
         later = tiles(Asking(project, FixedClock(hour + timedelta(days=2)), ALL), "ops")["tariff_block"]
         assert (later.state, later.value) == ("none", None)

@@ -18,6 +18,7 @@ from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.widgets import cost_bridge
 from reports.pages.widgets.cost_bridge import CostBridge
+from reports.texts.locales import named
 from tests.reports import plant
 from tests.reports.conftest import make_world
 
@@ -60,7 +61,7 @@ def test_the_steps_add_up_to_the_change_and_start_at_the_cost_before(project: Op
     assert all("/why?" in step.why for _, step in found.steps)
     widget = cost_bridge.view(found)
     assert widget.chart is not None
-    assert widget.chart.x == ("2024-02", *SPLIT, "2025-02")
+    assert widget.chart.x == (named("Feb 2024"), *SPLIT, named("Feb 2025"))
 
 
 def test_without_a_baseline_all_energy_is_one_step(project: OpenProject) -> None:

@@ -81,9 +81,29 @@ def test_two_clicks_set_one_holiday_and_the_board_says_it_in_words(home: Asking)
     day = NOW + timedelta(days=5)
     assert f"Holiday until {day:%A}, {day:%-d %B %Y}, 18:00" in text_of(page(home))
     assert "Set holiday" not in page(home)
+    acts = re.search(r'id="card-plan_ahead".*?</article>', page(home), re.DOTALL)
+    assert acts is not None
+    assert ("Change holiday" in acts[0], "End holiday" in acts[0]) == (True, True)
     assert "Urlaub bis " in page(home, locale="de")
     trail = text_of(home.get("/audit", [PAGE], site="plant").text)
     assert "Otto Operator set a holiday of" in trail
+
+
+def test_one_form_with_the_dates_of_now_changes_it_in_one_act(home: Asking) -> None:
+    assert act(home, until=until(5), at="18:00", reason="skiing", seen=form_of(home)).status == 303
+    shown = page(home)
+    form = re.search(r'id="form-holiday".*?</form>', shown, re.DOTALL)
+    assert form is not None
+    assert f'value="{until(5)}"' in form[0]
+    assert re.search(r'<option value="18:00" selected', form[0])
+    assert 'value="skiing"' in form[0]
+    changed = {"until": until(9), "at": "18:00", "reason": "skiing", "seen": form_of(home)}
+    assert [act(home, **changed).status for _ in range(2)] == [303, 303]
+    found = open_holiday(home.project.store, "plant", NOW)
+    assert found is not None
+    assert f"{found.until_utc:%Y-%m-%d}" == until(9)
+    assert [each["is_set"] for each in holiday_history(home.project.store, "plant")] == [True, True]
+    assert "Otto Operator changed the holiday of" in text_of(home.get("/audit", [PAGE], site="plant").text)
 
 
 def test_it_is_ended_once_and_by_itself(home: Asking) -> None:

@@ -77,7 +77,8 @@ def states() -> Iterator[tuple[str, Widget]]:
         yield f"live_kw {name}", live_kw.view(given_)
     for name, month, found in (("value", cost, ()), ("finding", cost, DOUBT), ("none", none, ())):
         given = month_so_far.MonthSoFar(**AT, what="cost", month=month, today=energy, projected=cost, findings=found,
-                                        method="days_to_come", uncosted_minutes=30 if found else 0)  # fmt: skip
+                                        method="days_to_come", uncosted_minutes=30 if found else 0,
+                                        budget=Decimal(1000) if found else None)  # fmt: skip
         yield f"cost {name}", month_so_far.view(given)
         yield f"peak_demand {name}", peak_demand.view(
             peak_demand.PeakDemand(**AT, peak=month, at="2025-12-18 16:15", running=energy, window_minutes=15,

@@ -18,6 +18,7 @@ from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, check_all
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
@@ -335,6 +336,7 @@ class Site(Model):
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
+    budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -11,6 +11,7 @@ import polars as pl
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.web.number_asked import asking
@@ -26,6 +27,7 @@ from reports.figures.query import Query
 from reports.pages.address import why_asked, why_of
 from reports.pages.widgets.tile import Shown
 from reports.recompute.figure_sources import Sources
+from reports.texts.locales import period_text
 
 
 class Show:
@@ -108,7 +110,9 @@ class Show:
         told = sum((each.end - each.start).days for each in known)
         gaps: tuple[Finding, ...] = ()
         if told < period.days:
-            message = f"{told} of {period.days} days of {period.label} have readings; the others are in no sum"
+            words = period_text(period.start, period.end, self.address.locale, is_short=True)
+            pattern = "{0} of {1} days of {2} have readings; the others are in no sum"
+            message = Sentence(pattern, told, period.days, words)
             gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": told, "of": period.days}),)
         if not known:
             return self.shown(parts[0]), gaps

@@ -56,10 +56,15 @@ class _Change:
         change = self.more(cost[1], cost[0], currency, "change of cost")
         return given.model_copy(
             update={
-                "age": named(self.now.site.name), "spans": _called(self.spans), "before": cost[0], "now": cost[1],
+                "age": named(self.now.site.name), "before": cost[0], "now": cost[1],
+                "spans": (self._called(self.spans[0]), self._called(self.spans[-1])),
                 "change": change, "steps": told,
             }
         )  # fmt: skip
+
+    def _called(self, span: Period) -> str:
+        """The year of a long span, else its days in words."""
+        return f"{span.start:%Y}" if span.days > _ELEVEN_MONTHS else self.now.words(span)
 
     def _quantities(self, energy: Pair) -> list[tuple[str, Shown | None]]:
         """Energy more or less: as expected by the baselines, beyond that, and of what has no baseline."""
@@ -106,9 +111,3 @@ class _Change:
 def _known(found: Sequence[Shown | None]) -> Pair | None:
     known = [each for each in found if each is not None and each.figure.value is not None]
     return (known[0], known[1]) if len(known) == 2 else None
-
-
-def _called(spans: Sequence[Period]) -> tuple[str, str]:
-    """2024 and 2025, or the months that they begin with."""
-    first, last = (f"{each.start:%Y}" if each.days > _ELEVEN_MONTHS else f"{each.start:%Y-%m}" for each in spans)
-    return first, last

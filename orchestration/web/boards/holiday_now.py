@@ -24,6 +24,7 @@ def holiday_now(now: SiteNow) -> HolidayNow:
     until = None if found is None else found.until_utc.astimezone(zone(site.time_zone))
     return HolidayNow(
         until="" if until is None else weekday_date(until, ask.address.locale),
+        day="" if until is None else f"{until:%Y-%m-%d}", at="" if until is None else f"{until:%H:%M}",
         who="" if found is None else ask.project.names.get(found.person_id, found.person_id),
         reason="" if found is None else found.reason,
         kept=tuple((names[asset_id], said) for asset_id, said in kept_while_away(site).items()),

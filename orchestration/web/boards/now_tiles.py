@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -80,7 +81,16 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
         method="" if running is None else running.method,
         uncosted_minutes=running.uncosted_minutes if running is not None and what == "cost" else 0,
         basis="location-based, by the factor of each hour or day" if what != "cost" else "",
+        budget=_budget(now, what),
     )
+
+
+def _budget(now: SiteNow, what: month_so_far.What) -> Decimal | None:
+    """What the site file lets a month cost, in the currency of its costs, or emit."""
+    budgets, running = now.site.budgets, now.running
+    if budgets is None or running is None:
+        return None
+    return budgets.cost_per_month.get(running.currency) if what == "cost" else budgets.kgco2e_per_month
 
 
 def days_of_month(now: SiteNow) -> Widget:
@@ -171,13 +181,14 @@ def against_expected(now: SiteNow) -> today.Today:
         for start in sorted(read.keys() | {each for each in bands if midnight <= each < end})
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
+    day = long_date(now.day, now.show.address.locale)
     return today.Today(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
-        day="Today" if now.is_today else long_date(now.day, now.show.address.locale),
+        day="Today" if now.is_today else day,
         to=f"{(starts[-1] + timedelta(hours=1)).astimezone(zone(now.site.time_zone)):%H:%M}" if starts else "",
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
-        no_forecast=Sentence("no forecast was issued before {0}", now.day) if stream else "",
+        no_forecast=Sentence("no forecast was issued before {0}", day) if stream else "",
         hours=rows,
         days=tuple(_days_before(now)),
     )
@@ -216,7 +227,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
         return []
     made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
     return [
-        (Sentence("{0} {1} to baseline", Sentence(f"{each.start:%a}"), each.start), shown)
+        (Sentence("{0} {1} to baseline", Sentence(f"{each.start:%a}"), now.words(each)), shown)
         for each in made
         if (shown := now.show.shown(each))
     ]
@@ -231,9 +242,9 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
         return _stream_block(now, stream, common)
     tariff = tariff_on(now, local.date())
     if tariff is None:
-        return tariff_block.TariffBlock(
-            **common | {"reason": Sentence("no tariff for {0}", local.date()) if now.site.tariffs else ""}
-        )
+        told = Sentence("no tariff for {0}", long_date(local.date(), now.show.address.locale))
+        step = {"reason": told, "next": now.tariff_step()} if now.site.tariffs else {}
+        return tariff_block.TariffBlock(**common | step)
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
     return tariff_block.TariffBlock(

@@ -63,7 +63,7 @@ def compared_sites(
         findings += gaps
         if value is None or value.figure.value is None:
             pattern = "{0} is not included: no data for {1}"
-            message = Sentence(pattern, now.site.name, period.label)
+            message = Sentence(pattern, now.site.name, now.words(period))
             findings.append(Finding(code="site_missing", message=message, scope=now.scope))
             continue
         known.append((now, value))
@@ -75,9 +75,7 @@ def compared_sites(
     given = Compared(
         **common | {"reason": "no data for this period"},
         key=key, title=title, label=Sentence("{0} sites", len(known)), more=more,
-        span=Sentence(
-            "{0} to {1}, each site's own days", period.start, period.end.fromordinal(period.end.toordinal() - 1)
-        ),
+        span=Sentence("{0}, each site's own days", sites[0].words(period)),
     )  # fmt: skip
     if len(units) != 1:
         reason = given.reason
@@ -90,10 +88,9 @@ def compared_sites(
     change = None
     if past is not None and len(pairs) == len(known) and total is not None:
         change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
-    ends = () if former is None else (former.start, former.end.fromordinal(former.end.toordinal() - 1))
-    against: str = Sentence("{0} to {1}", *ends) if ends else ""
+    against = "" if former is None else sites[0].words(former)
     if past is not None and len(pairs) < len(known):
-        against = Sentence("{0} to {1}, {2} of {3} sites", *ends, len(pairs), len(known))
+        against = Sentence("{0}, {1} of {2} sites", against, len(pairs), len(known))
     return given.model_copy(update={"now": total, "before": past, "change": change, "against": against})
 
 

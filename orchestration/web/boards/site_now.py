@@ -7,21 +7,25 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from assets.kpi.running_cost.interval_costs import NO_TARIFF
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
 from assets.sites.meter_tree import total_meters
-from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.board_figures import Show
 from reports.figures.running import running_list
-from reports.pages.address import Compare
+from reports.pages.address import Address, Compare
 from reports.pages.page import Widget
+from reports.pages.settings_list import PATH as SETTINGS
 from reports.pages.widgets.live_kw import age_words
 from reports.pages.widgets.tile import Shown
+from reports.texts.locales import named, period_text
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 # Readings that are older are not what "now" means, and a tile says so.
@@ -35,6 +39,10 @@ class SiteNow:
         self.show, self.site = show, show.site
         self.scope = f"site:{show.site.site_id}"
         self.why_not = "no reading of the main meters is in the marts yet"
+
+    def words(self, of: Period | Figure) -> str:
+        """The days of a period, or of a figure, in few words."""
+        return named(period_text(of.start, of.end, self.show.address.locale, is_short=True))
 
     @cached_property
     def quarters(self) -> pl.DataFrame:
@@ -94,12 +102,21 @@ class SiteNow:
 
     def common(self, *measures: str) -> dict[str, Any]:
         """What every tile of the site is given. measures: the running figures that it shows, whose findings it has."""
+        findings = self.running.touching(*measures) if self.running is not None else ()
         return {
             "address": self.show.address,
             "is_synthetic": self.site.is_simulated,
-            "findings": self.running.touching(*measures) if self.running is not None else (),
+            "findings": findings,
             "reason": "" if self.running is not None else self.why_not,
+            "next": self.tariff_step() if any(each.code == NO_TARIFF for each in findings) else None,
         }
+
+    def tariff_step(self) -> tuple[Text, str]:
+        """Where who may adds a tariff to the site's file, or else who to ask."""
+        if not may(self.show.ask.person, Permission.WRITE):
+            return "An engineer of this site can add a tariff.", ""
+        place = f"{SETTINGS}/sites/{self.site.site_id}"
+        return "Add tariff", Address(path=place, locale=self.show.address.locale).href()
 
     def _coarse(self, found: RunningFigures) -> RunningFigures:
         where = (pl.col("scope") == self.scope) & (pl.col("period_start") >= found.month_start)

@@ -11,6 +11,7 @@ from assets.kpi.claims.mv_savings import reported_span
 from assets.kpi.enpi.alert_marts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from assets.stores.warehouse.marts import if_published
+from assets.tariffs.price_in_force import price_stream_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.meter import Carrier
@@ -18,7 +19,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.portfolio_tiles import Together
-from orchestration.web.boards.site_now import SiteNow, last_days, main_meters
+from orchestration.web.boards.site_now import SiteNow, last_days, main_meters, tariff_on
 from reports.assess import project_baselines
 from reports.datasets.of_uses.enpi_findings import overlapping
 from reports.pages.address import Compare, before
@@ -45,9 +46,9 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     if rows.is_empty():
         return Compared(**common)
     [figure] = now.show.figures(rows.sort("period_end").tail(1))
-    ends = (figure.start, figure.end - timedelta(days=1))
-    by = "{0} to {1}, by {2} area" if area is not None else "{0} to {1}"
-    return Compared(**common, now=now.show.shown(figure), span=Sentence(by, *ends, area))
+    told = now.words(figure)
+    span = told if area is None else Sentence("{0}, by {1} area", told, area)
+    return Compared(**common, now=now.show.shown(figure), span=span)
 
 
 def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compare, *, key: str, title: str) -> Compared:
@@ -62,14 +63,16 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
         whole, _ = show.over(kpi, now.scope, period)
         share = show.pair("percent_of", value, whole, "percent", f"share of {scope}")
         more = (("Share of the site", share, ""),)
+    is_untold = kpi == "cost" and price_stream_of(now.site) is None
+    is_untold = is_untold and tariff_on(now, period.end - timedelta(days=1)) is None
     kept = period.label if "/" not in period.label else _text(period)
-    against = "" if former is None else f"{former.start} to {former.end - timedelta(days=1)}"
+    against = "" if former is None else now.words(former)
     return Compared(
         **now.common() | {
-            "reason": "no data for this period", "findings": gaps,
+            "reason": "no data for this period", "findings": gaps, "next": now.tariff_step() if is_untold else None,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
-        key=key, title=title, label=words(scope), span=f"{period.start} to {period.end - timedelta(days=1)}",
+        key=key, title=title, label=words(scope), span=now.words(period),
         now=value, before=past, change=change, against=against, more=more,
     )  # fmt: skip
 
@@ -126,15 +129,14 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
         rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
     if not parts and (named or every):
         # There are such meters: why there is nothing of them is another sentence.
-        pattern = "nothing is published of the meters below the main one from {0} to {1}"
-        unread = Sentence(pattern, asked.start, _last(asked))
+        unread = Sentence("no data of the meters below the main one, {0}", now.words(asked))
         common["reason"] = unread if named else "the meters below the main one measure no consumption"
     link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": link},
         whole=whole, before=was, change=grown, parts=tuple(parts), rest=rest,
         is_fed=is_fed, is_tree=_fits(now, parts) and rest is not None,
-        span=Sentence("{0} to {1}, against the {2} days before", asked.start, _last(asked), asked.days),
+        span=Sentence("{0}, against the {1} days before", now.words(asked), asked.days),
     )  # fmt: skip
 
 
@@ -152,10 +154,6 @@ def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
     return True
 
 
-def _last(period: Period) -> date:
-    return period.end - timedelta(days=1)
-
-
 def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
     """What the uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
 
@@ -171,8 +169,9 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         left += [each.name for each in own if each.name not in {use.name for use, _ in kept}]
         summed += [use for use, _ in kept]
         carriers |= {carrier for _, carrier in kept}
-    common = sites[0].common() | {"reason": Sentence("no use is compared with a baseline in {0}", period.label)}
-    given = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=period.label)
+    told = sites[0].words(period)
+    common = sites[0].common() | {"reason": Sentence("no use is compared with a baseline in {0}", told)}
+    given = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=told)
     if len(carriers) > 1 or not summed:
         is_shared = any(use.saving is not None and use.saving.figure.value is not None for use in uses)
         why = "are of several carriers" if summed else "share meters, or hold one another"
@@ -180,7 +179,7 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         listed = sentences([Sentence(each) for each in barred], ", ")
         untold = given.reason
         if barred:
-            untold = Sentence("no saving of {0} can be determined: {1}", period.label, listed)
+            untold = Sentence("no saving of {0} can be determined: {1}", told, listed)
         reason = f"the uses {why}: their savings do not add up" if summed or is_shared else untold
         return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
@@ -311,7 +310,9 @@ def all_sites(sites: Sequence[SiteNow], period: Period) -> sites_table.SitesTabl
     """A row a site, over the period in its own days."""
     rows = tuple(_site_row(now, period.model_copy(update={"time_zone": now.site.time_zone})) for now in sites)
     synthetic = any(now.site.is_simulated for now in sites)
-    return sites_table.SitesTable(address=sites[0].show.address, rows=rows, span=period.label, is_synthetic=synthetic)
+    return sites_table.SitesTable(
+        address=sites[0].show.address, rows=rows, span=sites[0].words(period), is_synthetic=synthetic
+    )
 
 
 def newest_month(now: SiteNow) -> Period:

@@ -130,12 +130,16 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
 
 
 def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
+    before: datetime | None = None
     for each in holiday_history(ask.project.store, site.site_id, as_of_utc=ask.address.as_of_utc):
         who, where, until_utc = _who(each["person_id"], names), named(site.name), each["until_utc"]
         text = Sentence("{0} ended the holiday of {1}", who, where)
         if until_utc is not None:
             until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ask.address.locale)
-            text = Sentence("{0} set a holiday of {1} until {2}", who, where, until)
+            is_moved = before is not None and before > each["recorded_at_utc"]
+            pattern = "{0} changed the holiday of {1}: until {2}" if is_moved else "{0} set a holiday of {1} until {2}"
+            text = Sentence(pattern, who, where, until)
+        before = until_utc
         yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
 

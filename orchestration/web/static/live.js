@@ -31,10 +31,13 @@
     if (element && element.textContent !== text) element.textContent = text;
   };
 
-  const number = (told) =>
-    new Intl.NumberFormat(document.documentElement.lang || "en", {
+  // With the minus that the server writes; Arabic has its own.
+  const number = (told) => {
+    const text = new Intl.NumberFormat(document.documentElement.lang || "en", {
       minimumFractionDigits: told.decimals, maximumFractionDigits: told.decimals,
     }).format(told.value);
+    return document.documentElement.dir === "rtl" ? text : text.replace("-", "−");
+  };
 
   // In the zone of the site, as the server writes it.
   const since = ({ card, at }) => {

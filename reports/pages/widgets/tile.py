@@ -29,12 +29,13 @@ class Shown(Model):
 class Given(Model):
     """What every widget is given: the state of the page, how old what it shows is, and why there is nothing.
 
-    reason: a sentence, where whoever read found nothing. link: where more of it stands.
+    reason: a sentence, where whoever read found nothing. next: as of Widget. link: where more of it stands.
     """
 
     address: Address
     age: Text = ""
     reason: Text = ""
+    next: tuple[Text, str] | None = None
     link: str = ""
     is_synthetic: bool = False
     findings: tuple[Finding, ...] = ()
@@ -104,7 +105,9 @@ def tile(
 ) -> Widget:
     """A tile of one main figure: a value, a value with findings, or none with its reason. Missing is never zero."""
     found = (*given.findings, *findings)
-    common = {"key": key, "title": title, "age": given.age, "link": given.link, "is_synthetic": given.is_synthetic}
+    common = {name: getattr(given, name) for name in ("age", "link", "is_synthetic", "next")} | {
+        "key": key, "title": title,
+    }  # fmt: skip
     if main is None or main.figure.value is None:
         why = "" if main is None else words(main.figure.status)
         first = found[0].message if found else ""
@@ -153,5 +156,5 @@ def nothing(key: str, title: str, given: Given, reason: str, *, is_set_up: bool 
     """A tile without anything, and why; what the site file does not have is not set up."""
     return Widget(
         key=key, title=title, state="none" if is_set_up else "not_set_up", reason=reason, age=given.age,
-        link=given.link, findings=given.findings, is_synthetic=given.is_synthetic,
+        link=given.link, findings=given.findings, is_synthetic=given.is_synthetic, next=given.next,
     )  # fmt: skip

@@ -15,6 +15,8 @@
   };
   const isRtl = () => root.dir === "rtl";
   const number = new Intl.NumberFormat(root.lang || "en", { maximumFractionDigits: 6 });
+  // As the server writes it: a minus, no hyphen; Arabic has its own.
+  const written = (value) => (isRtl() ? number.format(value) : number.format(value).replace("-", "−"));
   const address = () => new URL(location.href);
 
   function build(tag, attributes, ...inside) {
@@ -45,7 +47,7 @@
     },
     values: (more = {}) => ({
       type: "value", position: isRtl() ? "right" : "left", splitNumber: 4, axisLine: { show: false }, axisTick: { show: false },
-      axisPointer: { show: false }, axisLabel: { ...draw.words(), formatter: (value) => number.format(value) },
+      axisPointer: { show: false }, axisLabel: { ...draw.words(), formatter: written },
       splitLine: { lineStyle: { color: colour("chart-line") } }, ...more,
     }),
     line(row, more = {}) {
