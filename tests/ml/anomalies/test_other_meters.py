@@ -26,14 +26,14 @@ HELD_OUT = (
 )
 
 
-def clean_meters(folder: Path) -> Iterator[Vector]:
-    """A year of each building, hourly; short gaps are filled."""
+def clean_meters(folder: Path, names: tuple[str, ...] = HELD_OUT) -> Iterator[Vector]:
+    """A year of each building, hourly; gaps are filled."""
     rows = pl.read_parquet(folder / "sites_bdg2" / "electricity_hourly.parquet")
     rows = rows.with_columns(pl.col("building_id").cast(pl.Utf8)).filter(pl.col("timestamp_local").dt.year() == YEAR)
     start = datetime(YEAR, 1, 1, tzinfo=UTC)
     every = pl.datetime_range(start, start + 365 * 24 * HOUR, HOUR, closed="left", time_unit="us", eager=True)
     hours = pl.DataFrame({"timestamp_local": every.dt.replace_time_zone(None)})
-    for name in HELD_OUT:
+    for name in names:
         own = rows.filter(pl.col("building_id") == name).with_columns(pl.col("timestamp_local").cast(pl.Datetime("us")))
         values = hours.join(own, on="timestamp_local", how="left").sort("timestamp_local")["kwh"].cast(pl.Float64)
         yield values.interpolate().fill_null(strategy="backward").fill_null(strategy="forward").to_numpy().copy()
