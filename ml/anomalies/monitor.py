@@ -6,8 +6,9 @@ import numpy as np
 
 from data_quality.contracts.finding import Finding
 from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
-from ml.anomalies.drift import drift_marks
+from ml.anomalies.drift import DriftWatch
 from ml.anomalies.events import AnomalyEvent, events_of
+from ml.anomalies.learned import learned
 from ml.anomalies.levels import level_marks
 from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams
@@ -44,7 +45,12 @@ def watch(series: Series, civil: Civil, params: DetectorParams | None = None) ->
 
 def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
     past, marks = Past(grid), list[Mark]()
-    stuck, nights = StuckReadings(past, params), NightWaste(past, params)
+    known = learned()
+    stuck, nights, drift = (
+        StuckReadings(past, params),
+        NightWaste(past, params, known.night),
+        DriftWatch(past, params, known),
+    )
     expected = np.full_like(grid.values, np.nan)
     for day, values in enumerate(grid.values):
         usual = past.usual(day, params.window_days) if day >= params.training_days else None
@@ -54,7 +60,7 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
             past.mark(found)
             marks += found
             # What drifts stays a part of what is usual: the weeks after it are judged by it.
-            marks += drift_marks(past, day, params)
+            marks += drift.marks(day)
         for detector in (stuck, nights):
             found = detector.marks(day)
             past.mark(found)

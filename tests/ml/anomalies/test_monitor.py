@@ -112,3 +112,17 @@ def test_quarter_hours_are_judged_by_their_hours() -> None:
     values = np.repeat(put(load(), BEGIN + 10, 2, lambda part: np.full_like(part, 400.0)) / 4, 4)
     (event,) = watched(values, step=timedelta(minutes=15)).events
     assert (event.kind, event.measured) == ("spike", pytest.approx(800.0))
+
+
+def test_a_drift_that_returned_is_told_without_what_follows() -> None:
+    hours, change = FAULTS["drift"]
+    values = put(load(), BEGIN, hours, change)
+    told = BEGIN + hours + 3 * 24
+    cut = watched(values[:told]).events
+    assert [each.kind for each in cut] == ["drift"]
+    # Whatever comes after it changes neither its begin nor its end.
+    for rest in (np.nan, 0.0, 1000.0):
+        after = watched(np.append(values[:told], np.full(len(values) - told, rest))).events
+        assert [(each.start_utc, each.end_utc) for each in after if each.kind == "drift"] == [
+            (each.start_utc, each.end_utc) for each in cut
+        ]
