@@ -11,7 +11,7 @@ from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 
-PATH, BILLS = "/findings", "bill audits"
+PATH, BILLS, ANOMALIES = "/findings", "bill audits", "anomalies"
 NOBODY = "Nobody has acted on this finding yet."
 ACTS = ("acknowledge", "mute", "explain", "reopen")
 _TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
@@ -83,6 +83,12 @@ def address_of(finding: OpenFinding, address: Address) -> str:
     return address.href(f"{PATH}/{finding.finding_id}", site=finding.site_id, scope=None, period=None, as_of=None)
 
 
+def use_of(finding: OpenFinding, address: Address) -> str:
+    """Where the use of the meter of an anomaly is shown around its days."""
+    meter, _, span = finding.cause.partition(" ")
+    return address.href("/energy", site=finding.site_id, scope=f"meter:{meter}", period=span, as_of=None)
+
+
 def finding_page(
     shown: ListedFinding,
     history: Sequence[tuple[str, FindingEvent, str]],
@@ -109,6 +115,8 @@ def finding_page(
     links = [("All findings", address.href(PATH))]
     if finding.source == BILLS:
         links.insert(0, ("Open bill", address.href(f"/bills/{finding.cause}", site=finding.site_id)))
+    if finding.source == ANOMALIES:
+        links.insert(0, ("Show use", use_of(finding, address)))
     return Page(title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic)
 
 
@@ -128,7 +136,7 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
 
 def _table(shown: Sequence[ListedFinding]) -> Table:
     columns = (
-        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Source"),
+        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount"), Column(title="Source"),
         Column(title="State", weight=2), Column(title="Since"),
     )  # fmt: skip
     rows = tuple(
@@ -136,6 +144,7 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
             cells=(
                 Cell(text=SEVERITY_WORDS[each.finding.severity], tone=_TONES[each.finding.severity]),
                 Cell(text=each.finding.what, figure_id=each.finding.finding_id),
+                Cell(text=each.finding.worth or "–"),
                 Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
                 Cell(text=each.told, tone="plain" if each.event is None else "muted"),
                 Cell(text=f"{each.finding.at_utc:%Y-%m-%d}" if each.finding.at_utc else "–"),
