@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
 from reports.pages.widgets.open_findings import SOURCES
@@ -103,7 +103,8 @@ def finding_page(
     """
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
-    facts = Sentence("{0} · {1} · {2}", severity, Sentence(SOURCES.get(finding.source, finding.source)), shown.told)
+    source = Sentence(SOURCES.get(finding.source, finding.source))
+    facts = sentences((severity, source, shown.told, finding.worth), " · ")
     blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)]
     parts = [Part(key="finding", blocks=tuple(blocks))]
     if may_act:

@@ -144,6 +144,7 @@ def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted
     assert "Verbrauch nachts ungewöhnlich hoch" in german
     one = html.unescape(acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text)
     assert "/energy?site=plant&scope=meter:hvac&period=" in unquote(one)
+    assert "High · unusual use · open · 1,103.60 €" in one
     board = html.unescape(acted.get("/board/ops", headers=[PAGE], site="plant").text)
     assert "1,103.60" in board
     assert acted.get(re.search(r'href="(/energy\?[^"]*meter%3Ahvac[^"]*)"', board)[1], headers=[PAGE]).status == 200  # type: ignore[index]

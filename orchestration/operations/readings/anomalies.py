@@ -13,6 +13,8 @@ from orchestration.operations.readings.anomaly_events import score_stored
 
 if TYPE_CHECKING:
     from ml.anomalies.events import AnomalyEvent
+    from ml.anomalies.monitor import Watched
+    from ml.forecasts.file_case import FileCase
 
 # The likeliest cause of a kind by what it is; nobody has measured yet how often that is right.
 CAUSES = {
@@ -68,8 +70,13 @@ def anomalies(
         zero_is_missing=False,
     )
     call.doing("judging the days")
+    found = watch(known.case.series, known.case.civil, DetectorParams(sensitivity=sensitivity))
+    return _answer(known, found)
+
+
+def _answer(known: "FileCase", found: "Watched") -> Answer:
+    """The events of a file as JSON, and as people see them."""
     series = known.case.series
-    found = watch(series, known.case.civil, DetectorParams(sensitivity=sensitivity))
     findings = [*found.findings, *known.findings]
     result = {
         "target": known.target,
