@@ -1,7 +1,7 @@
-"""Shells: baselines and their expected energy, forecast models and the day-ahead forecast."""
+"""Shells: baselines and their expected energy, forecast models and the day-ahead forecast, anomalies of a site."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -9,14 +9,29 @@ import polars as pl
 
 from data_quality.contracts.database import address_of
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.anomaly_event import COSTLY
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
 from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
-from orchestration.previews import FINDINGS, Preview, bars_png, embedded, findings_metadata, lines, lines_png, table
+from orchestration.previews import (
+    FINDINGS,
+    Metadata,
+    Preview,
+    bars_png,
+    by_site,
+    embedded,
+    event_png,
+    findings_metadata,
+    lines,
+    lines_png,
+    table,
+)
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
 
 if TYPE_CHECKING:
+    from ml.anomaly_scoring.score_site import SiteScored
     from ml.forecasts.lifecycle.trial import Chart
     from ml.forecasts.train import Training
 
@@ -357,4 +372,86 @@ def core_site__forecast_scores(
                 if each.trend
             },
         }
+    )
+
+
+# Each picture takes a tenth of a second to draw; these are looked at first.
+EVENTS_DRAWN = 6
+
+
+@dg.asset(
+    group_name="anomalies",
+    kinds={"polars"},
+    owners=OWNERS,
+    partitions_def=SITE_MONTHS,
+    backfill_policy=SPAN_IN_ONE_RUN,
+    deps=["core_lake__15min_readings", "core_marts__published"],
+)
+def core_site__anomaly_events(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Anomaly events of the electricity meters of a site in its months, with energy and cost; kept while they grow."""
+    from assets.stores.warehouse.marts import mart_reader
+    from ml.anomaly_scoring.score_site import score_site
+
+    read, shown = mart_reader(project.project.marts_dir), dict[str, Metadata]()
+    for site, period in months_of_run(context, project):
+        found = score_site(site, period, lake=project.lake, read=read, clock=clock)
+        shown[site.site_id] = events_shown(site, found)
+    return dg.MaterializeResult(metadata=by_site(shown))
+
+
+def events_shown(site: Site, found: "SiteScored") -> Metadata:
+    """The events of a scoring as a table, the dearest as pictures: what was measured beside what is usual."""
+    from ml.anomaly_scoring.score_site import usual_of
+
+    dearest = sorted(found.events, key=lambda each: (-(each.cost or 0.0), each.severity, each.start_utc))
+    rows = [
+        [e.meter_id, e.kind.replace("_", " "), e.cause, e.start_utc, e.end_utc, e.kwh, e.cost, e.currency]
+        for e in dearest
+    ]
+    pictures: dict[str, Preview] = {}
+    for each in dearest[:EVENTS_DRAWN]:
+        kind = each.kind.replace("_", " ")
+        series, around = found.series[each.meter_id], max((each.end_utc - each.start_utc) / 4, timedelta(days=1))
+        first, after = max(each.start_utc - around, series.start_utc), min(each.end_utc + around, series.end_utc)
+        values = series.values[series.index(first) : series.index(after)]
+        png = event_png(
+            [series.time(n) for n in range(series.index(first), series.index(after))],
+            {"measured": values.tolist(), "usual": usual_of(series, site, first, after)},
+            shaded=(each.start_utc, each.end_utc),
+            title=f"{each.meter_id}: {kind}",
+            unit=f"{series.unit} per hour",
+            time_zone=site.time_zone,
+        )
+        title = f"{each.meter_id} {kind} {each.start_utc:%Y-%m-%d}"
+        pictures[title] = embedded(png, title=title)
+    return {
+        "dagster/row_count": len(found.events),
+        "judged": found.judged,
+        "written": sum(found.published),
+        "events": table(["meter", "kind", "cause", "from", "to", "kWh", "cost", "currency"], rows),
+        "not_judged": refusals(found.findings),
+        **pictures,
+    }
+
+
+@dg.asset_check(asset="core_site__anomaly_events", blocking=False)
+def no_costly_anomaly_is_open(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    """No event of a site that costs much is without anybody who muted or explained it."""
+    from assets.stores.ledgers.alert_events import AlertEvents
+    from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, open_events
+
+    rows = [
+        [site_id, each.event_id, each.meter_id, each.kind, each.cost, each.currency]
+        for site_id in sorted(project.sites)
+        for each in open_events(
+            AnomalyLedger(project.store).standing(site_id), AlertEvents(project.store), now_utc=clock.now_utc()
+        )
+        if each.cost is not None and each.cost >= COSTLY
+    ]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"open": table(["site", "event", "meter", "kind", "cost", "currency"], rows), "events": len(rows)},
     )

@@ -144,6 +144,15 @@ month_reports = dg.define_asset_job(
     ),
 )
 
+anomalies = dg.define_asset_job(
+    "anomalies",
+    selection=dg.AssetSelection.assets("core_site__anomaly_events"),
+    description=(
+        "Judges the electricity meters of a site in its months and keeps what differs from what is usual as events "
+        "with energy and cost. Nightly by itself for the month in progress and the one before."
+    ),
+)
+
 monitoring = dg.define_asset_job(
     "monitoring",
     selection=dg.AssetSelection.assets("core_seu__monitoring_baseline"),
@@ -176,6 +185,7 @@ JOBS = (
     kpi,
     enpi,
     baseline,
+    anomalies,
     monitoring,
     bill_audit,
     forecast,

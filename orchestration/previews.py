@@ -94,6 +94,39 @@ def lines_png(
     return png_of(figure)
 
 
+def event_png(
+    times: Sequence[datetime],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    shaded: tuple[datetime, datetime],
+    title: str,
+    unit: str,
+    time_zone: str,
+) -> bytes:
+    """PNG: lines over one axis with a span of it shaded. time_zone: of the axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    zone = ZoneInfo(time_zone)
+    # Matplotlib takes times, and its types know numbers alone.
+    moments: Any = list(times)
+    span: Any = shaded
+    figure = Figure(figsize=(9, 3), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    for style, colour, (name, values) in zip(("-", "--"), COLOURS[1::-1], series.items(), strict=True):
+        known = [float("nan") if value is None else value for value in values]
+        axes.plot(moments, known, label=name, color=colour, linestyle=style, linewidth=1.2)
+    axes.axvspan(*span, color=COLOURS[1], alpha=0.12, linewidth=0, label="event")
+    places = AutoDateLocator(tz=zone)
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places, tz=zone, show_offset=False))
+    axes.set_title(title, loc="left")
+    axes.set_ylabel(unit)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, ncols=3)
+    return png_of(figure)
+
+
 def bars_png(names: Sequence[str], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str) -> bytes:
     """A bar for each name, beside each other where there are several series; None is a gap."""
     from matplotlib.figure import Figure

@@ -12,7 +12,9 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
 from orchestration.jobs import (
+    anomalies,
     bill_audit,
     enpi_report,
     execution,
@@ -25,7 +27,7 @@ from orchestration.jobs import (
     trust,
     weather,
 )
-from orchestration.month_keys import site_quarter_key
+from orchestration.month_keys import site_month_key, site_quarter_key
 from orchestration.partitions import PARTITION_TAG, SITES, SITES_TAG, Asked, key_here, on_its_way, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
@@ -250,6 +252,25 @@ def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectReso
     yield from one_run_a_site(context, due, key=key, none="no site file names an SEU")
 
 
+@in_utc(job=anomalies, cron_schedule="15 4 * * *")
+def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Judges the meters of every site with readings in the last two months, up to the newest reading.
+
+    Every day at 04:15 UTC, after the night's readings; one run a site of the job anomalies. It changes no reading.
+    """
+    now_utc = context.scheduled_execution_time
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
+    month = now_utc.date().replace(day=1)
+    before = months_after(month, -1)
+    spans = {site_id: project.lake.span(site_id) for site_id in sorted(project.sites)}
+    due = [site_id for site_id, span in spans.items() if span is not None and span[1] >= before]
+    if not due:
+        yield dg.SkipReason("no site has readings of the last two months")
+    for site_id in due:
+        asked = Asked(key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,))
+        yield request_of(f"anomalies:{site_id}:{now_utc.date()}", asked, "month")
+
+
 @in_utc(job=bill_audit, cron_schedule="40 3 * * *")
 def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Holds every stored supplier's bill against readings and tariffs again, since those that were missing may be here.
@@ -293,4 +314,5 @@ SCHEDULES = [
     hourly_forecasts,
     weekly_retraining,
     nightly_forecast_scores,
+    nightly_anomalies,
 ]

@@ -1,5 +1,6 @@
 """Landing files of a simulated site: plain CSV, one file for each local month and kind, written whole or not at all."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 from assets.stores.whole_file import whole_file
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.generate import SEED, generate_site
+from controls.simulator.worlds.lapses import Lapse, with_lapses
 from data_quality.contracts.site_file.site import Site
 
 
@@ -20,12 +22,14 @@ def write_site(
     seed: int = SEED,
     price_days_ahead: int = 1,
     until_utc: datetime | None = None,
+    lapses: Sequence[Lapse] = (),
 ) -> list[Path]:
     """Simulate the local dates [start, end) and write the files; their paths in order of time. Raises BadInput.
 
-    With `until_utc` only intervals that have ended by then are written, prices apart.
+    With `until_utc` only intervals that have ended by then are written, prices apart. lapses: what was left running.
     """
     made = generate_site(site, start=start, end=end, seed=seed, price_days_ahead=price_days_ahead)
+    made = with_lapses(made, site, lapses)
     return write_files(folder, made if until_utc is None else made.until(until_utc))
 
 

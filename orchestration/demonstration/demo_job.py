@@ -12,11 +12,12 @@ from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.anchor import ANCHOR, anchored
+from controls.simulator.worlds.lapses import lapses_of
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.time import Clock, local_midnight_utc, months_after
 from orchestration.demonstration.demo_bills import BILLED, store_bills
 from orchestration.demonstration.demo_dates import factory_span, last_quarters
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
@@ -28,7 +29,7 @@ from orchestration.demonstration.demo_tower import (
     tower_files,
     trace_three,
 )
-from orchestration.month_keys import month_ranges, site_quarter_key
+from orchestration.month_keys import month_ranges, site_month_key, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
@@ -92,7 +93,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
     """
     project = make_demo_project(folder, until=until)
-    steps = Steps(say, 11)
+    steps = Steps(say, 12)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -120,6 +121,8 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             traced = trace_three(project)
         with steps.step("let the tower's late, corrected and re-sent files arrive, and run their months again"):
             late = second_wave(project, runner, delivery, say, quarter=quarters[-1])
+        with steps.step("look for anomalies at factory and tower"):
+            find_anomalies(runner, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
@@ -132,7 +135,8 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
 def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool) -> Delivery:
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = factory_span(until)
-    write_site(project.project.landing_dir / "factory", project.site("factory"), start=start, end=end)
+    factory, lapses = project.site("factory"), lapses_of("factory", until)
+    write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses)
     days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
     delivery = tower_files(project, until=until, quick=quick)
@@ -144,6 +148,14 @@ def ingest(project: ProjectResource, runner: Runner) -> None:
     """One ingestion run a site, with every file that waits in its landing folder."""
     for site_id in sorted(project.sites):
         ingest_files(runner, site_id, landing_files(project.project.landing_dir / site_id))
+
+
+def find_anomalies(runner: Runner, *, until: date) -> None:
+    """The electricity meters of the last two months that are over, with energy and cost of what was unusual."""
+    running = until.replace(day=1)
+    for site_id in ("factory", "tower"):
+        first, last = (site_month_key(site_id, months_after(running, -months)) for months in (2, 1))
+        runner.run("anomalies", partition_range=(first, last))
 
 
 def read_today(project: ProjectResource, runner: Runner, clock: Clock, *, until: date) -> None:

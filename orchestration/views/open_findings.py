@@ -19,6 +19,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from ml.forecasts.targets import unmeasured
+from orchestration.views.anomaly_view import open_anomalies
 from orchestration.views.not_working import not_working, not_working_anywhere, since_of
 from reports.texts.locales import long_date, named, period_text
 from reports.texts.numbers import format_alike, unit_text
@@ -77,8 +78,8 @@ class Found:
 def open_findings(look: Look) -> Found:
     """Each source's findings of the site; a source that cannot be asked is named, and hides nothing else."""
     is_past = look.as_of_utc is not None
-    # Of them quarantine alone can say what was open at another instant.
-    sources: dict[str, Callable[[Look], list[OpenFinding]]] = {"quarantine": _refused} if is_past else dict(SOURCES)
+    # Of them these alone can say what was open at another instant.
+    sources = {name: ask for name, ask in SOURCES.items() if not is_past or name in _KNOW_THE_PAST}
     silent = [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
     asks = list(sources.items()) + (
         [("jobs and sources", _failed_anywhere)] if look.with_every_site and not is_past else []
@@ -178,6 +179,11 @@ def _alerts(look: Look) -> list[OpenFinding]:
     ]
 
 
+def _anomalies(look: Look) -> list[OpenFinding]:
+    """Stored anomaly events of the last weeks with readings."""
+    return open_anomalies(look.project, look.site, locale=look.locale, as_of_utc=look.as_of_utc)
+
+
 def _faults(look: Look) -> list[OpenFinding]:
     """Latches of devices: control stands still until somebody acknowledges."""
     return [
@@ -252,4 +258,6 @@ SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
     "validation": _validated,
     "bill audits": bill_findings,
     "forecasts": _forecasts,
+    "anomalies": _anomalies,
 }
+_KNOW_THE_PAST = ("quarantine", "anomalies")

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
 from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
 
-PATH, BILLS = "/findings", "bill audits"
+PATH, BILLS, ANOMALIES = "/findings", "bill audits", "anomalies"
 NOBODY = "Nobody has acted on this finding yet."
 ACTS = ("acknowledge", "mute", "explain", "reopen")
 _TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
@@ -83,6 +83,12 @@ def address_of(finding: OpenFinding, address: Address) -> str:
     return address.href(f"{PATH}/{finding.finding_id}", site=finding.site_id, scope=None, period=None, as_of=None)
 
 
+def use_of(finding: OpenFinding, address: Address) -> str:
+    """Where the use of the meter of an anomaly is shown around its days."""
+    meter, _, span = finding.cause.partition(" ")
+    return address.href("/energy", site=finding.site_id, scope=f"meter:{meter}", period=span, as_of=None)
+
+
 def finding_page(
     shown: ListedFinding,
     history: Sequence[tuple[str, FindingEvent, str]],
@@ -97,7 +103,8 @@ def finding_page(
     """
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
-    facts = Sentence("{0} · {1} · {2}", severity, Sentence(SOURCES.get(finding.source, finding.source)), shown.told)
+    source = Sentence(SOURCES.get(finding.source, finding.source))
+    facts = sentences((severity, source, shown.told, finding.worth), " · ")
     blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)]
     parts = [Part(key="finding", blocks=tuple(blocks))]
     if may_act:
@@ -109,6 +116,8 @@ def finding_page(
     links = [("All findings", address.href(PATH))]
     if finding.source == BILLS:
         links.insert(0, ("Open bill", address.href(f"/bills/{finding.cause}", site=finding.site_id)))
+    if finding.source == ANOMALIES:
+        links.insert(0, ("Show use", use_of(finding, address)))
     return Page(title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic)
 
 
@@ -128,7 +137,7 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
 
 def _table(shown: Sequence[ListedFinding]) -> Table:
     columns = (
-        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Source"),
+        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount"), Column(title="Source"),
         Column(title="State", weight=2), Column(title="Since"),
     )  # fmt: skip
     rows = tuple(
@@ -136,6 +145,7 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
             cells=(
                 Cell(text=SEVERITY_WORDS[each.finding.severity], tone=_TONES[each.finding.severity]),
                 Cell(text=each.finding.what, figure_id=each.finding.finding_id),
+                Cell(text=each.finding.worth or "–"),
                 Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
                 Cell(text=each.told, tone="plain" if each.event is None else "muted"),
                 Cell(text=f"{each.finding.at_utc:%Y-%m-%d}" if each.finding.at_utc else "–"),

@@ -38,6 +38,7 @@ def test_every_job_of_the_line_ran(demo: Demo) -> None:
         "dispatch",
         "enpi_report",
         "bill_audit",
+        "anomalies",
     }
 
 

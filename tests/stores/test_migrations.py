@@ -51,6 +51,7 @@ FROZEN = {
     "0016_key_uses.py": "c7a9b8761592a733a8d57b418b6404c98be1ce16b1dbeb6cb0707856d007e89d",
     "0017_alert_events.py": "464291f628808a928629893398c8bd35133b3aa34ba55e9136878d35b6429526",
     "0019_rejected_baselines.py": "e259d5a934d30c162eef418a36c39dc10c8c9e8a8bf18527d7e0b305f9a661fe",
+    "0020_anomaly_events.py": "fddd4f96ed749ed2629bbad72df0d53643b44da95d7ae73b09166f648e322d2e",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -118,7 +119,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(old_store, tmp_path / "old.db"))
     upto = tmp_path / "migrations"
-    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "__pycache__"))
+    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "002*", "__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "FOLDER", upto)
         store = connect_store(f"sqlite:///{path}")

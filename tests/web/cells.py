@@ -129,6 +129,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/v1/ems/weather"): Cell(f"/api/v1/ems/weather{_SITE}", about="site"),
     ("GET", "/api/v1/ems/devices/catalogue"): Cell("/api/v1/ems/devices/catalogue", about=""),
     ("GET", "/api/v1/ems/anomalies"): Cell(f"/api/v1/ems/anomalies{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/anomalies/events"): Cell(f"/api/v1/ems/anomalies/events{_SITE}", about="site"),
     ("GET", "/data"): Cell(f"/data{_SITE}", about="site"),
     ("GET", "/bills"): Cell(f"/bills{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}"): Cell(f"/bills/none{_SITE}", about="site"),

@@ -4,16 +4,19 @@ import html
 import json
 import re
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from typer.testing import CliRunner
 
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.job_outcomes import OF_NO_SITE, JobOutcome, record_outcomes
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.views.open_findings import Look, open_findings
+from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.why_world import ANNE, posted, tenant
@@ -121,3 +124,31 @@ def test_what_is_of_no_single_site_is_for_who_sees_every_site(acted: Asking) -> 
     assert paul.get(f"/findings/{mine['finding_id']}", headers=[PAGE], site="plant").status == 404
     assert act(paul, mine["finding_id"], "acknowledge", reason="x") == 404
     assert acted.get(f"/findings/{mine['finding_id']}", headers=[PAGE], site="plant").status == 200
+
+
+def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted: Asking) -> None:
+    start = plant.NOON - timedelta(days=3)
+    event = AnomalyEvent(
+        event_id=event_id_of("plant", "hvac", "import", "night_waste", start), site_id="plant", meter_id="hvac",
+        register_id="import", kind="night_waste", severity=2, start_utc=start, end_utc=start + timedelta(hours=34),
+        kwh=412.25, cost=1103.6, currency="EUR", params_version="1",
+    )  # fmt: skip
+    span = {"start_utc": start, "end_utc": plant.NOON, "seen_until_utc": plant.NOON}
+    ledger = AnomalyLedger(acted.project.store)
+    ledger.publish("plant", [event], **span, judged={("hvac", "import")}, clock=acted.clock)
+    page = html.unescape(acted.get("/findings", headers=[PAGE], site="plant").text)
+    assert "use at night unusually high" in page
+    assert "412.2 kWh more than usual" in page
+    assert re.search(r"<td[^>]*>1,103\.60 €</td>", page)
+    german = html.unescape(acted.get("/findings", headers=[PAGE], site="plant", locale="de").text)
+    assert "Verbrauch nachts ungewöhnlich hoch" in german
+    one = html.unescape(acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text)
+    assert "/energy?site=plant&scope=meter:hvac&period=" in unquote(one)
+    assert "High · unusual use · open · 1,103.60 €" in one
+    board = html.unescape(acted.get("/board/ops", headers=[PAGE], site="plant").text)
+    assert "1,103.60" in board
+    assert acted.get(re.search(r'href="(/energy\?[^"]*meter%3Ahvac[^"]*)"', board)[1], headers=[PAGE]).status == 200  # type: ignore[index]
+    assert act(acted, event.event_id, "explain", reason="the fans were tested") == 303
+    [said] = acted.json("/anomalies/events", site="plant", all="true")["events"]
+    assert (said["id"], said["state"], said["cost"]) == (event.event_id, "explained", 1103.6)
+    assert acted.json("/anomalies/events", site="plant")["events"] == []

@@ -1,8 +1,8 @@
-"""Table of what people did about findings: acknowledged, muted, explained, opened again."""
+"""Tables of findings: what people did about them, and anomaly events with the causes that people say."""
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import UtcDateTime
+from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import append_only
 
 alert_events = append_only(
@@ -15,4 +15,36 @@ alert_events = append_only(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("what", sa.Text, nullable=False, comment="The finding's sentence as the person saw it"),
     sa.Index("ix_alert_events_finding", "site_id", "finding_id"),
+)
+
+anomaly_events = append_only(
+    "anomaly_events",
+    sa.Column("event_id", sa.String(32), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("cause", sa.String(32), comment="Null: nothing classified it"),
+    sa.Column("confidence", sa.Float),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("start_utc", UtcDateTime, nullable=False),
+    sa.Column("end_utc", UtcDateTime, nullable=False),
+    sa.Column("kwh", sa.Float, comment="Measured less expected; null where kWh are not counted"),
+    sa.Column("cost", sa.Float, comment="Null: see cost_finding"),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("cost_finding", sa.String(64)),
+    sa.Column("params_version", sa.String(16), nullable=False),
+    sa.Column("evidence", JsonText, nullable=False, comment="Figures: name, value, unit"),
+    sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="The detectors no longer find it"),
+    sa.Index("ix_anomaly_events_site", "site_id", "event_id"),
+)
+
+anomaly_labels = append_only(
+    "anomaly_labels",
+    sa.Column("event_id", sa.String(32), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("cause", sa.String(32), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_anomaly_labels_event", "site_id", "event_id"),
 )

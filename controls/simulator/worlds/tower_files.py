@@ -1,7 +1,7 @@
 """The tower's meter files as its senders make them, with the hour at which each arrives, and the faults among them."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from controls.simulator.physics.noise import Counts, Series
 from controls.simulator.physics.simulated import UNITS_PER_KWH
 from controls.simulator.physics.vendor_formats import csv_bytes, green_button, workbook
 from controls.simulator.worlds.generate import SEED, generate_site
+from controls.simulator.worlds.lapses import Lapse, with_lapses
 from controls.simulator.worlds.tower_faults import (
     CHILLED_WATER,
     MODULUS,
@@ -109,9 +110,12 @@ class Delivery:
         return tuple(file for file in self.files if file.arrives_at_utc > self.in_time_until_utc)
 
 
-def deliver_tower(site: Site, *, start: date, end: date, seed: int = SEED) -> Delivery:
-    """Files of the whole local months [start, end), two or more, with faults of every kind. Raises BadInput."""
-    made = generate_site(site, start=start, end=end, seed=seed)
+def deliver_tower(site: Site, *, start: date, end: date, seed: int = SEED, lapses: Sequence[Lapse] = ()) -> Delivery:
+    """Files of the whole local months [start, end), two or more, with faults of every kind. Raises BadInput.
+
+    lapses: what was left running.
+    """
+    made = with_lapses(generate_site(site, start=start, end=end, seed=seed), site, lapses)
     struck = strike(made, start=start, end=end, seed=seed)
     senders = _Senders(struck, made.drivers, site.time_zone)
     last, first = struck.months[-1], struck.months[0]

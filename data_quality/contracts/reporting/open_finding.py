@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
+from pydantic import Field
+
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Text
 
@@ -19,7 +21,8 @@ KEPT_FOR = timedelta(hours=24)
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
     at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
-    kind, of: what it is and whose, where several may be alike but for that.
+    kind, of: what it is and whose, where several may be alike but for that. stored_id: of what its source keeps under
+    an id of its own.
     """
 
     site_id: str
@@ -32,11 +35,12 @@ class OpenFinding(Model):
     worth: Text = ""
     kind: Text = ""
     of: Text = ""
+    stored_id: str = Field("", exclude=True)
 
     @property
     def finding_id(self) -> str:
         """Short, for a person types it."""
-        return sha256("\n".join((self.site_id, self.source, self.cause)).encode()).hexdigest()[:12]
+        return self.stored_id or sha256("\n".join((self.site_id, self.source, self.cause)).encode()).hexdigest()[:12]
 
 
 class FindingEvent(Model):

@@ -1,4 +1,4 @@
-"""`meterloom anomalies`: anomalies of a meter's file as events; nothing is stored."""
+"""`meterloom anomalies`: anomalies of a meter's file as events, or of a site's meters, which are stored."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import Answer, Table, finding_lines
-from orchestration.operations.operation import STATELESS, Call, Option, operation
-from orchestration.operations.options import MapOption, column_map
+from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.options import AnyPeriodOption, AnySiteOption, MapOption, column_map
+from orchestration.operations.readings.anomaly_events import score_stored
 
 if TYPE_CHECKING:
     from ml.anomalies.events import AnomalyEvent
+    from ml.anomalies.monitor import Watched
+    from ml.forecasts.file_case import FileCase
 
 # The likeliest cause of a kind by what it is; nobody has measured yet how often that is right.
 CAUSES = {
@@ -24,7 +27,7 @@ _COLUMNS = (
 )
 
 
-@operation("anomalies", takes=STATELESS, example="--energy meter.csv --tz Europe/London --country GB --sensitivity 0.5")
+@operation("anomalies", takes=PROJECT, example="--energy meter.csv --tz Europe/London --country GB --sensitivity 0.5")
 def anomalies(
     call: Call,
     energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
@@ -36,8 +39,12 @@ def anomalies(
         str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
     ] = None,
     subdivision: Annotated[str | None, Option("--subdivision", help="Part of the country with its holidays.")] = None,
+    site: AnySiteOption = None,
+    period: AnyPeriodOption = None,
 ) -> Answer:
     """Find anomalies in a meter's file: spikes, dead and stuck meters, wrong units, waste at night, drift.
+
+    With --site and --period the meters of a site are judged, and their events stored with energy and cost.
 
     Each day is judged by the days before it; the first four weeks only teach what is usual. A finding is not a failure
     of the command: its exit code is 0.
@@ -47,10 +54,12 @@ def anomalies(
     from ml.baselines.usage_tables.read_usage import Source
     from ml.forecasts.file_case import read_case
 
-    if energy is None:
-        raise BadInput("expected an energy file", reason="no_rows", mend="give --energy FILE")
     if not 0 <= sensitivity <= 1:
         raise BadInput(f"--sensitivity {sensitivity:g}: expected 0 to 1", reason="bad_number")
+    if energy is None and site is not None:
+        return score_stored(call, site, period, sensitivity)
+    if energy is None:
+        raise BadInput("expected an energy file", reason="no_rows", mend="give --energy FILE")
     call.doing("reading the file")
     known = read_case(
         Source(energy, column_map(mapping), meter),
@@ -61,8 +70,13 @@ def anomalies(
         zero_is_missing=False,
     )
     call.doing("judging the days")
+    found = watch(known.case.series, known.case.civil, DetectorParams(sensitivity=sensitivity))
+    return _answer(known, found)
+
+
+def _answer(known: "FileCase", found: "Watched") -> Answer:
+    """The events of a file as JSON, and as people see them."""
     series = known.case.series
-    found = watch(series, known.case.civil, DetectorParams(sensitivity=sensitivity))
     findings = [*found.findings, *known.findings]
     result = {
         "target": known.target,

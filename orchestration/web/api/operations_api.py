@@ -26,6 +26,7 @@ from reports.pages.address import KNOWN
 # Path below /api/v1/ems, module below orchestration.operations, name of the operation in it, and who may ask.
 ENDPOINTS = (
     ("/anomalies", "project.findings", "findings list", Permission.ANOMALY_READ),
+    ("/anomalies/events", "readings.anomaly_events", "anomalies list", Permission.ANOMALY_READ),
     ("/meters", "readings.meters", "meters list", Permission.METER_READ),
     ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),

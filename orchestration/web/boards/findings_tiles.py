@@ -12,7 +12,7 @@ from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.boards.board_figures import Show
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
-from reports.pages.findings import PATH, address_of
+from reports.pages.findings import ANOMALIES, PATH, address_of, use_of
 from reports.pages.page import Widget
 from reports.pages.widgets import open_findings as widget
 from reports.pages.widgets import report_status
@@ -68,6 +68,8 @@ def _subject(found: OpenFinding, show: Show) -> str:
         "bill audits": f"/bills/{cause}", "EnPI alerts": f"/enpi/{found.site_id}/{cause}", "validation": "/data",
         "quarantine": "/data",
     }  # fmt: skip
+    if source == ANOMALIES:
+        return use_of(found, show.address)
     told = {"scope": None, "period": None, "as_of": None}
     return show.address.href(paths[source], site=found.site_id, **told) if source in paths else ""
 

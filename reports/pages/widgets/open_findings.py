@@ -17,15 +17,16 @@ TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
 # What people call a source, where it has another name.
 SOURCES = {
     "EnPI alerts": "EnPI", "quarantine": "data quality", "validation": "data quality", "bill audits": "bills",
+    "anomalies": "unusual use",
 }  # fmt: skip
 _ICONS = {
     "devices": "plug", "jobs and sources": "activity", "EnPI": "trending-down", "data quality": "database",
-    "bills": "receipt",
+    "bills": "receipt", "unusual use": "activity",
 }  # fmt: skip
 # What a finding is of, where its page is another than the finding's own.
 _ABOUT: Mapping[str, tuple[tuple[str, str], ...]] = {
     "bills": (("Dispute", "#form-dispute"), ("Show lines", "")), "EnPI": (("Show use", ""),),
-    "data quality": (("Review data", ""),),
+    "data quality": (("Review data", ""),), "unusual use": (("Show use", ""),),
 }  # fmt: skip
 MOST_ROWS, MOST_ACTS = 5, 2
 
@@ -107,4 +108,5 @@ def _worth(found: OpenFinding, subject: str, given: OpenFindings) -> Number | No
     """In money: of a figure of the page, or as the source has it."""
     if shown := given.worths.get(found.finding_id):
         return number("Excess cost", shown, given.locale)
-    return Number(label="Difference", text=found.worth, why=subject) if found.worth else None
+    label = "Excess cost" if found.source == "anomalies" else "Difference"
+    return Number(label=label, text=found.worth, why=subject) if found.worth else None

@@ -1,0 +1,131 @@
+"""Anomaly events of a site, append-only: a row when one is found, when it changed, and when it is found no more."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.schema.tables_findings import anomaly_events, anomaly_labels
+from assets.stores.transactions import Store
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
+from data_quality.contracts.reporting.anomaly_event import OPEN_FOR, AnomalyEvent, AnomalyLabel, Cause
+from data_quality.contracts.reporting.open_finding import standing
+from data_quality.contracts.time import Clock
+
+_EVENTS = AppendOnly(anomaly_events, fields_of(AnomalyEvent), order=("id",))
+_LABELS = AppendOnly(anomaly_labels, fields_of(AnomalyLabel), order=("id",))
+
+# An event that ends so near to the last reading may not be over.
+_EDGE = timedelta(days=1)
+
+
+class Published(NamedTuple):
+    """How many rows a scoring wrote: of events that are new, that changed, and that are found no more."""
+
+    new: int = 0
+    changed: int = 0
+    withdrawn: int = 0
+
+
+class AnomalyLedger:
+    """The events of one transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def standing(
+        self, site_id: str | None, *, since_utc: datetime | None = None, as_of_utc: datetime | None = None
+    ) -> list[AnomalyEvent]:
+        """The events of a site, or of all, that the detectors still find, by time. since_utc: that ended later."""
+        newest = _EVENTS.all_as_of(self._store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
+        found = [each for each in newest if not each.is_withdrawn and (since_utc is None or each.end_utc > since_utc)]
+        return sorted(found, key=lambda each: (each.start_utc, each.meter_id, each.kind))
+
+    def publish(
+        self,
+        site_id: str,
+        found: Sequence[AnomalyEvent],
+        *,
+        start_utc: datetime,
+        end_utc: datetime,
+        seen_until_utc: datetime,
+        judged: Collection[tuple[str, str]],
+        clock: Clock,
+    ) -> Published:
+        """Record what a scoring of [start, end) says that the store does not.
+
+        found: every event that shares time with the span. judged: meter and register of each stream that was scored;
+        what stands of another is left as it is. An event that shares time with a standing one of its kind has its id;
+        one that reaches to where the readings of this scoring ended is no shorter than it was known to be.
+        """
+        with self._store.together():
+            known = [
+                each
+                for each in self.standing(site_id, since_utc=start_utc - timedelta(seconds=1))
+                if each.start_utc < end_utc and (each.meter_id, each.register_id) in judged
+            ]
+            rows, kept, new = list[AnomalyEvent](), set[str](), 0
+            for each in found:
+                same = next((one for one in known if one.event_id not in kept and one.is_same_case(each)), None)
+                event = each if same is None else each.model_copy(update={"event_id": same.event_id})
+                kept.add(event.event_id)
+                if same is not None and same.end_utc > event.end_utc >= seen_until_utc - _EDGE:
+                    continue
+                new += same is None
+                if event != same:
+                    rows.append(event)
+            # What ended where the span begins may have grown into it; it is none of the span's own.
+            gone = [each for each in known if each.event_id not in kept and each.end_utc > start_utc]
+            changed = len(rows) - new
+            rows += [each.model_copy(update={"is_withdrawn": True}) for each in gone]
+            if rows:
+                _EVENTS.add(self._store, clock, *(row_of(anomaly_events, each) for each in rows))
+        return Published(new, changed, len(gone))
+
+    def labels(self, site_id: str, *, as_of_utc: datetime | None = None) -> dict[str, AnomalyLabel]:
+        """The last label of each event that has one."""
+        found = _LABELS.all_as_of(self._store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
+        return {each.event_id: each for each in found}
+
+    def label(
+        self, event: AnomalyEvent, cause: Cause, *, person: Person, reason: str, clock: Clock, replaces: bool = False
+    ) -> AnomalyLabel:
+        """Write down the cause that a person says; said twice it is the label that stands. Raises BadInput for who may
+        not, without reason, and (contradicts) for another cause than the one that stands, unless it replaces that.
+        """
+        if not reason.strip():
+            raise BadInput("an event is labelled with a reason", reason="no_reason")
+        expect(person, Permission.ANOMALY_UPDATE)
+        with self._store.together():
+            last = self.labels(event.site_id).get(event.event_id)
+            if last is not None and last.cause == cause:
+                return last
+            if last is not None and not replaces:
+                raise BadInput(
+                    f"{last.person_id} labelled {event.event_id} as {last.cause}, and one event has one cause",
+                    reason="contradicts",
+                    mend="--replace puts the new cause in its place",
+                )
+            row = {
+                "event_id": event.event_id, "site_id": event.site_id, "cause": cause, "person_id": person.person_id,
+                "reason": reason.strip(),
+            }  # fmt: skip
+            recorded = _LABELS.add(self._store, clock, row)
+        return AnomalyLabel.model_validate({**row, "recorded_at_utc": recorded})
+
+
+def recent(events: Sequence[AnomalyEvent]) -> list[AnomalyEvent]:
+    """Those that ended not long before the newest of them: what is older needs nobody any more."""
+    newest = max((each.end_utc for each in events), default=None)
+    return [each for each in events if newest is not None and each.end_utc > newest - OPEN_FOR]
+
+
+def open_events(events: Sequence[AnomalyEvent], acts: AlertEvents, *, now_utc: datetime) -> list[AnomalyEvent]:
+    """The recent events of one site that nobody muted or explained."""
+    found = recent(events)
+    done = acts.of_site(found[0].site_id) if found else {}
+    states = {e.event_id: standing(done.get(e.event_id, []), at_utc=e.end_utc, now_utc=now_utc)[0] for e in found}
+    return [each for each in found if states[each.event_id] in ("open", "acknowledged")]

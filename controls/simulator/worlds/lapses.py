@@ -1,0 +1,68 @@
+"""What was left running at night at the demo sites: energy that nobody needed, told as truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import polars as pl
+
+from controls.simulator.physics.simulated import SimulatedSite
+from controls.simulator.worlds.anchor import ANCHOR
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, months_after
+
+EVENING, MORNING = 20, 6
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """A meter that drew so much more in some nights, of which the first begins on a local day."""
+
+    meter: str
+    first: date
+    nights: int
+    kw: float
+
+
+def lapses_of(site_id: str, until: date) -> tuple[Lapse, ...]:
+    """The lapses of a demo site whose data end before a day; none at ANCHOR, where figures stand as shipped.
+
+    They lie in the month before the last whole one: the plant's files of later months are written again while it runs.
+    """
+    if until == ANCHOR:
+        return ()
+    month = months_after(until.replace(day=1), -2)
+    # The second Monday.
+    monday = month + timedelta(days=(7 - month.weekday()) % 7 + 7)
+    return {
+        "factory": (
+            Lapse("compressor_1", monday, 4, 22.0),
+            Lapse("hydraulic_pump", monday + timedelta(days=7), 3, 16.0),
+        ),
+        "tower": (Lapse("floors_05_08", monday, 4, 60.0),),
+    }.get(site_id, ())
+
+
+def with_lapses(made: SimulatedSite, site: Site, lapses: Sequence[Lapse]) -> SimulatedSite:
+    """The site with what was left running, at its meters and at those above them."""
+    meters = made.meters
+    local = pl.col("timestamp").dt.convert_time_zone(made.time_zone)
+    # The evening that a night begins on: hours before noon are of the evening before.
+    evening = local.dt.offset_by("-12h").dt.date()
+    is_night = (local.dt.hour() >= EVENING) | (local.dt.hour() < MORNING)
+    for each in lapses:
+        is_own = pl.col("meter").is_in(_above(site, each.meter)) & (pl.col("register") == "import")
+        is_on = is_own & is_night & evening.is_between(each.first, each.first + timedelta(days=each.nights - 1))
+        more = (pl.col("kwh") + each.kw * CANONICAL_MINUTES / 60).round(_DIGITS)
+        meters = meters.with_columns(kwh=pl.when(is_on).then(more).otherwise("kwh"))
+    return replace(made, meters=meters)
+
+
+def _above(site: Site, meter_id: str) -> list[str]:
+    """A meter and all that its energy passes."""
+    found, meter = [meter_id], site.meter(meter_id)
+    while meter is not None and meter.parent is not None:
+        found.append(meter.parent)
+        meter = site.meter(meter.parent)
+    return found

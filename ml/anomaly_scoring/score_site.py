@@ -1,0 +1,197 @@
+"""Anomalies of a site in some months, as stored events with energy and cost; the same months twice add nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
+
+import polars as pl
+
+from assets.sites.meter_tree import ENERGY_UNIT
+from assets.sites.view import site_readings
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, Published
+from assets.stores.warehouse.marts import ReadMart
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.anomaly_event import COSTLY, SMALL, AnomalyEvent, event_id_of
+from data_quality.contracts.reporting.open_finding import Severity
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, Period
+from ml.anomalies import events as found_events
+from ml.anomalies.monitor import watch
+from ml.anomalies.params import DetectorParams
+from ml.features.civil import civil_of
+from ml.features.series import QUARTER, Series, Stream, series_of
+
+# The weeks before a span that teach what is usual in it, and the days after it into which an event may reach.
+BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
+COSTS = "mart_site__quarter_hour_running"
+# Where nothing says the cause, of these the meter counted wrong: no energy was bought that a price would hold for.
+MISCOUNTED = ("dead", "stuck", "unit_scale", "drift")
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class SiteScored:
+    """What a scoring found. events: that share time with the span; findings: by meter, why one could not be judged;
+    series: of the meters that have events, as they were judged.
+    """
+
+    events: tuple[AnomalyEvent, ...] = ()
+    published: Published = field(default_factory=Published)
+    judged: int = 0
+    findings: dict[str, Finding] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+
+
+def score_site(
+    site: Site,
+    period: Period,
+    *,
+    lake: Lake,
+    read: ReadMart,
+    clock: Clock,
+    params: DetectorParams | None = None,
+) -> SiteScored:
+    """Judge the meters of a site in whole local months, and store what is new. A stream is judged as known now."""
+    params = params or DetectorParams()
+    end_utc = min(period.end_utc + AFTER, clock.now_utc())
+    streams = scored_streams(site)
+    names = [each.meter_id for each, _ in streams]
+    readings = site_readings(lake, site, start_utc=period.start_utc - BEFORE, end_utc=end_utc, meters=names)
+    last = readings["interval_start_utc"].max()
+    if not isinstance(last, datetime):
+        return SiteScored()
+    end_utc = min(end_utc, last + QUARTER)
+    prices = _prices(read, site, period)
+    events: list[AnomalyEvent] = []
+    findings, series, judged = dict[str, Finding](), dict[str, Series](), set[tuple[str, str]]()
+    by_meter = readings.partition_by("meter_id", as_dict=True)
+    calendar = cache(partial(civil_of, site))
+    for meter, stream in streams:
+        own = by_meter.get((meter.meter_id,))
+        if own is None:
+            continue
+        known = series_of(own, site=site, stream=stream, end_utc=end_utc)
+        if not len(known.values):
+            continue
+        watched = watch(known, calendar(known.start_utc, len(known.values)), params)
+        for each in watched.findings:
+            findings[meter.meter_id] = each
+        judged.add((stream.stream_id, stream.register))
+        inside = [each for each in watched.events if _shares(each, period)]
+        events += [_stored(each, site, meter, known, prices, params) for each in inside]
+        if inside:
+            series[meter.meter_id] = known
+    ledger = AnomalyLedger(lake.store)
+    span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
+    published = ledger.publish(site.site_id, events, **span, judged=judged, clock=clock)
+    return SiteScored(tuple(events), published, len(judged), findings, series)
+
+
+def scored_streams(site: Site) -> list[tuple[Meter, Stream]]:
+    """Electricity of every meter that is read. Heat follows the weather, which the detectors do not look at, and what a
+    plan moves differs from day to day by itself.
+    """
+    planned = {each.meter for each in site.assets}
+    return [
+        (meter, Stream(meter.meter_id, CONSUMPTION_REGISTER))
+        for meter in site.meters
+        if meter.formula is None
+        and meter.carrier is Carrier.ELECTRICITY
+        and meter.meter_id not in planned
+        and any(each.register_id == CONSUMPTION_REGISTER for each in meter.registers)
+    ]
+
+
+def params_version(params: DetectorParams) -> str:
+    """Which parameters judged, as 12 digits."""
+    return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:12]
+
+
+def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime) -> list[float | None]:
+    """What each step of a span usually is: the median of its local hour on days of its type in the 42 days before."""
+    civil = civil_of(site, series.start_utc, len(series.values))
+    rows = pl.DataFrame(
+        {
+            "day": civil.day, "minute": civil.minute, "is_off": civil.day_type > 0,
+            "value": pl.Series(series.values).fill_nan(None),
+        }
+    )  # fmt: skip
+    first, after = max(series.index(start_utc), 0), min(series.index(end_utc), len(series.values))
+    before = rows.filter(pl.col("day").is_between(rows["day"][first] - 42, rows["day"][first] - 1))
+    usual = before.group_by("minute", "is_off").agg(usual=pl.col("value").median())
+    asked = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
+    return asked["usual"].to_list()
+
+
+def _shares(event: found_events.AnomalyEvent, period: Period) -> bool:
+    return event.start_utc < period.end_utc and event.end_utc > period.start_utc
+
+
+def _prices(read: ReadMart, site: Site, period: Period) -> pl.DataFrame | str:
+    """Energy price of each quarter hour around the period, or why none is known."""
+    is_near = pl.col("interval_start_utc").is_between(period.start_utc - BEFORE, period.end_utc + AFTER)
+    try:
+        rows = read(COSTS, site_id=site.site_id, where=is_near & (pl.col("import_kwh") > 0))
+    except BadInput as fault:
+        return fault.reason or "mart_missing"
+    price = pl.col("energy_cost").cast(pl.Float64) / pl.col("import_kwh").cast(pl.Float64)
+    return rows.select("interval_start_utc", price=price).drop_nulls()
+
+
+def _stored(
+    event: found_events.AnomalyEvent,
+    site: Site,
+    meter: Meter,
+    series: Series,
+    prices: pl.DataFrame | str,
+    params: DetectorParams,
+) -> AnomalyEvent:
+    cause, confidence = getattr(event, "cause", None), getattr(event, "confidence", None)
+    kwh = round(event.measured - event.expected, _DIGITS) if series.unit == ENERGY_UNIT else None
+    is_fault = event.kind in MISCOUNTED if cause is None else cause == "sensor_fault"
+    price, finding = _price(event, kwh, prices, is_fault=is_fault)
+    cost = None if kwh is None or price is None else round(kwh * price, 2)
+    figures: Sequence[tuple[str, float | None, str]] = (
+        ("measured", event.measured, series.unit), ("expected", event.expected, series.unit),
+        ("median_ratio", event.ratio, "1"), ("score", event.score, "1"),
+        ("energy_price", price, f"{site.currency}/kwh"),
+    )  # fmt: skip
+    stream = (site.site_id, meter.meter_id, CONSUMPTION_REGISTER)
+    return AnomalyEvent(
+        event_id=event_id_of(*stream, event.kind, event.start_utc), site_id=stream[0], meter_id=stream[1],
+        register_id=stream[2], kind=event.kind, cause=cause, confidence=confidence,
+        severity=severity_of(cost, is_fault=is_fault), start_utc=event.start_utc, end_utc=event.end_utc, kwh=kwh,
+        cost=cost, currency=site.currency, cost_finding=finding, params_version=params_version(params),
+        evidence=tuple(
+            {"name": name, "value": round(value, 6), "unit": unit} for name, value, unit in figures if value is not None
+        ),
+    )  # fmt: skip
+
+
+def _price(
+    event: found_events.AnomalyEvent, kwh: float | None, prices: pl.DataFrame | str, *, is_fault: bool
+) -> tuple[float | None, str | None]:
+    """The mean energy price of an event's quarter hours, or why its energy has no cost."""
+    if kwh is None:
+        return None, "not_energy"
+    if is_fault:
+        return None, "counted_wrong"
+    if isinstance(prices, str):
+        return None, prices
+    at = pl.col("interval_start_utc")
+    price = prices.filter((at >= event.start_utc) & (at < event.end_utc))["price"].mean()
+    return (float(price), None) if isinstance(price, float) else (None, "no_price")
+
+
+def severity_of(cost: float | None, *, is_fault: bool) -> Severity:
+    """High from COSTLY on, Info where little or nothing was lost, Medium between and for a meter that counts wrong."""
+    if cost is None:
+        return 3 if is_fault else 4
+    return 2 if cost >= COSTLY else 3 if cost >= SMALL else 4

@@ -1,0 +1,156 @@
+"""`meterloom anomalies list|ack|mute|explain|label`: stored anomaly events, and what people did about them."""
+
+from datetime import datetime
+from typing import Annotated, Any, get_args
+
+from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause
+from data_quality.contracts.reporting.open_finding import FindingAct, standing
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_midnight_utc, parse_day, parse_instant
+from orchestration.operations.answer import Answer, Table, finding_lines
+from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
+from orchestration.operations.options import AnyPeriodOption, AnySiteOption, ReasonOption, period_or_none
+from orchestration.views.anomaly_view import finding_of, row
+
+EVENTS = Table(
+    "events",
+    "id | severity | state | site | meter | kind: {named} | cause: {cause:|-} | from: {start_utc} | to: {end_utc} "
+    "| kwh: {kwh:,.0f} | cost: {money}",
+    empty="no event is stored",
+    named=lambda each: each["kind"].replace("_", " "),
+    money=lambda each: "-" if each["cost"] is None else f"{each['cost']:,.2f} {each['currency']}",
+)
+IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
+
+
+@operation("anomalies list", example="--site factory --period 2025-12")
+def anomalies_list(
+    call: Call,
+    site: AnySiteOption = None,
+    period: AnyPeriodOption = None,
+    with_all: Annotated[bool, Option("--all", help="Muted and explained ones too.")] = False,
+) -> Answer:
+    """List stored events of a site, or of all, by time, with energy, cost and what people did about them."""
+    sites = [call.project.site(site)] if site else list(call.project.sites.values())
+    rows = [each for one in sites for each in _rows(call, one, period)]
+    shown = [each for each in rows if with_all or each["state"] in ("open", "acknowledged")]
+    hidden = len(rows) - len(shown)
+    text = f"{hidden} muted or explained: --all shows them" if hidden else ""
+    return Answer({"site": site, "period": period, "events": shown}, EVENTS, text)
+
+
+@operation("anomalies ack", takes=ACTS, example='3f2a9c --as otto --reason "electrician ordered"')
+def anomalies_ack(call: Call, event: IdArgument, reason: ReasonOption, site: AnySiteOption = None) -> Answer:
+    """Say that somebody takes care of an event. It stays on the list, with the name."""
+    return _act(call, event, site, "acknowledged", reason)
+
+
+@operation("anomalies mute", takes=ACTS, example='3f2a9c --until 2026-12-01 --as otto --reason "rebuilding"')
+def anomalies_mute(
+    call: Call,
+    event: IdArgument,
+    reason: ReasonOption,
+    until: Annotated[str, Option("--until", help="Local day or time at which it is shown again.")],
+    site: AnySiteOption = None,
+) -> Answer:
+    """Hide an event until a time; then it is as it was before."""
+    return _act(call, event, site, "muted", reason, until=until)
+
+
+@operation("anomalies explain", takes=ACTS, example='3f2a9c --as otto --reason "holiday works on 3 May"')
+def anomalies_explain(call: Call, event: IdArgument, reason: ReasonOption, site: AnySiteOption = None) -> Answer:
+    """Give the reason for an event that needs nobody. One that goes on for a day or more is open again."""
+    return _act(call, event, site, "explained", reason)
+
+
+@operation("anomalies label", takes=ACTS, example='3f2a9c --cause waste --as otto --reason "fans ran all weekend"')
+def anomalies_label(
+    call: Call,
+    event: IdArgument,
+    cause: Annotated[Cause, Option("--cause", help=f"{', '.join(get_args(Cause))}.")],
+    reason: ReasonOption,
+    site: AnySiteOption = None,
+    replace: Annotated[bool, Option("--replace", help="Take the place of a label with another cause.")] = False,
+) -> Answer:
+    """Say what caused an event, which is kept for training. A second cause must say that it replaces the first."""
+    person, found = call.known_person(), the_event(call, event, site)
+    ledger = AnomalyLedger(call.project.store)
+    made = ledger.label(found, cause, person=person, reason=reason, clock=call.clock, replaces=replace)
+    rows = [_row(call, call.project.site(found.site_id), found)]
+    return Answer({"events": rows}, text=f"{person.name} labelled {found.event_id}: {made.cause.replace('_', ' ')}")
+
+
+def score_stored(call: Call, site_id: str, period: str | None, sensitivity: float) -> Answer:
+    """Score a site's meters for a period and store what is new. Raises BadInput without a period."""
+    from assets.stores.warehouse.marts import mart_reader
+    from ml.anomalies.params import DetectorParams
+    from ml.anomaly_scoring.score_site import score_site
+
+    project, site = call.project, call.project.site(site_id)
+    span = period_or_none(period, site)
+    if span is None:
+        raise BadInput("the meters of a site are scored for a period", reason="no_period", mend="give --period 2025-12")
+    call.doing("judging the meters")
+    found = score_site(
+        site, span, lake=project.lake, read=mart_reader(project.project.marts_dir), clock=call.clock,
+        params=DetectorParams(sensitivity=sensitivity),
+    )  # fmt: skip
+    counts = found.published._asdict()
+    rows = _rows(call, site, period)
+    said = ", ".join(f"{count} {word}" for word, count in counts.items())
+    lines = [f"{site.site_id}: {found.judged} meters judged, {len(rows)} events; {said}"]
+    lines += finding_lines(found.findings.values())
+    result = {"site": site_id, "period": span.label, "judged": found.judged, "events": rows, **counts}
+    return Answer({**result, "findings": found.findings}, EVENTS if rows else None, "\n".join(lines))
+
+
+def the_event(call: Call, event_id: str, site_id: str | None) -> AnomalyEvent:
+    """The stored event whose id starts so. Raises BadInput (no_event) for none, or several."""
+    known = AnomalyLedger(call.project.store).standing(site_id)
+    found = [each for each in known if event_id and each.event_id.startswith(event_id)]
+    if len(found) != 1:
+        raise BadInput(
+            f"{len(found) or 'no'} event{'s' if len(found) > 1 else ''} with an id that starts with {event_id!r}",
+            reason="no_event",
+            mend="meterloom anomalies list --all shows those that are stored",
+        )
+    return found[0]
+
+
+def _rows(call: Call, site: Site, period: str | None) -> list[dict[str, Any]]:
+    """The stored events of a site that share time with a period."""
+    span = period_or_none(period, site)
+    known = AnomalyLedger(call.project.store).standing(site.site_id, as_of_utc=call.as_of_utc)
+    return [
+        _row(call, site, each)
+        for each in known
+        if span is None or (each.start_utc < span.end_utc and each.end_utc > span.start_utc)
+    ]
+
+
+def _row(call: Call, site: Site, event: AnomalyEvent) -> dict[str, Any]:
+    store, as_of_utc = call.project.store, call.as_of_utc
+    acts = AlertEvents(store).of_site(site.site_id, as_of_utc=as_of_utc).get(event.event_id, [])
+    label = AnomalyLedger(store).labels(site.site_id, as_of_utc=as_of_utc).get(event.event_id)
+    state, _ = standing(acts, at_utc=event.end_utc, now_utc=call.clock.now_utc())
+    return row(event, state, label)
+
+
+def _act(call: Call, event_id: str, site_id: str | None, act: FindingAct, reason: str, *, until: str = "") -> Answer:
+    person, event = call.known_person(), the_event(call, event_id, site_id)
+    site = call.project.site(event.site_id)
+    finding, until_utc = finding_of(event, site), _end(until, site) if until else None
+    AlertEvents(call.project.store).record(
+        finding, act, person=person, reason=reason, clock=call.clock, until_utc=until_utc
+    )
+    return Answer({"event": _row(call, site, event)}, text=f"{person.name} {act} {event.event_id}: {finding.what}")
+
+
+def _end(text: str, site: Site) -> datetime:
+    """The beginning of a local day, or an instant."""
+    if "T" in text:
+        return parse_instant(text, site.time_zone)
+    return local_midnight_utc(parse_day(text, "--until"), site.time_zone)
