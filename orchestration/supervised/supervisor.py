@@ -20,6 +20,7 @@ from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.access.http_server import PortTaken
 from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.mqtt_line import Version
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.site_file.live_source import MqttSource, is_listened_to
@@ -33,6 +34,7 @@ from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.repartition import tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
+from orchestration.notices.choices import anyone_told
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import READY_S, Child, Children, Say, wait_for_port
 from orchestration.supervised.deliveries import deliver, has_devices
@@ -43,6 +45,8 @@ from orchestration.web.tools.passes import Passes
 PAGES_S = 20.0
 # How often simulated sites send their meter files while everything is up.
 DELIVERY_S = 900.0
+# How often it is looked whether somebody wants notices.
+CHOICES_S = 30.0
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Live:
     environment: dict[str, str]
     broker_kind: str
     broker_note: str
+    mqtt_version: Version
     children: Children
 
 
@@ -85,6 +90,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
             },
             broker_kind=broker.kind,
             broker_note=broker.note,
+            mqtt_version=broker.address.version,
             children=children,
         )
         for site in simulated:
@@ -202,7 +208,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
-        _watch(project, sites, children, stopped, say)
+        _watch(project, sites, live, stopped, say)
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
@@ -268,10 +274,20 @@ def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
         opened.close()
 
 
-def _watch(project: Project, sites: Mapping[str, Site], children: Children, stopped: threading.Event, say: Say) -> None:
-    """Keep the children up, and deliver the simulated sites' files now and from time to time."""
-    due_s, delivered = time.monotonic(), dict[str, date]()
+def _watch(project: Project, sites: Mapping[str, Site], live: Live, stopped: threading.Event, say: Say) -> None:
+    """Keep the children up, and deliver the simulated sites' files now and from time to time.
+
+    The process of the notices begins when somebody wants them.
+    """
+    due_s, delivered, children = time.monotonic(), dict[str, date](), live.children
+    choices_s, is_told = due_s, False
     while not stopped.wait(1.0):
+        if not is_told and time.monotonic() >= choices_s:
+            choices_s = time.monotonic() + CHOICES_S
+            if is_told := anyone_told(project):
+                arguments = [sys.executable, "-m", "orchestration.notices.main", "--project", str(project.root)]
+                arguments += ["--mqtt-version", live.mqtt_version]
+                children.start("notices", arguments, environment=SMALL | live.environment, is_needed=False)
         if time.monotonic() >= due_s:
             due_s = time.monotonic() + DELIVERY_S
             deliver(project, sites.values(), now_utc=SystemClock().now_utc(), delivered=delivered)

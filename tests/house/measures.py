@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_206,
-    "assets": 50_325,
+    "data_quality": 11_290,
+    "assets": 50_570,
     "dbt_project": 2_400,
     "ml": 16_608,
     "controls": 34_662,
-    "reports": 22_677,
-    "orchestration": 30_060,
+    "reports": 22_430,
+    "orchestration": 31_215,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

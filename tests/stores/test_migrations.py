@@ -51,6 +51,7 @@ FROZEN = {
     "0016_key_uses.py": "c7a9b8761592a733a8d57b418b6404c98be1ce16b1dbeb6cb0707856d007e89d",
     "0017_alert_events.py": "464291f628808a928629893398c8bd35133b3aa34ba55e9136878d35b6429526",
     "0019_rejected_baselines.py": "e259d5a934d30c162eef418a36c39dc10c8c9e8a8bf18527d7e0b305f9a661fe",
+    "0020_notices.py": "34ac70b7e3da73eaa63e72ab0afc4547aa2372a08aeace5f691be7399437f523",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
