@@ -119,7 +119,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(old_store, tmp_path / "old.db"))
     upto = tmp_path / "migrations"
-    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "__pycache__"))
+    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "00[2-9]*", "__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "FOLDER", upto)
         store = connect_store(f"sqlite:///{path}")
@@ -139,7 +139,7 @@ def test_an_old_store_on_postgresql_refuses_truncate_too(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
     assert standing(store.engine).present == "0002"
@@ -275,7 +275,7 @@ def test_rows_of_before_their_seals_are_sealed_as_found_and_people_stay_signed_i
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(url)
     row = {"person_id": "anna", "rights_sha256": "r", "opened_utc": NOW, "seen_utc": NOW}
