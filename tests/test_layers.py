@@ -48,7 +48,7 @@ HOME = {
     "lightgbm": ("ml.forecasts", "ml.anomalies"),
     "optuna": ("ml.forecasts",),
     "pvlib": ("ml.features",),
-    "httpx": ("assets.feeds", "reports.delivery"),
+    "httpx": ("assets.feeds", "orchestration.notices"),
     "sktime": ("ml.forecasts",),
     "holidays": ("assets.sites.calendar",),
     "mlflow": ("ml.tracking", "orchestration.web.tools.mlflow_app"),

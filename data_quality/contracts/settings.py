@@ -193,6 +193,19 @@ class DeliverySettings(Model):
     timeout_s: float = Field(default=15, gt=0, le=120)
 
 
+class NoticeSettings(Model):
+    """Channels of notices, beside mail and the webhook secret of section delivery."""
+
+    push_url: str = Field(
+        default="", description="Of a push server in the manner of ntfy: https, or http to this machine"
+    )
+    push_token: str = Field(default="", description="Secret: what the push server asks for")
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(), description="May be at a private address; public ones always may"
+    )
+    look_s: float = Field(default=60, ge=1, le=3600, description="Seconds between two looks at what is open")
+
+
 class WorkSettings(Model):
     """Where work that comes in many like tasks is done: fits, forecasts, reports."""
 
@@ -220,6 +233,7 @@ class Settings(Model):
     live: LiveSettings = LiveSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
+    notices: NoticeSettings = NoticeSettings()
     work: WorkSettings = WorkSettings()
 
 

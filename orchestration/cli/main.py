@@ -29,6 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "up": ("cli.project.up",),
     "check": ("operations.project.check",),
     "findings": ("operations.project.findings",),
+    "notices": ("operations.project.notices",),
     "doctor": ("operations.project.doctor",),
     "sniff": ("operations.readings.sniff",),
     "ingest": ("operations.readings.ingest",),
@@ -106,6 +107,7 @@ GROUPS = {
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
+    "notices": "What people are told of findings, and how: list, choose, test, retry.",
     "keys": "Keys that people sign with, and keys of machines.",
     "web": "Pages and API: serve them, invite people.",
 }
@@ -142,7 +144,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
-    "Run": ("demo", "up", "web", "agent", "check", "doctor", "lake"),
+    "Run": ("demo", "up", "web", "agent", "check", "notices", "doctor", "lake"),
 }
 
 

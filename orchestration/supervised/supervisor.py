@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,33 +14,29 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from assets.sites.load_sites import NOBODY
 from controls.gateways.access.broker_of_up import listener_of, told_to_others
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.access.http_server import PortTaken
 from controls.gateways.broker import Broker, free_port, start_broker
-from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.site_file.live_source import MqttSource, is_listened_to
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
-from orchestration.environment import SMALL
 from orchestration.instance.by_bucket import decide
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.repartition import tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
-from orchestration.open_project import OpenProject
-from orchestration.supervised.children import READY_S, Child, Children, Say, wait_for_port
+from orchestration.supervised.children import READY_S, Child, Children, Say
 from orchestration.supervised.deliveries import deliver, has_devices
-from orchestration.web.people.invite import first_invited, invitation_link
+from orchestration.supervised.notified import NoticesWhenWanted
+from orchestration.supervised.pages import say_pages, start_pages
 from orchestration.web.tools.passes import Passes
 
-# The pages start in three seconds; nothing else waits for them.
-PAGES_S = 20.0
 # How often simulated sites send their meter files while everything is up.
 DELIVERY_S = 900.0
 
@@ -52,6 +48,7 @@ class Live:
     environment: dict[str, str]
     broker_kind: str
     broker_note: str
+    mqtt_version: str
     children: Children
 
 
@@ -85,6 +82,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
             },
             broker_kind=broker.kind,
             broker_note=broker.note,
+            mqtt_version=broker.address.version,
             children=children,
         )
         for site in simulated:
@@ -202,7 +200,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
-        _watch(project, sites, children, stopped, say)
+        begin = NoticesWhenWanted(project, children, live.environment, live.mqtt_version).begin
+        _watch(project, sites, children, stopped, say, begin)
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
@@ -235,43 +234,21 @@ def _workers(
     return environment_of(work)
 
 
-def start_pages(project: Project, port: int, children: Children, *, environment: Mapping[str, str]) -> Child:
-    """Start the process behind the pages: nothing else needs them."""
-    arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
-    variables = {**SMALL, **environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
-    return children.start("web", arguments, environment=variables, is_needed=False)
+def _watch(
+    project: Project,
+    sites: Mapping[str, Site],
+    children: Children,
+    stopped: threading.Event,
+    say: Say,
+    begin: Callable[[], None] = lambda: None,
+) -> None:
+    """Keep the children up, and deliver the simulated sites' files now and from time to time.
 
-
-def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
-    """Where the pages are; and where nobody has a password yet, one invitation."""
-    server = project.settings.server.model_copy(update={"web_port": port})
-    try:
-        wait_for_port(port, within_s=PAGES_S)
-    except Unreachable:
-        say(f"the pages do not answer yet, they are tried again; see {log}")
-        return
-    say(f"Pages    {server.web_url}")
-    if not project.people_file.is_file():
-        say(f"  {NOBODY}")
-        return
-    opened = OpenProject(str(project.root))
-    try:
-        person = first_invited(opened)
-        if person is not None:
-            link, _ = invitation_link(opened, person, SystemClock(), base_url=server.web_url)
-            say(f"  {person.name} sets a password there, once and within 15 minutes: {link}")
-            say("  others, or later: meterloom web invite PERSON")
-    except BadInput as fault:
-        # The pages say so too, and read the file again when it changes.
-        say(f"  {fault}")
-    finally:
-        opened.close()
-
-
-def _watch(project: Project, sites: Mapping[str, Site], children: Children, stopped: threading.Event, say: Say) -> None:
-    """Keep the children up, and deliver the simulated sites' files now and from time to time."""
+    begin: starts what is wanted only now; asked each second.
+    """
     due_s, delivered = time.monotonic(), dict[str, date]()
     while not stopped.wait(1.0):
+        begin()
         if time.monotonic() >= due_s:
             due_s = time.monotonic() + DELIVERY_S
             deliver(project, sites.values(), now_utc=SystemClock().now_utc(), delivered=delivered)

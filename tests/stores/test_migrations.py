@@ -52,6 +52,7 @@ FROZEN = {
     "0017_alert_events.py": "464291f628808a928629893398c8bd35133b3aa34ba55e9136878d35b6429526",
     "0019_rejected_baselines.py": "e259d5a934d30c162eef418a36c39dc10c8c9e8a8bf18527d7e0b305f9a661fe",
     "0020_anomaly_events.py": "fddd4f96ed749ed2629bbad72df0d53643b44da95d7ae73b09166f648e322d2e",
+    "0021_notices.py": "f98d67d604e3691af304c8c44f4a0b12277d875f3ee64b059a3f3a8a8bcacead",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -119,7 +120,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(old_store, tmp_path / "old.db"))
     upto = tmp_path / "migrations"
-    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "002*", "__pycache__"))
+    shutil.copytree(FOLDER, upto, ignore=shutil.ignore_patterns("001[6789]*", "00[2-9]*", "__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "FOLDER", upto)
         store = connect_store(f"sqlite:///{path}")
@@ -139,7 +140,7 @@ def test_an_old_store_on_postgresql_refuses_truncate_too(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
     assert standing(store.engine).present == "0002"
@@ -275,7 +276,7 @@ def test_rows_of_before_their_seals_are_sealed_as_found_and_people_stay_signed_i
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(url)
     row = {"person_id": "anna", "rights_sha256": "r", "opened_utc": NOW, "seen_utc": NOW}

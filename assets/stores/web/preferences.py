@@ -19,6 +19,10 @@ class PreferenceStore:
         query = sa.select(preferences).where(preferences.c.person_id == person_id)
         return {row["name"]: row["value"] for row in self.store.rows(query)}
 
+    def has_any(self, name: str) -> bool:
+        """Whether anybody set it."""
+        return bool(self.store.rows(sa.select(preferences.c.person_id).where(preferences.c.name == name).limit(1)))
+
     def put(self, person_id: str, name: str, value: Any) -> None:
         """Set one; None forgets it."""
         mine = (preferences.c.person_id == person_id, preferences.c.name == name)

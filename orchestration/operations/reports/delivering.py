@@ -8,8 +8,8 @@ from data_quality.contracts.errors import BadInput
 if TYPE_CHECKING:
     from assets.stores.published.deliveries import Delivery
     from assets.stores.published.report_ledger import Revision
+    from orchestration.notices.courier import Courier, Parcel
     from orchestration.operations.operation import Call
-    from reports.lifecycle.delivery import Courier, Parcel
 
 PUBLISHED_FOLDER = "published"
 
@@ -19,8 +19,8 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
 
     Raises BadInput for one that is not published, and for an unknown channel.
     """
+    from orchestration.notices.courier import CHANNELS
     from reports.lifecycle.changes import parse_revision
-    from reports.lifecycle.delivery import CHANNELS
 
     chosen = parse_revision(revision, call.project.reports)
     courier, parcel = courier_of(call), parcel_of(call, chosen)
@@ -45,7 +45,7 @@ def deliver_waiting(call: "Call") -> "list[Delivery]":
 def courier_of(call: "Call") -> "Courier":
     """The project's courier."""
     from assets.stores.published.deliveries import DeliveryStore
-    from reports.lifecycle.delivery import Courier
+    from orchestration.notices.courier import Courier
 
     project = call.project
     return Courier(
@@ -59,8 +59,8 @@ def courier_of(call: "Call") -> "Courier":
 def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
     """The published files of a revision, rendered again: the same bytes as when they were published."""
     from assets.stores.published.publications import PUBLISHED_SYNTHETIC, PublicationStore
+    from orchestration.notices.courier import Parcel
     from reports.evidence.lifecycle import life_at
-    from reports.lifecycle.delivery import Parcel
     from reports.lifecycle.revise import stored_content
     from reports.make_report import render_now
 

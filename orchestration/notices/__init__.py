@@ -1,0 +1,1 @@
+"""Notices and deliveries: one outbox, one channel a file, drained by a process of its own."""

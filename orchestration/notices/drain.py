@@ -1,0 +1,123 @@
+"""Drains the outbox: what is due becomes letters, which are named before they leave and recorded when taken."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from assets.stores.ledgers.notices import Outbox, an_hour_before
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.notice import CHANNELS, Channel, Notice
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.time import Clock
+from orchestration.notices.decide import after_fault, after_sent, letters_of
+from orchestration.notices.letter import FAULTS, Letter, Refused, Send, Silent
+from reports.texts.locales import page_word
+
+# As many are sent between two rows of the store: what a kill between them sends again, under the same name.
+_BETWEEN_ROWS = 50
+logger = logging.getLogger("meterloom.notices")
+Opened = Callable[[], AbstractContextManager[Send]]
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Sends what is due. ways: how a line of each channel that is set is opened; locale_of: a person's language;
+    masked: a reason without secrets.
+    """
+
+    outbox: Outbox
+    ways: Mapping[Channel, Opened]
+    clock: Clock
+    locale_of: Callable[[str], str] = lambda _: "en"
+    masked: Callable[[str], str] = field(default=lambda text: text[:500])
+
+    def run(self) -> int:
+        """Send everything that is due now. Returns how many notices were sent.
+
+        A channel that falls silent ends alone: what it leaves is due at the next look.
+        """
+        sent = 0
+        for channel in CHANNELS:
+            while due := self.outbox.due(channel, self.clock.now_utc()):
+                count, is_silent = self._tried(channel, self._letters(due))
+                sent += count
+                if is_silent:
+                    break
+        return sent
+
+    def _letters(self, due: Sequence[Notice]) -> list[list[Notice]]:
+        now_utc, untried = self.clock.now_utc(), {each.notice_id for each in due if not each.letter_id}
+        letters = letters_of(due, self.outbox.letters_since(an_hour_before(now_utc)), now_utc)
+        # Named before it leaves: after a crash the same letter goes once more, and nothing else joins it.
+        named = [each for letter in letters for each in letter if each.notice_id in untried]
+        self.outbox.record(named, self.clock)
+        return [each for each in letters if each[0].next_utc is None or each[0].next_utc <= now_utc]
+
+    def _tried(self, channel: Channel, letters: Sequence[list[Notice]]) -> tuple[int, bool]:
+        """How many notices were sent, and whether the line fell silent."""
+        if channel not in self.ways:
+            self._fail(letters, f"no channel {channel!r} is set in meterloom.yaml", is_final=True)
+            return 0, False
+        done: list[Notice] = []
+        sent = 0
+        try:
+            with self.ways[channel]() as send:
+                for letter in letters:
+                    outcome = self._outcome(send, letter)
+                    done += outcome
+                    sent += sum(each.state == "sent" for each in outcome)
+                    if len(done) >= _BETWEEN_ROWS:
+                        self.outbox.record(done, self.clock)
+                        done = []
+        except Silent as fault:
+            logger.warning("%s: %s", channel, self.masked(str(fault)))
+            return sent, True
+        except BadInput as fault:
+            self._fail(letters, str(fault), is_final=True)
+        finally:
+            self.outbox.record(done, self.clock)
+        return sent, False
+
+    def _outcome(self, send: Send, letter: list[Notice]) -> list[Notice]:
+        """The notices of a letter after a try. Raises Silent, having recorded it."""
+        try:
+            send(self.letter(letter))
+        except Silent as fault:
+            self._fail([letter], str(fault), is_final=False)
+            raise
+        except (*FAULTS, Refused, BadInput) as fault:
+            is_final, now_utc = isinstance(fault, Refused | BadInput), self.clock.now_utc()
+            reason = self.masked(str(fault) or type(fault).__name__)
+            return [after_fault(each, reason, now_utc, is_final=is_final) for each in letter]
+        return [after_sent(each) for each in letter]
+
+    def _fail(self, letters: Sequence[list[Notice]], reason: str, *, is_final: bool) -> None:
+        now_utc, told = self.clock.now_utc(), self.masked(reason)
+        failed = [after_fault(each, told, now_utc, is_final=is_final) for letter in letters for each in letter]
+        self.outbox.record(failed, self.clock)
+
+    def letter(self, notices: Sequence[Notice]) -> Letter:
+        """Notices as one message in the person's language."""
+        first, locale = min(notices, key=lambda each: each.severity), self.locale_of(notices[0].person_id)
+        word = page_word(SEVERITY_WORDS[first.severity], locale)
+        count = len(notices)
+        title = first.text if count == 1 else page_word(Sentence("{0} and {1} more", first.text, count - 1), locale)
+        lines = [f"{page_word(SEVERITY_WORDS[each.severity], locale)}: {each.text}" for each in notices]
+        links = dict.fromkeys(each.link for each in notices if each.link)
+        return Letter(
+            letter_id=first.letter_id,
+            address=first.address,
+            title=f"{word}: {title}",
+            text="\n".join([*lines, "", *links]).rstrip() + "\n",
+            severity=first.severity,
+            document={
+                "letter_id": first.letter_id,
+                "link": first.link,
+                "notices": [
+                    {"id": each.notice_id, "site": each.site_id, "finding": each.finding_id,
+                     "severity": each.severity, "text": each.text} for each in notices
+                ],
+            },
+        )  # fmt: skip

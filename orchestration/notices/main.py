@@ -1,0 +1,52 @@
+"""The process of the notices: `python -m orchestration.notices.main --project DIR`. It looks, asks and sends."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import get_args
+
+from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.mqtt_line import Version
+from data_quality.contracts.errors import Busy
+from data_quality.contracts.time import SystemClock
+from orchestration.notices.rounds import drain_of, look
+from orchestration.open_project import OpenProject
+
+logger = logging.getLogger("meterloom.notices")
+
+
+def serve(project: OpenProject, version: Version) -> None:
+    """Look and send until SIGINT or SIGTERM. Raises BadInput, Unreachable."""
+    stop, clock = until_asked(), SystemClock()
+    while not stop.is_set():
+        try:
+            asked, sent = len(look(project, clock)), drain_of(project, clock, version).run()
+        except Busy as fault:
+            # Somebody else writes for long; what is open is open at the next look too.
+            logger.warning("%s", fault)
+        else:
+            if asked or sent:
+                logger.info("%d notices asked for, %d sent", asked, sent)
+        stop.wait(project.project.settings.notices.look_s)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until asked to end. Returns the exit code."""
+    parser = own_parser("meterloom-notices", "Tell people what is open")
+    parser.add_argument("--mqtt-version", choices=get_args(Version), default="5")
+    given = parser.parse_args(arguments)
+    os.environ["METERLOOM_PROJECT"] = str(given.project)
+
+    def work() -> None:
+        project = OpenProject(str(given.project))
+        try:
+            serve(project, given.mqtt_version)
+        finally:
+            project.close()
+
+    return run_to_end(work, logger)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""One look at what is open and one drain of the outbox: what the process of the notices does each minute."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.notices import Outbox
+from controls.gateways.mqtt_line import Version
+from controls.gateways.open import broker_address
+from data_quality.contracts.access.permissions import Permission, may, sees_site, sees_whole_site
+from data_quality.contracts.people import Person
+from data_quality.contracts.reporting.notice import Channel, Notice, NoticeChoices
+from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+from orchestration.notices.channels import folder, mail, mqtt, push, webhook
+from orchestration.notices.choices import choices_of
+from orchestration.notices.courier import masked
+from orchestration.notices.decide import notices_for
+from orchestration.notices.drain import Drain, Opened
+from orchestration.views.open_findings import Look, Standing, open_findings
+from reports.texts.locales import page_word
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+_FOLDER = "notices"
+Told = Mapping[str, tuple[Person, NoticeChoices]]
+
+
+def people_told(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices]]:
+    """Who wants to be told, by person_id: people of the file who may see findings and chose a way."""
+    found = {}
+    for person in project.people.people:
+        if may(person, Permission.ANOMALY_READ) and sees_whole_site(person):
+            choices = choices_of(project.store, person.person_id)
+            if choices.ways:
+                found[person.person_id] = (person, choices)
+    return found
+
+
+def look(project: "OpenProject", clock: Clock) -> list[Notice]:
+    """Ask for a notice of everything that is newly open, to everybody who wants one. Returns those asked for."""
+    told, added = people_told(project), list[Notice]()
+    for place, site in enumerate(project.sites.values() if told else ()):
+        mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}
+        if mine:
+            # What is of no single site is told once, with the first.
+            added += _look_at(project, site, mine, clock, with_every_site=place == 0)
+    return added
+
+
+def _look_at(project: "OpenProject", site: Site, told: Told, clock: Clock, *, with_every_site: bool) -> list[Notice]:
+    now_utc, outbox = clock.now_utc(), Outbox(project.store)
+    by_locale: dict[str, list[tuple[Person, NoticeChoices]]] = defaultdict(list)
+    for person, choices in told.values():
+        by_locale[choices.locale].append((person, choices))
+    wanted: list[Notice] = []
+    link = f"{project.project.settings.server.web_url}/findings?site={site.site_id}"
+    for locale, people in by_locale.items():
+        own = open_findings(Look(project, site, now_utc, locale=locale)).standing
+        whole = Look(project, site, now_utc, locale=locale, with_every_site=True)
+        seen = open_findings(whole).standing if with_every_site else own
+        cases = _cases(project, outbox, site, seen, clock)
+        names = {each.finding.finding_id for each in own}
+        for person, choices in people:
+            found = [
+                (each, cases[each.finding.finding_id])
+                for each in seen
+                if not person.sites or each.finding.finding_id in names
+            ]
+            wanted += notices_for(
+                person, choices, found,
+                worded=partial(_worded, site), link=link,
+                time_zone=site.time_zone, now_utc=now_utc,
+            )  # fmt: skip
+    return outbox.queue(wanted, clock)
+
+
+def _cases(
+    project: "OpenProject", outbox: Outbox, site: Site, seen: tuple[Standing, ...], clock: Clock
+) -> dict[str, str]:
+    """Cases by finding, with the number of acts: an ended mute or a reopened finding is told again."""
+    numbers = outbox.cases(site.site_id, [each.finding.finding_id for each in seen], clock)
+    acts = AlertEvents(project.store).of_site(site.site_id)
+    return {name: f"{number}.{len(acts.get(name, ()))}" for name, number in numbers.items()}
+
+
+def _worded(site: Site, finding: OpenFinding, locale: str) -> str:
+    """Works: Grid connection: no change in reading (12 EUR)."""
+    worth = f" ({page_word(finding.worth, locale)})" if finding.worth and finding.worth not in finding.what else ""
+    return f"{site.name}: {page_word(finding.what, locale)}{worth}"
+
+
+def drain_of(project: "OpenProject", clock: Clock, version: Version = "5") -> Drain:
+    """The project's outbox with the channels that its settings name."""
+    settings = project.project.settings
+    given, more = settings.delivery, settings.notices
+    ways: dict[Channel, Opened] = {
+        "folder": partial(folder.opened, project.project.data_dir / _FOLDER),
+        "webhook": partial(webhook.opened, given.webhook_secret, given.timeout_s, hosts=more.webhook_hosts),
+        "mqtt": partial(mqtt.opened, broker_address(settings, version), given.timeout_s),
+    }
+    if given.smtp_host and given.mail_from:
+        ways["mail"] = partial(mail.opened, given, clock)
+    if more.push_url:
+        ways["push"] = partial(push.opened, more.push_url, more.push_token, given.timeout_s)
+    secrets = (more.push_token, settings.mqtt.password)
+    return Drain(
+        Outbox(project.store),
+        ways,
+        clock,
+        locale_of=lambda person_id: choices_of(project.store, person_id).locale,
+        masked=lambda text: masked(text, given, secrets=secrets),
+    )

@@ -1,0 +1,84 @@
+"""Notices of a project: chosen by command, asked for by a look at what is open, told once a case."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from assets.stores.ledgers.notices import Outbox
+from data_quality.contracts.time import FixedClock
+from orchestration.cli.main import build_app
+from orchestration.notices.rounds import drain_of, look
+from tests.web.marts_world import Asking
+from tests.web.test_findings_pages import act, listed
+
+
+def run(asking: Asking, *words: str) -> tuple[int, Any, str]:
+    at = ["--project", str(asking.project.project.root), "--json"]
+    result = CliRunner().invoke(build_app(("notices",)), ["notices", *words, *at])
+    return result.exit_code, json.loads(result.stdout) if result.stdout else None, result.stderr
+
+
+def test_who_chose_a_channel_is_told_once_of_each_open_finding_and_of_none_that_somebody_has(acted: Asking) -> None:
+    found = listed(acted)
+    assert look(acted.project, acted.clock) == [], "nobody chose to be told"
+    code, said, error = run(acted, "choose", "--folder", "anne", "--severity", "4", "--as", "anne")
+    assert (code, error) == (0, "")
+    assert [(each["channel"], each["address"]) for each in said["ways"]] == [("folder", "anne")]
+    assert act(acted, found[0]["finding_id"], "acknowledge", reason="seen") == 303
+    asked = look(acted.project, acted.clock)
+    assert {each.finding_id for each in asked} == {str(each["finding_id"]) for each in found[1:]}
+    assert look(acted.project, acted.clock) == []
+    assert drain_of(acted.project, acted.clock).run() == len(asked)
+    code, said, _ = run(acted, "list")
+    assert (code, {each["state"] for each in said["notices"]}) == (0, {"sent"})
+    kept = list((acted.project.project.data_dir / "notices" / "anne").iterdir())
+    told = [one for path in kept for one in json.loads(path.read_text())["notices"]]
+    assert sorted(each["id"] for each in told) == sorted(each.notice_id for each in asked)
+    # Opened again, it is told again.
+    assert act(acted, found[1]["finding_id"], "explain", reason="a holiday") == 303
+    assert act(acted, found[1]["finding_id"], "reopen", reason="it was not") == 303
+    assert [each.finding_id for each in look(acted.project, acted.clock)] == [found[1]["finding_id"]]
+
+
+def test_a_finding_that_goes_and_comes_within_a_day_is_one_case(acted: Asking) -> None:
+    outbox, clock = Outbox(acted.project.store), FixedClock(acted.clock.now_utc())
+    assert outbox.cases("plant", ["a", "b"], clock) == {"a": 1, "b": 1}
+    clock.advance(timedelta(hours=1))
+    assert outbox.cases("plant", ["a"], clock) == {"a": 1}
+    clock.advance(timedelta(hours=20))
+    assert outbox.cases("plant", ["a", "b"], clock) == {"a": 1, "b": 1}
+    clock.advance(timedelta(hours=1))
+    assert outbox.cases("plant", ["a"], clock) == {"a": 1}
+    clock.advance(timedelta(hours=25))
+    assert outbox.cases("plant", ["a", "b"], clock) == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("choose", "--mail", "anne@example.com", "--as", "anne"), "mail needs delivery.smtp_host in meterloom.yaml"),
+        (("choose", "--webhook", "http://example.com/", "--as", "anne"), "a webhook's address must be https"),
+        (("choose", "--folder", "../out", "--as", "anne"), "is no name of a folder address"),
+        (("choose", "--folder", "a", "--quiet", "ten", "--as", "anne"), "--quiet: expected two times such as"),
+        (("choose", "--folder", "a", "--none", "--as", "anne"), "--none ends all channels"),
+        (("choose", "--folder", "a", "--locale", "xx", "--as", "anne"), "--locale: expected one of"),
+        (("test", "--as", "anne"), "chose no channel"),
+        (("retry", "abc", "--as", "anne"), "no notice with an id that starts with 'abc'"),
+        (("list", "--state", "lost"), "--state: expected one of queued"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(acted: Asking, words: tuple[str, ...], sentence: str) -> None:
+    code, _, error = run(acted, *words)
+    assert code == 2
+    assert sentence in error
+
+
+def test_a_test_goes_out_at_once_and_what_is_chosen_can_be_taken_back(acted: Asking) -> None:
+    run(acted, "choose", "--folder", "anne", "--quiet", "00:00-23:59", "--as", "anne")
+    code, said, _ = run(acted, "test", "--as", "anne")
+    assert (code, [each["state"] for each in said["notices"]]) == (0, ["sent"])
+    assert run(acted, "choose", "--none", "--as", "anne")[1]["ways"] == []
+    assert look(acted.project, acted.clock) == []
