@@ -82,7 +82,7 @@ def _look_at(project: "OpenProject", site: Site, told: Told, clock: Clock, *, wi
 def _cases(
     project: "OpenProject", outbox: Outbox, site: Site, seen: tuple[Standing, ...], clock: Clock
 ) -> dict[str, str]:
-    """Cases by finding, with the number of acts: an ended mute or a reopened finding is told again."""
+    """Cases by finding with the number of acts: an ended mute or a reopened finding gives a new notice."""
     numbers = outbox.cases(site.site_id, [each.finding.finding_id for each in seen], clock)
     acts = AlertEvents(project.store).of_site(site.site_id)
     return {name: f"{number}.{len(acts.get(name, ()))}" for name, number in numbers.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,3 +44,19 @@ def days_recorded_after(
     query = query.where(table.c.recorded_at_utc > moment_utc, table.c.day < before)
     query = query.where(among(table.c.site_id, site_ids))
     return [row for row in store.rows(query.group_by(table.c.site_id, table.c.day)) if row["site_id"] in site_ids]
+
+
+def newest_entry(store: Store, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> int:
+    """Id of the newest manifest row of the site, or of any, recorded by then; 0 where there is none."""
+    query = newest_query(site_id)
+    if as_of_utc is not None:
+        query = query.where(lake_manifest.c.recorded_at_utc <= as_of_utc)
+    return int(store.rows(query)[0]["newest"] or 0)
+
+
+# Every answer of the pages asks it, and to put the question costs more than to answer it.
+@lru_cache(maxsize=256)
+def newest_query(site_id: str | None) -> sa.Select[Any]:
+    """Question for the id of the newest manifest row of the site, or of any."""
+    query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from assets.stores.journal import AppendOnly
-from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.batches import batches_of_source, named_batches, newest_entry, newest_query
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import (
@@ -193,7 +193,7 @@ class Lake:
                     recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
                     # The stamp stands in every row of the files: with another recorded time they are others. Null: the
                     # first of a site.
-                    newest = connection.execute(_newest(info.site_id)).scalar()
+                    newest = connection.execute(newest_query(info.site_id)).scalar()
                     if is_overtaken := recorded_at != stamp.recorded_at_utc or newest != (seen or None):
                         self._discard(written)
                         stamp = Stamp(uuid.uuid4().hex, recorded_at)
@@ -495,18 +495,3 @@ class _Written:
     paths: list[str] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-
-
-def newest_entry(store: Store, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> int:
-    """Id of the newest manifest row of the site, or of any, recorded by then; 0 where there is none."""
-    query = _newest(site_id)
-    if as_of_utc is not None:
-        query = query.where(lake_manifest.c.recorded_at_utc <= as_of_utc)
-    return int(store.rows(query)[0]["newest"] or 0)
-
-
-# Every answer of the pages asks it, and to put the question costs more than to answer it.
-@lru_cache(maxsize=256)
-def _newest(site_id: str | None) -> sa.Select[Any]:
-    query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
-    return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)

@@ -85,7 +85,7 @@ def anomalies_label(
 
 def score_stored(call: Call, site_id: str, period: str | None, sensitivity: float) -> Answer:
     """Score a site's meters for a period and store what is new. Raises BadInput without a period."""
-    from assets.stores.warehouse.marts import mart_reader
+    from assets.stores.warehouse.marts import MartReader
     from ml.anomalies.params import DetectorParams
     from ml.anomaly_scoring.score_site import score_site
 
@@ -95,7 +95,7 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
         raise BadInput("the meters of a site are scored for a period", reason="no_period", mend="give --period 2025-12")
     call.doing("judging the meters")
     found = score_site(
-        site, span, lake=project.lake, read=mart_reader(project.project.marts_dir), clock=call.clock,
+        site, span, lake=project.lake, read=MartReader(project.project.marts_dir), clock=call.clock,
         params=DetectorParams(sensitivity=sensitivity),
     )  # fmt: skip
     counts = found.published._asdict()
