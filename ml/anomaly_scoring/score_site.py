@@ -23,6 +23,7 @@ from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from ml.anomalies import events as found_events
+from ml.anomalies.learned import learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.params import DetectorParams
 from ml.features.civil import civil_of
@@ -31,8 +32,6 @@ from ml.features.series import QUARTER, Series, Stream, series_of
 # The weeks before a span that teach what is usual in it, and the days after it into which an event may reach.
 BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
 COSTS = "mart_site__quarter_hour_running"
-# Where nothing says the cause, of these the meter counted wrong: no energy was bought that a price would hold for.
-MISCOUNTED = ("dead", "stuck", "unit_scale", "drift")
 _DIGITS = 3
 
 
@@ -110,8 +109,9 @@ def scored_streams(site: Site) -> list[tuple[Meter, Stream]]:
 
 
 def params_version(params: DetectorParams) -> str:
-    """Which parameters judged, as 12 digits."""
-    return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:12]
+    """Which parameters and which learned models judged, as 12 digits."""
+    text = f"{params.model_dump_json()} {learned().version}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime) -> list[float | None]:
@@ -153,9 +153,9 @@ def _stored(
     prices: pl.DataFrame | str,
     params: DetectorParams,
 ) -> AnomalyEvent:
-    cause, confidence = getattr(event, "cause", None), getattr(event, "confidence", None)
     kwh = round(event.measured - event.expected, _DIGITS) if series.unit == ENERGY_UNIT else None
-    is_fault = event.kind in MISCOUNTED if cause is None else cause == "sensor_fault"
+    # The meter counted wrong: no energy was bought that a price would hold for.
+    is_fault = event.cause == "sensor_fault"
     price, finding = _price(event, kwh, prices, is_fault=is_fault)
     cost = None if kwh is None or price is None else round(kwh * price, 2)
     figures: Sequence[tuple[str, float | None, str]] = (
@@ -166,7 +166,7 @@ def _stored(
     stream = (site.site_id, meter.meter_id, CONSUMPTION_REGISTER)
     return AnomalyEvent(
         event_id=event_id_of(*stream, event.kind, event.start_utc), site_id=stream[0], meter_id=stream[1],
-        register_id=stream[2], kind=event.kind, cause=cause, confidence=confidence,
+        register_id=stream[2], kind=event.kind, cause=event.cause,
         severity=severity_of(cost, is_fault=is_fault), start_utc=event.start_utc, end_utc=event.end_utc, kwh=kwh,
         cost=cost, currency=site.currency, cost_finding=finding, params_version=params_version(params),
         evidence=tuple(

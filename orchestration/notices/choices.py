@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from assets.stores.transactions import connect_store
 from assets.stores.web.preferences import PreferenceStore
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.notice import Channel, NoticeChoices, Way
@@ -42,21 +42,34 @@ def anyone_told(project: Project) -> bool:
         store.close()
 
 
+def may_be_told(person: Person) -> bool:
+    """Whether findings are for the person: a role that reads them, of more than own parts of a site."""
+    return may(person, Permission.ANOMALY_READ) and sees_whole_site(person)
+
+
 def choose(store: "Store", person: Person, choices: NoticeChoices, settings: Settings) -> None:
     """Keep the choices of a person. Raises BadInput for an address that its channel cannot have, a channel that is not
     set, and a person who sees no findings.
     """
-    if choices.ways and not may(person, Permission.ANOMALY_READ):
+    if choices.ways and not may_be_told(person):
         raise BadInput(f"{person.name} sees no findings: a role that may is needed", reason="missing_role")
     for way in choices.ways:
         check_way(way, settings)
     PreferenceStore(store).put(person.person_id, _NAME, choices.model_dump(mode="json") if choices.ways else None)
 
 
+def is_set(channel: Channel, settings: Settings) -> bool:
+    """Whether the settings say where the channel leads."""
+    return not _missing(channel, settings)
+
+
+def _missing(channel: Channel, settings: Settings) -> list[str]:
+    return [name for name in _NEEDS.get(channel, ()) if not _setting(settings, name)]
+
+
 def check_way(way: Way, settings: Settings) -> None:
     """Raises BadInput for an address that the channel cannot have, and a channel that is not set."""
-    missing = [name for name in _NEEDS.get(way.channel, ()) if not _setting(settings, name)]
-    if missing:
+    if missing := _missing(way.channel, settings):
         raise BadInput(f"{way.channel} needs {missing[0]} in meterloom.yaml", reason="no_channel")
     if way.channel == "mail" and way.address.count("@") != 1:
         raise BadInput(f"{way.address!r} is no mail address", reason="bad_address")

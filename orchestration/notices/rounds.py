@@ -9,14 +9,14 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.notices import Outbox
 from controls.gateways.mqtt_line import Version
 from controls.gateways.open import broker_address
-from data_quality.contracts.access.permissions import Permission, may, sees_site, sees_whole_site
+from data_quality.contracts.access.permissions import sees_site
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.notice import Channel, Notice, NoticeChoices
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.notices.channels import folder, mail, mqtt, push, webhook
-from orchestration.notices.choices import choices_of
+from orchestration.notices.choices import choices_of, may_be_told
 from orchestration.notices.courier import masked
 from orchestration.notices.decide import notices_for
 from orchestration.notices.drain import Drain, Opened
@@ -34,7 +34,7 @@ def people_told(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices
     """Who wants to be told, by person_id: people of the file who may see findings and chose a way."""
     found = {}
     for person in project.people.people:
-        if may(person, Permission.ANOMALY_READ) and sees_whole_site(person):
+        if may_be_told(person):
             choices = choices_of(project.store, person.person_id)
             if choices.ways:
                 found[person.person_id] = (person, choices)

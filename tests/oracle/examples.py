@@ -198,6 +198,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/invitation/{token}": ("/invitation/none",),
     "/check": ("/check", "/check?r={report}", "/check?locale=de"),
     "/profile/password": ("/profile/password", "/profile/password?locale=de"),
+    "/profile/notices": ("/profile/notices", "/profile/notices?locale=de"),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
     "/board/home": ("/board/home?site=home", "/board/home?site=home&locale=de", "/board/home?site=home&locale=ar"),

@@ -41,6 +41,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/profile/password"): Cell("/profile/password", about=""),
     ("POST", "/profile/password"): Cell("/profile/password", about="", body="{{}}"),
     ("POST", "/profile/password/seen"): Cell("/profile/password/seen", about="", body="{{}}"),
+    ("GET", "/profile/notices"): Cell("/profile/notices", about=""),
+    ("POST", "/profile/notices"): Cell("/profile/notices", about="", body="{{}}"),
     ("POST", "/profile/out"): Cell("/profile/out", about="", body="{{}}"),
     ("GET", "/"): Cell("/", about=""),
     ("GET", "/board/ops"): Cell(f"/board/ops{_SITE}", about="site"),

@@ -10,9 +10,12 @@ from typer.testing import CliRunner
 from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
+from orchestration.notices.choices import choices_of
 from orchestration.notices.rounds import drain_of, look
+from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.test_findings_pages import act, listed
+from tests.web.why_world import posted, tenant
 
 
 def run(asking: Asking, *words: str) -> tuple[int, Any, str]:
@@ -82,3 +85,21 @@ def test_a_test_goes_out_at_once_and_what_is_chosen_can_be_taken_back(acted: Ask
     assert (code, [each["state"] for each in said["notices"]]) == (0, ["sent"])
     assert run(acted, "choose", "--none", "--as", "anne")[1]["ways"] == []
     assert look(acted.project, acted.clock) == []
+
+
+def test_choices_are_made_on_a_page_and_kept_whole_where_one_of_them_cannot_be(acted: Asking) -> None:
+    page = acted.get("/profile/notices", headers=[PAGE]).text
+    assert 'name="webhook"' in page
+    assert 'name="mail"' not in page, "no mail server is set"
+    form = {"webhook": "https://hooks.example/a, https://hooks.example/b", "severity": "2", "quiet_from": "22:00",
+            "quiet_to": "06:00", "per_hour": "5"}  # fmt: skip
+    assert posted(acted, "/profile/notices", form=form).status == 303
+    chosen = choices_of(acted.project.store, "anne")
+    assert [each.address for each in chosen.ways] == ["https://hooks.example/a", "https://hooks.example/b"]
+    assert (chosen.per_hour, chosen.quiet and chosen.quiet.start.hour) == (5, 22)
+    for bad in ({"webhook": "http://hooks.example/"}, {"quiet_from": "ten"}, {"per_hour": "0"}, {"severity": "9"}):
+        assert posted(acted, "/profile/notices", form=form | bad).status in (400, 422)
+    assert choices_of(acted.project.store, "anne") == chosen
+    assert "hooks.example/a" in acted.get("/profile/notices", headers=[PAGE]).text
+    assert "Mitteilungen" in acted.get("/profile/notices", headers=[PAGE], locale="de").text
+    assert "no findings" in tenant(acted).get("/profile/notices", headers=[PAGE]).text

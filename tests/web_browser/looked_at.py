@@ -34,6 +34,7 @@ PAGES = {
     "start": "/start",
     "people": "/people",
     "profile": "/profile",
+    "notices": "/profile/notices",
     "keys": "/keys",
     "settings": "/settings",
     "site_file": "/settings/sites/works",

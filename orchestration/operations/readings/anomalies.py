@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ml.anomalies.monitor import Watched
     from ml.forecasts.file_case import FileCase
 
-# The likeliest cause of a kind by what it is; nobody has measured yet how often that is right.
-CAUSES = {
-    **dict.fromkeys(("dead", "stuck", "unit_scale", "drift"), "sensor_fault"),
-    "night_waste": "waste",
-}
 _COLUMNS = (
     "kind: {named} | cause: {why} | from: {since} | to: {until} | hours | measured: {measured:,.0f} "
     "| expected: {expected:,.0f} | score: {score:.1f}"
@@ -91,7 +86,7 @@ def _answer(known: "FileCase", found: "Watched") -> Answer:
         found.events,
         _COLUMNS,
         named=lambda each: each.kind.replace("_", " "),
-        why=lambda each: _cause(each).replace("_", " "),
+        why=lambda each: each.cause.replace("_", " "),
         since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
         until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
     )
@@ -100,17 +95,13 @@ def _answer(known: "FileCase", found: "Watched") -> Answer:
     return Answer(result, table if found.events else None, "\n".join([said, *finding_lines(findings)]))
 
 
-def _cause(event: "AnomalyEvent") -> str:
-    return CAUSES.get(event.kind, "unknown")
-
-
 def _row(event: "AnomalyEvent", unit: str) -> dict[str, Any]:
     """An event by the contract's keys. confidence: None, as no classifier has been calibrated."""
     return {
         "start_utc": event.start_utc,
         "end_utc": event.end_utc,
         "kind": event.kind,
-        "cause": _cause(event),
+        "cause": event.cause,
         "confidence": None,
         "score": event.score,
         "hours": event.hours,

@@ -55,7 +55,7 @@ def profile(ask: Ask = asked(None)) -> Response:
         Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
     keys = (("API keys", "/keys"),) if may(person, Permission.KEYS_OWN) else ()
-    links = (*keys, ("Change password", "/profile/password"))
+    links = (*keys, ("Notices", "/profile/notices"), ("Change password", "/profile/password"))
     return draw(ask, Page(title=named(person.name), address=ask.address, parts=parts, links=links))
 
 
