@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.sites.meter_tree import ENERGY_UNIT
+from assets.sites.meter_tree import ENERGY_UNIT, children_of
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, Published
@@ -71,7 +71,7 @@ def score_site(
     events: list[AnomalyEvent] = []
     findings, series, judged = dict[str, Finding](), dict[str, Series](), set[tuple[str, str]]()
     by_meter = readings.partition_by("meter_id", as_dict=True)
-    calendar = cache(partial(civil_of, site))
+    calendar, led = cache(partial(civil_of, site)), weather_led(site)
     for meter, stream in streams:
         own = by_meter.get((meter.meter_id,))
         if own is None:
@@ -84,6 +84,9 @@ def score_site(
             findings[meter.meter_id] = each
         judged.add((stream.stream_id, stream.register))
         inside = [each for each in watched.events if _shares(each, period)]
+        if meter.meter_id in led and any(each.kind == "drift" for each in inside):
+            inside = [each for each in inside if each.kind != "drift"]
+            findings[meter.meter_id] = _weather_led(meter)
         events += [_stored(each, site, meter, known, prices, params) for each in inside]
         if inside:
             series[meter.meter_id] = known
@@ -106,6 +109,26 @@ def scored_streams(site: Site) -> list[tuple[Meter, Stream]]:
         and meter.meter_id not in planned
         and any(each.register_id == CONSUMPTION_REGISTER for each in meter.registers)
     ]
+
+
+def weather_led(site: Site) -> set[str]:
+    """Meters of uses that a temperature drives, by the site file, and all below them; of what overlaps other uses the
+    meters alone.
+    """
+    temperatures = {each.driver_id for each in site.drivers if each.unit == "degc"}
+    uses = [seu for seu in site.seus if any(each.driver_id in temperatures for each in seu.drivers)]
+    led = {name for seu in uses if seu.is_aggregate for name in seu.meters}
+    waiting = [name for seu in uses if not seu.is_aggregate for name in seu.meters]
+    while waiting:
+        name = waiting.pop()
+        led.add(name)
+        waiting += children_of(site, name)
+    return led
+
+
+def _weather_led(meter: Meter) -> Finding:
+    message = f"{meter.meter_id}: a slow change is not told from the weather, which drives this use; its EnPI does that"
+    return Finding(code="weather_led", severity="info", message=message)
 
 
 def params_version(params: DetectorParams) -> str:

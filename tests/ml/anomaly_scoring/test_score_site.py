@@ -1,13 +1,16 @@
 """Meters of a site scored for a month: true events with energy and cost, stored once, and nothing made up."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import assets.sites
+from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.time import parse_period
-from ml.anomaly_scoring.score_site import scored_streams, usual_of
+from ml.anomaly_scoring.score_site import scored_streams, usual_of, weather_led
 from tests.ml.anomaly_scoring.scored import MARCH, NIGHTS, START, ZONE, filled, priced, scored, unpublished, works
 
 
@@ -52,6 +55,14 @@ def test_gas_and_what_a_plan_moves_are_not_judged(lake: Lake) -> None:
     assert [meter.meter_id for meter, _ in scored_streams(site)] == ["main", "press"]
     filled(lake, site)
     assert scored(lake, site).judged == 2
+
+
+def test_what_a_temperature_drives_is_told_by_the_site_file() -> None:
+    demo = Path(assets.sites.__file__).parent / "demo"
+    factory, tower = (weather_led(load_site(demo / f"{name}.yaml")) for name in ("factory", "tower"))
+    assert factory == {"main", "hvac_main", "hvac_hall", "compressor_1", "compressor_2"}
+    assert {"hvac", "chiller"} <= tower
+    assert "floors_05_08" not in tower
 
 
 def test_a_meter_too_young_is_a_finding_and_no_reading_is_none(lake: Lake) -> None:
