@@ -60,6 +60,7 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9_-]{0,63}$": "lower-case letters, digits, - and _, 64 at most, as main_meter",
     r"^[a-z0-9][a-z0-9_]{0,63}$": "lower-case letters, digits and _, 64 at most, as total_kwh",
     r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, as heat_pump",
+    r"^[^\s\x00-\x1f]+$": "no spaces and line breaks, as anna@example.com",
     r"^[a-z0-9_.-]+$": "lower-case letters, digits, . - and _, as anna",
     r"^[a-z0-9_]{1,80}$": "lower-case letters, digits and _, 80 at most, as plan_cost",
     r"^[A-Za-z0-9_/-]{1,80}$": "letters, digits, _, - and /, 80 at most, as homeassistant",

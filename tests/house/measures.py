@@ -20,7 +20,7 @@ BUDGETS = {
     "data_quality": 11_438,
     "assets": 50_926,
     "dbt_project": 2_400,
-    "ml": 17_195,
+    "ml": 17_220,
     "controls": 34_738,
     "reports": 22_574,
     "orchestration": 31_932,

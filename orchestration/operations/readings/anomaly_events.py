@@ -35,7 +35,7 @@ def anomalies_list(
 ) -> Answer:
     """List stored events of a site, or of all, by time, with energy, cost and what people did about them."""
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
-    rows = [each for one in sites for each in _rows(call, one, period)]
+    rows = [each for one in sites for each in _rows(call, one, period, call.as_of_utc)]
     shown = [each for each in rows if with_all or each["state"] in ("open", "acknowledged")]
     hidden = len(rows) - len(shown)
     text = f"{hidden} muted or explained: --all shows them" if hidden else ""
@@ -120,19 +120,19 @@ def the_event(call: Call, event_id: str, site_id: str | None) -> AnomalyEvent:
     return found[0]
 
 
-def _rows(call: Call, site: Site, period: str | None) -> list[dict[str, Any]]:
+def _rows(call: Call, site: Site, period: str | None, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
     """The stored events of a site that share time with a period."""
     span = period_or_none(period, site)
-    known = AnomalyLedger(call.project.store).standing(site.site_id, as_of_utc=call.as_of_utc)
+    known = AnomalyLedger(call.project.store).standing(site.site_id, as_of_utc=as_of_utc)
     return [
-        _row(call, site, each)
+        _row(call, site, each, as_of_utc)
         for each in known
         if span is None or (each.start_utc < span.end_utc and each.end_utc > span.start_utc)
     ]
 
 
-def _row(call: Call, site: Site, event: AnomalyEvent) -> dict[str, Any]:
-    store, as_of_utc = call.project.store, call.as_of_utc
+def _row(call: Call, site: Site, event: AnomalyEvent, as_of_utc: datetime | None = None) -> dict[str, Any]:
+    store = call.project.store
     acts = AlertEvents(store).of_site(site.site_id, as_of_utc=as_of_utc).get(event.event_id, [])
     label = AnomalyLedger(store).labels(site.site_id, as_of_utc=as_of_utc).get(event.event_id)
     state, _ = standing(acts, at_utc=event.end_utc, now_utc=call.clock.now_utc())

@@ -31,7 +31,7 @@
     if (element && element.textContent !== text) element.textContent = text;
   };
 
-  // With the minus that the server writes; Arabic has its own.
+  // With the minus of the server.
   const number = (told) => {
     const text = new Intl.NumberFormat(document.documentElement.lang || "en", {
       minimumFractionDigits: told.decimals, maximumFractionDigits: told.decimals,

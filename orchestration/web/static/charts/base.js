@@ -15,7 +15,6 @@
   };
   const isRtl = () => root.dir === "rtl";
   const number = new Intl.NumberFormat(root.lang || "en", { maximumFractionDigits: 6 });
-  // As the server writes it: a minus, no hyphen; Arabic has its own.
   const written = (value) => (isRtl() ? number.format(value) : number.format(value).replace("-", "−"));
   const address = () => new URL(location.href);
 
