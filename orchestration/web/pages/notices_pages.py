@@ -58,7 +58,7 @@ def keep(ask: Ask = asked(None, shared=_SHARED)) -> Response:
         quiet = {"start": form.get("quiet_from", ""), "end": form.get("quiet_to", "")}
         wanted = NoticeChoices(
             ways=ways,
-            quiet=quiet if any(quiet.values()) else None,  # type: ignore[arg-type]
+            quiet=quiet if any(quiet.values()) else None,
             per_hour=int(form.get("per_hour") or 20),
             locale=ask.address.locale,
         )
