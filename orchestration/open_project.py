@@ -75,7 +75,7 @@ class OpenProject:
 
     @property
     def cache(self) -> ProjectCache:
-        """What this process has worked out of the project folder, however often it opens it."""
+        """Cache of the project folder in this process, however often it is opened."""
         return cache_of(self.project.root)
 
     @property

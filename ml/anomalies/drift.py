@@ -127,7 +127,7 @@ class DriftWatch:
         return gains
 
     def _see(self, day: int) -> _Seen | None:
-        """What is seen of a gain at the end of a day; None where it has hardly moved, or too few days are known."""
+        """Features of a gain at the end of a day; None where it has hardly moved, or too few days are known."""
         first = day + 1 - WINDOW - REFERENCE
         if first < 0:
             return None
@@ -171,7 +171,7 @@ class DriftWatch:
         }
 
     def return_features(self, day: int, seen: _Seen) -> Features | None:
-        """What tells that a gain returned on the last two days, beside what it was before; None: too few hours."""
+        """Features of a gain that returned on the last two days; None: too few hours."""
         after, before = self._gains(day + 1 - AFTER, day + 1, seen.usual), seen.gains[-AFTER:]
         if min(np.isfinite(after).sum(), np.isfinite(before).sum()) < HOURS:
             return None

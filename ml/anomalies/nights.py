@@ -81,7 +81,7 @@ class NightWaste:
         self.measures["flat"][night] = np.log(max(float(hours.std() / hours.mean()), LEAST_SPREAD))
 
     def features(self, night: int) -> Features | None:
-        """What tells a night of waste from others; None where too few are known."""
+        """Features of a night of waste; None where too few are known."""
         first = max(0, night - self.params.window_days)
         nights = np.arange(first, night)
         nights = nights[~self.is_high[first:night]]

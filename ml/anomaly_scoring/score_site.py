@@ -37,7 +37,7 @@ _DIGITS = 3
 
 @dataclass(frozen=True)
 class SiteScored:
-    """What a scoring found. events: that share time with the span; findings: by meter, why one could not be judged;
+    """Outcome of a scoring. events: that share time with the span; findings: by meter, why one could not be judged;
     series: of the meters that have events, as they were judged.
     """
 
@@ -138,7 +138,7 @@ def params_version(params: DetectorParams) -> str:
 
 
 def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime) -> list[float | None]:
-    """What each step of a span usually is: the median of its local hour on days of its type in the 42 days before."""
+    """Usual value of each step of a span: the median of its local hour on days of its type in the 42 days before."""
     civil = civil_of(site, series.start_utc, len(series.values))
     rows = pl.DataFrame(
         {

@@ -14,6 +14,7 @@ from typing import Literal
 
 from assets.stores.published.deliveries import Delivery, DeliveryStore
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.notice import id_of
 from data_quality.contracts.settings import DeliverySettings
 from data_quality.contracts.time import Clock
 from orchestration.notices.channels import folder, mail, webhook
@@ -26,7 +27,7 @@ CHANNELS: tuple[Channel, ...] = ("folder", "mail", "webhook")
 
 @dataclass(frozen=True)
 class Parcel:
-    """What is delivered: a revision's name, a title for people, its files."""
+    """A published revision to deliver: name, title for people, files."""
 
     report_id: str
     revision: int
@@ -137,5 +138,4 @@ def masked(text: str, *settings: DeliverySettings, secrets: Sequence[str] = ()) 
 def delivery_id(parcel: Parcel, channel: str, target: str) -> str:
     """The same parcel to the same place has the same id: it is delivered once however often it is asked for."""
     hashes = [f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in parcel.files]
-    text = "\x1f".join([parcel.name, channel, target, *hashes])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return id_of(parcel.name, channel, target, *hashes)

@@ -80,7 +80,7 @@ def _is_quiet(quiet: QuietHours, time_zone: str, at_utc: datetime) -> bool:
 def letters_of(
     due: Sequence[Notice], sent: Mapping[tuple[str, str], Mapping[str, datetime]], now_utc: datetime
 ) -> list[list[Notice]]:
-    """What is due, in letters: a cause each; what is over a person's limit of an hour is one digest when that ends.
+    """Due notices in letters: a cause each; what is over a person's limit of an hour is one digest when that ends.
 
     sent: by person and channel, letters of the last hour with when. Severity 1 is no part of a digest, and goes at
     once. A letter that was tried before is the same again, whatever joined its cause since.

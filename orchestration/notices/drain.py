@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from assets.stores.ledgers.notices import Outbox, an_hour_before
+from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.notice import CHANNELS, Channel, Notice
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS
@@ -49,7 +50,7 @@ class Drain:
 
     def _letters(self, due: Sequence[Notice]) -> list[list[Notice]]:
         now_utc, untried = self.clock.now_utc(), {each.notice_id for each in due if not each.letter_id}
-        letters = letters_of(due, self.outbox.letters_since(an_hour_before(now_utc)), now_utc)
+        letters = letters_of(due, self.outbox.letters_since(now_utc - timedelta(hours=1)), now_utc)
         # Named before it leaves: after a crash the same letter goes once more, and nothing else joins it.
         named = [each for letter in letters for each in letter if each.notice_id in untried]
         self.outbox.record(named, self.clock)

@@ -118,7 +118,7 @@ class AnomalyLedger:
 
 
 def recent(events: Sequence[AnomalyEvent]) -> list[AnomalyEvent]:
-    """Those that ended not long before the newest of them: what is older needs nobody any more."""
+    """Events that ended not long before the newest of them: what is older needs nobody any more."""
     newest = max((each.end_utc for each in events), default=None)
     return [each for each in events if newest is not None and each.end_utc > newest - OPEN_FOR]
 

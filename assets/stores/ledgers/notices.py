@@ -1,7 +1,7 @@
 """The outbox of notices, append-only: asked for, tried, sent or given up, one row each; and cases of findings."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -82,7 +82,7 @@ class Outbox:
             _NOTICES.add(self.store, clock, *rows)
 
     def due(self, channel: Channel, now_utc: datetime) -> list[Notice]:
-        """Those of a channel to try now, the oldest first; of very many the first two thousand."""
+        """Notices of a channel to try now, the oldest first; of very many the first two thousand."""
         waits = (notice_events.c.channel == channel, notice_events.c.state.in_(("queued", "retrying")))
         query = self._last().where(*waits, notice_events.c.next_utc <= now_utc)
         return self._read(query.order_by(notice_events.c.id).limit(_MOST_DUE))
@@ -90,9 +90,10 @@ class Outbox:
     def letters_since(self, since_utc: datetime) -> dict[tuple[str, str], dict[str, datetime]]:
         """By person and channel: letters that were sent since then, each with when."""
         columns = ("person_id", "channel", "letter_id", "recorded_at_utc")
-        query = sa.select(*(notice_events.c[name] for name in columns))
+        is_newer = notice_events.c.recorded_at_utc >= since_utc
+        query = sa.select(*(notice_events.c[name] for name in columns)).where(notice_events.c.state == "sent", is_newer)
         found: dict[tuple[str, str], dict[str, datetime]] = {}
-        for row in self.store.rows(query.where(_is("sent"), notice_events.c.recorded_at_utc >= since_utc)):
+        for row in self.store.rows(query):
             found.setdefault((row["person_id"], row["channel"]), {})[row["letter_id"]] = row["recorded_at_utc"]
         return found
 
@@ -124,12 +125,3 @@ class Outbox:
 
     def _read(self, query: sa.Select[tuple[object, ...]]) -> list[Notice]:
         return [_NOTICES.read(row) for row in self.store.rows(query)]
-
-
-def an_hour_before(now_utc: datetime) -> datetime:
-    """Since when letters count against the limit of an hour."""
-    return now_utc - timedelta(hours=1)
-
-
-def _is(state: str) -> sa.ColumnElement[bool]:
-    return notice_events.c.state == state

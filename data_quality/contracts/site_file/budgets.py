@@ -13,7 +13,7 @@ Amount = Annotated[Decimal, Field(gt=0)]
 
 
 class Budgets(Model):
-    """What each calendar month may come to, of the whole site."""
+    """Budgets of each calendar month, of the whole site."""
 
     cost_per_month: Mapping[Currency, Amount] = Field(default_factory=dict, description="By the currency of its costs")
     kgco2e_per_month: Amount | None = Field(default=None, description="Location-based emissions")

@@ -17,7 +17,7 @@ def offload_to(beside: Offload | None) -> None:
 
 
 def called(offload: Offload | None, function: Callable[..., Any], **asked: Any) -> Any:
-    """What the function gives for these arguments, called by `offload`; None: here."""
+    """Result of the function for these arguments, called by `offload`; None: here."""
     if offload is None:
         return function(**asked)
     return offload(f"{function.__module__}:{function.__qualname__}", asked)

@@ -55,7 +55,7 @@ class ProjectCache:
         return self._places[name]
 
     def once(self, name: str, key: Hashable, make: Callable[[], V]) -> V:
-        """What stands in the place under the key; what `make` gives where nothing does. What it raises is not kept."""
+        """Value under the key; made by `make` where there is none. What it raises is not kept."""
         found: tuple[V] | None = self._places[name].get(key)
         if found is None:
             made = make()

@@ -38,7 +38,7 @@ def opened(secret: str, timeout_s: float, *, hosts: Collection[str] | None = Non
 
 
 def _document(letter: Letter) -> dict[str, Any]:
-    """What is posted: the letter's document, and its files by name, size, hash and content (base64)."""
+    """Body of the post: the letter's document, and its files by name, size, hash and content (base64)."""
     if sum(path.stat().st_size for path in letter.files) > MAX_POST_BYTES:
         raise Refused(f"the files are larger than {MAX_POST_BYTES >> 20} MiB")
     return {**letter.document, "title": letter.title} | (

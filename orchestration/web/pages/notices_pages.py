@@ -75,12 +75,12 @@ def _chosen(ask: Ask) -> tuple[PageBlock, ...]:
     if not may_be_told(ask.person):
         return (Paragraph(text="Your roles see no findings, so there are no notices."),)
     chosen, settings = choices_of(ask.project.store, ask.person.person_id), ask.project.project.settings
-    first = chosen.ways[0] if chosen.ways else Way(channel="folder", address="x")
+    severity = chosen.ways[0].from_severity if chosen.ways else 3
     levels = tuple((str(each), SEVERITY_WORDS[each]) for each in get_args(Severity))
     quiet = chosen.quiet
     fields = (
         *(_addresses(name, chosen) for name in CHANNELS if _is_offered(name, chosen, settings)),
-        Input(name="severity", label="From severity", kind="select", value=str(first.from_severity), options=levels),
+        Input(name="severity", label="From severity", kind="select", value=str(severity), options=levels),
         Input(
             name="quiet_from", label="Quiet from", value=f"{quiet.start:%H:%M}" if quiet else "", hint="Such as 22:00"
         ),
