@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 
 from assets.stores.web.audit_events import newest_events
+from assets.stores.web.credentials import CredentialStore
 from data_quality.contracts.errors import BadInput
 from orchestration.web.people.invite import invitation_link
 from tests.web.asking import PAGE, Browser
@@ -89,3 +91,27 @@ def test_a_reset_whose_link_is_over_leaves_nobody_in_and_the_next_link_works(ser
     browser = served.browser()
     assert browser.act(f"/invitation/{next_link.rpartition('/')[2]}", password=OTHER, again=OTHER).status == 303
     assert "Your password was reset." in browser.ask("/profile", headers=[PAGE]).text
+
+
+def test_signing_in_does_the_same_work_for_nobody_as_for_somebody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.browser("viewer")
+    done: list[object] = []
+    verify, believe = PasswordHasher.verify, CredentialStore.password_of
+
+    def verified(self: PasswordHasher, argon2id: str, password: str) -> bool:
+        done.append(extract_parameters(argon2id))
+        return verify(self, argon2id, password)
+
+    def believed(self: CredentialStore, person_id: str) -> str:
+        found = believe(self, person_id)
+        done.extend(["a row believed"] if found else [])
+        return found
+
+    monkeypatch.setattr(PasswordHasher, "verify", verified)
+    monkeypatch.setattr(CredentialStore, "password_of", believed)
+    for person_id in ("viewer", "nobody"):
+        served.browser().act("/login", person=person_id, password="wrong wrong wrong")
+    assert len(done) == 4
+    assert done[:2] == done[2:]

@@ -5,13 +5,11 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher, extract_parameters
 
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
 from assets.stores.trust import UNSEALED
 from assets.stores.web.audit_events import newest_events
-from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import sha256
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.app import make_app
@@ -423,35 +421,6 @@ def test_a_hundred_refusals_a_minute_are_not_a_hundred_lines(served: Served) -> 
     for _ in range(100):
         browser.act("/logout", csrf="wrong")
     assert sum("foreign_form" in row["outcome"] for row in newest_events(served.project.store, most=1000)) == 60
-
-
-def test_signing_in_does_the_same_work_for_nobody_as_for_somebody(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served.browser("viewer")
-    dear: list[object] = []
-    verify, believe = PasswordHasher.verify, CredentialStore.password_of
-
-    def verified(hasher: PasswordHasher, argon2id: str, password: str) -> bool:
-        dear.append(extract_parameters(argon2id))
-        return verify(hasher, argon2id, password)
-
-    def believed(credentials: CredentialStore, person_id: str) -> str:
-        stored = believe(credentials, person_id)
-        dear.extend(["a row believed"] if stored else [])
-        return stored
-
-    monkeypatch.setattr(PasswordHasher, "verify", verified)
-    monkeypatch.setattr(CredentialStore, "password_of", believed)
-
-    def work(person_id: str) -> list[object]:
-        dear.clear()
-        served.browser().act("/login", person=person_id, password="wrong wrong wrong")
-        return list(dear)
-
-    known, unknown = work("viewer"), work("nobody")
-    assert unknown == known
-    assert len(known) == 2
 
 
 def test_a_sign_in_is_found_by_the_hash_of_its_token(served: Served) -> None:
