@@ -1,10 +1,11 @@
 """Anomaly events as findings that need somebody and as rows of an answer: the same event with the same words."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
-from data_quality.contracts.reporting.anomaly_event import SOURCE, AnomalyEvent, AnomalyLabel
+from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, SOURCE, AnomalyEvent, AnomalyLabel
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
@@ -14,12 +15,6 @@ from reports.texts.locales import long_date, named
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
 
-# What a kind is called, where its own name is no sentence.
-KINDS = {
-    "spike": "short peak", "high": "use unusually high", "low": "use unusually low", "dead": "no use counted",
-    "stuck": "same reading repeated", "unit_scale": "possible unit error", "night_waste": "use at night unusually high",
-    "drift": "use changes slowly",
-}  # fmt: skip
 # Days shown before and after an event, where it is looked at.
 _AROUND = timedelta(days=3)
 
@@ -36,7 +31,7 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     """The event as a finding under its own id. Its cause names the meter and the days around the event."""
     meter = site.meter(event.meter_id)
     name = (meter.name if meter is not None else "") or words(event.meter_id)
-    kind = Sentence(KINDS.get(event.kind, words(event.kind)))
+    kind = Sentence(KIND_TITLES.get(event.kind, words(event.kind)))
     local = zone(site.time_zone)
     start, last = (at.astimezone(local) for at in (event.start_utc, event.end_utc - timedelta(seconds=1)))
     days = Sentence("{0}: {1} on {2}", named(name), kind, long_date(start.date(), locale))
@@ -52,8 +47,12 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     )  # fmt: skip
 
 
-def row(event: AnomalyEvent, state: str, label: AnomalyLabel | None = None) -> dict[str, Any]:
-    """An event by the contract's keys. A label stands beside the cause that was computed."""
+def row(
+    event: AnomalyEvent, state: str, label: AnomalyLabel | None = None, figure_ids: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An event by the contract's keys. A label stands beside the cause that was computed. figure_ids: of the stored
+    reports that quote it.
+    """
     return {
         "id": event.event_id,
         "site": event.site_id,
@@ -70,7 +69,7 @@ def row(event: AnomalyEvent, state: str, label: AnomalyLabel | None = None) -> d
         "cost_finding": event.cost_finding,
         "state": state,
         "label": label and label.cause,
-        "figure_ids": [],
+        "figure_ids": list(figure_ids),
         "evidence": event.evidence,
         "params_version": event.params_version,
     }

@@ -212,9 +212,9 @@ class BlockWriter:
         return None
 
     def _is_known(self, spec: ColumnSpec, items: Sequence[Item], whole: Item) -> bool:
-        """True for datasets whose rows make up the site: bills of a site, carriers of an inventory."""
+        """True for datasets whose rows make up the site: bills of a site, carriers of an inventory, events."""
         kinds = {item.scope.partition(":")[0] for item in items}
-        return whole.scope.startswith("site:") and kinds <= {"bill", "carrier"}
+        return whole.scope.startswith("site:") and kinds <= {"bill", "carrier", "event"}
 
     def _made(
         self, spec: TableSpec, key: str, title: str, heads: Sequence[Column], rows: Sequence[Row], marks: set[str]

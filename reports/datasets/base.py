@@ -180,6 +180,14 @@ class DayPoint(NamedTuple):
 
 
 @runtime_checkable
+class Divided(Protocol):
+    """A dataset whose sum over a span of the site is made of things, not of months."""
+
+    def parts(self, measure: str, item: Item) -> list[Item] | None:
+        """What the item's number is made of; None where it is read as it is."""
+
+
+@runtime_checkable
 class Daily(Protocol):
     """A dataset with numbers by day: what a chart draws and nothing prints."""
 

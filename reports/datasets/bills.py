@@ -72,7 +72,7 @@ class BillData:
                 ]
         return found
 
-    def parts(self, item: Item) -> list[Item] | None:
+    def parts(self, measure: str, item: Item) -> list[Item] | None:
         """What a site's sum over a span is made of: its bills in the site's currency. None for a bill itself."""
         if item.scope.startswith("bill:"):
             return None

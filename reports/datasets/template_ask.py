@@ -14,6 +14,7 @@ from reports.datasets.base import (
     Daily,
     Dataset,
     DayPoint,
+    Divided,
     Given,
     Hourly,
     Item,
@@ -27,7 +28,6 @@ from reports.datasets.base import (
     span,
     years_of,
 )
-from reports.datasets.bills import BillData
 from reports.figure_book import FigureBook
 from reports.texts.locales import period_text
 
@@ -145,18 +145,18 @@ class Asker:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
             return self._derived(path, combination, made, label=label, kpi=name, unit=measure.unit, item=item)
-        parts_of = self._parts(source, measure, item)
+        parts_of = self._parts(source, name, measure, item)
         if parts_of is not None:
             summed = [("part", self._measure(dataset, name, part)) for part in parts_of]
             combination = "max" if measure.whole == "max" else "sum"
             return self._derived(path, combination, summed, label=label, kpi=name, unit=measure.unit, item=item)
         return self._put(path, source.leaf(name, item), item, label=label, kpi=name, unit=measure.unit)
 
-    def _parts(self, source: Dataset, measure: Measure, item: Item) -> list[Item] | None:
+    def _parts(self, source: Dataset, name: str, measure: Measure, item: Item) -> list[Item] | None:
         """The items whose figures make this one, or None where it is read as it is."""
-        # Bills are of no month: the site's sum is made of bills.
-        if isinstance(source, BillData):
-            return source.parts(item)
+        # Bills and events are of no month: the site's sum is made of them.
+        if isinstance(source, Divided):
+            return source.parts(name, item)
         months = months_of(item.period)
         is_whole = len(months) > 1 and item.period.start.day == 1 and item.period.end.day == 1
         # A meter's span is read as it is: many meters of many months would bury the figures that are printed.

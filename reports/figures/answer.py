@@ -24,6 +24,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.assess import baselines_in_force, project_baselines
+from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
 from reports.datasets.bills import BillData
 from reports.datasets.enpi import EnpiData
@@ -35,6 +36,7 @@ from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.figures.running import running_book
 from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.recompute.computations import RUNNING
+from reports.recompute.event_again import FIELDS
 from reports.recompute.figure_sources import Sources, seu_of
 
 NAME = "why"
@@ -129,6 +131,8 @@ def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[
         return [_of_dataset(query, scope, own, book)]
     if query.grain == "bill":
         return [_of_bill(query, scope, own, book)]
+    if query.grain == "event":
+        return [_of_event(query, scope, own, book)]
     at_utc = query.at_utc if query.grain in GRAINS else parse_instant(query.grain)
     rows = _rows(query.measure, scope, parse_period(query.span, own.site.time_zone), at_utc, query.grain, own)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
@@ -252,6 +256,20 @@ def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figur
     name = "/".join(filter(None, (f"bill:{bill_id}", unquote(line))))
     item = Item(key=bill_id, label="", scope=name, period=span)
     return Asker(known, {"bills": bills}, book).question(f"bills.{query.measure}", item)
+
+
+def _of_event(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
+    """A number of a stored anomaly event of the site."""
+    span = parse_period(query.span, given.site.time_zone)
+    known = assessing(given, span, {}, book).given
+    data = AnomalyData(known)
+    item = data.item(scope.removeprefix("event:"))
+    if item is None or (item.period.start, item.period.end) != (span.start, span.end):
+        raise _none(f"the site has no event {scope.removeprefix('event:')!r} of {span.start}/{span.end}")
+    if query.measure not in FIELDS:
+        raise _none(f"an event has no number {query.measure!r}; it has {', '.join(FIELDS)}")
+    book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
+    return Asker(known, {"anomalies": data}, book).question(f"anomalies.{query.measure}", item)
 
 
 def assessing(

@@ -24,8 +24,9 @@ ROWS = ("day", "month", "hour")
 # Computation of a number that no mart holds -> the grain that asks for it.
 COMPUTED: Mapping[str, str] = {
     "seu_assessment": "assessment", "savings_value": "assessment", "project_number": "project", "bill_number": "bill",
+    "event_number": "event",
 }  # fmt: skip
-GRAINS = ("", *ROWS, "assessment", "project", "bill")
+GRAINS = ("", *ROWS, "assessment", "project", "bill", "event")
 # A question that names more is nobody's.
 MOST_QUERIES, MOST_DEPTH = 200, 6
 _TOKEN = re.compile(r"[(),]|[^(),]+")
@@ -36,9 +37,9 @@ class Query(Model):
     """One number of each of its scopes, or the rows of a grain over its span.
 
     span: as people write it (2025-03, START/END); empty for a running figure. grain: empty for the very span's number,
-    ROWS, a number that no mart holds (assessment, project, bill, running), or an instant: the hour from then. at_utc:
-    the hour or the running figure's instant. site: empty for the asker's. baseline: `id@version` that an assessment is
-    made by; the one in force without.
+    ROWS, a number that no mart holds (assessment, project, bill, event, running), or an instant: the hour from then.
+    at_utc: the hour or the running figure's instant. site: empty for the asker's. baseline: `id@version` that an
+    assessment is made by; the one in force without.
     """
 
     measure: str
@@ -116,7 +117,8 @@ def _expression(figure: Figure, lookup: Lookup) -> Question | None:
         grain = named.get("hour_start_utc") or (grain if grain in ROWS else "")
         return Query(measure=named["kpi"], scopes=(named["scope"],), span=_span(named), grain=grain, site=named["site"])
     if trace.computation in COMPUTED:
-        scope = named.get("scope") or next(f"{of}:{named[of]}" for of in ("seu", "project", "bill") if of in named)
+        kinds = ("seu", "project", "bill", "event")
+        scope = named.get("scope") or next(f"{of}:{named[of]}" for of in kinds if of in named)
         if line := named.get("line"):
             # A tariff may call its charges by marks that part a term.
             scope += f"/{quote(line, safe='')}"

@@ -48,6 +48,8 @@ FORMULAS: Mapping[str, str] = {
     "project_number": "over the days of the measure's own boundary that its reporting period holds",
     "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
     "bill_number": "as it stands on the bill, or made again from the readings and the tariff in force on its dates",
+    "event_number": "as the event is stored: measured, usual then, and the difference at the price of its hours",
+    "event_count": "the stored events that begin in the span",
     "nothing": "it has no value: the finding beside it says why",
 }
 

@@ -21,7 +21,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import bill_again, footprint_again, hours_again, project_again, saving_worth
+from reports.recompute import bill_again, event_again, footprint_again, hours_again, project_again, saving_worth
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -295,6 +295,19 @@ def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
     return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
 
 
+def event_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a stored anomaly event. parameters: site, event, field."""
+    named = trace.parameters
+    return event_again.number(sources, named["site"], named["event"], trace.as_of_utc, named["field"])
+
+
+def event_count(trace: Trace, sources: Sources) -> Decimal | None:
+    """How many stored anomaly events begin in a span. parameters: site, start, end."""
+    site = sources.site(trace.parameters["site"])
+    events = event_again.events_of(sources, site.site_id, trace.as_of_utc)
+    return Decimal(len(event_again.events_in(events, _period(trace, site.time_zone))))
+
+
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of the site's greenhouse gas inventory, from the account of a year so far.
 
@@ -402,6 +415,8 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "reading_count": reading_count,
     "detectable_saving": detectable_saving,
     "bill_number": bill_number,
+    "event_number": event_number,
+    "event_count": event_count,
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,

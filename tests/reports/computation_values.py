@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "computations.json"
 TEMPLATES = (
     ("executive_summary", "2025"), ("ghg_inventory", "2025"), ("bill_reconciliation", "2025-Q1"),
     ("data_quality", "2025-Q2"), ("enpi_year", "2025"), ("disclosure_energy", "2025"),
+    ("anomalies", "2025-06"),
 )  # fmt: skip
 RUNNING_FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
 KEPT_OF_EACH = 6
@@ -34,6 +35,7 @@ def computed(folder: Path) -> dict[str, Values]:
     year = year_world.make_year(folder / "year")
     year_world.add_bill(year, "2025-02")
     year_world.add_bill(year, "2025-03", extra=Decimal("100.00"))
+    year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
     for name, cases in _asked_directly(year).items():
         found[name] = found.get(name, {}) | cases

@@ -208,7 +208,7 @@ def make_one(year: Year, name: str, period: str, tmp_path: Path, **options: obje
         ("seu_savings", "2025-Q1", {"seu_id": "boiler"}, "has no SEU 'boiler'"),
         ("data_quality", "2025-Q1", {"seu_id": "hvac"}, "is about a site, not about one use"),
         ("data_quality", "2025-Q1", {"formats": ("docx",)}, "unknown format 'docx'"),
-        ("nothing", "2025-Q1", {}, "unknown report 'nothing'; there are bill_reconciliation"),
+        ("nothing", "2025-Q1", {}, "unknown report 'nothing'; there are anomalies, bill_reconciliation"),
     ],
 )
 def test_what_no_report_can_be_made_of_is_refused(

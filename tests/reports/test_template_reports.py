@@ -36,6 +36,7 @@ REPORTS = (
     ("enpi_year", "2025", None),
     ("seu_savings", "2025-Q3", "hvac"),
     ("disclosure_energy", "2025", None),
+    ("anomalies", "2025-06", None),
 )
 AUDITED = 50
 
@@ -45,6 +46,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     made = year_world.make_year(tmp_path_factory.mktemp("year"))
     year_world.add_bill(made, "2025-02")
     year_world.add_bill(made, "2025-03", extra=Decimal("100.00"))
+    year_world.publish(made, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     yield made
     year_world.close(made)
 

@@ -114,7 +114,7 @@ def test_a_difference_is_of_two(tmp_path: Path) -> None:
 
 
 def test_an_unknown_report_is_refused_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="unknown report 'ghg_inventry'; there are bill_reconciliation") as fault:
+    with pytest.raises(BadInput, match="unknown report 'ghg_inventry'; there are anomalies, bill_rec") as fault:
         load_template("ghg_inventry", tmp_path)
     assert "ghg_inventory" in fault.value.mend
 

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,9 +13,11 @@ import polars as pl
 from assets.bills.engine.bill_load import load_of
 from assets.bills.engine.compute import make_bill
 from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.bill import ItemKind
 from data_quality.contracts.billing.supplier_bill import BilledLine, Place, SupplierBill
+from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
@@ -158,6 +160,28 @@ def add_bill(year: Year, month: str, *, extra: Decimal = Decimal(0), currency: s
     )
     books = BillStore(year.world.lake.root.parent / "bills", year.world.lake.store)
     return books.keep_bill(path, bill, site_id="plant", clock=year.world.clock)
+
+
+def event(day: int, *, meter: str = "hvac", kwh: float | None = 40.0, cost: float | None = 8.4) -> AnomalyEvent:
+    """An anomaly event of eight hours in June 2025, above what is usual."""
+    start = datetime(2025, 6, day, 20, tzinfo=UTC)
+    evidence = ({"name": "measured", "value": 60.0, "unit": "kwh"}, {"name": "expected", "value": 20.0, "unit": "kwh"})
+    return AnomalyEvent(
+        event_id=event_id_of("plant", meter, "import", "night_waste", start), site_id="plant", meter_id=meter,
+        register_id="import", kind="night_waste", cause="waste", severity=2, start_utc=start,
+        end_utc=start + timedelta(hours=8), kwh=kwh, cost=cost, currency="EUR",
+        cost_finding=None if cost is not None else "no_price", params_version="1", evidence=evidence,
+    )  # fmt: skip
+
+
+def publish(year: Year, *events: AnomalyEvent) -> None:
+    """Store what a scoring of June 2025 found; five minutes pass."""
+    start, end = datetime(2025, 5, 31, 22, tzinfo=UTC), datetime(2025, 6, 30, 22, tzinfo=UTC)
+    AnomalyLedger(year.world.lake.store).publish(
+        "plant", events, start_utc=start, end_utc=end, seen_until_utc=end,
+        judged=[("hvac", "import"), ("main", "import")], clock=year.world.clock,
+    )  # fmt: skip
+    year.world.clock.advance(timedelta(minutes=5))
 
 
 def _main_rows(lake: Lake, period: Period) -> pl.DataFrame:

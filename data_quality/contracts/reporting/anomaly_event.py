@@ -8,6 +8,12 @@ from data_quality.contracts.reporting.open_finding import OpenFinding, Severity
 
 SOURCE = "anomalies"
 Cause = Literal["sensor_fault", "waste", "scheduled_change", "weather", "unknown"]
+# What a kind is called, where its own name is no sentence.
+KIND_TITLES = {
+    "spike": "short peak", "high": "use unusually high", "low": "use unusually low", "dead": "no use counted",
+    "stuck": "same reading repeated", "unit_scale": "possible unit error", "night_waste": "use at night unusually high",
+    "drift": "use changes slowly",
+}  # fmt: skip
 # From this cost on, in the currency of the site, an open event is High and its month is warned about; below the other
 # it is only to know.
 COSTLY, SMALL = 100.0, 5.0

@@ -1,10 +1,12 @@
 """`meterloom anomalies list|ack|mute|explain|label`: stored anomaly events, and what people did about them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from assets.stores.published.event_figures import figures_quoting
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause
 from data_quality.contracts.reporting.open_finding import FindingAct, standing
@@ -124,19 +126,22 @@ def _rows(call: Call, site: Site, period: str | None, as_of_utc: datetime | None
     """The stored events of a site that share time with a period."""
     span = period_or_none(period, site)
     known = AnomalyLedger(call.project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    quoting = figures_quoting(call.project.store, site.site_id)
     return [
-        _row(call, site, each, as_of_utc)
+        _row(call, site, each, as_of_utc, quoting.get(each.event_id, ()))
         for each in known
         if span is None or (each.start_utc < span.end_utc and each.end_utc > span.start_utc)
     ]
 
 
-def _row(call: Call, site: Site, event: AnomalyEvent, as_of_utc: datetime | None = None) -> dict[str, Any]:
+def _row(
+    call: Call, site: Site, event: AnomalyEvent, as_of_utc: datetime | None = None, figure_ids: Sequence[str] = ()
+) -> dict[str, Any]:
     store = call.project.store
     acts = AlertEvents(store).of_site(site.site_id, as_of_utc=as_of_utc).get(event.event_id, [])
     label = AnomalyLedger(store).labels(site.site_id, as_of_utc=as_of_utc).get(event.event_id)
     state, _ = standing(acts, at_utc=event.end_utc, now_utc=call.clock.now_utc())
-    return row(event, state, label)
+    return row(event, state, label, figure_ids)
 
 
 def _act(call: Call, event_id: str, site_id: str | None, act: FindingAct, reason: str, *, until: str = "") -> Answer:
