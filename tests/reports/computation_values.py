@@ -22,9 +22,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "computations.json"
 TEMPLATES = (
     ("executive_summary", "2025"), ("ghg_inventory", "2025"), ("bill_reconciliation", "2025-Q1"),
     ("data_quality", "2025-Q2"), ("enpi_year", "2025"), ("disclosure_energy", "2025"),
-    ("anomalies", "2025-06"),
 )  # fmt: skip
 RUNNING_FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
+EVENT_FIELDS = ("measured_kwh", "expected_kwh", "kwh", "cost")
 KEPT_OF_EACH = 6
 OPERANDS = (("12.5", "4"), ("-3", "7.25"), ("0.1", "0"), ("5", None), ("1e9", "3"))
 Values = dict[str, str | None]
@@ -35,8 +35,8 @@ def computed(folder: Path) -> dict[str, Values]:
     year = year_world.make_year(folder / "year")
     year_world.add_bill(year, "2025-02")
     year_world.add_bill(year, "2025-03", extra=Decimal("100.00"))
-    year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
+    year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     for name, cases in _asked_directly(year).items():
         found[name] = found.get(name, {}) | cases
     year_world.close(year)
@@ -79,6 +79,11 @@ def _asked_directly(year: Year) -> dict[str, Values]:
         *(
             ("running_figure", running | {"field": field})
             for field in ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
+        ),
+        ("event_count", {"site": "plant", "start": "2025-06-01", "end": "2025-07-01"}),
+        *(
+            ("event_number", {"site": "plant", "event": year_world.event(12).event_id, "field": field})
+            for field in EVENT_FIELDS
         ),
         ("nothing", {}),
     ]
