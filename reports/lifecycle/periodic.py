@@ -12,6 +12,7 @@ from data_quality.contracts.time import Clock, Period
 from reports.datasets.base import Given, shifted, span
 from reports.datasets.bills import BillData
 from reports.make_report import MadeReport, make_report
+from reports.recompute.event_again import events_in, events_of
 from reports.recompute.figure_sources import Sources
 
 # Cheap to make and always possible: that it is there says that the month was made (orchestration/schedules.py).
@@ -20,10 +21,13 @@ QUARTERLY = ("executive_summary",)
 YEARLY = ("executive_summary", "ghg_inventory")
 
 
-def reports_ending(site: Site, month: Period, *, has_bills: bool) -> list[tuple[str, Period]]:
+def reports_ending(
+    site: Site, month: Period, *, has_bills: bool = False, has_events: bool = False
+) -> list[tuple[str, Period]]:
     """Name and span of every report that ends with this local month. Raises OurFault for what is no month.
 
-    A reconciliation where a bill ends in the month; an annual energy report where the site has uses.
+    A reconciliation where a bill ends in the month, a register where an anomaly begins in it; an annual energy report
+    where the site has uses.
     """
     after = month.end
     if month.start.day != 1 or after.day != 1 or shifted(month, "previous").end != month.start:
@@ -31,6 +35,8 @@ def reports_ending(site: Site, month: Period, *, has_bills: bool) -> list[tuple[
     found = [(name, month) for name in MONTHLY]
     if has_bills:
         found.append(("bill_reconciliation", month))
+    if has_events:
+        found.append(("anomalies", month))
     # The month that begins now opens a quarter, so the one that ended closed one.
     if after.month % 3 == 1:
         index = after.year * 12 + after.month - 1 - 3
@@ -74,7 +80,8 @@ def make_reports_ending(
     """
     known_at = reports.known_at(clock)
     given = Given(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
-    wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)))
+    events = events_in(events_of(sources, site.site_id, known_at), month)
+    wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)), has_events=bool(events))
     made, refused = list[MadeReport](), list[BadInput]()
     for name, period in wanted:
         try:

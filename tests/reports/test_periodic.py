@@ -33,21 +33,23 @@ from tests.reports.test_template_bad_input import quarter_rows
 )
 def test_a_month_ends_its_own_reports_and_those_of_its_quarter_and_year(month: str, wanted: list[str]) -> None:
     site = year_world.year_site()
-    found = reports_ending(site, parse_period(month, plant.ZONE), has_bills=False)
+    found = reports_ending(site, parse_period(month, plant.ZONE))
     assert [f"{name} {period.label}" for name, period in found] == wanted
     with_bills = reports_ending(site, parse_period(month, plant.ZONE), has_bills=True)
     assert {name for name, _ in with_bills} - {name for name, _ in found} == {"bill_reconciliation"}
+    with_events = reports_ending(site, parse_period(month, plant.ZONE), has_events=True)
+    assert [each for each in with_events if each not in found] == [("anomalies", parse_period(month, plant.ZONE))]
 
 
 def test_a_site_without_uses_has_no_annual_energy_report() -> None:
     site = year_world.year_site(seus=())
-    found = reports_ending(site, parse_period("2025-12", plant.ZONE), has_bills=False)
+    found = reports_ending(site, parse_period("2025-12", plant.ZONE))
     assert "enpi_year" not in {name for name, _ in found}
 
 
 def test_a_week_is_no_month() -> None:
     with pytest.raises(OurFault, match="is no calendar month"):
-        reports_ending(year_world.year_site(), parse_period("2025-02-03/2025-02-10", plant.ZONE), has_bills=False)
+        reports_ending(year_world.year_site(), parse_period("2025-02-03/2025-02-10", plant.ZONE))
 
 
 def test_a_monthly_run_makes_each_once(tmp_path: Path) -> None:
