@@ -1,7 +1,7 @@
 """The model of causes learned anew from seeded sites, and its figures on sites that taught it nothing.
 
-Run: `python -m tests.bench.cause_learn FILE`. Writes a table like ml/anomaly_causes/learned_causes.yaml; a table that
-is taken over needs a new version. Takes some minutes.
+Run: `python -m tests.bench.cause_learn FILE [PROJECT ...]`. Writes a table like learned_causes.yaml; one that is taken
+over needs a new version. Labels that people gave in these projects teach it too. Takes some minutes.
 """
 
 import sys
@@ -16,12 +16,16 @@ from ml.anomalies.day_grid import Matrix
 from ml.anomalies.logistic import CUT
 from ml.anomaly_causes.cause_model import FILE, CauseModel, FeatureWeights, shipped_causes
 from ml.features.series import Index, Vector
+from orchestration.open_project import OpenProject
 from tests.ml.anomaly_causes.judged_events import Judged, figures, judged_events
+from tests.ml.anomaly_causes.labelled_events import LABELLED, labelled_events
 from tests.ml.anomaly_causes.seeded_sites import CAUSES
 
 # Numbers of sites; tests/ml/anomaly_causes/test_cause_model.py takes others.
 TAUGHT, CALIBRATED, HELD_OUT = range(400), range(10_000, 10_100), range(30_000, 30_060)
 PENALTY = 0.1
+# A labelled event of a true site teaches as much as so many seeded ones.
+LABEL_WEIGHT = 5.0
 
 
 def fitted(rows: Sequence[Judged], held: Sequence[Judged], *, version: int) -> CauseModel:
@@ -31,7 +35,10 @@ def fitted(rows: Sequence[Judged], held: Sequence[Judged], *, version: int) -> C
     low, centre, high = np.nanquantile(values, (0.05, 0.5, 0.95), axis=0)
     is_kind = np.array([name.startswith("is_") for name in names])
     centre, scale = np.where(is_kind, 0.0, centre), np.where(is_kind, 0.5, np.maximum((high - low) / 3.3, 1e-2))
-    model = LogisticRegression(C=PENALTY, max_iter=5000).fit(_scaled(values, centre, scale), _causes(rows))
+    model = LogisticRegression(C=PENALTY, max_iter=5000).fit(
+        _scaled(values, centre, scale), _causes(rows),
+        sample_weight=[LABEL_WEIGHT if each.number == LABELLED else 1.0 for each in rows],
+    )  # fmt: skip
     odds = _scaled(_matrix(held, names), centre, scale) @ model.coef_.T + model.intercept_
     found = minimize_scalar(lambda t: _loss(odds / t, _causes(held)), bounds=(0.3, 4), method="bounded")
     return CauseModel(
@@ -85,11 +92,13 @@ def lines_of(model: CauseModel) -> list[str]:
 
 def main() -> int:
     """Write the table, and print what the model is worth on the sites that were held out."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         print(__doc__)
         return 2
     version = shipped_causes().version + 1 if FILE.exists() else 1
-    model = fitted(judged_events(TAUGHT), judged_events(CALIBRATED), version=version)
+    projects = [OpenProject(root) for root in sys.argv[2:]]
+    labelled = [row for each in projects for site in each.sites.values() for row in labelled_events(site, each.lake)]
+    model = fitted([*judged_events(TAUGHT), *labelled], judged_events(CALIBRATED), version=version)
     Path(sys.argv[1]).write_text("\n".join(lines_of(model)) + "\n", encoding="utf-8")
     print(figures(judged_events(HELD_OUT), model))
     return 0
