@@ -1,7 +1,7 @@
 """Shells: baselines and their expected energy, forecast models and the day-ahead forecast, anomalies of a site."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -403,25 +403,26 @@ def core_site__anomaly_events(
 
 def events_shown(site: Site, found: "SiteScored") -> Metadata:
     """The events of a scoring as a table, the dearest as pictures: what was measured beside what is usual."""
-    from ml.anomaly_scoring.score_site import usual_of
+    from ml.anomaly_scoring.event_course import event_course
 
     dearest = sorted(found.events, key=lambda each: (-(each.cost or 0.0), each.severity, each.start_utc))
     rows = [
-        [e.meter_id, e.kind.replace("_", " "), e.cause, e.start_utc, e.end_utc, e.kwh, e.cost, e.currency]
+        [
+            e.meter_id, e.kind.replace("_", " "), e.cause, e.confidence, e.start_utc, e.end_utc, e.kwh, e.cost,
+            e.currency,
+        ]
         for e in dearest
-    ]
+    ]  # fmt: skip
     pictures: dict[str, Preview] = {}
     for each in dearest[:EVENTS_DRAWN]:
         kind = each.kind.replace("_", " ")
-        series, around = found.series[each.meter_id], max((each.end_utc - each.start_utc) / 4, timedelta(days=1))
-        first, after = max(each.start_utc - around, series.start_utc), min(each.end_utc + around, series.end_utc)
-        values = series.values[series.index(first) : series.index(after)]
+        course = event_course(each, found.series[each.meter_id], site)
         png = event_png(
-            [series.time(n) for n in range(series.index(first), series.index(after))],
-            {"measured": values.tolist(), "usual": usual_of(series, site, first, after)},
+            course.times,
+            {"measured": course.measured, "usual": course.usual},
             shaded=(each.start_utc, each.end_utc),
             title=f"{each.meter_id}: {kind}",
-            unit=f"{series.unit} per hour",
+            unit=f"{course.unit} per hour",
             time_zone=site.time_zone,
         )
         title = f"{each.meter_id} {kind} {each.start_utc:%Y-%m-%d}"
@@ -430,7 +431,7 @@ def events_shown(site: Site, found: "SiteScored") -> Metadata:
         "dagster/row_count": len(found.events),
         "judged": found.judged,
         "written": sum(found.published),
-        "events": table(["meter", "kind", "cause", "from", "to", "kWh", "cost", "currency"], rows),
+        "events": table(["meter", "kind", "cause", "confidence", "from", "to", "kWh", "cost", "currency"], rows),
         "not_judged": refusals(found.findings),
         **pictures,
     }

@@ -19,9 +19,6 @@ SPIKE_HOURS = 5
 # Factors between units that people mix up (kWh and MJ, Wh, MWh, a pulse of ten), and how near a ratio must be.
 UNIT_FACTORS, UNIT_NEAR = (3.6, 10.0, 60.0, 100.0, 1000.0), 0.15
 
-# The likeliest cause of a kind by what it is; nobody has measured yet how often that is right.
-CAUSES = {**dict.fromkeys(("dead", "stuck", "unit_scale", "drift"), "sensor_fault"), "night_waste": "waste"}
-
 
 @dataclass(frozen=True)
 class AnomalyEvent:
@@ -39,11 +36,6 @@ class AnomalyEvent:
     measured: float
     expected: float
     ratio: float | None
-
-    @property
-    def cause(self) -> str:
-        """Likely cause by the kind alone."""
-        return CAUSES.get(self.kind, "unknown")
 
 
 def events_of(marks: Sequence[Mark], grid: DayGrid, expected: Matrix, params: DetectorParams) -> list[AnomalyEvent]:

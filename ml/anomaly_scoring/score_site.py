@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,9 @@ from ml.anomalies import events as found_events
 from ml.anomalies.learned import learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.params import DetectorParams
+from ml.anomaly_causes.cause_model import LikelyCause, likely_cause, shipped_causes
+from ml.anomaly_causes.event_features import features_of
+from ml.anomaly_scoring.cause_facts import CauseFacts
 from ml.features.civil import civil_of
 from ml.features.series import QUARTER, Series, Stream, series_of
 
@@ -72,6 +76,7 @@ def score_site(
     findings, series, judged = dict[str, Finding](), dict[str, Series](), set[tuple[str, str]]()
     by_meter = readings.partition_by("meter_id", as_dict=True)
     calendar, led = cache(partial(civil_of, site)), weather_led(site)
+    found, all_series = list[tuple[Meter, found_events.AnomalyEvent]](), dict[str, Series]()
     for meter, stream in streams:
         own = by_meter.get((meter.meter_id,))
         if own is None:
@@ -79,6 +84,7 @@ def score_site(
         known = series_of(own, site=site, stream=stream, end_utc=end_utc)
         if not len(known.values):
             continue
+        all_series[meter.meter_id] = known
         watched = watch(known, calendar(known.start_utc, len(known.values)), params)
         for each in watched.findings:
             findings[meter.meter_id] = each
@@ -87,9 +93,15 @@ def score_site(
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
             findings[meter.meter_id] = _weather_led(meter)
-        events += [_stored(each, site, meter, known, prices, params) for each in inside]
-        if inside:
-            series[meter.meter_id] = known
+        found += [(meter, each) for each in inside]
+    facts = CauseFacts(site, lake, period.start_utc - BEFORE, end_utc, all_series, led)
+    for meter, of_meter in groupby(found, key=lambda each: each[0]):
+        known = series[meter.meter_id] = all_series[meter.meter_id]
+        civil = calendar(known.start_utc, len(known.values))
+        context = facts.context(meter.meter_id, civil)
+        for _, event in of_meter:
+            likely = likely_cause(features_of(event, known, civil, context))
+            events.append(_stored(event, likely, site, meter, known, prices, params))
     ledger = AnomalyLedger(lake.store)
     span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
     published = ledger.publish(site.site_id, events, **span, judged=judged, clock=clock)
@@ -133,7 +145,7 @@ def _weather_led(meter: Meter) -> Finding:
 
 def params_version(params: DetectorParams) -> str:
     """Which parameters and which learned models judged, as 12 digits."""
-    text = f"{params.model_dump_json()} {learned().version}"
+    text = f"{params.model_dump_json()} {learned().version} {shipped_causes().version}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -170,6 +182,7 @@ def _prices(read: ReadMart, site: Site, period: Period) -> pl.DataFrame | str:
 
 def _stored(
     event: found_events.AnomalyEvent,
+    likely: LikelyCause,
     site: Site,
     meter: Meter,
     series: Series,
@@ -178,7 +191,7 @@ def _stored(
 ) -> AnomalyEvent:
     kwh = round(event.measured - event.expected, _DIGITS) if series.unit == ENERGY_UNIT else None
     # The meter counted wrong: no energy was bought that a price would hold for.
-    is_fault = event.cause == "sensor_fault"
+    is_fault = likely.cause == "sensor_fault"
     price, finding = _price(event, kwh, prices, is_fault=is_fault)
     cost = None if kwh is None or price is None else round(kwh * price, 2)
     figures: Sequence[tuple[str, float | None, str]] = (
@@ -189,12 +202,12 @@ def _stored(
     stream = (site.site_id, meter.meter_id, CONSUMPTION_REGISTER)
     return AnomalyEvent(
         event_id=event_id_of(*stream, event.kind, event.start_utc), site_id=stream[0], meter_id=stream[1],
-        register_id=stream[2], kind=event.kind, cause=event.cause,
+        register_id=stream[2], kind=event.kind, cause=likely.cause, confidence=likely.confidence,
         severity=severity_of(cost, is_fault=is_fault), start_utc=event.start_utc, end_utc=event.end_utc, kwh=kwh,
         cost=cost, currency=site.currency, cost_finding=finding, params_version=params_version(params),
         evidence=tuple(
             {"name": name, "value": round(value, 6), "unit": unit} for name, value, unit in figures if value is not None
-        ),
+        ) + likely.evidence,
     )  # fmt: skip
 
 

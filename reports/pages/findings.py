@@ -6,6 +6,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
+from reports.pages.anomaly import ShownAnomaly, anomaly_part, label_form
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
 from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
@@ -97,6 +98,7 @@ def finding_page(
     may_act: bool,
     is_synthetic: bool,
     undo: str = "",
+    anomaly: ShownAnomaly | None = None,
 ) -> Page:
     """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first. undo: the
     stamp of an act that the person did a moment ago.
@@ -105,11 +107,15 @@ def finding_page(
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     source = Sentence(SOURCES.get(finding.source, finding.source))
     facts = sentences((severity, source, shown.told, finding.worth), " · ")
-    blocks: list[PageBlock] = [Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)]
-    parts = [Part(key="finding", blocks=tuple(blocks))]
+    told, acts = Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)
+    parts = [Part(key="finding", blocks=(told, acts))]
+    if anomaly is not None:
+        parts = [Part(key="finding", blocks=(told,)), anomaly_part(anomaly, address.locale)]
+        parts.append(Part(key="history", blocks=(acts,)))
     if may_act:
-        acts = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
-        parts.append(Part(key="acts", title="Acts", blocks=tuple(_form(each, shown, undo) for each in acts)))
+        offered = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
+        forms = [_form(each, shown, undo) for each in offered] + ([label_form(anomaly)] if anomaly is not None else [])
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(forms)))
     else:
         why = "Analysts, operators and engineers act on findings."
         parts.append(Part(key="acts", blocks=(Paragraph(text=why, tone="muted"),)))

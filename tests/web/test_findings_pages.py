@@ -126,16 +126,27 @@ def test_what_is_of_no_single_site_is_for_who_sees_every_site(acted: Asking) -> 
     assert acted.get(f"/findings/{mine['finding_id']}", headers=[PAGE], site="plant").status == 200
 
 
-def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted: Asking) -> None:
+def unusual_night(acted: Asking) -> AnomalyEvent:
+    """A stored event of three days ago."""
     start = plant.NOON - timedelta(days=3)
     event = AnomalyEvent(
         event_id=event_id_of("plant", "hvac", "import", "night_waste", start), site_id="plant", meter_id="hvac",
         register_id="import", kind="night_waste", severity=2, start_utc=start, end_utc=start + timedelta(hours=34),
-        kwh=412.25, cost=1103.6, currency="EUR", params_version="1",
+        kwh=412.25, cost=1103.6, currency="EUR", params_version="1", cause="waste", confidence=0.874,
+        evidence=(
+            {"name": "measured", "value": 900.0, "unit": "kwh"},
+            {"name": "night_share", "value": 96.6, "unit": "%", "weight": 1.4},
+            {"name": "kind", "value": 1.0, "unit": "1", "weight": 1.1},
+        ),
     )  # fmt: skip
     span = {"start_utc": start, "end_utc": plant.NOON, "seen_until_utc": plant.NOON}
     ledger = AnomalyLedger(acted.project.store)
     ledger.publish("plant", [event], **span, judged={("hvac", "import")}, clock=acted.clock)
+    return event
+
+
+def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted: Asking) -> None:
+    event = unusual_night(acted)
     page = html.unescape(acted.get("/findings", headers=[PAGE], site="plant").text)
     assert "use at night unusually high" in page
     assert "412.2 kWh more than usual" in page
@@ -152,3 +163,37 @@ def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted
     [said] = acted.json("/anomalies/events", site="plant", all="true")["events"]
     assert (said["id"], said["state"], said["cost"]) == (event.event_id, "explained", 1103.6)
     assert acted.json("/anomalies/events", site="plant")["events"] == []
+
+
+def test_an_anomaly_shows_its_cause_with_confidence_evidence_and_picture(acted: Asking) -> None:
+    event = unusual_night(acted)
+    page = html.unescape(acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text)
+    assert "Waste, confidence 87 %" in page
+    shown = [re.sub(r"<[^>]+>", "", each) for each in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
+    assert any("Difference at night" in each and "97 %" in each for each in shown)
+    assert any("Detected as" in each and "use at night unusually high" in each for each in shown)
+    assert "Measured and usual" in page
+    german = html.unescape(acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant", locale="de").text)
+    assert "Verschwendung, Sicherheit 87 %" in german
+    assert "Unterschied in der Nacht" in german
+
+
+def test_the_cause_of_an_anomaly_is_labelled_on_its_page(acted: Asking) -> None:
+    event = unusual_night(acted)
+    ledger = AnomalyLedger(acted.project.store)
+    assert act(acted, event.event_id, "label", cause="heat", reason="x", seen="") == 400
+    assert act(acted, event.event_id, "label", cause="waste", reason=" ", seen="") == 422
+    assert ledger.labels("plant") == {}
+    assert act(acted, event.event_id, "label", cause="waste", reason="fans ran all <b>night</b>", seen="") == 303
+    page = acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text
+    assert "Labelled by Anne as Waste: fans ran all &lt;b&gt;night&lt;/b&gt;" in page
+    assert re.search(r'name="seen" value="waste"', page)
+    # Who did not see the label that stands does not replace it.
+    assert act(acted, event.event_id, "label", cause="weather", reason="cold", seen="") == 422
+    assert act(acted, event.event_id, "label", cause="weather", reason="cold", seen="waste") == 303
+    assert ledger.labels("plant")[event.event_id].cause == "weather"
+    vera = Asking(acted.project, acted.clock, VERA)
+    assert act(vera, event.event_id, "label", cause="waste", reason="x", seen="weather") == 403
+    assert 'id="form-label"' not in vera.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text
+    other = next(each["finding_id"] for each in listed(acted) if each["finding_id"] != event.event_id)
+    assert act(acted, other, "label", cause="waste", reason="x", seen="") == 400

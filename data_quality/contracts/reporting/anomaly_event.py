@@ -34,7 +34,7 @@ class AnomalyEvent(Model):
     meter_id: str
     register_id: str
     kind: str
-    cause: str | None = None
+    cause: Cause | None = None
     confidence: float | None = None
     severity: Severity
     start_utc: datetime

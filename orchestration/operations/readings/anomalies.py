@@ -14,11 +14,12 @@ from orchestration.operations.readings.anomaly_events import score_stored
 if TYPE_CHECKING:
     from ml.anomalies.events import AnomalyEvent
     from ml.anomalies.monitor import Watched
+    from ml.anomaly_causes.cause_model import LikelyCause
     from ml.forecasts.file_case import FileCase
 
 _COLUMNS = (
-    "kind: {named} | cause: {why} | from: {since} | to: {until} | hours | measured: {measured:,.0f} "
-    "| expected: {expected:,.0f} | score: {score:.1f}"
+    "kind: {named} | cause: {why} | from: {since} | to: {until} | hours | measured: {measured} "
+    "| expected: {expected} | score: {score:.1f}"
 )
 
 
@@ -70,44 +71,52 @@ def anomalies(
 
 
 def _answer(known: "FileCase", found: "Watched") -> Answer:
-    """The events of a file as JSON, and as people see them."""
-    series = known.case.series
+    """The events of a file with their likely causes as JSON, and as people see them."""
+    from ml.anomaly_causes.cause_model import likely_cause
+    from ml.anomaly_causes.event_features import CauseContext, by_hour, features_of
+
+    series, (hourly, civil) = known.case.series, by_hour(known.case.series, known.case.civil)
+    likely = [likely_cause(features_of(each, hourly, civil, CauseContext())) for each in found.events]
+    rows = [_row(*each, series.unit) for each in zip(found.events, likely, strict=True)]
     findings = [*found.findings, *known.findings]
     result = {
         "target": known.target,
         "unit": series.unit,
         "zone": known.zone,
         "days": found.days,
-        "events": [_row(each, series.unit) for each in found.events],
+        "events": rows,
         "findings": findings,
     }
     local = zone(known.zone)
     table = Table(
-        found.events,
+        rows,
         _COLUMNS,
-        named=lambda each: each.kind.replace("_", " "),
-        why=lambda each: each.cause.replace("_", " "),
-        since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
-        until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
+        named=lambda each: each["kind"].replace("_", " "),
+        why=lambda each: f"{each['cause'].replace('_', ' ')} ({each['confidence']:.0%})",
+        since=lambda each: f"{each['start_utc'].astimezone(local):%Y-%m-%d %H:%M}",
+        until=lambda each: f"{each['end_utc'].astimezone(local):%Y-%m-%d %H:%M}",
+        measured=lambda each: f"{each['evidence'][0]['value']:,.0f}",
+        expected=lambda each: f"{each['evidence'][1]['value']:,.0f}",
     )
     count = len(found.events)
     said = f"{known.target}: {count} event{'' if count == 1 else 's'} on {found.days} days, {series.unit}, {known.zone}"
     return Answer(result, table if found.events else None, "\n".join([said, *finding_lines(findings)]))
 
 
-def _row(event: "AnomalyEvent", unit: str) -> dict[str, Any]:
-    """An event by the contract's keys. confidence: None, as no classifier has been calibrated."""
+def _row(event: "AnomalyEvent", likely: "LikelyCause", unit: str) -> dict[str, Any]:
+    """An event by the contract's keys."""
     return {
         "start_utc": event.start_utc,
         "end_utc": event.end_utc,
         "kind": event.kind,
-        "cause": event.cause,
-        "confidence": None,
+        "cause": likely.cause,
+        "confidence": likely.confidence,
         "score": event.score,
         "hours": event.hours,
         "evidence": [
             {"name": "measured", "value": event.measured, "unit": unit},
             {"name": "expected", "value": event.expected, "unit": unit},
             {"name": "median_ratio", "value": event.ratio, "unit": "1"},
+            *likely.evidence,
         ],
     }

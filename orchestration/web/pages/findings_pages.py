@@ -7,11 +7,14 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.alert_events import AlertEvents, stamp
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.open_finding import FindingAct
+from data_quality.contracts.reporting.anomaly_event import SOURCE, AnomalyEvent, Cause
+from data_quality.contracts.reporting.open_finding import FindingAct, OpenFinding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, parse_day, zone
+from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
@@ -55,6 +58,8 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
     mine = last is not None and last.person_id == ask.person.person_id
     page = finding_page(
         _listed(ask, site, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated,
+        anomaly=shown_anomaly(event, ask.project, site, locale=ask.address.locale, as_of_utc=ask.address.as_of_utc)
+        if (event := _event_of(ask, found.finding)) is not None else None,
         undo=stamp(last) if mine and last is not None and is_fresh(last.recorded_at_utc, ask.now_utc) else "",
     )  # fmt: skip
     return draw(ask, page)
@@ -63,9 +68,11 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
 @router.post(PATH + "/{finding_id}/{act}")
 def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
     """Write down what the person did. Raises BadInput for an act that there is not, or one that is refused."""
+    site = whole_site(ask)
+    if act == "label":
+        return _label(ask, the_finding(look_at(ask, site), finding_id).finding)
     if act not in _DONE:
         raise BadInput(f"one of {', '.join(ACTS)} is done with a finding, not {act[:20]!r}", reason="bad_request")
-    site = whole_site(ask)
     found, until = the_finding(look_at(ask, site), finding_id), ask.form.get("until", "")
     until_utc = local_midnight_utc(parse_day(until, "until"), site.time_zone) if act == "mute" else None
     AlertEvents(ask.project.store).record(
@@ -73,6 +80,26 @@ def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE
         until_utc=until_utc, seen=ask.form.get("seen"),
     )  # fmt: skip
     return RedirectResponse(address_of(found.finding, ask.address), 303)
+
+
+def _event_of(ask: Ask, finding: OpenFinding) -> AnomalyEvent | None:
+    """The stored event that a finding is, where it is one."""
+    if finding.source != SOURCE:
+        return None
+    standing = AnomalyLedger(ask.project.store).standing(finding.site_id, as_of_utc=ask.address.as_of_utc)
+    return next((each for each in standing if each.event_id == finding.finding_id), None)
+
+
+def _label(ask: Ask, finding: OpenFinding) -> Response:
+    """Keep the cause that the person says; another takes its place only where it is the one that they saw."""
+    event, ledger, said = _event_of(ask, finding), AnomalyLedger(ask.project.store), ask.form.get("cause", "")
+    cause: Cause | None = next((each for each in get_args(Cause) if each == said), None)
+    if event is None or cause is None:
+        raise BadInput(f"an anomaly is labelled with one of {', '.join(get_args(Cause))}", reason="bad_request")
+    last = ledger.labels(event.site_id).get(event.event_id)
+    is_seen = last is not None and ask.form.get("seen", "") == last.cause
+    ledger.label(event, cause, person=ask.person, reason=ask.form.get("reason", ""), clock=ask.clock, replaces=is_seen)
+    return RedirectResponse(address_of(finding, ask.address), 303)
 
 
 def _listed(ask: Ask, site: Site, found: Standing) -> ListedFinding:

@@ -1,0 +1,100 @@
+"""The likely cause of an event by a multinomial logistic model, with calibrated confidence and what decided."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_quality.contracts.reporting.anomaly_event import Cause
+from data_quality.contracts.yaml_file import load_yaml, validate_document
+from ml.anomalies.logistic import CUT
+from ml.anomaly_causes.evidence import evidence_of
+
+FILE = Path(__file__).with_name("learned_causes.yaml")
+# A cause that is less likely than not is unknown, and none is certain.
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
+_DIGITS = 3
+
+
+class FeatureWeights(BaseModel):
+    """One feature: where it is centred, its scale, and its weight for each cause."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    centre: float
+    scale: float = Field(gt=0)
+    weights: tuple[float, ...]
+
+
+class CauseModel(BaseModel):
+    """Log odds of each cause: intercept and the sum of weight × (feature − centre) / scale, cut at ±CUT.
+
+    temperature: by which the log odds are divided, so that of events with confidence p a share p is right; set on sites
+    that taught nothing else.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    learned_from: str
+    temperature: float = Field(gt=0)
+    causes: tuple[Cause, ...]
+    intercepts: tuple[float, ...]
+    features: dict[str, FeatureWeights]
+
+    def parts(self, features: Mapping[str, float]) -> dict[str, tuple[float, ...]]:
+        """Log odds that each known feature brings to each cause; an unknown one brings none."""
+        found = dict[str, tuple[float, ...]]()
+        for name, each in self.features.items():
+            value = features.get(name, math.nan)
+            if math.isfinite(value):
+                scaled = min(max((value - each.centre) / each.scale, -CUT), CUT)
+                found[name] = tuple(weight * scaled / self.temperature for weight in each.weights)
+        return found
+
+    def probabilities(self, features: Mapping[str, float]) -> dict[Cause, float]:
+        """Of each cause, 1 in all."""
+        sums = np.array(self.intercepts) / self.temperature
+        for parts in self.parts(features).values():
+            sums = sums + np.array(parts)
+        shares = np.exp(sums - sums.max())
+        return dict(zip(self.causes, map(float, shares / shares.sum()), strict=True))
+
+
+@dataclass(frozen=True)
+class LikelyCause:
+    """The cause of an event. confidence: probability of the likeliest; below 0.5 the cause is unknown.
+
+    evidence: {name, value, unit, weight} of the features that decided, the strongest first.
+    """
+
+    cause: Cause
+    confidence: float
+    evidence: tuple[dict[str, Any], ...]
+
+
+@cache
+def shipped_causes() -> CauseModel:
+    """The model that came with this version."""
+    return validate_document(load_yaml(FILE), CauseModel, str(FILE))
+
+
+def likely_cause(features: Mapping[str, float], model: CauseModel | None = None) -> LikelyCause:
+    """The likeliest cause of an event with these features (event_features.py)."""
+    model = model or shipped_causes()
+    shares = model.probabilities(features)
+    best = max(model.causes, key=lambda each: shares[each])
+    confidence = min(round(shares[best], _DIGITS), MOST_CONFIDENCE)
+    place = model.causes.index(best)
+    # For this cause beside the mean of the others.
+    decided = {
+        name: (parts[place] - sum(parts) / len(parts)) * len(parts) / (len(parts) - 1)
+        for name, parts in model.parts(features).items()
+    }
+    cause: Cause = best if confidence >= LEAST_CONFIDENCE else "unknown"
+    return LikelyCause(cause, confidence, evidence_of(features, decided))

@@ -1,0 +1,1 @@
+"""Causes of anomaly events: seeded sites, features, the learned model."""
