@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_438,
-    "assets": 50_926,
+    "data_quality": 11_700,
+    "assets": 51_260,
     "dbt_project": 2_400,
     "ml": 17_220,
-    "controls": 34_738,
-    "reports": 22_574,
-    "orchestration": 31_932,
+    "controls": 34_752,
+    "reports": 22_610,
+    "orchestration": 32_420,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
