@@ -139,7 +139,7 @@ class BudgetRule(LimitRule):
 
 
 class SourceRule(Rule):
-    """What another source finds: told above the limit alone, never where muted, and with a severity of its own.
+    """Limit, severity and mute of another source's findings: those that are not above the limit are left out.
 
     scope: a meter or an energy use; without it all of the kind. The first rule of a site that fits a finding counts.
     """
@@ -169,7 +169,7 @@ class SourceRule(Rule):
         return self.enabled and self.kind == kind and (self.scope is None or self.scope in scopes)
 
     def passes(self, amounts: Mapping[str, float]) -> bool:
-        """Whether a finding of these amounts, by unit, is told. What has none in the limit's unit is."""
+        """Whether a finding with these amounts by unit stays; one without an amount in the limit's unit does."""
         if self.mute:
             return False
         return self.limit is None or self.unit not in amounts or amounts[self.unit] > self.limit

@@ -338,7 +338,7 @@ class Site(Model):
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
-    alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="When somebody is told of what")
+    alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
