@@ -1,23 +1,30 @@
 """Alert rules of a project: listed with versions, tried on the past, judged now, and kept when they change."""
 
 import json
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, get_args
 
+import polars as pl
 from typer.testing import CliRunner
 
 from assets.stores.ledgers.alert_rules import AlertRules
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
+from assets.stores.warehouse.marts import read_mart, write_mart
+from controls.ledger.device_faults import latch_fault
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
+from data_quality.contracts.site_file.alert_rule import MEASURES, ThresholdRule
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.notices.rounds import look
+from orchestration.warehouse.dbt import kpi_catalogue
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.test_findings_pages import act, listed
 from tests.web.why_world import posted
 
+HOUR = timedelta(hours=1)
 RULES: tuple[dict[str, Any], ...] = (
     {"rule_id": "whole", "name": "Whole plant", "kind": "threshold", "measure": "consumption_kwh", "grain": "day",
      "limit": 1, "unit": "kwh"},
@@ -102,6 +109,45 @@ def test_a_source_without_history_says_so_and_one_with_it_is_judged_by_its_amoun
     assert (one["value"], one["limit"], one["unit"], one["scope"]) == (60.0, 50.0, "EUR", "meter:hvac")
     assert tried(acted, "late")["findings"] == []
     assert all(each["scope"] == "meter:hvac" for each in tried(acted, "odd")["would_have_fired"])
+
+
+def test_faults_of_devices_and_failed_plans_are_tried_on_what_the_store_kept(acted: Asking) -> None:
+    store, at_utc = acted.project.store, acted.clock.now_utc()
+    with store.begin() as connection:
+        latch_fault(connection, "plant", "battery", reason="no answer", command_id=None, at_utc=at_utc)
+    failed = JobOutcome(
+        site_id="plant", job="plan", outcome="failed", sentence="no plan", run_id="1", ended_utc=at_utc - HOUR
+    )
+    mended = failed.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": at_utc})
+    for each in (failed, mended):
+        record_outcomes(store, [each], acted.clock)
+    ruled(
+        acted, {"rule_id": "fault", "kind": "device"}, {"rule_id": "plans", "kind": "plan_infeasible", "enabled": False}
+    )
+    [fault], [plan] = (tried(acted, rule)["would_have_fired"] for rule in ("fault", "plans"))
+    assert (fault["scope"], fault["end_utc"], fault["value"], fault["limit"]) == ("asset:battery", None, None, None)
+    assert [datetime.fromisoformat(plan[name]) for name in ("start_utc", "end_utc")] == [at_utc - HOUR, at_utc]
+
+
+def test_hours_without_readings_are_as_long_as_the_gap(acted: Asking) -> None:
+    marts = acted.project.project.marts_dir
+    hours = read_mart(marts, "mart_meter__hour_energy", site_id="plant")
+    first = hours.filter(pl.col("meter_id") == "hvac")["hour_start_utc"].min()
+    assert isinstance(first, datetime)
+    gap = pl.col("hour_start_utc").is_between(first + 5 * HOUR, first + 7 * HOUR) & (pl.col("meter_id") == "hvac")
+    write_mart(hours.filter(~gap), marts, "mart_meter__hour_energy", years=None)
+    ruled(acted, {"rule_id": "late", "kind": "freshness", "scope": "meter:hvac", "limit": 2, "unit": "h"})
+    [one] = [each for each in tried(acted, "late", months="36")["would_have_fired"] if each["value"] == 3]
+    assert datetime.fromisoformat(one["start_utc"]) == first + 5 * HOUR
+    assert datetime.fromisoformat(one["end_utc"]) == first + 8 * HOUR
+
+
+def test_a_measure_of_a_rule_has_the_unit_and_grains_of_the_catalogue() -> None:
+    catalogue = kpi_catalogue()
+    assert set(get_args(ThresholdRule.model_fields["measure"].annotation)) == set(MEASURES)
+    for name, measure in MEASURES.items():
+        assert measure.unit == catalogue[name]["unit"], name
+        assert set(measure.grains) <= set(catalogue[name]["grains"].split()), name
 
 
 def test_a_rule_that_there_is_not_is_one_sentence(acted: Asking) -> None:
