@@ -60,7 +60,7 @@ _UNUSUAL = re.compile(
 _REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
-_SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff) '([^']+)'")
+_SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule) '([^']+)'")
 _TWICE = re.compile(r"(\w+) id stands twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")
@@ -238,8 +238,11 @@ def load_people(path: Path) -> People:
 
 @once
 def site_sha256(site: Site) -> str:
-    """Hash of what the site file means: comments, key order and spelled-out defaults do not change it."""
-    text = json.dumps(site.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Hash of what the site file means to figures: comments, key order and spelled-out defaults do not change it, nor do
+    alert rules, whose versions are kept by themselves.
+    """
+    told = site.model_dump(mode="json", exclude={"alert_rules"})
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

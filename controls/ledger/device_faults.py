@@ -46,6 +46,20 @@ def open_faults(store: Store, site_id: str) -> list[Fault]:
     return _open(store, site_id, read_rows(store, _all(site_id)))
 
 
+def fault_spans(store: Store, site_id: str) -> list[tuple[str, datetime, datetime | None]]:
+    """Every latch that was set, with its device, since when, and until when a person took it back. Raises
+    Unreachable.
+    """
+    spans, since = list[tuple[str, datetime, datetime | None]](), dict[str, datetime]()
+    for row in read_rows(store, _all(site_id)):
+        device, at_utc = row["device_id"], datetime.fromisoformat(row["recorded_at_utc"])
+        if row["is_set"]:
+            since.setdefault(device, at_utc)
+        elif device in since:
+            spans.append((device, since.pop(device), at_utc))
+    return spans + [(device, at_utc, None) for device, at_utc in since.items()]
+
+
 def select_faults(store: Store, connection: Connection, site_id: str) -> list[Fault]:
     """The same inside a transaction."""
     return _open(store, site_id, select_rows(connection, _all(site_id)), connection)

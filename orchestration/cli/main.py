@@ -29,6 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "up": ("cli.project.up",),
     "check": ("operations.project.check",),
     "findings": ("operations.project.findings",),
+    "alerts": ("operations.project.alerts",),
     "notices": ("operations.project.notices",),
     "doctor": ("operations.project.doctor",),
     "sniff": ("operations.readings.sniff",),
@@ -107,6 +108,7 @@ GROUPS = {
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
+    "alerts": "Alert rules: list their versions, see when one would have fired.",
     "notices": "What people are told of findings, and how: list, choose, test, retry.",
     "keys": "Keys that people sign with, and keys of machines.",
     "web": "Pages and API: serve them, invite people.",
@@ -144,7 +146,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
-    "Run": ("demo", "up", "web", "agent", "check", "notices", "doctor", "lake"),
+    "Run": ("demo", "up", "web", "agent", "check", "alerts", "notices", "doctor", "lake"),
 }
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.alert_rules import AlertRules
 from assets.stores.ledgers.notices import Outbox
 from controls.gateways.mqtt_line import Version
 from controls.gateways.open import broker_address
@@ -43,6 +44,8 @@ def people_told(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices
 
 def look(project: "OpenProject", clock: Clock) -> list[Notice]:
     """Ask for a notice of everything that is newly open, to everybody who wants one. Returns those asked for."""
+    for site in project.sites.values():
+        AlertRules(project.store).record(site, clock)
     told, added = people_told(project), list[Notice]()
     for place, site in enumerate(project.sites.values() if told else ()):
         mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}

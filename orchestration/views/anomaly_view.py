@@ -43,8 +43,14 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     return OpenFinding(
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
         what=sentences((days, _energy(event, locale)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
-        stored_id=event.event_id,
+        stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
     )  # fmt: skip
+
+
+def amounts_of(event: AnomalyEvent) -> dict[str, float]:
+    """By unit, for alert rules; without sign."""
+    told = {event.currency: event.cost, "kwh": event.kwh}
+    return {unit: abs(amount) for unit, amount in told.items() if amount is not None}
 
 
 def row(

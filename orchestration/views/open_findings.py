@@ -19,6 +19,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from ml.forecasts.targets import unmeasured
+from orchestration.views.alert_rules.rule_findings import judged, over_limits, stale_reports
 from orchestration.views.anomaly_view import open_anomalies
 from orchestration.views.not_working import not_working, not_working_anywhere, since_of
 from reports.texts.locales import long_date, named, period_text
@@ -94,6 +95,7 @@ def open_findings(look: Look) -> Found:
             # Marts that are not published yet have no alert; every other refusal is told.
             if fault.reason != "mart_missing":
                 silent.append((name, fault.message))
+    found = judged(found, look.site.alert_rules)
     events = AlertEvents(look.project.store).of_site(look.site.site_id, as_of_utc=look.as_of_utc)
     return Found(tuple(_stands(each, events, look) for each in found), tuple(sources), tuple(silent))
 
@@ -125,6 +127,7 @@ def _refused(look: Look) -> list[OpenFinding]:
     return [
         OpenFinding(
             site_id=look.site.site_id, source="quarantine", cause=reason, severity=3, at_utc=max(times),
+            rule_kind="quality", amounts={"cases": len(times)},
             count=len(times), what=Sentence("{0}: {1} refused", Sentence(words(reason)), len(times)),
         )
         for reason, times in by_reason.items()
@@ -143,6 +146,7 @@ def _validated(look: Look) -> list[OpenFinding]:
             severity=4 if action == "flag" else 3, at_utc=max(each.end_utc for each in all_), count=len(all_),
             what=_event(look, rule, names.get(meter) or words(meter), action, [each.end_utc for each in all_]),
             kind=_kind(rule, action), of=names.get(meter) or words(meter),
+            rule_kind="quality", scopes=(f"meter:{meter}",), amounts={"cases": len(all_)},
         )
         for (rule, meter, action), all_ in grouped.items()
     ]  # fmt: skip
@@ -173,6 +177,9 @@ def _alerts(look: Look) -> list[OpenFinding]:
             cause=f"{seu} {each.quarter} {each.kind}",
             severity=2,
             what=each.message,
+            rule_kind="enpi",
+            scopes=(f"seu:{seu}",),
+            amounts={"percent": float(each.deviation_percent)},
         )
         for seu, mine in alerts.items()
         for each in mine
@@ -191,6 +198,7 @@ def _faults(look: Look) -> list[OpenFinding]:
             site_id=look.site.site_id, source="devices", cause=each.device_id or "", severity=1,
             what=f"{each.device_id or look.site.site_id}: {each.reason}",
             at_utc=datetime.fromisoformat(each.set_at_utc) if each.set_at_utc else None,
+            rule_kind="device", scopes=(f"asset:{each.device_id}",),
         )
         for each in open_faults(look.project.store, look.site.site_id)
     ]  # fmt: skip
@@ -225,9 +233,16 @@ def bill_findings(look: Look) -> list[OpenFinding]:
                 OpenFinding(
                     site_id=look.site.site_id, source="bill audits", cause=bill["bill_id"], severity=3, what=what,
                     worth=worth, at_utc=audits[-1]["recorded_at_utc"],
+                    rule_kind="bill_variance", amounts={look.site.currency: float(abs(delta))},
                 )
             )  # fmt: skip
     return found
+
+
+def _rules(look: Look) -> list[OpenFinding]:
+    """Limits of the site's own rules that values are over."""
+    project, site = look.project, look.site
+    return [*over_limits(project, site, look.now_utc, look.locale), *stale_reports(project, site)]
 
 
 def _failed(look: Look) -> list[OpenFinding]:
@@ -241,12 +256,16 @@ def _failed_anywhere(look: Look) -> list[OpenFinding]:
 
 
 def _not_working(look: Look, found: Finding) -> OpenFinding:
-    facts = found.facts
+    facts, since_utc = found.facts, since_of(found)
+    source = next((each for each in look.site.sources if each.source_id == facts.get("source")), None)
+    streams = () if source is None else dict.fromkeys(f"meter:{each.stream}" for each in source.points)
+    kind = "freshness" if source is not None else "plan_infeasible" if facts.get("job") == "plan" else ""
     return OpenFinding(
-        site_id=look.site.site_id, source="jobs and sources", severity=2, at_utc=since_of(found),
+        site_id=look.site.site_id, source="jobs and sources", severity=2, at_utc=since_utc,
         cause=f"{found.code} {facts.get('source') or facts.get('job') or ''}",
         what=sentences((found.message, Sentence(str(facts["mend"])))), kind=Sentence(str(facts.get("is", ""))),
-        of=str(facts.get("source", "")),
+        of=str(facts.get("source", "")), rule_kind=kind, scopes=tuple(streams),
+        amounts={} if since_utc is None else {"h": (look.now_utc - since_utc) / timedelta(hours=1)},
     )  # fmt: skip
 
 
@@ -259,5 +278,6 @@ SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
     "bill audits": bill_findings,
     "forecasts": _forecasts,
     "anomalies": _anomalies,
+    "alert rules": _rules,
 }
 _KNOW_THE_PAST = ("quarantine", "anomalies")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Severity
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.yaml_file import Problem
 from reports.pages.address import Address
@@ -13,9 +14,11 @@ from reports.pages.settings_list import PATH
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named
+from reports.writer import words
 
 # A longer list of differences is read in an editor.
 MOST_LINES = 60
+PREVIEW_MONTHS = 12
 LABEL = "Site file (YAML): meters, tariffs, energy uses, devices"
 
 
@@ -25,6 +28,18 @@ class OlderText(NamedTuple):
     name: str
     at_utc: datetime
     by: str
+
+
+class ListedRule(NamedTuple):
+    """An alert rule. fired: how often it would have in PREVIEW_MONTHS; None: nothing is kept that could say it."""
+
+    name: str
+    kind: str
+    version: int
+    is_enabled: bool
+    limit: str
+    severity: Severity | None
+    fired: int | None
 
 
 def site_text_page(
@@ -38,10 +53,12 @@ def site_text_page(
     told: str = "",
     problems: Sequence[Problem] = (),
     now: str | None = None,
+    rules: Sequence[ListedRule] = (),
 ) -> Page:
     """The text in a form. seen: the tag of the file as it is. told: why nothing was saved, or what is shown.
 
-    problems: what is wrong with the text. now: the file's text, where somebody else changed it meanwhile.
+    problems: what is wrong with the text. now: the file's text, where somebody else changed it meanwhile. rules: the
+    alert rules of the file as it is.
     """
     blocks: list[PageBlock] = (
         [Paragraph(text=told, tone="bad" if problems or now is not None else "good")] if told else []
@@ -63,6 +80,8 @@ def site_text_page(
         note="Checked before it is saved: nothing is saved with a fault. The text before is kept below.",
     )  # fmt: skip
     parts = [Part(key="text", blocks=(*blocks, form))]
+    if rules:
+        parts.append(Part(key="rules", blocks=(_rules(rules),)))
     if older:
         rows = [[Cell(text=f"{each.at_utc:%Y-%m-%d %H:%M}", figure_id=each.name), Cell(text=named(each.by))]
                 for each in older]  # fmt: skip
@@ -72,6 +91,24 @@ def site_text_page(
     whys = {each.name: at.href(version=each.name) for each in older}
     return Page(title=Sentence("Site file of {0}", named(name)), address=address, parts=tuple(parts), whys=whys,
                 links=(("Settings", PATH),))  # fmt: skip
+
+
+def _rules(rules: Sequence[ListedRule]) -> PageBlock:
+    columns = [("Alert rule", ""), ("Kind", ""), ("Version", ""), ("Limit", ""), ("Severity", ""), ("Enabled", "")]
+    columns.append(("Would have fired in 12 months", ""))
+    rows = [
+        [
+            Cell(text=named(each.name)),
+            Cell(text=Sentence(words(each.kind))),
+            Cell(text=str(each.version)),
+            Cell(text=each.limit or "-"),
+            Cell(text="-" if each.severity is None else SEVERITY_WORDS[each.severity]),
+            Cell(text="yes" if each.is_enabled else "no"),
+            Cell(text="not known" if each.fired is None else str(each.fired)),
+        ]
+        for each in rules
+    ]
+    return table("rules", "Alert rules", columns, rows)
 
 
 def _problems(problems: Sequence[Problem]) -> PageBlock:

@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_438,
-    "assets": 50_950,
+    "data_quality": 11_700,
+    "assets": 51_284,
     "dbt_project": 2_400,
     "ml": 17_830,
-    "controls": 34_738,
-    "reports": 22_973,
-    "orchestration": 32_068,
+    "controls": 34_752,
+    "reports": 23_009,
+    "orchestration": 32_556,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -73,6 +73,56 @@ FAULTS = {
     "not YAML": (("meters:", "meters: ["), 7, "not valid YAML"),
 }
 
+RULES = """\
+alert_rules:
+  - rule_id: nights
+    kind: threshold
+    measure: consumption_kwh
+    scope: meter:press
+    limit: 30
+    unit: kwh
+    hysteresis: 5
+    hold_h: 2
+    hours: {start: "22:00", end: "05:00"}
+  - rule_id: dear
+    kind: anomaly
+    limit: 5
+    unit: EUR
+"""
+# By what stands there instead: line of the fault in RULES, and what is said.
+RULE_FAULTS = {
+    "unknown kind": (("kind: anomaly", "kind: anomalies"), 12, "expected 'kind' of 'threshold', 'peak', 'budget'"),
+    "unknown measure": (("consumption_kwh", "consumtion_kwh"), 4, "did you mean 'consumption_kwh'?"),
+    "negative hysteresis": (("hysteresis: 5", "hysteresis: -1"), 8, "expected 0 or more, got -1"),
+    "too long a hold": (("hold_h: 2", "hold_h: 745"), 9, "expected 744 or less, got 745"),
+    "wrong unit": (("unit: kwh", "unit: kw"), 2, "unit 'kw': consumption_kwh is in 'kwh'"),
+    "another currency": (("unit: EUR", "unit: USD"), 11, "rule 'dear': unit 'USD', expected 'EUR' or 'kwh'"),
+    "two of one id": (("rule_id: dear", "rule_id: nights"), 11, "rule id stands twice: nights"),
+    "unknown scope": (("meter:press", "meter:pres"), 5, "did you mean 'meter:press'?"),
+    "no budget": (("kind: anomaly\n    limit: 5\n    unit: EUR", "kind: budget"), 11, "has no budget of cost"),
+    "hours of days": (("limit: 30", "limit: 30\n    grain: day"), 2, "hours go with grain hour, not day"),
+    "limit without sense": (("kind: anomaly", "kind: device"), 11, "a rule of kind device has no limit"),
+    "unit without limit": (("    limit: 5\n", ""), 11, "unit 'EUR' without a limit"),
+    "grain that no row has": (("consumption_kwh", "load_factor"), 2, "load_factor is known by day and month"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULE_FAULTS)
+def test_a_fault_of_an_alert_rule_is_one_sentence_with_its_line(tmp_path: Path, name: str) -> None:
+    (old, new), line, sentence = RULE_FAULTS[name]
+    assert old in RULES
+    with pytest.raises(BadConfiguration) as caught:
+        load_site(write(tmp_path, PLANT + RULES.replace(old, new, 1)))
+    [problem] = caught.value.problems
+    assert (problem.line - PLANT.count("\n"), sentence in str(caught.value)) == (line, True), str(caught.value)
+
+
+def test_alert_rules_are_optional_and_change_nothing_that_figures_rest_on(tmp_path: Path) -> None:
+    without, ruled = load_site(write(tmp_path, PLANT)), load_site(write(tmp_path, PLANT + RULES, "ruled.yaml"))
+    assert "alert_rules" not in without.model_dump()
+    assert [each.rule_id for each in ruled.alert_rules] == ["nights", "dear"]
+    assert site_sha256(without) == site_sha256(ruled)
+
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_with_its_line_and_what_was_allowed(tmp_path: Path, name: str) -> None:

@@ -35,7 +35,7 @@ BASELINE = "plant/hvac@9"
 ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
 MONTH, HVAC = {"site": "plant", "period": "2025-03"}, {"site": "plant", "seu": "hvac", "period": "2025-03"}
 OF_SITE = (
-    "anomalies", "anomalies/events", "meters", "meters/proposals", "readings/edits", "readings/events", "quarantine",
+    "alerts", "anomalies", "anomalies/events", "meters", "meters/proposals", "readings/edits", "readings/events", "quarantine",
     "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger",
     "weather",
 )  # fmt: skip
@@ -74,6 +74,7 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("/api/v1/analytics/enpi", "end_year"): ({**ENPI, "start_year": "2024", "end_year": "2024"}, "2025"),
     (f"{EMS}/analytics/savings", "breakdown"): (MARCH, "meter"),
     (f"{EMS}/analytics/savings", "scope"): (MARCH, "seu:hvac"),
+    (f"{EMS}/alerts/{{rule}}/preview", "months"): ({"site": "plant"}, "0"),
     (f"{EMS}/why", "at"): (RUNNING, OTHER["at"]),
     (f"{EMS}/why", "baseline"): (USE, BASELINE),
     (f"{EMS}/why", "confidence"): (USE, "0.5"),
@@ -88,6 +89,7 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     **{
         (f"{EMS}/{path}", "as_of"): ({"site": "plant"}, FUTURE)
         for path in (
+            "alerts",
             "anomalies",
             "anomalies/events",
             "meters/proposals",

@@ -21,8 +21,11 @@ _MONTHS = 3
 _SUMMED = ("actual_kwh", "expected_kwh", "compared_days", "period_days")
 
 
-def mart_alerts(site: Site, *, marts_dir: Path, baselines: BaselineStore) -> dict[str, tuple[EnpiAlert, ...]]:
-    """SEU -> alerts of its newest complete quarter; empty where there is none. Raises BadInput without marts.
+def mart_alerts(
+    site: Site, *, marts_dir: Path, baselines: BaselineStore, with_earlier: bool = False
+) -> dict[str, tuple[EnpiAlert, ...]]:
+    """SEU -> alerts of its newest complete quarter, or of every one; empty where there is none. Raises BadInput
+    without marts.
 
     A quarter counts where its three months are there, are of one approved version, and where enough of its days are
     compared; a quarter by a provisional baseline alarms nobody.
@@ -37,7 +40,7 @@ def mart_alerts(site: Site, *, marts_dir: Path, baselines: BaselineStore) -> dic
         quarters = [_quarter(months, versions, used) for months in by_quarter.values() if len(months) == _MONTHS]
         newest = quarters[-1].label if quarters else ""
         every = alerts_of(seu.seu_id, quarters, limit_percent=used.crit_percent)
-        found[seu.seu_id] = tuple(each for each in every if each.quarter == newest)
+        found[seu.seu_id] = tuple(each for each in every if with_earlier or each.quarter == newest)
     return found
 
 

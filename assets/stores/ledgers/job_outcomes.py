@@ -63,6 +63,17 @@ def record_outcomes(store: Store, made: Sequence[JobOutcome], clock: Clock) -> i
     return len(new)
 
 
+def failed_spans(store: Store, site_id: str, job: str) -> list[tuple[datetime, datetime | None]]:
+    """From the first failure of a job to its next success, the oldest first. Raises Unreachable."""
+    spans, since = list[tuple[datetime, datetime | None]](), dict[str | None, datetime]()
+    for each in _OUTCOMES.history(store, site_id=site_id, job=job):
+        if each.outcome != "succeeded":
+            since.setdefault(each.part, each.ended_utc)
+        elif each.part in since:
+            spans.append((since.pop(each.part), each.ended_utc))
+    return sorted([*spans, *((at_utc, None) for at_utc in since.values())], key=lambda span: span[0])
+
+
 def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
     # What is of no month was kept before months were: it speaks for each of them.
     known = [last[key] for part in (made.part, None) if (key := (made.site_id, made.job, part)) in last]

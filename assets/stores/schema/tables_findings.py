@@ -1,4 +1,4 @@
-"""Tables of findings: what people did about them, and anomaly events with the causes that people say."""
+"""Tables of findings: what people did about them, anomaly events with causes that people say, and alert rules."""
 
 import sqlalchemy as sa
 
@@ -47,4 +47,15 @@ anomaly_labels = append_only(
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Index("ix_anomaly_labels_event", "site_id", "event_id"),
+)
+
+alert_rules = append_only(
+    "alert_rules",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("rule_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, comment="1: the first text of the rule"),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("rule", JsonText, comment="As the site file says it; null: it was taken out"),
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: found changed in the site file"),
+    sa.Index("ix_alert_rules_rule", "site_id", "rule_id"),
 )

@@ -1,5 +1,6 @@
 """What needs somebody at a site: a finding of any source, with a name that stays the same while its cause does."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
@@ -22,7 +23,7 @@ class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
     at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
     kind, of: what it is and whose, where several may be alike but for that. stored_id: of what its source keeps under
-    an id of its own.
+    an id of its own. rule_kind, scopes, amounts: by which alert rules judge it; amounts by unit.
     """
 
     site_id: str
@@ -36,6 +37,9 @@ class OpenFinding(Model):
     kind: Text = ""
     of: Text = ""
     stored_id: str = Field("", exclude=True)
+    rule_kind: str = Field("", exclude=True)
+    scopes: tuple[str, ...] = Field((), exclude=True)
+    amounts: Mapping[str, float] = Field(default={}, exclude=True)
 
     @property
     def finding_id(self) -> str:

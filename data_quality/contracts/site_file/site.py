@@ -18,6 +18,7 @@ from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, check_all
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
@@ -337,6 +338,7 @@ class Site(Model):
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
+    alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -399,7 +401,8 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
             yield partial(check_named, f"SEU {seu.seu_id!r}: driver", driver.driver_id, drivers)
     for target in site.forecast_targets:
         yield partial(check_named, "forecast target", target, streams)
-    yield from (partial(check, site) for check in (_check_forecasts, _check_hours, check_premises, _check_place))
+    places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules)
+    yield from (partial(check, site) for check in places)
     yield partial(check_apart, site.school_holidays)
     if site.price_stream is not None:
         yield partial(check_named, "price stream", site.price_stream, streams)

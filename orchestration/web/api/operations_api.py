@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -27,6 +27,8 @@ from reports.pages.address import KNOWN
 ENDPOINTS = (
     ("/anomalies", "project.findings", "findings list", Permission.ANOMALY_READ),
     ("/anomalies/events", "readings.anomaly_events", "anomalies list", Permission.ANOMALY_READ),
+    ("/alerts", "project.alerts", "alerts list", Permission.ANOMALY_READ),
+    ("/alerts/{rule}/preview", "project.alerts", "alerts test", Permission.ANOMALY_READ),
     ("/meters", "readings.meters", "meters list", Permission.METER_READ),
     ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
@@ -66,14 +68,15 @@ def _inner(kind: Any) -> set[Any]:
     return {kind, *(deep for each in getattr(kind, "__args__", ()) for deep in _inner(each))}
 
 
-def endpoint(operation: Operation, needs: Permission) -> Callable[..., Response]:
-    """The function behind its route, for who has the permission."""
-    known = offered(operation)
+def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callable[..., Response]:
+    """The function behind its route, for who has the permission. A parameter in braces stands in the path."""
+    in_path = {each.name for each in offered(operation) if f"{{{each.name}}}" in path}
+    known = [each for each in offered(operation) if each.name not in in_path]
     words = [each.word for each in known] + (["as_of"] if "as_of_" in operation.takes else [])
     shared, takes = (tuple(each for each in words if (each in KNOWN) == is_known) for is_known in (True, False))
 
-    def answer(ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
-        given = {each.name: _given(each, ask) for each in known}
+    def answer(request: Request, ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
+        given = {each.name: _given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
         values = {name: value for name, value in given.items() if value is not None}
         found = operation.function(WebCall(ask), **operation.question.filled(values))
         return Response(orjson.dumps(plain(found.result)), media_type=JSON)
@@ -115,5 +118,5 @@ def _reader(kind: Any) -> TypeAdapter[Any]:
 
 
 for _path, _module, _name, _needs in ENDPOINTS:
-    _endpoint = endpoint(operation_of(_module, _name), _needs)
+    _endpoint = endpoint(operation_of(_module, _name), _needs, _path)
     router.add_api_route(f"{BASE}{_path}", _endpoint, methods=["GET"], name=_name)

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.sites.edit_site import as_in_file, keep_text, kept_texts, one_writer, site_text, text_tag
 from assets.sites.load_sites import broken_sites, load_site, replaced, site_file, site_sha256
+from assets.stores.ledgers.alert_rules import AlertRules
 from assets.stores.published.report_ledger import keep_site_version
 from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.access.permissions import Permission
@@ -16,11 +17,13 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, problems_of
 from orchestration.operations.project.check import problems_in
+from orchestration.views.alert_rules.rule_findings import limit_text
+from orchestration.views.alert_rules.rule_preview import preview
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.settings_list import PATH
-from reports.pages.site_text import OlderText, site_text_page
+from reports.pages.site_text import PREVIEW_MONTHS, ListedRule, OlderText, site_text_page
 
 router = APIRouter(include_in_schema=False)
 _ONE, _SHARED = PATH + "/sites/{site}", ("locale",)
@@ -95,6 +98,7 @@ def _saved(ask: Ask, held: Held, text: str, seen: str) -> str:
         for each in (held.site, site):
             if each is not None:
                 keep_site_version(store, each, site_sha256(each), ask.clock)
+        AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
     return text_tag(path)
 
 
@@ -126,6 +130,19 @@ def _drawn(ask: Ask, held: Held, text: str, *, status: int = 200, **more: Any) -
     older = [OlderText(each.name, each.at_utc, names.get(each.person_id, each.person_id))
              for each in kept_texts(_folder(ask, held))]  # fmt: skip
     page = site_text_page(
-        ask.address, site_id=held.site_id, name=held.name, text=text, seen=text_tag(held.path), older=older, **more
-    )
+        ask.address, site_id=held.site_id, name=held.name, text=text, seen=text_tag(held.path), older=older,
+        rules=() if held.site is None else _rules(ask, held.site), **more,
+    )  # fmt: skip
     return draw(ask, page, status=status)
+
+
+def _rules(ask: Ask, site: Site) -> list[ListedRule]:
+    """Rules of the file with their versions, and how often each would have fired."""
+    project, found = ask.project, list[ListedRule]()
+    for rule, version in AlertRules(project.store).of(site):
+        made = preview(project, site, rule, months=PREVIEW_MONTHS, now_utc=ask.now_utc)
+        limit = limit_text(rule, rule.limit, ask.address.locale) if rule.limit is not None else ""
+        is_known = not any(each.code == "no_history" for each in made.findings)
+        fired = len(made.fired) if is_known else None
+        found.append(ListedRule(rule.title, rule.kind, version.version, rule.enabled, limit, rule.severity, fired))
+    return found

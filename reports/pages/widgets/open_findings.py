@@ -22,6 +22,7 @@ SOURCES = {
 _ICONS = {
     "devices": "plug", "jobs and sources": "activity", "EnPI": "trending-down", "data quality": "database",
     "bills": "receipt", "unusual use": "activity",
+    "alert rules": "gauge",
 }  # fmt: skip
 # What a finding is of, where its page is another than the finding's own.
 _ABOUT: Mapping[str, tuple[tuple[str, str], ...]] = {

@@ -1,0 +1,100 @@
+"""Rows of the published marts that a rule with a limit is judged by."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from assets.kpi.alert_rules.excursions import Row
+from assets.stores.warehouse.marts import ReadMart
+from data_quality.contracts.site_file.alert_rule import (
+    BudgetRule,
+    LimitRule,
+    PeakRule,
+    ThresholdRule,
+    budget_of,
+)
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_midnight_utc
+
+HOUR, QUARTER, DAY = timedelta(hours=1), timedelta(minutes=15), timedelta(days=1)
+# Measure of an hour -> its column, and the column of minutes without a price or factor.
+_HOURLY = {
+    "consumption_kwh": ("energy_kwh", None), "peak_15min_kw": ("peak_kw", None),
+    "cost": ("cost", "unpriced_minutes"), "emission_kgco2e": ("emission_kgco2e", "unfactored_minutes"),
+}  # fmt: skip
+
+
+def rule_rows(rule: LimitRule, site: Site, read: ReadMart, start: date, end: date) -> list[Row]:
+    """Values of local days [start, end). An hour, day or month that is not known in full is left out.
+
+    Raises BadInput where the marts are not published.
+    """
+    if isinstance(rule, ThresholdRule):
+        return list(
+            _hours(rule, site, read, start, end) if rule.grain == "hour" else _kpis(rule, site, read, start, end)
+        )
+    if isinstance(rule, PeakRule) and rule.basis == "window":
+        return list(_peaks(site, read, start, end))
+    column, whole = "projected_peak_kw", 1.0
+    if isinstance(rule, BudgetRule):
+        column = "projected_cost" if rule.of == "cost" else "projected_emission_kgco2e"
+        whole = (budget_of(rule, site) or 0.0) / 100
+    return list(_days(column, whole, site, read, start, end))
+
+
+def _read(
+    name: str, day: str, site: Site, read: ReadMart, span: tuple[date, date], *, where: pl.Expr
+) -> Iterator[dict[str, Any]]:
+    start, end = span
+    is_within = pl.col(day).is_between(start, end, closed="left")
+    years = range(start.year, end.year + 1)
+    return read(name, site_id=site.site_id, years=years, where=is_within & where).iter_rows(named=True)
+
+
+def _hours(rule: ThresholdRule, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
+    (column, missing), scope = _HOURLY[rule.measure], _scope(rule, site)
+    # A meter's hours stand in a mart of their own, and without the minutes that are expected of a scope.
+    is_meter = scope.startswith("meter:")
+    name = "mart_meter__hour_energy" if is_meter else "mart_scope__hour_kpi"
+    whole = pl.lit(60) if is_meter else pl.col("expected_minutes")
+    is_its = pl.col("meter_id") == scope.removeprefix("meter:") if is_meter else pl.col("scope") == scope
+    where = is_its & (pl.col("covered_minutes") == whole) & pl.col(column).is_not_null()
+    if missing is not None:
+        where = where & (pl.col(missing) == 0)
+    if rule.hours is not None:
+        local = pl.col("hour_start_utc").dt.convert_time_zone(site.time_zone).dt.time()
+        is_after, is_before = local >= rule.hours.start, local < rule.hours.end
+        where = where & (is_after & is_before if rule.hours.start < rule.hours.end else is_after | is_before)
+    for each in _read(name, "local_date", site, read, (start, end), where=where):
+        at_utc = each["hour_start_utc"]
+        yield Row(at_utc, at_utc + HOUR, float(each[column]))
+
+
+def _kpis(rule: ThresholdRule, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
+    mart = "mart_seu__kpi_values" if rule.measure.startswith("delta_") else "mart_site__kpi_values"
+    where = (pl.col("scope") == _scope(rule, site)) & (pl.col("grain") == rule.grain)
+    where = where & (pl.col("kpi") == rule.measure) & pl.col("value").is_not_null() & pl.col("finding").is_null()
+    for each in _read(mart, "period_start", site, read, (start, end), where=where):
+        start_utc, end_utc = (local_midnight_utc(each[name], site.time_zone) for name in ("period_start", "period_end"))
+        yield Row(start_utc, end_utc, float(each["value"]))
+
+
+def _peaks(site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
+    where = pl.col("month_peak_kw").is_not_null()
+    for each in _read("mart_site__quarter_hour_running", "local_date", site, read, (start, end), where=where):
+        at_utc: datetime = each["interval_start_utc"]
+        yield Row(at_utc, at_utc + QUARTER, float(each["month_peak_kw"]))
+
+
+def _days(column: str, whole: float, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
+    where = pl.col(column).is_not_null()
+    for each in _read("mart_site__day_projection", "local_date", site, read, (start, end), where=where):
+        day: date = each["local_date"]
+        start_utc, end_utc = (local_midnight_utc(at, site.time_zone) for at in (day, day + DAY))
+        yield Row(start_utc, end_utc, float(each[column]) / whole)
+
+
+def _scope(rule: ThresholdRule, site: Site) -> str:
+    return rule.scope or f"site:{site.site_id}"
