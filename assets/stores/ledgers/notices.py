@@ -81,10 +81,12 @@ class Outbox:
         if rows:
             _NOTICES.add(self.store, clock, *rows)
 
-    def due(self, channel: Channel, now_utc: datetime) -> list[Notice]:
-        """Notices of a channel to try now, the oldest first; of very many the first two thousand."""
+    def due(self, channel: Channel, now_utc: datetime, *, but: Collection[str] = ()) -> list[Notice]:
+        """Notices of a channel to try now, the oldest first; of very many the first two thousand. but: not to these
+        addresses.
+        """
         waits = (notice_events.c.channel == channel, notice_events.c.state.in_(("queued", "retrying")))
-        query = self._last().where(*waits, notice_events.c.next_utc <= now_utc)
+        query = self._last().where(*waits, notice_events.c.next_utc <= now_utc, notice_events.c.address.not_in(but))
         return self._read(query.order_by(notice_events.c.id).limit(_MOST_DUE))
 
     def letters_since(self, since_utc: datetime) -> dict[tuple[str, str], dict[str, datetime]]:
