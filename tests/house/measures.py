@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_438,
-    "assets": 50_931,
+    "assets": 50_959,
     "dbt_project": 2_400,
-    "ml": 17_220,
+    "ml": 17_609,
     "controls": 34_738,
     "reports": 22_574,
-    "orchestration": 31_968,
+    "orchestration": 32_155,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
