@@ -393,12 +393,15 @@ def core_site__anomaly_events(
     """Anomaly events of the electricity meters of a site in its months, with energy and cost; kept while they grow."""
     from assets.stores.ledgers.alert_rules import AlertRules
     from assets.stores.warehouse.marts import MartReader
+    from ml.anomaly_scoring.live_limits import keep_limits
     from ml.anomaly_scoring.score_site import score_site
 
     read, shown = MartReader(project.project.marts_dir), dict[str, Metadata]()
     for site, period in months_of_run(context, project):
         found = score_site(site, period, lake=project.lake, read=read, clock=clock)
         AlertRules(project.store).record(site, clock)
+        if found.limits is not None:
+            keep_limits(project.project.limits_dir, found.limits)
         shown[site.site_id] = events_shown(site, found)
     return dg.MaterializeResult(metadata=by_site(shown))
 

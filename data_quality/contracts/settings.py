@@ -298,6 +298,11 @@ class Project(Model):
         return self.data_dir / "live"
 
     @property
+    def limits_dir(self) -> Path:
+        """Limits of meters for the minute, a file a site, from the nightly scoring of anomalies."""
+        return self.data_dir / "anomaly_limits"
+
+    @property
     def reports_dir(self) -> Path:
         """Rendered reports."""
         return self._at(self.settings.paths.reports)

@@ -1,5 +1,7 @@
 """Hours far above or below anything usual: spikes, dead meters, wrong units."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ml.anomalies.day_grid import HOURS, Mask
@@ -11,8 +13,17 @@ from ml.features.series import Vector
 BELOW_LOWEST = 0.6
 
 
-def level_marks(values: Vector, day: int, usual: Usual, params: DetectorParams) -> list[Mark]:
-    """Marks `high` and `low`, an hour each, of a day's values, from what was usual in the weeks before."""
+@dataclass(frozen=True)
+class LevelLimits:
+    """Limits of each local hour (24,), NaN where none is known. lowest: 1st percentile of an hour."""
+
+    ceiling: Vector
+    floor: Vector
+    lowest: float
+
+
+def level_limits(usual: Usual, params: DetectorParams) -> LevelLimits:
+    """Limits of a day from what was usual in the weeks before."""
     lowest, highest = usual.ends
     profiles = np.array(list(usual.profiles.values()))
     upper, lower = np.fmax.reduce(profiles), np.fmin.reduce(profiles)
@@ -20,11 +31,16 @@ def level_marks(values: Vector, day: int, usual: Usual, params: DetectorParams) 
     ceiling = np.fmax(
         (1 + (params.spike_ratio - 1) * care) * highest, (1 + (params.high_ratio - 1) * care) * np.fmax(upper, lowest)
     )
-    floor = np.minimum(params.low_ratio**care * lower, BELOW_LOWEST * lowest)
+    return LevelLimits(ceiling, np.minimum(params.low_ratio**care * lower, BELOW_LOWEST * lowest), lowest)
+
+
+def level_marks(values: Vector, day: int, limits: LevelLimits) -> list[Mark]:
+    """Marks `high` and `low`, an hour each, of a day's values."""
+    ceiling, floor = limits.ceiling, limits.floor
     with np.errstate(invalid="ignore", divide="ignore"):
         return [
             *_hours("high", day, values > ceiling, values / ceiling),
-            *_hours("low", day, (values < floor) & (lowest > 0), floor / np.maximum(values, floor / 100)),
+            *_hours("low", day, (values < floor) & (limits.lowest > 0), floor / np.maximum(values, floor / 100)),
         ]
 
 

@@ -9,10 +9,10 @@ from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
 from ml.anomalies.drift import DriftWatch
 from ml.anomalies.events import AnomalyEvent, events_of
 from ml.anomalies.learned import learned
-from ml.anomalies.levels import level_marks
+from ml.anomalies.levels import level_limits, level_marks
 from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams
-from ml.anomalies.past import Mark, Past
+from ml.anomalies.past import Mark, Past, Usual
 from ml.anomalies.stuck import StuckReadings
 from ml.features.civil import Civil
 from ml.features.series import Series
@@ -22,11 +22,14 @@ TOO_SHORT = "too_few_days"
 
 @dataclass(frozen=True)
 class Watched:
-    """events: in order of time. days: judged. findings: why a meter, or none of its days, could be judged."""
+    """events: in order of time. days: judged. findings: why a meter, or none of its days, could be judged. usual: on
+    the day after the last; None where too little is known.
+    """
 
     events: tuple[AnomalyEvent, ...]
     days: int
     findings: tuple[Finding, ...] = ()
+    usual: Usual | None = None
 
 
 def watch(series: Series, civil: Civil, params: DetectorParams | None = None) -> Watched:
@@ -39,11 +42,12 @@ def watch(series: Series, civil: Civil, params: DetectorParams | None = None) ->
     days = len(grid.values)
     if days <= params.training_days or not np.isfinite(grid.values).any():
         return Watched((), 0, (_too_short(days, params),))
-    marks, expected = _marks(grid, params)
-    return Watched(tuple(events_of(marks, grid, expected, params)), days - params.training_days)
+    marks, expected, past = _marks(grid, params)
+    events = tuple(events_of(marks, grid, expected, params))
+    return Watched(events, days - params.training_days, usual=past.usual(days, params.window_days))
 
 
-def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
+def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, Past]:
     past, marks = Past(grid), list[Mark]()
     known = learned()
     stuck, nights, drift = (
@@ -56,7 +60,7 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
         usual = past.usual(day, params.window_days) if day >= params.training_days else None
         if usual is not None:
             expected[day] = usual.profile(bool(grid.is_off[day]))
-            found = level_marks(values, day, usual, params)
+            found = level_marks(values, day, level_limits(usual, params))
             past.mark(found)
             marks += found
             # What drifts stays a part of what is usual: the weeks after it are judged by it.
@@ -65,7 +69,7 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
             found = detector.marks(day)
             past.mark(found)
             marks += found
-    return marks, expected
+    return marks, expected, past
 
 
 def _too_short(days: int, params: DetectorParams) -> Finding:

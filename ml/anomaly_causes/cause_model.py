@@ -68,14 +68,19 @@ class CauseModel(BaseModel):
 
 @dataclass(frozen=True)
 class LikelyCause:
-    """The cause of an event. confidence: probability of the likeliest; below 0.5 the cause is unknown.
+    """The cause of an event. confidence: probability of the likeliest; below 0.5 the cause is unknown. None by kind.
 
     evidence: {name, value, unit, weight} of the features that decided, the strongest first.
     """
 
     cause: Cause
-    confidence: float
-    evidence: tuple[dict[str, Any], ...]
+    confidence: float | None
+    evidence: tuple[dict[str, Any], ...] = ()
+
+
+def by_kind(kind: str) -> LikelyCause:
+    """The cause of an event that goes on, of which the weeks around it are looked at in the night."""
+    return LikelyCause("sensor_fault" if kind in ("dead", "stuck", "unit_scale") else "unknown", None)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Anomalies of a site in some months, as stored events with energy and cost; the same months twice add nothing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -30,6 +30,7 @@ from ml.anomalies.params import DetectorParams
 from ml.anomaly_causes.cause_model import LikelyCause, likely_cause, shipped_causes
 from ml.anomaly_causes.event_features import features_of
 from ml.anomaly_scoring.cause_facts import CauseFacts
+from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits
 from ml.features.civil import civil_of
 from ml.features.series import QUARTER, Series, Stream, series_of
 
@@ -37,12 +38,13 @@ from ml.features.series import QUARTER, Series, Stream, series_of
 BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
 COSTS = "mart_site__quarter_hour_running"
 _DIGITS = 3
+PriceOf = Callable[[found_events.AnomalyEvent], tuple[float | None, str | None]]
 
 
 @dataclass(frozen=True)
 class SiteScored:
     """Outcome of a scoring. events: that share time with the span; findings: by meter, why one could not be judged;
-    series: of the meters that have events, as they were judged.
+    series: of the meters that have events, as they were judged. limits: for the minutes after the last reading.
     """
 
     events: tuple[AnomalyEvent, ...] = ()
@@ -50,6 +52,7 @@ class SiteScored:
     judged: int = 0
     findings: dict[str, Finding] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
+    limits: SiteLimits | None = None
 
 
 def score_site(
@@ -72,7 +75,7 @@ def score_site(
         return SiteScored()
     end_utc = min(end_utc, last + QUARTER)
     prices = _prices(read, site, period)
-    events: list[AnomalyEvent] = []
+    events, limits = list[AnomalyEvent](), list[StreamLimits]()
     findings, series, judged = dict[str, Finding](), dict[str, Series](), set[tuple[str, str]]()
     by_meter = readings.partition_by("meter_id", as_dict=True)
     calendar, led = cache(partial(civil_of, site)), weather_led(site)
@@ -89,11 +92,14 @@ def score_site(
         for each in watched.findings:
             findings[meter.meter_id] = each
         judged.add((stream.stream_id, stream.register))
+        if watched.usual is not None and known.unit == ENERGY_UNIT:
+            limits.append(StreamLimits.of(stream.stream_id, stream.register, watched.usual, params))
         inside = [each for each in watched.events if _shares(each, period)]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
             findings[meter.meter_id] = _weather_led(meter)
         found += [(meter, each) for each in inside]
+    priced = partial(_price, prices=prices)
     facts = CauseFacts(site, lake, period.start_utc - BEFORE, end_utc, all_series, led)
     for meter, of_meter in groupby(found, key=lambda each: each[0]):
         known = series[meter.meter_id] = all_series[meter.meter_id]
@@ -101,11 +107,16 @@ def score_site(
         context = facts.context(meter.meter_id, civil)
         for _, event in of_meter:
             likely = likely_cause(features_of(event, known, civil, context))
-            events.append(_stored(event, likely, site, meter, known, prices, params))
+            events.append(stored(event, likely, site, meter, known.unit, priced, params))
     ledger = AnomalyLedger(lake.store)
     span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
     published = ledger.publish(site.site_id, events, **span, judged=judged, clock=clock)
-    return SiteScored(tuple(events), published, len(judged), findings, series)
+    price, reason = _newest_price(prices)
+    for_minutes = SiteLimits(
+        site_id=site.site_id, until_utc=end_utc, params=params, price_per_kwh=price, cost_finding=reason,
+        streams=tuple(limits),
+    )  # fmt: skip
+    return SiteScored(tuple(events), published, len(judged), findings, series, for_minutes)
 
 
 def scored_streams(site: Site) -> list[tuple[Meter, Stream]]:
@@ -180,22 +191,23 @@ def _prices(read: ReadMart, site: Site, period: Period) -> pl.DataFrame | str:
     return rows.select("interval_start_utc", price=price).drop_nulls()
 
 
-def _stored(
+def stored(
     event: found_events.AnomalyEvent,
     likely: LikelyCause,
     site: Site,
     meter: Meter,
-    series: Series,
-    prices: pl.DataFrame | str,
+    unit: str,
+    price_of: PriceOf,
     params: DetectorParams,
 ) -> AnomalyEvent:
-    kwh = round(event.measured - event.expected, _DIGITS) if series.unit == ENERGY_UNIT else None
+    """The event with its id, energy and cost. price_of: the price of a kWh of the event, or why there is none."""
+    kwh = round(event.measured - event.expected, _DIGITS) if unit == ENERGY_UNIT else None
     # The meter counted wrong: no energy was bought that a price would hold for.
     is_fault = likely.cause == "sensor_fault"
-    price, finding = _price(event, kwh, prices, is_fault=is_fault)
+    price, finding = (None, "not_energy") if kwh is None else (None, "counted_wrong") if is_fault else price_of(event)
     cost = None if kwh is None or price is None else round(kwh * price, 2)
     figures: Sequence[tuple[str, float | None, str]] = (
-        ("measured", event.measured, series.unit), ("expected", event.expected, series.unit),
+        ("measured", event.measured, unit), ("expected", event.expected, unit),
         ("median_ratio", event.ratio, "1"), ("score", event.score, "1"),
         ("energy_price", price, f"{site.currency}/kwh"),
     )  # fmt: skip
@@ -211,18 +223,21 @@ def _stored(
     )  # fmt: skip
 
 
-def _price(
-    event: found_events.AnomalyEvent, kwh: float | None, prices: pl.DataFrame | str, *, is_fault: bool
-) -> tuple[float | None, str | None]:
+def _price(event: found_events.AnomalyEvent, prices: pl.DataFrame | str) -> tuple[float | None, str | None]:
     """The mean energy price of an event's quarter hours, or why its energy has no cost."""
-    if kwh is None:
-        return None, "not_energy"
-    if is_fault:
-        return None, "counted_wrong"
     if isinstance(prices, str):
         return None, prices
     at = pl.col("interval_start_utc")
     price = prices.filter((at >= event.start_utc) & (at < event.end_utc))["price"].mean()
+    return (float(price), None) if isinstance(price, float) else (None, "no_price")
+
+
+def _newest_price(prices: pl.DataFrame | str) -> tuple[float | None, str | None]:
+    """The mean energy price of the newest week of costs: of hours whose own is not known yet."""
+    if isinstance(prices, str):
+        return None, prices
+    at = pl.col("interval_start_utc")
+    price = prices.filter(at > at.max() - timedelta(days=7))["price"].mean()
     return (float(price), None) if isinstance(price, float) else (None, "no_price")
 
 

@@ -113,6 +113,26 @@ def after_fault(notice: Notice, reason: str, now_utc: datetime, *, is_final: boo
     return notice.model_copy(update={**kept, "attempts": attempts, "reason": reason})
 
 
+def withdrawn(
+    waiting: Iterable[Notice], wanted: Iterable[Notice], seen: Mapping[str, Standing], *, is_whole: bool
+) -> list[Notice]:
+    """Waiting notices that nobody needs any more: of findings that somebody has or that are gone, and of channels that
+    the person has no longer. What was tried may have arrived all the same, and its reason says so.
+
+    seen: findings of the site by id; is_whole: every source was asked, so that one that is missing is gone.
+    """
+    ids, found = {each.notice_id for each in wanted}, []
+    for each in waiting:
+        standing = seen.get(each.finding_id)
+        if each.notice_id in ids or not (standing or is_whole):
+            continue
+        state = standing.state if standing else "closed"
+        reason = f"the finding is {state}" if state != "open" else "choices or the case changed"
+        reason += "; an earlier try may have arrived" if each.attempts else ""
+        found.append(each.model_copy(update={"state": "obsolete", "next_utc": None, "reason": reason}))
+    return found
+
+
 def after_sent(notice: Notice) -> Notice:
     """The notice after it was taken."""
     kept = {"state": "sent", "attempts": notice.attempts + 1, "next_utc": None, "reason": ""}

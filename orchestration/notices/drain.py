@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.errors import BadInput
@@ -37,15 +38,18 @@ class Drain:
     def run(self) -> int:
         """Send everything that is due now. Returns how many notices were sent.
 
-        A channel that falls silent ends alone: what it leaves is due at the next look.
+        A channel that falls silent ends alone, of webhooks a host: what it leaves is due at the next look.
         """
-        sent = 0
-        for channel in CHANNELS:
-            while due := self.outbox.due(channel, self.clock.now_utc()):
-                count, is_silent = self._tried(channel, self._letters(due))
-                sent += count
-                if is_silent:
-                    break
+        return sum(self._drained(channel) for channel in CHANNELS)
+
+    def _drained(self, channel: Channel) -> int:
+        sent, silent = 0, set[str]()
+        # Addresses behind a silent line are left where they are: a row each at each look would be a night of rows.
+        left: set[str] = set()
+        while "" not in silent and (due := self.outbox.due(channel, self.clock.now_utc(), but=left)):
+            letters = [each for each in self._letters(due) if _line(each) not in silent]
+            sent += self._tried(channel, letters, silent)
+            left |= {each.address for each in due if _line([each]) in silent}
         return sent
 
     def _letters(self, due: Sequence[Notice]) -> list[list[Notice]]:
@@ -56,30 +60,34 @@ class Drain:
         self.outbox.record(named, self.clock)
         return [each for each in letters if each[0].next_utc is None or each[0].next_utc <= now_utc]
 
-    def _tried(self, channel: Channel, letters: Sequence[list[Notice]]) -> tuple[int, bool]:
-        """How many notices were sent, and whether the line fell silent."""
+    def _tried(self, channel: Channel, letters: Sequence[list[Notice]], silent: set[str]) -> int:
+        """How many notices were sent. silent: lines that fell silent, to which those of now are added."""
         if channel not in self.ways:
             self._fail(letters, f"no channel {channel!r} is set in meterloom.yaml", is_final=True)
-            return 0, False
+            return 0
         done: list[Notice] = []
         sent = 0
         try:
             with self.ways[channel]() as send:
                 for letter in letters:
-                    outcome = self._outcome(send, letter)
+                    if _line(letter) in silent:
+                        continue
+                    try:
+                        outcome = self._outcome(send, letter)
+                    except Silent as fault:
+                        logger.warning("%s: %s", channel, self.masked(str(fault)))
+                        silent.add(_line(letter))
+                        continue
                     done += outcome
                     sent += sum(each.state == "sent" for each in outcome)
                     if len(done) >= _BETWEEN_ROWS:
                         self.outbox.record(done, self.clock)
                         done = []
-        except Silent as fault:
-            logger.warning("%s: %s", channel, self.masked(str(fault)))
-            return sent, True
         except BadInput as fault:
             self._fail(letters, str(fault), is_final=True)
         finally:
             self.outbox.record(done, self.clock)
-        return sent, False
+        return sent
 
     def _outcome(self, send: Send, letter: list[Notice]) -> list[Notice]:
         """The notices of a letter after a try. Raises Silent, having recorded it."""
@@ -122,3 +130,8 @@ class Drain:
                 ],
             },
         )  # fmt: skip
+
+
+def _line(letter: Sequence[Notice]) -> str:
+    """The host of a webhook with its port; empty for a channel that has one line for all."""
+    return urlsplit(letter[0].address).netloc

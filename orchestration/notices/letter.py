@@ -18,7 +18,7 @@ class Busy(Exception):
 
 
 class Silent(Exception):
-    """There is no line to the receiver: nothing else is taken now either."""
+    """There is no line to the receiver: nothing else is taken by its host now either."""
 
 
 @dataclass(frozen=True)

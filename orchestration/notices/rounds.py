@@ -1,7 +1,7 @@
 """One look at what is open and one drain of the outbox: what the process of the notices does each minute."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from data_quality.contracts.time import Clock
 from orchestration.notices.channels import folder, mail, mqtt, push, webhook
 from orchestration.notices.choices import choices_of, may_be_told
 from orchestration.notices.courier import masked
-from orchestration.notices.decide import notices_for
+from orchestration.notices.decide import notices_for, withdrawn
 from orchestration.notices.drain import Drain, Opened
 from orchestration.views.open_findings import Look, Standing, open_findings
 from reports.texts.locales import page_word
@@ -43,42 +43,52 @@ def people_told(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices
 
 
 def look(project: "OpenProject", clock: Clock) -> list[Notice]:
-    """Ask for a notice of everything that is newly open, to everybody who wants one. Returns those asked for."""
+    """Ask for a notice of everything that is newly open, to everybody who wants one, and withdraw those that wait and
+    are needed no more. Returns those asked for.
+    """
     for site in project.sites.values():
         AlertRules(project.store).record(site, clock)
-    told, added = people_told(project), list[Notice]()
-    for place, site in enumerate(project.sites.values() if told else ()):
+    told, waiting, added = people_told(project), Outbox(project.store).waiting(), list[Notice]()
+    for place, site in enumerate(project.sites.values() if told or waiting else ()):
         mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}
-        if mine:
+        held = waiting.get(site.site_id, [])
+        if mine or held:
             # What is of no single site is told once, with the first.
-            added += _look_at(project, site, mine, clock, with_every_site=place == 0)
+            added += _look_at(project, site, mine, held, clock, with_every_site=place == 0)
     return added
 
 
-def _look_at(project: "OpenProject", site: Site, told: Told, clock: Clock, *, with_every_site: bool) -> list[Notice]:
+def _look_at(
+    project: "OpenProject", site: Site, told: Told, held: Sequence[Notice], clock: Clock, *, with_every_site: bool
+) -> list[Notice]:
     now_utc, outbox = clock.now_utc(), Outbox(project.store)
     by_locale: dict[str, list[tuple[Person, NoticeChoices]]] = defaultdict(list)
     for person, choices in told.values():
         by_locale[choices.locale].append((person, choices))
-    wanted: list[Notice] = []
+    wanted, standing, is_whole = list[Notice](), dict[str, Standing](), True
     link = f"{project.project.settings.server.web_url}/findings?site={site.site_id}"
     for locale, people in by_locale.items():
-        own = open_findings(Look(project, site, now_utc, locale=locale)).standing
-        whole = Look(project, site, now_utc, locale=locale, with_every_site=True)
-        seen = open_findings(whole).standing if with_every_site else own
+        found = open_findings(Look(project, site, now_utc, locale=locale))
+        own = seen = found.standing
+        if with_every_site:
+            found = open_findings(Look(project, site, now_utc, locale=locale, with_every_site=True))
+            seen = found.standing
+        is_whole &= not found.silent
+        standing |= {each.finding.finding_id: each for each in seen}
         cases = _cases(project, outbox, site, seen, clock)
         names = {each.finding.finding_id for each in own}
         for person, choices in people:
-            found = [
+            shown = [
                 (each, cases[each.finding.finding_id])
                 for each in seen
                 if not person.sites or each.finding.finding_id in names
             ]
             wanted += notices_for(
-                person, choices, found,
+                person, choices, shown,
                 worded=partial(_worded, site), link=link,
                 time_zone=site.time_zone, now_utc=now_utc,
             )  # fmt: skip
+    outbox.record(withdrawn(held, wanted, standing, is_whole=is_whole), clock)
     return outbox.queue(wanted, clock)
 
 

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -33,8 +33,8 @@ from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.supervised.children import READY_S, Child, Children, Say
 from orchestration.supervised.deliveries import deliver, has_devices
-from orchestration.supervised.notified import NoticesWhenWanted
 from orchestration.supervised.pages import say_pages, start_pages
+from orchestration.supervised.wanted import WhenWanted, wanted_later
 from orchestration.web.tools.passes import Passes
 
 # How often simulated sites send their meter files while everything is up.
@@ -200,8 +200,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
-        begin = NoticesWhenWanted(project, children, live.environment, live.mqtt_version).begin
-        _watch(project, sites, children, stopped, say, begin)
+        later = wanted_later(project, [*sites.values()], children, live.environment, live.mqtt_version)
+        _watch(project, sites, children, stopped, say, later)
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
@@ -240,15 +240,16 @@ def _watch(
     children: Children,
     stopped: threading.Event,
     say: Say,
-    begin: Callable[[], None] = lambda: None,
+    later: Sequence[WhenWanted] = (),
 ) -> None:
     """Keep the children up, and deliver the simulated sites' files now and from time to time.
 
-    begin: starts what is wanted only now; asked each second.
+    later: begun once they are wanted; asked each second.
     """
     due_s, delivered = time.monotonic(), dict[str, date]()
     while not stopped.wait(1.0):
-        begin()
+        for each in later:
+            each.begin()
         if time.monotonic() >= due_s:
             due_s = time.monotonic() + DELIVERY_S
             deliver(project, sites.values(), now_utc=SystemClock().now_utc(), delivered=delivered)

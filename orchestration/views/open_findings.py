@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.kpi.enpi.alert_marts import mart_alerts
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
+from assets.stores.live.live_store import FRESH, LiveReader
 from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
@@ -246,8 +247,30 @@ def _rules(look: Look) -> list[OpenFinding]:
 
 
 def _failed(look: Look) -> list[OpenFinding]:
-    """Jobs whose last run failed, and live sources that deliver nothing."""
-    return [_not_working(look, each) for each in not_working(look.project, look.site, look.now_utc)]
+    """Jobs whose last run failed, live sources that deliver nothing, and live values that nobody judges."""
+    found = [_not_working(look, each) for each in not_working(look.project, look.site, look.now_utc)]
+    return found + _not_judged(look)
+
+
+def _not_judged(look: Look) -> list[OpenFinding]:
+    """That live values come and the limits that they are judged by are too old."""
+    project, site = look.project.project, look.site
+    states = LiveReader(project.live_dir).states(site.site_id) if site.sources else []
+    if not any(look.now_utc - at_utc <= FRESH for at_utc, _ in states):
+        return []
+    # Only here: with it come the detectors.
+    from ml.anomaly_scoring.live_limits import limits_of
+
+    facts: dict[str, Any] = {"site_id": site.site_id, "source": "jobs and sources", "severity": 3}
+    try:
+        limits = limits_of(project.limits_dir, site.site_id)
+    except BadInput as fault:
+        return [OpenFinding(**facts, cause="limits_bad", what=fault.message)]
+    if limits is None or not limits.is_old(look.now_utc):
+        return []
+    day = long_date(limits.until_utc.astimezone(zone(site.time_zone)).date(), look.locale)
+    what = Sentence("Live values are not judged: limits are of {0}; the job anomalies makes new ones", day)
+    return [OpenFinding(**facts, cause="limits_old", at_utc=limits.until_utc, what=what)]
 
 
 def _failed_anywhere(look: Look) -> list[OpenFinding]:

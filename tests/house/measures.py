@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_700,
-    "assets": 51_284,
+    "assets": 51_317,
     "dbt_project": 2_400,
-    "ml": 17_830,
+    "ml": 18_219,
     "controls": 34_752,
     "reports": 23_009,
-    "orchestration": 32_556,
+    "orchestration": 32_779,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

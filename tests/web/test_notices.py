@@ -11,6 +11,7 @@ from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.notices.choices import choices_of
+from orchestration.notices.decide import withdrawn
 from orchestration.notices.rounds import drain_of, look
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
@@ -44,6 +45,36 @@ def test_who_chose_a_channel_is_told_once_of_each_open_finding_and_of_none_that_
     assert act(acted, found[1]["finding_id"], "explain", reason="a holiday") == 303
     assert act(acted, found[1]["finding_id"], "reopen", reason="it was not") == 303
     assert [each.finding_id for each in look(acted.project, acted.clock)] == [found[1]["finding_id"]]
+
+
+def test_a_notice_held_in_quiet_hours_is_withdrawn_where_somebody_has_the_finding_meanwhile(acted: Asking) -> None:
+    found, outbox = listed(acted), Outbox(acted.project.store)
+    run(acted, "choose", "--folder", "anne", "--severity", "4", "--quiet", "00:00-23:59", "--as", "anne")
+    held = [each for each in look(acted.project, acted.clock) if each.severity > 1]
+    assert held
+    one = next(each for each in found if each["finding_id"] == held[0].finding_id)
+    assert act(acted, one["finding_id"], "acknowledge", reason="seen") == 303
+    assert look(acted.project, acted.clock) == []
+    [gone] = outbox.notices(states=("obsolete",))
+    assert (gone.notice_id, gone.next_utc, gone.reason) == (held[0].notice_id, None, "the finding is acknowledged")
+    code, said, _ = run(acted, "list", "--state", "obsolete")
+    assert (code, [each["id"] for each in said["notices"]]) == (0, [gone.notice_id])
+    assert "the finding is acknowledged" in acted.get("/profile/notices", headers=[PAGE]).text
+    # Opened again it is a notice again; who wants none any more is sent none of those that wait.
+    assert act(acted, one["finding_id"], "reopen", reason="not so") == 303
+    assert [each.finding_id for each in look(acted.project, acted.clock)] == [gone.finding_id]
+    run(acted, "choose", "--none", "--as", "anne")
+    assert look(acted.project, acted.clock) == []
+    assert outbox.waiting() == {}
+
+
+def test_what_was_withdrawn_is_asked_for_again_where_its_source_reports_it_again(acted: Asking) -> None:
+    run(acted, "choose", "--folder", "anne", "--severity", "4", "--quiet", "00:00-23:59", "--as", "anne")
+    outbox = Outbox(acted.project.store)
+    [first, *_] = [each for each in look(acted.project, acted.clock) if each.severity > 1]
+    outbox.record(withdrawn([first], [], {}, is_whole=True), acted.clock)
+    assert [each.notice_id for each in look(acted.project, acted.clock)] == [first.notice_id]
+    assert look(acted.project, acted.clock) == []
 
 
 def test_a_finding_that_goes_and_comes_within_a_day_is_one_case(acted: Asking) -> None:

@@ -77,13 +77,36 @@ class AnomalyLedger:
                 new += same is None
                 if event != same:
                     rows.append(event)
-            # What ended where the span begins may have grown into it; it is none of the span's own.
-            gone = [each for each in known if each.event_id not in kept and each.end_utc > start_utc]
+            # What ended where the span begins may have grown into it; it is none of the span's own. What reaches beyond
+            # the readings was found in live values, or in readings that are gone: not seen is not found no more.
+            seen = (start_utc, seen_until_utc)
+            gone = [each for each in known if each.event_id not in kept and seen[0] < each.end_utc <= seen[1]]
             changed = len(rows) - new
             rows += [each.model_copy(update={"is_withdrawn": True}) for each in gone]
             if rows:
                 _EVENTS.add(self._store, clock, *(row_of(anomaly_events, each) for each in rows))
         return Published(new, changed, len(gone))
+
+    def note(self, site_id: str, found: Sequence[AnomalyEvent], *, gone: Collection[str] = (), clock: Clock) -> int:
+        """Record events of live values: those that are new or grew, and the withdrawal of those that are gone.
+
+        One that shares time with a standing one of its kind is that event, and never shorter than it stands. gone: ids
+        of events that live values alone had found. Returns how many events are new.
+        """
+        with self._store.together():
+            known, rows, kept = self.standing(site_id), list[AnomalyEvent](), set[str]()
+            for each in found:
+                same = next((one for one in known if one.is_same_case(each)), None)
+                event = each if same is None else _grown(each, same)
+                kept.add(event.event_id)
+                if same is None or (event.start_utc, event.end_utc) != (same.start_utc, same.end_utc):
+                    rows.append(event)
+            new = len(kept - {each.event_id for each in known})
+            ended = [each for each in known if each.event_id in gone and each.event_id not in kept]
+            rows += [each.model_copy(update={"is_withdrawn": True}) for each in ended]
+            if rows:
+                _EVENTS.add(self._store, clock, *(row_of(anomaly_events, each) for each in rows))
+        return new
 
     def labels(self, site_id: str, *, as_of_utc: datetime | None = None) -> dict[str, AnomalyLabel]:
         """The last label of each event that has one."""
@@ -115,6 +138,13 @@ class AnomalyLedger:
             }  # fmt: skip
             recorded = _LABELS.add(self._store, clock, row)
         return AnomalyLabel.model_validate({**row, "recorded_at_utc": recorded})
+
+
+def _grown(event: AnomalyEvent, same: AnomalyEvent) -> AnomalyEvent:
+    times = {"start_utc": min(event.start_utc, same.start_utc), "end_utc": max(event.end_utc, same.end_utc)}
+    # The cause that the night told stands until the next night.
+    told = {} if event.confidence is not None else {"cause": same.cause, "confidence": same.confidence}
+    return event.model_copy(update={"event_id": same.event_id, **times, **told})
 
 
 def recent(events: Sequence[AnomalyEvent]) -> list[AnomalyEvent]:

@@ -63,14 +63,22 @@ class Outbox:
         return numbers
 
     def queue(self, notices: Sequence[Notice], clock: Clock) -> list[Notice]:
-        """Ask for notices, each once. Returns those that were not asked for before."""
+        """Ask for notices, each once, and again for withdrawn ones. Returns those that were not asked for before."""
         added: list[Notice] = []
         for at in range(0, len(notices), _AT_ONCE):
             some = {each.notice_id: each for each in notices[at : at + _AT_ONCE]}
             # Asked and added in one write transaction: of two processes only one finds a notice missing.
             with self.store.together():
-                known = {row["notice_id"] for row in _NOTICES.rows(self.store, "notice_id", notice_id=tuple(some))}
+                known = {each.notice_id: each for each in _NOTICES.history(self.store, notice_id=tuple(some))}
                 new = [each for name, each in some.items() if name not in known]
+                # One that was tried goes under the name that it had: a receiver that has it drops it.
+                new += [
+                    some[name].model_copy(
+                        update={"attempts": old.attempts, "letter_id": old.letter_id * bool(old.attempts)}
+                    )
+                    for name, old in known.items()
+                    if old.state == "obsolete"
+                ]
                 self.record(new, clock)
             added += new
         return added
@@ -81,11 +89,21 @@ class Outbox:
         if rows:
             _NOTICES.add(self.store, clock, *rows)
 
-    def due(self, channel: Channel, now_utc: datetime) -> list[Notice]:
-        """Notices of a channel to try now, the oldest first; of very many the first two thousand."""
+    def due(self, channel: Channel, now_utc: datetime, *, but: Collection[str] = ()) -> list[Notice]:
+        """Notices of a channel to try now, the oldest first; of very many the first two thousand. but: not to these
+        addresses.
+        """
         waits = (notice_events.c.channel == channel, notice_events.c.state.in_(("queued", "retrying")))
-        query = self._last().where(*waits, notice_events.c.next_utc <= now_utc)
+        query = self._last().where(*waits, notice_events.c.next_utc <= now_utc, notice_events.c.address.not_in(but))
         return self._read(query.order_by(notice_events.c.id).limit(_MOST_DUE))
+
+    def waiting(self) -> dict[str, list[Notice]]:
+        """Notices of findings that are to be sent yet, by site."""
+        is_waiting = notice_events.c.state.in_(("queued", "retrying")) & (notice_events.c.finding_id != "")
+        found: dict[str, list[Notice]] = {}
+        for each in self._read(self._last().where(is_waiting)):
+            found.setdefault(each.site_id, []).append(each)
+        return found
 
     def letters_since(self, since_utc: datetime) -> dict[tuple[str, str], dict[str, datetime]]:
         """By person and channel: letters that were sent since then, each with when."""

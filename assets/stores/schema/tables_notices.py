@@ -32,7 +32,7 @@ notice_events = append_only(
     sa.Column("link", sa.Text, nullable=False),
     sa.Column("per_hour", sa.Integer, nullable=False, comment="Letters an hour that the person wants at most"),
     sa.Column("letter_id", sa.String(32), nullable=False, comment="Of the letter that it goes with; the same each try"),
-    sa.Column("state", sa.String(8), nullable=False, comment="queued, retrying, sent or dead"),
+    sa.Column("state", sa.String(8), nullable=False, comment="queued, retrying, sent, dead or obsolete"),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_utc", UtcDateTime, comment="Not before; null: it is sent or dead"),
     sa.Column("reason", sa.Text, nullable=False, comment="Why the last try failed; empty otherwise"),

@@ -11,7 +11,8 @@ from data_quality.contracts.reporting.open_finding import Severity
 
 Channel = Literal["mail", "push", "webhook", "mqtt", "folder"]
 CHANNELS: tuple[Channel, ...] = ("mail", "push", "webhook", "mqtt", "folder")
-NoticeState = Literal["queued", "retrying", "sent", "dead"]
+# obsolete: withdrawn before it was sent, since nobody needs it any more.
+NoticeState = Literal["queued", "retrying", "sent", "dead", "obsolete"]
 
 
 class Way(Model):
@@ -51,7 +52,7 @@ class Notice(Model):
     """A notice as it stands.
 
     cause: notices of the same go together; letter_id: the letter that it went with, which is the same at each try.
-    next_utc: not before; of `sent` and `dead` none. reason: why the last try failed.
+    next_utc: not before; of `sent`, `dead` and `obsolete` none. reason: why the last try failed, or it was withdrawn.
     """
 
     notice_id: str

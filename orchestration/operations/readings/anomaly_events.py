@@ -89,6 +89,7 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
     """Score a site's meters for a period and store what is new. Raises BadInput without a period."""
     from assets.stores.warehouse.marts import MartReader
     from ml.anomalies.params import DetectorParams
+    from ml.anomaly_scoring.live_limits import keep_limits
     from ml.anomaly_scoring.score_site import score_site
 
     project, site = call.project, call.project.site(site_id)
@@ -100,6 +101,8 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
         site, span, lake=project.lake, read=MartReader(project.project.marts_dir), clock=call.clock,
         params=DetectorParams(sensitivity=sensitivity),
     )  # fmt: skip
+    if found.limits is not None:
+        keep_limits(project.project.limits_dir, found.limits)
     counts = found.published._asdict()
     rows = _rows(call, site, period)
     said = ", ".join(f"{count} {word}" for word, count in counts.items())

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.notice import Notice, NoticeChoices, QuietHours, Way
 from data_quality.contracts.reporting.open_finding import FindingState, OpenFinding, Severity
-from orchestration.notices.decide import MOST_ATTEMPTS, after_fault, letters_of, notices_for, quiet_end
+from orchestration.notices.decide import MOST_ATTEMPTS, after_fault, letters_of, notices_for, quiet_end, withdrawn
 from orchestration.views.open_findings import Standing
 
 NIGHT = QuietHours(start=time(22), end=time(6))
@@ -143,6 +143,23 @@ def test_nothing_is_lost_or_doubled_whatever_is_due(found: list[tuple[int, int]]
     assert sorted(each.notice_id for letter in letters for each in letter) == [each.notice_id for each in due]
     plain = [letter for letter in letters if min(each.severity for each in letter) > 1 and letter[0].next_utc == NOW]
     assert len(plain) <= max(per_hour - before, 0)
+
+
+def test_a_notice_that_waits_is_withdrawn_once_nobody_needs_it_and_a_try_before_it_is_not_denied() -> None:
+    [held] = told(standing())
+    tried = held.model_copy(update={"state": "retrying", "attempts": 2})
+    seen = {state: {held.finding_id: standing(state=state)} for state in ("open", "acknowledged")}
+    assert withdrawn([held], [held], seen["open"], is_whole=True) == []
+    assert withdrawn([held], [], {}, is_whole=False) == [], "a source did not answer"
+    found = [
+        withdrawn([held], [], {}, is_whole=True), withdrawn([held], [], seen["acknowledged"], is_whole=False),
+        withdrawn([held], [], seen["open"], is_whole=True), withdrawn([tried], [], {}, is_whole=True),
+    ]  # fmt: skip
+    assert [(one.state, one.next_utc) for [one] in found] == [("obsolete", None)] * 4
+    assert [one.reason for [one] in found] == [
+        "the finding is closed", "the finding is acknowledged", "choices or the case changed",
+        "the finding is closed; an earlier try may have arrived",
+    ]  # fmt: skip
 
 
 def test_tries_come_later_and_later_and_end() -> None:

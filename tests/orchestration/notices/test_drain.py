@@ -131,6 +131,20 @@ def test_a_mail_server_that_stalls_stops_no_other_channel_and_loses_nothing(stor
     assert states(store) == {"sent": 3, "queued": 2, "retrying": 1}
 
 
+def test_a_webhook_host_that_stalls_costs_its_first_letter_one_try_and_stops_no_other_host(
+    store: Store, hook: Any
+) -> None:
+    clock, url = FixedClock(NOW), f"http://127.0.0.1:{hook.server_address[1]}/in"
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        dead_url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        silent = [notice(n, "webhook", f"{dead_url}/{n}") for n in range(4)]
+        Outbox(store).queue([*silent[:2], *(notice(9 + n, "webhook", url) for n in range(3)), *silent[2:]], clock)
+        used = drain(store, clock, webhook=partial(webhook.opened, "", 0.3, hosts=("127.0.0.1",)))
+        assert used.run() == 3
+    assert states(store) == {"sent": 3, "queued": 3, "retrying": 1}
+    assert [each.attempts for each in Outbox(store).notices(states=("queued",))] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "192.168.0.9", "localhost"])
 def test_a_webhook_to_a_private_address_is_refused(store: Store, host: str) -> None:
     with pytest.raises(Refused, match="private address"):
