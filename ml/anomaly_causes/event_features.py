@@ -183,8 +183,14 @@ def _weather(values: Vector, civil: Civil, span: slice, context: CauseContext) -
         "degc_apart": abs(float(degc[own].mean() - degc[past][-14:].mean())),
         "degc_beyond": float(np.maximum(np.maximum(low - degc[own], degc[own] - high), 0).mean()),
         "weather_share": float(np.clip(explained / moved, -1, 1.5)) if abs(moved) > 0.02 else 0.0,
-        "follows_degc": abs(float(np.corrcoef(logs[known], degc[known])[0, 1])) if known.sum() > 5 else 0.0,
+        "follows_degc": _correlation(logs[known], degc[known]),
     }
+
+
+def _correlation(one: Vector, other: Vector) -> float:
+    """Size of the correlation of two; 0 where one of them does not change."""
+    spread = float(one.std() * other.std())
+    return abs(float(((one - one.mean()) * (other - other.mean())).mean())) / spread if spread > 1e-12 else 0.0
 
 
 def _fitted(values: Vector, civil: Civil, begin: int, after: int) -> Vector:

@@ -85,6 +85,13 @@ def test_nothing_after_an_event_changes_what_is_said_of_it() -> None:
     assert {each["name"] for each in likely_cause(first).evidence} & {"night_share", "kind", "workday_night_share"}
 
 
+def test_a_temperature_that_does_not_change_explains_nothing() -> None:
+    series, event = night_event()
+    civil = civil_on(types, ZONE, START, len(series.values))
+    found = features_of(event, series, civil, CauseContext(temperature=np.full(len(series.values), 21.0)))
+    assert [found[name] for name in ("degc_apart", "degc_beyond", "weather_share", "follows_degc")] == [0, 0, 0, 0]
+
+
 def test_quarter_hours_give_the_features_of_their_hours() -> None:
     series, event = night_event()
     civil = civil_on(types, ZONE, START, len(series.values))

@@ -26,7 +26,8 @@ def test_a_labelled_event_teaches_what_the_person_said_with_the_features_of_its_
     [row] = labelled_events(site, lake)
     assert (row.seeded.cause, row.seeded.kind, row.number) == ("scheduled_change", "night_waste", LABELLED)
     likely = likely_cause(row.features)
-    assert (likely.cause, likely.confidence) == (event.cause, pytest.approx(event.confidence))
+    assert likely.cause == event.cause
+    assert likely.confidence == pytest.approx(event.confidence)
     assert [each["name"] for each in likely.evidence] == [each["name"] for each in event.evidence if "weight" in each]
 
 
