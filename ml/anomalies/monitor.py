@@ -14,8 +14,9 @@ from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past
 from ml.anomalies.stuck import StuckReadings
+from ml.anomalies.weather import WarmDays, daily_temperature
 from ml.features.civil import Civil
-from ml.features.series import Series
+from ml.features.series import Series, Vector
 
 TOO_SHORT = "too_few_days"
 
@@ -29,8 +30,12 @@ class Watched:
     findings: tuple[Finding, ...] = ()
 
 
-def watch(series: Series, civil: Civil, params: DetectorParams | None = None) -> Watched:
+def watch(
+    series: Series, civil: Civil, params: DetectorParams | None = None, *, temperature: Vector | None = None
+) -> Watched:
     """The events of a series. Its first `training_days` only teach what is usual.
+
+    temperature: °C by the steps of the series, NaN unknown; an event that it explains has the cause `weather`.
 
     A day is judged when it has ended, by the days before it and by its own hours; its night when it is six o'clock.
     """
@@ -40,7 +45,8 @@ def watch(series: Series, civil: Civil, params: DetectorParams | None = None) ->
     if days <= params.training_days or not np.isfinite(grid.values).any():
         return Watched((), 0, (_too_short(days, params),))
     marks, expected = _marks(grid, params)
-    return Watched(tuple(events_of(marks, grid, expected, params)), days - params.training_days)
+    warmth = None if temperature is None else WarmDays(grid, daily_temperature(temperature, civil))
+    return Watched(tuple(events_of(marks, grid, expected, params, warmth)), days - params.training_days)
 
 
 def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
@@ -52,11 +58,11 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix]:
         DriftWatch(past, params, known),
     )
     expected = np.full_like(grid.values, np.nan)
-    for day, values in enumerate(grid.values):
+    for day in range(len(grid.values)):
         usual = past.usual(day, params.window_days) if day >= params.training_days else None
         if usual is not None:
             expected[day] = usual.profile(bool(grid.is_off[day]))
-            found = level_marks(values, day, usual, params)
+            found = level_marks(past, day, usual, params)
             past.mark(found)
             marks += found
             # What drifts stays a part of what is usual: the weeks after it are judged by it.

@@ -22,14 +22,20 @@ _COLUMNS = (
 )
 
 
-@operation("anomalies", takes=PROJECT, example="--energy meter.csv --tz Europe/London --country GB --sensitivity 0.5")
+@operation(
+    "anomalies", takes=PROJECT, example="--energy meter.csv --weather weather.csv --tz Europe/London --country GB"
+)
 def anomalies(
     call: Call,
     energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
+    weather: Annotated[
+        Path | None, Option("--weather", help="Weather: timestamp,temp_degc. What it explains is told apart.")
+    ] = None,
     sensitivity: Annotated[float, Option("--sensitivity", help="0 reports least, 1 most.")] = 0.5,
     meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
     tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
     mapping: MapOption = None,
+    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None,
     country: Annotated[
         str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
     ] = None,
@@ -51,6 +57,8 @@ def anomalies(
 
     if not 0 <= sensitivity <= 1:
         raise BadInput(f"--sensitivity {sensitivity:g}: expected 0 to 1", reason="bad_number")
+    if energy is None and weather is not None:
+        raise BadInput("--weather without an energy file", reason="no_rows", mend="give --energy FILE")
     if energy is None and site is not None:
         return score_stored(call, site, period, sensitivity)
     if energy is None:
@@ -58,14 +66,22 @@ def anomalies(
     call.doing("reading the file")
     known = read_case(
         Source(energy, column_map(mapping), meter),
+        None if weather is None else Source(weather, column_map(weather_map)),
         horizon=timedelta(hours=1),
         zone=tz,
         country="" if country == "none" else country,
         subdivision=subdivision,
         zero_is_missing=False,
     )
+    if weather is not None and known.temperature_degc is None:
+        raise BadInput("it has no temperature; expected a column temp_degc", file=str(weather), reason="no_temperature")
     call.doing("judging the days")
-    found = watch(known.case.series, known.case.civil, DetectorParams(sensitivity=sensitivity))
+    found = watch(
+        known.case.series,
+        known.case.civil,
+        DetectorParams(sensitivity=sensitivity),
+        temperature=known.temperature_degc,
+    )
     return _answer(known, found)
 
 
