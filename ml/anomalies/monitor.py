@@ -9,13 +9,14 @@ from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
 from ml.anomalies.drift import DriftWatch
 from ml.anomalies.events import AnomalyEvent, events_of
 from ml.anomalies.learned import learned
-from ml.anomalies.levels import level_limits, level_marks
+from ml.anomalies.levels import level_limits, level_marks, peak_of
 from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past, Usual
 from ml.anomalies.stuck import StuckReadings
+from ml.anomalies.weather import WarmDays, daily_temperature
 from ml.features.civil import Civil
-from ml.features.series import Series
+from ml.features.series import Series, Vector
 
 TOO_SHORT = "too_few_days"
 
@@ -30,10 +31,15 @@ class Watched:
     days: int
     findings: tuple[Finding, ...] = ()
     usual: Usual | None = None
+    habit: float = 0.0
 
 
-def watch(series: Series, civil: Civil, params: DetectorParams | None = None) -> Watched:
+def watch(
+    series: Series, civil: Civil, params: DetectorParams | None = None, *, temperature: Vector | None = None
+) -> Watched:
     """The events of a series. Its first `training_days` only teach what is usual.
+
+    temperature: °C by the steps of the series, NaN unknown; an event that it explains has the cause `weather`.
 
     A day is judged when it has ended, by the days before it and by its own hours; its night when it is six o'clock.
     """
@@ -43,8 +49,10 @@ def watch(series: Series, civil: Civil, params: DetectorParams | None = None) ->
     if days <= params.training_days or not np.isfinite(grid.values).any():
         return Watched((), 0, (_too_short(days, params),))
     marks, expected, past = _marks(grid, params)
-    events = tuple(events_of(marks, grid, expected, params))
-    return Watched(events, days - params.training_days, usual=past.usual(days, params.window_days))
+    warmth = None if temperature is None else WarmDays(grid, daily_temperature(temperature, civil))
+    events = tuple(events_of(marks, grid, expected, params, warmth))
+    window = params.window_days
+    return Watched(events, days - params.training_days, usual=past.usual(days, window), habit=past.habit(days, window))
 
 
 def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, Past]:
@@ -60,7 +68,9 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, P
         usual = past.usual(day, params.window_days) if day >= params.training_days else None
         if usual is not None:
             expected[day] = usual.profile(bool(grid.is_off[day]))
-            found = level_marks(values, day, level_limits(usual, params))
+            limits = level_limits(usual, params, past.habit(day, params.window_days))
+            found = level_marks(values, day, limits)
+            past.peaks[day] = peak_of(values, limits)
             past.mark(found)
             marks += found
             # What drifts stays a part of what is usual: the weeks after it are judged by it.

@@ -10,6 +10,8 @@ from ml.features.series import Vector
 
 # A day with fewer hours says little of a usual day, and so many days must be known before anything is marked.
 FEWEST_HOURS, FEWEST_DAYS, FEWEST_ALIKE = 16, 10, 3
+# On so many days before, a spike is a habit.
+HABIT = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class Past:
         self.grid = grid
         self.is_marked: Mask = np.zeros(grid.values.shape, dtype=bool)
         self.unmarked: Matrix = grid.values.copy()
+        # Highest hour of each day on which a few hours were too high; 0 on all others.
+        self.peaks: Vector = np.zeros(len(grid.values))
+
+    def habit(self, day: int, window_days: int) -> float:
+        """What this meter does by itself: the height that single hours have reached on three days of the window."""
+        return float(np.sort(self.peaks[max(0, day - window_days) : day])[-HABIT:][0]) if day >= HABIT else 0.0
 
     def mark(self, marks: list[Mark]) -> None:
         """Leave these hours out of what is usual from now on."""

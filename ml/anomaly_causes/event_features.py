@@ -41,9 +41,11 @@ def features_of(event: AnomalyEvent, series: Series, civil: Civil, context: Caus
 
     series: hourly, with the calendar of its hours.
     """
-    span = hours_of(series, event.start_utc, event.end_utc)
+    span, explained = hours_of(series, event.start_utc, event.end_utc), float(event.is_weather)
     found = {f"is_{kind}": float(event.kind == kind) for kind in KINDS}
     found |= {"hours": float(np.log(max(span.stop - span.start, 1))), "score": float(np.log(max(event.score, 0.1)))}
+    # By the detectors, over a year and by the hour of the day.
+    found["explained"] = explained if context.temperature is not None else float("nan")
     values, usual = series.values, usual_of(series.values, civil, span.start, span.stop)
     rest = values[span] - usual
     sign = 1.0 if np.nansum(rest) >= 0 else -1.0

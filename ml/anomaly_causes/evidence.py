@@ -46,7 +46,7 @@ _SHOWN: dict[str, tuple[str, str, Callable[[float], float]]] = {
     },
 }  # fmt: skip
 # Features that are another side of one that is shown.
-_SIDES = {"rise": "ratio", "fall": "ratio", "unit_near": "ratio"}
+_SIDES = {"rise": "ratio", "fall": "ratio", "unit_near": "ratio", "explained": "weather_share"}
 
 
 def evidence_of(features: Mapping[str, float], decided: Mapping[str, float]) -> tuple[dict[str, Any], ...]:

@@ -32,9 +32,9 @@ class StreamLimits(Model):
     day_off_kwh: Hours = Field(min_length=24, max_length=24)
 
     @classmethod
-    def of(cls, stream_id: str, register_id: str, usual: Usual, params: DetectorParams) -> Self:
+    def of(cls, stream_id: str, register_id: str, usual: Usual, params: DetectorParams, habit: float) -> Self:
         """Limits of the days after those that are known."""
-        limits = level_limits(usual, params)
+        limits = level_limits(usual, params, habit)
         return cls(
             stream_id=stream_id, register_id=register_id, ceiling_kwh=_told(limits.ceiling),
             floor_kwh=_told(limits.floor), lowest_kwh=limits.lowest, workday_kwh=_told(usual.profile(False)),

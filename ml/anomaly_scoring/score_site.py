@@ -32,11 +32,11 @@ from ml.anomaly_causes.event_features import features_of
 from ml.anomaly_scoring.cause_facts import CauseFacts
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits
 from ml.features.civil import civil_of
-from ml.features.series import QUARTER, Series, Stream, series_of
+from ml.features.series import QUARTER, Series, Stream, measured_on, series_of
 
 # The weeks before a span that teach what is usual in it, and the days after it into which an event may reach.
 BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
-COSTS = "mart_site__quarter_hour_running"
+COSTS, TEMPERATURE_UNIT = "mart_site__quarter_hour_running", "degc"
 _DIGITS = 3
 PriceOf = Callable[[found_events.AnomalyEvent], tuple[float | None, str | None]]
 
@@ -69,8 +69,10 @@ def score_site(
     end_utc = min(period.end_utc + AFTER, clock.now_utc())
     streams = scored_streams(site)
     names = [each.meter_id for each, _ in streams]
-    readings = site_readings(lake, site, start_utc=period.start_utc - BEFORE, end_utc=end_utc, meters=names)
-    last = readings["interval_start_utc"].max()
+    outdoor = [each.driver_id for each in site.drivers if each.unit == TEMPERATURE_UNIT][:1]
+    start_utc, read_names = period.start_utc - BEFORE, [*names, *outdoor]
+    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, meters=read_names)
+    last = readings.filter(pl.col("meter_id").is_in(names))["interval_start_utc"].max()
     if not isinstance(last, datetime):
         return SiteScored()
     end_utc = min(end_utc, last + QUARTER)
@@ -88,12 +90,18 @@ def score_site(
         if not len(known.values):
             continue
         all_series[meter.meter_id] = known
-        watched = watch(known, calendar(known.start_utc, len(known.values)), params)
+        warmth = by_meter.get((outdoor[0],)) if outdoor else None
+        watched = watch(
+            known,
+            calendar(known.start_utc, len(known.values)),
+            params,
+            temperature=None if warmth is None else measured_on(warmth, site=site, grid=known, unit=TEMPERATURE_UNIT),
+        )
         for each in watched.findings:
             findings[meter.meter_id] = each
         judged.add((stream.stream_id, stream.register))
         if watched.usual is not None and known.unit == ENERGY_UNIT:
-            limits.append(StreamLimits.of(stream.stream_id, stream.register, watched.usual, params))
+            limits.append(StreamLimits.of(stream.stream_id, stream.register, watched.usual, params, watched.habit))
         inside = [each for each in watched.events if _shares(each, period)]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
@@ -138,7 +146,7 @@ def weather_led(site: Site) -> set[str]:
     """Meters of uses that a temperature drives, by the site file, and all below them; of what overlaps other uses the
     meters alone.
     """
-    temperatures = {each.driver_id for each in site.drivers if each.unit == "degc"}
+    temperatures = {each.driver_id for each in site.drivers if each.unit == TEMPERATURE_UNIT}
     uses = [seu for seu in site.seus if any(each.driver_id in temperatures for each in seu.drivers)]
     led = {name for seu in uses if seu.is_aggregate for name in seu.meters}
     waiting = [name for seu in uses if not seu.is_aggregate for name in seu.meters]

@@ -25,15 +25,16 @@ from ml.features.weather_known import NO_WEATHER, GivenWeather
 
 MINUTE = timedelta(minutes=1)
 STEPS_MINUTES = (15, 30, 60)
+TEMPERATURE = "temperature_degc"
 # So many equal distances in a row are a step of their own, and no gaps.
 MIXED_RUN = 24
 MAX_YEARS = 20
 # Column of a weather file, in small letters -> name of WEATHER_UNITS, factor, offset.
 WEATHER_COLUMNS: dict[str, tuple[str, float, float]] = {
-    "temp_degc": ("temperature_degc", 1.0, 0.0),
-    **dict.fromkeys(ALIASES["temp_degc"], ("temperature_degc", 1.0, 0.0)),
+    "temp_degc": (TEMPERATURE, 1.0, 0.0),
+    **dict.fromkeys(ALIASES["temp_degc"], (TEMPERATURE, 1.0, 0.0)),
     **{name: (name, 1.0, 0.0) for name in WEATHER_UNITS},
-    "temp_degf": ("temperature_degc", 5 / 9, -160 / 9),
+    "temp_degf": (TEMPERATURE, 5 / 9, -160 / 9),
     "dew_degc": ("dew_point_degc", 1.0, 0.0),
     "rh_percent": ("humidity_percent", 1.0, 0.0),
     "relative_humidity_percent": ("humidity_percent", 1.0, 0.0),
@@ -58,6 +59,14 @@ class FileCase:
     zone: str
     findings: tuple[Finding, ...]
     weather_until: int | None
+
+    @property
+    def temperature_degc(self) -> Vector | None:
+        """Temperature by the steps of the series; None where the files have none."""
+        if TEMPERATURE not in self.case.weather.names:
+            return None
+        steps = np.arange(len(self.case.series.values))
+        return self.case.weather.at(steps, steps + 1)[:, self.case.weather.names.index(TEMPERATURE)]
 
 
 def read_case(
@@ -92,7 +101,7 @@ def read_case(
     given, more = NO_WEATHER, list[Finding]()
     if weather is not None:
         given, more = _weather(weather, calendar.zone, series, length)
-    temperature = given.names.index("temperature_degc") if "temperature_degc" in given.names else 0
+    temperature = given.names.index(TEMPERATURE) if TEMPERATURE in given.names else 0
     known = np.flatnonzero(~np.isnan(given.values[:, temperature])) if given.names else np.empty(0, dtype=np.int64)
     return FileCase(
         case=Case(series, civil, given, asked=horizon // step),

@@ -1,5 +1,6 @@
 """`meterloom anomalies`: anomalies of a meter's file as events, or of a site's meters, which are stored."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,14 +24,20 @@ _COLUMNS = (
 )
 
 
-@operation("anomalies", takes=PROJECT, example="--energy meter.csv --tz Europe/London --country GB --sensitivity 0.5")
+@operation(
+    "anomalies", takes=PROJECT, example="--energy meter.csv --weather weather.csv --tz Europe/London --country GB"
+)
 def anomalies(
     call: Call,
     energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
+    weather: Annotated[
+        Path | None, Option("--weather", help="Weather: timestamp,temp_degc. What it explains is told apart.")
+    ] = None,
     sensitivity: Annotated[float, Option("--sensitivity", help="0 reports least, 1 most.")] = 0.5,
     meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
     tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
     mapping: MapOption = None,
+    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None,
     country: Annotated[
         str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
     ] = None,
@@ -52,6 +59,8 @@ def anomalies(
 
     if not 0 <= sensitivity <= 1:
         raise BadInput(f"--sensitivity {sensitivity:g}: expected 0 to 1", reason="bad_number")
+    if energy is None and weather is not None:
+        raise BadInput("--weather without an energy file", reason="no_rows", mend="give --energy FILE")
     if energy is None and site is not None:
         return score_stored(call, site, period, sensitivity)
     if energy is None:
@@ -59,14 +68,22 @@ def anomalies(
     call.doing("reading the file")
     known = read_case(
         Source(energy, column_map(mapping), meter),
+        None if weather is None else Source(weather, column_map(weather_map)),
         horizon=timedelta(hours=1),
         zone=tz,
         country="" if country == "none" else country,
         subdivision=subdivision,
         zero_is_missing=False,
     )
+    if weather is not None and known.temperature_degc is None:
+        raise BadInput("it has no temperature; expected a column temp_degc", file=str(weather), reason="no_temperature")
     call.doing("judging the days")
-    found = watch(known.case.series, known.case.civil, DetectorParams(sensitivity=sensitivity))
+    found = watch(
+        known.case.series,
+        known.case.civil,
+        DetectorParams(sensitivity=sensitivity),
+        temperature=known.temperature_degc,
+    )
     return _answer(known, found)
 
 
@@ -76,7 +93,9 @@ def _answer(known: "FileCase", found: "Watched") -> Answer:
     from ml.anomaly_causes.event_features import CauseContext, by_hour, features_of
 
     series, (hourly, civil) = known.case.series, by_hour(known.case.series, known.case.civil)
-    likely = [likely_cause(features_of(each, hourly, civil, CauseContext())) for each in found.events]
+    outdoor = known.temperature_degc
+    warmth = None if outdoor is None else by_hour(replace(series, values=outdoor), known.case.civil)[0].values
+    likely = [likely_cause(features_of(each, hourly, civil, CauseContext(warmth))) for each in found.events]
     rows = [_row(*each, series.unit) for each in zip(found.events, likely, strict=True)]
     findings = [*found.findings, *known.findings]
     result = {

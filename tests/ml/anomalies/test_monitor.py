@@ -76,6 +76,24 @@ def test_a_day_sees_nothing_after_it(kind: str) -> None:
             assert {each.start_utc for each in cut.events} <= begun
 
 
+def test_what_a_meter_does_on_three_days_is_no_spike_any_more() -> None:
+    values = load()
+    for day in (60, 65, 70, 75, 80):
+        values[day * 24 + 10] = 400.0
+    told = [(each.start_utc - START).days for each in watched(values).events]
+    assert told == [60, 65, 70]
+    # What is higher still is one.
+    values[90 * 24 + 10] = 800.0
+    assert (watched(values).events[-1].start_utc - START).days == 90
+
+
+def test_first_use_after_weeks_of_zeros_has_a_finite_score() -> None:
+    values = np.zeros(24 * 80)
+    values[50 * 24 + 9] = 12.0
+    (event,) = [each for each in watched(values).events if each.kind == "spike"]
+    assert np.isfinite(event.score)
+
+
 def test_the_hour_that_clocks_repeat_or_skip_is_no_event() -> None:
     # 27 October 2024 has 25 hours in London.
     assert watched(load(100)).events == ()

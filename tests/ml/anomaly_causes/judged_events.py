@@ -31,7 +31,7 @@ def judged_events(numbers: Iterable[int]) -> list[Judged]:
 def _of_site(site: SeededSite, number: int) -> list[Judged]:
     found = list[Judged]()
     start = site.series.start_utc
-    for event in watch(site.series, site.civil).events:
+    for event in watch(site.series, site.civil, temperature=site.context.temperature).events:
         first, end = (event.start_utc - start) // HOUR, (event.end_utc - start) // HOUR
         shared = [(min(end, each.end) - max(first, each.first), each) for each in site.seeded]
         hours, cause = max(shared, key=lambda each: each[0], default=(0, None))
