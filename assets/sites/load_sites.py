@@ -238,8 +238,8 @@ def load_people(path: Path) -> People:
 
 @once
 def site_sha256(site: Site) -> str:
-    """Hash of what the site file means to figures: comments, key order and spelled-out defaults change nothing, nor do
-    alert rules, whose versions are kept by themselves.
+    """Hash of what the site file means to figures: comments, key order and spelled-out defaults do not change it, nor
+    do alert rules, whose versions are kept by themselves.
     """
     told = site.model_dump(mode="json", exclude={"alert_rules"})
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -192,6 +192,8 @@ def test_a_changed_rule_is_a_new_version_and_none_is_overwritten(acted: Asking) 
     later = Asking(acted.project, FixedClock(between + timedelta(minutes=1)), acted.person)
     page = later.get("/settings/sites/plant", headers=[PAGE])
     assert "Would have fired in 12 months" in page.text
+    german = later.get("/settings/sites/plant", headers=[PAGE], locale="de").text
+    assert all(word in german for word in ("Alarmregeln", "nicht bekannt", "0 Fälle", "Hätte in 12 Monaten ausgelöst"))
     seen = page.text.partition('name="seen" value="')[2].partition('"')[0]
     saved = posted(later, "/settings/sites/plant", form={"seen": seen, "text": text})
     assert saved.status == 303

@@ -36,8 +36,9 @@ ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
 MONTH, HVAC = {"site": "plant", "period": "2025-03"}, {"site": "plant", "seu": "hvac", "period": "2025-03"}
 OF_SITE = (
     "alerts", "anomalies", "anomalies/events", "meters", "meters/proposals", "readings/edits", "readings/events",
-    "quarantine", "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch",
-    "dispatch/ledger", "weather",
+    "quarantine",
+    "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger",
+    "weather",
 )  # fmt: skip
 OTHER = {
     "site": "nowhere", "scope": "meter:hvac", "as_of": EARLY, "locale": "de", "compare": "previous", "grain": "day",

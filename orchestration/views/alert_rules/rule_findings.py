@@ -77,7 +77,7 @@ def limit_text(rule: AlertRule | LimitRule, value: float, locale: str) -> str:
     """A value with the rule's unit, as people read it."""
     unit = _UNITS.get(rule.unit, rule.unit)
     [amount] = format_alike([round(value, 3)], unit, locale=locale)
-    return f"{amount} {unit_text(unit)}".strip()
+    return Sentence("{0} cases", amount) if unit == "cases" else f"{amount} {unit_text(unit)}".strip()
 
 
 def _finding(rule: LimitRule, found: Excursion, site: Site, locale: str) -> OpenFinding:
