@@ -1,0 +1,162 @@
+"""Usual detectors alone, and each together with the monitor, on faults put into the meters of development.
+
+Run: `.venv/bin/python -m tests.bench.anomaly_beside ../shared/data [meters] [seed]`. All are causal: an hour is judged
+by what was known before its day. A detector alone takes the highest limit that finds 80 % of the faults; together with
+the monitor it takes, of limits from there on, the one with the best event F1.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import IsolationForest
+from statsmodels.tsa.seasonal import STL
+
+from ml.anomalies.day_grid import median_of
+from ml.features.series import Vector
+from tests.ml.anomalies.faults import TRAINING, Fault, with_faults
+from tests.ml.anomalies.real_meters import RealMeter, Span, Tally, monitor, real_meters
+
+DAY, WEEK, WEEKS = 24, 168, 6
+WANTED = 0.8
+# Hours between two flagged ones of one event, as the published figures count them.
+APART = 7
+LEAST = 1e-6
+# A local line each day and not each hour: a twentieth of the time of the STL. Hours after which a forest is new.
+JUMPS = {"seasonal_jump": 1, "trend_jump": DAY, "low_pass_jump": DAY}
+LEARNED_AGAIN = 8 * WEEK
+Scores = Callable[[Vector], Vector]
+
+
+def robust_z(values: Vector) -> Vector:
+    """Residual against the median of the same hour of the week in six weeks, over their spread or that of residuals."""
+    past = np.array([np.append(np.full(WEEK * back, np.nan), values)[: len(values)] for back in range(1, WEEKS + 1)])
+    usual = median_of(past, axis=0)
+    residual = np.abs(values - usual)
+    spread = median_of(np.abs(past - usual), axis=0)
+    span = WEEK * WEEKS
+    lately = np.full(len(values), np.nan)
+    for day in range(span, len(values), DAY):
+        lately[day : day + DAY] = median_of(residual[day - span : day], axis=0)
+    return _known(residual / (1.4826 * np.fmax(np.fmax(spread, lately), LEAST)))
+
+
+def seasonal_trend(values: Vector) -> Vector:
+    """Distance from trend and week of an STL of the six weeks before each day, over the spread of its residuals."""
+    scores, span = np.zeros(len(values)), WEEK * WEEKS
+    filled = _filled(values)
+    for day in range(span, len(values), DAY):
+        found = STL(filled[day - span : day], period=WEEK, **JUMPS).fit()
+        usual = found.seasonal[-WEEK : -WEEK + DAY] + found.trend[-1]
+        spread = 1.4826 * np.median(np.abs(found.resid))
+        scores[day : day + DAY] = np.abs(values[day : day + DAY] - usual[: len(values) - day]) / max(spread, LEAST)
+    return _known(scores)
+
+
+def isolation_forest(values: Vector) -> Vector:
+    """How soon trees part an hour from those of the twelve weeks before: level, change and day beside what is usual."""
+    features, span = _features(values), 2 * WEEK * WEEKS
+    scores = np.zeros(len(values))
+    for begin in range(TRAINING, len(values), LEARNED_AGAIN):
+        forest = IsolationForest(n_estimators=100, max_samples=256, random_state=begin)
+        forest.fit(features[max(0, begin - span) : begin])
+        scores[begin : begin + LEARNED_AGAIN] = -forest.score_samples(features[begin : begin + LEARNED_AGAIN])
+    return _known(np.where(np.isfinite(values), scores, np.nan))
+
+
+DETECTORS: dict[str, Scores] = {
+    "robust z-score": robust_z, "STL residual": seasonal_trend, "isolation forest": isolation_forest,
+}  # fmt: skip
+
+
+def spans(scores: Vector, limit: float) -> list[Span]:
+    """Events of the hours over a limit, from the end of the training on."""
+    hours = np.flatnonzero(scores > limit)
+    hours = hours[hours >= TRAINING]
+    if not len(hours):
+        return []
+    cuts = np.flatnonzero(np.diff(hours) > APART)
+    firsts, lasts = hours[np.append(0, cuts + 1)], hours[np.append(cuts, len(hours) - 1)]
+    return [("flagged", int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def united(events: list[Span], more: list[Span]) -> list[Span]:
+    """The first, and of the second those that share no hour with one of them."""
+    return events + [each for each in more if not any(each[1] < end and each[2] > first for _, first, end in events)]
+
+
+Case = tuple[Vector, list[Fault], list[Span], dict[str, Vector]]
+
+
+def cases(meters: list[RealMeter], seed: int) -> Iterator[Case]:
+    """Values with faults, the faults, the monitor's events and the scores of each detector."""
+    for place, meter in enumerate(meters):
+        values, faults = with_faults(meter.values, seed + place)
+        yield values, faults, monitor(meter, values), {name: score(values) for name, score in DETECTORS.items()}
+
+
+def tallied(known: list[Case], find: Callable[[Case], list[Span]]) -> Tally:
+    """What a way to find events finds in all cases."""
+    found = Tally()
+    for case in known:
+        found.add(case[1], find(case), len(case[0]))
+    return found
+
+
+def rows(known: list[Case]) -> Iterator[tuple[str, Tally]]:
+    """The monitor, each detector alone, and each beside the monitor."""
+    yield "monitor", tallied(known, lambda case: case[2])
+    for name in DETECTORS:
+        scores = np.concatenate([case[3][name][TRAINING:] for case in known])
+        tried = [float(limit) for limit in np.quantile(scores, 1 - np.geomspace(2e-5, 0.2, 40))]
+        alone = [tallied(known, lambda case, limit=limit: spans(case[3][name], limit)) for limit in tried]  # type: ignore[misc]  # noqa: B023
+        first = next((at for at, each in enumerate(alone) if each.recall() >= WANTED), len(alone) - 1)
+        yield name, alone[first]
+        both = [
+            tallied(known, lambda case, limit=limit: united(case[2], spans(case[3][name], limit)))  # type: ignore[misc]  # noqa: B023
+            for limit in tried[: first + 1]
+        ]
+        yield f"monitor + {name}", max(both, key=lambda each: each.event_f1)
+
+
+def main() -> int:
+    """Print the table; 2 where the words are not a folder and two numbers."""
+    if not 2 <= len(sys.argv) <= 4:
+        sys.stdout.write(f"{__doc__}\n")
+        return 2
+    count, seed = (int(sys.argv[at]) if len(sys.argv) > at else usual for at, usual in ((2, 8), (3, 67_000)))
+    meters = list(real_meters(Path(sys.argv[1]), held_out=False))
+    known = list(cases(meters[:: max(len(meters) // count, 1)][:count], seed))
+    sys.stdout.write(f"{'':28}{'recall':>8}{'precision':>11}{'event F1':>10}{'hour F1':>9}{'events':>8}{'drift':>7}\n")
+    for name, each in rows(known):
+        figures = f"{each.recall():8.2f}{each.precision:11.2f}{each.event_f1:10.2f}{each.hour_f1:9.2f}"
+        sys.stdout.write(f"{name:28}{figures}{len(each.right):8}{each.recall('drift'):7.2f}\n")
+    return 0
+
+
+def _features(values: Vector) -> Vector:
+    """Rows of features of each hour, each from the hours before it and itself."""
+    logs = np.log(np.maximum(_filled(values), LEAST))
+    past = np.array([np.append(np.zeros(WEEK * back), logs)[: len(logs)] for back in range(1, WEEKS + 1)])
+    rise = logs - np.median(past, axis=0)
+    change = np.append(0.0, np.diff(logs))
+    day = np.convolve(rise, np.ones(DAY) / DAY)[: len(rise)]
+    found: Vector = np.column_stack([rise, change, day, np.append(0.0, np.diff(rise))])
+    return np.clip(found, -10, 10)
+
+
+def _filled(values: Vector) -> Vector:
+    """A gap has the value of the week before, or of the first known hour."""
+    filled = values.copy()
+    for at in np.flatnonzero(np.isnan(filled)):
+        filled[at] = filled[at - WEEK] if at >= WEEK else filled[np.isfinite(filled)][0]
+    return filled
+
+
+def _known(scores: Vector) -> Vector:
+    return np.nan_to_num(scores, nan=0.0, posinf=1e9)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
