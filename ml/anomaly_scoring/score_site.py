@@ -31,13 +31,14 @@ from ml.anomaly_causes.cause_model import LikelyCause, likely_cause, shipped_cau
 from ml.anomaly_causes.event_features import features_of
 from ml.anomaly_scoring.cause_facts import CauseFacts
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits
-from ml.features.civil import civil_of
+from ml.features.civil import Civil, civil_of
 from ml.features.series import QUARTER, Series, Stream, measured_on, series_of
 
 # The weeks before a span that teach what is usual in it, and the days after it into which an event may reach.
 BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
 COSTS, TEMPERATURE_UNIT = "mart_site__quarter_hour_running", "degc"
 _DIGITS = 3
+Calendar = Callable[[datetime, int], Civil]
 PriceOf = Callable[[found_events.AnomalyEvent], tuple[float | None, str | None]]
 
 
@@ -67,64 +68,97 @@ def score_site(
     """Judge the meters of a site in whole local months, and store what is new. A stream is judged as known now."""
     params = params or DetectorParams()
     end_utc = min(period.end_utc + AFTER, clock.now_utc())
-    streams = scored_streams(site)
-    names = [each.meter_id for each, _ in streams]
-    outdoor = [each.driver_id for each in site.drivers if each.unit == TEMPERATURE_UNIT][:1]
-    start_utc, read_names = period.start_utc - BEFORE, [*names, *outdoor]
-    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, meters=read_names)
+    names, start_utc = [each.meter_id for each, _ in scored_streams(site)], period.start_utc - BEFORE
+    meters = [*names, *_outdoor(site)]
+    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, meters=meters)
     last = readings.filter(pl.col("meter_id").is_in(names))["interval_start_utc"].max()
     if not isinstance(last, datetime):
         return SiteScored()
     end_utc = min(end_utc, last + QUARTER)
-    prices = _prices(read, site, period)
-    events, limits = list[AnomalyEvent](), list[StreamLimits]()
-    findings, series, judged = dict[str, Finding](), dict[str, Series](), set[tuple[str, str]]()
-    by_meter = readings.partition_by("meter_id", as_dict=True)
     calendar, led = cache(partial(civil_of, site)), weather_led(site)
-    found, all_series = list[tuple[Meter, found_events.AnomalyEvent]](), dict[str, Series]()
-    for meter, stream in streams:
+    judged = _judged(site, period, readings, end_utc, params, calendar, led)
+    prices = _prices(read, site, period)
+    facts = CauseFacts(site, lake, start_utc, end_utc, judged.series, led)
+    events = _with_causes(site, judged, facts, prices, params, calendar)
+    span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
+    published = AnomalyLedger(lake.store).publish(site.site_id, events, **span, judged=judged.streams, clock=clock)
+    price, reason = _newest_price(prices)
+    for_minutes = SiteLimits(
+        site_id=site.site_id, until_utc=end_utc, params=params, price_per_kwh=price, cost_finding=reason,
+        streams=tuple(judged.limits),
+    )  # fmt: skip
+    series = {meter.meter_id: judged.series[meter.meter_id] for meter, _ in judged.found}
+    return SiteScored(tuple(events), published, len(judged.streams), judged.findings, series, for_minutes)
+
+
+@dataclass
+class _Judged:
+    """What the detectors say of a site's meters. found: events that share time with the span."""
+
+    streams: set[tuple[str, str]] = field(default_factory=set)
+    series: dict[str, Series] = field(default_factory=dict)
+    found: list[tuple[Meter, found_events.AnomalyEvent]] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    limits: list[StreamLimits] = field(default_factory=list)
+
+
+def _judged(
+    site: Site,
+    period: Period,
+    readings: pl.DataFrame,
+    end_utc: datetime,
+    params: DetectorParams,
+    calendar: Calendar,
+    led: set[str],
+) -> _Judged:
+    """Every meter that is scored, beside the site's outdoor temperature where it has one."""
+    judged, by_meter = _Judged(), readings.partition_by("meter_id", as_dict=True)
+    warmth = next((by_meter[(name,)] for name in _outdoor(site) if (name,) in by_meter), None)
+    for meter, stream in scored_streams(site):
         own = by_meter.get((meter.meter_id,))
-        if own is None:
+        known = None if own is None else series_of(own, site=site, stream=stream, end_utc=end_utc)
+        if known is None or not len(known.values):
             continue
-        known = series_of(own, site=site, stream=stream, end_utc=end_utc)
-        if not len(known.values):
-            continue
-        all_series[meter.meter_id] = known
-        warmth = by_meter.get((outdoor[0],)) if outdoor else None
-        watched = watch(
-            known,
-            calendar(known.start_utc, len(known.values)),
-            params,
-            temperature=None if warmth is None else measured_on(warmth, site=site, grid=known, unit=TEMPERATURE_UNIT),
-        )
+        judged.series[meter.meter_id] = known
+        judged.streams.add((stream.stream_id, stream.register))
+        degc = None if warmth is None else measured_on(warmth, site=site, grid=known, unit=TEMPERATURE_UNIT)
+        watched = watch(known, calendar(known.start_utc, len(known.values)), params, temperature=degc)
         for each in watched.findings:
-            findings[meter.meter_id] = each
-        judged.add((stream.stream_id, stream.register))
+            judged.findings[meter.meter_id] = each
         if watched.usual is not None and known.unit == ENERGY_UNIT:
-            limits.append(StreamLimits.of(stream.stream_id, stream.register, watched.usual, params, watched.habit))
+            usual = (watched.usual, params, watched.habit)
+            judged.limits.append(StreamLimits.of(stream.stream_id, stream.register, *usual))
         inside = [each for each in watched.events if _shares(each, period)]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
-            findings[meter.meter_id] = _weather_led(meter)
-        found += [(meter, each) for each in inside]
-    priced = partial(_price, prices=prices)
-    facts = CauseFacts(site, lake, period.start_utc - BEFORE, end_utc, all_series, led)
-    for meter, of_meter in groupby(found, key=lambda each: each[0]):
-        known = series[meter.meter_id] = all_series[meter.meter_id]
+            judged.findings[meter.meter_id] = _weather_led(meter)
+        judged.found += [(meter, each) for each in inside]
+    return judged
+
+
+def _with_causes(
+    site: Site,
+    judged: _Judged,
+    facts: CauseFacts,
+    prices: pl.DataFrame | str,
+    params: DetectorParams,
+    calendar: Calendar,
+) -> list[AnomalyEvent]:
+    """The events with cause, energy and cost, by meter."""
+    events, priced = list[AnomalyEvent](), partial(_price, prices=prices)
+    for meter, of_meter in groupby(judged.found, key=lambda each: each[0]):
+        known = judged.series[meter.meter_id]
         civil = calendar(known.start_utc, len(known.values))
         context = facts.context(meter.meter_id, civil)
         for _, event in of_meter:
             likely = likely_cause(features_of(event, known, civil, context))
             events.append(stored(event, likely, site, meter, known.unit, priced, params))
-    ledger = AnomalyLedger(lake.store)
-    span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
-    published = ledger.publish(site.site_id, events, **span, judged=judged, clock=clock)
-    price, reason = _newest_price(prices)
-    for_minutes = SiteLimits(
-        site_id=site.site_id, until_utc=end_utc, params=params, price_per_kwh=price, cost_finding=reason,
-        streams=tuple(limits),
-    )  # fmt: skip
-    return SiteScored(tuple(events), published, len(judged), findings, series, for_minutes)
+    return events
+
+
+def _outdoor(site: Site) -> list[str]:
+    """The site's outdoor temperature."""
+    return [each.driver_id for each in site.drivers if each.unit == TEMPERATURE_UNIT][:1]
 
 
 def scored_streams(site: Site) -> list[tuple[Meter, Stream]]:

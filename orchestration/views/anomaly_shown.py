@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
-from data_quality.contracts.reporting.anomaly_event import AnomalyEvent
+from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, AnomalyEvent
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.anomaly_view import KINDS
 from reports.pages.anomaly import Course, ShownAnomaly
 from reports.pages.slot_times import label_of
 from reports.texts.numbers import format_number, unit_text
@@ -78,7 +77,7 @@ def _evidence(row: dict[str, Any], event: AnomalyEvent, locale: str) -> tuple[st
     """A feature in words, and its value with unit."""
     name = Sentence(EVIDENCE[row["name"]])
     if row["name"] == "kind":
-        return name, Sentence(KINDS.get(event.kind, words(event.kind)))
+        return name, Sentence(KIND_TITLES.get(event.kind, words(event.kind)))
     unit = str(row["unit"])
     text = format_number(row["value"], decimals=0 if unit in _WHOLE else 2 if unit == "1" else 1, locale=locale)
     if unit == "%/week":

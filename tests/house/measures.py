@@ -20,7 +20,7 @@ BUDGETS = {
     "data_quality": 11_712,
     "assets": 51_332,
     "dbt_project": 2_400,
-    "ml": 18_411,
+    "ml": 18_445,
     "controls": 34_752,
     "reports": 23_020,
     "orchestration": 32_792,

@@ -40,21 +40,21 @@ def judged(values: Vector, warmth: Vector | None) -> list[AnomalyEvent]:
 def test_the_first_cold_weeks_are_weather_and_no_fault() -> None:
     cold = START + timedelta(days=70)
     without, beside = judged(heated(), None), judged(heated(), temperature())
-    assert [each.cause for each in without if each.end_utc > cold] == ["sensor_fault"]
-    assert [each.cause for each in beside if each.end_utc > cold] == ["weather"]
+    assert [each.is_weather for each in without if each.end_utc > cold] == [False]
+    assert [each.is_weather for each in beside if each.end_utc > cold] == [True]
     # Weather says why, and changes nothing of when and how much.
     assert [(each.start_utc, each.measured) for each in beside] == [(each.start_utc, each.measured) for each in without]
 
 
-def test_a_drift_on_days_like_any_other_keeps_its_cause() -> None:
+def test_a_drift_on_days_like_any_other_is_not_explained() -> None:
     values, warmth = load(DAYS), np.repeat(np.random.default_rng(5).uniform(2, 18, DAYS), 24)
     values[COLD] *= 1 + np.linspace(0, 0.4, COLD.stop - COLD.start)
-    assert [(each.kind, each.cause) for each in judged(values, warmth)] == [("drift", "sensor_fault")]
+    assert [(each.kind, each.is_weather) for each in judged(values, warmth)] == [("drift", False)]
 
 
-def test_what_follows_the_last_day_of_an_event_changes_no_cause() -> None:
+def test_what_follows_the_last_day_of_an_event_explains_nothing_of_it() -> None:
     values, warmth = heated(), temperature()
-    [event] = [each for each in judged(values, warmth) if each.cause == "weather"]
+    [event] = [each for each in judged(values, warmth) if each.is_weather]
     rest = round((event.end_utc - START) / timedelta(hours=1)) + 48
     poisoned, hot = values.copy(), warmth.copy()
     poisoned[rest:], hot[rest:] = values[rest:] * 3, 45.0
@@ -62,7 +62,7 @@ def test_what_follows_the_last_day_of_an_event_changes_no_cause() -> None:
 
 
 def test_unknown_temperatures_explain_nothing() -> None:
-    assert {each.cause for each in judged(heated(), np.full(DAYS * 24, np.nan))} == {"sensor_fault"}
+    assert {each.is_weather for each in judged(heated(), np.full(DAYS * 24, np.nan))} == {False}
 
 
 def test_a_day_needs_most_of_its_hours() -> None:
