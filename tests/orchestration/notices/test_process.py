@@ -7,6 +7,7 @@ import pytest
 from assets.stores.transactions import open_store
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.settings import load_project
+from orchestration.notices.main import pause_s
 from orchestration.supervised import wanted
 from orchestration.supervised.children import Children
 from orchestration.supervised.wanted import wanted_later
@@ -30,3 +31,7 @@ def test_the_process_begins_with_the_first_choice_and_not_twice(
         assert children[0].name == "notices"
         assert children[0].process.poll() is None
     store.close()
+
+
+def test_looks_at_many_sites_take_a_tenth_of_a_core_at_the_most() -> None:
+    assert [pause_s(60.0, looked_s) for looked_s in (0.0, 6.0, 11.0)] == [60.0, 60.0, 99.0]
