@@ -47,7 +47,8 @@ def alerts_test(
     where, found, version = _the_rule(call, rule, site)
     made = preview(call.project, where, found, months=months, now_utc=call.clock.now_utc())
     rows = [each.model_dump() for each in made.fired]
-    said = f"{where.site_id} {found.rule_id}, version {version.version}: {len(rows)} times in {months} months"
+    times = f"{len(rows)} time{'' if len(rows) == 1 else 's'}"
+    said = f"{where.site_id} {found.rule_id}, version {version.version}: {times} in {months} months"
     result = {
         "site": where.site_id, "rule": found.rule_id, "kind": found.kind, "version": version.version, "months": months,
         "start": made.start, "end": made.end, "would_have_fired": rows, "findings": made.findings,
@@ -87,9 +88,9 @@ def _the_rule(call: Call, rule_id: str, site_id: str | None) -> tuple[Site, Aler
     known = [(site, *each) for site in sites for each in AlertRules(call.project.store).of(site)]
     found = [each for each in known if each[1].rule_id == rule_id]
     if len(found) != 1:
-        there = f"{len(found)} sites have" if found else "no site has" if site_id is None else f"{site_id} has not"
+        there = f"{len(found)} sites have an" if found else "no site has an" if site_id is None else f"{site_id} has no"
         mend = "name one with --site" if found else did_you_mean(rule_id, [each[1].rule_id for each in known])
         raise BadInput(
-            f"{there} an alert rule {rule_id!r}", reason="no_rule", mend=mend or "meterloom alerts list shows them"
+            f"{there} alert rule {rule_id!r}", reason="no_rule", mend=mend or "meterloom alerts list shows them"
         )
     return found[0]
