@@ -19,8 +19,10 @@ ASKED: dict[str, dict[str, str]] = {
     "factors list": {"on": "2025-03-01"},
     "devices catalogue": {"kind": "battery"},
 }
+# What stands in the path of its address: an argument of its command.
+IN_PATH = {"alerts test": {"rule": "nights"}}
 NAMES = [name for _, _, name, _ in ENDPOINTS]
-PATHS = {name: path for path, _, name, _ in ENDPOINTS}
+PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
 OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}
 
 
@@ -43,7 +45,7 @@ def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str) ->
     given = asked_of(name)
     options = [word for key, value in given.items() for word in (f"--{key.replace('_', '-')}", value)]
     project = [] if not OPERATIONS[name].takes else ["--project", str(anne.project.project.root)]
-    words = [*name.split(), *options, *project, "--json"]
+    words = [*name.split(), *IN_PATH.get(name, {}).values(), *options, *project, "--json"]
     command = CliRunner().invoke(build_app((words[0],)), words)
     # Of the plant some are refused, by both doors in the same sentence.
     answer = anne.get(f"/api/v1/ems{PATHS[name]}", **given)
