@@ -35,7 +35,7 @@ class Past:
         self.peaks: Vector = np.zeros(len(grid.values))
 
     def habit(self, day: int, window_days: int) -> float:
-        """What this meter does by itself: the height that single hours have reached on three days of the window."""
+        """Usual peak of this meter: the height that single hours have reached on three days of the window."""
         return float(np.sort(self.peaks[max(0, day - window_days) : day])[-HABIT:][0]) if day >= HABIT else 0.0
 
     def mark(self, marks: list[Mark]) -> None:

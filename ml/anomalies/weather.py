@@ -47,7 +47,7 @@ class WarmDays:
         return bool(abs(left) < LEFT * abs(rise))
 
     def _effect(self, logs: Matrix, begin: int, end: int) -> Matrix | None:
-        """What the temperature adds to the log of each hour of these days; None where too little is known."""
+        """Effect of the temperature on the log of each hour of these days; None where too little is known."""
         warmth, is_off = self.temperature[begin:end], self.grid.is_off[begin:end]
         is_day = (np.isfinite(logs).sum(axis=1) >= FEWEST_HOURS) & np.isfinite(warmth)
         if is_day.sum() < LEAST_DAYS:

@@ -93,7 +93,7 @@ def score_site(
 
 @dataclass
 class _Judged:
-    """What the detectors say of a site's meters. found: events that share time with the span."""
+    """Results of the detectors for a site's meters. found: events that share time with the span."""
 
     streams: set[tuple[str, str]] = field(default_factory=set)
     series: dict[str, Series] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, AnomalyEvent
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from reports.pages.anomaly import Course, ShownAnomaly
+from reports.pages.anomaly import AnomalyDetail, Course
 from reports.pages.slot_times import label_of
 from reports.texts.numbers import format_number, unit_text
 from reports.writer import words
@@ -51,7 +51,7 @@ _WHOLE = ("%", "%/week", "h")
 
 def shown_anomaly(
     event: AnomalyEvent, project: "OpenProject", site: Site, *, locale: str, as_of_utc: datetime | None = None
-) -> ShownAnomaly:
+) -> AnomalyDetail:
     """The event with its label, as known at T."""
     from ml.anomaly_scoring.event_course import stored_course
 
@@ -66,7 +66,7 @@ def shown_anomaly(
             event=(inside[0], inside[-1] + 1) if inside else (0, 0),
         )  # fmt: skip
     confidence = "" if event.confidence is None else format_number(100 * event.confidence, decimals=0, locale=locale)
-    return ShownAnomaly(
+    return AnomalyDetail(
         event_id=event.event_id, site_id=event.site_id, cause=event.cause or "unknown", confidence=confidence,
         evidence=tuple(_evidence(each, event, locale) for each in event.evidence if each["name"] in EVIDENCE),
         course=course, label=label, who="" if label is None else project.names.get(label.person_id, label.person_id),

@@ -84,7 +84,7 @@ class AnomalyData:
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """What an event is, and what became of it."""
+        """Kind, cause, times and state of an event."""
         event = self._event(item)
         acts = self._acts.get(event.event_id, [])
         state, last = standing(acts, at_utc=event.end_utc, now_utc=self.given.as_of_utc)

@@ -184,7 +184,7 @@ class Divided(Protocol):
     """A dataset whose sum over a span of the site is made of things, not of months."""
 
     def parts(self, measure: str, item: Item) -> list[Item] | None:
-        """What the item's number is made of; None where it is read as it is."""
+        """Parts of the item's number; None where it is read as it is."""
 
 
 @runtime_checkable

@@ -29,7 +29,7 @@ class Course(Model):
     unit: str
 
 
-class ShownAnomaly(Model):
+class AnomalyDetail(Model):
     """An anomaly event as its page shows it. evidence: features that decided, with their values; confidence: percent,
     empty where the event has none; who: of the label.
     """
@@ -44,7 +44,7 @@ class ShownAnomaly(Model):
     who: str = ""
 
 
-def anomaly_part(shown: ShownAnomaly, locale: str) -> Part:
+def anomaly_part(shown: AnomalyDetail, locale: str) -> Part:
     """Cause, evidence and picture of an event."""
     cause = Sentence(CAUSES[shown.cause])
     text = Sentence("{0}, confidence {1} %", cause, shown.confidence) if shown.confidence else cause
@@ -86,7 +86,7 @@ def course_chart(course: Course, locale: str) -> Chart:
     )  # fmt: skip
 
 
-def label_form(shown: ShownAnomaly) -> Form:
+def label_form(shown: AnomalyDetail) -> Form:
     """The cause as a person says it; it takes the place of the label that stands, where that is the one they saw."""
     options = tuple((cause, CAUSES[cause]) for cause in get_args(Cause))
     seen = shown.label.cause if shown.label is not None else ""

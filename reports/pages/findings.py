@@ -6,7 +6,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
-from reports.pages.anomaly import ShownAnomaly, anomaly_part, label_form
+from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
 from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
@@ -98,7 +98,7 @@ def finding_page(
     may_act: bool,
     is_synthetic: bool,
     undo: str = "",
-    anomaly: ShownAnomaly | None = None,
+    anomaly: AnomalyDetail | None = None,
 ) -> Page:
     """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first. undo: the
     stamp of an act that the person did a moment ago.

@@ -97,7 +97,7 @@ def cases(meters: list[RealMeter], seed: int) -> Iterator[Case]:
 
 
 def tallied(known: list[Case], find: Callable[[Case], list[Span]]) -> Tally:
-    """What a way to find events finds in all cases."""
+    """Events that one detector finds in all cases."""
     found = Tally()
     for case in known:
         found.add(case[1], find(case), len(case[0]))

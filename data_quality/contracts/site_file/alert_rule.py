@@ -53,7 +53,7 @@ class Rule(Model):
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         return self.name or self.rule_id.replace("_", " ")
 
 
@@ -180,7 +180,7 @@ AlertRule = Annotated[JudgedRule | SourceRule, Field(discriminator="kind")]
 
 
 class RuledSite(Protocol):
-    """What of a site its rules may name."""
+    """Parts of a site that its rules may name."""
 
     @property
     def site_id(self) -> str:
@@ -192,7 +192,7 @@ class RuledSite(Protocol):
 
     @property
     def budgets(self) -> Budgets | None:
-        """What a month may cost and emit."""
+        """Monthly budgets of cost and emissions."""
 
     @property
     def premises(self) -> Premises:
@@ -216,7 +216,7 @@ class RuledSite(Protocol):
 
 
 def check_rules(site: RuledSite) -> None:
-    """What rules name must be of the site. Raises ValueError for an unknown scope, another currency, no budget."""
+    """Check that rules name parts of the site. Raises ValueError for an unknown scope, another currency, no budget."""
     each_id_once("rule", [each.rule_id for each in site.alert_rules])
     check_all(partial(_check_rule, each, site) for each in site.alert_rules)
 
@@ -235,7 +235,7 @@ def _check_rule(rule: AlertRule, site: RuledSite) -> None:
 
 
 def budget_of(rule: BudgetRule, site: RuledSite) -> float | None:
-    """What a month may cost in the site's currency, or emit in kg CO2e."""
+    """Monthly budget in the site's currency, or in kg CO2e."""
     if site.budgets is None:
         return None
     costs, carbon = site.budgets.cost_per_month, site.budgets.kgco2e_per_month

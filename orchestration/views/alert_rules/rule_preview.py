@@ -48,7 +48,7 @@ class Fired(Model):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a rule would have done over local days [start, end). findings: why there is less than that, or nothing."""
+    """Result of a rule over local days [start, end) of the past. findings: why there is less than that, or nothing."""
 
     start: date
     end: date
@@ -74,7 +74,7 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Case:
-    """What a source found, with its amounts by unit."""
+    """Finding of a source, with its amounts by unit."""
 
     start_utc: datetime
     end_utc: datetime | None

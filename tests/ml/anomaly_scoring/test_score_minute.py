@@ -36,7 +36,7 @@ def limits(lake: Lake) -> SiteLimits:
 
 
 def looks(watch: SiteWatch, power: list[float]) -> list[list[AnomalyEvent]]:
-    """What each minute's look finds."""
+    """Events that each minute's look finds."""
     return [watch.look([value("press", kw, NOW + n * MINUTE)], NOW + (n + 0.9) * MINUTE) for n, kw in enumerate(power)]
 
 
