@@ -68,6 +68,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "weather": ("operations.control.weather",),
     "plan": ("operations.control.plan",),
     "rooms": ("operations.control.rooms",),
+    "dr": ("operations.control.demand_response",),
     "replay": ("operations.control.replay",),
     "simulate": ("operations.control.simulate",),
     "dispatch": (
@@ -104,6 +105,8 @@ GROUPS = {
     "models": "Registered models.",
     "weather": "Weather forecasts, as they were known.",
     "rooms": "Rooms: what their temperatures say of the heat that they keep.",
+    "dr": "Demand response: sheddable loads, curtailment plans.",
+    "dr loads": "Sheddable loads of a site.",
     "dispatch": "Commands to devices, and their proof.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
@@ -145,7 +148,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "models",
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
+    "Act": ("plan", "dr", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
     "Run": ("demo", "up", "web", "agent", "check", "alerts", "notices", "doctor", "lake"),
 }
 
@@ -195,8 +198,13 @@ def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = Fals
             answers_itself = any(each.name == name for each in found)
             home = typer.Typer(cls=Group, help=GROUPS[name], no_args_is_help=not answers_itself)
             app.add_typer(home, name=name)
+        inner: dict[str, typer.Typer] = {}
         for each in found:
-            add_to(home, each, is_group=each.name in GROUPS)
+            group, _, _ = each.name.rpartition(" ")
+            if group not in ("", name) and group not in inner:
+                inner[group] = typer.Typer(cls=Group, help=GROUPS[group], no_args_is_help=True)
+                home.add_typer(inner[group], name=group.removeprefix(f"{name} "))
+            add_to(inner.get(group, home), each, is_group=each.name in GROUPS)
     return app
 
 

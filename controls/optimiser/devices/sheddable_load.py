@@ -34,6 +34,7 @@ class _Terms(Model):
     max_duration_h: Hours | None = Field(default=None, description="Of one shedding")
     min_rest_h: Hours | None = Field(default=None, description="Between two sheddings")
     max_h: Hours | None = Field(default=None, description="In all steps together")
+    is_whole: bool = Field(default=False, description="A contact: shed whole or not at all")
 
 
 class SheddableParams(_Terms):
@@ -75,6 +76,7 @@ class SheddableLoad(Device):
     max_duration_h: Hours | None = None
     min_rest_h: Hours | None = None
     max_h: Hours | None = None
+    is_whole: bool = False
     limit_min_kw: float = Field(default=0.0, ge=0, description="Never limited below this power")
     rating_kw: float | None = Field(default=None, description="None: a case file's load, which nobody commands")
 
@@ -146,6 +148,8 @@ class SheddableLoad(Device):
             return
         shed = x["is_shed"]
         yield Row("shed_power", "most", x["shed_kw"] <= self.most_kw * shed)
+        if self.is_whole:
+            yield Row("shed_whole", "whole", x["shed_kw"] >= self.most_kw * shed)
         if self.max_duration_h:
             first, after = self._too_long(around.step_h)
             if first.size:
@@ -177,6 +181,8 @@ class SheddableLoad(Device):
             yield "more is shed than was agreed", shed_kw - self.max_kw
         below_kw = self.limit_min_kw - (np.array(self.own_kw) - shed_kw)
         yield "it is limited below its least limit", np.where(shed_kw > _IDLE_KW, below_kw, 0.0)
+        if self.is_whole:
+            yield "it is shed in part", np.where(shed_kw > _IDLE_KW, self.most_kw - shed_kw, 0.0)
         run_h, rest_h, whole_h, longest_h, missing_h = 0.0, INF, 0.0, 0.0, 0.0
         for hours, is_shed in zip(step_h.tolist(), (shed_kw > _IDLE_KW).tolist(), strict=True):
             if is_shed:
@@ -212,7 +218,7 @@ class SheddableLoad(Device):
 
     @property
     def _counts_hours(self) -> bool:
-        return any((self.max_duration_h, self.min_rest_h, self.max_h))
+        return any((self.is_whole, self.max_duration_h, self.min_rest_h, self.max_h))
 
     def _too_long(self, step_h: Floats) -> tuple[Any, Any]:
         """From each step on, the fewest steps [first, after) that last longer than one shedding may."""

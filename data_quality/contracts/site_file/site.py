@@ -28,6 +28,7 @@ from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, U
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
+from data_quality.contracts.site_file.sheddable_load import SheddableLoad, check_loads
 from data_quality.contracts.site_file.state_meter import check_state_meters
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
@@ -339,6 +340,9 @@ class Site(Model):
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
     alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
+    sheddable_loads: tuple[SheddableLoad, ...] = Field(
+        default=(), exclude_if=not_, description="What may go down for an event, and on which terms"
+    )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -404,6 +408,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
     places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules)
     yield from (partial(check, site) for check in places)
     yield partial(check_apart, site.school_holidays)
+    yield partial(check_loads, site, meters, drivers, assets)
     if site.price_stream is not None:
         yield partial(check_named, "price stream", site.price_stream, streams)
     # The rule plant_balance is declared by its energy use.

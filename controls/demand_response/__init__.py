@@ -1,0 +1,1 @@
+"""Demand response: curtailment plans over a site's sheddable loads."""

@@ -1,0 +1,93 @@
+"""`meterloom dr loads list` and `dr plan`: sheddable loads of a site, and which of them give a target for an event."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.control.curtailment import Preference
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import parse_instant, zone
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table
+from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.options import AnySiteOption, SiteOption
+
+if TYPE_CHECKING:
+    from data_quality.contracts.site_file.sheddable_load import SheddableLoad
+    from data_quality.contracts.site_file.site import Site
+
+LOADS = Table(
+    "loads",
+    "id | site | asset: {asset:|by hand} | meter | most kW: {max_shed_kw:,.1f} | min: {max_minutes} "
+    "| rest: {rest_minutes:|-} | notice: {notice_minutes} | rebound: {rebound_share:.0%} | cost: {cost_per_kwh:g} "
+    "| evidence: {ground}",
+    empty="no site file has sheddable_loads",
+    ground=lambda each: f"{each['evidence']['basis']} ± {each['evidence']['half_width_share']:.0%}",
+)
+_STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | by: {asset:|hand}"
+
+
+@operation("dr loads list", takes=PROJECT, example="--site tower")
+def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
+    """List the sheddable loads of a site, or of all, with their terms and the evidence behind them."""
+    sites = [call.project.site(site)] if site else list(call.project.sites.values())
+    return Answer({"site": site, "loads": [_row(load, one) for one in sites for load in one.sheddable_loads]}, LOADS)
+
+
+@operation("dr plan", takes=PROJECT, example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60")
+def dr_plan(
+    call: Call,
+    site: SiteOption,
+    event: Annotated[str, Option("--event", help="START/END, ISO 8601; without offset by the site's clock.")],
+    target_kw: Annotated[float, Option("--target-kw", help="Power to be shed over the whole event, kW.")],
+    prefer: Annotated[Preference, Option("--prefer", help="Least cost, order of the site file, or comfort.")] = "cost",
+) -> Answer:
+    """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
+    from controls.demand_response.curtailment import Event, check_event, library_for, plan_curtailment
+    from data_quality.contracts.finding import Finding
+    from orchestration.views.usual_load import usual_drivers, usual_power_kw
+
+    found, now_utc = call.project.site(site), call.clock.now_utc()
+    asked = Event(*event_span(event, found.time_zone), target_kw)
+    check_event(asked, now_utc=now_utc)
+    if not found.sheddable_loads:
+        raise BadInput(f"site {site} has no sheddable load", reason="no_loads", mend="add sheddable_loads to its file")
+    call.doing("reading what the loads usually draw")
+    drawn_kw = usual_power_kw(call.project.lake, found, asked.steps(), now_utc=now_utc)
+    drivers = usual_drivers(call.project.lake, found, asked.start_utc, asked.end_utc, now_utc=now_utc)
+    library = library_for(found, asked, now_utc=now_utc, drivers=drivers, drawn_kw=drawn_kw)
+    plan = plan_curtailment(found, asked, library, preference=prefer)
+    if isinstance(plan, Finding):
+        result: dict[str, Any] = {"plan": None, "limits": library.limits, "findings": [plan]}
+        return Answer(
+            result, text="\n".join([f"no plan: {plan.message}", *_noted(library.limits)]), exit_code=CHECK_FAILED
+        )
+    here = zone(found.time_zone)
+    rows = [
+        step.model_dump() | {"start": step.start_utc.astimezone(here), "end": step.end_utc.astimezone(here)}
+        for step in plan.steps
+    ]
+    low, high = plan.interval_kwh
+    lines = [
+        f"{plan.id}: {plan.expected_kwh:,.1f} kWh expected ({low:,.1f} to {high:,.1f}), cost {plan.cost:,.2f} "
+        f"{plan.currency}, {plan.rebound_kwh:,.1f} kWh drawn again afterwards",
+        *_noted(plan.limits),
+    ]
+    return Answer({"plan": plan, "findings": []}, Table(rows, _STEPS), "\n".join(lines))
+
+
+def event_span(text: str, time_zone: str) -> tuple[datetime, datetime]:
+    """[start, end) of START/END. Raises BadInput."""
+    start, slash, end = text.partition("/")
+    if not slash:
+        raise BadInput(f"--event: expected START/END, got {text!r}", reason="bad_event")
+    return parse_instant(start, time_zone), parse_instant(end, time_zone)
+
+
+def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:
+    """A load in JSON; max_shed_kw: the most of any hour or value, `by` says of what it is a function."""
+    told = load.model_dump(mode="json", exclude={"load_id", "max_shed_kw"})
+    return {"id": load.load_id, "site": site.site_id, "max_shed_kw": load.highest_kw,
+            "by": load.model_dump(mode="json")["max_shed_kw"]} | told  # fmt: skip
+
+
+def _noted(limits: tuple[str, ...]) -> list[str]:
+    return [f"  {each}" for each in limits]

@@ -1,0 +1,62 @@
+"""Usual power of meters and usual values of drivers in hours to come, by the weeks before."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from assets.sites.view import site_readings
+from assets.stores.lake.lake import Lake
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.sheddable_load import ShedByDriver
+from data_quality.contracts.site_file.site import Site
+from data_quality.site_streams import DRIVER_REGISTER
+from ml.anomaly_scoring.score_site import usual_of
+from ml.features.series import HOUR, Stream, series_of
+
+_BEFORE = timedelta(days=50)
+
+
+def usual_power_kw(
+    lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime
+) -> dict[str, list[float]]:
+    """Usual power of the meters of sheddable loads in each step, kW, by local hour and kind of day.
+
+    A meter without readings is left out; so is one that has none of a step's hour.
+    """
+    meters = sorted({load.meter for load in site.sheddable_loads if load.meter})
+    found = {}
+    for meter in meters:
+        hours = _usual_hours(lake, site, Stream(meter, CONSUMPTION_REGISTER), steps, now_utc)
+        if hours and None not in hours.values():
+            found[meter] = [float(hours[_hour(start)] or 0.0) for start, _ in steps]
+    return found
+
+
+def usual_drivers(
+    lake: Lake, site: Site, start_utc: datetime, end_utc: datetime, *, now_utc: datetime
+) -> dict[str, float]:
+    """Mean of the usual values of drivers that loads depend on, over a span."""
+    names = {load.max_shed_kw.driver for load in site.sheddable_loads if isinstance(load.max_shed_kw, ShedByDriver)}
+    found = {}
+    for name in sorted(names):
+        hours = _usual_hours(lake, site, Stream(name, DRIVER_REGISTER), [(start_utc, end_utc)], now_utc)
+        if known := [value for value in hours.values() if value is not None]:
+            found[name] = float(np.mean(known))
+    return found
+
+
+def _usual_hours(
+    lake: Lake, site: Site, stream: Stream, steps: Sequence[tuple[datetime, datetime]], now_utc: datetime
+) -> dict[datetime, float | None]:
+    """Usual value of each UTC hour of the steps; empty without readings in the weeks before."""
+    first, after = _hour(steps[0][0]), _hour(steps[-1][1] - timedelta(microseconds=1)) + HOUR
+    readings = site_readings(lake, site, start_utc=first - _BEFORE, end_utc=now_utc, meters=[stream.stream_id])
+    series = series_of(readings, site=site, stream=stream, end_utc=after)
+    if not len(series.values) or series.start_utc >= first:
+        return {}
+    return {first + n * HOUR: value for n, value in enumerate(usual_of(series, site, first, after))}
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
