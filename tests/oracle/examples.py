@@ -154,6 +154,8 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "weather fetch": HARDWARE,
     "weather list": ("--site home",),
     "rooms fit": ("inputs/room.csv --tz Europe/Berlin",),
+    "dr loads list": ("", "--site tower"),
+    "dr plan": LeftOut("plans an event to come, by the hour that it is asked"),
     "dispatch status": ("--site home",),
     "dispatch mode": WRITES,
     "dispatch approve": WRITES,

@@ -4,6 +4,7 @@ import dis
 import importlib
 import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -17,7 +18,7 @@ from orchestration.operations.operation import OPERATIONS
 RUNNER = CliRunner()
 ROOT = Path(__file__).resolve().parents[2]
 # A command as a text names it: quoted, in a block of its own, or behind another; `meterloom rows` heads a file.
-NAMED = re.compile(r"(?:['`(]|^ *(?:\$ )?|&& )meterloom (?!rows\b)([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", re.MULTILINE)
+NAMED = re.compile(r"(?:['`(]|^ *(?:\$ )?|&& )meterloom (?!rows\b)([a-z][a-z-]*(?: [a-z][a-z-]*){0,2})", re.MULTILINE)
 # What a command asks its call for, and the shared option that this comes from.
 ASKED = {
     "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_",
@@ -141,16 +142,21 @@ def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]
     return [found] if is_ours and not found.__module__.endswith((".frame", ".operation", ".answer", ".render")) else []
 
 
+def _beginnings(words: str) -> list[str]:
+    """`dr`, `dr loads`, `dr loads list`."""
+    return list(accumulate(words.split(), "{} {}".format))
+
+
 def test_every_command_that_a_text_names_is_there() -> None:
     build_app()
     names = {each.name for found in OPERATIONS.values() for each in found}
-    groups = {each.partition(" ")[0] for each in names if " " in each}
+    groups = {before for each in names for before in _beginnings(each)[:-1]}
     wrong, seen = [], 0
     for path in texts():
-        for first, second in NAMED.findall(path.read_text(encoding="utf-8")):
+        for words in NAMED.findall(path.read_text(encoding="utf-8")):
             seen += 1
-            if f"{first} {second}" not in names and first not in names and not (first in groups and not second):
-                wrong.append(f"{path.relative_to(ROOT)}: meterloom {first} {second}")
+            if not names.intersection(_beginnings(words)) and words not in groups:
+                wrong.append(f"{path.relative_to(ROOT)}: meterloom {words}")
     assert wrong == []
     assert seen > 400
 

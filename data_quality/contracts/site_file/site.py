@@ -328,25 +328,19 @@ class Site(Model):
         exclude_if=not_,
         description="Plan 48 h in steps of 15 min, 1 h and 3 h (move blocking); else 24 h of quarter hours",
     )
-    weather_feed: WeatherFeed | None = Field(
-        default=None, exclude_if=not_, description="Where weather forecasts come from"
-    )
+    weather_feed: WeatherFeed | None = Field(default=None, exclude_if=not_, description="Source of weather forecasts")
     sources: tuple[LiveSource, ...] = Field(
         default=(), exclude_if=not_, description="What tells or is asked live, beside the files of the landing folder"
     )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
-
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
     premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
     alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
-    sheddable_loads: tuple[SheddableLoad, ...] = Field(
-        default=(), exclude_if=not_, description="What may go down for an event, and on which terms"
-    )
+    sheddable_loads: tuple[SheddableLoad, ...] = Field(default=(), exclude_if=not_, description="Shed for events")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        # All at once: whoever mends a file wants to know every mistake in it.
         check_all(_references(self))
         return self
 
@@ -387,7 +381,7 @@ class Site(Model):
 
 
 def _references(site: Site) -> Iterator[Callable[[], object]]:
-    """The checks over a whole site file; each raises ValueError."""
+    """The checks over a whole site file, all of which are told at once; each raises ValueError."""
     meters, drivers = [meter.meter_id for meter in site.meters], [driver.driver_id for driver in site.drivers]
     # In the lake a driver is a stream like any meter's: both share one set of names.
     streams, assets = meters + drivers, [asset.asset_id for asset in site.assets]

@@ -1,0 +1,89 @@
+"""`meterloom dr loads list` and `dr plan` over a project with readings."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.sites.load_sites import load_site, site_sha256
+from tests.orchestration.test_cli import run
+
+SITE = """
+site_id: plant
+name: Plant
+time_zone: UTC
+currency: EUR
+country: DE
+weekly_rest: []
+meters: [{meter_id: main}, {meter_id: fans, parent: main}]
+"""
+LOADS = """
+sheddable_loads:
+  - {load_id: fans, meter: fans, max_shed_kw: 30, max_minutes: 120, cost_per_kwh: 0.2, rebound_share: 0.5}
+  - {load_id: light, meter: main, max_shed_kw: 5, max_minutes: 60, cost_per_kwh: 0.5, limit: Stairs stay lit}
+"""
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fans that draw 20 kW in every hour of the last seven weeks."""
+    folder = tmp_path_factory.mktemp("dr")
+    (folder / "plant.yaml").write_text(SITE + LOADS)
+    assert run("init", str(folder / "p"), "--site", str(folder / "plant.yaml"))[0] == 0
+    hours = [NOW - n * HOUR for n in range(49 * 24, 0, -1)]
+    rows = [f"{name},{hour.isoformat()},{kw}" for hour in hours for name, kw in (("fans", 20), ("main", 100))]
+    (folder / "energy.csv").write_text("\n".join(["meter,timestamp,kwh", *rows]) + "\n")
+    code, _, error = run("ingest", str(folder / "energy.csv"), "--site", "plant", folder=folder / "p")
+    assert code == 0, error
+    return folder / "p"
+
+
+def asked(project: Path, target_kw: float, *, start: datetime = NOW + 24 * HOUR) -> tuple[int, str, str]:
+    event = f"{start.isoformat()}/{(start + HOUR).isoformat()}"
+    words = ("dr", "plan", "--site", "plant", "--event", event, "--target-kw", str(target_kw), "--json")
+    return run(*words, folder=project)
+
+
+def test_loads_are_listed_with_their_terms(project: Path) -> None:
+    code, out, _ = run("dr", "loads", "list", "--json", folder=project)
+    fans, _ = json.loads(out)["loads"]
+    wanted = {"id": "fans", "asset": None, "max_shed_kw": 30.0, "max_minutes": 120, "rest_minutes": None}
+    assert (code, wanted.items() <= fans.items()) == (0, True)
+    assert (fans["rebound_share"], fans["evidence"]["basis"]) == (0.5, "nameplate")
+
+
+def test_a_load_gives_what_its_meter_usually_draws_and_the_next_one_the_rest(project: Path) -> None:
+    code, out, error = asked(project, 23)
+    assert code == 0, error
+    plan = json.loads(out)["plan"]
+    assert {step["load"]: step["kw"] for step in plan["steps"]} == {"fans": 20.0, "light": 3.0}
+    assert (plan["expected_kwh"], plan["cost"], plan["rebound_kwh"]) == (23.0, 5.5, 10.0)
+    assert any("Stairs stay lit" in each for each in plan["limits"])
+    assert any("fans usually draws less" in each for each in plan["limits"])
+
+
+def test_more_than_the_loads_draw_is_a_finding_with_the_most(project: Path) -> None:
+    code, out, _ = asked(project, 40)
+    result = json.loads(out)
+    [finding] = result["findings"]
+    assert (code, result["plan"], finding["code"], finding["facts"]["most_kw"]) == (
+        1,
+        None,
+        "target_above_library",
+        25.0,
+    )
+
+
+def test_an_event_of_the_past_is_one_sentence(project: Path) -> None:
+    code, _, error = asked(project, 5, start=NOW - 2 * HOUR)
+    assert (code, "is past" in error) == (2, True)
+
+
+def test_the_library_makes_no_other_site_of_a_file(tmp_path: Path) -> None:
+    with_loads, without = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    with_loads.write_text(SITE + LOADS)
+    without.write_text(SITE)
+    assert site_sha256(load_site(with_loads)) == site_sha256(load_site(without))
