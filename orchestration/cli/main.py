@@ -76,6 +76,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.control.dispatch_holiday",
     ),
     "devices": ("operations.control.devices",),
+    "dr": ("operations.demand_response.dr_baseline",),
     "offer": ("operations.control.offer",),
     "agent": ("cli.project.agent",),
     "report": ("operations.reports.report",),
@@ -105,6 +106,7 @@ GROUPS = {
     "weather": "Weather forecasts, as they were known.",
     "rooms": "Rooms: what their temperatures say of the heat that they keep.",
     "dispatch": "Commands to devices, and their proof.",
+    "dr": "Demand response: events settled against baselines.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
@@ -145,7 +147,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "models",
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
+    "Act": ("plan", "rooms", "replay", "simulate", "dispatch", "dr", "devices", "offer"),
     "Run": ("demo", "up", "web", "agent", "check", "alerts", "notices", "doctor", "lake"),
 }
 
