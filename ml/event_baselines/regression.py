@@ -76,7 +76,7 @@ def inputs_of(grid: DaySteps, days: Index, window: EventWindow, *, sees_adjustme
         columns.append(apart(today, before) * (shape - 1))
     cuts = sorted({0, min(6 * hour, first), max(first - 3 * hour, 0), max(first - hour, 0), first})
     columns += [apart(today, slice(*ends)) for ends in pairwise(cuts)]
-    week = np.where((days >= 7) & grid.counts[days - 7], days - 7, -1)
+    week = np.where((days >= 7) & grid.counts[np.maximum(days - 7, 0)], days - 7, -1)
     for load in (past[:, -1], np.asarray(mean_of(past[:, -_RECENT_DAYS:], axis=1)), grid.of(week)):
         columns += [apart(load, asked), apart(load, before)]
     columns += [WEEKDAY_SCALE * flag for flag in _calendar(grid, days)]
@@ -141,7 +141,7 @@ def _fit(inputs: Inputs, load_kw: Matrix, span: slice, age_days: Index) -> Matri
     coefficients: Matrix = np.empty((0, 0))
     for _ in range(ROUNDS):
         gram = design.T * weight
-        coefficients = np.linalg.solve(gram @ design + penalty, gram @ target)
+        coefficients = np.asarray(np.linalg.solve(gram @ design + penalty, gram @ target), dtype=np.float64)
         size = np.abs((target - design @ coefficients).mean(axis=1))
         threshold = max(HUBER * 1.48 * float(np.partition(size, len(size) // 2)[len(size) // 2]), 1e-9)
         weight = recency * np.minimum(1, threshold / np.maximum(size, 1e-12))

@@ -50,8 +50,8 @@ def adjustment(grid: DaySteps, days: Index, profile: Matrix, window: EventWindow
 
 def last_week(grid: DaySteps, days: Index, _window: EventWindow) -> Matrix:
     """The day a week before, holiday or not, unless it is excluded."""
-    earlier = days - WEEK_DAYS
-    return grid.of(np.where((earlier >= 0) & ~grid.is_excluded[earlier], earlier, -1))
+    earlier = np.asarray(days - WEEK_DAYS)
+    return grid.of(np.where((earlier >= 0) & ~grid.is_excluded[np.maximum(earlier, 0)], earlier, -1))
 
 
 def matching_day(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
