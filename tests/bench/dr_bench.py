@@ -161,9 +161,9 @@ def main() -> None:
         inside = np.array([sheds_held(meter) for meter in meters])
         write(f"  half-width {np.median([half_width(meter) for meter in meters]):.2f} % of the baseline (median)\n")
         write(
-            f"  ramps flagged {np.median(flagged[:, 0]):.1f} % of days, false {np.median(flagged[:, 1]):.1f} % (medians;"
+            f"  ramps flagged {np.median(flagged[:, 0]):.1f} % of days, false {np.median(flagged[:, 1]):.1f} % (medians"
         )
-        write(f" most false {flagged[:, 1].max():.1f} %)\n")
+        write(f"; most false {flagged[:, 1].max():.1f} %)\n")
         write(f"  sheds in the interval: {inside[:, 0].sum() / inside[:, 1].sum():.1%} of {inside[:, 1].sum()}\n")
         day = int(meters[0].grid.alike(is_off=False)[400])
         began = time.process_time()
