@@ -36,14 +36,13 @@ _ROWS = "time_utc | P10: {p10:.2f} | P50: {p50:.2f} | P90: {p90:.2f}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecastFiles:
-    """The files of a forecast and how to read them."""
+class MeterFiles:
+    """Energy and weather files of one meter and how to read them."""
 
     energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None
     weather: Annotated[
-        Path | None, Option("--weather", help="Weather: timestamp,temp_degc[,ghi_w_per_m2 …], the horizon's too.")
+        Path | None, Option("--weather", help="Weather: timestamp,temp_degc[,ghi_w_per_m2 …], a horizon's too.")
     ] = None
-    horizon: Annotated[str, Option("--horizon", help="How far ahead: 24h, 2d, up to 7d.")] = "24h"
     meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None
     tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None
     mapping: MapOption = None
@@ -56,23 +55,37 @@ class ForecastFiles:
         bool, Option("--zero-is-missing/--zero-is-use", help="Whether a zero is no reading.")
     ] = True
 
-    def known(self, until_utc: "datetime | None" = None) -> "FileCase":
-        """The case of the files. Raises BadInput."""
+    def case(
+        self, ahead: timedelta = timedelta(hours=1), until_utc: "datetime | None" = None, *, country: str | None = None
+    ) -> "FileCase":
+        """The case of the files, with weather as far ahead. country: instead of that of the zone. Raises BadInput."""
         from ml.baselines.usage_tables.read_usage import Source
         from ml.forecasts.file_case import read_case
 
         if self.energy is None:
             raise BadInput("expected an energy file", reason="no_rows", mend="give --energy FILE")
+        named = country or self.country
         return read_case(
             Source(self.energy, column_map(self.mapping), self.meter),
             None if self.weather is None else Source(self.weather, column_map(self.weather_map)),
-            horizon=self.ahead,
+            horizon=ahead,
             zone=self.tz,
-            country="" if self.country == "none" else self.country,
+            country="" if named == "none" else named,
             subdivision=self.subdivision,
             zero_is_missing=self.zero_is_missing,
             until_utc=until_utc,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastFiles(MeterFiles):
+    """The files of a forecast, and how far ahead it is."""
+
+    horizon: Annotated[str, Option("--horizon", help="How far ahead: 24h, 2d, up to 7d.")] = "24h"
+
+    def known(self, until_utc: "datetime | None" = None) -> "FileCase":
+        """The case of the files. Raises BadInput."""
+        return self.case(self.ahead, until_utc)
 
     @property
     def ahead(self) -> timedelta:

@@ -1,0 +1,86 @@
+"""Baseline rules of demand-response programmes: X of Y days, same-day adjustment, matching days, before the event.
+
+Sources: CAISO 10-in-10 and its same-day adjustment; X-of-Y rules of the North American programmes (NAESB WEQ-015).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
+from ml.event_baselines.event_window import EventWindow
+from ml.features.series import Index
+
+# A rule has no baseline with fewer days.
+LEAST_DAYS = 5
+MATCHED_DAYS, MATCHED_OF = 3, 45
+WEEK_DAYS = 7
+
+Rule = Callable[[DaySteps, Index, EventWindow], Matrix]
+
+
+def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
+    """Mean of the highest days of the last counting ones, by their mean load in the event hours.
+
+    cap: of a multiplicative same-day adjustment, 0.2 for ±20 %; 0: none.
+    """
+
+    def estimate(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+        load = grid.of(grid.before(days, days_of))
+        level = mean_of(load[:, :, window.event], axis=2)
+        counts = np.isfinite(level).sum(axis=1)
+        rank = np.argsort(np.argsort(-np.where(np.isfinite(level), level, -np.inf), axis=1, kind="stable"), axis=1)
+        load[rank >= chosen] = np.nan
+        profile = np.asarray(mean_of(load, axis=1))
+        profile[counts < min(LEAST_DAYS, days_of)] = np.nan
+        return profile * adjustment(grid, days, profile, window, cap)[:, None] if cap else profile
+
+    return estimate
+
+
+def adjustment(grid: DaySteps, days: Index, profile: Matrix, window: EventWindow, cap: float) -> Matrix:
+    """Measured over baseline in the adjustment hours, within 1 ± cap; NaN without readings or without a load."""
+    measured, expected = grid.of(days)[:, window.adjustment], profile[:, window.adjustment]
+    both = np.isfinite(measured) & np.isfinite(expected)
+    top, bottom = np.where(both, measured, 0.0).sum(axis=1), np.where(both, expected, 0.0).sum(axis=1)
+    ratio = np.divide(top, bottom, out=np.full(len(top), np.nan), where=(bottom > 0) & (top > 0))
+    found: Matrix = np.clip(ratio, 1 - cap, 1 + cap)
+    return found
+
+
+def last_week(grid: DaySteps, days: Index, _window: EventWindow) -> Matrix:
+    """The day a week before, holiday or not, unless it is excluded."""
+    earlier = np.asarray(days - WEEK_DAYS)
+    return grid.of(np.where((earlier >= 0) & ~grid.is_excluded[np.maximum(earlier, 0)], earlier, -1))
+
+
+def matching_day(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+    """Mean of the three of the last 45 counting days whose load before the event was nearest to that of the day."""
+    past = grid.of(grid.before(days, MATCHED_OF))
+    seen = slice(0, window.adjust_end)
+    apart = np.asarray(mean_of((past[:, :, seen] - grid.of(days)[:, None, seen]) ** 2, axis=2))
+    counts = np.isfinite(apart).sum(axis=1)
+    nearest = np.argsort(np.where(np.isfinite(apart), apart, np.inf), axis=1)[:, :MATCHED_DAYS]
+    profile = np.asarray(mean_of(np.take_along_axis(past, nearest[:, :, None], axis=1), axis=1))
+    profile[counts < LEAST_DAYS] = np.nan
+    return profile
+
+
+def before_event(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+    """Load of the hour before the event, held for the rest of the day (meter before, meter after)."""
+    hour = slice(max(window.start - grid.per_hour, 0), window.start)
+    level = np.asarray(mean_of(grid.of(days)[:, hour], axis=1))
+    return np.repeat(level[:, None], grid.steps, axis=1)
+
+
+RULES: dict[str, Rule] = {
+    "10-in-10": x_of_y(10, 10),
+    "10-in-10-adj20": x_of_y(10, 10, 0.2),
+    "10-in-10-adj40": x_of_y(10, 10, 0.4),
+    "high-5-of-10": x_of_y(5, 10),
+    "high-5-of-10-adj20": x_of_y(5, 10, 0.2),
+    "high-4-of-5": x_of_y(4, 5),
+    "last-week": last_week,
+    "matching-day": matching_day,
+    "before-after": before_event,
+}

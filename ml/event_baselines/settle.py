@@ -1,0 +1,187 @@
+"""Events of a meter settled by every method, and the methods measured on its days without an event."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from data_quality.contracts.baselines.event_baseline import MethodScore
+from ml.event_baselines.band import half_widths, step_widths
+from ml.event_baselines.day_steps import DaySteps, Mask, Matrix, mean_of
+from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.regression import regression, usual_before
+from ml.event_baselines.rules import RULES
+from ml.features.series import Index, Vector
+
+METHODS: dict[str, Callable[[DaySteps, Index, EventWindow], Matrix]] = {**RULES, "regression": regression}
+# Days that an event is judged by without a longer measurement: the band's window, and some to find its level.
+RECENT_DAYS = 130
+RAMP_MISS = 0.04
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event by day and window of the grid."""
+
+    day: int
+    window: EventWindow
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """An event by one method. baseline_kw: (steps,) of its day; widths in kW, of the mean and of each step."""
+
+    event: Event
+    method: str
+    baseline_kw: Vector
+    half_width_kw: float
+    step_widths_kw: Vector
+    is_ramp: bool
+    unramped_kw: Vector | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Events by method, in the order of the events, and the scores of all methods."""
+
+    estimates: tuple[Estimated, ...]
+    scores: tuple[MethodScore, ...]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Days without an event by one method. estimate_kw, actual_kw: (days, steps of the event); held: 1, 0 or NaN."""
+
+    estimate_kw: Matrix
+    actual_kw: Matrix
+    held: Vector
+
+
+def settle(
+    grid: DaySteps, events: Sequence[Event], *, methods: Sequence[str] = (), placebo: tuple[int, int] | None = None
+) -> Settled:
+    """Settle each event by the methods named (all if none), and measure all of them.
+
+    grid: event days need not be excluded yet. placebo: days [first, end) to measure on; None: the last 130 days of the
+    kind before each event.
+    """
+    grid = grid.excluding(np.array([event.day for event in events], dtype=np.int64))
+    found: dict[tuple[Event, str], Estimated] = {}
+    errors: dict[str, list[Errors]] = {name: [] for name in METHODS}
+    groups: dict[tuple[EventWindow, bool], list[int]] = {}
+    for event in events:
+        groups.setdefault((event.window, bool(grid.is_off[event.day])), []).append(event.day)
+    for (window, is_off), event_days in groups.items():
+        past = grid.alike(is_off)
+        first, end = placebo or (0, len(grid.is_off))
+        past = past[past < max(event_days)][-RECENT_DAYS:] if placebo is None else past
+        days = np.union1d(past, np.array(event_days, dtype=np.int64))
+        measured = np.isin(days, past) & (days >= first) & (days < end)
+        group = _Group(grid, days, window, measured)
+        ramps = group.ramps()
+        for name in METHODS:
+            estimates, kept = group.by(name, event_days, ramps)
+            errors[name].append(kept)
+            found |= {(Event(each.event.day, window), name): each for each in estimates}
+    named = list(methods) or list(METHODS)
+    usable = {name for name in METHODS if all(np.isfinite(_level(found[event, name])) for event in events)}
+    return Settled(
+        tuple(found[event, name] for event in events for name in named if np.isfinite(_level(found[event, name]))),
+        _scores(errors, usable),
+    )
+
+
+def _level(found: Estimated) -> float:
+    return float(mean_of(found.baseline_kw[found.event.window.event], axis=0))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Days of one kind by one window. is_measured: (days,) days without an event that count for the scores."""
+
+    grid: DaySteps
+    days: Index
+    window: EventWindow
+    is_measured: Mask
+
+    @cached_property
+    def scale_kw(self) -> Vector:
+        """(days,) mean size of the load in the event hours of the last days: of a net meter the mean may be near 0."""
+        past = self.grid.of(self.grid.before(self.days, 10))[:, :, self.window.event]
+        scale = np.asarray(mean_of(np.abs(past).reshape(len(self.days), -1), axis=1))
+        scale[~(scale > 0)] = np.nan
+        return scale
+
+    def by(self, name: str, event_days: Sequence[int], ramps: dict[int, Vector]) -> tuple[list[Estimated], Errors]:
+        """Estimates of the event days by one method, and its errors on the others. ramps: usual load by day."""
+        estimate = METHODS[name](self.grid, self.days, self.window)
+        event = self.window.event
+        value, load = estimate[:, event], self.grid.load_kw[self.days][:, event]
+        learns = ~self.grid.is_excluded[self.days]
+        scale = self.scale_kw
+        apart = np.abs(value - load) / scale[:, None]
+        size = np.abs(np.asarray(mean_of(value - load, axis=1))) / scale
+        widths, levels = half_widths(size, learns=learns)
+        estimates = []
+        for day in event_days:
+            at = int(np.searchsorted(self.days, day))
+            steps = step_widths(apart[:at][learns[:at]], float(levels[at])) * scale[at]
+            unramped = self._unramped(name, day, ramps[day]) if day in ramps else None
+            width = float(widths[at] * scale[at])
+            estimates.append(
+                Estimated(Event(day, self.window), name, estimate[at], width, steps, day in ramps, unramped)
+            )
+        kept = self.is_measured & np.isfinite(size)
+        held = np.where(np.isfinite(widths), size <= widths, np.nan)
+        return estimates, Errors(value[kept], load[kept], held[kept])
+
+    def ramps(self) -> dict[int, Vector]:
+        """Days whose adjustment hours are above all that their morning lets expect, with the usual load of the day."""
+        usual = usual_before(self.grid, self.days, self.window)
+        span = self.window.adjustment
+        top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (self.grid.of(self.days), usual))
+        # One-sided: below the usual is no ramp, and no size can be less than nothing.
+        excess = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+        limits, _ = half_widths(excess, miss=RAMP_MISS, learns=~self.grid.is_excluded[self.days])
+        above = np.flatnonzero(self.grid.is_excluded[self.days] & (excess > np.maximum(limits, 1)))
+        return {int(self.days[at]): usual[at] for at in above}
+
+    def _unramped(self, name: str, day: int, usual: Vector) -> Vector:
+        """Baseline of the day if the load before the event had been the usual one."""
+        load = self.grid.load_kw.copy()
+        before = slice(self.window.adjust_start, self.window.start)
+        load[day, before] = usual[before]
+        found = METHODS[name](replace(self.grid, load_kw=load), np.array([day]), self.window)
+        return np.asarray(found[0])
+
+
+def _scores(errors: dict[str, list[Errors]], usable: set[str]) -> tuple[MethodScore, ...]:
+    scores = [_score(name, kept, name in usable) for name, kept in errors.items()]
+    ranked = [each for each in scores if each.eligible and each.mae is not None]
+    best = min(ranked, key=lambda each: each.mae or 0.0).name if ranked else ""
+    return tuple(each.model_copy(update={"chosen": each.name == best}) for each in scores)
+
+
+def _score(name: str, kept: Sequence[Errors], is_usable: bool) -> MethodScore:
+    """Bias, error and RRMSE over the days of all windows, each by the mean of what was measured."""
+    apart = [each.estimate_kw - each.actual_kw for each in kept]
+    by_event = np.concatenate([np.asarray(mean_of(each, axis=1)) for each in apart])
+    by_step = np.concatenate([each[np.isfinite(each)] for each in apart])
+    load = np.concatenate(
+        [each.actual_kw[np.isfinite(gap)] for each, gap in zip(kept, apart, strict=True)] or [np.empty(0)]
+    )
+    held = np.concatenate([each.held for each in kept])
+    # Of a net meter the load may cancel out: by its size.
+    scale = float(np.abs(load).mean()) if len(load) else 0.0
+    is_known = scale > 0
+    return MethodScore(
+        name=name,
+        eligible=is_usable,
+        n_days=len(by_event),
+        bias=float(by_event.mean()) / scale if is_known else None,
+        mae=float(np.abs(by_event).mean()) / scale if is_known else None,
+        rrmse=float(np.sqrt((by_step**2).mean())) / scale if is_known else None,
+        coverage=float(np.nanmean(held)) if np.isfinite(held).any() else None,
+        chosen=False,
+    )

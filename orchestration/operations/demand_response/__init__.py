@@ -1,0 +1,1 @@
+"""Demand response: events settled against baselines."""

@@ -1,0 +1,1 @@
+"""Event baselines of demand response."""
