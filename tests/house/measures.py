@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 11_712,
-    "assets": 51_332,
+    "assets": 51_393,
     "dbt_project": 2_400,
-    "ml": 18_445,
+    "ml": 18_958,
     "controls": 34_752,
     "reports": 23_020,
-    "orchestration": 32_792,
+    "orchestration": 32_881,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
