@@ -181,7 +181,7 @@ def test_rows_of_months_are_read_again_only_when_marts_or_rules_change(acted: As
 
     def made() -> int:
         before = place.made
-        opened = OpenProject(project.project.root)
+        opened = OpenProject(str(project.project.root))
         assert over_limits(opened, opened.site("plant"), acted.clock.now_utc(), "en")
         return place.made - before
 
