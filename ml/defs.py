@@ -20,6 +20,7 @@ from orchestration.previews import (
     Preview,
     bars_png,
     by_site,
+    confusion_png,
     embedded,
     event_png,
     findings_metadata,
@@ -440,6 +441,28 @@ def events_shown(site: Site, found: "SiteScored") -> Metadata:
         "not_judged": refusals(found.findings),
         **pictures,
     }
+
+
+@dg.asset(group_name="anomalies", kinds={"mlflow"}, owners=OWNERS, deps=["core_site__anomaly_events"])
+def core_project__cause_model(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.MaterializeResult:
+    """Model that tells causes of anomalies, learned from new labels of people; it leads where it is better."""
+    from ml.anomaly_scoring.learn_project import learn_project
+
+    # After the scoring and not before it: a registry that is away must not keep events from being found.
+    found = learn_project(
+        project.sites.values(), project.lake, tracker=tracker_of(project), clock=clock, draw=confusion_png
+    )
+    version, shown = found.version, dict[str, Preview]()
+    if found.picture:
+        shown["confusion"] = embedded(found.picture, title="Causes by people and by the model")
+    rows = [[name.replace("_", " "), value] for name, value in version.figures.items()]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": found.labels, "version": version.version, "leads": version.is_taken,
+            "why": found.finding.message if found.finding else found.reason.replace("_", " "),
+            "figures": table(["figure", "value"], rows), **shown,
+        }
+    )  # fmt: skip
 
 
 @dg.asset_check(asset="core_site__anomaly_events", blocking=False)

@@ -26,7 +26,8 @@ EXPERIMENTS = {
         "Day-ahead forecasts",
         "What a site will use and generate tomorrow: one run a registered model.",
     ),
-    "": ("meterloom", "Models of Meterloom that are neither baselines nor forecasts, and runs of earlier releases."),
+    "causes": ("Causes of anomalies", "The likely cause of an anomaly: one run a version, shipped or learned."),
+    "": ("meterloom", "Models of Meterloom of no other kind, and runs of earlier releases."),
 }
 NOTE = "mlflow.note.content"
 # Without it MLflow opens an experiment among its pages for language models.

@@ -146,10 +146,11 @@ month_reports = dg.define_asset_job(
 
 anomalies = dg.define_asset_job(
     "anomalies",
-    selection=dg.AssetSelection.assets("core_site__anomaly_events"),
+    selection=dg.AssetSelection.assets("core_site__anomaly_events", "core_project__cause_model"),
     description=(
         "Judges the electricity meters of a site in its months and keeps what differs from what is usual as events "
-        "with energy and cost. Nightly by itself for the month in progress and the one before."
+        "with energy and cost, and learns causes from new labels. Nightly by itself for the month in progress and the "
+        "one before."
     ),
 )
 

@@ -147,6 +147,29 @@ def bars_png(names: Sequence[str], series: Mapping[str, Sequence[float | None]],
     return png_of(figure)
 
 
+def confusion_png(counts: Mapping[tuple[Any, Any], int]) -> bytes:
+    """Events by their cause as people say it, and as a model names it; the darker the more."""
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(one for one, _ in counts))
+    shown = [name.replace("_", " ") for name in names]
+    figure = Figure(figsize=(5, 4), dpi=80, layout="constrained")
+    axes, most = figure.subplots(), max([*counts.values(), 1])
+    axes.imshow([[counts[one, other] for other in names] for one in names], cmap="Blues", vmin=0, vmax=most)
+    for row, one in enumerate(names):
+        for column, other in enumerate(names):
+            dark = counts[one, other] > most / 2
+            axes.text(
+                column, row, str(counts[one, other]), ha="center", va="center", color="white" if dark else "black"
+            )
+    axes.set_xticks(range(len(names)), labels=shown, rotation=20, ha="right")
+    axes.set_yticks(range(len(names)), labels=shown)
+    axes.set_xlabel("named by the model")
+    axes.set_ylabel("said by people")
+    axes.set_title("Causes of events", loc="left")
+    return png_of(figure)
+
+
 def embedded(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
     """A picture that travels within its metadata."""
     return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,14 +1,16 @@
 """The likely cause of an event by a multinomial logistic model, with calibrated confidence and what decided."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from data_quality.contracts.reporting.anomaly_event import Cause
 from data_quality.contracts.yaml_file import load_yaml, validate_document
@@ -21,6 +23,10 @@ LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
 _DIGITS = 3
 
 
+# Zero has no sign in a store, and the digest is of what stands there.
+Weight = Annotated[float, AfterValidator(lambda value: value + 0.0)]
+
+
 class FeatureWeights(BaseModel):
     """One feature: where it is centred, its scale, and its weight for each cause."""
 
@@ -28,7 +34,7 @@ class FeatureWeights(BaseModel):
 
     centre: float
     scale: float = Field(gt=0)
-    weights: tuple[float, ...]
+    weights: tuple[Weight, ...]
 
 
 class CauseModel(BaseModel):
@@ -41,11 +47,27 @@ class CauseModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int
+    # 0: as it came with the release; else which of a project's own that were learned upon it.
+    revision: int = 0
     learned_from: str
+    # Figures on sites that taught nothing, of the shipped one.
+    measured: dict[str, float] = {}
     temperature: float = Field(gt=0)
     causes: tuple[Cause, ...]
-    intercepts: tuple[float, ...]
+    intercepts: tuple[Weight, ...]
     features: dict[str, FeatureWeights]
+
+    @property
+    def name(self) -> str:
+        """Version, and of a project's own its revision: 2, or 2.1."""
+        return f"{self.version}.{self.revision}" if self.revision else str(self.version)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters, whatever they are called."""
+        told = self.model_dump(mode="json", exclude={"revision", "learned_from", "measured"})
+        # By name: a store may keep them in another order.
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def parts(self, features: Mapping[str, float]) -> dict[str, tuple[float, ...]]:
         """Log odds that each known feature brings to each cause; an unknown one brings none."""
@@ -89,17 +111,21 @@ def shipped_causes() -> CauseModel:
     return validate_document(load_yaml(FILE), CauseModel, str(FILE))
 
 
+def named_cause(shares: Mapping[Cause, float]) -> tuple[Cause, Cause, float]:
+    """The cause that is named, the likeliest, and its confidence. shares: the probability of each."""
+    best = max(shares, key=lambda each: shares[each])
+    confidence = min(round(shares[best], _DIGITS), MOST_CONFIDENCE)
+    return best if confidence >= LEAST_CONFIDENCE else "unknown", best, confidence
+
+
 def likely_cause(features: Mapping[str, float], model: CauseModel | None = None) -> LikelyCause:
     """The likeliest cause of an event with these features (event_features.py)."""
     model = model or shipped_causes()
-    shares = model.probabilities(features)
-    best = max(model.causes, key=lambda each: shares[each])
-    confidence = min(round(shares[best], _DIGITS), MOST_CONFIDENCE)
+    cause, best, confidence = named_cause(model.probabilities(features))
     place = model.causes.index(best)
     # For this cause beside the mean of the others.
     decided = {
         name: (parts[place] - sum(parts) / len(parts)) * len(parts) / (len(parts) - 1)
         for name, parts in model.parts(features).items()
     }
-    cause: Cause = best if confidence >= LEAST_CONFIDENCE else "unknown"
     return LikelyCause(cause, confidence, evidence_of(features, decided))

@@ -55,13 +55,15 @@ class StreamLimits(Model):
 class SiteLimits(Model):
     """Contract between the nightly scoring and the scorer. until_utc: the end of the readings that it knows.
 
-    price_per_kwh: mean of the newest costs; None with its reason in cost_finding.
+    price_per_kwh: mean of the newest costs; None with its reason in cost_finding. params_version: of the parameters and
+    models of the night.
     """
 
     version: Literal[1] = 1
     site_id: str
     until_utc: datetime
     params: DetectorParams
+    params_version: str = ""
     price_per_kwh: float | None = None
     cost_finding: str | None = None
     streams: tuple[StreamLimits, ...] = ()

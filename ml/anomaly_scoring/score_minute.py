@@ -144,7 +144,9 @@ class SiteWatch:
             series = each.minutes.series(start_utc, now_utc, each.limits.ceiling[civil.hour])
             events = live_events(series, civil, each.limits, each.expected, self.limits.params)
             found += [
-                stored(one, by_kind(one.kind), self.site, each.meter, ENERGY_UNIT, self._price, self.limits.params)
+                stored(
+                    one, by_kind(one.kind), self.site, each.meter, ENERGY_UNIT, self._price, self.limits.params_version
+                )
                 for one in events
                 # Hours that the night has read are the night's.
                 if one.end_utc > self.limits.until_utc

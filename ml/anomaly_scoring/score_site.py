@@ -27,9 +27,10 @@ from ml.anomalies import events as found_events
 from ml.anomalies.learned import learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.params import DetectorParams
-from ml.anomaly_causes.cause_model import LikelyCause, likely_cause, shipped_causes
+from ml.anomaly_causes.cause_model import CauseModel, LikelyCause, likely_cause
 from ml.anomaly_causes.event_features import features_of
 from ml.anomaly_scoring.cause_facts import CauseFacts
+from ml.anomaly_scoring.leading_causes import leading_causes
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits
 from ml.features.civil import Civil, civil_of
 from ml.features.series import QUARTER, Series, Stream, measured_on, series_of
@@ -79,13 +80,14 @@ def score_site(
     judged = _judged(site, period, readings, end_utc, params, calendar, led)
     prices = _prices(read, site, period)
     facts = CauseFacts(site, lake, start_utc, end_utc, judged.series, led)
-    events = _with_causes(site, judged, facts, prices, params, calendar)
+    causes = leading_causes(lake.store)
+    events = _with_causes(site, judged, facts, prices, params, calendar, causes)
     span: Any = {"start_utc": period.start_utc, "end_utc": period.end_utc, "seen_until_utc": end_utc}
     published = AnomalyLedger(lake.store).publish(site.site_id, events, **span, judged=judged.streams, clock=clock)
     price, reason = _newest_price(prices)
     for_minutes = SiteLimits(
         site_id=site.site_id, until_utc=end_utc, params=params, price_per_kwh=price, cost_finding=reason,
-        streams=tuple(judged.limits),
+        streams=tuple(judged.limits), params_version=params_version(params, causes),
     )  # fmt: skip
     series = {meter.meter_id: judged.series[meter.meter_id] for meter, _ in judged.found}
     return SiteScored(tuple(events), published, len(judged.streams), judged.findings, series, for_minutes)
@@ -143,16 +145,17 @@ def _with_causes(
     prices: pl.DataFrame | str,
     params: DetectorParams,
     calendar: Calendar,
+    causes: CauseModel,
 ) -> list[AnomalyEvent]:
     """The events with cause, energy and cost, by meter."""
-    events, priced = list[AnomalyEvent](), partial(_price, prices=prices)
+    events, priced, version = list[AnomalyEvent](), partial(_price, prices=prices), params_version(params, causes)
     for meter, of_meter in groupby(judged.found, key=lambda each: each[0]):
         known = judged.series[meter.meter_id]
         civil = calendar(known.start_utc, len(known.values))
         context = facts.context(meter.meter_id, civil)
         for _, event in of_meter:
-            likely = likely_cause(features_of(event, known, civil, context))
-            events.append(stored(event, likely, site, meter, known.unit, priced, params))
+            likely = likely_cause(features_of(event, known, civil, context), causes)
+            events.append(stored(event, likely, site, meter, known.unit, priced, version))
     return events
 
 
@@ -196,10 +199,10 @@ def _weather_led(meter: Meter) -> Finding:
     return Finding(code="weather_led", severity="info", message=message)
 
 
-def params_version(params: DetectorParams) -> str:
-    """Which parameters and which learned models judged, as 12 digits."""
-    text = f"{params.model_dump_json()} {learned().version} {shipped_causes().version}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def params_version(params: DetectorParams, causes: CauseModel) -> str:
+    """Parameters and models that judged: eight digits for those of the detectors, and the version that told causes."""
+    text = f"{params.model_dump_json()} {learned().version}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{causes.name}"
 
 
 def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime) -> list[float | None]:
@@ -240,9 +243,12 @@ def stored(
     meter: Meter,
     unit: str,
     price_of: PriceOf,
-    params: DetectorParams,
+    version: str,
 ) -> AnomalyEvent:
-    """The event with its id, energy and cost. price_of: the price of a kWh of the event, or why there is none."""
+    """The event with its id, energy and cost. price_of: the price of a kWh of the event, or why there is none.
+
+    version: of what judged (params_version).
+    """
     kwh = round(event.measured - event.expected, _DIGITS) if unit == ENERGY_UNIT else None
     # The meter counted wrong: no energy was bought that a price would hold for.
     is_fault = likely.cause == "sensor_fault"
@@ -258,7 +264,7 @@ def stored(
         event_id=event_id_of(*stream, event.kind, event.start_utc), site_id=stream[0], meter_id=stream[1],
         register_id=stream[2], kind=event.kind, cause=likely.cause, confidence=likely.confidence,
         severity=severity_of(cost, is_fault=is_fault), start_utc=event.start_utc, end_utc=event.end_utc, kwh=kwh,
-        cost=cost, currency=site.currency, cost_finding=finding, params_version=params_version(params),
+        cost=cost, currency=site.currency, cost_finding=finding, params_version=version,
         evidence=tuple(
             {"name": name, "value": round(value, 6), "unit": unit} for name, value, unit in figures if value is not None
         ) + likely.evidence,

@@ -1,7 +1,7 @@
 """Rules of notices: recipients, quiet hours, letters, limits and retries, as pure functions without a clock."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -114,19 +114,26 @@ def after_fault(notice: Notice, reason: str, now_utc: datetime, *, is_final: boo
 
 
 def withdrawn(
-    waiting: Iterable[Notice], wanted: Iterable[Notice], seen: Mapping[str, Standing], *, is_whole: bool
+    waiting: Iterable[Notice],
+    wanted: Iterable[Notice],
+    seen: Mapping[str, Standing],
+    *,
+    told: Collection[str],
+    is_whole: bool,
 ) -> list[Notice]:
     """Waiting notices that nobody needs any more: of findings that somebody has or that are gone, and of channels that
     the person has no longer. What was tried may have arrived all the same, and its reason says so.
 
-    seen: findings of the site by id; is_whole: every source was asked, so that one that is missing is gone.
+    seen: findings of the site by id; told: ids of who has a channel; is_whole: every source was asked for them, so that
+    one that is missing is gone.
     """
     ids, found = {each.notice_id for each in wanted}, []
     for each in waiting:
         standing = seen.get(each.finding_id)
         if each.notice_id in ids or not (standing or is_whole):
             continue
-        state = standing.state if standing else "closed"
+        # Where nobody has a channel no source was asked: a finding that was not seen may be open.
+        state = standing.state if standing else "closed" if each.person_id in told else "open"
         reason = f"the finding is {state}" if state != "open" else "choices or the case changed"
         reason += "; an earlier try may have arrived" if each.attempts else ""
         found.append(each.model_copy(update={"state": "obsolete", "next_utc": None, "reason": reason}))

@@ -88,7 +88,7 @@ def _look_at(
                 worded=partial(_worded, site), link=link,
                 time_zone=site.time_zone, now_utc=now_utc,
             )  # fmt: skip
-    outbox.record(withdrawn(held, wanted, standing, is_whole=is_whole), clock)
+    outbox.record(withdrawn(held, wanted, standing, told=told, is_whole=is_whole), clock)
     return outbox.queue(wanted, clock)
 
 

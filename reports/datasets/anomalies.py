@@ -8,12 +8,14 @@ from functools import cached_property
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, AnomalyEvent, AnomalyLabel
+from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, KIND_TITLES, AnomalyEvent, AnomalyLabel
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, standing
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 from reports.recompute import event_again as again
+from reports.texts.locales import named
 
 NAME = "anomalies"
 MEASURES: Mapping[str, Measure] = {
@@ -84,22 +86,23 @@ class AnomalyData:
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """Kind, cause, times and state of an event."""
+        """Kind, cause, times and state of an event; what is ours is a sentence, worded by who shows it."""
         event = self._event(item)
         acts = self._acts.get(event.event_id, [])
         state, last = standing(acts, at_utc=event.end_utc, now_utc=self.given.as_of_utc)
         if name == "state":
-            return state, _TONES.get(state, "plain")
+            return Sentence(state), _TONES.get(state, "plain")
         if name == "reason":
             return (f"{self.given.person(last.person_id)}: {last.reason}" if last else ""), "plain"
         if name == "cause":
             return self._cause(event), "plain"
         local = zone(self.given.site.time_zone)
         said = {
-            "meter": self._meter(event), "kind": KIND_TITLES.get(event.kind, event.kind.replace("_", " ")),
+            "meter": self._meter(event),
+            "kind": Sentence(KIND_TITLES.get(event.kind, event.kind.replace("_", " "))),
             "begin": f"{event.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
             "end": f"{event.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
-            "severity": SEVERITY_WORDS[event.severity], "id": event.event_id,
+            "severity": Sentence(SEVERITY_WORDS[event.severity]), "id": event.event_id,
         }  # fmt: skip
         return said[name], "plain"
 
@@ -144,9 +147,10 @@ class AnomalyData:
     def _cause(self, event: AnomalyEvent) -> str:
         label = self._labels.get(event.event_id)
         if label is not None:
-            return f"{label.cause.replace('_', ' ')} (said by {self.given.person(label.person_id)})"
-        sure = "" if event.confidence is None else f" ({100 * event.confidence:.0f} %)"
-        return (event.cause or "unknown").replace("_", " ") + sure
+            person = named(self.given.person(label.person_id))
+            return Sentence("{0} (said by {1})", Sentence(CAUSE_TITLES[label.cause]), person)
+        cause = Sentence(CAUSE_TITLES[event.cause or "unknown"])
+        return cause if event.confidence is None else Sentence("{0} ({1} %)", cause, f"{100 * event.confidence:.0f}")
 
     def _item(self, event: AnomalyEvent) -> Item:
         local = zone(self.given.site.time_zone)

@@ -7,6 +7,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import Asked, SeriesSpec, Tone, parse_question
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
     Books,
@@ -29,7 +30,7 @@ from reports.datasets.base import (
     years_of,
 )
 from reports.figure_book import FigureBook
-from reports.texts.locales import period_text
+from reports.texts.locales import page_word, period_text
 
 SHOWN_IN = {
     ("kwh", "GJ"): ("in_gj", "gj"),
@@ -95,9 +96,10 @@ class Asker:
         return self._measure(asked.dataset, asked.measure, wanted)
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
-        """Words about an item."""
+        """Words about an item, sentences among them in the report's language."""
         asked = parse_question(text)
-        return self.datasets[asked.dataset].fact(asked.measure, item)
+        said, tone = self.datasets[asked.dataset].fact(asked.measure, item)
+        return page_word(said, self.language) if isinstance(said, Sentence) else said, tone
 
     def days(self, spec: SeriesSpec, item: Item) -> Sequence[DayPoint]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""

@@ -3,18 +3,13 @@
 from typing import get_args
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.anomaly_event import AnomalyLabel, Cause
+from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, AnomalyLabel, Cause
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Form, Input, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text
-
-CAUSES: dict[Cause, str] = {
-    "sensor_fault": "Sensor fault", "waste": "Waste", "scheduled_change": "Scheduled change", "weather": "Weather",
-    "unknown": "Unknown cause",
-}  # fmt: skip
 
 
 class Course(Model):
@@ -46,11 +41,11 @@ class AnomalyDetail(Model):
 
 def anomaly_part(shown: AnomalyDetail, locale: str) -> Part:
     """Cause, evidence and picture of an event."""
-    cause = Sentence(CAUSES[shown.cause])
+    cause = Sentence(CAUSE_TITLES[shown.cause])
     text = Sentence("{0}, confidence {1} %", cause, shown.confidence) if shown.confidence else cause
     blocks: list[PageBlock] = [Paragraph(text=text)]
     if shown.label is not None:
-        labelled = Sentence(CAUSES[shown.label.cause])
+        labelled = Sentence(CAUSE_TITLES[shown.label.cause])
         said = Sentence("Labelled by {0} as {1}: {2}", named(shown.who), labelled, named(shown.label.reason))
         blocks.append(Paragraph(text=said))
     if shown.course is not None:
@@ -88,7 +83,7 @@ def course_chart(course: Course, locale: str) -> Chart:
 
 def label_form(shown: AnomalyDetail) -> Form:
     """The cause as a person says it; it takes the place of the label that stands, where that is the one they saw."""
-    options = tuple((cause, CAUSES[cause]) for cause in get_args(Cause))
+    options = tuple((cause, CAUSE_TITLES[cause]) for cause in get_args(Cause))
     seen = shown.label.cause if shown.label is not None else ""
     fields = (
         Input(name="cause", label="Cause", kind="select", value=seen or shown.cause, options=options, is_required=True),

@@ -12,18 +12,22 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
+from assets.stores.lake.lake import Lake
+from data_quality.contracts.site_file.site import Site
 from ml.anomalies.day_grid import Matrix
 from ml.anomalies.logistic import CUT
 from ml.anomaly_causes.cause_model import FILE, CauseModel, FeatureWeights, shipped_causes
+from ml.anomaly_scoring.labelled_events import examples_of
 from ml.features.series import Index, Vector
 from orchestration.open_project import OpenProject
 from tests.ml.anomaly_causes.judged_events import Judged, figures, judged_events
-from tests.ml.anomaly_causes.labelled_events import LABELLED, labelled_events
-from tests.ml.anomaly_causes.seeded_sites import CAUSES
+from tests.ml.anomaly_causes.seeded_sites import CAUSES, Seeded
 
 # Numbers of sites; tests/ml/anomaly_causes/test_cause_model.py takes others.
 TAUGHT, CALIBRATED, HELD_OUT = range(400), range(10_000, 10_100), range(30_000, 30_060)
 PENALTY = 0.1
+# The number of no seeded site.
+LABELLED = -1
 # A labelled event of a true site teaches as much as so many seeded ones.
 LABEL_WEIGHT = 5.0
 
@@ -54,6 +58,11 @@ def fitted(rows: Sequence[Judged], held: Sequence[Judged], *, version: int) -> C
     )
 
 
+def labelled_rows(site: Site, lake: Lake) -> list[Judged]:
+    """The labelled events of a site as rows that teach beside seeded ones."""
+    return [Judged(each.features, Seeded(each.cause, "", 0, 0), LABELLED) for each in examples_of(site, lake)]
+
+
 def _matrix(rows: Sequence[Judged], names: Sequence[str]) -> Matrix:
     return np.array([[each.features.get(name, np.nan) for name in names] for each in rows])
 
@@ -79,6 +88,7 @@ def lines_of(model: CauseModel) -> list[str]:
         "# centre) / scale; that ratio is cut at 4. All are divided by the temperature.",
         f"version: {model.version}",
         f"learned_from: {model.learned_from}",
+        f"measured: {{{', '.join(f'{name}: {value:.3g}' for name, value in model.measured.items())}}}",
         f"temperature: {model.temperature}",
         f"causes: [{', '.join(model.causes)}]",
         f"intercepts: [{', '.join(map(str, model.intercepts))}]",
@@ -97,10 +107,13 @@ def main() -> int:
         return 2
     version = shipped_causes().version + 1 if FILE.exists() else 1
     projects = [OpenProject(root) for root in sys.argv[2:]]
-    labelled = [row for each in projects for site in each.sites.values() for row in labelled_events(site, each.lake)]
+    labelled = [row for each in projects for site in each.sites.values() for row in labelled_rows(site, each.lake)]
     model = fitted([*judged_events(TAUGHT), *labelled], judged_events(CALIBRATED), version=version)
+    found = figures(judged_events(HELD_OUT), model)
+    measured = {"sites": len(HELD_OUT), "events": found.events, "macro_f1": found.macro_f1, "ece": found.ece}
+    model = model.model_copy(update={"measured": measured})
     Path(sys.argv[1]).write_text("\n".join(lines_of(model)) + "\n", encoding="utf-8")
-    print(figures(judged_events(HELD_OUT), model))
+    print(found)
     return 0
 
 

@@ -145,6 +145,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "anomalies mute": WRITES,
     "anomalies explain": WRITES,
     "anomalies label": WRITES,
+    "anomalies learn": WRITES,
     "forecast backtest": (f"{METER} --horizon 24h --folds 2",),
     "forecast run": (f"{METER} --issue 2025-09-20T00:00+02:00 --horizon 48h",),
     "forecast issue": WRITES,

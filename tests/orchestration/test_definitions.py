@@ -23,6 +23,7 @@ ASSETS = {
     "core_seu__baseline",
     "core_seu__expected_days",
     "core_seu__monitoring_baseline",
+    "core_project__cause_model",
     "core_site__anomaly_events",
     "core_site__day_ahead_forecast",
     "core_site__execution",

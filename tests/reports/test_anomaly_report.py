@@ -1,6 +1,7 @@
 """The register of anomalies: stored events quoted as figures that trace, go stale, and are made again from a pack."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.published.event_figures import figures_quoting
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import new_key
@@ -16,6 +18,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.figure import Figure
 from orchestration.views.anomaly_view import finding_of
+from reports.content.template_report import template_report
+from reports.content.templates import load_template
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.answer import Asking, figures_of
@@ -64,9 +68,27 @@ def test_events_are_quoted_with_their_sum_their_state_and_who_said_what(year: Ye
     first = table(content, "events")[0]
     assert first[1] == "use at night unusually high"
     assert first[2:4] == ["2025-06-12 22:00", "2025-06-13 06:00"]
-    assert first[6:8] == ["waste", "explained"]
+    assert first[6:8] == ["Waste", "explained"]
     assert table(content, "acts")[0][1:5] == [known.event_id, "High", "explained", "otto: inventory at night"]
     assert {each.code for each in content.findings} >= {"events_without_cost", "open_events"}
+
+
+def test_words_of_an_event_are_in_the_language_of_the_report_and_what_people_wrote_as_it_is(year: Year) -> None:
+    known = event(12)
+    publish(year, known, event(20, meter="main"))
+    ledger = AnomalyLedger(year.world.lake.store)
+    ledger.label(known, "scheduled_change", person=OTTO, reason="open", clock=year.world.clock)
+    AlertEvents(year.world.lake.store).record(
+        finding_of(known, year.site), "explained", person=OTTO, reason="open", clock=year.world.clock
+    )
+    year.world.clock.advance(timedelta(minutes=5))
+    german = year.site.model_copy(update={"locale": "de"})
+    content = template_report(load_template("anomalies"), replace(year.given("2025-06"), site=german))
+    first, second, _ = table(content, "events")
+    assert first[1] == "Verbrauch nachts ungewöhnlich hoch"
+    assert first[6:8] == ["Geplante Änderung (laut otto)", "erklärt"]
+    assert second[7] == "offen"
+    assert table(content, "acts")[0][2:5] == ["Hoch", "erklärt", "otto: open"]
 
 
 def test_a_site_that_was_never_judged_is_told_apart_from_a_month_without_events(year: Year) -> None:

@@ -1,6 +1,7 @@
 """Alert rules of a project: listed with versions, tried on the past, judged now, and kept when they change."""
 
 import json
+import os
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -17,6 +18,8 @@ from data_quality.contracts.site_file.alert_rule import MEASURES, ThresholdRule
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.notices.rounds import look
+from orchestration.open_project import OpenProject
+from orchestration.views.alert_rules.rule_findings import over_limits
 from orchestration.warehouse.dbt import kpi_catalogue
 from tests.reports import plant
 from tests.web.asking import PAGE
@@ -169,6 +172,27 @@ def test_a_value_over_the_limit_is_one_finding_that_people_act_on(acted: Asking)
     assert "Whole plant" in acted.get("/findings", headers=[PAGE], site="plant").text
     german = acted.get("/findings", headers=[PAGE], site="plant", locale="de").text
     assert "über dem Grenzwert von 1" in german
+
+
+def test_rows_of_months_are_read_again_only_when_marts_or_rules_change(acted: Asking) -> None:
+    listed(ruled(acted))
+    project = acted.project
+    place = project.cache.place("excursions")
+
+    def made() -> int:
+        before = place.made
+        opened = OpenProject(str(project.project.root))
+        assert over_limits(opened, opened.site("plant"), acted.clock.now_utc(), "en")
+        return place.made - before
+
+    made()
+    assert made() == 0
+    mart = next(project.project.marts_dir.rglob("site=plant/*"))
+    times = mart.stat()
+    os.utime(mart, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert (made(), made()) == (1, 0)
+    ruled(acted, *({**each, "name": "Another"} for each in RULES))
+    assert made() == 1
 
 
 def test_a_rule_judges_what_its_source_finds_and_adds_no_second_finding(acted: Asking) -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.ledgers.cause_models import CAUSE_MODEL
 from assets.stores.schema.tables_baselines import forecast_drifts, forecast_scores, forecasts, promotions
 from assets.stores.transactions import Store
 from data_quality.contracts.control.forecast import SHADOW, Forecast
@@ -55,7 +56,9 @@ class ForecastStore:
 
     def promotions(self, model_name: str | None = None) -> list[dict[str, Any]]:
         """Decisions in the order they were taken: model_name, decision, recorded_at_utc."""
-        return _PROMOTIONS.rows(self.store, model_name=model_name)
+        return [
+            each for each in _PROMOTIONS.rows(self.store, model_name=model_name) if each["model_name"] != CAUSE_MODEL
+        ]
 
     def add_scores(self, scores: Iterable[ForecastScore], clock: Clock) -> int:
         """Append those that are new or have changed since they were last recorded. Returns how many."""

@@ -14,6 +14,10 @@ KIND_TITLES = {
     "stuck": "same reading repeated", "unit_scale": "possible unit error", "night_waste": "use at night unusually high",
     "drift": "use changes slowly",
 }  # fmt: skip
+CAUSE_TITLES: dict[Cause, str] = {
+    "sensor_fault": "Sensor fault", "waste": "Waste", "scheduled_change": "Scheduled change", "weather": "Weather",
+    "unknown": "Unknown cause",
+}  # fmt: skip
 # From this cost on, in the currency of the site, an open event is High and its month is warned about; below the other
 # it is only to know.
 COSTLY, SMALL = 100.0, 5.0

@@ -1,13 +1,13 @@
 """Findings of a site's alert rules: values over a limit, stale reports, and what rules make of other sources."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from assets.kpi.alert_rules.excursions import Excursion, open_excursion
 from assets.kpi.alert_rules.rule_rows import rule_rows
-from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse.marts import mart_stamp, read_mart
 from data_quality.contracts.reporting.open_finding import KEPT_FOR, OpenFinding
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
@@ -41,15 +41,23 @@ def judged(found: Iterable[OpenFinding], rules: Sequence[AlertRule]) -> list[Ope
 
 def over_limits(project: "OpenProject", site: Site, now_utc: datetime, locale: str) -> list[OpenFinding]:
     """A finding of each rule whose last value is over its limit, or was within a day. Raises BadInput without marts."""
-    read, local = partial(read_mart, project.project.marts_dir), zone(site.time_zone)
-    end = (now_utc.astimezone(local) + timedelta(days=1)).date()
-    found = []
-    for rule in (each for each in site.alert_rules if isinstance(each, LimitRule) and each.enabled):
-        rows = rule_rows(rule, site, read, end - _LOOK, end)
-        excursion = open_excursion(rows, rule, shown_for=KEPT_FOR)
-        if excursion is not None:
-            found.append(_finding(rule, excursion, site, locale))
-    return found
+    rules = [each for each in site.alert_rules if isinstance(each, LimitRule) and each.enabled]
+    if not rules:
+        return []
+    end = (now_utc.astimezone(zone(site.time_zone)) + timedelta(days=1)).date()
+    # Months of rows are read again once marts, rules, budgets or the day are others.
+    said = (*(each.model_dump_json() for each in rules), str(site.budgets), site.time_zone, site.currency)
+    key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), end, said)
+    found = project.cache.once("excursions", key, lambda: _excursions(project, site, rules, end))
+    return [_finding(rule, each, site, locale) for rule, each in zip(rules, found, strict=True) if each is not None]
+
+
+def _excursions(
+    project: "OpenProject", site: Site, rules: Sequence[LimitRule], end: date
+) -> tuple[Excursion | None, ...]:
+    read = partial(read_mart, project.project.marts_dir)
+    rows = (rule_rows(rule, site, read, end - _LOOK, end) for rule in rules)
+    return tuple(open_excursion(each, rule, shown_for=KEPT_FOR) for each, rule in zip(rows, rules, strict=True))
 
 
 def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:

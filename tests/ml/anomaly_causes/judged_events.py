@@ -4,13 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-import numpy as np
-
-from ml.anomalies.day_grid import Mask
 from ml.anomalies.monitor import watch
-from ml.anomaly_causes.cause_model import CauseModel, likely_cause
+from ml.anomaly_causes.cause_figures import CauseFigures, cause_figures
+from ml.anomaly_causes.cause_model import CauseModel
 from ml.anomaly_causes.event_features import features_of
-from tests.ml.anomaly_causes.seeded_sites import CAUSES, Seeded, SeededSite, seeded_site
+from tests.ml.anomaly_causes.seeded_sites import Seeded, SeededSite, seeded_site
 
 HOUR = timedelta(hours=1)
 
@@ -40,31 +38,6 @@ def _of_site(site: SeededSite, number: int) -> list[Judged]:
     return found
 
 
-class Figures(NamedTuple):
-    """How often a model is right. f1: by cause; macro_f1: their mean; ece: expected calibration error, ten bins."""
-
-    events: int
-    f1: dict[str, float]
-    macro_f1: float
-    ece: float
-    share_right: float
-
-
-def figures(rows: Sequence[Judged], model: CauseModel) -> Figures:
+def figures(rows: Sequence[Judged], model: CauseModel) -> CauseFigures:
     """A model on events whose causes were seeded. The likeliest cause is what confidence is of."""
-    shares = [model.probabilities(each.features) for each in rows]
-    likeliest = [max(each, key=lambda cause: each[cause]) for each in shares]
-    confidence = np.array([max(each.values()) for each in shares])
-    truth = np.array([each.seeded.cause for each in rows])
-    named = np.array([likely_cause(each.features, model).cause for each in rows])
-    f1 = {cause: _f1(named == cause, truth == cause) for cause in CAUSES}
-    bins, is_right = np.minimum((confidence * 10).astype(int), 9), np.array(likeliest) == truth
-    ece = sum(
-        abs(float(is_right[bins == each].mean() - confidence[bins == each].mean())) * float((bins == each).mean())
-        for each in np.unique(bins)
-    )
-    return Figures(len(rows), f1, float(np.mean(list(f1.values()))), ece, float((named == truth).mean()))
-
-
-def _f1(is_named: Mask, is_true: Mask) -> float:
-    return 2 * float((is_named & is_true).sum()) / max(float(is_named.sum() + is_true.sum()), 1.0)
+    return cause_figures([model.probabilities(each.features) for each in rows], [each.seeded.cause for each in rows])

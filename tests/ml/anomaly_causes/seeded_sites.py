@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_quality.contracts.reporting.anomaly_event import Cause
 from ml.anomalies.day_grid import Mask
 from ml.anomaly_causes.event_features import CauseContext
 from ml.features.civil import Civil, civil_on
@@ -26,7 +27,7 @@ FLAGGED = {"sensor_fault": 0.7, "unknown": 0.15, "waste": 0.06, "scheduled_chang
 class Seeded(NamedTuple):
     """A cause in the hours [first, end)."""
 
-    cause: str
+    cause: Cause
     kind: str
     first: int
     end: int

@@ -1,7 +1,6 @@
 """`meterloom anomalies` in a project: scored once, listed, acted on, labelled; and the same events in Dagster."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,30 +11,12 @@ from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
-from tests.ml.anomaly_scoring.scored import NOW, filled, works
+from tests.ml.anomaly_scoring.scored import NOW
 
 KEYS = {
     "id", "start_utc", "end_utc", "meter", "kind", "cause", "confidence", "severity", "kwh", "cost", "currency",
     "state", "figure_ids",
 }  # fmt: skip
-PEOPLE = """\
-people:
-  - {person_id: otto, name: Otto, roles: [operator]}
-  - {person_id: vera, name: Vera, roles: [viewer]}
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> ProjectResource:
-    """A project of the works with its readings and no marts."""
-    (tmp_path / "sites").mkdir()
-    (tmp_path / "meterloom.yaml").write_text("{}\n")
-    (tmp_path / "people.yaml").write_text(PEOPLE)
-    site = works()
-    (tmp_path / "sites" / "works.yaml").write_text(json.dumps(site.model_dump(mode="json", exclude_defaults=True)))
-    found = ProjectResource(root=str(tmp_path))
-    filled(found.lake, site)
-    return found
 
 
 def run(project: ProjectResource, *words: str) -> tuple[int, Any]:

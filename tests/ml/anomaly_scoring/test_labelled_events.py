@@ -7,9 +7,9 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from ml.anomaly_causes.cause_model import likely_cause, shipped_causes
-from tests.bench.cause_learn import LABEL_WEIGHT, fitted
+from ml.anomaly_scoring.labelled_events import examples_of
+from tests.bench.cause_learn import LABEL_WEIGHT, LABELLED, fitted
 from tests.ml.anomaly_causes.judged_events import Judged
-from tests.ml.anomaly_causes.labelled_events import LABELLED, labelled_events
 from tests.ml.anomaly_causes.seeded_sites import CAUSES, Seeded
 from tests.ml.anomaly_scoring.scored import NOW, filled, scored, works
 
@@ -20,11 +20,11 @@ def test_a_labelled_event_teaches_what_the_person_said_with_the_features_of_its_
     site = works()
     filled(lake, site)
     event = scored(lake, site).events[1]
-    assert labelled_events(site, lake) == []
+    assert examples_of(site, lake) == []
     ledger = AnomalyLedger(lake.store)
     ledger.label(event, "scheduled_change", person=OTTO, reason="two nights of overtime", clock=FixedClock(NOW))
-    [row] = labelled_events(site, lake)
-    assert (row.seeded.cause, row.seeded.kind, row.number) == ("scheduled_change", "night_waste", LABELLED)
+    [row] = examples_of(site, lake)
+    assert (row.cause, row.event_id, row.site_id) == ("scheduled_change", event.event_id, "works")
     likely = likely_cause(row.features)
     assert likely.cause == event.cause
     assert likely.confidence == pytest.approx(event.confidence)

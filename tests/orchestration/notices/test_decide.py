@@ -147,19 +147,25 @@ def test_nothing_is_lost_or_doubled_whatever_is_due(found: list[tuple[int, int]]
 
 def test_a_notice_that_waits_is_withdrawn_once_nobody_needs_it_and_a_try_before_it_is_not_denied() -> None:
     [held] = told(standing())
+    otto = {held.person_id}
     tried = held.model_copy(update={"state": "retrying", "attempts": 2})
     seen = {state: {held.finding_id: standing(state=state)} for state in ("open", "acknowledged")}
-    assert withdrawn([held], [held], seen["open"], is_whole=True) == []
-    assert withdrawn([held], [], {}, is_whole=False) == [], "a source did not answer"
+    assert withdrawn([held], [held], seen["open"], told=otto, is_whole=True) == []
+    assert withdrawn([held], [], {}, told=otto, is_whole=False) == [], "a source did not answer"
     found = [
-        withdrawn([held], [], {}, is_whole=True), withdrawn([held], [], seen["acknowledged"], is_whole=False),
-        withdrawn([held], [], seen["open"], is_whole=True), withdrawn([tried], [], {}, is_whole=True),
-    ]  # fmt: skip
+        withdrawn([held], [], {}, told=otto, is_whole=True),
+        withdrawn([held], [], seen["acknowledged"], told=otto, is_whole=False),
+        withdrawn([held], [], seen["open"], told=otto, is_whole=True),
+        withdrawn([tried], [], {}, told=otto, is_whole=True),
+    ]
     assert [(one.state, one.next_utc) for [one] in found] == [("obsolete", None)] * 4
     assert [one.reason for [one] in found] == [
         "the finding is closed", "the finding is acknowledged", "choices or the case changed",
         "the finding is closed; an earlier try may have arrived",
     ]  # fmt: skip
+    # Of a person without any channel no source was asked: that the finding is closed would be a guess.
+    [ended] = withdrawn([held], [], {}, told=set(), is_whole=True)
+    assert (ended.state, ended.reason) == ("obsolete", "choices or the case changed")
 
 
 def test_tries_come_later_and_later_and_end() -> None:

@@ -1,0 +1,131 @@
+"""Parameters of a project's own, learned from events that people labelled: pulled to those that stand.
+
+The posterior mode of a multinomial logistic regression with a normal prior around the shipped weights, so that few
+labels move little (Bishop, Pattern Recognition and Machine Learning, 4.5).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from data_quality.contracts.reporting.anomaly_event import Cause
+from ml.anomalies.day_grid import Matrix
+from ml.anomalies.logistic import CUT
+from ml.anomaly_causes.cause_figures import CauseFigures, cause_figures
+from ml.anomaly_causes.cause_model import CauseModel, FeatureWeights
+from ml.features.series import Index
+
+# Precision of the prior. On seeded sites, 20 to 80 labels that say what the shipped weights say cost 0.03 nats of log
+# loss on others, and 40 that say otherwise win 0.5 (docs/adr/0069).
+PULL = 30.0
+FEWEST_LABELS = 20
+_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class CauseExample:
+    """A labelled event with its features (event_features.py)."""
+
+    event_id: str
+    site_id: str
+    start_utc: datetime
+    end_utc: datetime
+    features: dict[str, float]
+    cause: Cause
+
+    def is_beside(self, other: "CauseExample") -> bool:
+        """Whether both share time at one site: a meter and the one above it tell of one cause."""
+        return self.site_id == other.site_id and self.start_utc < other.end_utc and other.start_utc < self.end_utc
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A learned model beside the one that it was pulled to, each on events that did not teach it."""
+
+    model: CauseModel
+    learned: CauseFigures
+    shipped: CauseFigures
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is as often right, and its probabilities are nearer to what people said."""
+        return self.learned.macro_f1 >= self.shipped.macro_f1 and self.learned.log_loss < self.shipped.log_loss
+
+
+def too_few(causes: Sequence[Cause]) -> str:
+    """Why these labels teach nothing; empty where they may."""
+    if len(causes) < FEWEST_LABELS:
+        return "few_labels"
+    return "one_cause" if len(set(causes)) == 1 else ""
+
+
+def judged(examples: Sequence[CauseExample], shipped: CauseModel) -> Judgement:
+    """Learn from all; judge each event by a model that neither it nor what shares its time taught."""
+    values, places = _matrix(examples, shipped), _places(examples, shipped)
+    whole, shares = _moved(values, places, shipped), []
+    for each in examples:
+        others = np.array([not one.is_beside(each) for one in examples])
+        # From where the whole came to: one event less moves it little.
+        own = with_moved(shipped, _moved(values[others], places[others], shipped, start=whole))
+        shares.append(own.probabilities(each.features))
+    truth = [each.cause for each in examples]
+    before = [shipped.probabilities(each.features) for each in examples]
+    model = with_moved(shipped, whole).model_copy(
+        update={
+            "measured": {},
+            "learned_from": f"{len(examples)} labels of people, pulled to version {shipped.version}",
+        }
+    )
+    return Judgement(model, cause_figures(shares, truth), cause_figures(before, truth))
+
+
+def with_moved(model: CauseModel, moved: Matrix) -> CauseModel:
+    """The model with its intercepts and weights moved. moved: (1 + features, causes)."""
+    added = np.round(moved, _DIGITS)
+    return model.model_copy(
+        update={
+            "intercepts": tuple(map(float, np.array(model.intercepts) + added[0] + 0.0)),
+            "features": {
+                name: FeatureWeights(
+                    centre=each.centre, scale=each.scale, weights=tuple(map(float, np.array(each.weights) + more))
+                )
+                for (name, each), more in zip(model.features.items(), added[1:], strict=True)
+            },
+        }
+    )
+
+
+def _moved(values: Matrix, places: Index, model: CauseModel, *, start: Matrix | None = None) -> Matrix:
+    """By how much intercepts and weights move: (1 + features, causes)."""
+    from scipy.optimize import minimize
+
+    prior = np.vstack([model.intercepts, *(each.weights for each in model.features.values())])
+    told = np.eye(len(model.causes))[places]
+
+    def loss(flat: Matrix) -> tuple[float, Matrix]:
+        moved = flat.reshape(prior.shape)
+        odds = values @ (prior + moved) / model.temperature
+        shares = np.exp(odds - odds.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        own = np.maximum((shares * told).sum(axis=1), 1e-300)
+        slope = values.T @ (shares - told) / model.temperature + PULL * moved
+        return -float(np.log(own).sum()) + PULL / 2 * float((moved**2).sum()), slope.ravel()
+
+    first = np.zeros(prior.size) if start is None else start.ravel()
+    return np.asarray(minimize(loss, first, jac=True, method="L-BFGS-B").x.reshape(prior.shape))
+
+
+def _matrix(examples: Sequence[CauseExample], model: CauseModel) -> Matrix:
+    """(events, 1 + features), scaled and cut; what is unknown is 0, as the model takes it."""
+    rows = [[each.features.get(name, np.nan) for name in model.features] for each in examples]
+    centre, scale = (
+        np.array([getattr(each, name) for each in model.features.values()]) for name in ("centre", "scale")
+    )
+    scaled = np.nan_to_num(np.clip((np.array(rows, dtype=float) - centre) / scale, -CUT, CUT))
+    return np.hstack([np.ones((len(rows), 1)), scaled])
+
+
+def _places(examples: Sequence[CauseExample], model: CauseModel) -> Index:
+    return np.array([model.causes.index(each.cause) for each in examples])
