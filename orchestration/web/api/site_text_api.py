@@ -42,7 +42,7 @@ def replace_text(
     if_match: Annotated[str, Header()] = "",
     ask: Ask = asked(Permission.WRITE, shared=_SHARED),
 ) -> Response:
-    """Replace the text as the page does: with a fault nothing is saved, and every one is told by line."""
+    """Replacement of the text, as on the page: whole, or refused with its faults by line."""
     held = held_site(ask, site_id)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the text that this one replaces", reason="no_if_match")
