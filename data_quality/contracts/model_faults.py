@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence, Text
 
 # pydantic's kind of error -> what was expected; braces are filled from its context.
 _EXPECTED = {
@@ -81,7 +82,9 @@ PATTERNS = {
     r"^([0-9a-f]{64})?$": "a SHA-256 of 64 digits 0-9 and a-f, or nothing",
     r"^[0-9a-f]{64}$": "a SHA-256 of 64 digits 0-9 and a-f",
 }
-_QUOTED = re.compile(r"'([^']*)'")
+# What was probably meant; {0} is in quotes.
+MEANT = "did you mean {0}?"
+_QUOTED, _FACT = re.compile(r"'([^']*)'"), re.compile(r"(?<!\{)\{(\w+)\}")
 # What ruamel says -> what is wrong, and what to do; {0} is what the first group found.
 _YAML = (
     (r"expected ',' or ']'", "a list that begins with [ is not closed before this", "close it with ]"),
@@ -122,7 +125,7 @@ def did_you_mean(given: Any, known: list[str]) -> str:
     # Of equally near ones that which has the word's letters at their places, then the first of the known.
     alike = {each: difflib.SequenceMatcher(None, word, each).ratio() for each in near}
     near.sort(key=lambda each: (-alike[each], -_in_place(word, each), list(by_case).index(each)))
-    return f"did you mean {by_case[near[0]]!r}?" if near else ""
+    return Sentence(MEANT, repr(by_case[near[0]])) if near else ""
 
 
 def nearest_key(given: str, known: list[str]) -> str:
@@ -144,18 +147,25 @@ def _shared(one: str, other: str) -> int:
     return sum(block.size for block in difflib.SequenceMatcher(None, one, other).get_matching_blocks())
 
 
-def value_in_words(fault: Mapping[str, Any]) -> tuple[str, str]:
+def value_in_words(fault: Mapping[str, Any]) -> tuple[Text, Text]:
     """One of pydantic's errors as (what was expected, mend or empty)."""
     kind, facts, given = fault["type"], dict(fault.get("ctx", {})), fault.get("input")
     if kind == "string_pattern_mismatch":
         return _of_pattern(str(facts["pattern"]), str(given))
     if kind in _EXPECTED:
         facts |= {key: f"{each:g}" for key, each in facts.items() if isinstance(each, float)}
-        message = f"expected {_EXPECTED[kind].format(**facts)}"
+        message = _expected(_EXPECTED[kind], facts)
         choices = _QUOTED.findall(str(facts.get("expected", "") or facts.get("expected_tags", "")))
         return message, did_you_mean(facts.get("tag", given), choices)
     cause = getattr(facts.get("error"), "__cause__", None)
     return str(fault["msg"]).removeprefix("Value error, "), cause.mend if isinstance(cause, BadInput) else ""
+
+
+def _expected(pattern: str, facts: Mapping[str, Any]) -> Sentence:
+    """What was expected, its facts at numbered places."""
+    names = _FACT.findall(pattern)
+    numbered = _FACT.sub(lambda found: f"{{{names.index(found[1])}}}", f"expected {pattern}")
+    return Sentence(numbered, *(facts[name] for name in names)) if names else Sentence(numbered.format())
 
 
 def sentence_of(fault: Mapping[str, Any]) -> str:
@@ -163,16 +173,22 @@ def sentence_of(fault: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, value_in_words(fault)))
 
 
-def yaml_in_words(text: str) -> tuple[str, str]:
+def yaml_in_words(text: str) -> tuple[Text, Text]:
     """What ruamel found wrong as (what it is, mend)."""
     for pattern, message, mend in _YAML:
         if found := re.search(pattern, text):
-            return message.format(*found.groups()), mend.format(*found.groups())
-    return "expected 'key: value' lines, lists as [a, b] or '- ' items", "look at this line and the one above"
+            return _of_yaml(message, found), _of_yaml(mend, found)
+    return Sentence("expected 'key: value' lines, lists as [a, b] or '- ' items"), Sentence(
+        "look at this line and the one above"
+    )
 
 
-def _of_pattern(pattern: str, given: str) -> tuple[str, str]:
+def _of_yaml(pattern: str, found: re.Match[str]) -> Sentence:
+    return Sentence(pattern, *found.groups()) if "{0" in pattern else Sentence(pattern.format())
+
+
+def _of_pattern(pattern: str, given: str) -> tuple[Text, Text]:
     words = PATTERNS.get(pattern, f"a text of the form {pattern}")
     slug = re.sub(r"[^a-z0-9_-]+", "_", given.lower()).strip("_-")
     meant = next((each for each in (given.strip(), given.upper(), given.lower(), slug) if re.search(pattern, each)), "")
-    return f"expected {words}", f"did you mean {meant!r}?" if meant else ""
+    return Sentence(f"expected {words}"), Sentence(MEANT, repr(meant)) if meant else ""

@@ -14,7 +14,8 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import implicit_resolvers
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model_faults import nearest_key, value_in_words, yaml_in_words
+from data_quality.contracts.model_faults import MEANT, nearest_key, value_in_words, yaml_in_words
+from data_quality.contracts.sentence import Sentence, Text, sentences
 
 M = TypeVar("M", bound=BaseModel)
 # Tag, pattern and first signs of what is no text in YAML 1.2.
@@ -34,8 +35,8 @@ class Problem(BaseModel):
     file: str
     line: int
     column: int
-    message: str
-    mend: str = ""
+    message: Text
+    mend: Text = ""
 
 
 class BadConfiguration(BadInput):
@@ -99,12 +100,14 @@ def load_yaml(path: Path) -> Any:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         said, mend = yaml_in_words(str(error.problem))
-        problem = Problem(file=str(path), line=line, column=column, message=f"not valid YAML: {said}", mend=mend)
+        problem = Problem(
+            file=str(path), line=line, column=column, message=Sentence("not valid YAML: {0}", said), mend=mend
+        )
         raise BadConfiguration([problem]) from error
     except ReaderError as error:
         line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
-        said = f"not valid YAML: a control character ({error.character!r})"
-        problem = Problem(file=str(path), line=line, column=column, message=said, mend="delete it")
+        said = Sentence("not valid YAML: a control character ({0})", repr(error.character))
+        problem = Problem(file=str(path), line=line, column=column, message=said, mend=Sentence("delete it"))
         raise BadConfiguration([problem]) from error
     except RecursionError as error:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep") from error
@@ -375,23 +378,26 @@ def _problem(
         line, column = place_of(document, (*below, *location, str(fault["ctx"]["discriminator"]).strip("'")))
     if fault["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
-        keys = f"allowed here: {', '.join(allowed)}"
+        keys = Sentence("allowed here: {0}", ", ".join(allowed))
         meant = nearest_key(str(location[-1]), allowed)
-        message = f"unknown key {name!r}" + (f"; {keys}" if meant and len(allowed) <= MOST_KEYS else "")
-        mend = f"did you mean {meant!r}?" if meant else keys
+        unknown = Sentence("unknown key {0}", repr(name))
+        message = sentences((unknown, keys if meant and len(allowed) <= MOST_KEYS else ""))
+        mend = Sentence(MEANT, repr(meant)) if meant else keys
     elif fault["type"] == "missing":
-        message, mend = f"key {name!r} is missing", ""
+        message, mend = Sentence("key {0} is missing", repr(name)), ""
     elif fault["type"] == "union_tag_not_found" and isinstance(fault.get("input"), Mapping):
         kind = str(fault["ctx"]["discriminator"]).strip("'")
         near = difflib.get_close_matches(kind, [str(key) for key in fault["input"]], n=1)
-        message, mend = f"{name}: {message}", f"did you mean {kind!r} by {near[0]!r}?" if near else ""
+        message = Sentence("{0}: {1}", name, message)
+        mend = Sentence("did you mean {0} by {1}?", repr(kind), repr(near[0])) if near else ""
         line, column = place_of(document, (*below, *location, *near))
     elif name:
         given = fault.get("input")
         is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80
         is_shown = is_short and not name.endswith(SECRET_ENDINGS)
         is_shown = is_shown and repr(given) not in message
-        message = f"{name}: {message}, got {given!r}" if is_shown else f"{name}: {message}"
+        told = (name, message, repr(given)) if is_shown else (name, message)
+        message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *told)
     return Problem(file=file, line=line, column=column, message=message, mend=mend)
 
 

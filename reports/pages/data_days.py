@@ -32,14 +32,15 @@ def data_page(
     meters: Mapping[str, str],
     days: Mapping[tuple[str, date], DayRead],
     last_day: date | None,
+    today: date,
     refused: Sequence[PageBlock],
     is_partial: bool,
     is_synthetic: bool,
     upload: Sequence[PageBlock] = (),
 ) -> Page:
     """A row a meter, a cell a day. meters: id and name; months: that have readings, the newest first; last_day: of the
-    site's readings; is_partial: the site has meters that the marts count no days of; upload: the place for new files;
-    refused: what stands in quarantine.
+    site's readings; today: its day that is not over; is_partial: the site has meters that the marts count no days of;
+    upload: the place for new files; refused: what stands in quarantine.
     """
     picked = tuple(
         Option(text=month_year(each, address.locale), href=address.href(period=f"{each:%Y-%m}"),
@@ -48,7 +49,7 @@ def data_page(
     )  # fmt: skip
     blocks: list[PageBlock] = [Choice(label="Month", options=picked)] if picked else []
     if months:
-        blocks.append(_calendar(month, meters, days, last_day, address.locale))
+        blocks.append(_calendar(month, meters, days, last_day, today, address.locale))
         if is_partial:
             blocks.append(Paragraph(text="Meters that only generate or store are not in this calendar.", tone="muted"))
     else:
@@ -66,13 +67,17 @@ def _calendar(
     meters: Mapping[str, str],
     days: Mapping[tuple[str, date], DayRead],
     last_day: date | None,
+    today: date,
     locale: str,
 ) -> Calendar:
     every = [date.fromordinal(at) for at in range(month.start.toordinal(), month.end.toordinal())]
     rows = tuple(
         CalendarRow(
             name=named(name),
-            days=tuple(_quality(days.get((meter, day)), last_day is None or day > last_day, locale) for day in every),
+            days=tuple(
+                _quality(days.get((meter, day)), last_day is None or day > last_day, locale, is_over=day < today)
+                for day in every
+            ),
         )
         for meter, name in meters.items()
     )
@@ -82,13 +87,16 @@ def _calendar(
     )  # fmt: skip
 
 
-def _quality(read: DayRead | None, is_ahead: bool, locale: str) -> DayQuality:
+def _quality(read: DayRead | None, is_ahead: bool, locale: str, *, is_over: bool) -> DayQuality:
     if read is None:
         return DayQuality(state="ahead" if is_ahead else "none", text="" if is_ahead else "no readings")
     [share] = format_alike([read.coverage * 100], "percent", locale=locale)
     if read.estimated_share > 0:
         [part] = format_alike([read.estimated_share * 100], "percent", locale=locale)
         return DayQuality(state="estimated", text=Sentence("{0} % estimated", part))
+    if not is_over:
+        # What is missing of it is mostly what is still to come.
+        return DayQuality(state="running", text=Sentence("{0} % of readings so far", share))
     state = "complete" if read.coverage >= 1 else "good" if read.coverage >= GOOD else "fair"
     return DayQuality(
         state="low" if read.coverage < FAIR else state,

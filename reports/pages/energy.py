@@ -211,7 +211,7 @@ def _chart(given: EnergyGiven) -> Chart:
         rows=tuple(rows),
         hint=period_text(given.period.start, given.period.end, given.address.locale),
         note=_note(given),
-        ticks=tuple((place[at], text) for at, text in ticks(given.period) if at in place),
+        ticks=tuple((place[at], text) for at, text in ticks(given.period, given.address.locale) if at in place),
         at_s=tuple(place),
         time_zone=given.period.time_zone,
         remarks=tuple(map(_told, points)),

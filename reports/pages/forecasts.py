@@ -157,7 +157,7 @@ def _decided(told: ForecastTold, locale: str) -> Iterator[Item]:
         by = person_text(person, told.names.get(person)) if person else ""
         when = long_date(at_utc.astimezone(zone(told.site.time_zone)).date(), locale)
         text = Sentence(
-            "{0} leads since {1}" if is_won else "{0} did not lead on {1}", named(each.get("model", "")), when
+            "Model {0} leads since {1}" if is_won else "{0} did not lead on {1}", named(each.get("model", "")), when
         )
         yield Item(
             text=text, detail=f"{each.get('reason', '')}{f' ({by})' if by else ''}", tone="good" if is_won else "plain",

@@ -213,11 +213,11 @@ class Steps(Model):
 
 
 class DayQuality(Model):
-    """One day of a meter: complete, good (95 % read), fair (80 %), low, estimated in part, without readings, or ahead
-    of the last reading.
+    """One day of a meter: complete, good (95 % read), fair (80 %), low, estimated in part, without readings, not over
+    yet, or ahead of the last reading.
     """
 
-    state: Literal["complete", "good", "fair", "low", "estimated", "none", "ahead"]
+    state: Literal["complete", "good", "fair", "low", "estimated", "none", "running", "ahead"]
     text: Text
 
 

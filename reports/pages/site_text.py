@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Severity
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.yaml_file import Problem
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -65,8 +65,10 @@ def site_text_page(
     )
     if problems:
         blocks.append(_problems(problems))
-        if address.locale != "en":
-            blocks.append(Paragraph(text="Faults are told in English, as in the shell.", tone="muted"))
+        if address.locale != "en" and not all(isinstance(each.message, Sentence) for each in problems):
+            blocks.append(
+                Paragraph(text="Faults of our own checks are told in English, as in the shell.", tone="muted")
+            )
     if now is not None:
         blocks.append(_differences(now, text))
     at = address.model_copy(update={"path": f"{PATH}/sites/{site_id}"})
@@ -116,12 +118,17 @@ def _problems(problems: Sequence[Problem]) -> PageBlock:
         [
             Cell(text=str(each.line)),
             Cell(text=str(each.column)),
-            Cell(text=named(each.message)),
-            Cell(text=named(each.mend)),
+            Cell(text=_in_words(each.message)),
+            Cell(text=_in_words(each.mend)),
         ]
         for each in problems
     ]
     return table("faults", "Faults", [("Line", ""), ("Column", ""), ("Fault", ""), ("What mends it", "")], rows)
+
+
+def _in_words(text: Text) -> Text:
+    """A sentence in the reader's language; what a check of ours says is English, as it stands."""
+    return text if isinstance(text, Sentence) or not text else named(text)
 
 
 def _differences(now: str, mine: str) -> PageBlock:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import PageGrain
+from reports.texts.locales import day_of_month
 
 # More than these no axis of a page has room for.
 MOST_TICKS = 16
@@ -40,14 +41,14 @@ def same_slot(slot: str) -> str:
     return slot.removesuffix(" A")
 
 
-def ticks(period: Period) -> tuple[tuple[int, str], ...]:
+def ticks(period: Period, locale: str = "en") -> tuple[tuple[int, str], ...]:
     """Where the axis of a period is labelled, seconds since 1970, and how: local hours, days, months or years."""
     if period.days <= 4:
         step = next((each for each in _STEPS_H if period.days * 24 / each <= MOST_TICKS), _STEPS_H[-1])
-        return tuple(_hours(period, step))
+        return tuple(_hours(period, step, locale))
     if period.days <= MOST_TICKS * _STEPS_D[-1]:
         step = next(each for each in _STEPS_D if period.days / each <= MOST_TICKS)
-        return tuple(_at(day, period, f"{day:%m-%d}") for day in _every(period, step))
+        return tuple(_at(day, period, day_of_month(day, locale)) for day in _every(period, step))
     step = next((each for each in _STEPS_M if period.days / 30 / each <= MOST_TICKS), _STEPS_M[-1])
     return tuple(
         _at(day, period, f"{day:%Y}" if step % 12 == 0 else f"{day:%Y-%m}")
@@ -56,14 +57,17 @@ def ticks(period: Period) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _hours(period: Period, step: int) -> Iterator[tuple[int, str]]:
+def _hours(period: Period, step: int, locale: str) -> Iterator[tuple[int, str]]:
     """Every so many hours of the clock, so that a changed day has its ticks where other days have theirs."""
     at_utc = period.start_utc
     while at_utc < period.end_utc:
         local = at_utc.astimezone(zone(period.time_zone))
         if local.minute == 0 and local.hour % step == 0:
             is_first = at_utc == period.start_utc or local.hour == 0
-            yield int(at_utc.timestamp()), f"{local:%m-%d}" if is_first else slot_of(at_utc, period.time_zone)
+            yield (
+                int(at_utc.timestamp()),
+                day_of_month(local.date(), locale) if is_first else slot_of(at_utc, period.time_zone),
+            )
         at_utc += timedelta(minutes=15)
 
 

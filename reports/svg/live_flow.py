@@ -7,7 +7,7 @@ from reports.svg.markup import element, fitted, label, picture
 
 _MOST_PX, _LEAST_PX = 44.0, 1.5
 _BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 280.0
-_WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 68.0)  # Of all, of a place, of the house.
+_WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
 
 
 class Place(NamedTuple):

@@ -118,6 +118,12 @@ def short_date(day: date, locale: str) -> str:
     return rules.day.format(d=day.day, m=rules.short_months.split()[day.month - 1], y=day.year)
 
 
+def day_of_month(day: date, locale: str) -> str:
+    """A day within a year that is known: 5 Mar, 5. März."""
+    rules = rules_of(locale)
+    return rules.day.format(d=day.day, m=rules.short_months.split()[day.month - 1], y="").strip()
+
+
 def moment(at: datetime, locale: str) -> str:
     """An instant in words, by its own clock: 5 March 2025, 14:00."""
     return f"{long_date(at.date(), locale)}, {at:%H:%M}"

@@ -97,6 +97,10 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/v1/ems/keys"): Cell("/api/v1/ems/keys", about=""),
     ("GET", "/api/v1/ems/settings"): Cell("/api/v1/ems/settings", about=""),
     ("GET", "/api/v1/ems/sites"): Cell("/api/v1/ems/sites", about=""),
+    ("GET", "/api/v1/ems/sites/{site_id}/text"): Cell("/api/v1/ems/sites/{site}/text", about="site"),
+    ("PUT", "/api/v1/ems/sites/{site_id}/text"): Cell(
+        "/api/v1/ems/sites/{site}/text", about="site", body='{{"text": "site_id: x"}}'
+    ),
     ("GET", "/api/v1/ems/sites/{site_id}"): Cell("/api/v1/ems/sites/{site}", about="site"),
     ("GET", "/api/v1/ems/scopes"): Cell(f"/api/v1/ems/scopes{_SITE}", about="site"),
     ("GET", "/api/v1/ems/kpis"): Cell(f"/api/v1/ems/kpis{_Q}&range=2026-01"),

@@ -16,12 +16,24 @@ from tests.web.why_world import tenant
 APRIL = Period(label="2026-04", start=date(2026, 4, 1), end=date(2026, 5, 1), time_zone="Europe/Berlin")
 
 
+def test_a_day_that_is_not_over_is_no_day_below_its_share() -> None:
+    day = date(2026, 4, 4)
+    page = data_page(
+        Address(path="/data", site="plant"), site_name="Plant", month=APRIL, months=[APRIL.start],
+        meters={"main": "Main"}, days={("main", day): DayRead(0.125, 0.0)}, last_day=day, today=day,
+        refused=[], is_partial=False, is_synthetic=False,
+    )  # fmt: skip
+    [calendar] = [each for part in page.parts for each in part.blocks if isinstance(each, Calendar)]
+    shown = calendar.rows[0].days[3]
+    assert (shown.state, str(shown.text)) == ("running", "12.5 % of readings so far")
+
+
 def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None:
     read = {1: (1.0, 0.0), 2: (0.97, 0.0), 3: (0.85, 0.0), 4: (0.3, 0.0), 5: (1.0, 0.25)}
     page = data_page(
         Address(path="/data", site="plant"), site_name="Plant", month=APRIL, months=[APRIL.start],
         meters={"main": "Main"}, days={("main", date(2026, 4, day)): DayRead(*each) for day, each in read.items()},
-        last_day=date(2026, 4, 6), refused=[], is_partial=True, is_synthetic=False,
+        last_day=date(2026, 4, 6), today=date(2026, 4, 9), refused=[], is_partial=True, is_synthetic=False,
     )  # fmt: skip
     [calendar] = [each for part in page.parts for each in part.blocks if isinstance(each, Calendar)]
     [row] = calendar.rows

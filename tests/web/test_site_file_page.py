@@ -1,9 +1,12 @@
 """A site file edited as text: faults by place and nothing saved with one, two editors, texts before, and who may."""
 
+import asyncio
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -11,14 +14,16 @@ from assets.sites.edit_site import kept_texts
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
+from orchestration.web.app import make_app
 from tests.reports import plant
-from tests.web.asking import PAGE, Answer
+from tests.web.asking import PAGE, Answer, send
 from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
 from tests.web.test_signed_acts import code
 from tests.web.why_world import posted
 
 ED = Person(person_id="ed", name="Ed", roles=(Role.ENGINEER,))
 AT = "/settings/sites/plant"
+TEXT = "/api/v1/ems/sites/plant/text"
 SITE = """\
 # Our plant <b>
 site_id: plant
@@ -173,7 +178,7 @@ def test_a_file_that_is_broken_already_is_shown_with_its_faults_and_mended(
     assert f'href="/settings/sites/{name}"' in asking.get("/settings", [PAGE]).text
     opened = asking.get(AT, [PAGE])
     assert (opened.status, text_in(opened), said in opened.text) == (200, text, True), opened.text
-    assert "Fehler werden englisch genannt" in asking.get(AT, [PAGE], locale="de").text
+    assert "Fehler werden englisch genannt" not in asking.get(AT, [PAGE], locale="de").text
     answer = save(asking, text + "# looked at\n", seen_in(opened))
     assert (answer.status, path_of(asking).read_text()) == (422, text)
     assert "site_id stays" in save(asking, SITE.replace("plant", "other"), seen_in(opened)).text
@@ -208,3 +213,46 @@ def test_the_text_before_of_a_broken_file_can_be_opened_and_saved(asking: Asking
     assert (older.status, text_in(older)) == (200, SITE)
     assert save(asking, SITE, seen_in(older)).status == 303
     assert asking.project.site("plant").name == "Plant"
+
+
+def put(asking: Asking, text: str, seen: str = "", **more: str) -> Answer:
+    app = make_app(asking.project, clock=asking.clock, signed_in=lambda _: (asking.person, "token"))
+    headers = [("content-type", "application/json"), ("x-csrf", "token"), ("sec-fetch-site", "same-origin")]
+    headers += [("if-match", seen)] if seen else []
+    target = f"{TEXT}?{urlencode(more)}" if more else TEXT
+    return asyncio.run(send(app, "PUT", target, headers, json.dumps({"text": text}).encode()))
+
+
+def test_a_program_replaces_the_text_that_it_read_and_no_other(asking: Asking) -> None:
+    read = asking.get(TEXT)
+    assert read.said == {"site": "plant", "text": SITE}
+    tag, after = read.headers["etag"], SITE.replace("name: Plant", "name: Plant 2")
+    assert code(put(asking, after)) == (428, "no_if_match")
+    saved = put(asking, after, tag)
+    assert saved.status == 200
+    assert path_of(asking).read_text() == after
+    # Who read it before is told, and nothing is lost.
+    assert code(put(asking, SITE, tag)) == (412, "changed_since")
+    assert path_of(asking).read_text() == after
+    assert put(asking, SITE, saved.headers["etag"]).status == 200
+    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 2
+
+
+def test_a_text_with_faults_is_refused_whole_with_each_by_its_line(asking: Asking) -> None:
+    wrong = BROKEN.replace("country: DE", "country: Germany")
+    tag = asking.get(TEXT).headers["etag"]
+    answer = put(asking, wrong, tag)
+    assert code(answer) == (422, "faulty_text")
+    assert [each["line"] for each in answer.said["errors"]] == ["5", "6"]
+    assert answer.said["errors"][0]["mend"] == "did you mean 'currency'?"
+    assert path_of(asking).read_text() == SITE
+    german = put(asking, wrong, tag, locale="de").said
+    assert german["detail"] == "Nicht gespeichert: Der Text hat Fehler."
+    assert german["errors"][0]["mend"] == "meinten Sie 'currency'?"
+
+
+def test_who_may_not_write_sites_reads_and_puts_no_text(asking: Asking) -> None:
+    other = Asking(asking.project, asking.clock, VERA)
+    assert (other.get(TEXT).status, put(other, SITE, "x").status) == (403, 403)
+    elsewhere = Asking(asking.project, asking.clock, ED.model_copy(update={"sites": ("other",)}))
+    assert (elsewhere.get(TEXT).status, put(elsewhere, SITE, "x").status) == (404, 404)

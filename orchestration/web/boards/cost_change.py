@@ -1,6 +1,7 @@
 """Why a site's cost changed against a year before: what price, production and weather, and performance brought."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 
 from data_quality.contracts.site_file.meter import Carrier
@@ -58,9 +59,17 @@ class _Change:
             update={
                 "age": named(self.now.site.name), "before": cost[0], "now": cost[1],
                 "spans": (self._called(self.spans[0]), self._called(self.spans[-1])),
-                "change": change, "steps": told,
+                "change": change, "steps": told, "budget": self._budget(),
             }
         )  # fmt: skip
+
+    def _budget(self) -> Decimal | None:
+        """What the months of the period may cost, by the site file; none for a part of one."""
+        span, budgets = self.spans[-1], self.now.site.budgets
+        monthly = None if budgets is None else budgets.cost_per_month.get(self.now.site.currency)
+        if monthly is None or span.start.day != 1 or span.end.day != 1:
+            return None
+        return monthly * ((span.end.year - span.start.year) * 12 + span.end.month - span.start.month)
 
     def _called(self, span: Period) -> str:
         """The year of a long span, else its days in words."""

@@ -227,7 +227,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
         return []
     made = now.show.figures(rows.with_columns(carrier=pl.lit(whole.carrier.value), findings=pl.col("finding")))
     return [
-        (Sentence("{0} {1} to baseline", Sentence(f"{each.start:%a}"), now.words(each)), shown)
+        (Sentence("{0} {1} against baseline", Sentence(f"{each.start:%a}"), now.words(each)), shown)
         for each in made
         if (shown := now.show.shown(each))
     ]

@@ -39,7 +39,9 @@ PROJECT = {
 
 def by_area(now: SiteNow, scope: str) -> Compared:
     """Widget 3: the twelve months that end with the newest whole one; which area it is stands beside it."""
-    rows = now.show.mart("mart_scope__rolling_kpi", pl.col("scope") == scope)
+    # The month of today is not over; what is read of it makes no year whole.
+    is_over = pl.col("period_end") <= now.day + timedelta(days=0 if now.is_today else 1)
+    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & is_over)
     area = now.site.floor_area_definition
     named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
     common = now.common() | {"reason": "no complete month yet"} | named

@@ -27,6 +27,7 @@ from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.pages.address import PageGrain, before, why_of
 from reports.pages.energy import MOST_HEAT_DAYS, Point
 from reports.pages.slot_times import same_slot, slot_of
+from reports.texts.locales import period_text
 
 KPI = "consumption_kwh"
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
@@ -109,7 +110,7 @@ def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figur
         found["compared"] = compared[0]
         pair = [("actual", own[0]), ("expected", compared[0])]
         found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
-        notes["compared"] = f"{theirs.start} – {theirs.end - _DAY}"
+        notes["compared"] = period_text(theirs.start, theirs.end, ask.address.locale, is_short=True)
         if mine != period:
             notes["change"] = Sentence("of the {0} days with readings", mine.days)
     return found, notes

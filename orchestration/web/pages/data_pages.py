@@ -63,6 +63,7 @@ def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept", "retried"))) -
             ask.address, site_name=site.name, month=asked_for, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
             days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
+            today=ask.as_known_utc.astimezone(zone(site.time_zone)).date(),
             is_partial=len(shown_meters) < len(site.meters), upload=_upload(ask, site, state),
         ),
     )  # fmt: skip

@@ -1,26 +1,23 @@
 """/settings/sites: a site's file, its tariffs in it, edited as text; checked before it is saved, and kept before."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.sites.edit_site import as_in_file, keep_text, kept_texts, one_writer, site_text, text_tag
-from assets.sites.load_sites import broken_sites, load_site, replaced, site_file, site_sha256
+from assets.sites.edit_site import kept_texts, site_text, text_tag
 from assets.stores.ledgers.alert_rules import AlertRules
-from assets.stores.published.report_ledger import keep_site_version
-from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import BadConfiguration, Problem, problems_of
+from data_quality.contracts.yaml_file import problems_of
 from orchestration.operations.project.check import problems_in
 from orchestration.views.alert_rules.rule_findings import limit_text
 from orchestration.views.alert_rules.rule_preview import preview
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, asked
+from orchestration.web.site_texts import Held, held_site, save_text, texts_folder
 from orchestration.web.web_call import WebCall
 from reports.pages.settings_list import PATH
 from reports.pages.site_text import PREVIEW_MONTHS, ListedRule, OlderText, site_text_page
@@ -34,21 +31,12 @@ FAULTY = "Not saved: the text has faults."
 BROKEN = "This file has faults: no site is read until they are mended."
 
 
-class Held(NamedTuple):
-    """A site file. site: None where the file is broken; its id then is the one that its text or its name says."""
-
-    site_id: str
-    name: str
-    path: Path
-    site: Site | None
-
-
 @router.get(_ONE, response_class=HTMLResponse)
 def site_text_form(
     site: str, ask: Ask = asked(Permission.WRITE, takes=("version", "saved"), shared=_SHARED)
 ) -> Response:
     """The text of a site's file, or one that stood there before."""
-    held = _found(ask, site)
+    held = held_site(ask, site)
     version, told = ask.address.part("version"), ""
     text = site_text(held.path)
     if version:
@@ -63,12 +51,12 @@ def site_text_form(
 @router.post(_ONE, response_class=HTMLResponse)
 def save(request: Request, site: str, ask: Ask = asked(Permission.WRITE, shared=_SHARED)) -> Response:
     """Save the text where it has no fault and nobody changed the file meanwhile; else it comes back with the reason."""
-    held = _found(ask, site)
+    held = held_site(ask, site)
     text, seen = ask.form.get("text", "").replace("\r\n", "\n"), ask.form.get("seen", "")
     if not seen:
         raise BadInput("this form does not say which text it changes: open the page again", reason="no_if_match")
     try:
-        after = _saved(ask, held, text, seen)
+        after = save_text(ask, held, text, seen)
     except BadInput as fault:
         request.state.code, request.state.subject = fault.reason, held.site_id
         if fault.reason == "changed_since":
@@ -78,57 +66,16 @@ def save(request: Request, site: str, ask: Ask = asked(Permission.WRITE, shared=
     return RedirectResponse(ask.address.href(f"{PATH}/sites/{held.site_id}", saved="1"), 303)
 
 
-def _saved(ask: Ask, held: Held, text: str, seen: str) -> str:
-    """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
-    call, store, path = WebCall(ask), ask.project.store, held.path
-
-    def checked(beside: Path) -> Site:
-        if problems := problems_in(beside, call):
-            raise BadConfiguration(problems)
-        return load_site(beside)
-
-    with one_writer(path, seen), replaced(path, as_in_file(text, path), checked) as site:
-        if site.site_id != held.site_id:
-            said = f"site_id stays {held.site_id!r}: readings are kept by it"
-            raise BadConfiguration([Problem(file="", line=1, column=1, message=said)])
-        for carrier in Carrier:
-            # Two in force on one day are refused here, not with the first bill.
-            tariffs_of(site, carrier)
-        keep_text(path, _folder(ask, held), ask.person.person_id, ask.now_utc)
-        for each in (held.site, site):
-            if each is not None:
-                keep_site_version(store, each, site_sha256(each), ask.clock)
-        AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
-    return text_tag(path)
-
-
-def _found(ask: Ask, site_id: str) -> Held:
-    folder = ask.project.project.sites_dir
-    try:
-        site = ask.of(site=site_id).site()
-        return Held(site.site_id, site.name, site_file(folder, site.site_id, ask.project.cache), site)
-    except BadInput:
-        # Whose a broken file is, nobody can tell: it is mended by who sees all sites.
-        path = None if ask.person.sites else broken_sites(folder).get(site_id)
-        if path is None:
-            raise
-        return Held(site_id, path.name, path, None)
-
-
-def _folder(ask: Ask, held: Held) -> Path:
-    return ask.project.project.site_texts_dir / held.site_id
-
-
 def _kept(ask: Ask, held: Held, name: str) -> Path:
-    if name not in {each.name for each in kept_texts(_folder(ask, held))}:
+    if name not in {each.name for each in kept_texts(texts_folder(ask, held))}:
         raise BadInput(f"there is no older text {name[:60]!r}", reason="nothing_known")
-    return _folder(ask, held) / name
+    return texts_folder(ask, held) / name
 
 
 def _drawn(ask: Ask, held: Held, text: str, *, status: int = 200, **more: Any) -> Response:
     names = ask.project.names
     older = [OlderText(each.name, each.at_utc, names.get(each.person_id, each.person_id))
-             for each in kept_texts(_folder(ask, held))]  # fmt: skip
+             for each in kept_texts(texts_folder(ask, held))]  # fmt: skip
     page = site_text_page(
         ask.address, site_id=held.site_id, name=held.name, text=text, seen=text_tag(held.path), older=older,
         rules=() if held.site is None else _rules(ask, held.site), **more,

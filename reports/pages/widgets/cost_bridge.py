@@ -1,10 +1,11 @@
 """Widget: why the cost of a period is another than that of a year before, in steps from one to the other."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.chart_geometry import step_levels, step_ticks
-from reports.pages.chart import Chart, ChartRow
+from reports.pages.chart import Chart, ChartRow, Limit
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, tile, value_of
 
@@ -20,7 +21,8 @@ REMARKS = {
 
 class CostBridge(Given):
     """before, now: cost of both spans and what they are called; change: now less before. steps: key of REMARKS, and
-    what it brought; together they are the change.
+    what it brought; together they are the change. budget: what the
+    period may come to, by the site file.
     """
 
     spans: tuple[str, str] = ("", "")
@@ -28,6 +30,7 @@ class CostBridge(Given):
     now: Shown | None = None
     change: Shown | None = None
     steps: tuple[tuple[str, Shown], ...] = ()
+    budget: Decimal | None = None
 
 
 def view(given: CostBridge) -> Widget:
@@ -38,14 +41,14 @@ def view(given: CostBridge) -> Widget:
         reason = given.reason or "cost and energy of both periods are not known as a whole"
         return nothing(KEY, TITLE, given, reason, is_set_up=False)
     said = Sentence("{1} against {0}", *given.spans)
-    note = sentences((said, "axis does not start at zero" if _is_broken(known) else ""), ", ")
+    note = sentences((said, "axis does not start at zero" if _is_broken(known, given.budget) else ""), ", ")
     return tile(
         KEY, TITLE, given, given.change, label="Change", note=note, chart=_chart(given, known), signed=True
     )  # fmt: skip
 
 
-def _is_broken(values: Sequence[float]) -> bool:
-    levels = [*step_levels(values), values[-1]]
+def _is_broken(values: Sequence[float], budget: Decimal | None) -> bool:
+    levels = [*step_levels(values), values[-1], *([] if budget is None else [float(budget)])]
     return step_ticks(min(levels), max(levels))[0] > 0
 
 
@@ -55,7 +58,10 @@ def _chart(given: CostBridge, values: Sequence[float]) -> Chart:
     names: tuple[Text, ...] = (given.spans[0], *(name for name, _ in given.steps), given.spans[1])
     row = ChartRow(label="Cost", values=tuple(values), figures=tuple(each.figure.figure_id for each in shown))
     remarks = ("", *(Sentence(REMARKS[name], *given.spans) for name, _ in given.steps), "")
+    limit = (
+        None if given.budget is None else Limit(label=Sentence("Budget {0}", given.spans[1]), value=float(given.budget))
+    )
     return Chart(
         kind="bridge", key=KEY, title=TITLE, unit=ends[0].figure.unit, x=names, x_title="Step", rows=(row,),
-        remarks=remarks, locale=given.locale,
+        limit=limit, remarks=remarks, locale=given.locale,
     )  # fmt: skip

@@ -7,7 +7,8 @@
     const levels = values.slice(0, -1).reduce((all, value) => [...all, (all.at(-1) || 0) + value], []);
     const tops = values.map((value, at) => (at === 0 || at === last ? value : Math.max(levels[at], levels[at - 1])));
     const feet = values.map((value, at) => (at === 0 || at === last ? null : Math.min(levels[at], levels[at - 1])));
-    const [low, high] = [Math.min(...levels, values[last]), Math.max(...levels, values[last])];
+    const all = told.limit ? [...levels, values[last], told.limit.value] : [...levels, values[last]];
+    const [low, high] = [Math.min(...all), Math.max(...all)];
     // Levels that hardly differ are drawn from near the lowest one: the steps are the answer.
     const near = low - (high - low) * 0.6;
     const floor = low > 0 && near > high * 0.3 ? near : Math.min(low, 0);
@@ -29,7 +30,7 @@
       option: {
         grid: draw.grid({ top: 28, bottom: 40 }), xAxis: draw.places(told, { axisLabel: names }),
         yAxis: draw.values({ min: floor, scale: true, axisLabel: { ...draw.values().axisLabel, showMinLabel: floor === 0 } }),
-        series: [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }],
+        series: draw.marked(told, [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }]),
       },
     };
   };

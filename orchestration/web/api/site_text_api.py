@@ -1,0 +1,74 @@
+"""A site's file as text for programs: read with its tag, and replaced as a whole by who read it as it is."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
+
+from assets.sites.edit_site import site_text, text_tag
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import MAX_BYTES, problems_of
+from orchestration.web.cache import BASE
+from orchestration.web.problems import Problem, answer
+from orchestration.web.request_context import Ask, asked
+from orchestration.web.site_texts import Held, held_site, save_text
+from reports.texts.locales import page_word
+
+router = APIRouter(prefix=BASE)
+_ONE, _SHARED = "/sites/{site_id}/text", ("locale",)
+
+
+class SentText(Model):
+    """The whole text of a site's file, as YAML."""
+
+    text: str = Field(max_length=MAX_BYTES)
+
+
+@router.get(_ONE)
+def read_text(site_id: str, ask: Ask = asked(Permission.WRITE, shared=())) -> Response:
+    """The text, also of a file that is broken; its ETag is what a change of it must name."""
+    held = held_site(ask, site_id)
+    return _said(held, {"text": site_text(held.path)})
+
+
+@router.put(_ONE)
+def replace_text(
+    request: Request,
+    site_id: str,
+    sent: SentText,
+    if_match: Annotated[str, Header()] = "",
+    ask: Ask = asked(Permission.WRITE, shared=_SHARED),
+) -> Response:
+    """Replacement of the text, as on the page: whole, or refused with its faults by line."""
+    held = held_site(ask, site_id)
+    if not if_match:
+        raise BadInput("send If-Match: the ETag of the text that this one replaces", reason="no_if_match")
+    seen = if_match.removeprefix("W/").strip('"')
+    try:
+        after = save_text(ask, held, sent.text, seen)
+    except BadInput as fault:
+        if fault.reason == "changed_since":
+            raise
+        request.state.code = fault.reason
+        return answer(request, _refusal(fault, ask.address.locale))
+    request.state.subject = f"{held.site_id} {seen[:12]} {after[:12]}"
+    return _said(held)
+
+
+def _refusal(fault: BadInput, locale: str) -> Problem:
+    errors = tuple(
+        {
+            "line": str(each.line), "column": str(each.column), "detail": page_word(each.message, locale),
+            "mend": page_word(each.mend, locale),
+        }
+        for each in problems_of(fault)
+    )  # fmt: skip
+    detail = page_word("Not saved: the text has faults.", locale)
+    return Problem(status=422, code="faulty_text", detail=detail, errors=errors)
+
+
+def _said(held: Held, more: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"site": held.site_id, **(more or {})}, headers={"ETag": f'"{text_tag(held.path)}"'})

@@ -1,0 +1,69 @@
+"""A site's file as text, found and replaced for whoever may write sites: the same for its page and for the API."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.sites.edit_site import as_in_file, keep_text, one_writer, text_tag
+from assets.sites.load_sites import broken_sites, load_site, replaced, site_file, site_sha256
+from assets.stores.ledgers.alert_rules import AlertRules
+from assets.stores.published.report_ledger import keep_site_version
+from assets.tariffs.periods import tariffs_of
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import BadConfiguration, Problem
+from orchestration.operations.project.check import problems_in
+from orchestration.web.request_context import Ask
+from orchestration.web.web_call import WebCall
+
+
+class Held(NamedTuple):
+    """A site file. site: None where the file is broken; its id then is the one that its text or its name says."""
+
+    site_id: str
+    name: str
+    path: Path
+    site: Site | None
+
+
+def save_text(ask: Ask, held: Held, text: str, seen: str) -> str:
+    """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
+    call, store, path = WebCall(ask), ask.project.store, held.path
+
+    def checked(beside: Path) -> Site:
+        if problems := problems_in(beside, call):
+            raise BadConfiguration(problems)
+        return load_site(beside)
+
+    with one_writer(path, seen), replaced(path, as_in_file(text, path), checked) as site:
+        if site.site_id != held.site_id:
+            said = f"site_id stays {held.site_id!r}: readings are kept by it"
+            raise BadConfiguration([Problem(file="", line=1, column=1, message=said)])
+        for carrier in Carrier:
+            # Two in force on one day are refused here, not with the first bill.
+            tariffs_of(site, carrier)
+        keep_text(path, texts_folder(ask, held), ask.person.person_id, ask.now_utc)
+        for each in (held.site, site):
+            if each is not None:
+                keep_site_version(store, each, site_sha256(each), ask.clock)
+        AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
+    return text_tag(path)
+
+
+def held_site(ask: Ask, site_id: str) -> Held:
+    """The file of a site that the person sees. Raises BadInput (unknown_site)."""
+    folder = ask.project.project.sites_dir
+    try:
+        site = ask.of(site=site_id).site()
+        return Held(site.site_id, site.name, site_file(folder, site.site_id, ask.project.cache), site)
+    except BadInput:
+        # Whose a broken file is, nobody can tell: it is mended by who sees all sites.
+        path = None if ask.person.sites else broken_sites(folder).get(site_id)
+        if path is None:
+            raise
+        return Held(site_id, path.name, path, None)
+
+
+def texts_folder(ask: Ask, held: Held) -> Path:
+    """Where the site's texts that were replaced are kept."""
+    return ask.project.project.site_texts_dir / held.site_id
