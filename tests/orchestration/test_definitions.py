@@ -94,6 +94,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "closed_loop_month",
         "trust",
         "weather",
+        "workflows",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
@@ -120,6 +121,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "dispatch_slots",
         "job_outcomes",
         "home_assistant",
+        "workflow_triggers",
     }
 
 

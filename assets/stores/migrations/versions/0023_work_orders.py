@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column(
             "subject", sa.String(128), nullable=False, comment="What set it off: a finding's case, a day, a bill"
         ),
-        sa.Column("state", sa.String(16), nullable=False, comment="running, waiting, done or refused"),
+        sa.Column("state", sa.String(16), nullable=False, comment="watching, running, asked, done, refused or lapsed"),
         sa.Column("steps", sa.Text, nullable=False, comment="Each with its state and what came of it"),
         sa.Column("order_id", sa.String(32), nullable=False, comment="Of the work order that it made; empty: none"),
         sa.Column("person_id", sa.String(64), nullable=False, comment="Who approved, refused or ran it; empty: nobody"),
