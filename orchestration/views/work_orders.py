@@ -137,8 +137,9 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
 def told_orders(
     project: "OpenProject", site: Site, person_id: str, told: Collection[str]
 ) -> list[tuple[Standing, str]]:
-    """Open orders that a person is told of, each with the name of its case: their own, and those that nobody has who
-    is told of anything. An order that another is assigned to is another case.
+    """Open orders for the notices of a person, each with the name of its case.
+
+    Their own, and those that nobody has who is told of anything; an order that is given to another is another case.
     """
     return [
         (

@@ -14,20 +14,24 @@ from reports.texts.numbers import format_alike, unit_text
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
-_KPIS = ("consumption_kwh", "cost", "emission_kgco2e")
+_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
 
 
 def digest_of(project: "OpenProject", site: Site, day: date, locale: str) -> str:
     """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
-    amounts = [_amount(value, unit, locale) for value, unit in _values(project, site, day)]
-    if not amounts:
+    values = _values(project, site, day)
+    if not values:
         return Sentence("{0}: no readings yet", long_date(day, locale))
+    amounts = [
+        _amount(*values[kpi], locale) if kpi in values else Sentence("{0}: not known", Sentence(title))
+        for kpi, title in _KPIS.items()
+    ]
     told = Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
     return sentences((told, _against(project, site, day, locale)), "; ")
 
 
-def _values(project: "OpenProject", site: Site, day: date) -> list[tuple[float, str]]:
-    is_it = (pl.col("grain") == "day") & (pl.col("period_start") == day) & pl.col("kpi").is_in(_KPIS)
+def _values(project: "OpenProject", site: Site, day: date) -> dict[str, tuple[float, str]]:
+    is_it = (pl.col("grain") == "day") & (pl.col("period_start") == day) & pl.col("kpi").is_in(list(_KPIS))
     rows = if_published(
         lambda: read_mart(
             project.project.marts_dir, "mart_site__kpi_values", site_id=site.site_id, scope=f"site:{site.site_id}",
@@ -35,8 +39,7 @@ def _values(project: "OpenProject", site: Site, day: date) -> list[tuple[float, 
         ),
         lambda _: pl.DataFrame(),
     )  # fmt: skip
-    found = {row["kpi"]: (float(row["value"]), row["unit"]) for row in rows.iter_rows(named=True)}
-    return [found[each] for each in _KPIS if each in found]
+    return {row["kpi"]: (float(row["value"]), row["unit"]) for row in rows.iter_rows(named=True)}
 
 
 def _against(project: "OpenProject", site: Site, day: date, locale: str) -> str:

@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 11_712,
-    "assets": 51_332,
+    "data_quality": 11_932,
+    "assets": 51_598,
     "dbt_project": 2_400,
     "ml": 18_445,
     "controls": 34_752,
-    "reports": 23_020,
-    "orchestration": 32_792,
+    "reports": 23_245,
+    "orchestration": 33_850,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
