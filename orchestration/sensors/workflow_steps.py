@@ -39,7 +39,7 @@ def workflows() -> None:
     workflow_steps()
 
 
-@looking_every(30, job=workflows)
+@looking_every(30, job="workflows")
 def workflow_triggers(
     context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
