@@ -29,6 +29,7 @@ from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.offer import home_assistant
 from orchestration.sensors.plan_trigger import plan_changes
+from orchestration.sensors.workflow_steps import workflow_triggers, workflows
 
 SHELLS: Sequence[ModuleType] = (
     assets.sites.defs,
@@ -53,6 +54,7 @@ SENSORS = [
     dispatch_slots,
     job_outcomes,
     home_assistant,
+    workflow_triggers,
 ]
 
 
@@ -75,7 +77,7 @@ def build_defs(
     return dg.Definitions(
         assets=[*dg.load_assets_from_modules(list(SHELLS)), *extra_assets],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=JOBS,
+        jobs=[*JOBS, workflows],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

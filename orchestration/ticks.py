@@ -47,7 +47,7 @@ def looking_every(seconds: int, job: Any) -> Callable[[Tick], SensorDefinition]:
             yield from answer
 
         return dg.sensor(
-            job=job,
+            **({"job_name": job} if isinstance(job, str) else {"job": job}),
             minimum_interval_seconds=seconds,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=inspect.getdoc(tick),

@@ -30,6 +30,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "check": ("operations.project.check",),
     "findings": ("operations.project.findings",),
     "alerts": ("operations.project.alerts",),
+    "orders": ("operations.project.orders",),
+    "workflows": ("operations.project.workflows",),
     "notices": ("operations.project.notices",),
     "doctor": ("operations.project.doctor",),
     "sniff": ("operations.readings.sniff",),
@@ -116,6 +118,8 @@ GROUPS = {
     "reports": "Stored reports.",
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
     "alerts": "Alert rules: list their versions, see when one would have fired.",
+    "workflows": "Workflows: list, show, run, approve.",
+    "orders": "Work orders: list, show, create, assign, close, export.",
     "notices": "What people are told of findings, and how: list, choose, test, retry.",
     "keys": "Keys that people sign with, and keys of machines.",
     "web": "Pages and API: serve them, invite people.",
@@ -153,7 +157,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "dr", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
-    "Run": ("demo", "up", "web", "agent", "check", "alerts", "notices", "doctor", "lake"),
+    "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake"),
 }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from data_quality.contracts.people import Person
-from data_quality.contracts.reporting.notice import Notice, NoticeChoices, QuietHours, id_of
+from data_quality.contracts.reporting.notice import Notice, NoticeChoices, NoticeKind, QuietHours, id_of
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from orchestration.views.open_findings import Standing
 
@@ -24,10 +24,11 @@ def notices_for(
     link: str,
     time_zone: str,
     now_utc: datetime,
+    kind: NoticeKind = "finding",
 ) -> list[Notice]:
     """Notices of open findings to one person, one a way; who took care of one or muted it ends its notices.
 
-    found: findings with the name of their case: one that went and came again is told again.
+    found: findings with the name of their case: one that went and came again is told again. kind: what these stand for.
     """
     made, after_quiet_utc = [], quiet_end(choices.quiet, time_zone, now_utc) or now_utc
     for standing, case in found:
@@ -51,6 +52,7 @@ def notices_for(
                     link=link,
                     per_hour=choices.per_hour,
                     next_utc=now_utc if finding.severity == 1 else after_quiet_utc,
+                    kind=kind,
                 )
             )
     return made
@@ -134,7 +136,7 @@ def withdrawn(
             continue
         # Where nobody has a channel no source was asked: a finding that was not seen may be open.
         state = standing.state if standing else "closed" if each.person_id in told else "open"
-        reason = f"the finding is {state}" if state != "open" else "choices or the case changed"
+        reason = f"the {each.kind} is {state}" if state != "open" else "choices or the case changed"
         reason += "; an earlier try may have arrived" if each.attempts else ""
         found.append(each.model_copy(update={"state": "obsolete", "next_utc": None, "reason": reason}))
     return found

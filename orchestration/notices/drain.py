@@ -125,7 +125,7 @@ class Drain:
                 "letter_id": first.letter_id,
                 "link": first.link,
                 "notices": [
-                    {"id": each.notice_id, "site": each.site_id, "finding": each.finding_id,
+                    {"id": each.notice_id, "site": each.site_id, "kind": each.kind, each.kind: each.finding_id,
                      "severity": each.severity, "text": each.text} for each in notices
                 ],
             },

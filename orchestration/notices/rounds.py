@@ -22,6 +22,8 @@ from orchestration.notices.courier import masked
 from orchestration.notices.decide import notices_for, withdrawn
 from orchestration.notices.drain import Drain, Opened
 from orchestration.views.open_findings import Look, Standing, open_findings
+from orchestration.views.work_orders import told_orders
+from reports.pages.tasks import PATH
 from reports.texts.locales import page_word
 
 if TYPE_CHECKING:
@@ -87,6 +89,12 @@ def _look_at(
                 person, choices, shown,
                 worded=partial(_worded, site), link=link,
                 time_zone=site.time_zone, now_utc=now_utc,
+            )  # fmt: skip
+            orders = told_orders(project, site, person.person_id, tuple(told))
+            standing |= {each.finding.finding_id: each for each, _ in orders}
+            wanted += notices_for(
+                person, choices, orders, worded=partial(_worded, site), kind="order", now_utc=now_utc,
+                link=f"{project.project.settings.server.web_url}{PATH}?site={site.site_id}", time_zone=site.time_zone,
             )  # fmt: skip
     outbox.record(withdrawn(held, wanted, standing, told=told, is_whole=is_whole), clock)
     return outbox.queue(wanted, clock)

@@ -1,6 +1,6 @@
 """What needs somebody, as a list, and one finding with its history and what can be done about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
@@ -8,6 +8,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
+from reports.pages.tasks import Task, finding_tasks, task_form, title_of
 from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
@@ -99,9 +100,11 @@ def finding_page(
     is_synthetic: bool,
     undo: str = "",
     anomaly: AnomalyDetail | None = None,
+    tasks: Sequence[Task] = (),
+    people: Mapping[str, str] | None = None,
 ) -> Page:
     """One finding. history: when by the site's clock, the event, and the name of who acted, the oldest first. undo: the
-    stamp of an act that the person did a moment ago.
+    stamp of an act that the person did a moment ago. tasks: that were made of it; people: who may do one, by id.
     """
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
@@ -112,9 +115,14 @@ def finding_page(
     if anomaly is not None:
         parts = [Part(key="finding", blocks=(told,)), anomaly_part(anomaly, address.locale)]
         parts.append(Part(key="history", blocks=(acts,)))
+    made, whys = finding_tasks(tasks, address)
+    parts += [Part(key="tasks", blocks=tuple(made))] if made else []
     if may_act:
         offered = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
         forms = [_form(each, shown, undo) for each in offered] + ([label_form(anomaly)] if anomaly is not None else [])
+        title = title_of(finding, address.locale, anomaly.cause if anomaly is not None else None)
+        where = f"{PATH}/{finding.finding_id}/task?site={finding.site_id}"
+        forms.append(task_form(where, people=people or {}, title=title, priority=f"P{finding.severity}"))
         parts.append(Part(key="acts", title="Acts", blocks=tuple(forms)))
     else:
         why = "Analysts, operators and engineers act on findings."
@@ -124,7 +132,10 @@ def finding_page(
         links.insert(0, ("Open bill", address.href(f"/bills/{finding.cause}", site=finding.site_id)))
     if finding.source == ANOMALIES:
         links.insert(0, ("Show use", use_of(finding, address)))
-    return Page(title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic)
+    return Page(
+        title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic,
+        whys=whys,
+    )  # fmt: skip
 
 
 def _form(act: str, shown: ListedFinding, undo: str) -> Form:

@@ -95,6 +95,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "closed_loop_month",
         "trust",
         "weather",
+        "workflows",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
@@ -121,6 +122,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "dispatch_slots",
         "job_outcomes",
         "home_assistant",
+        "workflow_triggers",
     }
 
 

@@ -20,7 +20,7 @@ ASKED: dict[str, dict[str, str]] = {
     "devices catalogue": {"kind": "battery"},
 }
 # What stands in the path of its address: an argument of its command.
-IN_PATH = {"alerts test": {"rule": "nights"}}
+IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"}}
 NAMES = [name for _, _, name, _ in ENDPOINTS]
 PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
 OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}
@@ -58,7 +58,7 @@ def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str) ->
 
 def test_most_endpoints_have_something_to_answer_here(anne: Asking) -> None:
     statuses = {name: anne.get(f"/api/v1/ems{PATHS[name]}", **asked_of(name)).status for name in NAMES}
-    assert sum(status == 200 for status in statuses.values()) >= len(NAMES) - 1, statuses
+    assert sum(status == 200 for status in statuses.values()) >= len(NAMES) - len(IN_PATH), statuses
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "site" in words_of(name)])

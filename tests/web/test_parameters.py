@@ -35,8 +35,8 @@ BASELINE = "plant/hvac@9"
 ENPI = {"seu_id": "plant/hvac", "start_year": "2025", "end_year": "2025"}
 MONTH, HVAC = {"site": "plant", "period": "2025-03"}, {"site": "plant", "seu": "hvac", "period": "2025-03"}
 OF_SITE = (
-    "alerts", "anomalies", "anomalies/events", "meters", "meters/proposals", "readings/edits", "readings/events",
-    "quarantine",
+    "alerts", "anomalies", "anomalies/events", "orders", "meters", "meters/proposals", "readings/edits",
+    "readings/events", "quarantine",
     "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger",
     "weather",
 )  # fmt: skip
@@ -93,6 +93,8 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
             "alerts",
             "anomalies",
             "anomalies/events",
+            "orders",
+            "orders/{order}",
             "meters/proposals",
             "readings/edits",
             "readings/events",

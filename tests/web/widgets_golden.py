@@ -10,9 +10,11 @@ from typing import Any
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.reporting.work_order import WorkOrder
 from reports.figure_book import FigureBook
 from reports.pages.address import Address
 from reports.pages.page import Widget
+from reports.pages.tasks import Task
 from reports.pages.widgets import (
     car,
     compared_span,
@@ -32,6 +34,7 @@ from reports.pages.widgets import (
     sites_table,
     submeters,
     tariff_block,
+    tasks,
     today,
 )  # fmt: skip
 from reports.pages.widgets.tile import Shown
@@ -146,6 +149,9 @@ def listed() -> Iterator[tuple[str, Widget]]:
             **AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent, links=links, may_act=True
         )
         yield f"open_findings {name}", open_findings.view(given_)
+    task = Task(order=WorkOrder(order_id="7d1", site_id="plant", title="Fan", priority="P2", recorded_at_utc=NOW))
+    for name, open_, ended in (("value", (), 2), ("finding", (task,), 0), ("none", (), 0)):
+        yield f"tasks {name}", tasks.view(tasks.Tasks(**AT, open=open_, ended=ended))
     less, more = shown("cost", "-120.5", "EUR"), shown("cost", "45.25", "EUR")
     steps = (("Price", less), ("Production and weather", more), ("Energy performance", less), ("Other use", more))
     bridge = cost_bridge.CostBridge(**AT, spans=("2024", "2025"), before=cost, now=cost, change=less, steps=steps)

@@ -21,6 +21,7 @@ PAGES = {
     "bills": "/bills?site=works",
     "data": "/data?site=works&period=2026-04",
     "findings": "/findings?site=works",
+    "tasks": "/tasks?site=works",
     "forecast": "/forecast?site=works",
     "live": "/live?site=works",
     "reports": "/reports?site=works",

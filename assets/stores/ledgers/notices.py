@@ -98,8 +98,9 @@ class Outbox:
         return self._read(query.order_by(notice_events.c.id).limit(_MOST_DUE))
 
     def waiting(self) -> dict[str, list[Notice]]:
-        """Notices of findings that are to be sent yet, by site."""
+        """Notices of findings and work orders that are to be sent yet, by site."""
         is_waiting = notice_events.c.state.in_(("queued", "retrying")) & (notice_events.c.finding_id != "")
+        is_waiting &= notice_events.c.kind != "workflow"
         found: dict[str, list[Notice]] = {}
         for each in self._read(self._last().where(is_waiting)):
             found.setdefault(each.site_id, []).append(each)

@@ -36,6 +36,13 @@ notice_events = append_only(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_utc", UtcDateTime, comment="Not before; null: it is sent or dead"),
     sa.Column("reason", sa.Text, nullable=False, comment="Why the last try failed; empty otherwise"),
+    sa.Column(
+        "kind",
+        sa.String(16),
+        nullable=False,
+        server_default="finding",
+        comment="finding, order or workflow: what finding_id names",
+    ),
     sa.Index("ix_notice_events_notice", "notice_id"),
     sa.Index("ix_notice_events_person", "person_id", "recorded_at_utc"),
     unsealed=_TOLD,

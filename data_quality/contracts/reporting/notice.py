@@ -1,4 +1,4 @@
-"""Notices of findings to people: channel, text, state, and a person's choices."""
+"""Notices of findings, work orders and workflows to people: channel, text, state, and a person's choices."""
 
 from datetime import datetime, time
 from hashlib import sha256
@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.open_finding import Severity
 Channel = Literal["mail", "push", "webhook", "mqtt", "folder"]
 CHANNELS: tuple[Channel, ...] = ("mail", "push", "webhook", "mqtt", "folder")
 # obsolete: withdrawn before it was sent, since nobody needs it any more.
+NoticeKind = Literal["finding", "order", "workflow"]
 NoticeState = Literal["queued", "retrying", "sent", "dead", "obsolete"]
 
 
@@ -51,6 +52,7 @@ class NoticeChoices(Model):
 class Notice(Model):
     """A notice as it stands.
 
+    finding_id: of the finding, order or instance of a workflow that it is of, as `kind` says.
     cause: notices of the same go together; letter_id: the letter that it went with, which is the same at each try.
     next_utc: not before; of `sent`, `dead` and `obsolete` none. reason: why the last try failed, or it was withdrawn.
     """
@@ -71,6 +73,7 @@ class Notice(Model):
     attempts: int = 0
     next_utc: datetime | None = None
     reason: str = ""
+    kind: NoticeKind = "finding"
 
 
 def id_of(*parts: str) -> str:

@@ -29,6 +29,8 @@ ENDPOINTS = (
     ("/anomalies/events", "readings.anomaly_events", "anomalies list", Permission.ANOMALY_READ),
     ("/alerts", "project.alerts", "alerts list", Permission.ANOMALY_READ),
     ("/alerts/{rule}/preview", "project.alerts", "alerts test", Permission.ANOMALY_READ),
+    ("/orders", "project.orders", "orders list", Permission.ANOMALY_READ),
+    ("/orders/{order}", "project.orders", "orders show", Permission.ANOMALY_READ),
     ("/meters", "readings.meters", "meters list", Permission.METER_READ),
     ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),

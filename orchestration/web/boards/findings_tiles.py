@@ -9,13 +9,15 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import Period, months_after
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
+from orchestration.views.work_orders import tasks_of
 from orchestration.web.boards.board_figures import Show
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, address_of, use_of
 from reports.pages.page import Widget
+from reports.pages.tasks import PATH as TASKS
 from reports.pages.widgets import open_findings as widget
-from reports.pages.widgets import report_status
+from reports.pages.widgets import report_status, tasks
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
 from reports.pages.widgets.tile import Shown
 
@@ -72,6 +74,21 @@ def _subject(found: OpenFinding, show: Show) -> str:
         return use_of(found, show.address)
     told = {"scope": None, "period": None, "as_of": None}
     return show.address.href(paths[source], site=found.site_id, **told) if source in paths else ""
+
+
+def tasks_at(shows: Sequence[Show]) -> Widget:
+    """The open work orders of these sites together."""
+    first = shows[0]
+    known = [
+        each for show in shows for each in tasks_of(show.ask.project, show.site, as_of_utc=show.ask.address.as_of_utc)
+    ]
+    waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
+    given = tasks.Tasks(
+        address=first.address, open=tuple(waiting), ended=len(known) - len(waiting),
+        link=first.address.href(TASKS, scope=None, period=None) if len(shows) == 1 else "",
+        is_synthetic=any(show.site.is_simulated for show in shows),
+    )  # fmt: skip
+    return tasks.view(given)
 
 
 def reports_of(shows: Sequence[Show]) -> Widget:

@@ -52,6 +52,7 @@ TILES: Mapping[str, Tile] = {
         P.ANOMALY_READ,
         lambda asked: findings_tiles.findings_of([each.show for each in asked.sites]),
     ),
+    "tasks": Tile(P.ANOMALY_READ, lambda asked: findings_tiles.tasks_at([each.show for each in asked.sites])),
     "renewable": Tile(P.READ, lambda asked: renewable.view(span_tiles.shares(asked.site))),
     "submeters": Tile(P.READ, lambda asked: submeters.view(span_tiles.where_it_goes(asked.site))),
     "projects": Tile(P.BASELINE_READ, lambda asked: projects.view(span_tiles.measures(asked.sites))),

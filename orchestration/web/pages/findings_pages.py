@@ -16,7 +16,9 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
+from orchestration.views.work_orders import people_of, tasks_of
 from orchestration.web.draw import draw
+from orchestration.web.pages.task_pages import created
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.address import is_fresh
@@ -60,6 +62,8 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
         _listed(ask, site, found), history, ask.address, may_act=may_act, is_synthetic=site.is_simulated,
         anomaly=shown_anomaly(event, ask.project, site, locale=ask.address.locale, as_of_utc=ask.address.as_of_utc)
         if (event := _event_of(ask, found.finding)) is not None else None,
+        tasks=tasks_of(ask.project, site, found.finding.finding_id, as_of_utc=ask.address.as_of_utc),
+        people=people_of(ask.project, site) if may_act else {},
         undo=stamp(last) if mine and last is not None and is_fresh(last.recorded_at_utc, ask.now_utc) else "",
     )  # fmt: skip
     return draw(ask, page)
@@ -69,6 +73,8 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
 def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
     """Write down what the person did. Raises BadInput for an act that there is not, or one that is refused."""
     site = whole_site(ask)
+    if act == "task":
+        return created(ask, the_finding(look_at(ask, site), finding_id).finding.finding_id)
     if act == "label":
         return _label(ask, the_finding(look_at(ask, site), finding_id).finding)
     if act not in _DONE:

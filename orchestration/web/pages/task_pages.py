@@ -1,0 +1,104 @@
+"""/tasks: the work orders of a site, one with its history, and what people do with them."""
+
+from datetime import date
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from assets.stores.ledgers.work_orders import WorkOrders, stamp_of
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import parse_day
+from orchestration.views import work_orders
+from orchestration.views.anomaly_shown import shown_anomaly
+from orchestration.web.draw import draw
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask, Nav, asked
+from reports.pages.anomaly import AnomalyDetail
+from reports.pages.tasks import ACTS, PATH, task_href, task_page, tasks_page
+
+router = APIRouter()
+NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", "Assure", ("ops",))
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def tasks(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response:
+    """The list of a site."""
+    site = whole_site(ask)
+    found = work_orders.tasks_of(ask.project, site, as_of_utc=ask.address.as_of_utc)
+    page = tasks_page(
+        found, ask.address.model_copy(update={"site": site.site_id}),
+        may_act=may(ask.person, Permission.ANOMALY_UPDATE),
+        people=work_orders.people_of(ask.project, site), is_synthetic=site.is_simulated,
+    )  # fmt: skip
+    return draw(ask, page)
+
+
+@router.get(PATH + ".csv")
+def tasks_as_csv(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+    """All work orders of a site as CSV, ended ones too."""
+    site = whole_site(ask)
+    found = WorkOrders(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
+    told = {"content-disposition": f'attachment; filename="tasks_{site.site_id}.csv"'}
+    return Response(work_orders.orders_csv(found), media_type="text/csv; charset=utf-8", headers=told)
+
+
+@router.post(PATH)
+def create(ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+    """Create a task that is made of no finding."""
+    return created(ask)
+
+
+@router.get(PATH + "/{order_id}", response_class=HTMLResponse)
+def task(order_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+    """One of them."""
+    site, ledger, as_of_utc = whole_site(ask), WorkOrders(ask.project.store), ask.address.as_of_utc
+    order = ledger.named(order_id, site.site_id, as_of_utc=as_of_utc)
+    history = [work_orders.task_of(ask.project, site, each) for each in ledger.history(order, as_of_utc=as_of_utc)]
+    page = task_page(
+        history[-1], history, ask.address, seen=stamp_of(order), people=work_orders.people_of(ask.project, site),
+        may_act=may(ask.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,
+        anomaly=_anomaly_of(ask, order.source_id),
+    )  # fmt: skip
+    return draw(ask, page)
+
+
+@router.post(PATH + "/{order_id}/{act}")
+def act_on(order_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+    """Assign, close or cancel. Raises BadInput for an act that there is not, or one that is refused."""
+    site, form = whole_site(ask), ask.form
+    if act not in ACTS:
+        raise BadInput(f"one of {', '.join(ACTS)} is done with a task, not {act[:20]!r}", reason="bad_request")
+    order = WorkOrders(ask.project.store).named(order_id, site.site_id)
+    moved = work_orders.move(
+        ask.project, order, ACTS[act], ask.clock, person=ask.person, reason=form.get("reason", ""),
+        assignee=form.get("assignee", "") if act == "assign" else "", due=_due(ask), seen=form.get("seen"),
+    )  # fmt: skip
+    return RedirectResponse(task_href(moved, ask.address), 303)
+
+
+def created(ask: Ask, finding_id: str = "") -> Response:
+    """The answer to the form that creates a task, of a finding where one is named."""
+    site, form = whole_site(ask), ask.form
+    made = work_orders.create(
+        ask.project, site, ask.clock, person=ask.person, title=form.get("title", ""),
+        priority=work_orders.priority_of(form.get("priority", "P3")), reason=form.get("reason", ""),
+        finding_id=finding_id, due=_due(ask), assignee=form.get("assignee", ""),
+    )  # fmt: skip
+    return RedirectResponse(task_href(made, ask.address), 303)
+
+
+def _due(ask: Ask) -> date | None:
+    text = ask.form.get("due", "")
+    return parse_day(text, "due") if text else None
+
+
+def _anomaly_of(ask: Ask, event_id: str) -> AnomalyDetail | None:
+    """The event that an order was made of, also one that is no open finding any more."""
+    site, as_of_utc = whole_site(ask), ask.address.as_of_utc
+    standing = AnomalyLedger(ask.project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    event = next((each for each in standing if each.event_id == event_id), None)
+    if event is None:
+        return None
+    return shown_anomaly(event, ask.project, site, locale=ask.address.locale, as_of_utc=as_of_utc)

@@ -1,0 +1,64 @@
+"""The digest of a day: energy, cost and carbon of a site, and its uses against their approved baselines."""
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from assets.stores.warehouse.marts import if_published, read_mart
+from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.site_file.site import Site
+from reports.texts.locales import long_date
+from reports.texts.numbers import format_alike, unit_text
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
+
+
+def digest_of(project: "OpenProject", site: Site, day: date, locale: str) -> str:
+    """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
+    values = _values(project, site, day)
+    if not values:
+        return Sentence("{0}: no readings yet", long_date(day, locale))
+    amounts = [
+        _amount(*values[kpi], locale) if kpi in values else Sentence("{0}: not known", Sentence(title))
+        for kpi, title in _KPIS.items()
+    ]
+    told = Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
+    return sentences((told, _against(project, site, day, locale)), "; ")
+
+
+def _values(project: "OpenProject", site: Site, day: date) -> dict[str, tuple[float, str]]:
+    is_it = (pl.col("grain") == "day") & (pl.col("period_start") == day) & pl.col("kpi").is_in(list(_KPIS))
+    rows = if_published(
+        lambda: read_mart(
+            project.project.marts_dir, "mart_site__kpi_values", site_id=site.site_id, scope=f"site:{site.site_id}",
+            where=is_it & (pl.col("period_end") == day + timedelta(days=1)) & pl.col("value").is_not_null(),
+        ),
+        lambda _: pl.DataFrame(),
+    )  # fmt: skip
+    return {row["kpi"]: (float(row["value"]), row["unit"]) for row in rows.iter_rows(named=True)}
+
+
+def _against(project: "OpenProject", site: Site, day: date, locale: str) -> str:
+    """Uses that have an approved baseline and are compared on the day, together."""
+    versions = {each.baseline_id for each in project.baselines.versions() if each.status == "approved"}
+    rows = if_published(
+        lambda: read_mart(
+            project.project.marts_dir, "mart_seu__day_enpi", site_id=site.site_id,
+            where=(pl.col("local_date") == day) & pl.col("is_compared") & pl.col("baseline_id").is_in(versions),
+        ),
+        lambda _: pl.DataFrame(),
+    )  # fmt: skip
+    if rows.is_empty():
+        return ""
+    actual, expected = (float(rows[name].sum()) for name in ("actual_kwh", "expected_kwh"))
+    pair = (_amount(actual, "kwh", locale), _amount(expected, "kwh", locale))
+    return Sentence("uses with a baseline took {0}, expected {1}", *pair)
+
+
+def _amount(value: float, unit: str, locale: str) -> str:
+    [text] = format_alike([round(value, 2)], unit, locale=locale)
+    return f"{text} {unit_text(unit)}"

@@ -1,0 +1,179 @@
+"""Tasks: the work orders of a site as a list, one with its history and what can be done, and those of a finding."""
+
+from collections.abc import Mapping, Sequence
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.anomaly_event import Cause
+from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, Priority, WorkOrder
+from data_quality.contracts.sentence import Sentence, sentences
+from reports.pages.address import Address
+from reports.pages.anomaly import AnomalyDetail, anomaly_part
+from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
+from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.texts.locales import named, page_word
+
+PATH = "/tasks"
+ACTS: dict[str, OrderState] = {"assign": "assigned", "close": "done", "cancel": "cancelled"}
+_LABELS = {"assign": "Assign task", "close": "Close task", "cancel": "Cancel task"}
+TONES: dict[Priority, Tone] = {"P1": "bad", "P2": "bad", "P3": "caution", "P4": "muted"}
+# Of an anomaly, by its likely cause; {0} is the finding.
+_TITLES: dict[Cause, str] = {
+    "sensor_fault": "Check the meter: {0}", "waste": "Stop the waste: {0}",
+    "scheduled_change": "Confirm the change: {0}", "weather": "Compare with the weather: {0}",
+    "unknown": "Find the cause: {0}",
+}  # fmt: skip
+_MOST_LETTERS = 200
+
+
+class Task(Model):
+    """A work order with what its page says beside it. who: name of the assignee, empty for nobody; at: when the last
+    act was, by the site's clock; by: who did it.
+    """
+
+    order: WorkOrder
+    who: str = ""
+    at: str = ""
+    by: str = ""
+
+
+def title_of(finding: OpenFinding, locale: str, cause: Cause | None = None) -> str:
+    """The proposed title of a task, in words of the locale."""
+    return page_word(Sentence(_TITLES[cause or "unknown"], finding.what), locale)[:_MOST_LETTERS]
+
+
+def tasks_page(
+    tasks: Sequence[Task], address: Address, *, people: Mapping[str, str], may_act: bool, is_synthetic: bool
+) -> Page:
+    """Open tasks, the most urgent first; ended ones where they are asked for."""
+    is_all, waiting = address.part("all") == "1", [each for each in tasks if each.order.is_open]
+    options = (
+        Option(text=Sentence("Open ({0})", len(waiting)), href=address.href(all=None), is_chosen=not is_all),
+        Option(text=Sentence("all ({0})", len(tasks)), href=address.href(all="1"), is_chosen=is_all),
+    )
+    shown = tasks if is_all else waiting
+    parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown)))]
+    if may_act:
+        form = task_form(f"{PATH}?site={address.site}", people=people)
+        parts.append(Part(key="acts", title="Acts", blocks=(form,)))
+    links = (("Download CSV", address.href(f"{PATH}.csv", scope=None, period=None)),)
+    return Page(
+        title="Tasks", address=address, parts=tuple(parts), links=links, is_synthetic=is_synthetic,
+        whys={each.order.order_id: task_href(each.order, address) for each in shown},
+    )  # fmt: skip
+
+
+def task_page(
+    task: Task,
+    history: Sequence[Task],
+    address: Address,
+    *,
+    seen: str,
+    people: Mapping[str, str],
+    may_act: bool,
+    is_synthetic: bool,
+    anomaly: AnomalyDetail | None = None,
+) -> Page:
+    """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act."""
+    order = task.order
+    due = Sentence("due {0}", f"{order.due}") if order.due else ""
+    facts = sentences((Sentence(order.priority), Sentence(order.state), named(task.who), due), " · ")
+    parts = [Part(key="task", blocks=(Paragraph(text=facts, tone=TONES[order.priority]),))]
+    if anomaly is not None:
+        parts.append(anomaly_part(anomaly, address.locale))
+    parts.append(Part(key="history", blocks=(_history(history),)))
+    if may_act and order.is_open:
+        forms = tuple(_act(each, order, seen, people) for each in ACTS)
+        parts.append(Part(key="acts", title="Acts", blocks=forms))
+    elif not may_act:
+        why = "Analysts, operators and engineers act on tasks."
+        parts.append(Part(key="acts", blocks=(Paragraph(text=why, tone="muted"),)))
+    links = [("All tasks", address.href(PATH))]
+    if order.source_kind == "finding":
+        links.insert(0, ("Open finding", address.href(f"/findings/{order.source_id}", site=order.site_id)))
+    return Page(
+        title=named(order.title), address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic
+    )
+
+
+def task_href(order: WorkOrder, address: Address) -> str:
+    """Where one task is shown."""
+    return address.href(f"{PATH}/{order.order_id}", site=order.site_id, scope=None, period=None, as_of=None)
+
+
+def task_form(action: str, *, people: Mapping[str, str], title: str = "", priority: Priority = "P3") -> Form:
+    """The form that creates a task. people: names by id, of whom one may do it."""
+    fields = (
+        Input(name="title", label="Title", value=title, is_required=True),
+        Input(
+            name="priority", label="Priority", kind="select", value=priority, is_required=True,
+            options=tuple((each, each) for each in PRIORITIES),
+        ),
+        _person(people, "", is_required=False),
+        Input(name="due", label="Due", kind="date"),
+        Input(name="reason", label="Reason", is_required=True),
+    )  # fmt: skip
+    return Form(
+        key="task", title="Create task", action=action, method="post", fields=fields, submit="Create task",
+        note="It is listed under Tasks until somebody closes it.",
+    )  # fmt: skip
+
+
+def tasks_table(tasks: Sequence[Task], none: str = "No task is open.") -> Table:
+    """Tasks, a row each; the title leads to its page."""
+    columns = (
+        Column(title="Priority"), Column(title="Task", weight=4), Column(title="State"), Column(title="Assignee"),
+        Column(title="Due"),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.order.priority, tone=TONES[each.order.priority]),
+                Cell(text=named(each.order.title), figure_id=each.order.order_id),
+                Cell(text=Sentence(each.order.state)), Cell(text=named(each.who) if each.who else "–"),
+                Cell(text=f"{each.order.due or '–'}"),
+            )
+        )
+        for each in tasks
+    )  # fmt: skip
+    return Table(key="tasks", title="Tasks", sheet="tasks", columns=columns, rows=rows, note="" if rows else none)
+
+
+def _history(history: Sequence[Task]) -> Table:
+    columns = tuple(Column(title=each) for each in ("When", "State", "Assignee", "Who"))
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=each.at), Cell(text=Sentence(each.order.state)),
+                Cell(text=named(each.who) if each.who else "–"), Cell(text=named(each.by) if each.by else "Workflow"),
+                Cell(text=named(each.order.reason)),
+            )
+        )
+        for each in history
+    )  # fmt: skip
+    last = Column(title="Reason", weight=4)
+    return Table(key="history", title="History", sheet="history", columns=(*columns, last), rows=rows)
+
+
+def _act(act: str, order: WorkOrder, seen: str, people: Mapping[str, str]) -> Form:
+    fields = [Input(name="reason", label="Reason", is_required=True)]
+    if act == "assign":
+        fields = [_person(people, order.assignee), Input(name="due", label="Due", kind="date"), *fields]
+    fields.append(Input(name="seen", label="", kind="hidden", value=seen))
+    return Form(
+        key=act, title=_LABELS[act], action=f"{PATH}/{order.order_id}/{act}?site={order.site_id}", method="post",
+        fields=tuple(fields), submit=_LABELS[act],
+    )  # fmt: skip
+
+
+def _person(people: Mapping[str, str], value: str, *, is_required: bool = True) -> Input:
+    options = (*([] if is_required else [("", "–")]), *people.items())
+    return Input(
+        name="assignee", label="Assignee", kind="select", value=value, options=options, is_required=is_required
+    )
+
+
+def finding_tasks(tasks: Sequence[Task], address: Address) -> tuple[list[PageBlock], dict[str, str]]:
+    """Tasks that were made of a finding, as a block of its page, and where they lead; without one nothing."""
+    whys = {each.order.order_id: task_href(each.order, address) for each in tasks}
+    return [tasks_table(tasks)] if tasks else [], whys
