@@ -46,11 +46,12 @@ def looking_every(seconds: int, job: Any) -> Callable[[Tick], SensorDefinition]:
                 answer = [dg.SkipReason(f"it looks again: {fault}")]
             yield from answer
 
-        return dg.sensor(
-            **({"job_name": job} if isinstance(job, str) else {"job": job}),
+        sensor = functools.partial(
+            dg.sensor,
             minimum_interval_seconds=seconds,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=inspect.getdoc(tick),
-        )(look)
+        )
+        return (sensor(job_name=job) if isinstance(job, str) else sensor(job=job))(look)
 
     return made

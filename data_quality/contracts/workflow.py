@@ -18,11 +18,15 @@ ENDED: tuple[InstanceState, ...] = ("done", "refused", "lapsed")
 
 
 class AnomalyOpen(Model):
-    """An anomaly of one of the severities that nobody has acted on for so many minutes since it was first seen."""
+    """An anomaly of one of the severities that nobody has acted on for so many minutes since it was first seen.
+
+    newest_days: one that ended longer ago sets nothing off, so that a project's first look orders no past away.
+    """
 
     kind: Literal["anomaly_open"]
     severities: tuple[Severity, ...] = (1, 2)
     minutes: int = Field(default=30, ge=0, le=10_080)
+    newest_days: int = Field(default=7, ge=1, le=92)
 
     def __str__(self) -> str:
         levels = " or ".join(map(str, self.severities))

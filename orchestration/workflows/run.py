@@ -65,11 +65,11 @@ def due(project: "OpenProject", clock: Clock) -> Iterator[tuple[At, Instance]]:
 def look(at: At, *, by: Person | None = None) -> list[Instance]:
     """Record what meets the trigger now, and what no longer does. Returns the instances that have a step to do.
 
-    by: who asks for it by hand: nothing is held then.
+    by: who asks for it by hand: nothing is held then, and nothing is too old.
     """
     ledger, workflow, site = WorkflowInstances(at.project.store), at.workflow, at.site
     is_daily, now_utc = isinstance(workflow.trigger, Daily), at.clock.now_utc()
-    subjects = subjects_of(workflow, at.project, site, now_utc)
+    subjects = subjects_of(workflow, at.project, site, now_utc, with_old=by is not None)
     known = ledger.standing(site.site_id, workflow.name)
     if is_daily:
         subjects = fresh(subjects, [each.subject for each in known])
@@ -91,8 +91,13 @@ def look(at: At, *, by: Person | None = None) -> list[Instance]:
 
 
 def _is_due(instance: Instance, workflow: Workflow, now_utc: datetime, *, is_asked_for: bool) -> bool:
-    """Whether it has not ended, and has waited for as long as its trigger says since it was first seen."""
+    """Whether it has not ended, and has waited for as long as its trigger says since it was first seen; one that asks
+    a person has a step to do again once nobody has answered in time.
+    """
     seen_utc, trigger = instance.recorded_at_utc, workflow.trigger
+    if instance.state == "asked" and seen_utc is not None:
+        asking = next((each for each in workflow.steps if _of(instance, each).state == "asked"), None)
+        return not isinstance(asking, ApprovalStep) or now_utc - seen_utc > timedelta(hours=asking.within_hours)
     if instance.state != "watching" or is_asked_for or not isinstance(trigger, AnomalyOpen) or seen_utc is None:
         return instance.state not in ENDED
     # The store's clock may be some microseconds ahead.
@@ -168,7 +173,7 @@ def _after(instance: Instance, done: Done, order_id: str = "") -> Instance:
 
 def _subject(at: At, instance: Instance) -> Subject:
     """What set the instance off, in words of the site; of what is gone meanwhile its name alone."""
-    found = subjects_of(at.workflow, at.project, at.site, at.clock.now_utc(), locale=at.site.locale)
+    found = subjects_of(at.workflow, at.project, at.site, at.clock.now_utc(), locale=at.site.locale, with_old=True)
     return next((each for each in found if each.name == instance.subject), Subject(instance.subject))
 
 

@@ -28,16 +28,28 @@ class Subject(NamedTuple):
 
 
 def subjects_of(
-    workflow: Workflow, project: "OpenProject", site: Site, now_utc: datetime, *, locale: str = "en"
+    workflow: Workflow,
+    project: "OpenProject",
+    site: Site,
+    now_utc: datetime,
+    *,
+    locale: str = "en",
+    with_old: bool = False,
 ) -> list[Subject]:
-    """What meets the trigger of a workflow now, whether or not it has stood for long enough."""
+    """What meets the trigger of a workflow now, whether or not it has stood for long enough.
+
+    with_old: anomalies too that ended before the newest days of the trigger.
+    """
     trigger = workflow.trigger
     if isinstance(trigger, Daily):
         return [Subject(f"{each}") for each in due_days(trigger, site.time_zone, now_utc)]
     if isinstance(trigger, AnomalyOpen):
         causes = {each.event_id: each.cause for each in AnomalyLedger(project.store).standing(site.site_id)}
         found = judged(open_anomalies(project, site, locale=locale), site.alert_rules)
-        found = [each for each in found if each.severity in trigger.severities]
+        oldest_utc = now_utc - timedelta(days=trigger.newest_days)
+        found = [
+            each for each in found if each.severity in trigger.severities and (with_old or each.at_utc >= oldest_utc)
+        ]
     else:
         found = judged(bill_findings(Look(project, site, now_utc, locale=locale)), site.alert_rules)
         causes = {}

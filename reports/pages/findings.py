@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
+from data_quality.contracts.reporting.work_order import PRIORITIES
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
@@ -122,7 +123,7 @@ def finding_page(
         forms = [_form(each, shown, undo) for each in offered] + ([label_form(anomaly)] if anomaly is not None else [])
         title = title_of(finding, address.locale, anomaly.cause if anomaly is not None else None)
         where = f"{PATH}/{finding.finding_id}/task?site={finding.site_id}"
-        forms.append(task_form(where, people=people or {}, title=title, priority=f"P{finding.severity}"))
+        forms.append(task_form(where, people=people or {}, title=title, priority=PRIORITIES[finding.severity - 1]))
         parts.append(Part(key="acts", title="Acts", blocks=tuple(forms)))
     else:
         why = "Analysts, operators and engineers act on findings."

@@ -27,14 +27,14 @@ from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
 from orchestration.workflows.digest import digest_of
 from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import advance, decide, due
+from orchestration.workflows.run import At, advance, decide, due, look
 from orchestration.workflows.triggers import due_days
 from tests.reports import plant
 from tests.web.marts_world import Asking
 from tests.web.test_alert_rules import event, ruled
 from tests.web.test_findings_pages import act
 from tests.web.test_notices import run as notices
-from tests.web.why_world import LATER
+from tests.web.why_world import ANNE, LATER
 
 DEAR = {"rule_id": "dear", "kind": "anomaly", "limit": 50, "unit": "EUR", "severity": 1}
 MINUTE = timedelta(minutes=1)
@@ -90,6 +90,18 @@ def test_an_anomaly_that_somebody_took_in_time_sets_nothing_off(waiting: Asking)
     assert WorkOrders(waiting.project.store).standing() == []
 
 
+def test_an_anomaly_of_weeks_ago_sets_nothing_off_unless_somebody_runs_it(waiting: Asking) -> None:
+    found = event(waiting, 60.0, days=9)
+    assert done_at(waiting, LATER) == []
+    at = At(
+        waiting.project,
+        workflow_named(waiting.project, "anomaly_response"),
+        waiting.project.site("plant"),
+        FixedClock(LATER),
+    )
+    assert [each.subject for each in look(at, by=ANNE)] == [found]
+
+
 KILLED = """
 import sys
 from datetime import datetime
@@ -105,7 +117,7 @@ for at, instance in due(project, clock):
 
 
 def test_a_kill_at_any_moment_neither_loses_nor_doubles(waiting: Asking) -> None:
-    found = {event(waiting, 60.0 + day, days=day) for day in range(4, 40, 5)}
+    found = {event(waiting, 60.0 + day, days=day) for day in range(1, 8)}
     root, at_utc = str(waiting.project.project.root), LATER + timedelta(hours=1)
     done_at(waiting, LATER)
     command = [sys.executable, "-c", KILLED, root, at_utc.isoformat()]
