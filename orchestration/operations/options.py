@@ -1,13 +1,13 @@
 """Options that commands of several groups have, and what their texts say."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.time import Period, parse_day, parse_period
+from data_quality.contracts.time import Period, parse_day, parse_instant, parse_period
 from data_quality.contracts.yaml_file import load_model
 from orchestration.operations.operation import Option
 
@@ -35,6 +35,14 @@ def period_or_none(text: str | None, site: Site) -> Period | None:
 def day_or_none(text: str | None, option: str) -> date | None:
     """The local day that an option names, if it was given. Raises BadInput."""
     return None if text is None else parse_day(text, option)
+
+
+def event_span(text: str, time_zone: str) -> tuple[datetime, datetime]:
+    """[start, end) of `--event START/END`, without offset by the clock of the zone. Raises BadInput."""
+    start, slash, end = text.partition("/")
+    if not slash:
+        raise BadInput(f"--event {text!r}: expected START/END", reason="bad_event")
+    return parse_instant(start, time_zone), parse_instant(end, time_zone)
 
 
 def number(text: str, option: str) -> Decimal:

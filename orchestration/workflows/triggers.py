@@ -47,9 +47,8 @@ def subjects_of(
         causes = {each.event_id: each.cause for each in AnomalyLedger(project.store).standing(site.site_id)}
         found = judged(open_anomalies(project, site, locale=locale), site.alert_rules)
         oldest_utc = now_utc - timedelta(days=trigger.newest_days)
-        found = [
-            each for each in found if each.severity in trigger.severities and (with_old or each.at_utc >= oldest_utc)
-        ]
+        recent = [each for each in found if with_old or each.at_utc is None or each.at_utc >= oldest_utc]
+        found = [each for each in recent if each.severity in trigger.severities]
     else:
         found = judged(bill_findings(Look(project, site, now_utc, locale=locale)), site.alert_rules)
         causes = {}

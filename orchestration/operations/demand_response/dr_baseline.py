@@ -1,16 +1,17 @@
 """`meterloom dr baseline`: events of a meter's file settled by baselines side by side. Nothing is stored."""
 
 import re
-from datetime import date, datetime, time
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import parse_day, parse_instant
+from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.operations.control.forecast_stateless import MeterFiles
 from orchestration.operations.operation import STATELESS, Call, Option, operation
+from orchestration.operations.options import event_span
 
 if TYPE_CHECKING:
     from data_quality.contracts.baselines.event_baseline import MethodScore, SettledEvent
@@ -70,7 +71,7 @@ def dr_baseline(
     clock, excluded = _clock(adjust), _excluded(exclude)
     call.doing("reading the files")
     known = files.case(country=files.country or "none")
-    case = event_case(known, [_span(text, known.zone) for text in event], adjust=clock, excluded=excluded)
+    case = event_case(known, [event_span(text, known.zone) for text in event], adjust=clock, excluded=excluded)
     call.doing("settling the events")
     measured = _measured(case, placebo, placebo_period)
     settled = settle(case.grid, case.events, methods=method or (), placebo=measured)
@@ -111,14 +112,6 @@ def _tables(rows: "list[SettledEvent]", scores: "tuple[MethodScore, ...]", zone_
         best=lambda score: "yes" if score.chosen else "",
     )
     return [events, "", "Errors on the meter's own days without an event:", methods]
-
-
-def _span(text: str, zone_name: str) -> tuple[datetime, datetime]:
-    """Instants of START/END. Raises BadInput."""
-    start, slash, end = text.partition("/")
-    if not slash:
-        raise BadInput(f"--event {text!r}: expected START/END", reason="bad_event")
-    return parse_instant(start, zone_name), parse_instant(end, zone_name)
 
 
 def _clock(text: str | None) -> tuple[time, time] | None:

@@ -1,14 +1,13 @@
 """`meterloom dr loads list` and `dr plan`: sheddable loads of a site, and which of them give a target for an event."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import parse_instant, zone
+from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation
-from orchestration.operations.options import AnySiteOption, SiteOption
+from orchestration.operations.options import AnySiteOption, SiteOption, event_span
 
 if TYPE_CHECKING:
     from data_quality.contracts.site_file.sheddable_load import SheddableLoad
@@ -72,14 +71,6 @@ def dr_plan(
         *_noted(plan.limits),
     ]
     return Answer({"plan": plan, "findings": []}, Table(rows, _STEPS), "\n".join(lines))
-
-
-def event_span(text: str, time_zone: str) -> tuple[datetime, datetime]:
-    """[start, end) of START/END. Raises BadInput."""
-    start, slash, end = text.partition("/")
-    if not slash:
-        raise BadInput(f"--event: expected START/END, got {text!r}", reason="bad_event")
-    return parse_instant(start, time_zone), parse_instant(end, time_zone)
 
 
 def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:
