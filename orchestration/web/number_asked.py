@@ -203,7 +203,13 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
         return []
     given = asking(ask, number.sources)
     span = Period(label="", start=figure.start, end=figure.end, time_zone=given.site.time_zone)
-    rows = kpi_rows(given.site, span, grain, given.read, scope=figure.scope)
+    try:
+        rows = kpi_rows(given.site, span, grain, given.read, scope=figure.scope)
+    except BadInput as fault:
+        if fault.reason not in ("nothing_in_period", "unknown_scope"):
+            raise
+        # A day without any reading has no hours, and a number all the same: that there is none.
+        return []
     # A scope is read with its parts, as water of the site.
     is_own = (pl.col("grain") == grain) & (pl.col("scope") == figure.scope)
     rows = rows.filter(is_own & pl.col("kpi").is_in([figure.kpi, ENERGY]))

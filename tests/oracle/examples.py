@@ -262,6 +262,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/settings": LeftOut("is of administrators, and names folders of the machine"),
     f"{EMS}/sites": (f"{EMS}/sites",),
     f"{EMS}/sites/{{site_id}}": (f"{EMS}/sites/{{site}}", f"{EMS}/sites/tower"),
+    f"{EMS}/sites/{{site_id}}/text": (f"{EMS}/sites/{{site}}/text",),
     f"{EMS}/scopes": (f"{EMS}/scopes{SITE}", f"{EMS}/scopes?site=tower"),
     f"{EMS}/kpis": (
         f"{EMS}/kpis{SPAN}", f"{EMS}/kpis?site=tower&range=2025-12&limit=1000", f"{EMS}/kpis{SPAN}&grain=day",

@@ -132,6 +132,13 @@ def test_a_page_says_equal_and_where_each_reading_stands(seen: Asking) -> None:
     assert (data["difference"], data["changes"]) == (0.0, [])
 
 
+def test_a_day_without_any_reading_has_a_page_too(seen: Asking) -> None:
+    # The supply's lost day (marts_world.py): it has no hours.
+    lost = MONTH | {"period": "2025-03-04/2025-03-05"}
+    page = seen.get("/why", [("accept", "text/html")], **lost)
+    assert (page.status, "Recomputed EQUAL" in page.text) == (200, True)
+
+
 def test_a_page_shows_a_hundred_readings_and_the_csv_has_all_of_them(seen: Asking) -> None:
     page = seen.get("/why", [("accept", "text/html")], **MONTH)
     total = int(re.search(r"([\d,]+) readings", page.text)[1].replace(",", ""))
