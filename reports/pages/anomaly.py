@@ -1,5 +1,6 @@
 """An anomaly on its page: its picture, the likely cause with confidence, the evidence, and the label of a person."""
 
+from datetime import date
 from typing import get_args
 
 from data_quality.contracts.model import Model
@@ -8,7 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Form, Input, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import named
+from reports.texts.locales import day_of_month, named
 from reports.texts.numbers import unit_text
 
 
@@ -71,7 +72,11 @@ def course_chart(course: Course, locale: str) -> Chart:
         label="Usual", role="expected", values=course.usual, low=tuple(low for low, _ in pairs),
         high=tuple(high for _, high in pairs),
     )  # fmt: skip
-    midnights = tuple((at, label[:10]) for at, label in enumerate(course.labels) if label[11:16] == "00:00")
+    midnights = tuple(
+        (at, day_of_month(date.fromisoformat(label[:10]), locale))
+        for at, label in enumerate(course.labels)
+        if label[11:16] == "00:00"
+    )
     step = -(-len(midnights) // 12) or 1
     return Chart(
         kind="band", key="course", title="Measured and usual", unit=course.unit, x=course.labels, x_title="Time",

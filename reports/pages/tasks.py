@@ -77,7 +77,9 @@ def task_page(
     """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act."""
     order = task.order
     due = Sentence("due {0}", f"{order.due}") if order.due else ""
-    facts = sentences((Sentence(order.priority), Sentence(order.state), named(task.who), due), " · ")
+    facts = sentences(
+        (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
+    )
     parts = [Part(key="task", blocks=(Paragraph(text=facts, tone=TONES[order.priority]),))]
     if anomaly is not None:
         parts.append(anomaly_part(anomaly, address.locale))
