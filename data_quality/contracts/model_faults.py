@@ -61,6 +61,7 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9_-]{0,63}$": "lower-case letters, digits, - and _, 64 at most, as main_meter",
     r"^[a-z0-9][a-z0-9_]{0,63}$": "lower-case letters, digits and _, 64 at most, as total_kwh",
     r"^[a-z]+:[a-z0-9][a-z0-9_-]{0,63}$": "a kind and an id, as meter:main",
+    r"^[a-z][a-z0-9_]{0,63}$": "a letter, then lower-case letters, digits and _, 64 at most, as night_watch",
     r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, as heat_pump",
     r"^[^\s\x00-\x1f]+$": "no spaces and line breaks, as anna@example.com",
     r"^[a-z0-9_.-]+$": "lower-case letters, digits, . - and _, as anna",

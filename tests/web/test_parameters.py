@@ -216,7 +216,11 @@ def test_what_is_not_declared_is_refused_by_name(anne: Asking, method: str, path
     all_roles = anne.person.model_copy(update={"roles": (*anne.person.roles, Role.ADMIN)})
     anne = Asking(anne.project, anne.clock, all_roles)
     for name in {"nosuch", *KNOWN} - names:
-        answer = anne.get(real, **{name: "x"}) if method == "get" else posted(anne, f"{real}?{name}=x", {})
+        answer = (
+            anne.get(real, **{name: "x"})
+            if method == "get"
+            else posted(anne, f"{real}?{name}=x", {}, method=method.upper())
+        )
         assert answer.status == 400, (name, answer.text)
         assert f"no parameter {name!r} here" in answer.said["detail"]
 

@@ -55,7 +55,13 @@ def tenant(asking: Asking) -> Asking:
 
 
 def posted(
-    asking: Asking, path: str, body: object = None, *, form: dict[str, str] | None = None, **headers: str
+    asking: Asking,
+    path: str,
+    body: object = None,
+    *,
+    form: dict[str, str] | None = None,
+    method: str = "POST",
+    **headers: str,
 ) -> Answer:
     """What an act answers: of JSON, or of a form."""
     app = make_app(asking.project, clock=asking.clock, signed_in=lambda _: (asking.person, "token"))
@@ -63,4 +69,4 @@ def posted(
     given = [("content-type", kind), ("x-csrf", "token"), ("sec-fetch-site", "same-origin")]
     given += [(name.replace("_", "-"), value) for name, value in headers.items()]
     sent = json.dumps(body) if form is None else urlencode(form)
-    return asyncio.run(send(app, "POST", path, given, sent.encode()))
+    return asyncio.run(send(app, method, path, given, sent.encode()))

@@ -4,7 +4,6 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal, Protocol, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
@@ -46,8 +45,10 @@ class ShedByDriver(Model):
 
     def at_kw(self, value: float) -> float:
         """Most that may be shed at a value of the driver, kW; at the ends it stays level."""
-        values, powers_kw = zip(*self.points, strict=True)
-        return float(np.interp(value, values, powers_kw))
+        for (left, left_kw), (right, right_kw) in pairwise(self.points):
+            if value < right:
+                return left_kw + (right_kw - left_kw) * max(value - left, 0.0) / (right - left)
+        return self.points[-1][1]
 
 
 class SheddableLoad(Model):
