@@ -1,5 +1,6 @@
 """The digest of a day: energy, cost and carbon of a site, and its uses against their approved baselines."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,19 +45,31 @@ def _values(project: "OpenProject", site: Site, day: date) -> dict[str, tuple[fl
 
 def _against(project: "OpenProject", site: Site, day: date, locale: str) -> str:
     """Uses that have an approved baseline and are compared on the day, together."""
-    versions = {each.baseline_id for each in project.baselines.versions() if each.status == "approved"}
+    approved = {each.baseline_id for each in project.baselines.versions() if each.status == "approved"}
     rows = if_published(
         lambda: read_mart(
-            project.project.marts_dir, "mart_seu__day_enpi", site_id=site.site_id,
-            where=(pl.col("local_date") == day) & pl.col("is_compared") & pl.col("baseline_id").is_in(versions),
+            project.project.marts_dir, "mart_seu__day_enpi", site_id=site.site_id, where=pl.col("local_date") == day
         ),
         lambda _: pl.DataFrame(),
-    )  # fmt: skip
+    )
+    found = compared_kwh(rows, site, approved)
+    return (
+        ""
+        if found is None
+        else Sentence("uses with a baseline took {0}, expected {1}", *(_amount(each, "kwh", locale) for each in found))
+    )
+
+
+def compared_kwh(rows: pl.DataFrame, site: Site, approved: Collection[str]) -> tuple[float, float] | None:
+    """Measured and expected energy of the uses whose baselines are approved; of those that overlap none, for their
+    energy is in others. rows: of mart_seu__day_enpi. None where no use is compared.
+    """
     if rows.is_empty():
-        return ""
-    actual, expected = (float(rows[name].sum()) for name in ("actual_kwh", "expected_kwh"))
-    pair = (_amount(actual, "kwh", locale), _amount(expected, "kwh", locale))
-    return Sentence("uses with a baseline took {0}, expected {1}", *pair)
+        return None
+    apart = [each.seu_id for each in site.seus if not each.is_aggregate]
+    counted = pl.col("is_compared") & pl.col("baseline_id").is_in(list(approved)) & pl.col("seu_id").is_in(apart)
+    rows = rows.filter(counted)
+    return None if rows.is_empty() else (float(rows["actual_kwh"].sum()), float(rows["expected_kwh"].sum()))
 
 
 def _amount(value: float, unit: str, locale: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -25,7 +26,7 @@ from data_quality.contracts.workflow import Daily, Instance
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
-from orchestration.workflows.digest import digest_of
+from orchestration.workflows.digest import compared_kwh, digest_of
 from orchestration.workflows.load import workflow_named, workflows_of
 from orchestration.workflows.run import At, advance, decide, due, look
 from orchestration.workflows.triggers import due_days
@@ -169,6 +170,23 @@ def test_the_digest_of_a_day_of_23_hours_says_what_the_marts_have_and_of_a_day_w
     known = {each["kpi"] for each in kpis if each["scope"] == "site:plant" and each["value"] is not None}
     assert ("Carbon: not known" in text) == ("emission_kgco2e" not in known), text
     assert digest_of(acted.project, site, date(2035, 3, 30), "en") == "30 March 2035: no readings yet"
+
+
+def test_a_digest_adds_compared_uses_of_approved_baselines_and_counts_no_energy_twice(acted: Asking) -> None:
+    site = acted.project.site("plant")
+    first, second, third = site.seus[:3]
+    whole = third.model_copy(update={"is_aggregate": True})
+    site = site.model_copy(update={"seus": (first, second, whole)})
+    rows = pl.DataFrame(
+        {
+            "seu_id": [first.seu_id, second.seu_id, whole.seu_id], "baseline_id": ["a", "b", "c"],
+            "is_compared": [True] * 3, "actual_kwh": [10.0, 20.0, 30.0], "expected_kwh": [11.0, 22.0, 33.0],
+        }
+    )  # fmt: skip
+    assert compared_kwh(rows, site, {"a", "b", "c"}) == (30.0, 33.0)
+    assert compared_kwh(rows, site, {"b"}) == (20.0, 22.0)
+    assert compared_kwh(rows.with_columns(is_compared=False), site, {"a", "b"}) is None
+    assert compared_kwh(pl.DataFrame(), site, {"a"}) is None
 
 
 def test_a_digest_is_told_once_a_day_and_a_missed_day_is_made_up(waiting: Asking) -> None:
