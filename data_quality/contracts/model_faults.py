@@ -89,7 +89,7 @@ _QUOTED, _FACT = re.compile(r"'([^']*)'"), re.compile(r"(?<!\{)\{(\w+)\}")
 # What ruamel says -> what is wrong, and what to do; {0} is what the first group found.
 _YAML = (
     (r"expected ',' or ']'", "a list that begins with [ is not closed before this", "close it with ]"),
-    (r"expected ',' or '}'", "a block that begins with {{ is not closed before this", "close it with }}"),
+    (r"expected ',' or '}'", "a block that begins with { is not closed before this", "close it with }"),
     (
         r"expected <block end>, but found '<scalar>'",
         "text stands behind the end of a quoted text",
@@ -185,7 +185,7 @@ def yaml_in_words(text: str) -> tuple[Text, Text]:
 
 
 def _of_yaml(pattern: str, found: re.Match[str]) -> Sentence:
-    return Sentence(pattern, *found.groups()) if "{0" in pattern else Sentence(pattern.format())
+    return Sentence(pattern, *found.groups()) if "{0" in pattern else Sentence(pattern)
 
 
 def _of_pattern(pattern: str, given: str) -> tuple[Text, Text]:

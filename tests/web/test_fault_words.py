@@ -11,7 +11,7 @@ from tests.web.test_page_words import WHOLE
 def told() -> list[str]:
     values = [model_faults._expected(each, _Any()).pattern for each in model_faults._EXPECTED.values()]
     patterns = [f"expected {each}" for each in model_faults.PATTERNS.values()]
-    yaml = [each if "{0" in each else each.format() for _, *both in model_faults._YAML for each in both]
+    yaml = [each for _, *both in model_faults._YAML for each in both]
     return [*values, *patterns, *yaml, model_faults.MEANT]
 
 
