@@ -69,8 +69,9 @@ def approved(
     if event.state != "proposed":
         raise BadInput(f"event {event.event_id} is {event.state}: nothing waits for a yes", reason="wrong_state")
     _before_start(event, now_utc)
-    if person_id == event.proposed_by:
-        raise BadInput(f"{person_id} proposed it: an event needs two people", reason="same_person")
+    if person_id in _people(event):
+        said = "proposed" if person_id == event.proposed_by else "approved"
+        raise BadInput(f"{person_id} {said} it already: an event needs two people", reason="same_person")
     if digest != event.digest or not _is_whole(event):
         raise BadInput("the commands are not those that were looked at: the yes is to another digest",
                        reason="altered_plan")  # fmt: skip
@@ -78,7 +79,9 @@ def approved(
         person_id=person_id, digest=digest, public_key=public_key, at_utc=now_utc,
         expires_utc=min(now_utc + APPROVAL_LASTS, event.end_utc),
     )  # fmt: skip
-    return moved(event, "approved", approvals=(yes,), person_id=person_id, reason=reason)
+    made = moved(event, "proposed", approvals=(*event.approvals, yes), person_id=person_id, reason=reason)
+    # A call that a machine proposed has no author: then two people say yes.
+    return moved(made, "approved") if len(_people(made)) > 1 else made
 
 
 def approved_by_class(
@@ -134,8 +137,9 @@ def fault_of(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> tupl
         return "approval_expired", "its approval has expired"
     if gone := [each.person_id for each in event.approvals if keys.get(each.person_id) != each.public_key]:
         return "key_revoked", f"the key of {gone[0]} is not the one that approved it"
-    people = {each.person_id for each in event.approvals}
-    if len(people | {event.proposed_by}) < 2:
+    if event.armed_by and event.armed_by not in keys:
+        return "key_revoked", f"{event.armed_by}, who armed it, is not in the people file"
+    if len(_people(event)) < 2:
         return "same_person", "two people are needed"
     return None
 
@@ -185,6 +189,11 @@ def due(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> list[int]
     if event.state != "active" or now_utc >= event.end_utc or fault_of(event, keys, now_utc):
         return []
     return [n for n, each in enumerate(event.commands) if not each.sent and each.from_utc <= now_utc < each.ends_utc]
+
+
+def _people(event: DrEvent) -> set[str]:
+    """Who stands behind the list: its author, where a person made it, and everybody who said yes."""
+    return {event.proposed_by, *(each.person_id for each in event.approvals)} - {""}
 
 
 def _is_whole(event: DrEvent) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver
 from data_quality.contracts.site_file.site import Site
 from data_quality.site_streams import DRIVER_REGISTER
@@ -31,6 +32,18 @@ def usual_power_kw(
         if hours and None not in hours.values():
             found[meter] = [float(hours[_hour(start)] or 0.0) for start, _ in steps]
     return found
+
+
+def usual_peak_kw(lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime) -> float:
+    """Highest usual power of a site's electricity in the hours of the steps, kW: of its meters that no other holds.
+
+    0 where one of them has no readings of these hours.
+    """
+    roots = [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
+    found = [_usual_hours(lake, site, Stream(name, CONSUMPTION_REGISTER), steps, now_utc) for name in roots]
+    if not found or not all(found) or any(None in hours.values() for hours in found):
+        return 0.0
+    return max(sum(float(hours[each] or 0.0) for hours in found) for each in found[0])
 
 
 def usual_drivers(

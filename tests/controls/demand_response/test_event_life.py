@@ -1,5 +1,6 @@
 """The life of an event: acts, yeses, the clock; and 1,000 random histories of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -87,7 +88,7 @@ def asked(**changes: Any) -> DrEvent:
 
 
 def yes(event: DrEvent, person: str = "bob", at: datetime = NOW, digest: str = "") -> DrEvent:
-    said = {"public_key": KEYS[person], "reason": "seen", "now_utc": at}
+    said: dict[str, Any] = {"public_key": KEYS[person], "reason": "seen", "now_utc": at}
     return approved(event, digest=digest or event.digest, person_id=person, **said)
 
 
@@ -98,7 +99,7 @@ def ready_to_go() -> DrEvent:
 def test_ten_programmes_ship_and_their_terms_refuse_what_they_do_not_allow(tmp_path: Path) -> None:
     assert len(programmes_of(tmp_path)) == 10
     terms = programme_named(tmp_path, "pge_capacity_bidding")
-    said = {"told_utc": START - timedelta(days=1), "time_zone": "UTC", "calls": 0}
+    said: dict[str, Any] = {"told_utc": START - timedelta(days=1), "time_zone": "UTC", "calls": 0}
     assert terms.fault_of(START, START + HOUR, **said) == ""
     assert "notice" in terms.fault_of(START, START + HOUR, **said | {"told_utc": NOW})
     assert "at most" in terms.fault_of(START, START + 5 * HOUR, **said)
@@ -127,7 +128,7 @@ def test_an_event_lives_from_its_call_to_its_end() -> None:
 
 @pytest.mark.parametrize("state", ["created", "proposed", "approved"])
 def test_an_event_that_nobody_approved_or_armed_in_time_lapses(state: str) -> None:
-    event = {"created": created, "proposed": asked, "approved": lambda: yes(asked())}[state]()
+    event = {"created": created(), "proposed": asked(), "approved": yes(asked())}[state]
     assert by_clock(event, KEYS, START - timedelta(seconds=1)).state == state
     assert by_clock(event, KEYS, START).state == "lapsed"
     with pytest.raises(BadInput) as said:
@@ -137,14 +138,15 @@ def test_an_event_that_nobody_approved_or_armed_in_time_lapses(state: str) -> No
 
 def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -> None:
     event = asked()
-    for make, reason in (
+    refused: tuple[tuple[Callable[[], DrEvent], str], ...] = (
         (lambda: yes(event, "ann"), "same_person"),
         (lambda: yes(event, digest="0" * 64), "altered_plan"),
         (lambda: yes(event.model_copy(update={"commands": COMMANDS[:1]})), "altered_plan"),
         (lambda: yes(yes(event)), "wrong_state"),
         (lambda: yes(event, at=START), "event_past"),
         (lambda: armed(event, KEYS, person_id="cyd", reason="go", now_utc=NOW), "wrong_state"),
-    ):
+    )
+    for make, reason in refused:
         with pytest.raises(BadInput) as said:
             make()
         assert said.value.reason == reason
@@ -254,7 +256,7 @@ def _history(chance: Random) -> tuple[DrEvent, list[tuple[datetime, DrEvent, lis
                 check_rebound(plan, before_kw)
                 event = proposed(event, plan, commands, person_id=person, reason="x", now_utc=now)
             elif act == "approve":
-                said = {"public_key": keys[person], "reason": "x", "now_utc": now}
+                said: dict[str, Any] = {"public_key": keys[person], "reason": "x", "now_utc": now}
                 event = approved(event, digest=event.digest, person_id=person, **said)
             elif act == "arm":
                 event = armed(event, keys, person_id=person, reason="x", now_utc=now)
