@@ -44,6 +44,17 @@ def advance(project: "OpenProject", clock: Clock) -> list[DrEvent]:
     return found
 
 
+def unfinished(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
+    """Events that the clock has something to do with now: begun, or to begin, and not all given back yet."""
+    return [
+        each
+        for each in DrEvents(project.store).standing()
+        if each.state in _LIVE
+        and each.start_utc <= now_utc
+        and (each.state != "restore" or any(one.until_utc > now_utc for one in each.commands))
+    ]
+
+
 def _step(project: "OpenProject", event: DrEvent, clock: Clock) -> DrEvent:
     now_utc, keys = clock.now_utc(), project.people.public_keys
     after = by_clock(event, keys, now_utc)
