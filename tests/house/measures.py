@@ -23,7 +23,7 @@ BUDGETS = {
     "ml": 19_805,
     "controls": 35_462,
     "reports": 23_285,
-    "orchestration": 37_407,
+    "orchestration": 35_198,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
