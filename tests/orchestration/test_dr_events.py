@@ -10,8 +10,10 @@ import pytest
 
 from assets.stores.audit import bad_rows
 from assets.stores.ledgers.dr_events import DrEvents
+from assets.stores.published.publications import sign_act
 from assets.stores.schema.tables_control import approval_events
 from assets.stores.schema.tables_demand_response import dr_events
+from assets.stores.sign import new_key
 from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
 from controls.ledger.chain import verify_chain
@@ -331,3 +333,53 @@ def test_events_are_listed_and_shown_by_the_command(made: Path) -> None:
     assert (code, json.loads(out)["event"]["state"], json.loads(out)["event"]["settlement"]) == (0, "created", None)
     assert event["id"] in run("dr", "event", "list", folder=made)[1]
     assert "0 moved" in run("dr", "event", "advance", folder=made)[1]
+
+
+def test_where_people_have_keys_a_signed_event_runs_and_ends_without_holding_the_site(here: Here) -> None:
+    folder = here.project.project.root
+    here.project.close()
+    keys = {name: new_key(folder / "keys", name) for name in PEOPLE}
+    people = [
+        {"person_id": name, "name": name, "roles": list(PEOPLE[name]), "public_key": keys[name].public_key}
+        for name in keys
+    ]
+    (folder / "people.yaml").write_text(json.dumps({"people": people}))
+    site = Here(folder)
+    store = site.project.store
+
+    def signed(person: Person) -> Any:
+        return lambda kind, subject, **facts: sign_act(
+            store, keys[person.person_id], person, kind=kind, subject=subject, facts=facts, clock=site.time
+        )
+
+    with store.together():
+        site.mode(Mode.PARTIAL)
+        signed(ANN)("dispatch mode", "plant")
+    event = site.create()
+    said: dict[str, Any] = {"clock": site.time, "reason": "go"}
+    made = propose_event(site.project, event.event_id, person=ANN, sign=signed(ANN), **said)
+    assert isinstance(made, DrEvent)
+    bob = site.project.people.known("bob")
+    approve_event(site.project, event.event_id, made.digest, person=bob, sign=signed(bob), **said)
+    arm_event(site.project, event.event_id, person=ANN, sign=signed(ANN), **said)
+    site.begin()
+    assert site.values == {"fans": 15.0, "light": 16.0}
+    stop_event(site.project, event.event_id, clock=site.time, person=CYD, reason="no key at hand")
+    site.run(60)
+    assert site.values == {"fans": 20.0, "light": 20.0}
+    assert open_holds(store, "plant", site.time.wall) == []
+    site.project.close()
+
+
+def test_fault_f81_a_plan_whose_return_would_be_above_the_peak_is_refused(here: Here) -> None:
+    folder = here.project.project.root
+    path = next((folder / "sites").glob("plant.yaml"))
+    path.write_text(
+        path.read_text().replace("max_shed_kw: 5,", "max_shed_kw: 18,").replace("_share: 0.5", "_share: 0.9")
+    )
+    here.project.close()
+    again = Here(folder)
+    with pytest.raises(BadInput) as said:
+        again.propose(again.create(18))
+    assert said.value.reason == "rebound_above_peak"
+    again.project.close()
