@@ -15,8 +15,8 @@ from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Clock, zone
+from orchestration.views.usual_load import main_meters
 
 if TYPE_CHECKING:
     from ml.event_baselines.event_case import EventCase
@@ -84,7 +84,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     # Up to the end of the event's day: rebound is measured in the hours after it.
     end_utc = event.end_utc + (event.end_utc - event.start_utc) + _STEP
     readings = site_readings(project.lake, site, start_utc=event.start_utc - _BEFORE, end_utc=end_utc)
-    roots = [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
+    roots = main_meters(site)
     found = [
         series_of(readings, site=site, stream=Stream(each, CONSUMPTION_REGISTER), end_utc=end_utc, step=_STEP)
         for each in roots

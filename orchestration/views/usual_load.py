@@ -34,16 +34,24 @@ def usual_power_kw(
     return found
 
 
-def usual_peak_kw(lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime) -> float:
-    """Highest usual power of a site's electricity in the hours of the steps, kW: of its meters that no other holds.
+def main_meters(site: Site) -> list[str]:
+    """Electricity meters that stand below no other, by meter_id."""
+    return [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
 
-    0 where one of them has no readings of these hours.
-    """
-    roots = [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
-    found = [_usual_hours(lake, site, Stream(name, CONSUMPTION_REGISTER), steps, now_utc) for name in roots]
+
+def usual_site_kw(
+    lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime
+) -> dict[datetime, float]:
+    """Usual power of a site's main meters by steps, kW; empty where one of them has no readings of these hours."""
+    found = [_usual_hours(lake, site, Stream(each, CONSUMPTION_REGISTER), steps, now_utc) for each in main_meters(site)]
     if not found or not all(found) or any(None in hours.values() for hours in found):
-        return 0.0
-    return max(sum(float(hours[each] or 0.0) for hours in found) for each in found[0])
+        return {}
+    return {start: sum(float(hours[_hour(start)] or 0.0) for hours in found) for start, _ in steps}
+
+
+def usual_peak_kw(lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime) -> float:
+    """Highest usual power of a site in the hours of the steps, kW; 0 where it is not known."""
+    return max(usual_site_kw(lake, site, steps, now_utc=now_utc).values(), default=0.0)
 
 
 def usual_drivers(
