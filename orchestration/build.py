@@ -23,6 +23,7 @@ from orchestration.jobs import JOBS
 from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
+from orchestration.sensors.event_steps import dr_event, open_events
 from orchestration.sensors.job_outcomes import job_outcomes
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
@@ -55,6 +56,7 @@ SENSORS = [
     job_outcomes,
     home_assistant,
     workflow_triggers,
+    open_events,
 ]
 
 
@@ -77,7 +79,7 @@ def build_defs(
     return dg.Definitions(
         assets=[*dg.load_assets_from_modules(list(SHELLS)), *extra_assets],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=[*JOBS, workflows],
+        jobs=[*JOBS, workflows, dr_event],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

@@ -54,7 +54,8 @@ ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "mode_events": lambda row: row["mode"] != "SIMULATION",
     "mode_requests": _by_person,
     # To keep hands off, to refuse and to take back need no key.
-    "hold_events": lambda row: not row["is_set"],
+    # Without a person a line only ends the hold of the command that it names (controls/ledger/device_holds.py).
+    "hold_events": lambda row: not row["is_set"] and not (row["person_id"] is None and row["command_id"]),
     "approval_events": lambda row: row["outcome"] == "APPROVED",
     # The agent latches a fault by itself; to take it back is a person's act.
     "fault_events": lambda row: not row["is_set"],

@@ -19,11 +19,13 @@ from data_quality.contracts.time import Clock
 
 
 class Kind(StrEnum):
-    """What is approved. Subjects: `device/capability`, a device, the number of a request."""
+    """What is approved. Subjects: `device/capability`, a device, the number of a request; an event, a class of them."""
 
     PLAN_CLASS = "PLAN_CLASS"
     RESIDUAL_RISK = "RESIDUAL_RISK"
     MODE_REQUEST = "MODE_REQUEST"
+    DR_EVENT = "DR_EVENT"
+    DR_CLASS = "DR_CLASS"
 
 
 class Outcome(StrEnum):

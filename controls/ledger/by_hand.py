@@ -4,6 +4,7 @@ The plan's command for the same place is replaced at once. What is left of its q
 that the device has a plan again from the moment on at which the person's set-point ends.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from assets.stores.access import Connection, select_rows
 from assets.stores.ledgers.plans import propose
 from assets.stores.schema.tables_control import plans
 from assets.stores.transactions import Store
-from controls.ledger.device_holds import Hold, release_hold, select_holds, set_hold
+from controls.ledger.device_holds import Hold, end_by_hand, release_hold, select_holds, set_hold
 from controls.ledger.modes import read_modes
 from controls.ledger.outbox import PlannedCheck, released
 from controls.ledger.rows import LedgerRow, select_commands, transition
@@ -96,8 +97,35 @@ def give_back(
     What was not sent yet never is; what stands is ended by the agent, which takes the plan's instead.
     """
     found = release_hold(store, connection, site_id, device_id, capability, person=person, reason=reason, at_utc=at_utc)
+    _to_plan(store, connection, site_id, [each for each in found if each.sends], at_utc=at_utc, check=check)
+    return found
+
+
+def end_sent(
+    store: Store,
+    connection: Connection,
+    site_id: str,
+    command_ids: Collection[str],
+    *,
+    reason: str,
+    at_utc: datetime,
+    check: PlannedCheck,
+) -> None:
+    """End these set-points before their time, where they still stand, as give_back does but as nobody's act: to end
+    one lets nothing new in.
+    """
+    found = [each for each in select_holds(store, connection, site_id, at_utc) if each.sends in set(command_ids)]
+    for row in select_commands(connection, site_id, command_ids=[each.sends for each in found]):
+        end_by_hand(store, connection, row.command, reason=reason, at_utc=at_utc)
+    _to_plan(store, connection, site_id, found, at_utc=at_utc, check=check)
+
+
+def _to_plan(
+    store: Store, connection: Connection, site_id: str, holds: Sequence[Hold], *, at_utc: datetime, check: PlannedCheck
+) -> None:
+    """The plan's commands of now for what was set by hand under these holds."""
     modes = read_modes(store, site_id, now_utc=at_utc, connection=connection)
-    for hold in (each for each in found if each.sends):
+    for hold in holds:
         for row in select_commands(connection, site_id, command_ids=[hold.sends]):
             if row.state is CommandState.RELEASED:
                 said = "given back to the plan before it was sent"
@@ -105,7 +133,6 @@ def give_back(
         place = (site_id, hold.device_id, hold.capability)
         mode = modes.of(hold.device_id, hold.capability)
         _again(connection, place, at_utc, check, mode, at_utc=at_utc, is_begun=False)
-    return found
 
 
 def _expect_end(until_utc: datetime, at_utc: datetime) -> None:

@@ -206,6 +206,9 @@ def _open(
     for row in good:
         place = (row["device_id"], row["capability"])
         former = held.pop(place, None)
+        # What no person ends, as an agent does and an event: nothing but the set-point that it names.
+        if not row["is_set"] and row["person_id"] is None and former and former.sends != row["command_id"]:
+            held[place] = former
         if row["is_set"]:
             hold = _hold(row, parse_instant(row["until_utc"]))
             # The later end: what the agent finds overridden must not shorten what a person took until tomorrow.

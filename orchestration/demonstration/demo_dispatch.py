@@ -12,6 +12,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 from orchestration.environment import environment
+from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
 from orchestration.supervised.supervisor import live_sites
@@ -21,7 +22,13 @@ Say = Callable[[str], None]
 
 
 def sign_demo(
-    project: ProjectResource, person: Person, *, kind: str, subject: str, facts: dict[str, str], clock: Clock
+    project: ProjectResource | OpenProject,
+    person: Person,
+    *,
+    kind: str,
+    subject: str,
+    facts: dict[str, str],
+    clock: Clock,
 ) -> None:
     """Keep the person's signature over what this transaction did, where the people file holds keys."""
     signer = signer_of(person, project.people, project.project.keys_dir)

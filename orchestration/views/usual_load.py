@@ -8,6 +8,7 @@ import numpy as np
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver
 from data_quality.contracts.site_file.site import Site
 from data_quality.site_streams import DRIVER_REGISTER
@@ -31,6 +32,26 @@ def usual_power_kw(
         if hours and None not in hours.values():
             found[meter] = [float(hours[_hour(start)] or 0.0) for start, _ in steps]
     return found
+
+
+def main_meters(site: Site) -> list[str]:
+    """Electricity meters that stand below no other, by meter_id."""
+    return [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
+
+
+def usual_site_kw(
+    lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime
+) -> dict[datetime, float]:
+    """Usual power of a site's main meters by steps, kW; empty where one of them has no readings of these hours."""
+    found = [_usual_hours(lake, site, Stream(each, CONSUMPTION_REGISTER), steps, now_utc) for each in main_meters(site)]
+    if not found or not all(found) or any(None in hours.values() for hours in found):
+        return {}
+    return {start: sum(float(hours[_hour(start)] or 0.0) for hours in found) for start, _ in steps}
+
+
+def usual_peak_kw(lake: Lake, site: Site, steps: Sequence[tuple[datetime, datetime]], *, now_utc: datetime) -> float:
+    """Highest usual power of a site in the hours of the steps, kW; 0 where it is not known."""
+    return max(usual_site_kw(lake, site, steps, now_utc=now_utc).values(), default=0.0)
 
 
 def usual_drivers(

@@ -96,6 +96,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "trust",
         "weather",
         "workflows",
+        "dr_event",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
@@ -123,6 +124,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "job_outcomes",
         "home_assistant",
         "workflow_triggers",
+        "open_events",
     }
 
 

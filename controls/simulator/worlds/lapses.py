@@ -1,4 +1,4 @@
-"""What was left running at night at the demo sites: energy that nobody needed, told as truth."""
+"""What was left running at night at the demo sites, and what was switched off for an event: told as truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +12,24 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, months_after
 
 EVENING, MORNING = 20, 6
+# For the event people switch these off by hand.
+EVENT_HOURS = (14, 16)
+SWITCHED_KW = {"landlord": 24.0, "ahu_high": 32.0, "ahu_low": 26.0}
 _DIGITS = 4
 
 
 @dataclass(frozen=True)
 class Lapse:
-    """A meter that drew so much more in some nights, of which the first begins on a local day."""
+    """A meter that drew so much more in some nights, of which the first begins on a local day.
+
+    hours: of the local clock, where not the night; a negative kw is less, down to nothing.
+    """
 
     meter: str
     first: date
     nights: int
     kw: float
+    hours: tuple[int, int] = (EVENING, MORNING)
 
 
 def lapses_of(site_id: str, until: date) -> tuple[Lapse, ...]:
@@ -40,21 +47,32 @@ def lapses_of(site_id: str, until: date) -> tuple[Lapse, ...]:
             Lapse("compressor_1", monday, 4, 22.0),
             Lapse("hydraulic_pump", monday + timedelta(days=7), 3, 16.0),
         ),
-        "tower": (Lapse("floors_05_08", monday, 4, 60.0),),
+        "tower": (
+            Lapse("floors_05_08", monday, 4, 60.0),
+            *(Lapse(meter, event_day(until), 1, -kw, EVENT_HOURS) for meter, kw in SWITCHED_KW.items()),
+        ),
     }.get(site_id, ())
+
+
+def event_day(until: date) -> date:
+    """Day of the tower's demand-response event: the second Wednesday of the last whole month."""
+    month = months_after(until.replace(day=1), -1)
+    return month + timedelta(days=(9 - month.weekday()) % 7 + 7)
 
 
 def with_lapses(made: SimulatedSite, site: Site, lapses: Sequence[Lapse]) -> SimulatedSite:
     """The site with what was left running, at its meters and at those above them."""
     meters = made.meters
     local = pl.col("timestamp").dt.convert_time_zone(made.time_zone)
-    # The evening that a night begins on: hours before noon are of the evening before.
-    evening = local.dt.offset_by("-12h").dt.date()
-    is_night = (local.dt.hour() >= EVENING) | (local.dt.hour() < MORNING)
+    hour = local.dt.hour()
     for each in lapses:
+        begin, end = each.hours
+        # The evening that a night begins on: hours before noon are of the evening before.
+        day = local.dt.offset_by("-12h").dt.date() if end < begin else local.dt.date()
+        is_then = (hour >= begin) | (hour < end) if end < begin else (hour >= begin) & (hour < end)
         is_own = pl.col("meter").is_in(_above(site, each.meter)) & (pl.col("register") == "import")
-        is_on = is_own & is_night & evening.is_between(each.first, each.first + timedelta(days=each.nights - 1))
-        more = (pl.col("kwh") + each.kw * CANONICAL_MINUTES / 60).round(_DIGITS)
+        is_on = is_own & is_then & day.is_between(each.first, each.first + timedelta(days=each.nights - 1))
+        more = (pl.col("kwh") + each.kw * CANONICAL_MINUTES / 60).clip(lower_bound=0.0).round(_DIGITS)
         meters = meters.with_columns(kwh=pl.when(is_on).then(more).otherwise("kwh"))
     return replace(made, meters=meters)
 

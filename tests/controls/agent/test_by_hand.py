@@ -7,6 +7,7 @@ import pytest
 from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import commands as command_rows
 from assets.stores.schema.tables_control import hold_events
+from assets.stores.seals import append_row
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
 from controls.ledger.by_hand import LONGEST, give_back, set_by_hand
@@ -229,3 +230,16 @@ def test_what_nobody_may_set_is_refused_with_a_reason(world: World) -> None:
     with pytest.raises(BadInput, match="role"):
         by_hand(world, person=BEN)
     assert read_commands(world.store, "home") == []
+
+
+def test_where_people_are_known_the_end_of_one_is_no_act_of_nobody(world: World) -> None:
+    world.store.public_keys = {"olaf": "", "carla": ""}
+    by_hand(world, minutes=2)
+    world.run(130, step_s=5)
+    assert open_holds(world.store, "home", world.time.now_utc()) == []
+    # Ended by nobody under another command's name: it stands.
+    row = by_hand(world)
+    with site_transaction(world.store, "home") as connection:
+        words = {"site_id": "home", "device_id": "battery", "capability": POWER, "is_set": False, "reason": "x"}
+        append_row(connection, hold_events, **words, command_id="another", recorded_at_utc=world.time.now_utc())
+    assert held(world) == [row.command.command_id]

@@ -1,0 +1,40 @@
+"""Tables of demand response: events after each act, votes on pre-approved classes, and versions of settlements."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText
+from assets.stores.schema.tables_metadata import append_only
+
+dr_events = append_only(
+    "dr_events",
+    sa.Column("event_id", sa.String(32), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("programme", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(160), nullable=False, comment="Where the call came from; empty: a person"),
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: the clock or a guard"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("event", JsonText, nullable=False, comment="The event as the act left it"),
+    sa.Index("ix_dr_events_event", "site_id", "event_id"),
+)
+
+dr_class_votes = append_only(
+    "dr_class_votes",
+    sa.Column("class_id", sa.String(16), nullable=False, comment="Of site, programme, power and length"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("is_yes", sa.Boolean, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("vote", JsonText, nullable=False),
+    sa.Index("ix_dr_class_votes_class", "site_id", "class_id"),
+)
+
+dr_settlements = append_only(
+    "dr_settlements",
+    sa.Column("event_id", sa.String(32), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("settlement", JsonText, nullable=False),
+    sa.Index("ix_dr_settlements_event", "site_id", "event_id"),
+)

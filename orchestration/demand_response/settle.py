@@ -1,0 +1,111 @@
+"""Settlement of an event by its programme's rule as written, with the best method for the site's meter beside it."""
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assets.sites.view import site_readings
+from assets.stores.ledgers.dr_events import DrEvents
+from controls.demand_response.amounts import income_and_penalty, least_kw
+from controls.demand_response.event_life import moved
+from controls.demand_response.load_programmes import programme_named
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.control.dr_event import DrEvent, Settlement
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.time import Clock, zone
+from orchestration.views.usual_load import main_meters
+
+if TYPE_CHECKING:
+    from ml.event_baselines.event_case import EventCase
+    from orchestration.open_project import OpenProject
+
+# The errors of a method are measured on the last 130 days of a kind, and some more teach it.
+_BEFORE = timedelta(days=400)
+_STEP = timedelta(minutes=15)
+# Of these an event day is no day without an event.
+_BEGUN = ("active", "restore", "settled", "stopped")
+
+
+def settle_event(
+    project: "OpenProject", event_id: str, *, clock: Clock, person: Person | None = None
+) -> tuple[DrEvent, Settlement]:
+    """The settled event and its settlement, stored as the next version; the same figures again change nothing.
+
+    person: None for a machine. Raises BadInput: an event that never began or is not over (not_over), without readings
+    of its hours (no_readings), or what `event_case` refuses.
+    """
+    if person is not None:
+        expect(person, Permission.DR_EXECUTE)
+    events, now_utc = DrEvents(project.store), clock.now_utc()
+    event = events.named(event_id)
+    if event.state not in ("restore", "stopped", "settled") or now_utc < event.end_utc:
+        raise BadInput(f"event {event.event_id} is {event.state}: only one that is over is settled", reason="not_over")
+    name = person.person_id if person else ""
+    # Computed before the transaction: methods take seconds.
+    made = _settlement(project, event, name)
+    with project.store.together():
+        after = events.move(event, lambda now: moved(now, "settled", person_id=name, reason="settled"), clock)
+        return after, events.settle(made, clock)
+
+
+def _settlement(project: "OpenProject", event: DrEvent, name: str) -> Settlement:
+    from ml.event_baselines.settle import settle
+    from ml.event_baselines.settled_events import findings_of, settled_events
+
+    site, terms = project.site(event.site_id), programme_named(project.project.root, event.programme)
+    case = _case(project, event)
+    settled = settle(case.grid, case.events)
+    rows = {each.method: each for each in settled_events(case, settled)}
+    best = next((rows.get(each.name) for each in settled.scores if each.chosen), None)
+    rule = rows.get(terms.baseline)
+    amounts = income_and_penalty(terms, event.target_kw, rule) if rule else None
+    return Settlement(
+        event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
+        target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
+        least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
+        penalty=amounts[1] if amounts else None, currency=site.currency,
+        findings=tuple(findings_of(case, settled)), person_id=name,
+    )  # fmt: skip
+
+
+def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
+    """The site's power by days, and the event on it. Days of other events are in no baseline."""
+    from ml.event_baselines.event_case import event_case
+    from ml.features.civil import civil_on
+    from ml.features.forecast_case import Case
+    from ml.features.series import Series, Stream, measured_on, series_of
+    from ml.features.weather_known import NO_WEATHER, GivenWeather
+    from ml.forecasts.file_case import TEMPERATURE, FileCase, day_types_of
+
+    site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
+    # Up to the end of the event's day: rebound is measured in the hours after it.
+    end_utc = event.end_utc + (event.end_utc - event.start_utc) + _STEP
+    readings = site_readings(project.lake, site, start_utc=event.start_utc - _BEFORE, end_utc=end_utc)
+    roots = main_meters(site)
+    found = [
+        series_of(readings, site=site, stream=Stream(each, CONSUMPTION_REGISTER), end_utc=end_utc, step=_STEP)
+        for each in roots
+    ]
+    found = [each for each in found if len(each.values)]
+    if not found or len(found) < len(roots) or any(each.start_utc > event.start_utc for each in found):
+        raise BadInput(
+            f"no readings of {site.name}'s main meters in the event: nothing to settle", reason="no_readings"
+        )
+    length = min(len(each.values) for each in found)
+    values: Any = np.sum([each.values[len(each.values) - length :] for each in found], axis=0)
+    series = Series(end_utc - length * _STEP, values, _STEP, found[0].unit)
+    degc = measured_on(readings, site=site, grid=series, unit="degc")
+    weather = NO_WEATHER if degc is None else GivenWeather((TEMPERATURE,), degc[:, None])
+    civil = civil_on(day_types_of(site.country, site.subdivision), site.time_zone, series.start_utc, length + 1, _STEP)
+    known = FileCase(Case(series, civil, weather), f"site:{site.site_id}", site.time_zone, (), None)
+    others = _event_days(project, event, local)
+    return event_case(known, [(event.start_utc, event.end_utc)], excluded=others)
+
+
+def _event_days(project: "OpenProject", event: DrEvent, local: Any) -> set[date]:
+    known = DrEvents(project.store).standing(event.site_id)
+    begun = [each for each in known if each.state in _BEGUN and each.event_id != event.event_id]
+    return {each.start_utc.astimezone(local).date() for each in begun}

@@ -1,0 +1,75 @@
+"""The demo's demand-response event: called, planned, approved by two people, settled, in the time of its readings."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+from assets.sites.load_sites import load_people
+from controls.simulator.worlds.lapses import EVENT_HOURS, event_day
+from data_quality.contracts.control.dr_event import DrEvent, Settlement
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock, zone
+from orchestration.demand_response.acts import approve_event, arm_event, create_event, propose_event
+from orchestration.demand_response.run import advance
+from orchestration.demand_response.settle import settle_event
+from orchestration.demonstration.demo_dispatch import sign_demo
+from orchestration.demonstration.demo_tower import TOWER
+from orchestration.open_project import OpenProject
+from orchestration.resources import ProjectResource
+
+PROGRAMME = "own_peak"
+
+
+def run_event(project: ProjectResource, say: Callable[[str], None], *, until: date) -> tuple[DrEvent, Settlement]:
+    """The tower's event of the last whole month. Its loads have no device: people switch them, nothing is commanded."""
+    site, people = project.site(TOWER), load_people(project.project.people_file)
+    carla, anna = people.acting("carla", Role.OPERATOR), people.acting("anna", Role.APPROVER)
+    start, end = (
+        datetime.combine(event_day(until), time(hour), zone(site.time_zone)).astimezone(UTC) for hour in EVENT_HOURS
+    )  # fmt: skip
+    with closing(OpenProject(str(project.project.root))) as opened:
+        at = partial(_at, start)
+        before = at(hours=-20)
+        span, target_kw = (start, end), 80.0
+        said: dict[str, Any] = {"person": carla, "reason": "Demo: the day of the month's peak"}
+        event, _ = create_event(opened, TOWER, PROGRAMME, span, target_kw, clock=before, source="demo", **said)
+        made = propose_event(opened, event.event_id, clock=before, sign=partial(_sign, opened, carla, before), **said)
+        if isinstance(made, Finding):
+            raise RuntimeError(f"the demo's event has no plan: {made.message}")
+        now, words = at(hours=-18), "Demo: loads and limits were looked at"
+        approve_event(
+            opened, event.event_id, made.digest, clock=now, person=anna, reason=words,
+            sign=partial(_sign, opened, anna, now),
+        )  # fmt: skip
+        now = at(hours=-1)
+        arm_event(
+            opened, event.event_id, clock=now, person=carla, reason="Demo: the house engineer is on site",
+            sign=partial(_sign, opened, carla, now),
+        )  # fmt: skip
+        advance(opened, at(minutes=0))
+        advance(opened, FixedClock(end))
+        settled = settle_event(opened, event.event_id, clock=FixedClock(end + timedelta(days=1)), person=carla)
+    say(_told(*settled))
+    return settled
+
+
+def _at(start: datetime, **later: float) -> FixedClock:
+    return FixedClock(start + timedelta(**later))
+
+
+def _sign(project: OpenProject, person: Person, clock: FixedClock, kind: str, subject: str, **facts: str) -> None:
+    sign_demo(project, person, kind=kind, subject=subject, facts=facts, clock=clock)
+
+
+def _told(event: DrEvent, settled: Settlement) -> str:
+    rule = settled.rule
+    if rule is None or rule.shed_kwh is None:
+        return f"event {event.event_id} {event.state}: no baseline by the programme's rule"
+    low, high = rule.interval_kwh or (rule.shed_kwh, rule.shed_kwh)
+    return (
+        f"event {event.event_id} {event.state}: {rule.shed_kwh:.0f} kWh shed by {rule.method} (90 %: {low:.0f} to "
+        f"{high:.0f}), target {settled.target_kwh:.0f} kWh"
+    )

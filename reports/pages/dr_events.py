@@ -1,0 +1,269 @@
+"""Events of demand response: the list of a site, and one with its course, commands, approvals, and how to stop it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from data_quality.contracts.control.curtailment import CurtailmentPlan
+from data_quality.contracts.control.dr_event import DrEvent, EventCommand, EventState, Settlement
+from data_quality.contracts.people import person_text
+from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow
+from reports.pages.page import Cards, Form, Input, Look, Number, Page, PageBlock, Part, Widget
+from reports.pages.slot_times import slot_of
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import moment, named
+from reports.texts.numbers import format_number
+
+PATH = "/demand-response"
+# Words of the states, and how they look.
+STATES: Mapping[EventState, tuple[str, Look]] = {
+    "created": ("called", "warn"), "proposed": ("waits for approval", "warn"), "approved": ("approved", "info"),
+    "armed": ("armed", "info"), "active": ("active", "good"), "restore": ("loads come back", "info"),
+    "settled": ("settled", "muted"), "lapsed": ("lapsed", "muted"), "stopped": ("stopped", "muted"),
+    "opted_out": ("opted out", "muted"),
+}  # fmt: skip
+# Where nothing has begun the programme is told no; later the event is stopped.
+_BEFORE: tuple[EventState, ...] = ("created", "proposed", "approved", "armed")
+
+
+class CourseStep(NamedTuple):
+    """A quarter hour around an event: usual and measured power of the site, kW; None: not known."""
+
+    start_utc: datetime
+    usual_kw: float | None
+    measured_kw: float | None
+
+
+class EventTold(NamedTuple):
+    """An event as its page is given it. programme: its title; names: of people by person_id; may_stop: the person who
+    looks may end it.
+    """
+
+    site: Site
+    event: DrEvent
+    programme: str
+    course: Sequence[CourseStep]
+    settlement: Settlement | None
+    history: Sequence[DrEvent]
+    names: Mapping[str, str]
+    now_utc: datetime
+    may_stop: bool
+
+
+def events_page(
+    site: Site,
+    events: Sequence[DrEvent],
+    settlements: Mapping[str, Settlement],
+    programmes: Mapping[str, str],
+    address: Address,
+) -> Page:
+    """Events of a site, the newest first. programmes: titles by name."""
+    titles = ("Event", "Programme", "Target, kW", "State", "Shed, kWh", "Income")
+    columns = tuple(Column(title=each, is_number=each in ("Target, kW", "Shed, kWh", "Income")) for each in titles)
+    rows = tuple(
+        _listed(site, each, settlements.get(each.event_id), programmes, address.locale)
+        for each in sorted(events, key=lambda each: each.start_utc, reverse=True)
+    )
+    none = "" if rows else "No event was called. meterloom dr event create records one."
+    table = Table(key="events", title="Demand response", sheet="events", columns=columns, rows=rows, note=none)
+    whys = {each.event_id: event_href(each, address) for each in events}
+    return Page(
+        title=Sentence("Demand response: {0}", named(site.name)), address=address, whys=whys,
+        parts=(Part(key="events", blocks=(table,)),), is_synthetic=site.is_simulated,
+    )  # fmt: skip
+
+
+def event_href(event: DrEvent, address: Address) -> str:
+    """Where one event is shown."""
+    return address.href(f"{PATH}/{event.event_id}", site=event.site_id, scope=None, period=None)
+
+
+def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str) -> Row:
+    shed = settled.rule.shed_kwh if settled and settled.rule else None
+    title = named(programmes.get(event.programme, event.programme))
+    income = "–" if settled is None or settled.income is None else _number(settled.income, locale)
+    return Row(
+        cells=(
+            Cell(text=_window(site, event, locale), figure_id=event.event_id), Cell(text=title),
+            Cell(text=_number(event.target_kw, locale)), Cell(text=STATES[event.state][0]),
+            Cell(text="–" if shed is None else _number(shed, locale)), Cell(text=income),
+        )
+    )  # fmt: skip
+
+
+def event_page(told: EventTold, address: Address) -> Page:
+    """One event: figures, the course against the target, exact commands, approvals and acts."""
+    event, locale = told.event, address.locale
+    parts = [Part(key="event", blocks=(Cards(widgets=(*_figures(told, locale), _course(told, locale))),))]
+    if event.plan is not None:
+        parts.append(Part(key="plan", blocks=(_plan(told, event.plan, locale),)))
+    parts.append(Part(key="history", blocks=(_history(told, locale),)))
+    if event.is_open:
+        parts.append(Part(key="acts", title="Acts", blocks=tuple(_acts(told))))
+    return Page(
+        title=Sentence("Event of {0}", _window(told.site, event, locale)), address=address, parts=tuple(parts),
+        state=STATES[event.state], links=(("All events", address.href(PATH)),), is_synthetic=told.site.is_simulated,
+    )  # fmt: skip
+
+
+def _window(site: Site, event: DrEvent, locale: str) -> str:
+    local = zone(site.time_zone)
+    ends = slot_of(event.end_utc, site.time_zone)
+    return f"{moment(event.start_utc.astimezone(local), locale)}–{ends}"
+
+
+def _figures(told: EventTold, locale: str) -> Iterator[Widget]:
+    """Target, what is shed now or was shed, time left or income."""
+    event, settled = told.event, told.settlement
+    yield _figure("target", "Target", event.target_kw, "kW", named(told.programme), locale)
+    if settled is not None and settled.rule is not None:
+        note: Text = Sentence("by {0}, 90 %: {1} to {2} kWh", settled.rule.method, *_span(settled, locale))
+        yield _figure("shed", "Shed", settled.rule.shed_kwh, "kWh", note, locale)
+        if settled.income is not None:
+            lost = Sentence("penalty {0}", _number(settled.penalty or 0.0, locale))
+            yield _figure("income", "Income", settled.income, settled.currency, lost, locale)
+        return
+    known = [each for each in told.course if each.measured_kw is not None and each.start_utc >= event.start_utc]
+    if known and known[-1].usual_kw is not None and known[-1].measured_kw is not None:
+        least = known[-1].usual_kw - known[-1].measured_kw
+        when = Sentence("against usual power, at {0}", slot_of(known[-1].start_utc, told.site.time_zone))
+        yield _figure("shed", "Shed", least, "kW", when, locale)
+    if event.is_open:
+        turn = event.start_utc if told.now_utc < event.start_utc else event.end_utc
+        left = max(turn - told.now_utc, timedelta())
+        title = "Time until begin" if turn == event.start_utc else "Time left"
+        is_long = left >= timedelta(hours=2)
+        value = left / timedelta(hours=1) if is_long else float(left // timedelta(minutes=1))
+        yield _figure("left", title, value, "h" if is_long else "min", "", locale)
+
+
+def _span(settled: Settlement, locale: str) -> tuple[str, str]:
+    low, high = (settled.rule.interval_kwh if settled.rule else None) or (0.0, 0.0)
+    return _number(low, locale), _number(high, locale)
+
+
+def _figure(key: str, title: str, value: float | None, unit: str, note: Text, locale: str) -> Widget:
+    text = "–" if value is None else _number(value, locale)
+    number = Number(label=title, text=text, unit=unit, note=note)
+    return Widget(key=key, title=title, state="value", value=number, span=4)
+
+
+def _number(value: float, locale: str) -> str:
+    return format_number(value, decimals=0 if abs(value) >= 100 or value == int(value) else 1, locale=locale)
+
+
+def _course(told: EventTold, locale: str) -> Widget:
+    """Usual, measured and allowed power by quarter hours."""
+    event = told.event
+    if not any(each.usual_kw is not None or each.measured_kw is not None for each in told.course):
+        reason = "No readings of the main meters around this event."
+        return Widget(key="course", title="Power of the site", state="none", reason=reason, span=12)
+    inside = [event.start_utc <= each.start_utc < event.end_utc for each in told.course]
+    allowed = tuple(
+        each.usual_kw - event.target_kw if is_in and each.usual_kw is not None else None
+        for each, is_in in zip(told.course, inside, strict=True)
+    )
+    usual = tuple(each.usual_kw for each in told.course)
+    measured = tuple(each.measured_kw for each in told.course)
+    labels = [slot_of(each.start_utc, told.site.time_zone) for each in told.course]
+    hours = tuple((n, label) for n, label in enumerate(labels) if label[3:5] == "00")
+    begins, ends = inside.index(True), len(inside) - 1 - inside[::-1].index(True)
+    chart = Chart(
+        kind="line", key="course", title="Power of the site", unit="kw", x=tuple(labels), x_title="Time",
+        rows=(
+            ChartRow(label="Usual", values=usual, role="expected", style="steps"),
+            ChartRow(label="Measured", values=measured, style="steps"),
+            ChartRow(label="Usual less target", values=allowed, role="third", style="steps"),
+        ),
+        ticks=hours, locale=locale, events=((begins, "Begin"), (min(ends + 1, len(labels) - 1), "End")),
+        note="Usual: by local hour and kind of day. The settlement is by the programme's rule.",
+    )  # fmt: skip
+    return Widget(key="course", title=chart.title, hint="kW", state="value", chart=chart, span=12)
+
+
+def _plan(told: EventTold, plan: CurtailmentPlan, locale: str) -> Table:
+    """Steps of the plan, each with the device that is commanded; without one somebody switches the load."""
+    titles = {each.load_id: each.title for each in told.site.sheddable_loads}
+    columns = tuple(Column(title=each) for each in ("Load", "Device", "From", "Until", "Sheds, kW", "State"))
+    sent = {(each.load, each.from_utc): each for each in told.event.commands}
+    at = told.site.time_zone
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=named(titles.get(each.load, each.load))),
+                Cell(text=named(each.asset) if each.asset else "switched by hand"),
+                Cell(text=slot_of(each.start_utc, at)),
+                Cell(text=slot_of(command.ends_utc if command else each.end_utc, at)),
+                Cell(text=_number(each.kw, locale)), Cell(text=_outcome(command)),
+            )
+        )
+        for each in plan.steps
+        for command in (sent.get((each.load, each.start_utc)),)
+    )  # fmt: skip
+    low, high = (_number(each, locale) for each in plan.interval_kwh)
+    said = (_number(plan.expected_kwh, locale), low, high, f"{plan.cost:.2f} {plan.currency}", told.event.digest[:12])
+    note = Sentence("Expected shed {0} kWh (90 %: {1} to {2}), cost {3}. Digest of exactly these steps: {4}.", *said)
+    return Table(key="plan", title="Plan", sheet="plan", columns=columns, rows=rows, note=note)
+
+
+def _outcome(command: EventCommand | None) -> str:
+    if command is None:
+        return "–"
+    return command.outcome or ("sent" if command.sent else "not sent")
+
+
+def _history(told: EventTold, locale: str) -> Table:
+    columns = tuple(Column(title=each) for each in ("When", "State", "Who", "Reason"))
+    local = zone(told.site.time_zone)
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
+                Cell(text=STATES[each.state][0]),
+                Cell(text=person_text(each.person_id, told.names.get(each.person_id)) if each.person_id else "–"),
+                Cell(text=named(each.reason) if each.reason else "–"),
+            )
+        )
+        for each in told.history
+    )  # fmt: skip
+    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
+
+
+def _acts(told: EventTold) -> Iterator[PageBlock]:
+    """The form that ends it, and which command comes next."""
+    event = told.event
+    if told.may_stop:
+        is_before = event.state in _BEFORE
+        title = "Opt out" if is_before else "Stop event"
+        note = (
+            "The programme is told that the site does not take part."
+            if is_before
+            else "Every device is given back at once."
+        )
+        yield Form(
+            key="stop", title=title, action=f"{PATH}/{event.event_id}/stop?site={event.site_id}", method="post",
+            fields=(Input(name="reason", label="Reason", is_required=True),), submit=title, note=note,
+        )  # fmt: skip
+    else:
+        yield Paragraph(text="Operators and engineers stop events.", tone="muted")
+    if command := _next(event):
+        yield Paragraph(text=Sentence("Next step, on this server: {0}", command), tone="muted")
+
+
+def _next(event: DrEvent) -> str:
+    """The command of the step that a person has to take; none where the clock takes it."""
+    named_id = f"meterloom dr event {{}} {event.event_id}"
+    match event.state:
+        case "created":
+            return named_id.format("propose")
+        case "proposed":
+            return f"{named_id.format('approve')} --digest {event.digest[:12]}"
+        case "approved":
+            return named_id.format("arm")
+        case "restore":
+            return named_id.format("settle")
+    return ""
