@@ -28,8 +28,8 @@ from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
 from orchestration.workflows.digest import compared_kwh, digest_of
 from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import At, advance, decide, due, look
-from orchestration.workflows.triggers import due_days
+from orchestration.workflows.run import advance, decide, due, look
+from orchestration.workflows.triggers import At, due_days
 from tests.reports import plant
 from tests.web.marts_world import Asking
 from tests.web.test_alert_rules import event, ruled

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.control.curtailment import Preference
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -40,25 +39,18 @@ def dr_plan(
     prefer: Annotated[Preference, Option("--prefer", help="Least cost, order of the site file, or comfort.")] = "cost",
 ) -> Answer:
     """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
-    from controls.demand_response.curtailment import Event, check_event, library_for, plan_curtailment
+    from controls.demand_response.curtailment import Event, check_event
     from data_quality.contracts.finding import Finding
-    from orchestration.views.usual_load import usual_drivers, usual_power_kw
+    from orchestration.views.curtailment_proposal import proposed_curtailment
 
     found, now_utc = call.project.site(site), call.clock.now_utc()
     asked = Event(*event_span(event, found.time_zone), target_kw)
     check_event(asked, now_utc=now_utc)
-    if not found.sheddable_loads:
-        raise BadInput(f"site {site} has no sheddable load", reason="no_loads", mend="add sheddable_loads to its file")
     call.doing("reading what the loads usually draw")
-    drawn_kw = usual_power_kw(call.project.lake, found, asked.steps(), now_utc=now_utc)
-    drivers = usual_drivers(call.project.lake, found, asked.start_utc, asked.end_utc, now_utc=now_utc)
-    library = library_for(found, asked, now_utc=now_utc, drivers=drivers, drawn_kw=drawn_kw)
-    plan = plan_curtailment(found, asked, library, preference=prefer)
+    plan, limits = proposed_curtailment(call.project, found, asked, now_utc, preference=prefer)
     if isinstance(plan, Finding):
-        result: dict[str, Any] = {"plan": None, "limits": library.limits, "findings": [plan]}
-        return Answer(
-            result, text="\n".join([f"no plan: {plan.message}", *_noted(library.limits)]), exit_code=CHECK_FAILED
-        )
+        result: dict[str, Any] = {"plan": None, "limits": limits, "findings": [plan]}
+        return Answer(result, text="\n".join([f"no plan: {plan.message}", *_noted(limits)]), exit_code=CHECK_FAILED)
     here = zone(found.time_zone)
     rows = [
         step.model_dump() | {"start": step.start_utc.astimezone(here), "end": step.end_utc.astimezone(here)}
