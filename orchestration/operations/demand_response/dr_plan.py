@@ -1,8 +1,9 @@
-"""`meterloom dr loads list` and `dr plan`: sheddable loads of a site, and which of them give a target for an event."""
+"""`meterloom dr loads list|test` and `dr plan`: a site's loads, tests of them, and a plan of them for an event."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.control.curtailment import Preference
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -28,6 +29,45 @@ def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
     """List the sheddable loads of a site, or of all, with their terms and the evidence behind them."""
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
     return Answer({"site": site, "loads": [_row(load, one) for one in sites for load in one.sheddable_loads]}, LOADS)
+
+
+@operation("dr loads test", takes=PROJECT, example="--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00")
+def dr_loads_test(
+    call: Call,
+    site: SiteOption,
+    load: Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")],
+    event: Annotated[str, Option("--event", help="START/END of the test, past; without offset by the site's clock.")],
+) -> Answer:
+    """Measure a load in a planned test shed, and propose its power with interval for the site file. Changes nothing."""
+    from data_quality.contracts.finding import Finding
+    from ml.event_baselines.load_test import load_test
+    from orchestration.views.usual_load import readings_around_test
+
+    found, (start, end) = call.project.site(site), event_span(event, call.project.site(site).time_zone)
+    wanted = next((each for each in found.sheddable_loads if each.load_id == load), None)
+    if wanted is None or wanted.meter is None:
+        why = f"site {site} has no sheddable load {load!r}" if wanted is None else f"load {load!r} names no meter"
+        raise BadInput(f"{why}, so no test of it can be measured", reason="no_load", mend="meterloom dr loads list")
+    if end > call.clock.now_utc():
+        raise BadInput("--event: the test has not ended yet", reason="event_ahead")
+    call.doing("reading the meter of the load")
+    readings = readings_around_test(call.project.lake, found, wanted.meter, end)
+    tested = load_test(readings, found, load, wanted.meter, start, end)
+    if isinstance(tested, Finding):
+        return Answer({"test": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
+    low, high = tested.interval_kw
+    lines = [
+        f"{load}: {tested.shed_kw:,.1f} kW shed ({low:,.1f} to {high:,.1f}, 90 %), the site file says "
+        f"{wanted.highest_kw:,.1f} kW at most",
+        "proposed for the site file; nothing was changed:",
+        f"  max_shed_kw: {tested.shed_kw:.1f}",
+        "  evidence: {{basis: {basis}, on: {on}, half_width_share: {half_width_share}}}".format_map(
+            dict(tested.evidence)
+        ),
+    ]
+    if tested.ramp_flag:
+        lines.append("  the load before the test was above the usual: repeat the test on an ordinary day")
+    return Answer({"test": tested, "findings": []}, text="\n".join(lines))
 
 
 @operation("dr plan", takes=PROJECT, example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60")
