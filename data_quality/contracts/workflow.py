@@ -250,7 +250,7 @@ def _is_about_a_subject(step: Step) -> bool:
 
 class Done(Model):
     """A step of an instance. told: what came of it, in a few words; pattern, given: the same as a sentence, for what
-    notices quote. level: of an approval, the place of the role that is asked.
+    notices quote. level: of an approval, the place of the role that is asked. figures: of a digest, as questions.
     """
 
     name: str
@@ -260,6 +260,7 @@ class Done(Model):
     pattern: str = ""
     given: tuple[str, ...] = ()
     level: int = 0
+    figures: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:

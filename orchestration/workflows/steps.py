@@ -1,6 +1,6 @@
 """Steps of workflows: notices, tasks, approvals with escalation, and proposals (drafts, plans), each once."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from assets.stores.ledgers.notices import Outbox
@@ -23,7 +23,7 @@ from data_quality.contracts.workflow import (
     Step,
     instance_id_of,
 )
-from orchestration.workflows.digest import digest_of
+from orchestration.workflows.digest import digest_of, questions_of
 from orchestration.workflows.notify import notices_to
 from orchestration.workflows.proposals import curtailment, drafts, mv_plan
 from orchestration.workflows.triggers import At, Subject, subjects_of
@@ -64,8 +64,9 @@ def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, 
         order = _order(at, step, instance, subject)
         return done.model_copy(update={"told": order.order_id}), order.order_id
     if isinstance(step, NotifyStep):
-        told = _notify(at, step, instance, subject)
-        return done.model_copy(update={"told": told or "nobody of them chose a channel"}), ""
+        told = _notify(at, step, instance, subject) or "nobody of them chose a channel"
+        asked = questions_of(at.site, _yesterday(subject)).values() if step.about == "yesterday" else ()
+        return done.model_copy(update={"told": told, "figures": tuple(map(str, asked))}), ""
     if isinstance(step, EscalateStep):
         return _escalated(at, step, instance, subject, done), ""
     if isinstance(step, ApprovalStep):
@@ -89,6 +90,10 @@ def _asked(at: At, step: ApprovalStep, instance: Instance, subject: Subject) -> 
     _notify(at, asking, instance, subject, Sentence("waits for an approval"))
     told = f"asks for the role {role.value}"
     return before.model_copy(update={"state": "asked", "told": told, "level": level})
+
+
+def _yesterday(subject: Subject) -> date:
+    return parse_day(subject.name, "day") - timedelta(days=1)
 
 
 def _escalated(at: At, step: EscalateStep, instance: Instance, subject: Subject, done: Done) -> Done:
@@ -137,8 +142,8 @@ def _text(at: At, step: NotifyStep, instance: Instance, subject: Subject, last: 
     """What the notice says, as a sentence that the edge words."""
     name = named(at.site.name)
     if step.about == "yesterday":
-        day = parse_day(subject.name, "day") - timedelta(days=1)
-        return Sentence("{0}, {1}", name, digest_of(at.project, at.site, day, locale))
+        text = digest_of(at.project, at.site, _yesterday(subject), locale, at.clock.now_utc())
+        return Sentence("{0}, {1}", name, text)
     what = subject.finding.what if subject.finding is not None else subject.what or subject.name
     told = sentences((what, *(each.sentence for each in instance.steps), last))
     return sentences((name, Sentence(at.workflow.title), told), ": ")

@@ -163,13 +163,13 @@ def test_the_digest_of_a_day_of_23_hours_says_what_the_marts_have_and_of_a_day_w
     site = acted.project.site("plant")
     kpis = acted.json("/kpis", site="plant", range="2025-03-30", grain="day")["rows"]
     kwh = next(each["value"] for each in kpis if each["kpi"] == "consumption_kwh" and each["scope"] == "site:plant")
-    text = digest_of(acted.project, site, date(2025, 3, 30), "en")
+    text = digest_of(acted.project, site, date(2025, 3, 30), "en", LATER)
     assert text.startswith("30 March 2025: ")
     assert f"{float(kwh):,.0f}"[:3] in text
     assert all(unit in text for unit in ("kWh", "€")), text
     known = {each["kpi"] for each in kpis if each["scope"] == "site:plant" and each["value"] is not None}
     assert ("Carbon: not known" in text) == ("emission_kgco2e" not in known), text
-    assert digest_of(acted.project, site, date(2035, 3, 30), "en") == "30 March 2035: no readings yet"
+    assert digest_of(acted.project, site, date(2035, 3, 30), "en", LATER) == "30 March 2035: no readings yet"
 
 
 def test_a_digest_adds_compared_uses_of_approved_baselines_and_counts_no_energy_twice(acted: Asking) -> None:
@@ -198,6 +198,7 @@ def test_a_digest_is_told_once_a_day_and_a_missed_day_is_made_up(waiting: Asking
     assert [(each.subject, each.state) for each in found] == [
         ("2025-06-02", "done"), ("2025-06-03", "done"), ("2025-06-04", "done"),
     ]  # fmt: skip
+    assert found[-1].steps[0].figures[0] == "consumption_kwh@site:plant@2025-06-03/2025-06-04"
 
 
 GUARDED = """
