@@ -1,4 +1,4 @@
-"""Workflows as data: what sets one off, and its steps, each a notice, a work order or an approval."""
+"""Workflows as data: what sets one off, and its steps, each a notice, a task, an approval or a proposal."""
 
 from datetime import datetime, time
 from graphlib import CycleError, TopologicalSorter
@@ -7,10 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role
 from data_quality.contracts.reporting.open_finding import Severity
 from data_quality.contracts.reporting.work_order import Priority
+from data_quality.contracts.sentence import Sentence
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 InstanceState = Literal["watching", "running", "asked", "done", "refused", "lapsed"]
@@ -53,6 +55,43 @@ class BillDiffers(Model):
         return "bill that differs from what it comes to"
 
 
+class PeakForecast(Model):
+    """A local day to come on which the P90 of the main meter's last forecast is above a target, kW.
+
+    target_kw: none: the lowest limit of the site's alert rules of kind `peak`; hours_ahead: how far is looked.
+    """
+
+    kind: Literal["peak_forecast"]
+    target_kw: float | None = Field(default=None, gt=0)
+    hours_ahead: int = Field(default=48, ge=1, le=168)
+
+    def __str__(self) -> str:
+        return f"P90 of the forecast above {f'{self.target_kw:g} kW' if self.target_kw else 'the peak target'}"
+
+
+class MonthClosed(Model):
+    """The month before, once, from a time of the site's clock on the day of the month on which it counts as closed."""
+
+    kind: Literal["month_closed"]
+    day: int = Field(default=5, ge=1, le=28)
+    at: time = time(6)
+
+    def __str__(self) -> str:
+        return f"month closed on day {self.day} at {self.at:%H:%M} of the site's clock"
+
+
+class OrderOpen(Model):
+    """An open work order that was made of one of these sources."""
+
+    kind: Literal["order_open"]
+    sources: tuple[Literal["finding", "workflow", "recommendation"], ...] = Field(
+        default=("recommendation",), min_length=1
+    )
+
+    def __str__(self) -> str:
+        return f"open task made of a {' or '.join(self.sources)}"
+
+
 class NotifyStep(Model):
     """A notice to people of these roles, and to these by person_id, over the channels that they chose.
 
@@ -83,17 +122,71 @@ class OrderStep(Model):
 
 
 class ApprovalStep(Model):
-    """An approval by a person of the role, other than who set the workflow off; silence for so long means no."""
+    """An approval by a person of the role, other than who set the workflow off.
+
+    Silence for `within_hours` asks the next role of `escalation` too, for as long again; of the last it means no.
+    """
 
     step: Literal["approval"]
     name: Name
     after: tuple[Name, ...] = ()
     role: Role
     within_hours: int = Field(default=24, ge=1, le=720)
+    escalation: tuple[Role, ...] = ()
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Roles in the order in which they are asked."""
+        return (self.role, *self.escalation)
 
 
-Trigger = Annotated[AnomalyOpen | Daily | BillDiffers, Field(discriminator="kind")]
-Step = Annotated[NotifyStep | OrderStep | ApprovalStep, Field(discriminator="step")]
+class EscalateStep(Model):
+    """A task that is still open after so many hours gets a priority, and people of these roles are notified."""
+
+    step: Literal["escalate"]
+    name: Name
+    after: tuple[Name, ...] = ()
+    hours: int = Field(default=48, ge=1, le=2160)
+    roles: tuple[Role, ...] = Field(min_length=1)
+    priority: Priority = "P2"
+
+
+class CurtailStep(Model):
+    """A curtailment plan that keeps the forecast peak at the target: proposed, and never executed."""
+
+    step: Literal["curtail"]
+    name: Name
+    after: tuple[Name, ...] = ()
+    prefer: Preference = "cost"
+
+
+class ReportStep(Model):
+    """Drafts in the library of these report templates about the month that closed."""
+
+    step: Literal["report"]
+    name: Name
+    after: tuple[Name, ...] = ()
+    templates: tuple[Name, ...] = Field(min_length=1)
+
+
+class MvPlanStep(Model):
+    """A draft of an M&V project for the task that set the workflow off, as text for the site file."""
+
+    step: Literal["mv_plan"]
+    name: Name
+    after: tuple[Name, ...] = ()
+    months: int = Field(default=12, ge=1, le=36)
+
+
+Trigger = Annotated[
+    AnomalyOpen | Daily | BillDiffers | PeakForecast | MonthClosed | OrderOpen, Field(discriminator="kind")
+]
+Step = Annotated[
+    NotifyStep | OrderStep | ApprovalStep | EscalateStep | CurtailStep | ReportStep | MvPlanStep,
+    Field(discriminator="step"),
+]
+# The trigger whose subject a step works on.
+_NEEDS = {"curtail": "peak_forecast", "report": "month_closed", "mv_plan": "order_open"}
 
 
 class Workflow(Model):
@@ -126,7 +219,18 @@ class Workflow(Model):
         wrong = next((each.name for each in self.steps if _is_about_a_subject(each)), None)
         if wrong and isinstance(self.trigger, Daily):
             raise ValueError(f"step {wrong!r} needs a finding or a bill, and the trigger is a time of day")
+        self._fits_its_trigger()
         return self
+
+    def _fits_its_trigger(self) -> None:
+        kind, has_order = self.trigger.kind, any(each.step == "order" for each in self.steps)
+        for each in self.steps:
+            if _NEEDS.get(each.step, kind) != kind:
+                raise ValueError(f"step {each.name!r} ({each.step}) needs the trigger {_NEEDS[each.step]}, not {kind}")
+            if each.step == "escalate" and not has_order and kind != "order_open":
+                raise ValueError(f"step {each.name!r} has no task to escalate: put a step order before it")
+        if isinstance(self.trigger, OrderOpen) and "workflow" in self.trigger.sources and has_order:
+            raise ValueError("tasks of workflows set it off, and it makes such a task: it would never end")
 
     def ordered(self) -> list[Step]:
         """The steps in the order in which they run. Raises CycleError."""
@@ -145,12 +249,28 @@ def _is_about_a_subject(step: Step) -> bool:
 
 
 class Done(Model):
-    """A step of an instance. told: what came of it, in a few words."""
+    """A step of an instance. told: what came of it, in a few words; pattern, given: the same as a sentence, for what
+    notices quote. level: of an approval, the place of the role that is asked. figures: of a digest, as questions.
+    """
 
     name: str
     step: str
-    state: Literal["open", "asked", "done", "refused"] = "open"
+    state: Literal["open", "asked", "waiting", "done", "refused"] = "open"
     told: str = ""
+    pattern: str = ""
+    given: tuple[str, ...] = ()
+    level: int = 0
+    figures: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What notices quote of it; empty where there is nothing."""
+        return Sentence(self.pattern, *self.given) if self.pattern else ""
+
+    def told_as(self, sentence: Sentence) -> "Done":
+        """The step with what came of it."""
+        given = tuple(map(str, sentence.given))
+        return self.model_copy(update={"told": str(sentence), "pattern": sentence.pattern, "given": given})
 
 
 class Instance(Model):

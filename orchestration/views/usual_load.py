@@ -1,9 +1,10 @@
-"""Usual power of meters and usual values of drivers in hours to come, by the weeks before."""
+"""Readings behind a load: usual power and drivers of hours to come by the weeks before, and the year before a test."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+import polars as pl
 
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
@@ -16,6 +17,7 @@ from ml.anomaly_scoring.score_site import usual_of
 from ml.features.series import HOUR, Stream, series_of
 
 _BEFORE = timedelta(days=50)
+_YEAR, _AFTER = timedelta(days=400), timedelta(hours=6)
 
 
 def usual_power_kw(
@@ -65,6 +67,12 @@ def usual_drivers(
         if known := [value for value in hours.values() if value is not None]:
             found[name] = float(np.mean(known))
     return found
+
+
+def readings_around_test(lake: Lake, site: Site, meter: str, end_utc: datetime) -> pl.DataFrame:
+    """Readings of a meter and of the site's temperatures, a year before a test's end and the hours of its rebound."""
+    degc = [each.driver_id for each in site.drivers if each.unit == "degc"]
+    return site_readings(lake, site, start_utc=end_utc - _YEAR, end_utc=end_utc + _AFTER, meters=[meter, *degc])
 
 
 def _usual_hours(

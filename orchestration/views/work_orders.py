@@ -58,20 +58,26 @@ def create(
     priority: Priority,
     reason: str,
     finding_id: str = "",
+    recommendation: str = "",
     due: date | None = None,
     assignee: str = "",
 ) -> WorkOrder:
-    """Record an order, of the finding that is named, if one is. Raises BadInput for who may not, for an order without
-    title or reason, and an assignee who does not see the site.
+    """Record an order, of the finding or the recommendation that is named, if one is. Raises BadInput for who may not,
+    for an order without title or reason, and an assignee who does not see the site.
     """
     expect(person, Permission.ANOMALY_UPDATE)
     if not title.strip() or not reason.strip() or len(title) > 200:
         raise BadInput("a work order has a title of at most 200 letters and a reason", reason="no_title")
+    if (finding_id and recommendation) or len(recommendation) > 64:
+        raise BadInput(
+            "a work order is of a finding or of a recommendation of at most 64 letters", reason="bad_request"
+        )
     quoted = figures_quoting(project.store, site.site_id).get(finding_id, []) if finding_id else []
     wanted = WorkOrder(
         order_id="", site_id=site.site_id, title=title.strip(), priority=priority, due=due,
-        assignee=_known(project, site, assignee), source_kind="finding" if finding_id else "",
-        source_id=finding_id, figure_ids=tuple(quoted),
+        assignee=_known(project, site, assignee),
+        source_kind="finding" if finding_id else "recommendation" if recommendation else "",
+        source_id=finding_id or recommendation, figure_ids=tuple(quoted),
         person_id=person.person_id, reason=reason.strip(),
     )  # fmt: skip
     return WorkOrders(project.store).create(wanted, clock)

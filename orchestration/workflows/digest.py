@@ -1,14 +1,18 @@
 """The digest of a day: energy, cost and carbon of a site, and its uses against their approved baselines."""
 
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assets.stores.warehouse.marts import if_published, read_mart
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
+from reports.figures.answer import Asking, figures_of
+from reports.figures.query import Query
 from reports.texts.locales import long_date
 from reports.texts.numbers import format_alike, unit_text
 
@@ -18,29 +22,43 @@ if TYPE_CHECKING:
 _KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
 
 
-def digest_of(project: "OpenProject", site: Site, day: date, locale: str) -> str:
+def digest_of(project: "OpenProject", site: Site, day: date, locale: str, now_utc: datetime) -> str:
     """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
-    values = _values(project, site, day)
-    if not values:
+    figures = figures_of_day(project, site, day, now_utc)
+    if not figures:
         return Sentence("{0}: no readings yet", long_date(day, locale))
     amounts = [
-        _amount(*values[kpi], locale) if kpi in values else Sentence("{0}: not known", Sentence(title))
+        _amount(*figures[kpi], locale) if kpi in figures else Sentence("{0}: not known", Sentence(title))
         for kpi, title in _KPIS.items()
     ]
     told = Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
     return sentences((told, _against(project, site, day, locale)), "; ")
 
 
-def _values(project: "OpenProject", site: Site, day: date) -> dict[str, tuple[float, str]]:
-    is_it = (pl.col("grain") == "day") & (pl.col("period_start") == day) & pl.col("kpi").is_in(list(_KPIS))
-    rows = if_published(
-        lambda: read_mart(
-            project.project.marts_dir, "mart_site__kpi_values", site_id=site.site_id, scope=f"site:{site.site_id}",
-            where=is_it & (pl.col("period_end") == day + timedelta(days=1)) & pl.col("value").is_not_null(),
-        ),
-        lambda _: pl.DataFrame(),
+def questions_of(site: Site, day: date) -> dict[str, Query]:
+    """The digest's figures by measure, each as the question that `meterloom why` and the page of reasons answer."""
+    span = f"{day}/{day + timedelta(days=1)}"
+    return {kpi: Query(measure=kpi, scopes=(f"site:{site.site_id}",), span=span) for kpi in _KPIS}
+
+
+def figures_of_day(project: "OpenProject", site: Site, day: date, now_utc: datetime) -> dict[str, tuple[float, str]]:
+    """Value and unit of those that the published marts have."""
+    marts = project.project.marts_dir
+    given = Asking(
+        site=site, sources=project.sources(keeps=False), marts_dir=marts, read=partial(read_mart, marts),
+        baselines=project.baselines, as_of_utc=now_utc,
     )  # fmt: skip
-    return {row["kpi"]: (float(row["value"]), row["unit"]) for row in rows.iter_rows(named=True)}
+    found = {}
+    for kpi, question in questions_of(site, day).items():
+        try:
+            figure, _ = figures_of(question, given)
+        except BadInput as fault:
+            if fault.reason not in ("no_number", "mart_missing"):
+                raise
+            continue
+        if figure.value is not None:
+            found[kpi] = float(figure.value), figure.unit
+    return found
 
 
 def _against(project: "OpenProject", site: Site, day: date, locale: str) -> str:

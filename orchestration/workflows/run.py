@@ -6,51 +6,31 @@ says so are one transaction.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from assets.stores.ledgers.notices import Outbox
-from assets.stores.ledgers.work_orders import WorkOrders
 from assets.stores.ledgers.workflow_instances import WorkflowInstances
-from assets.stores.published.event_figures import figures_quoting
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from data_quality.contracts.reporting.work_order import WorkOrder
-from data_quality.contracts.sentence import Sentence, sentences
-from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, parse_day
+from data_quality.contracts.time import Clock
 from data_quality.contracts.workflow import (
     ENDED,
     AnomalyOpen,
     ApprovalStep,
     Daily,
     Done,
+    EscalateStep,
     Instance,
     InstanceState,
-    NotifyStep,
-    OrderStep,
-    Step,
     Workflow,
     instance_id_of,
 )
-from orchestration.workflows.digest import digest_of
 from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.notify import notices_to
-from orchestration.workflows.triggers import Subject, fresh, subjects_of
-from reports.pages.tasks import title_of
-from reports.texts.locales import named
+from orchestration.workflows.steps import do, of, order_of, prepared, subject_of
+from orchestration.workflows.triggers import At, fresh, subjects_of
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
-
-
-class At(NamedTuple):
-    """A workflow at a site of a project."""
-
-    project: "OpenProject"
-    workflow: Workflow
-    site: Site
-    clock: Clock
 
 
 def due(project: "OpenProject", clock: Clock) -> Iterator[tuple[At, Instance]]:
@@ -87,17 +67,24 @@ def look(at: At, *, by: Person | None = None) -> list[Instance]:
     for name, each in begun.items():
         if each.state == "watching" and name not in here and not is_daily:
             begun[name] = ledger.put(each.model_copy(update={"state": "lapsed"}), at.clock)
-    return [each for each in begun.values() if _is_due(each, workflow, now_utc, is_asked_for=by is not None)]
+    return [
+        each
+        for each in begun.values()
+        if _is_due(at.project.store, each, workflow, now_utc, is_asked_for=by is not None)
+    ]
 
 
-def _is_due(instance: Instance, workflow: Workflow, now_utc: datetime, *, is_asked_for: bool) -> bool:
+def _is_due(store: Store, instance: Instance, workflow: Workflow, now_utc: datetime, *, is_asked_for: bool) -> bool:
     """Whether it has not ended, and has waited for as long as its trigger says since it was first seen; one that asks
-    a person has a step to do again once nobody has answered in time.
+    a person, or waits for a task, has a step to do again once that was not done in time, or the task has ended.
     """
     seen_utc, trigger = instance.recorded_at_utc, workflow.trigger
     if instance.state == "asked" and seen_utc is not None:
-        asking = next((each for each in workflow.steps if _of(instance, each).state == "asked"), None)
+        asking = next((each for each in workflow.steps if of(instance, each).state == "asked"), None)
         return not isinstance(asking, ApprovalStep) or now_utc - seen_utc > timedelta(hours=asking.within_hours)
+    waiting = next((each for each in workflow.steps if of(instance, each).state == "waiting"), None)
+    if isinstance(waiting, EscalateStep) and seen_utc is not None:
+        return now_utc - seen_utc > timedelta(hours=waiting.hours) or not order_of(store, instance).is_open
     if instance.state != "watching" or is_asked_for or not isinstance(trigger, AnomalyOpen) or seen_utc is None:
         return instance.state not in ENDED
     # The store's clock may be some microseconds ahead.
@@ -106,20 +93,22 @@ def _is_due(instance: Instance, workflow: Workflow, now_utc: datetime, *, is_ask
 
 def advance(at: At, instance: Instance) -> Instance:
     """Do the steps that are left, each in a transaction of its own, until one waits for a person."""
-    ledger, subject = WorkflowInstances(at.project.store), _subject(at, instance)
+    ledger, subject = WorkflowInstances(at.project.store), subject_of(at, instance)
     for step in at.workflow.ordered():
+        # Long work is before the transaction, and the same when it is repeated.
+        made = prepared(at, step, subject) if of(instance, step).state != "done" else None
         with at.project.store.together():
             # As it stands: another process may have done the step meanwhile.
             instance = ledger.named(instance.instance_id)
             if instance.state in ENDED:
                 return instance
-            before = _of(instance, step)
+            before = of(instance, step)
             if before.state == "done":
                 continue
-            done, order_id = _do(at, step, instance, subject)
+            done, order_id = (made, "") if made is not None else do(at, step, instance, subject)
             if done != before:
                 instance = ledger.put(_after(instance, done, order_id), at.clock)
-        if instance.state in ("asked", "refused"):
+        if instance.state in ("asked", "refused") or done.state == "waiting":
             break
     return instance
 
@@ -134,17 +123,19 @@ def decide(
     # Silence for too long was a no already.
     instance = advance(at, instance)
     asking = [
-        each for each in at.workflow.steps if isinstance(each, ApprovalStep) and _of(instance, each).state == "asked"
+        each for each in at.workflow.steps if isinstance(each, ApprovalStep) and of(instance, each).state == "asked"
     ]
     if instance.state != "asked" or not asking:
         raise BadInput(f"instance {instance.instance_id} is {instance.state} and asks nobody", reason="not_asked")
-    person.must_be(asking[0].role)
+    roles = asking[0].roles[: of(instance, asking[0]).level + 1]
+    if not set(roles) & set(person.roles):
+        person.must_be(roles[-1])
     if person.person_id == instance.person_id:
         raise BadInput(f"{person.name} ran this workflow: another person approves it", reason="own_work")
     if not reason.strip():
         raise BadInput("an approval has a reason", reason="no_reason")
     word = "approved" if is_approved else "refused"
-    done = _of(instance, asking[0]).model_copy(
+    done = of(instance, asking[0]).model_copy(
         update={"state": "done" if is_approved else "refused", "told": f"{word} by {person.person_id}"}
     )
     said = {"person_id": person.person_id, "reason": reason.strip()}
@@ -156,10 +147,6 @@ def decide(
     return advance(at, instance)
 
 
-def _of(instance: Instance, step: Step) -> Done:
-    return next((each for each in instance.steps if each.name == step.name), Done(name=step.name, step=step.step))
-
-
 def _after(instance: Instance, done: Done, order_id: str = "") -> Instance:
     """The instance after a step; a step that the definition has only since it began is added."""
     others = [each for each in instance.steps if each.name != done.name]
@@ -169,53 +156,3 @@ def _after(instance: Instance, done: Done, order_id: str = "") -> Instance:
     if done.state in ("asked", "refused"):
         state = "asked" if done.state == "asked" else "refused"
     return instance.model_copy(update={"steps": steps, "state": state, "order_id": order_id or instance.order_id})
-
-
-def _subject(at: At, instance: Instance) -> Subject:
-    """What set the instance off, in words of the site; of what is gone meanwhile its name alone."""
-    found = subjects_of(at.workflow, at.project, at.site, at.clock.now_utc(), locale=at.site.locale, with_old=True)
-    return next((each for each in found if each.name == instance.subject), Subject(instance.subject))
-
-
-def _do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, str]:
-    """The step after it was done, and the id of the order that it made."""
-    now_utc, done = at.clock.now_utc(), Done(name=step.name, step=step.step, state="done")
-    if isinstance(step, OrderStep):
-        order = _order(at, step, instance, subject)
-        return done.model_copy(update={"told": order.order_id}), order.order_id
-    if isinstance(step, NotifyStep):
-        severity = subject.finding.severity if subject.finding is not None else 4
-        worded = partial(_text, at, step, subject)
-        notices = notices_to(at.project, at.site, step, instance, worded, now_utc, severity=severity)
-        Outbox(at.project.store).queue(notices, at.clock)
-        told = ", ".join(sorted({each.person_id for each in notices}))
-        return done.model_copy(update={"told": told or "nobody of them chose a channel"}), ""
-    asked, asked_utc = _of(instance, step), instance.recorded_at_utc
-    if asked.state == "asked" and asked_utc is not None:
-        if now_utc - asked_utc <= timedelta(hours=step.within_hours):
-            return asked, ""
-        return done.model_copy(update={"state": "refused", "told": f"nobody answered in {step.within_hours} h"}), ""
-    return done.model_copy(update={"state": "asked", "told": f"asks for the role {step.role.value}"}), ""
-
-
-def _order(at: At, step: OrderStep, instance: Instance, subject: Subject) -> WorkOrder:
-    """The order of an instance, under an id made of the instance's."""
-    finding, site = subject.finding, at.site
-    title = title_of(finding, site.locale, subject.cause) if finding else f"{at.workflow.title}: {instance.subject}"
-    quoted = figures_quoting(at.project.store, site.site_id).get(instance.subject, [])
-    wanted = WorkOrder(
-        order_id=instance_id_of(instance.instance_id, step.name, "order"), site_id=site.site_id, title=title,
-        priority=step.priority, source_kind="finding", source_id=instance.subject, figure_ids=tuple(quoted),
-        reason=f"{at.workflow.name} {instance.instance_id}",
-    )  # fmt: skip
-    return WorkOrders(at.project.store).create(wanted, at.clock)
-
-
-def _text(at: At, step: NotifyStep, subject: Subject, locale: str) -> str:
-    """What the notice says, as a sentence that the edge words."""
-    name = named(at.site.name)
-    if step.about == "yesterday":
-        day = parse_day(subject.name, "day") - timedelta(days=1)
-        return Sentence("{0}, {1}", name, digest_of(at.project, at.site, day, locale))
-    what = subject.finding.what if subject.finding is not None else subject.name
-    return sentences((name, Sentence(at.workflow.title), what), ": ")

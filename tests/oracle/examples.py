@@ -167,6 +167,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "weather list": ("--site home",),
     "rooms fit": ("inputs/room.csv --tz Europe/Berlin",),
     "dr loads list": ("", "--site tower"),
+    "dr loads test": LeftOut("measures a past test of a load that has a meter, which no example site has"),
     "dr plan": LeftOut("plans an event to come, by the hour that it is asked"),
     "dr event list": ("",),
     "dr event show": ("none",),

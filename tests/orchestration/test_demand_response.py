@@ -1,6 +1,7 @@
 """`meterloom dr loads list` and `dr plan` over a project with readings."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -87,3 +88,53 @@ def test_the_library_makes_no_other_site_of_a_file(tmp_path: Path) -> None:
     with_loads.write_text(SITE + LOADS)
     without.write_text(SITE)
     assert site_sha256(load_site(with_loads)) == site_sha256(load_site(without))
+
+
+def measured(project: Path, load: str, start: datetime, *, hours: int = 2) -> tuple[int, str, str]:
+    event = f"{start.isoformat()}/{(start + hours * HOUR).isoformat()}"
+    return run("dr", "loads", "test", "--site", "plant", "--load", load, "--event", event, "--json", folder=project)
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """Fans of about 20 kW with noise, in five months; six were taken down in one test."""
+    folder, draw = tmp_path_factory.mktemp("tested"), random.Random(43)
+    (folder / "plant.yaml").write_text(SITE + LOADS)
+    assert run("init", str(folder / "p"), "--site", str(folder / "plant.yaml"))[0] == 0
+    test = (NOW - timedelta(days=2)).replace(hour=14)
+    hours = [NOW - n * HOUR for n in range(150 * 24, 0, -1)]
+    rows = []
+    for hour in hours:
+        kwh = 20 + draw.gauss(0, 0.5) - 6 * (test <= hour < test + 2 * HOUR)
+        rows += [f"fans,{hour.isoformat()},{kwh:.3f}", f"main,{hour.isoformat()},{kwh + 80:.3f}"]
+    (folder / "energy.csv").write_text("\n".join(["meter,timestamp,kwh", *rows]) + "\n")
+    code, _, error = run("ingest", str(folder / "energy.csv"), "--site", "plant", folder=folder / "p")
+    assert code == 0, error
+    return folder / "p", test
+
+
+def test_a_test_shed_is_measured_with_its_interval_and_the_site_file_stays(tested: tuple[Path, datetime]) -> None:
+    project, test = tested
+    before = (project / "sites" / "plant.yaml").read_text()
+    code, out, error = measured(project, "fans", test)
+    assert code == 0, (out, error)
+    found = json.loads(out)["test"]
+    low, high = found["interval_kw"]
+    assert low <= 6 <= high
+    assert (found["evidence"]["basis"], found["evidence"]["on"]) == ("tested", f"{test:%Y-%m-%d}")
+    assert 0 < found["evidence"]["half_width_share"] < 0.5
+    assert (project / "sites" / "plant.yaml").read_text() == before
+
+
+def test_a_day_without_a_shed_proves_nothing(tested: tuple[Path, datetime]) -> None:
+    project, test = tested
+    code, out, _ = measured(project, "fans", test - timedelta(days=7))
+    result = json.loads(out)
+    assert (code, result["test"], result["findings"][0]["code"]) == (1, None, "load_not_proven")
+    assert "holds zero" in result["findings"][0]["message"]
+
+
+def test_a_test_of_an_unknown_load_or_to_come_is_one_sentence(tested: tuple[Path, datetime]) -> None:
+    project, test = tested
+    assert (measured(project, "fens", test)[0], "no sheddable load" in measured(project, "fens", test)[2]) == (2, True)
+    assert "has not ended" in measured(project, "fans", NOW + HOUR)[2]

@@ -22,14 +22,14 @@ from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
-from data_quality.contracts.workflow import Daily, Instance
+from data_quality.contracts.workflow import Daily, Instance, MonthClosed
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
 from orchestration.workflows.digest import compared_kwh, digest_of
 from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import At, advance, decide, due, look
-from orchestration.workflows.triggers import due_days
+from orchestration.workflows.run import advance, decide, due, look
+from orchestration.workflows.triggers import At, closed_month, due_days
 from tests.reports import plant
 from tests.web.marts_world import Asking
 from tests.web.test_alert_rules import event, ruled
@@ -163,13 +163,13 @@ def test_the_digest_of_a_day_of_23_hours_says_what_the_marts_have_and_of_a_day_w
     site = acted.project.site("plant")
     kpis = acted.json("/kpis", site="plant", range="2025-03-30", grain="day")["rows"]
     kwh = next(each["value"] for each in kpis if each["kpi"] == "consumption_kwh" and each["scope"] == "site:plant")
-    text = digest_of(acted.project, site, date(2025, 3, 30), "en")
+    text = digest_of(acted.project, site, date(2025, 3, 30), "en", LATER)
     assert text.startswith("30 March 2025: ")
     assert f"{float(kwh):,.0f}"[:3] in text
     assert all(unit in text for unit in ("kWh", "€")), text
     known = {each["kpi"] for each in kpis if each["scope"] == "site:plant" and each["value"] is not None}
     assert ("Carbon: not known" in text) == ("emission_kgco2e" not in known), text
-    assert digest_of(acted.project, site, date(2035, 3, 30), "en") == "30 March 2035: no readings yet"
+    assert digest_of(acted.project, site, date(2035, 3, 30), "en", LATER) == "30 March 2035: no readings yet"
 
 
 def test_a_digest_adds_compared_uses_of_approved_baselines_and_counts_no_energy_twice(acted: Asking) -> None:
@@ -198,6 +198,7 @@ def test_a_digest_is_told_once_a_day_and_a_missed_day_is_made_up(waiting: Asking
     assert [(each.subject, each.state) for each in found] == [
         ("2025-06-02", "done"), ("2025-06-03", "done"), ("2025-06-04", "done"),
     ]  # fmt: skip
+    assert found[-1].steps[0].figures[0] == "consumption_kwh@site:plant@2025-06-03/2025-06-04"
 
 
 GUARDED = """
@@ -240,6 +241,69 @@ def test_silence_for_too_long_means_no(waiting: Asking) -> None:
     assert (one.state, one.steps[0].told, one.order_id) == ("refused", "nobody answered in 2 h", "")
 
 
+def test_silence_asks_the_next_role_and_of_the_last_it_means_no(waiting: Asking) -> None:
+    event(waiting, 60.0)
+    people = "people: [{person_id: anne, name: Anne, roles: [analyst, engineer]}]\n"
+    (waiting.project.project.root / "people.yaml").write_text(people.replace("analyst, engineer", "publisher"))
+    own(waiting, "guarded", GUARDED.replace("within_hours: 2", "within_hours: 2, escalation: [publisher]"))
+    [one] = done_at(waiting, LATER, "guarded")
+    dirk = Person(person_id="dirk", name="Dirk", roles=(Role.PUBLISHER,))
+    with pytest.raises(BadInput, match="has not the role 'approver'"):
+        decide(waiting.project, one, FixedClock(LATER), person=dirk, reason="seen", is_approved=True)
+    assert [each for each in told(waiting) if "guarded" in each.cause] == []
+    [one] = done_at(waiting, LATER + timedelta(hours=3), "guarded")
+    assert (one.state, one.steps[0].told) == ("asked", "asks for the role publisher")
+    [notice] = [each for each in told(waiting) if "guarded" in each.cause]
+    assert "waits for an approval" in notice.text
+    assert [each.state for each in done_at(waiting, LATER + timedelta(hours=4), "guarded")] == ["asked"]
+    [one] = done_at(waiting, LATER + timedelta(hours=6), "guarded")
+    assert (one.state, one.steps[0].told, one.order_id) == ("refused", "nobody answered in 4 h", "")
+
+
+LATE = """
+name: late
+title: Late
+trigger: {kind: anomaly_open, severities: [1], minutes: 0}
+steps:
+  - {step: order, name: task, priority: P3}
+  - {step: escalate, name: remind, after: [task], hours: 24, roles: [engineer], priority: P1}
+"""
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_task_that_is_not_done_in_time_is_more_urgent_and_told_once(waiting: Asking, *, is_closed: bool) -> None:
+    event(waiting, 60.0)
+    own(waiting, "late", LATE)
+    [one] = done_at(waiting, LATER, "late")
+    orders = WorkOrders(waiting.project.store)
+    if is_closed:
+        orders.move(
+            orders.named(one.order_id), "done", person_id="anne", reason="done", clock=FixedClock(LATER + MINUTE)
+        )
+    hours = [(one.state, one.steps[1].state)]
+    for after in (23, 25, 26):
+        [one] = done_at(waiting, LATER + timedelta(hours=after), "late")
+        hours.append((one.state, one.steps[1].state))
+    notices = [each.text for each in told(waiting) if each.cause.endswith(" late")]
+    if is_closed:
+        assert hours == [("running", "waiting"), *[("done", "done")] * 3]
+        assert (notices, one.steps[1].told) == ([], "the task is done")
+    else:
+        assert hours == [("running", "waiting"), ("running", "waiting"), *[("done", "done")] * 2]
+        assert orders.named(one.order_id).priority == "P1"
+        assert len(notices) == 1
+        assert "the task is not done after 24 h" in notices[0]
+
+
+def test_a_month_closes_once_by_the_sites_clock() -> None:
+    trigger = MonthClosed(kind="month_closed", day=5, at=clock_time(6))
+    for at_utc, month in (
+        (datetime(2025, 4, 5, 3, 59, tzinfo=UTC), "2025-02"), (datetime(2025, 4, 5, 4, tzinfo=UTC), "2025-03"),
+        (datetime(2025, 1, 5, 5, tzinfo=UTC), "2024-12"), (datetime(2025, 1, 2, tzinfo=UTC), "2024-11"),
+    ):  # fmt: skip
+        assert closed_month(trigger, "Europe/Berlin", at_utc) == month
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -250,6 +314,10 @@ def test_silence_for_too_long_means_no(waiting: Asking) -> None:
         (("minutes: 0", "minuets: 0"), "minuets"),
         (("name: guarded", "name: guarder"), "guarder"),
         (("title: Guarded", "title: Guarded\nsites: [plnat]"), "site 'plnat'"),
+        (("{kind: anomaly_open, severities: [1], minutes: 0}", "{kind: order_open, sources: [workflow]}"), "never end"),
+        (("step: order, name: task", "step: curtail, name: task"), "needs the trigger peak_forecast, not anomaly_open"),
+        (("step: order, name: task", "step: report, templates: [x], name: task"), "needs the trigger month_closed"),
+        (("step: order, name: task", "step: escalate, roles: [approver], name: task"), "no task to escalate"),
         (("{kind: anomaly_open, severities: [1], minutes: 0}", '{kind: daily, at: "07:00"}'), "time of day"),
     ],
 )
@@ -294,6 +362,9 @@ def test_the_sensor_asks_for_a_run_and_the_run_does_the_steps(waiting: Asking) -
 
 
 def test_what_is_shipped_is_sound(acted: Asking) -> None:
-    assert list(workflows_of(acted.project)) == ["anomaly_response", "bill_reconciliation", "daily_digest"]
+    assert list(workflows_of(acted.project)) == [
+        "anomaly_response", "bill_reconciliation", "daily_digest", "monthly_esg", "peak_prediction",
+        "recommendation_accepted",
+    ]  # fmt: skip
     assert workflow_named(acted.project, "daily_digest").enabled
     assert plant.NOON < LATER

@@ -6,7 +6,7 @@ from assets.stores.journal import AppendOnly, fields_of, row_of
 from assets.stores.schema.tables_orders import work_orders
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.work_order import OrderState, WorkOrder, order_id_of
+from data_quality.contracts.reporting.work_order import OrderState, Priority, WorkOrder, order_id_of
 from data_quality.contracts.time import Clock
 
 _ORDERS = AppendOnly(work_orders, fields_of(WorkOrder), order=("id",), is_proven=True)
@@ -65,9 +65,10 @@ class WorkOrders:
         assignee: str = "",
         due: date | None = None,
         seen: str | None = None,
+        priority: Priority | None = None,
     ) -> WorkOrder:
-        """Record what a person did with an order. Raises BadInput without a reason, for one that has ended
-        (order_ended), and (changed_since) where somebody acted since the form was made. seen: `stamp_of` then.
+        """Record what a person, or an escalation, did with an order. Raises BadInput without a reason, for one that has
+        ended (order_ended), and (changed_since) where somebody acted since the form was made. seen: `stamp_of` then.
         """
         if not reason.strip():
             raise BadInput(f"a work order is {state} with a reason", reason="no_reason")
@@ -77,7 +78,7 @@ class WorkOrders:
             after = now.model_copy(
                 update={
                     "state": state, "person_id": person_id, "reason": reason.strip(), "due": due or now.due,
-                    "assignee": assignee or now.assignee,
+                    "assignee": assignee or now.assignee, "priority": priority or now.priority,
                 }
             )  # fmt: skip
             if now.model_copy(update={"recorded_at_utc": None}) == after.model_copy(update={"recorded_at_utc": None}):

@@ -1,4 +1,4 @@
-"""`meterloom dr loads list` and `dr plan`: sheddable loads of a site, and which of them give a target for an event."""
+"""`meterloom dr loads list|test` and `dr plan`: a site's loads, tests of them, and a plan of them for an event."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,45 @@ def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
     return Answer({"site": site, "loads": [_row(load, one) for one in sites for load in one.sheddable_loads]}, LOADS)
 
 
+@operation("dr loads test", takes=PROJECT, example="--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00")
+def dr_loads_test(
+    call: Call,
+    site: SiteOption,
+    load: Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")],
+    event: Annotated[str, Option("--event", help="START/END of the test, past; without offset by the site's clock.")],
+) -> Answer:
+    """Measure a load in a planned test shed, and propose its power with interval for the site file. Changes nothing."""
+    from data_quality.contracts.finding import Finding
+    from ml.event_baselines.load_test import load_test
+    from orchestration.views.usual_load import readings_around_test
+
+    found, (start, end) = call.project.site(site), event_span(event, call.project.site(site).time_zone)
+    wanted = next((each for each in found.sheddable_loads if each.load_id == load), None)
+    if wanted is None or wanted.meter is None:
+        why = f"site {site} has no sheddable load {load!r}" if wanted is None else f"load {load!r} names no meter"
+        raise BadInput(f"{why}, so no test of it can be measured", reason="no_load", mend="meterloom dr loads list")
+    if end > call.clock.now_utc():
+        raise BadInput("--event: the test has not ended yet", reason="event_ahead")
+    call.doing("reading the meter of the load")
+    readings = readings_around_test(call.project.lake, found, wanted.meter, end)
+    tested = load_test(readings, found, load, wanted.meter, start, end)
+    if isinstance(tested, Finding):
+        return Answer({"test": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
+    low, high = tested.interval_kw
+    lines = [
+        f"{load}: {tested.shed_kw:,.1f} kW shed ({low:,.1f} to {high:,.1f}, 90 %), the site file says "
+        f"{wanted.highest_kw:,.1f} kW at most",
+        "proposed for the site file; nothing was changed:",
+        f"  max_shed_kw: {tested.shed_kw:.1f}",
+        "  evidence: {{basis: {basis}, on: {on}, half_width_share: {half_width_share}}}".format_map(
+            dict(tested.evidence)
+        ),
+    ]
+    if tested.ramp_flag:
+        lines.append("  the load before the test was above the usual: repeat the test on an ordinary day")
+    return Answer({"test": tested, "findings": []}, text="\n".join(lines))
+
+
 @operation("dr plan", takes=PROJECT, example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60")
 def dr_plan(
     call: Call,
@@ -40,25 +79,18 @@ def dr_plan(
     prefer: Annotated[Preference, Option("--prefer", help="Least cost, order of the site file, or comfort.")] = "cost",
 ) -> Answer:
     """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
-    from controls.demand_response.curtailment import Event, check_event, library_for, plan_curtailment
+    from controls.demand_response.curtailment import Event, check_event
     from data_quality.contracts.finding import Finding
-    from orchestration.views.usual_load import usual_drivers, usual_power_kw
+    from orchestration.views.curtailment_proposal import proposed_curtailment
 
     found, now_utc = call.project.site(site), call.clock.now_utc()
     asked = Event(*event_span(event, found.time_zone), target_kw)
     check_event(asked, now_utc=now_utc)
-    if not found.sheddable_loads:
-        raise BadInput(f"site {site} has no sheddable load", reason="no_loads", mend="add sheddable_loads to its file")
     call.doing("reading what the loads usually draw")
-    drawn_kw = usual_power_kw(call.project.lake, found, asked.steps(), now_utc=now_utc)
-    drivers = usual_drivers(call.project.lake, found, asked.start_utc, asked.end_utc, now_utc=now_utc)
-    library = library_for(found, asked, now_utc=now_utc, drivers=drivers, drawn_kw=drawn_kw)
-    plan = plan_curtailment(found, asked, library, preference=prefer)
+    plan, limits = proposed_curtailment(call.project, found, asked, now_utc, preference=prefer)
     if isinstance(plan, Finding):
-        result: dict[str, Any] = {"plan": None, "limits": library.limits, "findings": [plan]}
-        return Answer(
-            result, text="\n".join([f"no plan: {plan.message}", *_noted(library.limits)]), exit_code=CHECK_FAILED
-        )
+        result: dict[str, Any] = {"plan": None, "limits": limits, "findings": [plan]}
+        return Answer(result, text="\n".join([f"no plan: {plan.message}", *_noted(limits)]), exit_code=CHECK_FAILED)
     here = zone(found.time_zone)
     rows = [
         step.model_dump() | {"start": step.start_utc.astimezone(here), "end": step.end_utc.astimezone(here)}

@@ -59,6 +59,9 @@ def orders_create(
     reason: ReasonOption,
     priority: Annotated[str, Option("--priority", help="P1 (at once) to P4.")] = "P3",
     finding: Annotated[str | None, Option("--finding", help="The finding that it is made of, by id.")] = None,
+    recommendation: Annotated[
+        str, Option("--recommendation", help="The accepted recommendation that it is made of: USE/NAME.")
+    ] = "",
     due: DueOption = None,
     assignee: AssigneeOption = "",
 ) -> Answer:
@@ -67,7 +70,8 @@ def orders_create(
     source = the_finding(Look(call.project, where, now_utc), finding).finding.finding_id if finding else ""
     made = work_orders.create(
         call.project, where, call.clock, person=person, title=title, priority=work_orders.priority_of(priority),
-        reason=reason, finding_id=source, due=day_or_none(due, "--due"), assignee=assignee,
+        reason=reason, finding_id=source, recommendation=recommendation, due=day_or_none(due, "--due"),
+        assignee=assignee,
     )  # fmt: skip
     return _told(made)
 

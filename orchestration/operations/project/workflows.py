@@ -11,7 +11,8 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import At, advance, decide, look
+from orchestration.workflows.run import advance, decide, look
+from orchestration.workflows.triggers import At
 
 WORKFLOWS = Table(
     "workflows", "name | enabled: {is_on} | trigger | last run: {last_run:|-} | next: {next_due:|-}",

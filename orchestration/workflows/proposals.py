@@ -1,0 +1,95 @@
+"""Proposals of workflows: a curtailment plan, drafts of reports, the draft of an M&V project. Nothing is executed."""
+
+from typing import TYPE_CHECKING
+
+from assets.kpi.running_cost.interval_costs import main_meters
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.time import months_after, parse_period, zone
+from data_quality.contracts.workflow import CurtailStep, MvPlanStep, ReportStep
+from orchestration.workflows.triggers import At, Subject
+from reports.texts.numbers import format_alike, unit_text
+
+if TYPE_CHECKING:
+    from controls.demand_response.curtailment import Event
+
+
+def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
+    """A curtailment plan for a forecast peak, or why there is none. Commands nothing; no class is approved yet."""
+    from controls.demand_response.curtailment import Event, check_event
+
+    if subject.peak is None:
+        return Sentence("no curtailment plan: {0}", "the peak is not forecast any more")
+    event = Event(subject.peak.start_utc, subject.peak.end_utc, subject.peak.over_kw)
+    try:
+        check_event(event, now_utc=at.clock.now_utc())
+        return _planned(at, step, event)
+    except BadInput as fault:
+        return Sentence("no curtailment plan: {0}", str(fault))
+
+
+def _planned(at: At, step: CurtailStep, event: "Event") -> Sentence:
+    from orchestration.views.curtailment_proposal import proposed_curtailment
+
+    plan, _ = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer)
+    if isinstance(plan, Finding):
+        return Sentence("no curtailment plan: {0}", plan.message)
+    low, high = plan.interval_kwh
+    [cost] = format_alike([round(plan.cost, 2)], at.site.currency, locale=at.site.locale)
+    return Sentence(
+        "curtailment plan {0} proposed: {1} kWh ({2} to {3}), cost {4}; nothing is switched by it", plan.id,
+        f"{plan.expected_kwh:,.1f}", f"{low:,.1f}", f"{high:,.1f}", f"{cost} {unit_text(at.site.currency)}",
+    )  # fmt: skip
+
+
+def drafts(at: At, step: ReportStep, subject: Subject) -> Sentence:
+    """Drafts of templates about a month in the library; the same content again is the same revision.
+
+    One that cannot be made is named with its reason and stops no other.
+    """
+    from reports.make_report import make_report
+
+    project, said = at.project, list[str]()
+    folder, marts = project.project.reports_dir, project.project.marts_dir
+    for name in step.templates:
+        try:
+            content = make_report(
+                name, at.site, parse_period(subject.name, at.site.time_zone), sources=project.sources(),
+                baselines=project.baselines, reports=project.reports, clock=at.clock, out_dir=folder,
+                formats=("pdf", "xlsx"), marts_dir=marts if any(marts.glob("mart_seu__day_enpi/*")) else None,
+                templates_dir=folder, run_versions=project.project.settings.server.check_at,
+                maker=f"workflow:{at.workflow.name}", names=project.names,
+            ).content  # fmt: skip
+            said.append(f"{content.report_id}@{content.revision}")
+        except BadInput as fault:
+            said.append(f"{name}: {fault}")
+    return Sentence("drafts for review: {0}", "; ".join(said))
+
+
+def mv_plan(at: At, step: MvPlanStep, subject: Subject) -> Sentence:
+    """An M&V project for a task, as a draft file for the site file: of the use that the task's source names before a
+    slash (hvac/setback), else of the whole site. Baseline: the twelve months before the next one; a person agrees.
+    """
+    if subject.order is None:
+        return Sentence("no M&V plan: {0}", "the task has ended")
+    order, site = subject.order, at.site
+    today = at.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    start = months_after(today.replace(day=1), 1)
+    seu = next((each for each in site.seus if each.seu_id == order.source_id.partition("/")[0]), None)
+    draft = MvProject(
+        project_id=f"order-{order.order_id}", name=order.title, option="C",
+        boundary=f"the use {seu.seu_id}" if seu else "the whole site", seu=seu.seu_id if seu else None,
+        meters=() if seu else main_meters(site), installation_start=start, installation_end=start,
+        reporting_end=months_after(start, step.months),
+    )  # fmt: skip
+    # JSON is YAML: what stands there is what the contract took.
+    text = (
+        f"# Draft for the site file of {site.site_id}, by the task {order.order_id}. A person agrees and copies it.\n"
+    )
+    text += f"projects: [{draft.model_dump_json(exclude_defaults=True, exclude_none=True)}]\n"
+    path = at.project.project.root / "workflows" / "drafts" / f"{at.site.site_id}_{subject.name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Sentence("M&V plan drafted: {0}", str(path.relative_to(at.project.project.root)))
