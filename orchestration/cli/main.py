@@ -82,7 +82,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.control.dispatch_holiday",
     ),
     "devices": ("operations.control.devices",),
-    "dr": ("operations.demand_response.dr_plan", "operations.demand_response.dr_baseline"),
+    "dr": (
+        "operations.demand_response.dr_plan",
+        "operations.demand_response.dr_baseline",
+        "operations.demand_response.dr_listen",
+    ),
     "offer": ("operations.control.offer",),
     "agent": ("cli.project.agent",),
     "report": ("operations.reports.report",),

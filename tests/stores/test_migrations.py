@@ -54,6 +54,7 @@ FROZEN = {
     "0020_anomaly_events.py": "fddd4f96ed749ed2629bbad72df0d53643b44da95d7ae73b09166f648e322d2e",
     "0021_notices.py": "f98d67d604e3691af304c8c44f4a0b12277d875f3ee64b059a3f3a8a8bcacead",
     "0023_work_orders.py": "86d6059899a81407c84d63c81104ca3bef183257d8d4b7379949da4fd35abb4e",
+    "0025_grid_signals.py": "1519731e5af637625f3be3987d717e18816546614a0ac2af616449e77db6d167",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }
