@@ -1,6 +1,7 @@
 """`meterloom dr loads list` and `dr plan` over a project with readings."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 
 from assets.sites.load_sites import load_site, site_sha256
+from assets.stores.ledgers.grid_signals import GridSignals
+from assets.stores.transactions import connect_store
+from controls.gateways.broker import free_port
 from controls.simulator.vtn import LocalVtn
+from data_quality.contracts.settings import load_project
+from orchestration.supervised.children import Children
+from orchestration.supervised.wanted import start_signals
 from tests.orchestration.test_cli import run
 
 SITE = """
@@ -153,10 +160,30 @@ def test_a_secret_that_is_not_set_and_a_vtn_that_is_down_are_one_sentence_each(
     monkeypatch.delenv("DSO_SECRET")
     code, _, error = listened(project)
     assert (code, "DSO_SECRET is not set" in error) == (2, True)
-    served.__enter__()
 
 
 def test_a_source_is_in_no_hash_of_its_site(tmp_path: Path, project: Path, served: LocalVtn) -> None:
     (tmp_path / "plain.yaml").write_text(SITE + LOADS)
     plain, own = load_site(tmp_path / "plain.yaml"), load_site(project / "sites" / "plant.yaml")
     assert site_sha256(plain) == site_sha256(own)
+
+
+def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path, tmp_path: Path) -> None:
+    source = {
+        "source_id": "dso", "url": f"http://127.0.0.1:{free_port()}", "client_id": "ven-1", "secret_env": "DSO_SECRET",
+        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1,
+    }  # fmt: skip
+    file = project / "sites" / "plant.yaml"
+    file.write_text(f"{SITE}signal_sources: [{json.dumps(source)}]\n")
+    settings = load_project(project, {})
+    with Children(tmp_path) as children:
+        start_signals(settings, [load_site(file)], children, {})
+        store, end_s = connect_store(settings.store_url), time.monotonic() + 60
+        before = GridSignals(store).heartbeats("plant")
+        while GridSignals(store).heartbeats("plant") == before and time.monotonic() < end_s:
+            time.sleep(0.2)
+        assert GridSignals(store).heartbeats("plant") != before, "\n".join(
+            log.read_text() for log in sorted(tmp_path.glob("*.log"))
+        )
+        store.close()
+    file.write_text(SITE + LOADS)
