@@ -101,6 +101,7 @@ class SiteValues:
         self._sources = [source.source_id for source in site.signal_sources if source.has_failsafe]
         self._has_signals, self._signals_due_s = bool(site.signal_sources), 0.0
         self.signal_kw: tuple[float | None, float | None] = None, None
+        self._told: tuple[object, ...] = ()
         self._reference = reference
         self._reference_due_s = 0.0
         self._offset_s: float | None = None
@@ -111,7 +112,7 @@ class SiteValues:
         Waits for nothing where there are threads, else for one silent sensor at most. True where a ceiling of
         the network operator changed: every set-point must be asked about again now. Raises Unreachable (store).
         """
-        now_s, told = context.monotonic(), self._ceilings(context.monotonic())
+        now_s = context.monotonic()
         if self._has_signals and now_s >= self._signals_due_s:
             self._signals_due_s = now_s + METER_S
             self._read_signals(context)
@@ -130,7 +131,9 @@ class SiteValues:
             self._reference_due_s = now_s + REFERENCE_S
             there = self._reference()
             self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
-        return self._ceilings(context.monotonic()) != told
+        # Of the last cycle, not of this one's begin: a line falls silent by time alone.
+        told, self._told = self._told, self._ceilings(context.monotonic())
+        return self._told != told
 
     def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""

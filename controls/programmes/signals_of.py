@@ -14,7 +14,7 @@ from data_quality.contracts.control.grid_signal import (
     GridSignal,
     SignalInterval,
 )  # fmt: skip
-from data_quality.contracts.site_file.signal_source import SignalSource
+from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.text import one_line
 
 # The standard's word for "without end" is P9999Y; nobody means a century.

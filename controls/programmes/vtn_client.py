@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from assets.feeds.fetch import Patience, Question, fetch
 from controls.programmes.openadr3 import Body, Programme, Report, Token, Ven, read_body
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.signal_source import SignalSource
+from data_quality.contracts.site_file.live_source import SignalSource
 
 # A poll must not outlast the next ones: a limit is to be known within seconds.
 PATIENCE = Patience(connect_s=3.0, read_s=5.0, whole_s=8.0, pauses_s=(), max_bytes=2**20)

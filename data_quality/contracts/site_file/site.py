@@ -23,13 +23,12 @@ from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
-from data_quality.contracts.site_file.live_source import LiveSource, check_sources
+from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_sources
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
 from data_quality.contracts.site_file.sheddable_load import SheddableLoad, check_loads
-from data_quality.contracts.site_file.signal_source import SignalSource
 from data_quality.contracts.site_file.state_meter import check_state_meters
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
@@ -339,7 +338,7 @@ class Site(Model):
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
     alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
     sheddable_loads: tuple[SheddableLoad, ...] = Field(default=(), exclude_if=not_, description="Shed for events")
-    signal_sources: tuple[SignalSource, ...] = Field(default=(), exclude_if=not_, description="Senders of grid signals")
+    signal_sources: SignalSources = Field(default=(), exclude_if=not_, description="Senders of grid signals")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -422,7 +421,6 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
     yield partial(check_state_meters, stored, {driver.driver_id: driver.unit for driver in site.drivers})
     for meter in site.meters:
         yield partial(_check_multipliers, meter, site.time_zone)
-    yield partial(each_id_once, "signal source", [source.source_id for source in site.signal_sources])
     yield partial(check_sources, site.sources, site, [asset.asset_id for asset in site.assets if asset.template])
     projects = [project.project_id for project in site.projects]
     yield partial(each_id_once, "SEU or project", list({seu.seu_id: 0 for seu in site.seus}) + projects)

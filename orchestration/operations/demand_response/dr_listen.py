@@ -15,7 +15,7 @@ from orchestration.operations.options import SiteOption
 
 if TYPE_CHECKING:
     from controls.programmes.listener import Listener
-    from data_quality.contracts.site_file.signal_source import SignalSource
+    from data_quality.contracts.site_file.live_source import SignalSource
     from data_quality.contracts.site_file.site import Site
 
 SIGNALS = Table(
