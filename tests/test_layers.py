@@ -29,6 +29,7 @@ RANK = {
     "controls.ledger": 3.2,
     "controls.gateways": 3.2,
     "controls.optimiser": 3.2,
+    "controls.programmes": 3.2,
     "controls.planning": 3.3,
     "controls.simulator": 3.3,
     "controls.collector": 3.3,

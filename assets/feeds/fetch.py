@@ -151,7 +151,7 @@ def _check(response: httpx.Response, body: bytes, place: str, named: str) -> Non
             reason="redirected",
             mend=f"name the right address as url of {named} in the site file",
         )
-    if status != httpx.codes.OK:
+    if status not in (httpx.codes.OK, httpx.codes.CREATED):
         said = _reason(body)
         raise BadInput(
             f"{place} refuses the question with {status}{': ' + said if said else ''}",

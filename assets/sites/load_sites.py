@@ -241,7 +241,7 @@ def site_sha256(site: Site) -> str:
     """Hash of what the site file means to figures: comments, key order and spelled-out defaults do not change it, nor
     do alert rules, whose versions are kept by themselves, and sheddable loads, of which no figure is made.
     """
-    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads"})
+    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -18,6 +18,7 @@ from assets.stores.schema import (
     tables_readings,
     tables_reports,
     tables_seals,
+    tables_signals,
     tables_weather,
     tables_web,
 )
@@ -25,7 +26,7 @@ from assets.stores.schema import (
 DOMAINS = (
     tables_readings, tables_baselines, tables_control, tables_reports, tables_bills, tables_factors, tables_seals,
     tables_weather, tables_push, tables_web, tables_jobs, tables_findings, tables_notices,
-    tables_orders, tables_demand_response,
+    tables_orders, tables_demand_response, tables_signals,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
 APPEND_ONLY = tuple(table for table in TABLES if table.info.get("is_append_only"))

@@ -1,5 +1,5 @@
-"""What is measured beside a command's own device: the meter at the grid, the network operator's line, sensors of zones,
-the clock of the store, and what devices did until now. Read once a cycle; one that is silent holds up no other.
+"""What is measured beside a command's own device: the meter at the grid, the network operator's line and signals,
+sensors of zones, the clock of the store, and what devices did until now. Read once a cycle; a silent one holds up none.
 """
 
 import math
@@ -12,17 +12,19 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from assets.stores.ledgers.grid_signals import GridSignals
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import Store
 from controls.agent.context import AgentContext, Device, Slot, known
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
-from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
+from controls.safety.limits import DSO_READING, DSO_SILENT_S, PHASE_READINGS, dso_assets, grid_asset
 from controls.safety.live_meters import LivePowers
 from controls.safety.meter_proof import READING, Proofs
 from controls.safety.state_history import StateHistory
 from controls.templates.load_templates import Template, load_template
-from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.control.grid_signal import EXPORT_LIMIT, IMPORT_LIMIT, ceiling_kw
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.site import Asset, Site
 
 # Half of what is young enough for a guard; a ceiling of the network operator must reach devices within ten seconds.
@@ -95,6 +97,11 @@ class SiteValues:
             self.sensors.append(LiveBoard(powers, board))
         self.values: dict[tuple[str, str], tuple[float, float]] = {}
         self._tracks: dict[str, SocTrack] = {}
+        # Sources whose silence sets a ceiling, and the capacity limits of all in force: import, export.
+        self._sources = [source.source_id for source in site.signal_sources if source.has_failsafe]
+        self._has_signals, self._signals_due_s = bool(site.signal_sources), 0.0
+        self.signal_kw: tuple[float | None, float | None] = None, None
+        self._told: tuple[object, ...] = ()
         self._reference = reference
         self._reference_due_s = 0.0
         self._offset_s: float | None = None
@@ -102,10 +109,13 @@ class SiteValues:
     def observe(self, context: AgentContext, devices: Sequence[Device]) -> bool:
         """Ask every sensor that is due, and look at what the devices said last.
 
-        Waits for nothing where there are threads, else for one silent sensor at most. True where the network operator's
-        ceiling changed: every set-point must be asked about again now. Raises Unreachable (store, for its clock).
+        Waits for nothing where there are threads, else for one silent sensor at most. True where a ceiling of
+        the network operator changed: every set-point must be asked about again now. Raises Unreachable (store).
         """
-        now_s, told = context.monotonic(), self.dso_limit(context.monotonic())[0]
+        now_s = context.monotonic()
+        if self._has_signals and now_s >= self._signals_due_s:
+            self._signals_due_s = now_s + METER_S
+            self._read_signals(context)
         for sensor in sorted(self.sensors, key=lambda each: each.due_s):
             # Without threads one silent sensor is enough for a cycle.
             if (sensor.answer or now_s >= sensor.due_s) and not self._ask(context, sensor) and context.lanes is None:
@@ -121,7 +131,9 @@ class SiteValues:
             self._reference_due_s = now_s + REFERENCE_S
             there = self._reference()
             self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
-        return self.dso_limit(context.monotonic())[0] != told
+        # Of the last cycle, not of this one's begin: a line falls silent by time alone.
+        told, self._told = self._told, self._ceilings(context.monotonic())
+        return self._told != told
 
     def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""
@@ -138,11 +150,32 @@ class SiteValues:
 
     def dso_limit(self, now_s: float) -> tuple[float | None, float | None]:
         """The lowest ceiling of import in force, kW, and the age of the oldest word; a figure below zero lifts it."""
-        told = [self._value(line, DSO_READING, now_s) for line in self._lines]
+        told = [self._value(name, DSO_READING, now_s) for name in (*self._lines, *self._sources)]
         ages = [age_s for _, age_s in told if age_s is not None]
         limits = [value for value, _ in told if value is not None and value >= 0]
         # A line that never spoke leaves the age unknown, and so its failsafe value in force.
         return min(limits, default=None), max(ages) if ages and len(ages) == len(told) else None
+
+    def _ceilings(self, now_s: float) -> tuple[object, ...]:
+        limit_kw, age_s = self.dso_limit(now_s)
+        return limit_kw, age_s is not None and 0 <= age_s <= DSO_SILENT_S, self.signal_kw
+
+    def _read_signals(self, context: AgentContext) -> None:
+        """Capacity limits in force, and when their sources were heard. Raises Unreachable.
+
+        Where stored signals are not as they were sealed nobody knows the limit: nothing may be drawn or fed in.
+        """
+        ledger, now_utc, now_s = GridSignals(context.store), context.clock.now_utc(), context.monotonic()
+        try:
+            known_signals = ledger.open(self._site_id, now_utc)
+        except BadInput:
+            self.signal_kw = 0.0, 0.0
+        else:
+            import_kw, export_kw = (ceiling_kw(known_signals, kind, now_utc) for kind in (IMPORT_LIMIT, EXPORT_LIMIT))
+            self.signal_kw = import_kw, export_kw
+        for name, heard_utc in ledger.heartbeats(self._site_id).items():
+            # Below zero lifts nothing: the limits themselves are read above, only the age counts.
+            self.values[name, DSO_READING] = -1.0, now_s - (now_utc - heard_utc).total_seconds()
 
     def live(self, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
         """Fields of Live about a slot's device that come from beside it."""
@@ -158,6 +191,8 @@ class SiteValues:
             "phase_age_s": phase_age_s,
             "dso_limit_kw": dso_kw,
             "dso_age_s": dso_age_s,
+            "signal_import_kw": self.signal_kw[0],
+            "signal_export_kw": self.signal_kw[1],
             "soc_drift": None if track is None else track.drift,
         }
         if slot.row is not None:

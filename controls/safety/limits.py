@@ -17,6 +17,7 @@ PHASE_KV = 0.23
 # What a device may still draw in all when its network operator curtails it (EnWG 14a: 4.2 kW).
 DSO_FAILSAFE_KW = 4.2
 DSO_READING = "read_import_limit_kw"
+DSO_SILENT_S = 110.0
 PHASE_READINGS = tuple(f"read_current_l{n}_a" for n in (1, 2, 3))
 _KW = {"kw": 1.0, "w": 0.001}
 # Capabilities whose names differ by one of these words alone pull against each other.
@@ -34,7 +35,8 @@ class DeviceLimits(Model):
     a power instead of setting it; switched_kw: what hangs on a contact. phase_share: how a power lies on L1 to L3.
     fuse_a, import_max_kw, export_max_kw: of the site's connection, None where it says none. has_grid_meter,
     has_phase_meter: the site measures there, so a meter that is silent means unknown. dso_failsafe_kw: the ceiling
-    without word from the network operator; None: there is no such line. min_degc, max_degc: the hard band.
+    without word from the network operator; None: there is no such line. export_failsafe_kw: the same of feeding in.
+    device_floor_kw: what the device may draw under any ceiling of the operator. min_degc, max_degc: the hard band.
     """
 
     device_id: str
@@ -55,8 +57,9 @@ class DeviceLimits(Model):
     max_meter_age_s: float = Field(default=10.0, gt=0)
     # Rooms and tanks are slow.
     max_degc_age_s: float = Field(default=300.0, gt=0)
-    # A network operator's line that is silent for longer than this counts as cut.
-    max_dso_age_s: float = Field(default=120.0, gt=0)
+    # A network operator's line that is silent for longer than this counts as cut: the failsafe value holds after two
+    # minutes, of which ten seconds are for the way home.
+    max_dso_age_s: float = Field(default=DSO_SILENT_S, gt=0)
     # A day plan is made once a day: the age at which its forecast is refused too.
     max_plan_age_s: float = Field(default=26 * 3600.0, gt=0)
     # NTP slews by half a millisecond a second and steps only when it must.
@@ -80,6 +83,8 @@ class DeviceLimits(Model):
     import_max_kw: float | None = Field(default=None, ge=0)
     export_max_kw: float | None = Field(default=None, ge=0)
     dso_failsafe_kw: float | None = Field(default=None, ge=0)
+    export_failsafe_kw: float | None = Field(default=None, ge=0)
+    device_floor_kw: float | None = Field(default=None, gt=0)
     has_grid_meter: bool = False
     has_phase_meter: bool = False
     min_degc: float | None = None
@@ -182,6 +187,7 @@ def connection_of(site: Site, load: Callable[[str], Template]) -> dict[str, obje
     grid, lines = grid_asset(site), dso_assets(site, load)
     own = grid.numbers if grid is not None else {}
     contract = [sum(loads)] if loads else []
+    failsafes = [line.numbers.get("dso_failsafe_kw", DSO_FAILSAFE_KW) for line in lines]
     return {
         "fuse_a": roots[0].fuse_a if len(roots) == 1 else None,
         "import_max_kw": min([*contract, *_given(own, "import_max_kw")], default=None),
@@ -189,7 +195,9 @@ def connection_of(site: Site, load: Callable[[str], Template]) -> dict[str, obje
         "max_imbalance_a": own.get("max_imbalance_a"),
         "has_grid_meter": grid is not None,
         "has_phase_meter": bool(grid and grid.template and {*PHASE_READINGS} & {*load(grid.template).readable}),
-        "dso_failsafe_kw": min((line.numbers.get("dso_failsafe_kw", DSO_FAILSAFE_KW) for line in lines), default=None),
+        "dso_failsafe_kw": min([*failsafes, *_stated(site, "failsafe_import_kw")], default=None),
+        "export_failsafe_kw": min(_stated(site, "failsafe_export_kw"), default=None),
+        "device_floor_kw": min(_stated(site, "device_floor_kw"), default=None),
     }
 
 
@@ -212,6 +220,10 @@ def dso_assets(site: Site, load: Callable[[str], Template]) -> list[Asset]:
 
 def _given(numbers: Mapping[str, float], name: str) -> list[float]:
     return [numbers[name]] if name in numbers else []
+
+
+def _stated(site: Site, name: str) -> list[float]:
+    return [value for source in site.signal_sources if (value := getattr(source, name)) is not None]
 
 
 def _root_meters(site: Site) -> list[Meter]:

@@ -62,7 +62,8 @@ class Live(Model):
     stands now, in the command's unit; since_write_s: since we wrote last, None where we never did.
     is_on, state_for_s: measured, and since when at least; starts_last_hour, writes_last_hour, writes_last_day: counted.
     Powers in kW, drawing is positive: own_kw the device's, grid_kw the connection's. phase_a: amperes of each phase,
-    signed alike. dso_limit_kw: the network operator's ceiling of import; None while none is in force.
+    signed alike. dso_limit_kw: the network operator's ceiling of import; None while none is in force. signal_import_kw,
+    signal_export_kw: ceilings of stored grid signals, which hold however long nothing more is heard.
     degc, humidity_percent, co2_ppm: of the zone or tank; end_degc: expected at the end of the window, None where
     nobody foresees it. wrong_way_s: for how long a meter has shown the opposite of the set-point, by wrong_way_kw.
     """
@@ -96,6 +97,8 @@ class Live(Model):
     phase_age_s: float | None = None
     dso_limit_kw: float | None = None
     dso_age_s: float | None = None
+    signal_import_kw: float | None = None
+    signal_export_kw: float | None = None
     degc: float | None = None
     degc_age_s: float | None = None
     end_degc: float | None = None

@@ -86,6 +86,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.demand_response.dr_plan",
         "operations.demand_response.dr_baseline",
         "operations.demand_response.dr_event",
+        "operations.demand_response.dr_listen",
     ),
     "offer": ("operations.control.offer",),
     "agent": ("cli.project.agent",),

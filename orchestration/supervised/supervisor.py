@@ -34,7 +34,7 @@ from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.supervised.children import READY_S, Child, Children, Say
 from orchestration.supervised.deliveries import deliver, has_devices
 from orchestration.supervised.pages import say_pages, start_pages
-from orchestration.supervised.wanted import WhenWanted, wanted_later
+from orchestration.supervised.wanted import WhenWanted, start_signals, wanted_later
 from orchestration.web.tools.passes import Passes
 
 # How often simulated sites send their meter files while everything is up.
@@ -101,6 +101,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 children.wait_for_port(modbus_port)
         if any(is_listened_to(site) for site in sites.values()):
             _collect(project, broker.address.version, children, environment=live.environment)
+        start_signals(project, [*sites.values()], children, live.environment)
         tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
         say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:

@@ -1,8 +1,11 @@
 """Processes that `meterloom up` begins once they are wanted: notices with the first channel, the scorer with limits."""
 
+import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
@@ -52,6 +55,22 @@ def wanted_later(
         scorer = ["orchestration.live_scoring.main", *at]
         found.append(WhenWanted(children, "scorer", scorer, environment, lambda: has_limits(project)))
     return found
+
+
+def start_signals(project: Project, sites: Sequence[Site], children: Children, environment: Mapping[str, str]) -> None:
+    """The listener of each site with signal sources, and behind it the local VTN of sources that are synthetic."""
+    at = ["--project", str(project.root)]
+    for site in (site for site in sites if site.signal_sources):
+        own = SMALL | dict(environment)
+        for source in (source for source in site.signal_sources if source.is_synthetic):
+            # Both sides of it are ours: where nobody set a secret, a random one reaches them by their environment.
+            own[source.secret_env] = os.environ.get(source.secret_env) or secrets.token_urlsafe(24)
+        for source in (source for source in site.signal_sources if source.is_synthetic):
+            words = ["controls.simulator.vtn", *at, "--site", site.site_id, "--source", source.source_id]
+            name = f"vtn-{site.site_id}-{source.source_id}"
+            children.start(name, [sys.executable, "-m", *words], environment=own, is_needed=False)
+        command = [str(Path(sys.executable).parent / "meterloom"), "dr", "listen", *at, "--site", site.site_id]
+        children.start(f"signals-{site.site_id}", command, environment=own, is_needed=False)
 
 
 def has_limits(project: Project) -> bool:

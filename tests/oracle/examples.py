@@ -166,6 +166,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "weather fetch": HARDWARE,
     "weather list": ("--site home",),
     "rooms fit": ("inputs/room.csv --tz Europe/Berlin",),
+    "dr listen": LeftOut("asks servers of the grid, which the project of the examples has none of"),
     "dr loads list": ("", "--site tower"),
     "dr loads test": LeftOut("measures a past test of a load that has a meter, which no example site has"),
     "dr plan": LeftOut("plans an event to come, by the hour that it is asked"),

@@ -2,12 +2,22 @@
 
 import json
 import random
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assets.sites.load_sites import load_site, site_sha256
+from assets.stores.ledgers.grid_signals import GridSignals
+from assets.stores.transactions import connect_store
+from controls.gateways.broker import free_port
+from controls.simulator.vtn import LocalVtn
+from data_quality.contracts.settings import load_project
+from orchestration.supervised.children import Children
+from orchestration.supervised.wanted import start_signals
 from tests.orchestration.test_cli import run
 
 SITE = """
@@ -138,3 +148,93 @@ def test_a_test_of_an_unknown_load_or_to_come_is_one_sentence(tested: tuple[Path
     project, test = tested
     assert (measured(project, "fens", test)[0], "no sheddable load" in measured(project, "fens", test)[2]) == (2, True)
     assert "has not ended" in measured(project, "fans", NOW + HOUR)[2]
+
+
+@pytest.fixture
+def served(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVtn]:
+    """The project with a signal source, and its local VTN."""
+    with LocalVtn("ven-1", "only for this test", ["shed"]) as vtn:
+        source = {
+            "source_id": "dso", "url": vtn.url, "client_id": "ven-1", "secret_env": "DSO_SECRET", "programme": "shed",
+            "ven_name": "plant", "shed_kw": [10, 20, 40], "is_synthetic": True,
+        }  # fmt: skip
+        monkeypatch.setenv("DSO_SECRET", "only for this test")
+        (project / "sites" / "plant.yaml").write_text(f"{SITE}{LOADS}\nsignal_sources: [{json.dumps(source)}]\n")
+        yield vtn
+        (project / "sites" / "plant.yaml").write_text(SITE + LOADS)
+
+
+def simple(vtn: LocalVtn, level: int, kind: str = "SIMPLE") -> None:
+    start = {"start": (NOW + 24 * HOUR).isoformat(), "duration": "PT1H"}
+    vtn.publish({"intervalPeriod": start, "intervals": [{"id": 0, "payloads": [{"type": kind, "values": [level]}]}]})
+
+
+def listened(project: Path) -> tuple[int, Any, str]:
+    code, out, error = run("dr", "listen", "--site", "plant", "--once", "--json", folder=project)
+    return code, json.loads(out) if out else None, error
+
+
+def test_a_level_becomes_a_proposed_plan_and_a_capacity_limit_none(project: Path, served: LocalVtn) -> None:
+    simple(served, 2)
+    simple(served, 5, "IMPORT_CAPACITY_LIMIT")
+    code, told, error = listened(project)
+    assert code == 0, error
+    assert [(each["kind"], each["modification"]) for each in told["signals"]] == [
+        ("SIMPLE", 1), ("IMPORT_CAPACITY_LIMIT", 1),
+    ]  # fmt: skip
+    (finding,) = told["findings"]
+    assert (finding["code"], finding["facts"]["target_kw"]) == ("plan_proposed", 20.0)
+    assert len(finding["facts"]["digest"]) == 64
+    assert listened(project)[1]["signals"] == [], "nothing is stored twice"
+
+
+def test_a_level_that_the_loads_do_not_give_proposes_nothing_and_says_why(project: Path, served: LocalVtn) -> None:
+    simple(served, 3)
+    assert [each["code"] for each in listened(project)[1]["findings"]] == ["target_above_library"]
+
+
+def test_a_set_point_is_stored_and_never_read_as_a_reduction(project: Path, served: LocalVtn) -> None:
+    simple(served, 3, "DISPATCH_SETPOINT")
+    (finding,) = listened(project)[1]["findings"]
+    assert (finding["code"], "no loads are planned to a set-point" in finding["message"]) == (
+        "signal_not_planned",
+        True,
+    )
+
+
+def test_a_secret_that_is_not_set_and_a_vtn_that_is_down_are_one_sentence_each(
+    project: Path, served: LocalVtn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.__exit__()
+    code, told, _ = listened(project)
+    assert (code, "does not answer" in told["sources"][0]["error"]) == (3, True)
+    monkeypatch.delenv("DSO_SECRET")
+    code, _, error = listened(project)
+    assert (code, "DSO_SECRET is not set" in error) == (2, True)
+
+
+def test_a_source_is_in_no_hash_of_its_site(tmp_path: Path, project: Path, served: LocalVtn) -> None:
+    (tmp_path / "plain.yaml").write_text(SITE + LOADS)
+    plain, own = load_site(tmp_path / "plain.yaml"), load_site(project / "sites" / "plant.yaml")
+    assert site_sha256(plain) == site_sha256(own)
+
+
+def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path, tmp_path: Path) -> None:
+    source = {
+        "source_id": "dso", "url": f"http://127.0.0.1:{free_port()}", "client_id": "ven-1", "secret_env": "DSO_SECRET",
+        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1,
+    }  # fmt: skip
+    file = project / "sites" / "plant.yaml"
+    file.write_text(f"{SITE}signal_sources: [{json.dumps(source)}]\n")
+    settings = load_project(project, {})
+    with Children(tmp_path) as children:
+        start_signals(settings, [load_site(file)], children, {})
+        store, end_s = connect_store(settings.store_url), time.monotonic() + 60
+        before = GridSignals(store).heartbeats("plant")
+        while GridSignals(store).heartbeats("plant") == before and time.monotonic() < end_s:
+            time.sleep(0.2)
+        assert GridSignals(store).heartbeats("plant") != before, "\n".join(
+            log.read_text() for log in sorted(tmp_path.glob("*.log"))
+        )
+        store.close()
+    file.write_text(SITE + LOADS)

@@ -55,6 +55,7 @@ FROZEN = {
     "0021_notices.py": "f98d67d604e3691af304c8c44f4a0b12277d875f3ee64b059a3f3a8a8bcacead",
     "0023_work_orders.py": "86d6059899a81407c84d63c81104ca3bef183257d8d4b7379949da4fd35abb4e",
     "0024_dr_events.py": "ff5eb0a7fb6fd78a090274103d4a918d9910e1c0ac9f29c8c3124cdc72164924",
+    "0025_grid_signals.py": "75b31513fb70a04aa0d6da6c0de1eb5c2a259342528f60565787b6e13b3c9fa1",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }

@@ -239,7 +239,7 @@ _VERSIONS = AppendOnly(site_versions, document_in("site", Site))
 def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
     """Keep the site, of which figures are made, under its hash (assets/sites/load_sites.py: site_sha256), once."""
     # As it is hashed: alert rules and sheddable loads change no figure.
-    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads"})
+    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
     row = {"sha256": sha256, "site_id": site.site_id, "site": told}
     _VERSIONS.add_once(store, clock, row)
 

@@ -13,8 +13,10 @@ def check_connection_limit(command: Command, live: Live, limits: DeviceLimits) -
     runs nobody tells, and to refuse everything would make every declared limit a ban.
     """
     power, home = limits.power_kw(command.value, live.own_kw), limits.power_kw(limits.safe_default, live.own_kw)
-    ceiling = import_ceiling_kw(live, limits)
-    if power is None or home is None or (ceiling is None and limits.export_max_kw is None) or power == home:
+    if power is None or home is None:
+        return ALLOW
+    ceiling, most_fed = import_ceiling_kw(live, limits, power[1]), export_ceiling_kw(live, limits)
+    if (ceiling is None and most_fed is None) or power == home:
         return ALLOW
     grid_kw, own_least, own_most = 0.0, 0.0, 0.0
     if limits.has_grid_meter:
@@ -25,7 +27,7 @@ def check_connection_limit(command: Command, live: Live, limits: DeviceLimits) -
     drawn, fed = grid_kw + power[1] - own_least, -(grid_kw + power[0] - own_most)
     for way, found, most, is_worse in (
         ("draw", drawn, ceiling, power[1] > home[1]),
-        ("feed in", fed, limits.export_max_kw, power[0] < home[0]),
+        ("feed in", fed, most_fed, power[0] < home[0]),
     ):
         if most is not None and is_worse and not found <= most:
             return block(
@@ -36,16 +38,39 @@ def check_connection_limit(command: Command, live: Live, limits: DeviceLimits) -
                 predicted_kw=found,
                 allowed_kw=most,
                 dso_limit_kw=live.dso_limit_kw,
+                signal_import_kw=live.signal_import_kw,
+                signal_export_kw=live.signal_export_kw,
             )
     return ALLOW
 
 
-def import_ceiling_kw(live: Live, limits: DeviceLimits) -> float | None:
-    """The lower one of contract and network operator; without word from the operator, the failsafe value holds."""
-    known = [limits.import_max_kw]
+def import_ceiling_kw(live: Live, limits: DeviceLimits, own_most_kw: float | None = None) -> float | None:
+    """The lowest of contract, network operator and signals; without word from the operator, the failsafe value holds.
+
+    own_most_kw: what the device would draw: up to its floor (EnWG 14a) only the contract counts.
+    """
+    floor_kw = limits.device_floor_kw
+    if own_most_kw is not None and floor_kw is not None and own_most_kw <= floor_kw:
+        return limits.import_max_kw
+    known = [limits.import_max_kw, live.signal_import_kw]
     if limits.dso_failsafe_kw is not None:
         # Word that says "no limit" is word too; it must be as young as one that names a figure.
-        is_told = is_young(live.dso_age_s, limits.max_dso_age_s)
         told = live.dso_limit_kw
-        known.append(limits.dso_failsafe_kw if not is_told or (told is not None and not is_known(told)) else told)
-    return min((each for each in known if each is not None), default=None)
+        is_told = _is_heard(live, limits) and (told is None or is_known(told))
+        known.append(told if is_told else limits.dso_failsafe_kw)
+    return _lowest(known)
+
+
+def export_ceiling_kw(live: Live, limits: DeviceLimits) -> float | None:
+    """The lowest of contract and signals of feeding in; without word from the operator, the failsafe value too."""
+    failsafe_kw = None if _is_heard(live, limits) else limits.export_failsafe_kw
+    return _lowest([limits.export_max_kw, live.signal_export_kw, failsafe_kw])
+
+
+def _is_heard(live: Live, limits: DeviceLimits) -> bool:
+    return is_young(live.dso_age_s, limits.max_dso_age_s)
+
+
+def _lowest(known: list[float | None]) -> float | None:
+    # A ceiling that is no number is none that anybody may exceed.
+    return min((each if is_known(each) else 0.0 for each in known if each is not None), default=None)

@@ -23,7 +23,7 @@ from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
-from data_quality.contracts.site_file.live_source import LiveSource, check_sources
+from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_sources
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
@@ -338,6 +338,7 @@ class Site(Model):
     budgets: Budgets | None = Field(default=None, exclude_if=not_, description="What a month may cost and emit")
     alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
     sheddable_loads: tuple[SheddableLoad, ...] = Field(default=(), exclude_if=not_, description="Shed for events")
+    signal_sources: SignalSources = Field(default=(), exclude_if=not_, description="Senders of grid signals")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

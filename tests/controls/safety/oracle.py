@@ -103,7 +103,8 @@ def _of_the_connection(item: Command, live: Any, limits: Any) -> set[str]:
     more, less = max(after) > max(at_home), min(after) < min(at_home)
     found = set()
     ceiling = _ceiling(live, limits)
-    if ceiling is not None or limits.export_max_kw is not None:
+    fed = [each for each in (limits.export_max_kw, live.signal_export_kw) if each is not None]
+    if ceiling is not None or fed:
         if limits.has_grid_meter and not (number(live.grid_kw, live.grid_age_s) and 0 <= live.grid_age_s <= 10):
             found.add("I05")
         else:
@@ -111,7 +112,7 @@ def _of_the_connection(item: Command, live: Any, limits: Any) -> set[str]:
             sums = [rest + kw for rest, kw in product(base, after)]
             if more and ceiling is not None and max(sums) > ceiling:
                 found.add("I05")
-            if less and limits.export_max_kw is not None and min(sums) < -limits.export_max_kw:
+            if less and fed and min(sums) < -min(fed):
                 found.add("I05")
     if limits.fuse_a is not None:
         is_seen = live.phase_a is not None and number(*live.phase_a, live.phase_age_s) and 0 <= live.phase_age_s <= 10
@@ -138,9 +139,9 @@ def _of_the_phases(
 def _ceiling(live: Any, limits: Any) -> float | None:
     contract, dso = limits.import_max_kw, None
     if limits.dso_failsafe_kw is not None:
-        heard = live.dso_age_s is not None and 0 <= live.dso_age_s <= 120
+        heard = live.dso_age_s is not None and 0 <= live.dso_age_s <= 110
         dso = live.dso_limit_kw if heard else limits.dso_failsafe_kw
-    return min((float(each) for each in (contract, dso) if each is not None), default=None)
+    return min((float(each) for each in (contract, dso, live.signal_import_kw) if each is not None), default=None)
 
 
 def _of_the_process(item: Command, live: Any, limits: Any, now: datetime) -> set[str]:

@@ -105,8 +105,19 @@ def _guard(limits: dict[str, Any], live: dict[str, Any], value: float, **changes
         (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 1.0}, 5.0, ""),
         (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 1.0, "dso_limit_kw": 5.0}, 5.0, ""),
         (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 1.0, "dso_limit_kw": 4.9}, 5.0, "I05"),
-        (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 120.0}, 5.0, ""),
-        (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 120.1}, 5.0, "I05"),
+        (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 110.0}, 5.0, ""),
+        (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 110.1}, 5.0, "I05"),
+        # A stored limit holds whatever is heard; under a ceiling of the operator the device keeps its floor.
+        (GRID, AT_GRID | {"grid_kw": 0.0, "signal_import_kw": 4.9}, 5.0, "I05"),
+        (GRID, AT_GRID | {"grid_kw": 0.0, "signal_import_kw": 5.0}, 5.0, ""),
+        (GRID, AT_GRID | {"grid_kw": 0.0, "signal_import_kw": NAN}, 1.0, "I05"),
+        (GRID | {"device_floor_kw": 4.2}, AT_GRID | {"signal_import_kw": 0.0}, 4.2, ""),
+        (GRID | {"device_floor_kw": 4.2}, AT_GRID | {"signal_import_kw": 0.0}, 4.3, "I05"),
+        (GRID | {"device_floor_kw": 4.2}, AT_GRID | {"grid_kw": 11.0}, 4.2, "I05"),
+        (GRID, AT_GRID | {"grid_kw": 0.0, "signal_export_kw": 2.0}, -2.1, "I05"),
+        (GRID, AT_GRID | {"grid_kw": 0.0, "signal_export_kw": 2.0}, -2.0, ""),
+        (GRID | {"export_failsafe_kw": 1.0}, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 111.0}, -2.0, "I05"),
+        (GRID | {"export_failsafe_kw": 1.0}, AT_GRID | {"grid_kw": 0.0, "dso_age_s": 1.0}, -2.0, ""),
         (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": None}, 4.2, ""),
         (DSO, AT_GRID | {"grid_kw": 0.0, "dso_age_s": None}, 4.3, "I05"),
         # An inverter: less limit feeds in less; where it gives 6 kW now, a limit of 2 draws 4 kW more.
@@ -315,6 +326,8 @@ def test_what_a_connection_carries_comes_from_its_meter_and_the_lower_figure_cou
         "has_grid_meter": True,
         "has_phase_meter": False,
         "dso_failsafe_kw": None,
+        "export_failsafe_kw": None,
+        "device_floor_kw": None,
     }
 
 

@@ -1,0 +1,135 @@
+"""Objects of OpenADR 3 as they travel (the schema of 3.0.1 and 3.1), as far as a virtual end node needs them.
+
+Names on the wire are in camel case. Fields that this house has no use for are left out; what stands here is checked.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.text import one_line
+
+ObjectId = str
+T = TypeVar("T", bound="Body")
+
+
+class Body(BaseModel):
+    """What all objects share: frozen, names of the wire, later fields of the standard ignored."""
+
+    # A sender of 3.1 or with extensions of its own must not be turned away for a field that nobody here reads.
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
+
+
+class Values(Body):
+    """One payload: a type and its values."""
+
+    type: str = Field(min_length=1, max_length=128)
+    values: tuple[bool | float | str, ...]
+
+
+class IntervalPeriod(Body):
+    """Start and length of an interval; without a duration it is open."""
+
+    start: AwareDatetime
+    duration: timedelta | None = None
+    randomize_start: timedelta | None = Field(default=None, alias="randomizeStart")
+
+
+class Interval(Body):
+    """Payloads of one interval; without a period of its own it follows the one before."""
+
+    id: int
+    interval_period: IntervalPeriod | None = Field(default=None, alias="intervalPeriod")
+    payloads: tuple[Values, ...]
+
+
+class PayloadDescriptor(Body):
+    """Unit and currency of a payload type."""
+
+    payload_type: str = Field(alias="payloadType", min_length=1, max_length=128)
+    units: str | None = None
+    currency: str | None = None
+
+
+class Programme(Body):
+    """A programme of the VTN (`program`)."""
+
+    id: ObjectId
+    programme_name: str = Field(alias="programName", min_length=1, max_length=128)
+    payload_descriptors: tuple[PayloadDescriptor, ...] | None = Field(default=None, alias="payloadDescriptors")
+
+
+class Event(Body):
+    """An event of a programme. targets: of 3.0 types with values, of 3.1 words, by which the VTN has filtered."""
+
+    id: ObjectId = Field(min_length=1, max_length=128)
+    programme_id: ObjectId = Field(alias="programID")
+    event_name: str | None = Field(default=None, alias="eventName")
+    priority: int | None = Field(default=None, ge=0)
+    targets: tuple[Values | str, ...] | None = None
+    payload_descriptors: tuple[PayloadDescriptor, ...] | None = Field(default=None, alias="payloadDescriptors")
+    interval_period: IntervalPeriod | None = Field(default=None, alias="intervalPeriod")
+    intervals: tuple[Interval, ...] = Field(min_length=1)
+
+    def is_for(self, ven_name: str) -> bool:
+        """False where it names other virtual end nodes than this one."""
+        named = [each.values for each in self.targets or () if isinstance(each, Values) and each.type == "VEN_NAME"]
+        return not named or any(ven_name in values for values in named)
+
+
+class Token(Body):
+    """Answer of OAuth2 client credentials (RFC 6749, 4.4.3)."""
+
+    access_token: str = Field(min_length=1, max_length=8192)
+    token_type: str
+    expires_in: float | None = Field(default=None, gt=0)
+
+
+class ReportResource(Body):
+    """What a report says of one resource."""
+
+    resource_name: str = Field(alias="resourceName")
+    intervals: tuple[Interval, ...]
+
+
+class Report(Body):
+    """A report of a virtual end node about an event."""
+
+    object_type: Literal["REPORT"] = Field(default="REPORT", alias="objectType")
+    programme_id: ObjectId = Field(alias="programID")
+    event_id: ObjectId = Field(alias="eventID")
+    client_name: str = Field(alias="clientName")
+    report_name: str = Field(alias="reportName")
+    resources: tuple[ReportResource, ...]
+
+
+class Ven(Body):
+    """A virtual end node as the VTN knows it."""
+
+    object_type: Literal["VEN"] = Field(default="VEN", alias="objectType")
+    ven_name: str = Field(alias="venName", min_length=1, max_length=128)
+    id: ObjectId | None = None
+
+
+def read_body(kind: type[T], document: Any, place: str) -> T:
+    """An object of the wire, checked. Raises BadInput (bad_body) naming the first field that is not as published."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the body"
+        said = one_line(first["msg"], 200)
+        raise BadInput(f"{place}: {kind.__name__} {field}: {said}", reason="bad_body") from error
+
+
+def acknowledgement(event: Event, ven_name: str, state: str, at_utc: datetime) -> Report:
+    """The report that an event was received. state: of the published list (OPERATING_STATE): NORMAL or ERROR."""
+    interval = Interval(
+        id=0, interval_period=IntervalPeriod(start=at_utc), payloads=(Values(type="OPERATING_STATE", values=(state,)),)
+    )
+    return Report(
+        programme_id=event.programme_id, event_id=event.id, client_name=ven_name, report_name="received",
+        resources=(ReportResource(resource_name="AGGREGATED_REPORT", intervals=(interval,)),),
+    )  # fmt: skip

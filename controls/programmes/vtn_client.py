@@ -1,0 +1,109 @@
+"""A client of one OpenADR 3 server (VTN): OAuth2 client credentials, programmes, events, reports, its own VEN."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from assets.feeds.fetch import Patience, Question, fetch
+from controls.programmes.openadr3 import Body, Programme, Report, Token, Ven, read_body
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.live_source import SignalSource
+
+# A poll must not outlast the next ones: a limit is to be known within seconds.
+PATIENCE = Patience(connect_s=3.0, read_s=5.0, whole_s=8.0, pauses_s=(), max_bytes=2**20)
+PAGE, MOST_PAGES = 50, 20
+# A token is renewed before it ends, so that no question is refused in between.
+_EARLY_S, _USUAL_S = 30.0, 300.0
+
+
+class VtnClient:
+    """Asks the server that the site file names, and no other: neither redirects nor addresses in answers are followed.
+
+    secret: of the client. monotonic: seconds, for the age of the token.
+    """
+
+    def __init__(
+        self,
+        source: SignalSource,
+        secret: str,
+        *,
+        patience: Patience = PATIENCE,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.source, self._secret, self._patience, self._monotonic = source, secret, patience, monotonic
+        self._token, self._token_until_s = "", 0.0
+        self._named = f"signal_sources ({source.source_id})"
+
+    def programme(self) -> Programme:
+        """The programme of the source. Raises BadInput (no_programme), Unreachable."""
+        wanted = self.source.programme
+        found = [read_body(Programme, each, self.source.url) for each in self._all("/programs", {})]
+        for each in found:
+            if each.programme_name == wanted:
+                return each
+        there = ", ".join(each.programme_name for each in found[:10]) or "none"
+        raise BadInput(f"{self.source.url} has no programme {wanted!r}; it has {there}", reason="no_programme")
+
+    def events(self, programme_id: str) -> list[dict[str, Any]]:
+        """Bodies of the programme's events, not yet checked. Raises BadInput, Unreachable."""
+        return self._all("/events", {"programID": programme_id})
+
+    def register(self) -> None:
+        """Make this virtual end node known where it is not. Raises BadInput, Unreachable."""
+        name = self.source.ven_name
+        if not self._all("/vens", {"venName": name}):
+            self._send("/vens", Ven(ven_name=name))
+
+    def report(self, report: Report) -> None:
+        """Send a report. Raises BadInput, Unreachable."""
+        self._send("/reports", report)
+
+    def _all(self, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """All pages of a list."""
+        found: list[dict[str, Any]] = []
+        for page in range(MOST_PAGES):
+            asked = {**query, "skip": str(page * PAGE), "limit": str(PAGE)}
+            rows = self._asked(Question(self.source.url, path, asked, named=self._named))
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise BadInput(f"{self.source.url}{path}: expected a list of objects", reason="bad_body")
+            found += rows
+            if len(rows) < PAGE:
+                return found
+        raise BadInput(f"{self.source.url}{path}: more than {PAGE * MOST_PAGES} objects", reason="too_large")
+
+    def _send(self, path: str, body: Body) -> None:
+        content = body.model_dump_json(by_alias=True, exclude_none=True).encode()
+        headers = {"Content-Type": "application/json"}
+        self._asked(Question(self.source.url, path, {}, headers, content, named=self._named))
+
+    def _asked(self, question: Question) -> Any:
+        headers = {**question.headers, "Authorization": f"Bearer {self._bearer()}"}
+        asked = Question(question.base_url, question.path, question.query, headers, question.body, question.named)
+        try:
+            return self._read(fetch(asked, patience=self._patience), question.path)
+        except BadInput:
+            # Whatever it was refused for, the next question brings a new token.
+            self._token = ""
+            raise
+
+    def _bearer(self) -> str:
+        if self._token and self._monotonic() < self._token_until_s:
+            return self._token
+        base, path = (self.source.token_url, "") if self.source.token_url else (self.source.url, "/auth/token")
+        form = {"grant_type": "client_credentials", "client_id": self.source.client_id, "client_secret": self._secret}
+        form |= {"scope": self.source.scope} if self.source.scope else {}
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode(form).encode()
+        answer = fetch(Question(base, path, {}, headers, body, named=self._named), patience=self._patience)
+        token = read_body(Token, self._read(answer, "/auth/token"), base)
+        lasts_s = max((token.expires_in or _USUAL_S) - _EARLY_S, 1.0)
+        self._token, self._token_until_s = token.access_token, self._monotonic() + lasts_s
+        return self._token
+
+    def _read(self, answer: bytes, path: str) -> Any:
+        try:
+            return json.loads(answer)
+        except (ValueError, RecursionError) as fault:
+            raise BadInput(f"{self.source.url}{path}: the answer is no JSON", reason="bad_body") from fault

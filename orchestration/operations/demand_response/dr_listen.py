@@ -1,0 +1,144 @@
+"""`meterloom dr listen`: signals of the grid that a site's OpenADR servers send; capacity limits bind once stored."""
+
+import os
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
+from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
+from data_quality.contracts.finding import Finding
+from orchestration.operations.answer import UNREACHABLE, Answer, Table
+from orchestration.operations.demand_response.dr_plan import dr_plan
+from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.options import SiteOption
+
+if TYPE_CHECKING:
+    from controls.programmes.listener import Listener
+    from data_quality.contracts.site_file.live_source import SignalSource
+    from data_quality.contracts.site_file.site import Site
+
+SIGNALS = Table(
+    "signals",
+    "source: {source_id} | event: {event_id} | kind | no.: {modification} | value: {values} | from: {begin} "
+    "| {standing}",
+    empty="nothing new",
+    values=lambda signal: ", ".join(f"{each.value:g}" for each in signal.intervals if each.value is not None) or "-",
+    begin=lambda signal: f"{signal.intervals[0].start_utc:%Y-%m-%d %H:%M} UTC" if signal.intervals else "-",
+    standing=lambda signal: signal.refused or ("withdrawn" if signal.is_withdrawn else "in force"),
+)
+# An event that has begun is planned from here on.
+_LEAD, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
+
+
+@operation("dr listen", takes=PROJECT, example="--site tower --once")
+def dr_listen(
+    call: Call, site: SiteOption, once: Annotated[bool, Option("--once", help="Ask each source once and end.")] = False
+) -> Answer:
+    """Ask a site's OpenADR servers, store their signals and propose plans for events, until it is stopped.
+
+    A capacity limit waits for no approval: the agent obeys it from when it is stored.
+    """
+    found = call.project.site(site)
+    if not found.signal_sources:
+        raise BadInput(f"site {site} has no signal source", reason="no_source", mend="add signal_sources to its file")
+    listeners = {source.source_id: _listener(call, found, source) for source in found.signal_sources}
+    if once:
+        return _asked_once(call, found, listeners)
+    told, due_s = dict[str, str](), dict.fromkeys(listeners, 0.0)
+    while True:
+        for source in found.signal_sources:
+            if time.monotonic() >= due_s[source.source_id]:
+                due_s[source.source_id] = time.monotonic() + source.poll_s
+                told[source.source_id] = _look(call, source, listeners[source.source_id], told.get(source.source_id))
+        time.sleep(0.2)
+
+
+def event_of_signal(call: Call, signal: GridSignal, source: "SignalSource") -> list[Finding]:
+    """What is proposed for a signal that asks for a reduction: a plan of each of its intervals, or why there is none.
+
+    A capacity limit is a ceiling and is never planned for as a reduction.
+    """
+    if signal.kind not in EVENTS or not signal.is_understood:
+        return []
+    if signal.kind != "SIMPLE" or source.shed_kw is None:
+        why = "no loads are planned to a set-point" if signal.kind != "SIMPLE" else "its source states no shed_kw"
+        return [_finding("signal_not_planned", f"{signal.kind} of event {signal.event_id}: {why}", signal)]
+    now_utc, findings = call.clock.now_utc(), list[Finding]()
+    for each in signal.intervals:
+        start = max(each.start_utc, now_utc + _LEAD)
+        end = each.end_utc or start + _LONGEST
+        if not each.value or end <= start:
+            continue
+        span, wanted_kw = f"{start.isoformat()}/{end.isoformat()}", source.shed_kw[int(each.value) - 1]
+        try:
+            answer: Any = dr_plan(call, signal.site_id, span, wanted_kw).result
+        except WorldFault as fault:
+            findings.append(_finding("signal_not_planned", f"event {signal.event_id}: {fault}", signal))
+            continue
+        findings += answer["findings"]
+        if (plan := answer["plan"]) is not None:
+            said = (
+                f"plan {plan.id} is proposed for event {signal.event_id}: {plan.expected_kwh:.1f} kWh; nothing is sent"
+            )
+            facts = {"digest": plan.digest, "expected_kwh": plan.expected_kwh, "target_kw": wanted_kw}
+            findings.append(_finding("plan_proposed", said, signal, **facts))
+    return findings
+
+
+def _listener(call: Call, site: "Site", source: "SignalSource") -> "Listener":
+    from assets.stores.ledgers.grid_signals import GridSignals
+    from controls.programmes.listener import Listener
+    from controls.programmes.vtn_client import VtnClient
+
+    secret = os.environ.get(source.secret_env, "")
+    if not secret:
+        raise BadInput(
+            f"signal source {source.source_id!r}: {source.secret_env} is not set", reason="no_secret",
+            mend=f"put the secret of {source.client_id!r} into the environment variable {source.secret_env}",
+        )  # fmt: skip
+    return Listener(site.site_id, VtnClient(source, secret), GridSignals(call.project.store), call.clock)
+
+
+def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener]") -> Answer:
+    """One look at each source. A source that is away does not hide what others said."""
+    signals, findings, rows, is_away = list[GridSignal](), list[Finding](), list[dict[str, Any]](), False
+    for source in site.signal_sources:
+        row: dict[str, Any] = {"source_id": source.source_id, "n_events": None, "error": None}
+        try:
+            found = listeners[source.source_id].poll()
+        except Unreachable as fault:
+            is_away, row["error"] = True, str(fault)
+        else:
+            signals += found.new
+            row |= {"n_events": found.n_events, "error": found.unsent or None}
+            findings += [each for signal in found.new for each in event_of_signal(call, signal, source)]
+        rows.append(row)
+    result = {"site": site.site_id, "sources": rows, "signals": signals, "findings": findings}
+    lines = [f"{row['source_id']}: {row['error']}" for row in rows if row["error"]]
+    text = "\n".join([*lines, *(str(each.message) for each in findings)])
+    return Answer(result, SIGNALS, text, exit_code=UNREACHABLE if is_away else 0)
+
+
+def _look(call: Call, source: "SignalSource", listener: "Listener", told: str | None) -> str:
+    """One look of many, told once where it is as before. Returns what hinders it, empty where nothing does."""
+    try:
+        found = listener.poll()
+        trouble = found.unsent
+    except WorldFault as fault:
+        found, trouble = None, str(fault)
+    if trouble != told:
+        call.say(f"{source.source_id}: {trouble or 'heard'}")
+    for signal in found.new if found is not None else ():
+        bound = "; the agent obeys it from now on" if signal.kind in CAPACITY_LIMITS and signal.is_understood else ""
+        state = signal.refused or ("withdrawn" if signal.is_withdrawn else f"modification {signal.modification}")
+        call.say(f"{source.source_id}: {signal.kind} of event {signal.event_id}: {state}{bound}")
+        for finding in event_of_signal(call, signal, source):
+            call.say(f"{source.source_id}: {finding.message}")
+    return trouble
+
+
+def _finding(code: str, message: str, signal: GridSignal, **facts: str | float) -> Finding:
+    scope = f"site:{signal.site_id}/signal:{signal.event_id}"
+    severity = "info" if code == "plan_proposed" else "warning"
+    return Finding(code=code, message=message, severity=severity, scope=scope, facts=dict(facts))

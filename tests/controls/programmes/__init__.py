@@ -1,0 +1,1 @@
+"""Tests of the OpenADR 3 client, the listener and the local VTN."""
