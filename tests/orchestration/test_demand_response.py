@@ -188,6 +188,20 @@ def test_a_level_becomes_a_proposed_plan_and_a_capacity_limit_none(project: Path
     assert listened(project)[1]["signals"] == [], "nothing is stored twice"
 
 
+def test_a_level_of_a_source_with_a_programme_is_an_event_that_waits_for_two_people(
+    project: Path, served: LocalVtn
+) -> None:
+    file = project / "sites" / "plant.yaml"
+    file.write_text(file.read_text().replace('"ven_name"', '"settles_by": "own_peak", "ven_name"'))
+    simple(served, 1)
+    (finding,) = listened(project)[1]["findings"]
+    code, out, _ = run("dr", "event", "show", finding["facts"]["event_id"], "--json", folder=project)
+    event = json.loads(out)["event"]
+    assert (code, event["state"], event["programme"], event["target_kw"]) == (0, "proposed", "own_peak", 10.0)
+    assert event["source"].startswith("openadr:dso:")
+    assert event["digest"] == finding["facts"]["digest"] != ""
+
+
 def test_a_level_that_the_loads_do_not_give_proposes_nothing_and_says_why(project: Path, served: LocalVtn) -> None:
     simple(served, 3)
     assert [each["code"] for each in listened(project)[1]["findings"]] == ["target_above_library"]

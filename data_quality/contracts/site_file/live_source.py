@@ -212,6 +212,9 @@ class SignalSource(Model):
     shed_kw: tuple[Kw, Kw, Kw] | None = Field(
         default=None, description="Shed for SIMPLE levels 1, 2 and 3, by contract"
     )
+    settles_by: Identifier | None = Field(
+        default=None, description="Demand-response programme whose terms its events have; none: a plan alone"
+    )
     is_synthetic: bool = Field(default=False, description="A simulator of ours: what follows from it is flagged")
 
     @field_validator("url", "token_url")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
@@ -65,25 +65,50 @@ def event_of_signal(call: Call, signal: GridSignal, source: "SignalSource") -> l
         why = "no loads are planned to a set-point" if signal.kind != "SIMPLE" else "its source states no shed_kw"
         return [_finding("signal_not_planned", f"{signal.kind} of event {signal.event_id}: {why}", signal)]
     now_utc, findings = call.clock.now_utc(), list[Finding]()
-    for each in signal.intervals:
+    for number, each in enumerate(signal.intervals):
         start = max(each.start_utc, now_utc + _LEAD)
         end = each.end_utc or start + _LONGEST
         if not each.value or end <= start:
             continue
-        span, wanted_kw = f"{start.isoformat()}/{end.isoformat()}", source.shed_kw[int(each.value) - 1]
+        wanted_kw = source.shed_kw[int(each.value) - 1]
         try:
-            answer: Any = dr_plan(call, signal.site_id, span, wanted_kw).result
+            findings += _planned(call, signal, source, number, (start, end), wanted_kw)
         except WorldFault as fault:
             findings.append(_finding("signal_not_planned", f"event {signal.event_id}: {fault}", signal))
-            continue
-        findings += answer["findings"]
-        if (plan := answer["plan"]) is not None:
-            said = (
-                f"plan {plan.id} is proposed for event {signal.event_id}: {plan.expected_kwh:.1f} kWh; nothing is sent"
-            )
-            facts = {"digest": plan.digest, "expected_kwh": plan.expected_kwh, "target_kw": wanted_kw}
-            findings.append(_finding("plan_proposed", said, signal, **facts))
     return findings
+
+
+def _planned(
+    call: Call,
+    signal: GridSignal,
+    source: "SignalSource",
+    number: int,
+    span: tuple[datetime, datetime],
+    wanted_kw: float,
+) -> list[Finding]:
+    """A plan of one interval: as an event of the programme that the source settles by, where it names one."""
+    start, end = span
+    if source.settles_by is None:
+        answer: Any = dr_plan(call, signal.site_id, f"{start.isoformat()}/{end.isoformat()}", wanted_kw).result
+        plan, event_id, found = answer["plan"], "", list[Finding](answer["findings"])
+        digest = plan.digest if plan is not None else ""
+    else:
+        from orchestration.demand_response.acts import create_event, propose_event
+
+        name = f"openadr:{source.source_id}:{signal.event_id}:{signal.modification}:{number}"
+        event, _ = create_event(
+            call.project, signal.site_id, source.settles_by, span, wanted_kw, clock=call.clock, source=name
+        )
+        made = propose_event(call.project, event.event_id, clock=call.clock, reason=f"signal of {source.source_id}")
+        if isinstance(made, Finding):
+            return [made]
+        plan, event_id, digest, found = made.plan, made.event_id, made.digest, []
+    if plan is None:
+        return found
+    next_step = f"meterloom dr event show {event_id}" if event_id else "nothing is sent"
+    said = f"plan {plan.id} is proposed for event {signal.event_id}: {plan.expected_kwh:.1f} kWh; {next_step}"
+    facts = {"digest": digest, "expected_kwh": plan.expected_kwh, "target_kw": wanted_kw}
+    return [*found, _finding("plan_proposed", said, signal, **facts | ({"event_id": event_id} if event_id else {}))]
 
 
 def _listener(call: Call, site: "Site", source: "SignalSource") -> "Listener":
