@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 12_188,
-    "assets": 51_670,
+    "assets": 51_711,
     "dbt_project": 2_317,
-    "ml": 19_805,
+    "ml": 19_836,
     "controls": 35_010,
     "reports": 23_285,
-    "orchestration": 34_432,
+    "orchestration": 34_464,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
