@@ -36,9 +36,10 @@ def main() -> int:
     seconds = (process_time() - begun) / len(meters)
     events, months = sum(count for count, _ in found), sum(each for _, each in found)
     worst = max(count / each for count, each in found)
+    count = len({each.building for each in meters})
     sys.stdout.write(
-        f"{len({each.building for each in meters})} meters, {months:.0f} months, {events} events: {events / months:.2f} "
-        f"a meter and month, {worst:.2f} in the worst year of a meter; {seconds:.2f} s of processor a year\n"
+        f"{count} meters, {months:.0f} months, {events} events: {events / months:.2f} a meter and month, "
+        f"{worst:.2f} in the worst year of a meter; {seconds:.2f} s of processor a year\n"
     )
     return 0
 
