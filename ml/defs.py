@@ -445,7 +445,7 @@ def events_shown(site: Site, found: "SiteScored") -> Metadata:
 
 @dg.asset(group_name="anomalies", kinds={"mlflow"}, owners=OWNERS, deps=["core_site__anomaly_events"])
 def core_project__cause_model(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.MaterializeResult:
-    """Model that tells causes of anomalies, learned from new labels of people; it leads where it is better."""
+    """Model that tells causes of anomalies, learned from new labels of people; a better one waits for a person."""
     from ml.anomaly_scoring.learn_project import learn_project
 
     # After the scoring and not before it: a registry that is away must not keep events from being found.
@@ -459,6 +459,7 @@ def core_project__cause_model(project: ProjectResource, clock: dg.ResourceParam[
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": found.labels, "version": version.version, "leads": version.is_taken,
+            "waits_for_a_person": found.reason == "better" and not version.is_taken,
             "why": found.finding.message if found.finding else found.reason.replace("_", " "),
             "figures": table(["figure", "value"], rows), **shown,
         }

@@ -14,10 +14,11 @@ _NAMES = {
     "ece": "Expected calibration error", "shipped_ece": "Calibration error as shipped", "log_loss": "Log loss, nats",
     "shipped_log_loss": "Log loss as shipped, nats", "share_right": "Share that is right",
 }  # fmt: skip
-# How a version came to lead or not, by its reason.
+# Why a version may lead or not, by its reason.
 REASONS = {
     "shipped": "It came with the release, and leads where a project has none of its own.",
-    "better": "It leads: as often right as the shipped one or more often, with probabilities nearer.",
+    "better": "Right as often as the shipped one or more often, with probabilities nearer: it leads once another "
+    "person accepts it.",
     "not_better": "It does not lead: the shipped one is right more often, or its probabilities are nearer.",
 }
 _USE = (
@@ -64,6 +65,7 @@ def cause_card(model: CauseModel, version: CauseVersion) -> str:
             f"{REASONS[version.reason]} {_USE}",
             "",
             f"- Data: {model.learned_from}",
+            *([f"- Accepted by {version.accepted_by}: {version.accept_reason}"] if version.accepted_by else []),
             f"- Multinomial logistic regression, {len(model.features)} features, temperature {model.temperature:g}",
             f"- Digest of the parameters: `{version.digest[:16]}`",
             "",

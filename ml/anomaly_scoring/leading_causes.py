@@ -7,13 +7,13 @@ from ml.anomaly_causes.cause_model import CauseModel, shipped_causes
 
 
 def leading_causes(store: Store) -> CauseModel:
-    """The newest version upon the shipped one, where it was taken; a release with another shipped one begins anew.
+    """The version upon the shipped one that a person accepted last; a release with another shipped one begins anew.
 
     Raises OurFault where the stored parameters are not those of their digest.
     """
     shipped = shipped_causes()
-    versions = CauseModels(store).of(shipped.version)
-    return opened(versions[-1]) if versions and versions[-1].is_taken else shipped
+    leads = CauseModels(store).leading(shipped.version)
+    return shipped if leads is None else opened(leads)
 
 
 def opened(version: CauseVersion) -> CauseModel:

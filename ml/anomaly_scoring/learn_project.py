@@ -1,21 +1,23 @@
-"""A project's own model of causes: learned from the labels of its people, and leading only where it is better."""
+"""A project's own model of causes: learned from labels of its people, leading once another person accepts it."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.cause_models import CauseModels, CauseVersion
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from assets.stores.ledgers.cause_models import CAUSE_MODEL, NOT_BETTER, CauseModels, CauseVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.anomaly_event import Cause
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from ml.anomaly_causes.cause_figures import CauseFigures
 from ml.anomaly_causes.cause_model import CauseModel, shipped_causes
 from ml.anomaly_causes.learn_causes import FEWEST_LABELS, Judgement, judged, too_few
-from ml.anomaly_scoring.cause_card import log_causes
+from ml.anomaly_scoring.cause_card import cause_card, log_causes
 from ml.anomaly_scoring.labelled_events import Labelled, examples_of, labelled_events
-from ml.tracker import Tracker
+from ml.tracker import CHAMPION, Tracker
 
 # A picture of events by (true, named) cause.
 Draw = Callable[[Mapping[tuple[Cause, Cause], int]], bytes]
@@ -59,7 +61,7 @@ def learn_project(
     known = next((each for each in versions if each.labels_digest == digest), None)
     if known is not None:
         return CausesLearned(known, known.labels, known.reason)
-    leads = versions[-1] if versions[-1].is_taken else versions[0]
+    leads = ledger.leading(shipped.version) or versions[0]
     if reason := too_few([cause for _, cause in labelled]):
         return CausesLearned(leads, len(labelled), reason)
     examples = [each for site in given for each in examples_of(site, lake)]
@@ -69,14 +71,40 @@ def learn_project(
     model = found.model.model_copy(update={"revision": len(versions)})
     version = CauseVersion(
         version=model.name, base=shipped.version, digest=model.digest, labels=len(examples), labels_digest=digest,
-        figures=_figures(found), is_taken=found.is_better, reason="better" if found.is_better else "not_better",
-        person_id=person_id, parameters=model.model_dump(mode="json"),
+        figures=_figures(found), is_taken=False, reason="better" if found.is_better else NOT_BETTER,
+        person_id=person_id, taught_by=_taught_by(given, lake, {each.event_id for each in examples}),
+        parameters=model.model_dump(mode="json"),
     )  # fmt: skip
     picture = draw(found.learned.confusion)
     logged = log_causes(tracker, model, version, {PICTURE: picture})
     version = version.model_copy(update={"run_id": logged.run_id})
     ledger.add(version, clock)
     return CausesLearned(version, version.labels, version.reason, is_new=True, picture=picture)
+
+
+def accept_causes(
+    lake: Lake, name: str, *, tracker: Tracker, person: Person, reason: str, clock: Clock
+) -> CauseVersion:
+    """Let a version lead, by who did not teach it: kept in the ledger and shown in the registry, or nothing is changed.
+
+    Raises BadInput (see `CauseModels.accept`) and Unreachable.
+    """
+    with lake.store.together():
+        version = CauseModels(lake.store).accept(shipped_causes().version, name, person, reason, clock)
+        logged = next((each for each in tracker.versions(CAUSE_MODEL) if each.run_id == version.run_id), None)
+        # A registry that was begun anew has no run of it: the ledger says what leads.
+        if logged is not None:
+            card = cause_card(CauseModel.model_validate(version.parameters), version)
+            tracker.describe(logged, card, {"is_taken": "true", "accepted_by": person.person_id})
+            tracker.set_alias(CAUSE_MODEL, CHAMPION, logged.version)
+    return version
+
+
+def _taught_by(sites: Iterable[Site], lake: Lake, event_ids: set[str]) -> tuple[str, ...]:
+    """Whose labels these events have."""
+    ledger = AnomalyLedger(lake.store)
+    labels = (each for site in sites for each in ledger.labels(site.site_id).values())
+    return tuple(sorted({each.person_id for each in labels if each.event_id in event_ids}))
 
 
 def _record_shipped(ledger: CauseModels, shipped: CauseModel, tracker: Tracker, clock: Clock) -> None:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from sklearn.ensemble import IsolationForest
 from statsmodels.tsa.seasonal import STL
 
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from ml.anomalies.day_grid import median_of
+from ml.baselines.lifecycle.monitoring import LEVEL, MIN_DAYS, TRAIN_DAYS, compare, fit_monitoring
 from ml.features.series import Vector
 from tests.ml.anomalies.faults import TRAINING, Fault, with_faults
-from tests.ml.anomalies.real_meters import RealMeter, Span, Tally, monitor, real_meters
+from tests.ml.anomalies.real_meters import HOUR, RealMeter, Span, Tally, monitor, real_meters
+from tests.reports.plant import plant_site
 
 DAY, WEEK, WEEKS = 24, 168, 6
 WANTED = 0.8
@@ -26,7 +30,7 @@ LEAST = 1e-6
 # A local line each day and not each hour: a twentieth of the time of the STL. Hours after which a forest is new.
 JUMPS = {"seasonal_jump": 1, "trend_jump": DAY, "low_pass_jump": DAY}
 LEARNED_AGAIN = 8 * WEEK
-Scores = Callable[[Vector], Vector]
+Scores = Callable[[RealMeter, Vector], Vector]
 
 
 def robust_z(values: Vector) -> Vector:
@@ -65,8 +69,50 @@ def isolation_forest(values: Vector) -> Vector:
     return _known(np.where(np.isfinite(values), scores, np.nan))
 
 
+def baseline_residual(meter: RealMeter, values: Vector) -> Vector:
+    """Standard errors from the monitoring baseline: level by hour and kind of day, and temperature where known.
+
+    Fitted anew each week on the ninety days before, by the product's code.
+    """
+    site, scores = plant_site(), np.zeros(len(values))
+    seu = next(each for each in site.seus if each.seu_id == "hvac")
+    if meter.temperature is None:
+        seu = seu.model_copy(update={"drivers": ()})
+    rows = _baseline_rows(meter, values)
+    for at in range(MIN_DAYS * DAY, len(values), WEEK):
+        first = max(0, at - TRAIN_DAYS * DAY)
+        known, asked = rows.slice(first, at - first), rows.slice(at, WEEK)
+        start, end = known["local_date"][0], known["local_date"][-1]
+        fitted = fit_monitoring(known, site=site, seu=seu, start=start, end=end, lake_digest="")
+        if isinstance(fitted, Baseline):
+            version = BaselineVersion(
+                baseline_id="beside", version=1, status=BaselineStatus.PROVISIONAL, mlflow_run_id="", model_checksum="",
+                fitted_by="", fitted_at_utc=meter.start_utc, baseline=fitted,
+            )  # fmt: skip
+            z = compare(version, asked)["z"].fill_null(0.0).to_numpy()
+            scores[at : at + WEEK] = np.abs(z)
+    return _known(scores)
+
+
+def _baseline_rows(meter: RealMeter, values: Vector) -> pl.DataFrame:
+    """Rows as the monitoring baseline takes them, by the hour."""
+    times = [meter.start_utc + n * HOUR for n in range(len(values))]
+    kinds = ["work" if each.weekday() < 5 else "rest" for each in times]
+    found = pl.DataFrame(
+        {
+            "interval_start_utc": times, "local_date": [each.date() for each in times],
+            "level": [f"{LEVEL}{kind}_{each:%H}" for kind, each in zip(kinds, times, strict=True)],
+            "actual_kw": values, "hours": 1.0, "is_synthetic": False,
+        }
+    )  # fmt: skip
+    if meter.temperature is not None:
+        found = found.with_columns(outdoor_degc=pl.Series(meter.temperature))
+    return found.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
 DETECTORS: dict[str, Scores] = {
-    "robust z-score": robust_z, "STL residual": seasonal_trend, "isolation forest": isolation_forest,
+    "robust z-score": lambda _, values: robust_z(values), "STL residual": lambda _, values: seasonal_trend(values),
+    "isolation forest": lambda _, values: isolation_forest(values), "baseline residual": baseline_residual,
 }  # fmt: skip
 
 
@@ -93,7 +139,7 @@ def cases(meters: list[RealMeter], seed: int) -> Iterator[Case]:
     """Values with faults, the faults, the monitor's events and the scores of each detector."""
     for place, meter in enumerate(meters):
         values, faults = with_faults(meter.values, seed + place)
-        yield values, faults, monitor(meter, values), {name: score(values) for name, score in DETECTORS.items()}
+        yield values, faults, monitor(meter, values), {name: score(meter, values) for name, score in DETECTORS.items()}
 
 
 def tallied(known: list[Case], find: Callable[[Case], list[Span]]) -> Tally:

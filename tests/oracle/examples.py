@@ -156,6 +156,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "anomalies explain": WRITES,
     "anomalies label": WRITES,
     "anomalies learn": WRITES,
+    "anomalies accept": WRITES,
     "forecast backtest": (f"{METER} --horizon 24h --folds 2",),
     "forecast run": (f"{METER} --issue 2025-09-20T00:00+02:00 --horizon 48h",),
     "forecast issue": WRITES,

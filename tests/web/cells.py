@@ -101,6 +101,9 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("PUT", "/api/v1/ems/sites/{site_id}/text"): Cell(
         "/api/v1/ems/sites/{site}/text", about="site", body='{{"text": "site_id: x"}}'
     ),
+    ("PATCH", "/api/v1/ems/anomalies/{finding_id}"): Cell(
+        f"/api/v1/ems/anomalies/none{_SITE}", about="site", body='{{"act": "explain", "reason": "works"}}'
+    ),
     ("GET", "/api/v1/ems/sites/{site_id}"): Cell("/api/v1/ems/sites/{site}", about="site"),
     ("GET", "/api/v1/ems/scopes"): Cell(f"/api/v1/ems/scopes{_SITE}", about="site"),
     ("GET", "/api/v1/ems/kpis"): Cell(f"/api/v1/ems/kpis{_Q}&range=2026-01"),

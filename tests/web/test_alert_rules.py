@@ -15,12 +15,13 @@ from assets.stores.warehouse.marts import read_mart, write_mart
 from controls.ledger.device_faults import latch_fault
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
 from data_quality.contracts.site_file.alert_rule import MEASURES, ThresholdRule
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, local_midnight_utc, zone
 from orchestration.cli.main import build_app
 from orchestration.notices.rounds import look
 from orchestration.open_project import OpenProject
-from orchestration.views.alert_rules.rule_findings import over_limits
+from orchestration.views.alert_rules.rule_findings import over_limits, stale_reports
 from orchestration.warehouse.dbt import kpi_catalogue
+from reports.make_report import make_report
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
@@ -130,6 +131,46 @@ def test_faults_of_devices_and_failed_plans_are_tried_on_what_the_store_kept(act
     [fault], [plan] = (tried(acted, rule)["would_have_fired"] for rule in ("fault", "plans"))
     assert (fault["scope"], fault["end_utc"], fault["value"], fault["limit"]) == ("asset:battery", None, None, None)
     assert [datetime.fromisoformat(plan[name]) for name in ("start_utc", "end_utc")] == [at_utc - HOUR, at_utc]
+
+
+def test_a_stale_report_is_tried_on_the_days_on_which_its_inputs_changed(acted: Asking) -> None:
+    project, clock = ruled(acted).project, FixedClock(acted.clock.now_utc())
+
+    def made() -> None:
+        make_report(
+            "enpi_quarter", project.site("plant"), plant.quarter(), sources=project.sources(),
+            baselines=project.baselines, reports=project.reports, clock=clock,
+            out_dir=project.project.root / "made", formats=("json",),
+        )  # fmt: skip
+
+    def shown() -> dict[str, Any]:
+        return tried(Asking(project, clock, acted.person), "old")
+
+    made()
+    assert (shown()["would_have_fired"], shown()["findings"]) == ([], [])
+    clock.advance(timedelta(days=3))
+    rows = project.lake.current("plant", meters=["moulding"]).head(1).drop("batch_id", "recorded_at_utc")
+    late = rows.with_columns(value=pl.lit(500.0), is_correction=pl.lit(value=True))
+    plant.write(project.lake, late, clock, "late.csv")
+    at_utc = clock.now_utc()
+    clock.advance(timedelta(days=4))
+    [one] = shown()["would_have_fired"]
+    midnight = local_midnight_utc(at_utc.astimezone(zone(plant.ZONE)).date(), plant.ZONE)
+    assert (datetime.fromisoformat(one["start_utc"]), one["end_utc"]) == (midnight, None)
+    assert one["scope"] == "report:enpi_quarter/plant/2025-Q1"
+    [open_now] = stale_reports(project, project.site("plant"))
+    assert open_now.cause == "stale enpi_quarter/plant/2025-Q1"
+    made()
+    [one] = shown()["would_have_fired"]
+    assert datetime.fromisoformat(one["end_utc"]) == project.reports.revisions("plant")[-1].recorded_at_utc
+    assert stale_reports(project, project.site("plant")) == []
+    # Of a site's file no time is kept.
+    path = project.project.sites_dir / "plant.yaml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "Another"}))
+    again = OpenProject(str(project.project.root))
+    found = tried(Asking(again, clock, acted.person), "old")
+    assert ([each["code"] for each in found["findings"]], len(found["would_have_fired"])) == (["short_history"], 1)
+    again.close()
 
 
 def test_hours_without_readings_are_as_long_as_the_gap(acted: Asking) -> None:

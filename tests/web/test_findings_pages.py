@@ -17,7 +17,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.views.open_findings import Look, open_findings
 from tests.reports import plant
-from tests.web.asking import PAGE
+from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import Asking
 from tests.web.why_world import ANNE, posted, tenant
 
@@ -40,6 +40,31 @@ def test_page_api_and_command_list_the_same_findings(acted: Asking) -> None:
     assert all(f"/findings/{each['finding_id']}?" in page for each in found)
     words = ["findings", "list", "--site", "plant", "--project", str(acted.project.project.root), "--json"]
     assert json.loads(CliRunner().invoke(build_app(("findings",)), words).stdout)["findings"] == found
+
+
+def sent(asking: Asking, finding_id: object, act: str, **more: object) -> Answer:
+    return posted(asking, f"/api/v1/ems/anomalies/{finding_id}?site=plant", {"act": act, **more}, method="PATCH")
+
+
+def test_a_program_acts_as_the_page_and_the_command_do_and_each_act_is_a_row(acted: Asking) -> None:
+    first = str(listed(acted)[0]["finding_id"])
+    found = sent(acted, first, "acknowledge", reason="seen to")
+    [now] = found.said["findings"]
+    assert (found.status, now["state"], now["person_id"]) == (200, "acknowledged", "anne")
+    assert sent(acted, first, "mute", reason="rebuilding", until="2099-01-01").status == 200
+    assert first not in {each["finding_id"] for each in listed(acted)}
+    assert sent(acted, first, "reopen", reason="done sooner").status == 200
+    events = AlertEvents(acted.project.store).of_site("plant")[first]
+    assert [each.act for each in events] == ["acknowledged", "muted", "reopened"]
+    # Refused, each in one sentence: no reason, a mute without an end, an end of another act, no such finding or cause.
+    refused = (
+        sent(acted, first, "explain", reason=" "), sent(acted, first, "mute", reason="x"),
+        sent(acted, first, "explain", reason="x", until="2099-01-01"), sent(acted, "none", "explain", reason="x"),
+        sent(acted, first, "label", reason="x", cause="moon"), sent(acted, first, "label", reason="x", cause="waste"),
+    )  # fmt: skip
+    assert all(400 <= each.status < 500 and each.said["detail"] for each in refused)
+    assert len(AlertEvents(acted.project.store).of_site("plant")[first]) == 3
+    assert sent(Asking(acted.project, acted.clock, VERA), first, "explain", reason="x").status == 403
 
 
 def test_a_finding_is_acknowledged_with_name_and_reason_and_stays_listed(acted: Asking) -> None:

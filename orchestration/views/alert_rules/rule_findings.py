@@ -68,7 +68,7 @@ def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
         return []
     from reports.figures.trace import stale_revisions
 
-    newest = {each.name: each for each in project.reports.revisions(site.site_id, with_content=False)}
+    newest = {each.report_id: each for each in project.reports.revisions(site.site_id, with_content=False)}
     keys = {(each.report_id, each.revision): each for each in newest.values()}
     stale = stale_revisions(project.reports, project.sources(), only=list(keys)) if keys else {}
     return [

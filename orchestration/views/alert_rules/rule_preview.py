@@ -24,6 +24,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
+from orchestration.views.alert_rules.stale_history import stale_spans
 from orchestration.views.anomaly_view import amounts_of
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Case:
-    """Finding of a source, with its amounts by unit."""
+    """Finding of a source, with its amounts by unit. start_utc: None where no time of it is kept."""
 
-    start_utc: datetime
+    start_utc: datetime | None
     end_utc: datetime | None
     amounts: Mapping[str, float]
     scope: str = ""
@@ -120,26 +121,28 @@ def _of_limit(rule: LimitRule, span: _Span) -> tuple[list[Fired], list[Finding]]
 
 
 def _of_source(rule: SourceRule, span: _Span) -> tuple[list[Fired], list[Finding]]:
-    history = _HISTORIES.get(rule.kind)
-    if history is None:
-        return [], [_none(span.site, Sentence("nothing is kept of when {0} was so", rule.kind.replace("_", " ")))]
     since, until = span.utc
-    cases = history(span)
+    cases = _HISTORIES[rule.kind](span)
     if cases is None:
         return [], [_none(span.site, Sentence("nothing is kept of these months"))]
-    inside = [each for each in cases if each.start_utc < until and (each.end_utc is None or each.end_utc > since)]
+    timed = [(each.start_utc, each) for each in cases if each.start_utc is not None]
+    inside = [
+        (start, each) for start, each in timed if start < until and (each.end_utc is None or each.end_utc > since)
+    ]
     # A rule that is not enabled yet is tried as if it were.
     tried = rule.model_copy(update={"enabled": True})
-    told = [each for each in inside if tried.is_of(rule.kind, (each.scope,)) and rule.passes(each.amounts)]
-    return [_fired(rule, each) for each in sorted(told, key=lambda each: (each.start_utc, each.scope))], []
+    told = [each for each in inside if tried.is_of(rule.kind, (each[1].scope,)) and rule.passes(each[1].amounts)]
+    fired = [_fired(rule, *each) for each in sorted(told, key=lambda each: (each[0], each[1].scope))]
+    if untimed := len(cases) - len(timed):
+        message = Sentence("{0} are so since a time that is not kept", untimed)
+        return fired, [Finding(code="short_history", message=message, severity="info", scope=span.site.site_id)]
+    return fired, []
 
 
-def _fired(rule: SourceRule, case: _Case) -> Fired:
+def _fired(rule: SourceRule, start_utc: datetime, case: _Case) -> Fired:
     unit = rule.unit or next(iter(case.amounts), "")
     value = case.amounts.get(unit)
-    return Fired(
-        start_utc=case.start_utc, end_utc=case.end_utc, value=value, limit=rule.limit, unit=unit, scope=case.scope
-    )
+    return Fired(start_utc=start_utc, end_utc=case.end_utc, value=value, limit=rule.limit, unit=unit, scope=case.scope)
 
 
 def _none(site: Site, message: str) -> Finding:
@@ -221,7 +224,14 @@ def _plans(span: _Span) -> _Cases:
     return [_Case(since_utc, until_utc, {}) for since_utc, until_utc in spans]
 
 
+def _reports(span: _Span) -> _Cases:
+    days = [span.start + timedelta(days=n) for n in range((span.end - span.start).days + 1)]
+    found = stale_spans(span.project, span.site, [local_midnight_utc(day, span.site.time_zone) for day in days])
+    cases = [_Case(each.start_utc, each.end_utc, {}, f"report:{each.report_id}") for each in found or ()]
+    return None if found is None else cases
+
+
 _HISTORIES: Mapping[str, Callable[[_Span], _Cases]] = {
     "anomaly": _anomalies, "bill_variance": _bills, "quality": _quality, "freshness": _gaps, "enpi": _enpis,
-    "device": _faults, "plan_infeasible": _plans,
+    "device": _faults, "plan_infeasible": _plans, "stale_report": _reports,
 }  # fmt: skip

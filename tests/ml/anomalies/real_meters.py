@@ -56,6 +56,14 @@ def real_meters(folder: Path, *, held_out: bool) -> Iterator[RealMeter]:
         yield RealMeter(building, year, filled, temperature)
 
 
+def cambridge_years(folder: Path) -> Iterator[RealMeter]:
+    """Each year of each Cambridge meter, of whichever part; those with too many gaps are left out."""
+    for building, year, values, temperature in _cambridge(folder):
+        filled = _filled(values)
+        if np.isfinite(filled).mean() >= LEAST_KNOWN:
+            yield RealMeter(building, year, filled, temperature)
+
+
 @dataclass
 class Tally:
     """Faults by kind and whether each was found; events by kind and whether each is a fault; and hours."""

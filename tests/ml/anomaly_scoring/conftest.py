@@ -11,6 +11,7 @@ from tests.ml.anomaly_scoring.scored import filled, works
 PEOPLE = """\
 people:
   - {person_id: otto, name: Otto, roles: [operator]}
+  - {person_id: anna, name: Anna, roles: [approver]}
   - {person_id: vera, name: Vera, roles: [viewer]}
 """
 

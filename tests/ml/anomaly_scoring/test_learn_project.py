@@ -16,10 +16,11 @@ from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause, 
 from data_quality.contracts.time import FixedClock
 from ml.anomaly_causes.cause_model import shipped_causes
 from ml.anomaly_scoring.leading_causes import leading_causes, opened
-from ml.anomaly_scoring.learn_project import PICTURE
+from ml.anomaly_scoring.learn_project import PICTURE, learn_project
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker
 from orchestration.partitions import SITES
+from orchestration.previews import confusion_png
 from orchestration.resources import ProjectResource
 from tests.ml.anomaly_scoring.scored import MARCH, NOW, START, scored, works
 from tests.ml.anomaly_scoring.test_events_command import run
@@ -69,14 +70,25 @@ def test_with_few_labels_the_shipped_model_leads_and_has_a_run_with_a_card(proje
     assert "analyst" in run(project, "learn", "--as", "vera")[1]
 
 
-def test_labels_make_a_version_that_batch_and_minutes_read(project: ProjectResource) -> None:
+def accept(project: ProjectResource, version: str, who: str = "anna") -> tuple[int, Any]:
+    return run(project, "accept", version, "--as", who, "--reason", "looked at the picture")
+
+
+def test_labels_make_a_version_that_batch_and_minutes_read_once_another_person_accepts_it(
+    project: ProjectResource,
+) -> None:
     labelled(project, 24)
     model = run(project, "learn", "--as", "otto")[1]["model"]
-    assert (model["version"], model["labels"], model["taken"]) == (f"{SHIPPED}.1", 24, True)
+    assert (model["version"], model["labels"], model["taken"]) == (f"{SHIPPED}.1", 24, False)
+    assert (model["proposed"], model["reason"]) == (True, "better")
+    assert leading_causes(project.store) == shipped_causes()
+    assert tracker(project).get_alias("anomaly_causes", CHAMPION) == 1
+    code, told = accept(project, f"{SHIPPED}.1")
+    assert (code, told["model"]["accepted_by"], told["model"]["taught_by"]) == (0, "anna", ["otto"])
     assert model["macro_f1"] > model["shipped_macro_f1"]
     assert 0 <= model["ece"] <= 1
     assert run(project, "learn", "--as", "otto")[1]["new"] is False
-    assert [each.person_id for each in CauseModels(project.store).history()] == ["", "otto"]
+    assert [each.accepted_by for each in CauseModels(project.store).history()] == ["", "", "anna"]
     learned = leading_causes(project.store)
     assert (learned.name, learned.digest) == (f"{SHIPPED}.1", model["digest"])
     # The files in the registry are what leads here.
@@ -102,6 +114,26 @@ def test_a_model_that_is_not_better_is_kept_and_does_not_lead(
     labelled(project, 20)
     model = run(project, "learn", "--as", "otto")[1]["model"]
     assert (model["taken"], model["reason"], model["version"]) == (False, "not_better", f"{SHIPPED}.1")
+    assert "is not better" in accept(project, f"{SHIPPED}.1")[1]
+    assert leading_causes(project.store) == shipped_causes()
+    assert tracker(project).get_alias("anomaly_causes", CHAMPION) == 1
+
+
+def test_who_taught_a_version_cannot_accept_it_and_the_shipped_one_can_be_brought_back(
+    project: ProjectResource,
+) -> None:
+    labelled(project, 24)
+    people = project.project.root / "people.yaml"
+    people.write_text(people.read_text().replace("roles: [operator]", "roles: [operator, approver]"))
+    # Learned by the schedule: the labels are still Otto's alone.
+    learn_project([works()], project.lake, tracker=tracker(project), clock=CLOCK, draw=confusion_png)
+    assert "another person accepts it" in accept(project, f"{SHIPPED}.1", "otto")[1]
+    assert "has not the role 'approver'" in accept(project, f"{SHIPPED}.1", "vera")[1]
+    assert "no version '9.9'" in accept(project, "9.9")[1]
+    assert leading_causes(project.store) == shipped_causes()
+    assert accept(project, f"{SHIPPED}.1")[0] == 0
+    assert "leads already" in accept(project, f"{SHIPPED}.1")[1]
+    assert accept(project, SHIPPED)[0] == 0
     assert leading_causes(project.store) == shipped_causes()
     assert tracker(project).get_alias("anomaly_causes", CHAMPION) == 1
 
@@ -129,5 +161,6 @@ def test_the_job_of_the_night_learns_after_it_scored(project: ProjectResource) -
         job = found.resolve_job_def("anomalies")
         result = job.execute_in_process(instance=instance, partition_key="2025-03-01|works")
     (made,) = result.asset_materializations_for_node("core_project__cause_model")
-    assert (made.metadata["version"].value, made.metadata["leads"].value) == (f"{SHIPPED}.1", True)
+    assert (made.metadata["version"].value, made.metadata["leads"].value) == (f"{SHIPPED}.1", False)
+    assert made.metadata["waits_for_a_person"].value is True
     assert str(made.metadata["confusion"].value).startswith("![")

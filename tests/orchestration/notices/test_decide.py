@@ -76,6 +76,12 @@ def told(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("address", ["a@b.org\r\nBcc: all@b.org", "a@b.org\n", "a @b.org", ""])
+def test_an_address_with_a_line_break_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match="address"):
+        Way(channel="mail", address=address)
+
+
 def test_only_what_is_open_severe_enough_and_of_a_chosen_source_is_told() -> None:
     assert len(told(standing())) == 1
     assert told(standing(severity=4)) == []
