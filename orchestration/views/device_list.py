@@ -181,7 +181,11 @@ class Devices:
         if not isinstance(departure, str | dict):
             return None
         clock = departure if isinstance(departure, str) else {day: str(at) for day, at in departure.items()}
-        leaves_utc = next_clock(clock, self.now_utc, self.site.time_zone)
+        try:
+            leaves_utc = next_clock(clock, self.now_utc, self.site.time_zone)
+        except ValueError:
+            # Plans name the fault and its line; the device is shown all the same.
+            return None
         if leaves_utc is None or leaves_utc > self.now_utc + LONGEST:
             return None
         return leaves_utc.astimezone(zone(self.site.time_zone))

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from controls.ledger.device_lease import acquire_lease
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.time import FixedClock
+from orchestration.views.device_list import Devices
 from orchestration.web.pages import device_acts
 from tests.web.devices_world import OTTO, VERA, as_, device_folder, devices
 from tests.web.marts_world import Asking
@@ -58,6 +60,14 @@ def test_a_car_is_charged_until_its_departure_where_that_is_no_farther_than_a_ha
     assert on_page(ready, "car/set", value="2", reason="x", **{"for": found[1]}).status == 303
     [hold] = open_holds(ready.project.store, "plant", NOW)
     assert hold.until_utc == datetime(2025, 4, 2, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("departure", ["half past", {"wed": "25:00"}, {"someday": "07:30"}, 7, None])
+def test_a_departure_that_is_none_takes_no_page_away(devices: Asking, departure: Any) -> None:
+    site = devices.project.site("plant")
+    assets = tuple(each.model_copy(update={"params": {"departure": departure}}) for each in site.assets)
+    shown = Devices(devices.project, site.model_copy(update={"assets": assets}), NOW).listed
+    assert {each.leaves_at for each in shown} == {None}
 
 
 def test_an_energy_ends_it_and_nonsense_is_refused(ready: Asking) -> None:
