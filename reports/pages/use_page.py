@@ -345,7 +345,7 @@ def _table(quarters: Sequence[Quarter], locale: str) -> Table:
             Cell(text=sure),
             Cell(text=f"{result.compared_days} / {result.days}"),
         )
-        rows.append(Row(cells=(Cell(text=_span(each.period, locale)), *cells, *last)))
+        rows.append(Row(cells=(Cell(text=_span(each.period, locale).replace(" ", "\u00a0")), *cells, *last)))
     return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
 
 
