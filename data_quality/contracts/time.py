@@ -1,6 +1,7 @@
 """Clocks, half-open local periods, and local days of 23, 24 and 25 hours. No clock is read outside this file."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
@@ -13,6 +14,8 @@ from data_quality.contracts.model_faults import did_you_mean
 
 # The settlement period of Europe's power markets, and a divisor of all longer intervals that meters send.
 CANONICAL_MINUTES = 15
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
 class Clock(Protocol):
@@ -209,6 +212,24 @@ def earlier_instant(moment: datetime, time_zone: str) -> datetime:
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     return min(moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def next_clock(clock: str | Mapping[str, str], after_utc: datetime, time_zone: str) -> datetime | None:
+    """The next UTC instant after `after_utc` at which it is that time on the spot; None for a date that has passed.
+
+    clock: HH:MM, the same by weekday (mon ... sun), or one date and time. Raises ValueError for no time.
+    """
+    if isinstance(clock, str) and not CLOCK.match(clock):
+        once = earlier_instant(datetime.fromisoformat(clock), time_zone)
+        return once if once > after_utc else None
+    clocks = clock if isinstance(clock, Mapping) else dict.fromkeys(WEEKDAYS, clock)
+    today = after_utc.astimezone(zone(time_zone)).date()
+    # Eight days: a weekday's clock time that has passed today comes again in a week.
+    for day in (today + timedelta(days=number) for number in range(8)):
+        at = clocks.get(WEEKDAYS[day.weekday()])
+        if at and (found := earlier_instant(datetime.fromisoformat(f"{day}T{at}"), time_zone)) > after_utc:
+            return found
+    raise ValueError(f"{clock!r} names no day of the week")
 
 
 def only_instant(moment: datetime, time_zone: str, *, fold: int | None = None) -> datetime:

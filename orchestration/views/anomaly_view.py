@@ -11,7 +11,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.open_project import OpenProject
-from reports.texts.locales import long_date, named
+from reports.texts.locales import long_date, named, period_text
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
 
@@ -35,10 +35,9 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     local = zone(site.time_zone)
     start, last = (at.astimezone(local) for at in (event.start_utc, event.end_utc - timedelta(seconds=1)))
     days = Sentence("{0}: {1} on {2}", named(name), kind, long_date(start.date(), locale))
+    end = last.date() + timedelta(days=1)
     if start.date() != last.date():
-        days = Sentence(
-            "{0}: {1}, {2} to {3}", named(name), kind, long_date(start.date(), locale), long_date(last.date(), locale)
-        )
+        days = Sentence("{0}: {1}, {2}", named(name), kind, period_text(start.date(), end, locale))
     span = f"{(start - _AROUND).date()}/{(last + _AROUND).date()}"
     return OpenFinding(
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assets.stores.access import read_rows
 from assets.stores.live.live_store import LiveReader
 from assets.stores.schema.tables_control import command_events, fault_events, hold_events, mode_events
+from controls.ledger.by_hand import LONGEST
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_holds import Hold
 from controls.ledger.modes import mode_history
@@ -22,7 +23,7 @@ from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.site import Asset, Site
-from data_quality.contracts.time import parse_instant, zone
+from data_quality.contracts.time import next_clock, parse_instant, zone
 from orchestration.views.ledger_view import WORDS
 from orchestration.views.site_control import most_by_hand, site_control, value_range
 from reports.pages.address import is_fresh
@@ -172,7 +173,22 @@ class Devices:
             fault=self._fault(asset.asset_id),
             power=power,
             is_asked=lease is not None and not lease["is_over"] and modes[:1] in (["PARTIAL"], ["FULL"]),
+            leaves_at=self._leaves_at(asset),
         )
+
+    def _leaves_at(self, asset: Asset) -> datetime | None:
+        departure = asset.params.get("departure") if asset.kind == "ev_charger" else None
+        if not isinstance(departure, str | dict):
+            return None
+        clock = departure if isinstance(departure, str) else {day: str(at) for day, at in departure.items()}
+        try:
+            leaves_utc = next_clock(clock, self.now_utc, self.site.time_zone)
+        except ValueError:
+            # Plans name the fault and its line; the device is shown all the same.
+            return None
+        if leaves_utc is None or leaves_utc > self.now_utc + LONGEST:
+            return None
+        return leaves_utc.astimezone(zone(self.site.time_zone))
 
     def _points(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> list[StateNow]:
         """Live values of the device, then the last read-back of each set-point."""

@@ -120,6 +120,7 @@ class ListedDevice(Model):
     """One device. commands: of the last 24 hours, newest first; None: it takes none. fault: why it is latched.
 
     power: the set-point that a person would set by hand; None: it has none. is_asked: the control agent reads it now.
+    leaves_at: when its car departs, by the site's clock, where what a person sets may last until then.
     """
 
     device_id: str
@@ -133,6 +134,7 @@ class ListedDevice(Model):
     fault: str = ""
     power: PowerRange | None = None
     is_asked: bool = False
+    leaves_at: datetime | None = None
 
     @property
     def is_heard(self) -> bool:

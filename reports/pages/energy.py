@@ -17,7 +17,7 @@ from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Number, Numbers, Page, PageBlock, Part
 from reports.pages.slot_times import label_of, slots_in_order, ticks
 from reports.report_content import Paragraph
-from reports.texts.locales import period_text
+from reports.texts.locales import period_text, short_date
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
 
@@ -256,7 +256,7 @@ def _heat(given: EnergyGiven) -> Chart:
         key="heat",
         title="Load pattern by day and hour",
         unit=UNIT,
-        x=tuple(map(str, days)),
+        x=tuple(short_date(day, given.address.locale) for day in days),
         x_title="day",
         rows=tuple(ChartRow(label=slot, values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots),
         locale=given.address.locale,

@@ -18,7 +18,7 @@ from reports.pages.address import WHY, Address
 from reports.pages.page import Page, PageBlock, Part
 from reports.pages.use_days import UseDays
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named
+from reports.texts.locales import named, short_date
 from reports.texts.numbers import format_alike
 from reports.writer import TONES, standing_of, words
 
@@ -97,15 +97,16 @@ class UseTold:
         """Somebody as pages show them."""
         return person_text(person_id, self.names.get(person_id))
 
-    def fitter(self, version: BaselineVersion) -> str:
+    def fitter(self, version: BaselineVersion, locale: str) -> str:
         """Who fitted a version, and when."""
-        return f"{self.person(version.fitted_by)} on {version.fitted_at_utc:%Y-%m-%d}"
+        return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
 
-    def approval(self, version: BaselineVersion) -> str:
+    def approval(self, version: BaselineVersion, locale: str) -> str:
         """Who approved a version, when and why; empty where nobody did."""
         if not (version.approved_by and version.approved_at_utc):
             return ""
-        return f"{self.person(version.approved_by)} on {version.approved_at_utc:%Y-%m-%d}: {version.reason}"
+        day = short_date(version.approved_at_utc.date(), locale)
+        return f"{self.person(version.approved_by)} on {day}: {version.reason}"
 
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:

@@ -12,7 +12,7 @@ from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Par
 from reports.pages.tasks import Task, finding_tasks, task_form, title_of
 from reports.pages.widgets.open_findings import SOURCES
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named
+from reports.texts.locales import named, short_date
 
 PATH, BILLS, ANOMALIES = "/findings", "bill audits", "anomalies"
 NOBODY = "Nobody has acted on this finding yet."
@@ -69,7 +69,7 @@ def findings_page(
         Option(text=Sentence("Needs attention ({0})", len(needs)), href=address.href(all=None), is_chosen=not is_all),
         Option(text=Sentence("all ({0})", len(listed)), href=address.href(all="1"), is_chosen=is_all),
     )
-    blocks: list[PageBlock] = [Choice(label="Findings", options=options), _table(shown)]
+    blocks: list[PageBlock] = [Choice(label="Findings", options=options), _table(shown, address.locale)]
     blocks += [
         Paragraph(text=Sentence("{0} could not be asked: {1}", Sentence(source), Sentence(why)), tone="caution")
         for source, why in silent
@@ -153,7 +153,7 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
     )  # fmt: skip
 
 
-def _table(shown: Sequence[ListedFinding]) -> Table:
+def _table(shown: Sequence[ListedFinding], locale: str) -> Table:
     columns = (
         Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount"), Column(title="Source"),
         Column(title="State", weight=2), Column(title="Since"),
@@ -166,7 +166,7 @@ def _table(shown: Sequence[ListedFinding]) -> Table:
                 Cell(text=each.finding.worth or "–"),
                 Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
                 Cell(text=each.told, tone="plain" if each.event is None else "muted"),
-                Cell(text=f"{each.finding.at_utc:%Y-%m-%d}" if each.finding.at_utc else "–"),
+                Cell(text=short_date(each.finding.at_utc.date(), locale) if each.finding.at_utc else "–"),
             )
         )
         for each in shown

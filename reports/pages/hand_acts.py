@@ -71,7 +71,9 @@ def _fields(device: ListedDevice, *, is_car: bool) -> tuple[Input, ...]:
         name="value", label=Sentence("Power, {0}", unit), kind="number", value=f"{most:g}" if is_car else "",
         is_required=True, hint=Sentence("{0} to {1} {2}", f"{low:g}", f"{most:g}", unit),
     )  # fmt: skip
-    span = Input(name="for", label="For how long", kind="select", options=_SPANS, value="2h")
+    leaves = device.leaves_at
+    by_then = () if leaves is None else ((leaves.isoformat(), Sentence("Until departure, {0}", f"{leaves:%H:%M}")),)
+    span = Input(name="for", label="For how long", kind="select", options=(*by_then, *_SPANS), value="2h")
     energy = Input(name="kwh", label="Or until, kWh", kind="number", hint="As long as this energy takes at that power.")
     reason = Input(name="reason", label="Reason", value="charge now" if is_car else "set by hand", is_required=True)
     return (power, span, *((energy,) if is_car else ()), reason)

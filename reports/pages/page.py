@@ -18,6 +18,7 @@ from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, Energy
 from reports.report_content import Paragraph, Table, Tone
+from reports.texts.locales import day_of_month
 
 State = Literal["value", "finding", "none", "not_set_up"]
 
@@ -27,7 +28,7 @@ class Live(Model):
 
     point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
     band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
-    time_zone: of the site.
+    time_zone, locale: in which it is told since when it is gone.
     """
 
     point: str
@@ -37,11 +38,13 @@ class Live(Model):
     told: Text
     age: Text
     time_zone: str = "UTC"
+    locale: str = "en"
 
     @property
     def why_gone(self) -> str:
         """Why it is not shown; no second age, for this does not go on."""
-        return Sentence("stale since {0}", f"{self.at_utc.astimezone(zone(self.time_zone)):%Y-%m-%d %H:%M}")
+        at = self.at_utc.astimezone(zone(self.time_zone))
+        return Sentence("stale since {0}", f"{day_of_month(at.date(), self.locale)}, {at:%H:%M}")
 
 
 class Number(Model):
@@ -174,7 +177,7 @@ class Input(Model):
     label: Text
     kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea"] = "text"
     value: str = ""
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, Text], ...] = ()
     is_required: bool = False
     hint: Text = ""
     most_mb: int = 0

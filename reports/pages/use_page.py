@@ -6,6 +6,7 @@ from datetime import timedelta
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, use_address
@@ -189,8 +190,8 @@ def _months(told: UseTold, locale: str) -> Chart | None:
     ]
     return Chart(
         kind="bars", key="bars", title="Actual against expected", unit="kwh", hint="kWh by month, below: difference",
-        x=tuple(each.period.label for each in told.months), x_title="Month", rows=tuple(rows), events=tuple(events),
-        locale=locale, note="Of days that can be compared; the training as it was metered.",
+        x=tuple(_span(each.period, locale) for each in told.months), x_title="Month", rows=tuple(rows),
+        events=tuple(events), locale=locale, note="Of days that can be compared; the training as it was metered.",
     )  # fmt: skip
 
 
@@ -247,10 +248,10 @@ def formula_text(told: UseTold, version: BaselineVersion, locale: str) -> str:
 def _versions(told: UseTold, address: Address) -> Iterator[Item]:
     """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
     for each in sorted(told.versions, key=lambda version: -version.version):
-        approval, is_in_force = told.approval(each), each.status is BaselineStatus.APPROVED
+        approval, is_in_force = told.approval(each, address.locale), each.status is BaselineStatus.APPROVED
         text = Sentence(f"Version {{0}} {each.status.value}", each.version)
         rejected = Sentence("rejected: {0}", named(each.reason)) if each.rejected_by else ""
-        about = Sentence("fitted by {0}", told.fitter(each))
+        about = Sentence("fitted by {0}", told.fitter(each, address.locale))
         yield Item(
             text=text,
             detail=sentences((about, Sentence("approved by {0}", approval) if approval else "", rejected), ", "),
@@ -296,12 +297,19 @@ def _happened(told: UseTold, address: Address) -> Iterator[Item]:
     for each in told.adjustments:
         given, by = each.adjustment, told.person(each.proposed_by)
         size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
-        detail = Sentence("{0} to {1}: {2}, proposed by {3}", given.start, given.end, size, by)
+        detail = Sentence(
+            "{0} to {1}: {2}, proposed by {3}",
+            *(short_date(day, address.locale) for day in (given.start, given.end)),
+            size,
+            by,
+        )
         text = sentences((named(given.reason), Sentence(each.status.value)), ": ")
         yield Item(text=text, detail=detail, icon="pen-line")
     flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
     for flag in flags:
-        labels = ", ".join(each.period.label for each in told.quarters if flag in each.result.review_flags)
+        labels = ", ".join(
+            _span(each.period, address.locale) for each in told.quarters if flag in each.result.review_flags
+        )
         yield Item(text=Sentence(words(flag)), detail=labels, tone="caution", icon="info")
 
 
@@ -337,13 +345,14 @@ def _table(quarters: Sequence[Quarter], locale: str) -> Table:
             Cell(text=sure),
             Cell(text=f"{result.compared_days} / {result.days}"),
         )
-        rows.append(Row(cells=(Cell(text=each.period.label), *cells, *last)))
+        rows.append(Row(cells=(Cell(text=_span(each.period, locale).replace(" ", "\u00a0")), *cells, *last)))
     return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
 
 
 def _index(told: UseTold, locale: str) -> Chart | None:
     """One series a version; 100 is what the version expects."""
-    labels = sorted({each.period.label for quarters in told.trend.values() for each in quarters})
+    spans = {each.period.label: each.period for quarters in told.trend.values() for each in quarters}
+    labels = sorted(spans)
     if not labels:
         return None
     roles: tuple[Role, ...] = ("measured", "third", "fourth")
@@ -355,11 +364,16 @@ def _index(told: UseTold, locale: str) -> Chart | None:
         found = [known.get(each) for each in labels]
         ids = tuple("" if each is None else each.figure_id for each in found)
         rows.append(ChartRow(label=f"v{number}", role=role, values=tuple(map(_value, found)), figures=ids))
+    texts = [_span(spans[each], locale) for each in labels]
     return Chart(
-        kind="line", key="index", title="EnPI index", unit="", hint="100 · actual / expected", x=tuple(labels),
-        x_title="Quarter", rows=tuple(rows), ticks=ticks_of(labels), limit=Limit(label="100, as expected", value=100.0),
+        kind="line", key="index", title="EnPI index", unit="", hint="100 · actual / expected", x=tuple(texts),
+        x_title="Quarter", rows=tuple(rows), ticks=ticks_of(texts), limit=Limit(label="100, as expected", value=100.0),
         locale=locale, note="Quarters of a version's own training lie near 100 by construction.",
     )  # fmt: skip
+
+
+def _span(period: Period, locale: str) -> str:
+    return period_text(period.start, period.end, locale, is_short=True)
 
 
 def _whys(told: UseTold, address: Address) -> dict[str, str]:

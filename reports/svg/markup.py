@@ -6,8 +6,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 
 def printable(text: str) -> str:
-    """The text without letters that XML forbids and marks that would turn what stands beside it."""
-    return "".join(each for each in text if each.isprintable())
+    """The text without letters that XML forbids and marks that would turn what stands beside it; a space that does
+    not break stays, which Python calls unprintable.
+    """
+    return "".join(each for each in text if each.isprintable() or each == "\u00a0")
 
 
 def element(name: str, *inside: str, text: str = "", **attributes: str | float) -> str:

@@ -64,8 +64,8 @@ def currency_unit(code: str) -> str:
 
 
 UNIT_TEXTS = {
-    "kgco2e": "kg CO2e",
-    "tco2e": "t CO2e",
+    "kgco2e": "kg CO₂e",
+    "tco2e": "t CO₂e",
     "kwh": "kWh",
     "mwh": "MWh",
     "gj": "GJ",
@@ -80,12 +80,12 @@ UNIT_TEXTS = {
     "degc": "°C",
     "(degc*d)": "(°C·d)",
     "kwh/day": "kWh/day",
-    "kgco2e/kwh": "kg CO2e/kWh",
+    "kgco2e/kwh": "kg CO₂e/kWh",
 }
 
 
 def unit_text(unit: str) -> str:
-    """A unit code as people read it: kgco2e -> kg CO2e, EUR -> €."""
+    """A unit code as people read it: kgco2e -> kg CO₂e, EUR -> €."""
     if unit in UNIT_TEXTS or "/" not in unit:
         return UNIT_TEXTS.get(unit, currency_unit(unit))
     return "/".join(unit_text(part) for part in unit.split("/"))

@@ -30,8 +30,9 @@ from tests.web_browser.looked_at import PAGES, Watched
 from tests.web_browser.small_project import NOW, make_small_project
 
 PATIENCE_S = 120.0
-WHO = Person(person_id="otto", name="Otto", roles=(Role.OPERATOR, Role.ANALYST, Role.AUDITOR, Role.REVIEWER))
-SMALL = {name: path for name, path in PAGES.items() if name not in ("login", "refused", "arabic")}
+_ROLES = (Role.OPERATOR, Role.ENGINEER, Role.ANALYST, Role.AUDITOR, Role.REVIEWER, Role.ADMIN)
+WHO = Person(person_id="otto", name="Otto", roles=_ROLES)
+SMALL = {name: path for name, path in PAGES.items() if name not in ("login", "nowhere", "refused", "arabic")}
 # The last of our charts was put there and painted: the next frame has begun.
 DRAWN = """
 addEventListener("DOMContentLoaded", () => {

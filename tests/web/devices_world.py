@@ -32,7 +32,7 @@ def site_with_devices() -> Site:
             Asset(asset_id="press_1", name="Press", kind="press"),
             Asset(asset_id="battery", name="Battery", kind="battery", template="sim_battery_10kwh"),
             Asset(asset_id="car", name="Car <i>charger", kind="ev_charger", template="sim_ev_charger",
-                  params={"max_kw": 7.4}),
+                  params={"max_kw": 7.4, "departure": "17:30"}),
         )
     )  # fmt: skip
 

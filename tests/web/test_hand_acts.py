@@ -1,6 +1,8 @@
 """Charge the car now, and back to plan: from its page and from Home, once for two clicks, never without its chance."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,8 @@ from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import acquire_lease
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.time import FixedClock
+from orchestration.views.device_list import Devices
 from orchestration.web.pages import device_acts
 from tests.web.devices_world import OTTO, VERA, as_, device_folder, devices
 from tests.web.marts_world import Asking
@@ -46,6 +50,24 @@ def test_the_button_sets_what_the_mode_allows_once_for_two_clicks_and_back_to_pl
     assert on_page(operator, "car/release", reason="x").status == 303
     assert open_holds(ready.project.store, "plant", NOW) == []
     assert [each.state for each in read_commands(ready.project.store, "plant")] == [S.SUPERSEDED]
+
+
+def test_a_car_is_charged_until_its_departure_where_that_is_no_farther_than_a_hand_may_set(ready: Asking) -> None:
+    early = Asking(ready.project, FixedClock(NOW - timedelta(hours=5)), OTTO)
+    assert "Until departure" not in page(early, CAR)
+    found = re.search(r'<option value="([^"]+)">Until departure, 17:30</option>', page(ready, CAR))
+    assert found is not None
+    assert on_page(ready, "car/set", value="2", reason="x", **{"for": found[1]}).status == 303
+    [hold] = open_holds(ready.project.store, "plant", NOW)
+    assert hold.until_utc == datetime(2025, 4, 2, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("departure", ["half past", {"wed": "25:00"}, {"someday": "07:30"}, 7, None])
+def test_a_departure_that_is_none_takes_no_page_away(devices: Asking, departure: Any) -> None:
+    site = devices.project.site("plant")
+    assets = tuple(each.model_copy(update={"params": {"departure": departure}}) for each in site.assets)
+    shown = Devices(devices.project, site.model_copy(update={"assets": assets}), NOW).listed
+    assert {each.leaves_at for each in shown} == {None}
 
 
 def test_an_energy_ends_it_and_nonsense_is_refused(ready: Asking) -> None:

@@ -11,6 +11,7 @@ from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
 from orchestration.web.boards.board_figures import Show
+from orchestration.web.library.report_lines import report_title
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, address_of, use_of
@@ -124,4 +125,6 @@ def reports_of(shows: Sequence[Show]) -> Widget:
                     lines.append(ReportLine(name=report, site=site.site_id, period=label, status="due"))
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
     names = {site_id: site.name for site_id, site in sites.items()}
-    return report_status.view(ReportStatus(address=shows[0].address, names=names, lines=tuple(lines), link=link))
+    titles = {each.name: report_title(shows[0].ask, each.name) for each in lines}
+    given = ReportStatus(address=shows[0].address, names=names, titles=titles, lines=tuple(lines), link=link)
+    return report_status.view(given)

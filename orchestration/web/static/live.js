@@ -41,7 +41,8 @@
 
   // In the zone of the site, as the server writes it.
   const since = ({ card, at }) => {
-    const short = new Intl.DateTimeFormat("sv-SE", { timeZone: card.dataset.liveZone, dateStyle: "short", timeStyle: "short" });
+    const lang = document.documentElement.lang.replace(/^en$/, "en-GB");
+    const short = new Intl.DateTimeFormat(lang, { timeZone: card.dataset.liveZone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     return card.dataset.liveSince.replace("{0}", short.format(at));
   };
 

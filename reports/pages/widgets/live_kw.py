@@ -66,7 +66,7 @@ def live_number(
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
         told=Sentence(said, "{0}", beat), age=Sentence(said, age_words(value.age_s(now_utc)), beat),
-        time_zone=time_zone,
+        time_zone=time_zone, locale=address.locale,
     )  # fmt: skip
     return Number(
         label=named(name),

@@ -24,9 +24,14 @@ class PeakDemand(Given):
 def view(given: PeakDemand) -> Widget:
     """The tile: highest demand, the running window, the projection, the target."""
     window = given.window_minutes
-    left = Sentence("{0} of {1} minutes left", given.minutes_left, window) if window else ""
+    # Readings that come by the day end with a window that is over: nothing of it is left to wait for.
+    is_over, left = not given.minutes_left, Sentence("{0} of {1} minutes left", given.minutes_left, window)
+    if is_over:
+        left = Sentence("of {0} minutes", window)
     more: list[Number] = [
-        number("Running window", given.running, given.locale, note=left),
+        number(
+            "Last window" if is_over else "Running window", given.running, given.locale, note=left if window else ""
+        ),
         number("Projected for the month", given.projected, given.locale),
     ]
     if given.target_kw:

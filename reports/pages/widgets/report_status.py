@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from reports.pages.page import Number, Widget
+from reports.pages.report_library import span_text
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table
 from reports.texts.locales import named
@@ -27,9 +28,10 @@ class ReportLine(Model):
 
 
 class ReportStatus(Given):
-    """lines: newest revisions, and what is due and not made. names: of the sites."""
+    """lines: newest revisions, and what is due and not made. names: of the sites; titles: of the reports."""
 
     names: Mapping[str, str] = {}
+    titles: Mapping[str, str] = {}
     lines: tuple[ReportLine, ...] = ()
 
 
@@ -64,9 +66,11 @@ def _table(given: ReportStatus) -> Table:
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
-        [Cell(text=words(each.name)), Cell(text=named(given.names.get(each.site, each.site))), Cell(text=each.period),
-         Cell(text=str(each.revision or "–")),
-         Cell(text=each.status), Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
+        [Cell(text=given.titles.get(each.name) or words(each.name)),
+         Cell(text=named(given.names.get(each.site, each.site))),
+         Cell(text=span_text(each.period, "UTC", given.locale)), Cell(text=str(each.revision or "–")),
+         Cell(text=each.status.capitalize() if each.status in STATES else each.status),
+         Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
         for each in lines
     ]  # fmt: skip
     return table("reports", "Newest revisions", columns, rows)

@@ -33,7 +33,7 @@ def view(given: SitesTable) -> Widget:
     """The tile; sites of different currencies are never added up."""
     if not given.rows:
         return nothing("sites", "Sites", given, given.reason or "there is no site that you may see")
-    columns = [("Site", ""), ("Energy", "kWh"), ("Cost", ""), ("", ""), ("Carbon", "kg CO2e"), ("EUI", "kWh/m²"),
+    columns = [("Site", ""), ("Energy", "kWh"), ("Cost", ""), ("", ""), ("Carbon", "kg CO₂e"), ("EUI", "kWh/m²"),
                ("Status", "")]  # fmt: skip
     rows = [
         [Cell(text=named(each.name)), cell(each.energy, given.locale), cell(each.cost, given.locale),

@@ -1,6 +1,5 @@
 """From a site's charger and what is known now to the stay of a car: when it leaves, and what its strategy allows."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
@@ -13,10 +12,8 @@ from controls.optimiser.devices.components.ev_session import SLACK_KWH, FeedIn, 
 from controls.optimiser.devices.device import Given
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.time import earlier_instant, zone
+from data_quality.contracts.time import CLOCK, WEEKDAYS, next_clock, zone
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 Strategy = Literal["SMART", "ASAP", "CHEAP_HOURS", "SOLAR_ONLY"]
 
 
@@ -61,10 +58,12 @@ class EvParams(Model):
     @classmethod
     def _is_a_time(cls, departure: str | Mapping[str, str] | None) -> str | Mapping[str, str] | None:
         if isinstance(departure, Mapping):
-            odd = [f"{day}: {clock}" for day, clock in departure.items() if day not in _DAYS or not _CLOCK.match(clock)]
+            odd = [
+                f"{day}: {clock}" for day, clock in departure.items() if day not in WEEKDAYS or not CLOCK.match(clock)
+            ]
             if odd or not departure:
                 raise ValueError(f"{', '.join(odd) or 'nothing'}: expected days mon ... sun with clock times HH:MM")
-        elif departure is not None and not _CLOCK.match(departure):
+        elif departure is not None and not CLOCK.match(departure):
             try:
                 datetime.fromisoformat(departure)
             except ValueError as error:
@@ -177,25 +176,17 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
         by_sun = "takes only what the sun leaves over"
         does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
         return None, (f"{name}: no departure is known, so the car {does}",)
-    if isinstance(params.departure, str) and not _CLOCK.match(params.departure):
-        leaves = earlier_instant(datetime.fromisoformat(params.departure), given.time_zone)
-        if leaves <= start:
-            message = (
-                f"site {given.site_id}, asset {name!r}, params.departure: {params.departure} has passed at the plan's"
-                f" start ({start.astimezone(here):%Y-%m-%d %H:%M}); write the next one, or a clock time such as 07:30"
-            )
-            raise BadInput(message, reason="departure_passed")
-        return leaves, ()
-    clocks = params.departure if isinstance(params.departure, Mapping) else dict.fromkeys(_DAYS, params.departure)
-    # Of a household that is away nobody leaves before the return.
-    start = start if given.away_until_utc is None else max(start, given.away_until_utc)
-    today = start.astimezone(here).date()
-    # Eight days: a weekday's clock time that has passed today comes again in a week.
-    for day in (today + timedelta(days=number) for number in range(8)):
-        clock = clocks.get(_DAYS[day.weekday()])
-        if clock and (leaves := earlier_instant(datetime.fromisoformat(f"{day}T{clock}"), given.time_zone)) > start:
-            return leaves, ()
-    raise AssertionError("a week has every weekday")
+    is_once = isinstance(params.departure, str) and not CLOCK.match(params.departure)
+    # Of a household that is away nobody leaves before the return, but by a departure with a date.
+    after = start if given.away_until_utc is None or is_once else max(start, given.away_until_utc)
+    leaves = next_clock(params.departure, after, given.time_zone)
+    if leaves is None:
+        message = (
+            f"site {given.site_id}, asset {name!r}, params.departure: {params.departure} has passed at the plan's"
+            f" start ({start.astimezone(here):%Y-%m-%d %H:%M}); write the next one, or a clock time such as 07:30"
+        )
+        raise BadInput(message, reason="departure_passed")
+    return leaves, ()
 
 
 def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
