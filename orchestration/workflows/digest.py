@@ -36,7 +36,7 @@ def digest_of(project: "OpenProject", site: Site, day: date, locale: str, now_ut
 
 
 def questions_of(site: Site, day: date) -> dict[str, Query]:
-    """The digest's figures by measure, each as the question that `meterloom why` and the page of reasons answer."""
+    """The digest's figures by measure, each as the question that its page of reasons answers."""
     span = f"{day}/{day + timedelta(days=1)}"
     return {kpi: Query(measure=kpi, scopes=(f"site:{site.site_id}",), span=span) for kpi in _KPIS}
 

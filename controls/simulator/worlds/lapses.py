@@ -13,8 +13,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES, months_after
 
 EVENING, MORNING = 20, 6
 # For the event people switch these off by hand.
-EVENT_HOURS = (14, 16)
-SWITCHED_KW = {"landlord": 24.0, "ahu_high": 32.0, "ahu_low": 26.0}
+EVENT_HOURS = (14, 15)
+SWITCHED_KW = {"landlord": 14.0, "lifts": 12.0, "ahu_low": 18.0}
 _DIGITS = 4
 
 
@@ -55,8 +55,8 @@ def lapses_of(site_id: str, until: date) -> tuple[Lapse, ...]:
 
 
 def event_day(until: date) -> date:
-    """Day of the tower's demand-response event: the second Wednesday of the last whole month."""
-    month = months_after(until.replace(day=1), -1)
+    """Day of the tower's demand-response event: the second Wednesday of the month before the last whole one."""
+    month = months_after(until.replace(day=1), -2)
     return month + timedelta(days=(9 - month.weekday()) % 7 + 7)
 
 

@@ -1,5 +1,6 @@
 """`meterloom dr event`: events of demand response from the call to the settlement, each act by a named person."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from assets.stores.ledgers.dr_events import DrEvents
@@ -29,7 +30,7 @@ IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its
 def dr_event_list(call: Call, site: AnySiteOption = None) -> Answer:
     """List events of a site, or of all, with their states."""
     found = DrEvents(call.project.store).standing(site, as_of_utc=call.as_of_utc)
-    return Answer({"site": site, "events": [_row(call, each) for each in found]}, EVENTS)
+    return Answer({"site": site, "events": [_row(call, each, call.as_of_utc) for each in found]}, EVENTS)
 
 
 @operation("dr event show", takes=READS, example="d20261201")
@@ -37,7 +38,7 @@ def dr_event_show(call: Call, event: IdArgument) -> Answer:
     """Show an event with its exact commands, approvals, settlement, and the acts that led there."""
     events = DrEvents(call.project.store)
     found = events.named(event, as_of_utc=call.as_of_utc)
-    answer = _told(call, found)
+    answer = _told(call, found, call.as_of_utc)
     keys = ("state", "person_id", "reason", "recorded_at_utc")
     history = [{key: getattr(each, key) for key in keys} for each in events.history(found)]
     return Answer(dict(answer.result) | {"history": history}, answer.table, answer.text)
@@ -180,8 +181,8 @@ def _rows(settled: Settlement) -> list[dict[str, Any]]:
     return [{"as": text, **each.model_dump(exclude={"intervals"})} for text, each in named if each is not None]
 
 
-def _told(call: Call, event: DrEvent) -> Answer:
-    row = _row(call, event)
+def _told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
+    row = _row(call, event, as_of_utc)
     lines = [
         f"{event.event_id} {event.state}: {event.programme}, {event.target_kw:g} kW, "
         f"digest {event.digest or 'none yet'}"
@@ -196,8 +197,8 @@ def _told(call: Call, event: DrEvent) -> Answer:
     )
 
 
-def _row(call: Call, event: DrEvent) -> dict[str, Any]:
+def _row(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> dict[str, Any]:
     """An event in JSON."""
     told = event.model_dump(exclude={"event_id", "site_id", "recorded_at_utc"})
-    settled = DrEvents(call.project.store).settlement(event.event_id, as_of_utc=call.as_of_utc)
+    settled = DrEvents(call.project.store).settlement(event.event_id, as_of_utc=as_of_utc)
     return {"id": event.event_id, "site": event.site_id, **told, "settlement": settled}
