@@ -65,11 +65,9 @@ def _sign(project: OpenProject, person: Person, clock: FixedClock, kind: str, su
 
 
 def _told(event: DrEvent, settled: Settlement) -> str:
-    rule = settled.rule
-    if rule is None or rule.shed_kwh is None:
-        return f"event {event.event_id} {event.state}: no baseline by the programme's rule"
-    low, high = rule.interval_kwh or (rule.shed_kwh, rule.shed_kwh)
-    return (
-        f"event {event.event_id} {event.state}: {rule.shed_kwh:.0f} kWh shed by {rule.method} (90 %: {low:.0f} to "
-        f"{high:.0f}), target {settled.target_kwh:.0f} kWh"
-    )
+    lines = [f"event {event.event_id} {event.state}, target {settled.target_kwh:.0f} kWh"]
+    for text, each in (("the programme's rule", settled.rule), ("best for this meter", settled.best)):
+        if each is not None and each.shed_kwh is not None and each.interval_kwh is not None:
+            low, high = each.interval_kwh
+            lines.append(f"{text}, {each.method}: {each.shed_kwh:.0f} kWh shed (90 %: {low:.0f} to {high:.0f})")
+    return "; ".join(lines)

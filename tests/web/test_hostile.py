@@ -13,7 +13,7 @@ def test_nothing_hostile_breaks_leaks_or_writes(tmp_path: Path) -> None:
     assert found.faults == []
     assert sum(found.statuses.values()) == 2000
     # Else it would have asked nothing that is there.
-    assert found.statuses[200] > 50
+    assert found.statuses[200] > 40
 
 
 @pytest.mark.parametrize(
