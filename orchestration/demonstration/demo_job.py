@@ -167,7 +167,10 @@ def demand_response(project: ProjectResource, say: Say, *, until: date) -> dict[
 
     if until == ANCHOR:
         return None
-    event, settled = run_event(project, say, until=until)
+    found = run_event(project, say, until=until)
+    if found is None:
+        return None
+    event, settled = found
     kept = settled.model_dump(mode="json", include={"target_kwh", "rule", "best", "income", "penalty", "currency"})
     return {"id": event.event_id, "state": event.state, "settlement": kept}
 

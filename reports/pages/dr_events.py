@@ -120,12 +120,8 @@ def _figures(told: EventTold, locale: str) -> Iterator[Widget]:
     """Target, what is shed now or was shed, time left or income."""
     event, settled = told.event, told.settlement
     yield _figure("target", "Target", event.target_kw, "kW", named(told.programme), locale)
-    if settled is not None and settled.rule is not None:
-        note: Text = Sentence("by {0}, 90 %: {1} to {2} kWh", settled.rule.method, *_span(settled, locale))
-        yield _figure("shed", "Shed", settled.rule.shed_kwh, "kWh", note, locale)
-        if settled.income is not None:
-            lost = Sentence("penalty {0}", _number(settled.penalty or 0.0, locale))
-            yield _figure("income", "Income", settled.income, settled.currency, lost, locale)
+    if settled is not None:
+        yield from _settled(settled, locale)
         return
     known = [each for each in told.course if each.measured_kw is not None and each.start_utc >= event.start_utc]
     if known and known[-1].usual_kw is not None and known[-1].measured_kw is not None:
@@ -141,15 +137,22 @@ def _figures(told: EventTold, locale: str) -> Iterator[Widget]:
         yield _figure("left", title, value, "h" if is_long else "min", "", locale)
 
 
-def _span(settled: Settlement, locale: str) -> tuple[str, str]:
-    low, high = (settled.rule.interval_kwh if settled.rule else None) or (0.0, 0.0)
-    return _number(low, locale), _number(high, locale)
+def _settled(settled: Settlement, locale: str) -> Iterator[Widget]:
+    """What it came to by the programme's rule, by the method with the least error for this meter, and in money."""
+    for key, title, each in (("shed", "Shed", settled.rule), ("best", "Shed by the best method", settled.best)):
+        if each is not None and (key == "shed" or settled.rule is None or each.method != settled.rule.method):
+            low, high = (_number(edge, locale) for edge in each.interval_kwh or (0.0, 0.0))
+            note = Sentence("by {0}, 90 %: {1} to {2} kWh", each.method, low, high)
+            yield _figure(key, title, each.shed_kwh, "kWh", note, locale)
+    if settled.income is not None:
+        lost = Sentence("penalty {0}", _number(settled.penalty or 0.0, locale))
+        yield _figure("income", "Income", settled.income, settled.currency, lost, locale)
 
 
 def _figure(key: str, title: str, value: float | None, unit: str, note: Text, locale: str) -> Widget:
     text = "–" if value is None else _number(value, locale)
     number = Number(label=title, text=text, unit=unit, note=note)
-    return Widget(key=key, title=title, state="value", value=number, span=4)
+    return Widget(key=key, title=title, state="value", value=number, span=3)
 
 
 def _number(value: float, locale: str) -> str:
