@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from data_quality.contracts.baselines.event_baseline import EventInterval
 from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.control.dr_event import DrEvent, EventCommand, EventState, Settlement
 from data_quality.contracts.people import person_text
@@ -175,17 +176,28 @@ def _course(told: EventTold, locale: str) -> Widget:
     labels = [slot_of(each.start_utc, told.site.time_zone) for each in told.course]
     hours = tuple((n, label) for n, label in enumerate(labels) if label[3:5] == "00")
     begins, ends = inside.index(True), len(inside) - 1 - inside[::-1].index(True)
+    best = told.settlement.best if told.settlement else None
+    settled = {each.start_utc: each for each in best.intervals} if best else {}
+    baseline = tuple(_kw_of(settled.get(each.start_utc)) for each in told.course)
     chart = Chart(
         kind="line", key="course", title="Power of the site", unit="kw", x=tuple(labels), x_title="Time",
         rows=(
             ChartRow(label="Usual", values=usual, role="expected", style="steps"),
             ChartRow(label="Measured", values=measured, style="steps"),
             ChartRow(label="Usual less target", values=allowed, role="third", style="steps"),
+            *([ChartRow(label="Baseline", values=baseline, role="saved", style="steps")] if best else []),
         ),
         ticks=hours, locale=locale, events=((begins, "Begin"), (min(ends + 1, len(labels) - 1), "End")),
         note="Usual: by local hour and kind of day. The settlement is by the programme's rule.",
     )  # fmt: skip
     return Widget(key="course", title=chart.title, hint="kW", state="value", chart=chart, span=12)
+
+
+def _kw_of(step: EventInterval | None) -> float | None:
+    """Baseline of a step as mean power."""
+    if step is None or step.baseline_kwh is None:
+        return None
+    return step.baseline_kwh / ((step.end_utc - step.start_utc) / timedelta(hours=1))
 
 
 def _plan(told: EventTold, plan: CurtailmentPlan, locale: str) -> Table:
