@@ -1,4 +1,4 @@
-"""What is measured beside a command's own device: the meter at the grid, the network operator's line and signals,
+"""Readings beside a command's own device: the meter at the grid, the network operator's line and signals,
 sensors of zones, the clock of the store, and what devices did until now. Read once a cycle; a silent one holds up none.
 """
 

@@ -148,7 +148,8 @@ def armed(event: DrEvent, keys: Mapping[str, str], *, person_id: str, reason: st
     """The event that begins by itself at its start. Raises BadInput where no valid yes stands."""
     if event.state != "approved":
         raise BadInput(f"event {event.event_id} is {event.state}: only an approved one is armed", reason="wrong_state")
-    _before_end(event, now_utc)
+    if now_utc >= event.end_utc:
+        raise BadInput(f"event {event.event_id} is over", reason="event_past")
     if fault := fault_of(event, keys, now_utc):
         raise BadInput(f"event {event.event_id} cannot be armed: {fault[1]}", reason=fault[0])
     return moved(event, "armed", armed_by=person_id, person_id=person_id, reason=reason)
@@ -203,8 +204,3 @@ def _is_whole(event: DrEvent) -> bool:
 def _before_start(event: DrEvent, now_utc: datetime) -> None:
     if now_utc >= event.start_utc:
         raise BadInput(f"event {event.event_id} has begun: nothing more can be changed", reason="event_past")
-
-
-def _before_end(event: DrEvent, now_utc: datetime) -> None:
-    if now_utc >= event.end_utc:
-        raise BadInput(f"event {event.event_id} is over", reason="event_past")

@@ -19,7 +19,7 @@ from data_quality.contracts.time import Clock
 
 
 class Kind(StrEnum):
-    """What is approved. Subjects: `device/capability`, a device, the number of a request; an event, a class of them."""
+    """Kind of an approval. Subjects: `device/capability`, a device, the number of a request, an event, a class."""
 
     PLAN_CLASS = "PLAN_CLASS"
     RESIDUAL_RISK = "RESIDUAL_RISK"

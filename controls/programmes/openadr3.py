@@ -16,7 +16,7 @@ T = TypeVar("T", bound="Body")
 
 
 class Body(BaseModel):
-    """What all objects share: frozen, names of the wire, later fields of the standard ignored."""
+    """Base of all objects: frozen, names of the wire, later fields of the standard ignored."""
 
     # A sender of 3.1 or with extensions of its own must not be turned away for a field that nobody here reads.
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
@@ -88,7 +88,7 @@ class Token(Body):
 
 
 class ReportResource(Body):
-    """What a report says of one resource."""
+    """Values of one resource in a report."""
 
     resource_name: str = Field(alias="resourceName")
     intervals: tuple[Interval, ...]

@@ -264,7 +264,7 @@ class Done(Model):
 
     @property
     def sentence(self) -> str:
-        """What notices quote of it; empty where there is nothing."""
+        """Text that notices quote of it; empty where there is none."""
         return Sentence(self.pattern, *self.given) if self.pattern else ""
 
     def told_as(self, sentence: Sentence) -> "Done":

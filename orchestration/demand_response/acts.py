@@ -123,22 +123,20 @@ def propose_event(
 def _planned(
     project: "OpenProject", event: DrEvent, prefer: Preference | None, now_utc: datetime
 ) -> "tuple[CurtailmentPlan, Any] | Finding":
-    from controls.demand_response.curtailment import Event, check_event, library_for, plan_curtailment
+    from controls.demand_response.curtailment import Event, check_event
     from controls.demand_response.event_commands import check_rebound, commands_of
-    from orchestration.views.usual_load import usual_drivers, usual_peak_kw, usual_power_kw
+    from orchestration.views.curtailment_proposal import proposed_curtailment
+    from orchestration.views.usual_load import usual_peak_kw
 
-    site, lake = project.site(event.site_id), project.lake
+    site = project.site(event.site_id)
     asked = Event(event.start_utc, event.end_utc, event.target_kw)
     check_event(asked, now_utc=now_utc)
     terms = programme_named(project.project.root, event.programme)
-    usual_kw = usual_power_kw(lake, site, asked.steps(), now_utc=now_utc)
-    drivers = usual_drivers(lake, site, asked.start_utc, asked.end_utc, now_utc=now_utc)
-    library = library_for(site, asked, now_utc=now_utc, drivers=drivers, drawn_kw=usual_kw)
-    plan = plan_curtailment(site, asked, library, preference=prefer or terms.template)
+    plan, _, usual_kw = proposed_curtailment(project, site, asked, now_utc, preference=prefer or terms.template)
     if isinstance(plan, Finding):
         return plan
     if plan.rebound_kwh:
-        before_kw = usual_peak_kw(lake, site, asked.steps(), now_utc=now_utc)
+        before_kw = usual_peak_kw(project.lake, site, asked.steps(), now_utc=now_utc)
         if before_kw <= 0:
             raise BadInput(
                 f"what {site.name} usually draws is not known, so that nobody can tell the peak when loads come back",

@@ -26,7 +26,6 @@ from orchestration.demand_response.acts import back
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
-_LIVE = ("armed", "active", "restore", "created", "proposed", "approved")
 # In the place of a command's id where the ledger took none.
 REFUSED = "refused"
 
@@ -36,7 +35,7 @@ def advance(project: "OpenProject", clock: Clock) -> list[DrEvent]:
     events = DrEvents(project.store)
     found = []
     for event in events.standing():
-        if event.state in _LIVE:
+        if event.is_open:
             with project.store.together():
                 after = events.move(event, lambda now: _step(project, now, clock), clock)
             if after.state != event.state or after.commands != event.commands:
@@ -49,7 +48,7 @@ def unfinished(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
     return [
         each
         for each in DrEvents(project.store).standing()
-        if each.state in _LIVE
+        if each.is_open
         and each.start_utc <= now_utc
         and (each.state != "restore" or any(one.until_utc > now_utc for one in each.commands))
     ]

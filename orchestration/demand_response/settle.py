@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.ledgers.dr_events import DrEvents
 from controls.demand_response.amounts import income_and_penalty, least_kw
@@ -16,7 +17,6 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.time import Clock, zone
-from orchestration.views.usual_load import main_meters
 
 if TYPE_CHECKING:
     from ml.event_baselines.event_case import EventCase

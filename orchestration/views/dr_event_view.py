@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.ledgers.dr_events import DrEvents
 from controls.demand_response.load_programmes import programme_named
@@ -12,8 +13,8 @@ from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.usual_load import main_meters, usual_site_kw
-from reports.pages.dr_events import CourseStep, EventTold
+from orchestration.views.usual_load import usual_site_kw
+from reports.pages.dr_events import CourseStep, EventDetail
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 _STEP, _AROUND = timedelta(minutes=15), timedelta(hours=2)
 
 
-def event_told(
+def event_detail(
     project: "OpenProject", site: Site, event: DrEvent, *, now_utc: datetime, as_of_utc: datetime | None, may_stop: bool
-) -> EventTold:
+) -> EventDetail:
     """The event with everything that its page shows, as known at T."""
     events = DrEvents(project.store)
-    return EventTold(
+    return EventDetail(
         site=site, event=event, programme=programme_titles(project, [event])[event.programme],
         course=course_of(project, site, event, now_utc=now_utc),
-        settlement=events.settlement(event.event_id, as_of_utc=as_of_utc), history=events.history(event),
+        settlement=events.settlement(event.event_id, as_of_utc=as_of_utc),
+        history=events.history(event, as_of_utc=as_of_utc),
         names=project.names, now_utc=now_utc, may_stop=may_stop,
     )  # fmt: skip
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver
 from data_quality.contracts.site_file.site import Site
 from data_quality.site_streams import DRIVER_REGISTER
@@ -34,11 +34,6 @@ def usual_power_kw(
         if hours and None not in hours.values():
             found[meter] = [float(hours[_hour(start)] or 0.0) for start, _ in steps]
     return found
-
-
-def main_meters(site: Site) -> list[str]:
-    """Electricity meters that stand below no other, by meter_id."""
-    return [each.meter_id for each in site.meters if each.parent is None and each.carrier == Carrier.ELECTRICITY]
 
 
 def usual_site_kw(

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from assets.kpi.running_cost.interval_costs import main_meters
+from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
-    """A curtailment plan for a forecast peak, or why there is none. Commands nothing; no class is approved yet."""
+    """A curtailment plan for a forecast peak, or why there is none. Commands nothing."""
     from controls.demand_response.curtailment import Event, check_event
 
     if subject.peak is None:
@@ -33,7 +34,7 @@ def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
 def _planned(at: At, step: CurtailStep, event: "Event") -> Sentence:
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
-    plan, _ = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer)
+    plan = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer).plan
     if isinstance(plan, Finding):
         return Sentence("no curtailment plan: {0}", plan.message)
     low, high = plan.interval_kwh
@@ -90,6 +91,6 @@ def mv_plan(at: At, step: MvPlanStep, subject: Subject) -> Sentence:
     )
     text += f"projects: [{draft.model_dump_json(exclude_defaults=True, exclude_none=True)}]\n"
     path = at.project.project.root / "workflows" / "drafts" / f"{at.site.site_id}_{subject.name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    with whole_file(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return Sentence("M&V plan drafted: {0}", str(path.relative_to(at.project.project.root)))

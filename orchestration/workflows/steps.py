@@ -42,7 +42,7 @@ def order_of(store: Store, instance: Instance) -> WorkOrder:
 
 
 def subject_of(at: At, instance: Instance) -> Subject:
-    """What set the instance off, in words of the site; of what is gone meanwhile its name alone."""
+    """Trigger of the instance in words of the site; of what is gone meanwhile its name alone."""
     found = subjects_of(at.workflow, at.project, at.site, at.clock.now_utc(), locale=at.site.locale, with_old=True)
     return next((each for each in found if each.name == instance.subject), Subject(instance.subject))
 
@@ -139,7 +139,7 @@ def _order(at: At, step: OrderStep, instance: Instance, subject: Subject) -> Wor
 
 
 def _text(at: At, step: NotifyStep, instance: Instance, subject: Subject, last: str, locale: str) -> str:
-    """What the notice says, as a sentence that the edge words."""
+    """Text of the notice, as a sentence that the edge words."""
     name = named(at.site.name)
     if step.about == "yesterday":
         text = digest_of(at.project, at.site, _yesterday(subject), locale, at.clock.now_utc())

@@ -43,7 +43,7 @@ class Peak(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What sets a workflow off. finding: None for a day; cause: of an anomaly; peak, order: of these triggers.
+    """Subject of an instance. finding: None for a day; cause: of an anomaly; peak, order: of these triggers.
 
     what: a sentence about what is no finding, or empty.
     """

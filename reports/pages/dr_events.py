@@ -27,8 +27,6 @@ STATES: Mapping[EventState, tuple[str, Look]] = {
     "settled": ("settled", "muted"), "lapsed": ("lapsed", "muted"), "stopped": ("stopped", "muted"),
     "opted_out": ("opted out", "muted"),
 }  # fmt: skip
-# Where nothing has begun the programme is told no; later the event is stopped.
-_BEFORE: tuple[EventState, ...] = ("created", "proposed", "approved", "armed")
 
 
 class CourseStep(NamedTuple):
@@ -39,7 +37,7 @@ class CourseStep(NamedTuple):
     measured_kw: float | None
 
 
-class EventTold(NamedTuple):
+class EventDetail(NamedTuple):
     """An event as its page is given it. programme: its title; names: of people by person_id; may_stop: the person who
     looks may end it.
     """
@@ -96,7 +94,7 @@ def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: 
     )  # fmt: skip
 
 
-def event_page(told: EventTold, address: Address) -> Page:
+def event_page(told: EventDetail, address: Address) -> Page:
     """One event: figures, the course against the target, exact commands, approvals and acts."""
     event, locale = told.event, address.locale
     parts = [Part(key="event", blocks=(Cards(widgets=(*_figures(told, locale), _course(told, locale))),))]
@@ -117,7 +115,7 @@ def _window(site: Site, event: DrEvent, locale: str) -> str:
     return f"{moment(event.start_utc.astimezone(local), locale)}–{ends}"
 
 
-def _figures(told: EventTold, locale: str) -> Iterator[Widget]:
+def _figures(told: EventDetail, locale: str) -> Iterator[Widget]:
     """Target, what is shed now or was shed, time left or income."""
     event, settled = told.event, told.settlement
     yield _figure("target", "Target", event.target_kw, "kW", named(told.programme), locale)
@@ -139,7 +137,7 @@ def _figures(told: EventTold, locale: str) -> Iterator[Widget]:
 
 
 def _settled(settled: Settlement, locale: str) -> Iterator[Widget]:
-    """What it came to by the programme's rule, by the method with the least error for this meter, and in money."""
+    """Energy shed by the programme's rule and by the method with the least error for this meter, and the money."""
     for key, title, each in (("shed", "Shed", settled.rule), ("best", "Shed by the best method", settled.best)):
         if each is not None and (key == "shed" or settled.rule is None or each.method != settled.rule.method):
             low, high = (_number(edge, locale) for edge in each.interval_kwh or (0.0, 0.0))
@@ -160,7 +158,7 @@ def _number(value: float, locale: str) -> str:
     return format_number(value, decimals=0 if abs(value) >= 100 or value == int(value) else 1, locale=locale)
 
 
-def _course(told: EventTold, locale: str) -> Widget:
+def _course(told: EventDetail, locale: str) -> Widget:
     """Usual, measured and allowed power by quarter hours."""
     event = told.event
     if not any(each.usual_kw is not None or each.measured_kw is not None for each in told.course):
@@ -200,7 +198,7 @@ def _kw_of(step: EventInterval | None) -> float | None:
     return step.baseline_kwh / ((step.end_utc - step.start_utc) / timedelta(hours=1))
 
 
-def _plan(told: EventTold, plan: CurtailmentPlan, locale: str) -> Table:
+def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
     """Steps of the plan, each with the device that is commanded; without one somebody switches the load."""
     titles = {each.load_id: each.title for each in told.site.sheddable_loads}
     columns = tuple(Column(title=each) for each in ("Load", "Device", "From", "Until", "Sheds, kW", "State"))
@@ -231,7 +229,7 @@ def _outcome(command: EventCommand | None) -> str:
     return command.outcome or ("sent" if command.sent else "not sent")
 
 
-def _history(told: EventTold, locale: str) -> Table:
+def _history(told: EventDetail, locale: str) -> Table:
     columns = tuple(Column(title=each) for each in ("When", "State", "Who", "Reason"))
     local = zone(told.site.time_zone)
     rows = tuple(
@@ -248,11 +246,11 @@ def _history(told: EventTold, locale: str) -> Table:
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
 
 
-def _acts(told: EventTold) -> Iterator[PageBlock]:
+def _acts(told: EventDetail) -> Iterator[PageBlock]:
     """The form that ends it, and which command comes next."""
     event = told.event
     if told.may_stop:
-        is_before = event.state in _BEFORE
+        is_before = not event.has_begun
         title = "Opt out" if is_before else "Stop event"
         note = (
             "The programme is told that the site does not take part."

@@ -25,9 +25,9 @@ class DrEvents:
         """Events of a site, or of all, as known at T, in the order in which they were called."""
         return _EVENTS.all_as_of(self._store, "site_id", "event_id", as_of_utc=as_of_utc, site_id=site_id)
 
-    def history(self, event: DrEvent) -> list[DrEvent]:
-        """The event after each act, the oldest first."""
-        return _EVENTS.history(self._store, site_id=event.site_id, event_id=event.event_id)
+    def history(self, event: DrEvent, *, as_of_utc: datetime | None = None) -> list[DrEvent]:
+        """The event after each act, as known at T, the oldest first."""
+        return _EVENTS.history(self._store, as_of_utc=as_of_utc, site_id=event.site_id, event_id=event.event_id)
 
     def named(self, start: str, *, as_of_utc: datetime | None = None) -> DrEvent:
         """The event whose id starts so. Raises BadInput (no_event) for none, or several."""

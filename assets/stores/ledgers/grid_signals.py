@@ -64,7 +64,8 @@ class GridSignals:
             before = None if row is None else _signal(row)
             number = 1 if before is None else before.modification + 1
             after = signal.model_copy(update={"modification": number})
-            if before is not None and _content(before) == _content(after):
+            beside = {"modification", "received_at_utc"}
+            if before is not None and before.model_dump(exclude=beside) == after.model_dump(exclude=beside):
                 return None
             ends = [after.end_utc if after.intervals else clock.now_utc()]
             ends += [] if row is None else [row["matters_until_utc"]]
@@ -87,7 +88,3 @@ class GridSignals:
         """When each source of a site was heard last. Raises Unreachable."""
         rows = read_rows(self._store, signal_sources.select().where(signal_sources.c.site_id == site_id))
         return {row["source_id"]: row["heard_at_utc"] for row in rows}
-
-
-def _content(signal: GridSignal) -> GridSignal:
-    return signal.model_copy(update={"modification": 1, "received_at_utc": None})

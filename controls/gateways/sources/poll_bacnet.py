@@ -84,6 +84,7 @@ class BacnetPoller(Threaded):
         self._asking, self._loop = asyncio.current_task(), asyncio.get_running_loop()
         line: _Line | None = None
         due_s = self._loop.time()
+        self._tally.say("starting", f"{_where(self._source)} has not answered yet")
         try:
             while not self._end.is_set():
                 try:

@@ -1,4 +1,4 @@
-"""What was left running at night at the demo sites, and what was switched off for an event: told as truth."""
+"""Loads left running at night at the demo sites, and loads switched off for an event: told as truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -81,13 +81,18 @@ class DrEvent(Model):
     recorded_at_utc: datetime | None = None
 
     @property
+    def has_begun(self) -> bool:
+        """False while a person can still opt out of it."""
+        return self.state not in ("created", "proposed", "approved", "armed")
+
+    @property
     def is_open(self) -> bool:
         """True while an act may still move it."""
         return self.state in ("created", "proposed", "approved", "armed", "active", "restore")
 
 
 class Settlement(Model):
-    """What an event came to. rule: the programme's, settled as written; best: the method with the least error for the
+    """Outcome of an event. rule: the programme's, settled as written; best: the method with the least error for the
     meter. least_kw: the least power shed in any step. Amounts in the site's currency; None: not settled.
     """
 

@@ -40,7 +40,7 @@ def dr_event_show(call: Call, event: IdArgument) -> Answer:
     found = events.named(event, as_of_utc=call.as_of_utc)
     answer = _told(call, found, call.as_of_utc)
     keys = ("state", "person_id", "reason", "recorded_at_utc")
-    history = [{key: getattr(each, key) for key in keys} for each in events.history(found)]
+    history = [{key: getattr(each, key) for key in keys} for each in events.history(found, as_of_utc=call.as_of_utc)]
     return Answer(dict(answer.result) | {"history": history}, answer.table, answer.text)
 
 

@@ -55,7 +55,7 @@ def dr_listen(
 
 
 def event_of_signal(call: Call, signal: GridSignal, source: "SignalSource") -> list[Finding]:
-    """What is proposed for a signal that asks for a reduction: a plan of each of its intervals, or why there is none.
+    """Proposals for a signal that asks for a reduction: a plan of each of its intervals, or why there is none.
 
     A capacity limit is a ceiling and is never planned for as a reduction.
     """

@@ -87,7 +87,7 @@ def dr_plan(
     asked = Event(*event_span(event, found.time_zone), target_kw)
     check_event(asked, now_utc=now_utc)
     call.doing("reading what the loads usually draw")
-    plan, limits = proposed_curtailment(call.project, found, asked, now_utc, preference=prefer)
+    plan, limits, _ = proposed_curtailment(call.project, found, asked, now_utc, preference=prefer)
     if isinstance(plan, Finding):
         result: dict[str, Any] = {"plan": None, "limits": limits, "findings": [plan]}
         return Answer(result, text="\n".join([f"no plan: {plan.message}", *_noted(limits)]), exit_code=CHECK_FAILED)

@@ -7,7 +7,7 @@ from assets.stores.ledgers.dr_events import DrEvents
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
-from orchestration.views.dr_event_view import event_told, programme_titles
+from orchestration.views.dr_event_view import event_detail, programme_titles
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
@@ -33,7 +33,7 @@ def event(event_id: str, ask: Ask = asked(Permission.DR_READ)) -> Response:
     """One of them."""
     site = whole_site(ask)
     found = _event(ask, site.site_id, event_id)
-    told = event_told(
+    told = event_detail(
         ask.project, site, found, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc,
         may_stop=may(ask.person, Permission.DISPATCH_STOP),
     )  # fmt: skip
@@ -47,10 +47,9 @@ def stop(event_id: str, ask: Ask = asked(Permission.DISPATCH_STOP)) -> Response:
 
     found = _event(ask, whole_site(ask).site_id, event_id)
     if found.is_open:
-        is_before = found.state not in ("active", "restore")
         stop_event(
             ask.project, found.event_id, clock=ask.clock, person=ask.person, reason=ask.form.get("reason", ""),
-            is_opt_out=is_before,
+            is_opt_out=not found.has_begun,
         )  # fmt: skip
     return RedirectResponse(event_href(found, ask.address), 303)
 
