@@ -155,7 +155,7 @@ def _check(response: httpx.Response, body: bytes, place: str, named: str) -> Non
         said = _reason(body)
         raise BadInput(
             f"{place} refuses the question with {status}{': ' + said if said else ''}",
-            reason="refused",
+            reason="not_there" if status == httpx.codes.NOT_FOUND else "refused",
             mend=f"look at {named} in the site file",
         )
 

@@ -1,4 +1,4 @@
-"""Objects of OpenADR 3 as they travel (the schema of 3.0.1 and 3.1), as far as a virtual end node needs them.
+"""Objects of OpenADR 3 as they travel (the schema of 3.0.1 and 3.1.0), as far as a virtual end node needs them.
 
 Names on the wire are in camel case. Fields that this house has no use for are left out; what stands here is checked.
 """
@@ -6,7 +6,7 @@ Names on the wire are in camel case. Fields that this house has no use for are l
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import one_line
@@ -22,19 +22,35 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
 
 
+class CurvePoint(Body):
+    """A point of a curve, as volts and vars."""
+
+    x: float
+    y: float
+
+
+Value = bool | float | str | CurvePoint
+
+
 class Values(Body):
     """One payload: a type and its values."""
 
     type: str = Field(min_length=1, max_length=128)
-    values: tuple[bool | float | str, ...]
+    values: tuple[Value, ...]
 
 
 class IntervalPeriod(Body):
-    """Start and length of an interval; without a duration it is open."""
+    """Start and length of an interval; without a duration it is open. start: None for `at once` (0001-01-01)."""
 
-    start: AwareDatetime
+    start: AwareDatetime | None = None
     duration: timedelta | None = None
     randomize_start: timedelta | None = Field(default=None, alias="randomizeStart")
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _may_be_at_once(cls, start: Any) -> Any:
+        # The begin of time, with or without an hour and a zone; 3.0 wrote it with zeros, which is no date.
+        return None if isinstance(start, str) and start.startswith(("0001-01-01", "0000-")) else start
 
 
 class Interval(Body):
@@ -71,7 +87,12 @@ class Event(Body):
     targets: tuple[Values | str, ...] | None = None
     payload_descriptors: tuple[PayloadDescriptor, ...] | None = Field(default=None, alias="payloadDescriptors")
     interval_period: IntervalPeriod | None = Field(default=None, alias="intervalPeriod")
-    intervals: tuple[Interval, ...] = Field(min_length=1)
+    # Of 3.1 an event may have none: one that only asks for reports.
+    intervals: tuple[Interval, ...] = ()
+    # Longer than its intervals: they repeat; shorter: they are cut.
+    duration: timedelta | None = None
+    created_utc: AwareDatetime | None = Field(default=None, alias="createdDateTime")
+    modified_utc: AwareDatetime | None = Field(default=None, alias="modificationDateTime")
 
     def is_for(self, ven_name: str) -> bool:
         """False where it names other virtual end nodes than this one."""
@@ -95,10 +116,10 @@ class ReportResource(Body):
 
 
 class Report(Body):
-    """A report of a virtual end node about an event."""
+    """A report of a virtual end node about an event. programme_id: of 3.0 alone, where it must be there."""
 
     object_type: Literal["REPORT"] = Field(default="REPORT", alias="objectType")
-    programme_id: ObjectId = Field(alias="programID")
+    programme_id: ObjectId | None = Field(default=None, alias="programID")
     event_id: ObjectId = Field(alias="eventID")
     client_name: str = Field(alias="clientName")
     report_name: str = Field(alias="reportName")
@@ -106,11 +127,36 @@ class Report(Body):
 
 
 class Ven(Body):
-    """A virtual end node as the VTN knows it."""
+    """A virtual end node as it tells the VTN of itself, or as the VTN knows it. object_type: differs by version."""
 
-    object_type: Literal["VEN"] = Field(default="VEN", alias="objectType")
+    object_type: Literal["VEN", "VEN_VEN_REQUEST", "BL_VEN_REQUEST"] = Field(default="VEN", alias="objectType")
     ven_name: str = Field(alias="venName", min_length=1, max_length=128)
     id: ObjectId | None = None
+
+
+class MqttNotifier(Body):
+    """Where and how a VTN of 3.1 tells of changes over MQTT."""
+
+    uris: tuple[str, ...] = Field(alias="URIS")
+    serialization: str
+    authentication: dict[str, Any]
+
+
+class Notifiers(Body):
+    """Ways by which a VTN of 3.1 tells of changes."""
+
+    mqtt: MqttNotifier | None = Field(default=None, alias="MQTT")
+
+
+class Topics(Body):
+    """Topics of MQTT by operation; ALL where one name holds for every operation."""
+
+    topics: dict[str, str]
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The topics to subscribe to."""
+        return (self.topics["ALL"],) if "ALL" in self.topics else tuple(self.topics.values())
 
 
 def read_body(kind: type[T], document: Any, place: str) -> T:

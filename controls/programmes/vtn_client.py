@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from assets.feeds.fetch import Patience, Question, fetch
-from controls.programmes.openadr3 import Body, Programme, Report, Token, Ven, read_body
+from controls.programmes.openadr3 import Body, Notifiers, Programme, Report, Token, Topics, Ven, read_body
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.live_source import SignalSource
 
@@ -34,6 +34,8 @@ class VtnClient:
     ) -> None:
         self.source, self._secret, self._patience, self._monotonic = source, secret, patience, monotonic
         self._token, self._token_until_s = "", 0.0
+        self._notifiers: Notifiers | None = None
+        self._is_asked = False
         self._named = f"signal_sources ({source.source_id})"
 
     def programme(self) -> Programme:
@@ -50,15 +52,48 @@ class VtnClient:
         """Bodies of the programme's events, not yet checked. Raises BadInput, Unreachable."""
         return self._all("/events", {"programID": programme_id})
 
-    def register(self) -> None:
-        """Make this virtual end node known where it is not. Raises BadInput, Unreachable."""
-        name = self.source.ven_name
-        if not self._all("/vens", {"venName": name}):
-            self._send("/vens", Ven(ven_name=name))
+    def register(self) -> str:
+        """Make this virtual end node known where it is not; its id at the VTN. Raises BadInput, Unreachable."""
+        name, place = self.source.ven_name, f"{self.source.url}/vens"
+        known = self._all("/vens", {"venName": name})
+        if not known:
+            is_31 = self.notifiers() is not None
+            own = Ven(ven_name=name, object_type="VEN_VEN_REQUEST" if is_31 else "VEN")
+            known = [self._send("/vens", own)]
+        return read_body(Ven, known[0], place).id or ""
 
     def report(self, report: Report) -> None:
         """Send a report. Raises BadInput, Unreachable."""
-        self._send("/reports", report)
+        # 3.1 took the programme out of reports: the event names it.
+        is_31 = self.notifiers() is not None
+        self._send("/reports", report.model_copy(update={"programme_id": None}) if is_31 else report)
+
+    def notifiers(self) -> Notifiers | None:
+        """Ways by which the VTN tells of changes; None of one of 3.0, which has no such address. Raises as report."""
+        if not self._is_asked:
+            try:
+                body = self._asked(Question(self.source.url, "/notifiers", {}, named=self._named))
+                self._notifiers = read_body(Notifiers, body, self.source.url)
+            except BadInput as fault:
+                if fault.reason != "not_there":
+                    raise
+            self._is_asked = True
+        return self._notifiers
+
+    def event_topics(self, programme_id: str) -> tuple[str, ...]:
+        """MQTT topics of the programme's events and of those for this node alone. Raises BadInput, Unreachable."""
+        found = list[str]()
+        for place in (f"programs/{programme_id}", f"vens/{self.register()}"):
+            path = f"/notifiers/mqtt/topics/{place}/events"
+            try:
+                body = self._asked(Question(self.source.url, path, {}, named=self._named))
+            except BadInput as fault:
+                # A server may refuse a node what is not its own (object privacy): then the other is all it hears.
+                if fault.reason not in ("not_there", "refused"):
+                    raise
+                continue
+            found += read_body(Topics, body, f"{self.source.url}{path}").wanted
+        return tuple(dict.fromkeys(found))
 
     def _all(self, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """All pages of a list."""
@@ -73,13 +108,13 @@ class VtnClient:
                 return found
         raise BadInput(f"{self.source.url}{path}: more than {PAGE * MOST_PAGES} objects", reason="too_large")
 
-    def _send(self, path: str, body: Body) -> None:
+    def _send(self, path: str, body: Body) -> Any:
         content = body.model_dump_json(by_alias=True, exclude_none=True).encode()
         headers = {"Content-Type": "application/json"}
-        self._asked(Question(self.source.url, path, {}, headers, content, named=self._named))
+        return self._asked(Question(self.source.url, path, {}, headers, content, named=self._named))
 
     def _asked(self, question: Question) -> Any:
-        headers = {**question.headers, "Authorization": f"Bearer {self._bearer()}"}
+        headers = {**question.headers, "Authorization": f"Bearer {self.bearer()}"}
         asked = Question(question.base_url, question.path, question.query, headers, question.body, question.named)
         try:
             return self._read(fetch(asked, patience=self._patience), question.path)
@@ -88,7 +123,8 @@ class VtnClient:
             self._token = ""
             raise
 
-    def _bearer(self) -> str:
+    def bearer(self) -> str:
+        """The token that stands for this client now. Raises BadInput, Unreachable."""
         if self._token and self._monotonic() < self._token_until_s:
             return self._token
         base, path = (self.source.token_url, "") if self.source.token_url else (self.source.url, "/auth/token")

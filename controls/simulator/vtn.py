@@ -1,4 +1,4 @@
-"""A virtual top node (VTN) of OpenADR 3 on the loopback, for tests and `meterloom up`.
+"""A virtual top node (VTN) of OpenADR 3 (3.1.0, or 3.0.1) on the loopback, for tests and `meterloom up`.
 
 It is a simulator: programmes, events and reports stand in memory alone, and whatever follows from it is synthetic.
 """
@@ -14,27 +14,39 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.programmes.openadr3 import Body, Event, Programme, Report, Ven, read_body
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.find_site import find_site
+from data_quality.contracts.time import Clock, SystemClock
 
-MOST_BYTES, TOKEN_S = 2**18, 3600.0
+MOST_BYTES, TOKEN_S = 2**18, 3600
+_CLOCK = SystemClock()
 _KINDS: dict[str, type[Body]] = {"programs": Programme, "events": Event, "reports": Report, "vens": Ven}
+# Given by the server alone: what a client says of them is not heard.
+_METADATA = ("id", "createdDateTime", "modificationDateTime", "objectType")
 logger = logging.getLogger("meterloom.vtn")
 
 
 class LocalVtn:
-    """A VTN with one client. Use it in `with`; `publish` and `withdraw` are what its operator does."""
+    """A VTN with one client. Use it in `with`; `publish` and `withdraw` are what its operator does.
+
+    broker: where it tells of changes of events over MQTT, by 3.1. version: 3.0 has neither that nor its address.
+    """
 
     def __init__(
         self, client_id: str, secret: str, programmes: Sequence[str], *, port: int = 0,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic, clock: Clock = _CLOCK,
+        broker: BrokerAddress | None = None, version: Literal["3.0", "3.1"] = "3.1",
     ) -> None:  # fmt: skip
+        self._clock, self.version, self.broker, self._line = clock, version, broker, None if broker is None else (
+            MqttLine(broker, client_id=f"vtn-{secrets.token_hex(4)}", subscriptions=())
+        )  # fmt: skip
         self._client, self._monotonic = (client_id, secret), monotonic
         self._tokens: dict[str, float] = {}
         self._lock, self._numbers = threading.Lock(), count(1)
@@ -52,23 +64,62 @@ class LocalVtn:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        if self._line is not None:
+            self._line.close()
 
     def publish(self, event: dict[str, Any]) -> str:
         """Add an event, or change the one of that id; returns its id. Raises BadInput for a body that is no event."""
-        return str(self.add("events", {"programID": next(iter(self.objects["programs"]))} | event)["id"])
+        return str(
+            self.add("events", {"programID": next(iter(self.objects["programs"]))} | event, event.get("id"))["id"]
+        )
 
     def withdraw(self, event_id: str) -> None:
         """Take an event away."""
-        with self._lock:
-            del self.objects["events"][event_id]
+        self.remove("events", event_id)
 
-    def add(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Keep an object, checked. Raises BadInput."""
+    def add(self, kind: str, body: dict[str, Any], object_id: str | None = None) -> dict[str, Any]:
+        """Keep an object, checked; in place of the one of that id. Raises BadInput."""
         with self._lock:
-            kept = {"id": f"{kind}-{next(self._numbers)}"} | body
+            object_id = object_id or f"{kind}-{next(self._numbers)}"
+            before, now = self.objects[kind].get(object_id), self._clock.now_utc().isoformat()
+            created = now if before is None else before["createdDateTime"]
+            given = {name: value for name, value in body.items() if name not in _METADATA}
+            own = {"clientID": self._client[0]} if kind in ("reports", "vens") and self.version == "3.1" else {}
+            values = (object_id, created, now, kind[:-1].upper())
+            kept = dict(zip(_METADATA, values, strict=True)) | given | own
             read_body(_KINDS[kind], kept, kind)
-            self.objects[kind][kept["id"]] = kept
+            self.objects[kind][object_id] = kept
+        self._tell(kind, "CREATE" if before is None else "UPDATE", kept)
         return kept
+
+    def remove(self, kind: str, object_id: str) -> dict[str, Any]:
+        """Take an object away. Raises KeyError."""
+        with self._lock:
+            gone = self.objects[kind].pop(object_id)
+        self._tell(kind, "DELETE", gone)
+        return gone
+
+    def _tell(self, kind: str, operation: str, about: dict[str, Any]) -> None:
+        """Notify over MQTT: of an event with targets each node alone, of any other who hears its programme."""
+        if self._line is None or kind != "events":
+            return
+        nodes = [f"vens/{name}" for name in self.objects["vens"]]
+        body = json.dumps({"objectType": "EVENT", "operation": operation, "object": about}).encode()
+        for place in nodes if about.get("targets") else [f"programs/{about['programID']}"]:
+            self._line.publish(f"openadr/{place}/events/{operation.lower()}", body)
+
+    def notifiers(self, path: str) -> dict[str, Any] | None:
+        """What it says of its notifications at /notifiers and below; None where nothing is there."""
+        if self.version == "3.0" or (self.broker is None and path != "notifiers"):
+            return None
+        if path == "notifiers":
+            anonymous = {"method": "ANONYMOUS"}
+            if self.broker is None:
+                return {"WEBHOOK": True}
+            uri = f"mqtt://{self.broker.host}:{self.broker.port}"
+            return {"WEBHOOK": True, "MQTT": {"URIS": [uri], "serialization": "JSON", "authentication": anonymous}}
+        topic = path.removeprefix("notifiers/mqtt/topics/")
+        return {"topics": {name: f"openadr/{topic}/{name.lower()}" for name in ("CREATE", "UPDATE", "DELETE")}}
 
     def token_for(self, form: dict[str, list[str]]) -> dict[str, Any] | None:
         """A token where id and secret are the client's; None else."""
@@ -106,8 +157,28 @@ def _handler(vtn: LocalVtn) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
             elif (kind := path.path.strip("/")) in vtn.objects:
                 self._answer(HTTPStatus.OK, vtn.listed(kind, parse_qs(path.query)))
+            elif kind.startswith("notifiers") and (said := vtn.notifiers(kind)) is not None:
+                self._answer(HTTPStatus.OK, said)
             else:
                 self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such collection"))
+
+        def do_PUT(self) -> None:
+            self._change(self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BYTES)))
+
+        def do_DELETE(self) -> None:
+            self._change(None)
+
+        def _change(self, body: bytes | None) -> None:
+            """Replace or take away the object that the path names."""
+            kind, _, object_id = self.path.strip("/").partition("/")
+            if not vtn.is_known(self.headers.get("Authorization", "")):
+                self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
+            elif object_id not in vtn.objects.get(kind, {}):
+                self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such object"))
+            elif body is None:
+                self._answer(HTTPStatus.OK, vtn.remove(kind, object_id))
+            else:
+                self._add(kind, body, object_id)
 
         def do_POST(self) -> None:
             size, kind = int(self.headers.get("Content-Length") or 0), self.path.strip("/")
@@ -124,9 +195,10 @@ def _handler(vtn: LocalVtn) -> type[BaseHTTPRequestHandler]:
             else:
                 self._add(kind, body)
 
-        def _add(self, kind: str, body: bytes) -> None:
+        def _add(self, kind: str, body: bytes, object_id: str | None = None) -> None:
             try:
-                self._answer(HTTPStatus.CREATED, vtn.add(kind, json.loads(body)))
+                kept = vtn.add(kind, json.loads(body), object_id)
+                self._answer(HTTPStatus.CREATED if object_id is None else HTTPStatus.OK, kept)
             except (BadInput, ValueError, KeyError, TypeError) as fault:
                 self._answer(HTTPStatus.BAD_REQUEST, _problem(400, str(fault)))
 

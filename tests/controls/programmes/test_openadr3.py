@@ -167,9 +167,10 @@ def test_an_event_for_another_node_is_not_ours(vtn: LocalVtn, store: Store) -> N
     ("kind", "values", "sentence"),
     [
         ("SIMPLE", (4,), "expected level 0 to 3, got 4"),
-        ("SIMPLE", ("high",), "expected one number, got"),
-        ("PRICE", (0.1, 0.2), "expected one number, got"),
-        ("PRICE", (True,), "expected one number, got"),
+        ("SIMPLE", ("high",), "expected a number, got"),
+        ("PRICE", (True,), "expected a number, got"),
+        ("PRICE", ({"x": 1, "y": 2},), "expected a number, got"),
+        ("PRICE", (), "0 values"),
         ("EXPORT_CAPACITY_LIMIT", (-0.1,), "reads as a reduction"),
     ],
 )
@@ -218,9 +219,76 @@ def test_a_random_start_spreads_events_by_the_same_time_at_each_look_and_never_a
         return start
 
     delays = [(begins("SIMPLE", f"ven-{n}") - NOW).total_seconds() for n in range(50)]
-    assert 0 <= min(delays) < 200 < 400 < max(delays) < 600
+    assert -600 < min(delays) < -200 < 200 < max(delays) < 600
     assert delays == [(begins("SIMPLE", f"ven-{n}") - NOW).total_seconds() for n in range(50)]
     assert begins(IMPORT_LIMIT, "ven-1") == NOW
+
+
+AT_ONCE = {"duration": "PT1H", "start": "0001-01-01"}
+
+
+def spans(kind: str, *values: Any, **more: Any) -> list[tuple[float, float | None, float | None]]:
+    """Begin and end in hours from NOW, and value."""
+    found = read(event(kind, *values) | more)
+    assert found.refused == ""
+    return [
+        (
+            (each.start_utc - NOW).total_seconds() / 3600,
+            None if each.end_utc is None else (each.end_utc - NOW).total_seconds() / 3600,
+            each.value,
+        )
+        for each in found.intervals
+    ]
+
+
+@pytest.mark.parametrize("start", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0000-00-00"])
+def test_an_event_at_once_begins_when_it_was_made_and_not_in_the_year_one(start: str) -> None:
+    at_once = {"intervalPeriod": {"start": start, "duration": "PT1H"}}
+    assert spans(IMPORT_LIMIT, 5, **at_once, modificationDateTime=NOW.isoformat()) == [(0, 1, 5.0)]
+    assert spans(IMPORT_LIMIT, 5, **at_once, createdDateTime=NOW.isoformat()) == [(0, 1, 5.0)]
+    assert "does not say when it was made" in read(event(IMPORT_LIMIT, 5) | at_once).refused
+    endless = {"intervalPeriod": {"start": start, "duration": "P9999Y"}}
+    assert ceiling_kw([read(event(IMPORT_LIMIT, 5) | endless)], IMPORT_LIMIT, NOW) == 5.0
+
+
+def test_a_limit_is_cancelled_by_an_event_at_once_without_length(vtn: LocalVtn, store: Store) -> None:
+    time, ledger = Time(), GridSignals(store)
+    heard = listener(vtn, store, time)
+    name = vtn.publish(event(IMPORT_LIMIT, 5.0, start=time.wall))
+    heard.poll()
+    vtn.publish(event(IMPORT_LIMIT, 5.0) | {"id": name, "intervalPeriod": {"start": "0001-01-01", "duration": "PT0S"}})
+    (signal,) = heard.poll().new
+    assert (signal.refused, signal.intervals) == ("", ())
+    assert ceiling_kw(ledger.open("home", time.wall), IMPORT_LIMIT, time.wall) is None
+
+
+def test_several_values_share_their_interval_evenly() -> None:
+    assert spans("PRICE", 0.1, 0.2) == [(0, 0.5, 0.1), (0.5, 1, 0.2)]
+    assert "2 values in an interval without end" in read(event("PRICE", 0.1, 0.2, duration=None)).refused
+
+
+def test_an_interval_that_states_its_length_alone_follows_the_one_before() -> None:
+    rows = [
+        {"id": 0, "payloads": [{"type": "GHG", "values": [1]}]},
+        {"id": 1, "intervalPeriod": {"duration": "PT30M"}, "payloads": [{"type": "GHG", "values": [2]}]},
+        {"id": 2, "intervalPeriod": AT_ONCE, "payloads": [{"type": "GHG", "values": [3]}]},
+    ]
+    assert spans("GHG", 0, intervals=rows) == [(0, 1, 1.0), (1, 1.5, 2.0), (1.5, 2.5, 3.0)]
+
+
+def test_an_event_longer_than_its_intervals_repeats_them_and_a_shorter_one_cuts_them() -> None:
+    assert spans(IMPORT_LIMIT, 4, 6, duration="PT2H") == [(0, 0.5, 4.0), (0.5, 1, 6.0), (1, 1.5, 4.0), (1.5, 2, 6.0)]
+    assert spans(IMPORT_LIMIT, 4, 6, duration="PT45M") == [(0, 0.5, 4.0), (0.5, 0.75, 6.0)]
+    assert spans(IMPORT_LIMIT, 4, duration="P9999Y") == [(0, None, 4.0)]
+    assert spans(IMPORT_LIMIT, 4, duration="PT0S") == [(0, 1, 4.0)], "the default of the schema says nothing"
+    *listed, last = spans(IMPORT_LIMIT, 6, 4, duration="P9999Y")
+    assert (len(listed), last) == (2016, (1008.0, None, 4.0)), "beyond what is kept the lowest ceiling holds"
+    assert "more than 2016 times" in read(event("PRICE", 1, 2) | {"duration": "P9999Y"}).refused
+
+
+def test_an_event_that_only_asks_for_reports_gives_no_signal_and_is_not_refused(vtn: LocalVtn, store: Store) -> None:
+    vtn.publish({"intervalPeriod": {"start": "0001-01-01", "duration": "PT0H"}})
+    assert listener(vtn, store, Time()).poll().new == ()
 
 
 @pytest.mark.parametrize(
