@@ -26,11 +26,16 @@ class Listener:
     """A source of one site. Its stored signals bind the agent from the moment they are stored."""
 
     def __init__(self, site_id: str, client: VtnClient, signals: GridSignals, clock: Clock) -> None:
-        self._site_id, self._client, self._signals, self._clock = site_id, client, signals, clock
+        self._site_id, self.client, self._signals, self._clock = site_id, client, signals, clock
         self._source = client.source
         self._programme: Programme | None = None
         self._unsent: list[tuple[Event, str]] = []
         self._is_known = False
+
+    @property
+    def programme_id(self) -> str:
+        """Of the source's programme at the VTN; empty before the first look."""
+        return "" if self._programme is None else self._programme.id
 
     def poll(self) -> Poll:
         """Ask once. Raises BadInput (wrong token, another body than published, changed store), Unreachable.
@@ -38,9 +43,9 @@ class Listener:
         Nothing of a look that fails renews the heartbeat, so that the failsafe value follows.
         """
         if self._programme is None:
-            self._programme = self._client.programme()
+            self._programme = self.client.programme()
         new, here = list[GridSignal](), set[tuple[str, str]]()
-        bodies = self._client.events(self._programme.id)
+        bodies = self.client.events(self._programme.id)
         for body in bodies:
             event, found = self._read(body, self._programme)
             here |= {(signal.event_id, signal.kind) for signal in found}
@@ -81,12 +86,12 @@ class Listener:
         """Send what waits. What the VTN does not take now is sent after the next look: no limit waits for it."""
         try:
             if not self._is_known:
-                self._client.register()
+                self.client.register()
                 self._is_known = True
             while self._unsent:
                 event, state = self._unsent[0]
                 at_utc = self._clock.now_utc()
-                self._client.report(acknowledgement(event, self._source.ven_name, state, at_utc))
+                self.client.report(acknowledgement(event, self._source.ven_name, state, at_utc))
                 del self._unsent[0]
         except (BadInput, Unreachable) as fault:
             return str(fault)

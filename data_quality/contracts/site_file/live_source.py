@@ -206,6 +206,8 @@ class SignalSource(Model):
     programme: str = Field(min_length=1, max_length=128, description="programName at the VTN")
     ven_name: str = Field(min_length=1, max_length=128, description="Name under which reports are sent")
     poll_s: float = Field(default=5.0, ge=1, le=60, description="Seconds between two questions")
+    broker: str = Field(default="", max_length=300, description="Broker of its notifications (3.1), as mqtts://host")
+    broker_ca_file: str = Field(default="", description="Certificates that vouch for the broker (PEM, absolute path)")
     failsafe_import_kw: float | None = Field(default=None, ge=0)
     failsafe_export_kw: float | None = Field(default=None, ge=0)
     device_floor_kw: float | None = Field(default=None, gt=0)
@@ -225,6 +227,14 @@ class SignalSource(Model):
         if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
             raise ValueError("expected https: a client secret is not sent in the clear")
         return url
+
+    @model_validator(mode="after")
+    def _has_private_broker(self) -> Self:
+        parts = urlsplit(self.broker or "mqtt://localhost")
+        is_ours = parts.scheme == "mqtt" and not self.broker_ca_file and _is_loopback(parts.hostname or "")
+        if not is_ours and not (parts.scheme == "mqtts" and parts.hostname and self.broker_ca_file):
+            raise ValueError("broker: expected mqtts://host with broker_ca_file, or mqtt:// on this machine")
+        return self
 
     @property
     def has_failsafe(self) -> bool:

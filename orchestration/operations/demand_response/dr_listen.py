@@ -1,6 +1,7 @@
 """`meterloom dr listen`: signals of the grid that a site's OpenADR servers send; capacity limits bind once stored."""
 
 import os
+import threading
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,13 +46,40 @@ def dr_listen(
     listeners = {source.source_id: _listener(call, found, source) for source in found.signal_sources}
     if once:
         return _asked_once(call, found, listeners)
-    told, due_s = dict[str, str](), dict.fromkeys(listeners, 0.0)
+    sources = [_Looked(call, source, listeners[source.source_id]) for source in found.signal_sources]
     while True:
-        for source in found.signal_sources:
-            if time.monotonic() >= due_s[source.source_id]:
-                due_s[source.source_id] = time.monotonic() + source.poll_s
-                told[source.source_id] = _look(call, source, listeners[source.source_id], told.get(source.source_id))
+        for each in sources:
+            each.go_on()
         time.sleep(0.2)
+
+
+class _Looked:
+    """A source that is looked at every poll_s, and at once where its broker says that something changed."""
+
+    def __init__(self, call: Call, source: "SignalSource", listener: "Listener") -> None:
+        from controls.demand_response.notifier import Notifier
+
+        self._call, self._source, self._listener = call, source, listener
+        self._due_s = 0.0
+        self._told: str | None = None
+        self._mute: str | None = None
+        self._news = threading.Event()
+        self._notifier = Notifier(listener.client, self._news.set) if source.broker else None
+
+    def go_on(self) -> None:
+        """Look where it is time."""
+        now_s, poll_s = time.monotonic(), self._source.poll_s
+        # A broker that chatters costs a look a second and no more.
+        is_called = self._news.is_set() and now_s >= self._due_s - poll_s + 1.0
+        if now_s >= self._due_s or is_called:
+            self._news.clear()
+            self._due_s = now_s + poll_s
+            self._told = _look(self._call, self._source, self._listener, self._told)
+        if self._notifier is not None and self._listener.programme_id:
+            mute = self._notifier.keep(self._listener.programme_id)
+            if mute != self._mute:
+                self._call.say(f"{self._source.source_id}: {mute or 'notifications are heard'}")
+            self._mute = mute
 
 
 def event_of_signal(call: Call, signal: GridSignal, source: "SignalSource") -> list[Finding]:
