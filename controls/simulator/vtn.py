@@ -23,6 +23,7 @@ from controls.programmes.openadr3 import Body, Event, Programme, Report, Ven, re
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.find_site import find_site
+from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.time import Clock, SystemClock
 
 MOST_BYTES, TOKEN_S = 2**18, 3600
@@ -232,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def work() -> None:
         site = find_site(load_project(options.project, os.environ), options.site)
         source = next((each for each in site.signal_sources if each.source_id == options.source), None)
-        if source is None or not source.is_synthetic:
+        if not isinstance(source, SignalSource) or not source.is_synthetic:
             raise BadInput(f"site {site.site_id} has no synthetic signal source {options.source!r}", reason="no_source")
         secret, port = os.environ.get(source.secret_env, ""), urlsplit(source.url).port or 0
         with LocalVtn(source.client_id, secret, [source.programme], port=port) as vtn:

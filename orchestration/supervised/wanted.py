@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
+from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.site_file.site import Site
 from orchestration.environment import SMALL
 from orchestration.notices.choices import anyone_told
@@ -62,10 +63,11 @@ def start_signals(project: Project, sites: Sequence[Site], children: Children, e
     at = ["--project", str(project.root)]
     for site in (site for site in sites if site.signal_sources):
         own = SMALL | dict(environment)
-        for source in (source for source in site.signal_sources if source.is_synthetic):
+        ours = [each for each in site.signal_sources if isinstance(each, SignalSource) and each.is_synthetic]
+        for source in ours:
             # Both sides of it are ours: where nobody set a secret, a random one reaches them by their environment.
             own[source.secret_env] = os.environ.get(source.secret_env) or secrets.token_urlsafe(24)
-        for source in (source for source in site.signal_sources if source.is_synthetic):
+        for source in ours:
             words = ["controls.simulator.vtn", *at, "--site", site.site_id, "--source", source.source_id]
             name = f"vtn-{site.site_id}-{source.source_id}"
             children.start(name, [sys.executable, "-m", *words], environment=own, is_needed=False)

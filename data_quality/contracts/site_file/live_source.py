@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from operator import not_
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, check_all
@@ -189,8 +189,8 @@ Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
 Kw = Annotated[float, Field(gt=0)]
 
 
-class SignalSource(Model):
-    """A virtual top node (VTN) of OpenADR 3. No secret stands here: secret_env names the variable that holds it.
+class _LimitSource(Model):
+    """Whoever may send capacity limits.
 
     failsafe_import_kw, failsafe_export_kw: ceilings that hold once nothing was heard for two minutes; without one a
     silent source sets no ceiling of its own. device_floor_kw: what one device may draw under any of its import
@@ -198,6 +198,55 @@ class SignalSource(Model):
     """
 
     source_id: Identifier
+    failsafe_import_kw: float | None = Field(default=None, ge=0)
+    failsafe_export_kw: float | None = Field(default=None, ge=0)
+    device_floor_kw: float | None = Field(default=None, gt=0)
+    is_synthetic: bool = Field(default=False, description="A simulator of ours: what follows from it is flagged")
+
+    @property
+    def has_failsafe(self) -> bool:
+        """True where its silence sets a ceiling."""
+        return self.failsafe_import_kw is not None or self.failsafe_export_kw is not None
+
+
+class RelayStep(Model):
+    """A state of a relay or register, and the ceiling that it means: kw, or percent of `of_kw`; neither: no limit."""
+
+    reading: float
+    kw: float | None = Field(default=None, ge=0)
+    percent: float | None = Field(default=None, ge=0, le=100)
+
+
+class RelaySource(_LimitSource):
+    """A capacity limit by contact: a point of a live source, whose states are ceilings. Silent where the point is."""
+
+    kind: Literal["relay"]
+    live_source: Identifier
+    point: str = Field(min_length=1, max_length=128)
+    limits: Literal["import", "export"] = "import"
+    of_kw: float | None = Field(default=None, gt=0, description="100 %")
+    steps: tuple[RelayStep, ...] = Field(min_length=1)
+    poll_s: float = Field(default=1.0, ge=0.2, le=5, description="Seconds between two looks at the live board")
+
+    @model_validator(mode="after")
+    def _steps_say_one_thing(self) -> Self:
+        each_id_once("reading", [f"{step.reading:g}" for step in self.steps])
+        for step in self.steps:
+            if step.kw is not None and step.percent is not None:
+                raise ValueError(f"step {step.reading:g}: give kw or percent")
+            if step.percent is not None and self.of_kw is None:
+                raise ValueError(f"step {step.reading:g}: percent needs of_kw")
+        return self
+
+    def ceiling_kw(self, step: RelayStep) -> float | None:
+        """What a step allows, kW; None: everything."""
+        return step.kw if step.percent is None else step.percent / 100 * (self.of_kw or 0.0)
+
+
+class SignalSource(_LimitSource):
+    """A virtual top node (VTN) of OpenADR 3. No secret stands here: secret_env names the variable that holds it."""
+
+    kind: Literal["openadr3"] = Field(default="openadr3")
     url: ServiceAddress = Field(description="Base address, as https://vtn.example/openadr3/3.0.1")
     token_url: ServiceAddress | None = Field(default=None, description="Left out: url with /auth/token")
     client_id: str = Field(min_length=1, max_length=200)
@@ -208,16 +257,12 @@ class SignalSource(Model):
     poll_s: float = Field(default=5.0, ge=1, le=60, description="Seconds between two questions")
     broker: str = Field(default="", max_length=300, description="Broker of its notifications (3.1), as mqtts://host")
     broker_ca_file: str = Field(default="", description="Certificates that vouch for the broker (PEM, absolute path)")
-    failsafe_import_kw: float | None = Field(default=None, ge=0)
-    failsafe_export_kw: float | None = Field(default=None, ge=0)
-    device_floor_kw: float | None = Field(default=None, gt=0)
     shed_kw: tuple[Kw, Kw, Kw] | None = Field(
         default=None, description="Shed for SIMPLE levels 1, 2 and 3, by contract"
     )
     settles_by: Identifier | None = Field(
         default=None, description="Demand-response programme whose terms its events have; none: a plan alone"
     )
-    is_synthetic: bool = Field(default=False, description="A simulator of ours: what follows from it is flagged")
 
     @field_validator("url", "token_url")
     @classmethod
@@ -236,11 +281,6 @@ class SignalSource(Model):
             raise ValueError("broker: expected mqtts://host with broker_ca_file, or mqtt:// on this machine")
         return self
 
-    @property
-    def has_failsafe(self) -> bool:
-        """True where its silence sets a ceiling."""
-        return self.failsafe_import_kw is not None or self.failsafe_export_kw is not None
-
 
 def _is_loopback(host: str) -> bool:
     try:
@@ -249,12 +289,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _ids_once(sources: tuple[SignalSource, ...]) -> tuple[SignalSource, ...]:
+def _kind(source: Any) -> str:
+    # Files from before there was another kind name none.
+    return str(source.get("kind", "openadr3") if isinstance(source, dict) else getattr(source, "kind", ""))
+
+
+LimitSource = Annotated[
+    Annotated[SignalSource, Tag("openadr3")] | Annotated[RelaySource, Tag("relay")], Discriminator(_kind)
+]
+
+
+def _ids_once(sources: tuple[LimitSource, ...]) -> tuple[LimitSource, ...]:
     each_id_once("signal source", [source.source_id for source in sources])
     return sources
 
 
-SignalSources = Annotated[tuple[SignalSource, ...], AfterValidator(_ids_once)]
+SignalSources = Annotated[tuple[LimitSource, ...], AfterValidator(_ids_once)]
 
 
 class Sourced(Protocol):
@@ -278,6 +328,25 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
             *(partial(_check_device, source, devices) for source in sources if isinstance(source, ModbusSource)),
         ]
     )
+
+
+class Limited(Sourced, Protocol):
+    """The part of a site that relays need."""
+
+    @property
+    def signal_sources(self) -> Sequence[LimitSource]:
+        """Whoever may send capacity limits."""
+
+
+def check_relays(site: Limited) -> None:
+    """Each relay is a point that a live source of the site tells. Raises ValueError."""
+    told = {each.source_id: [point.point for point in each.points] for each in site.sources}
+    for relay in (each for each in site.signal_sources if isinstance(each, RelaySource)):
+        if relay.point not in told.get(relay.live_source, ()):
+            raise ValueError(
+                f"signal source {relay.source_id!r}: no live source {relay.live_source!r} with point {relay.point!r}; "
+                f"there are {', '.join(told) or 'none'}"
+            )
 
 
 def _check_device(source: ModbusSource, devices: Sequence[str]) -> None:

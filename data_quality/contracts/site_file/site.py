@@ -23,7 +23,7 @@ from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
-from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_sources
+from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
@@ -400,7 +400,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
             yield partial(check_named, f"SEU {seu.seu_id!r}: driver", driver.driver_id, drivers)
     for target in site.forecast_targets:
         yield partial(check_named, "forecast target", target, streams)
-    places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules)
+    places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules, check_relays)
     yield from (partial(check, site) for check in places)
     yield partial(check_apart, site.school_holidays)
     yield partial(check_loads, site, meters, drivers, assets)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.live_source import RelaySource
 from orchestration.operations.answer import UNREACHABLE, Answer, Table
 from orchestration.operations.demand_response.dr_plan import dr_plan
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -16,7 +17,8 @@ from orchestration.operations.options import SiteOption
 
 if TYPE_CHECKING:
     from controls.programmes.listener import Listener
-    from data_quality.contracts.site_file.live_source import SignalSource
+    from controls.programmes.relay import RelayListener
+    from data_quality.contracts.site_file.live_source import LimitSource, SignalSource
     from data_quality.contracts.site_file.site import Site
 
 SIGNALS = Table(
@@ -56,15 +58,18 @@ def dr_listen(
 class _Looked:
     """A source that is looked at every poll_s, and at once where its broker says that something changed."""
 
-    def __init__(self, call: Call, source: "SignalSource", listener: "Listener") -> None:
+    def __init__(self, call: Call, source: "LimitSource", listener: "Listener | RelayListener") -> None:
         from controls.demand_response.notifier import Notifier
+        from controls.programmes.relay import RelayListener
 
         self._call, self._source, self._listener = call, source, listener
         self._due_s = 0.0
         self._told: str | None = None
         self._mute: str | None = None
         self._news = threading.Event()
-        self._notifier = Notifier(listener.client, self._news.set) if source.broker else None
+        self._notifier: Notifier | None = None
+        if not isinstance(source, RelaySource) and not isinstance(listener, RelayListener) and source.broker:
+            self._notifier = Notifier(listener.client, self._news.set)
 
     def go_on(self) -> None:
         """Look where it is time."""
@@ -82,12 +87,12 @@ class _Looked:
             self._mute = mute
 
 
-def event_of_signal(call: Call, signal: GridSignal, source: "SignalSource") -> list[Finding]:
+def event_of_signal(call: Call, signal: GridSignal, source: "LimitSource") -> list[Finding]:
     """Proposals for a signal that asks for a reduction: a plan of each of its intervals, or why there is none.
 
     A capacity limit is a ceiling and is never planned for as a reduction.
     """
-    if signal.kind not in EVENTS or not signal.is_understood:
+    if signal.kind not in EVENTS or not signal.is_understood or isinstance(source, RelaySource):
         return []
     if signal.kind != "SIMPLE" or source.shed_kw is None:
         why = "no loads are planned to a set-point" if signal.kind != "SIMPLE" else "its source states no shed_kw"
@@ -139,21 +144,27 @@ def _planned(
     return [*found, _finding("plan_proposed", said, signal, **facts | ({"event_id": event_id} if event_id else {}))]
 
 
-def _listener(call: Call, site: "Site", source: "SignalSource") -> "Listener":
+def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | RelayListener":
     from assets.stores.ledgers.grid_signals import GridSignals
+    from assets.stores.live.live_store import LiveReader
     from controls.programmes.listener import Listener
+    from controls.programmes.relay import RelayListener
     from controls.programmes.vtn_client import VtnClient
 
+    signals = GridSignals(call.project.store)
+    if isinstance(source, RelaySource):
+        board = LiveReader(call.project.project.live_dir)
+        return RelayListener(site.site_id, source, board, signals, call.clock, takes_synthetic=site.is_simulated)
     secret = os.environ.get(source.secret_env, "")
     if not secret:
         raise BadInput(
             f"signal source {source.source_id!r}: {source.secret_env} is not set", reason="no_secret",
             mend=f"put the secret of {source.client_id!r} into the environment variable {source.secret_env}",
         )  # fmt: skip
-    return Listener(site.site_id, VtnClient(source, secret), GridSignals(call.project.store), call.clock)
+    return Listener(site.site_id, VtnClient(source, secret), signals, call.clock)
 
 
-def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener]") -> Answer:
+def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener | RelayListener]") -> Answer:
     """One look at each source. A source that is away does not hide what others said."""
     signals, findings, rows, is_away = list[GridSignal](), list[Finding](), list[dict[str, Any]](), False
     for source in site.signal_sources:
@@ -173,7 +184,7 @@ def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener]") -> A
     return Answer(result, SIGNALS, text, exit_code=UNREACHABLE if is_away else 0)
 
 
-def _look(call: Call, source: "SignalSource", listener: "Listener", told: str | None) -> str:
+def _look(call: Call, source: "LimitSource", listener: "Listener | RelayListener", told: str | None) -> str:
     """One look of many, told once where it is as before. Returns what hinders it, empty where nothing does."""
     try:
         found = listener.poll()
