@@ -66,7 +66,7 @@ def _settlement(project: "OpenProject", event: DrEvent, name: str) -> Settlement
         event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
         target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
         least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
-        penalty=amounts[1] if amounts else None, currency=site.currency,
+        penalty=amounts[1] if amounts else None, currency=site.currency, terms=terms,
         findings=tuple(findings_of(case, settled)), person_id=name,
     )  # fmt: skip
 
