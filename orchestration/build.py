@@ -23,6 +23,7 @@ from orchestration.jobs import JOBS
 from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
+from orchestration.sensors.event_settlements import core_event__settlement, dr_settle, over_events
 from orchestration.sensors.event_steps import dr_event, open_events
 from orchestration.sensors.job_outcomes import job_outcomes
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
@@ -57,6 +58,7 @@ SENSORS = [
     home_assistant,
     workflow_triggers,
     open_events,
+    over_events,
 ]
 
 
@@ -77,9 +79,9 @@ def build_defs(
 ) -> dg.Definitions:
     """The whole graph, with some resources replaced and some assets added."""
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules(list(SHELLS)), *extra_assets],
+        assets=[*dg.load_assets_from_modules(list(SHELLS)), core_event__settlement, *extra_assets],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=[*JOBS, workflows, dr_event],
+        jobs=[*JOBS, workflows, dr_event, dr_settle],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

@@ -8,8 +8,11 @@ from pathlib import Path
 from assets.kpi.claims.mv_savings import project_of
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
+from assets.stores.transactions import Store
+from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.report_template import ReportTemplate
@@ -33,6 +36,7 @@ from reports.report_content import ReportContent
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
 FORMATS = {**RENDERERS, "print": render_print}
+_ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response"}
 _SUFFIXES = {"print": "_print.pdf"}
 
 
@@ -57,6 +61,7 @@ def make_report(
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     seu_id: str | None = None,
     project_id: str | None = None,
+    event_id: str | None = None,
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
     templates_dir: Path | None = None,
@@ -77,6 +82,7 @@ def make_report(
     known_at = as_of_utc or reports.known_at(clock)
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
     seu, project = _subject(template, site, seu_id), subject_project(template, site, project_id)
+    event = subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at)
     given = Given(
         site=site,
         period=period,
@@ -87,10 +93,11 @@ def make_report(
         marts_dir=marts_dir if as_of_utc is None else None,
         seu=seu,
         project=project,
+        dr_event=event,
         project_versions=project_baselines(site, baselines, as_of_utc=known_at),
         names=names or {},
     )
-    check_period(template, period, project)
+    check_period(template, period, project, event)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
     datasets = make_datasets(given, datasets_of(template))
@@ -119,7 +126,7 @@ def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | 
     """The use that the report is about. Raises BadInput where it needs one, or is about none."""
     if template.subject != "seu":
         if seu_id is not None:
-            about = "a site" if template.subject == "site" else "an M&V project"
+            about = _ABOUT[template.subject]
             raise BadInput(f"report {template.template!r} is about {about}, not about one use", reason="bad_subject")
         return None
     if seu_id is None:
@@ -136,8 +143,10 @@ def subject_project(template: ReportTemplate, site: Site, project_id: str | None
     """The project that the report is about; the site's only one needs no name. Raises BadInput as `_subject` does."""
     if template.subject != "project":
         if project_id is not None:
-            message = f"report {template.template!r} is about a {template.subject}, not about an M&V project"
-            raise BadInput(message.replace("a seu", "a use"), reason="bad_subject")
+            about = _ABOUT[template.subject]
+            raise BadInput(
+                f"report {template.template!r} is about {about}, not about an M&V project", reason="bad_subject"
+            )
         return None
     if project_id is None and len(site.projects) != 1:
         known = ", ".join(each.project_id for each in site.projects)
@@ -147,6 +156,24 @@ def subject_project(template: ReportTemplate, site: Site, project_id: str | None
             mend="name it with --mv-project" if known else "give its site file a block `projects`",
         )
     return site.projects[0] if project_id is None else project_of(site, project_id)
+
+
+def subject_event(
+    template: ReportTemplate, store: Store, site: Site, event_id: str | None, *, as_of_utc: datetime | None
+) -> DrEvent | None:
+    """The event of demand response that the report is about, by how its id starts. Raises BadInput as `_subject`."""
+    if template.subject != "dr_event":
+        if event_id is not None:
+            about = _ABOUT[template.subject]
+            raise BadInput(f"report {template.template!r} is about {about}, not about an event", reason="bad_subject")
+        return None
+    if event_id is None:
+        message = f"report {template.template!r} is about one event of demand response"
+        raise BadInput(message, reason="no_subject", mend="name it with --event; meterloom dr event list shows them")
+    event = DrEvents(store).named(event_id, as_of_utc=as_of_utc)
+    if event.site_id != site.site_id:
+        raise BadInput(f"event {event.event_id} is of site {event.site_id!r}, not {site.site_id!r}", reason="no_event")
+    return event
 
 
 def refuse_unknown(formats: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Settlement of an event by its programme's rule as written, with the best method for the site's meter beside it."""
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # The errors of a method are measured on the last 130 days of a kind, and some more teach it.
 _BEFORE = timedelta(days=400)
 _STEP = timedelta(minutes=15)
+# Readings that come or change later than that are settled by hand.
+_LATE = timedelta(days=120)
 # Of these an event day is no day without an event.
 _BEGUN = ("active", "restore", "settled", "stopped")
 
@@ -51,6 +53,70 @@ def settle_event(
         return after, events.settle(made, clock)
 
 
+class SettledNow(NamedTuple):
+    """An event that is over, with its newest settlement; without one why not."""
+
+    event: DrEvent
+    settlement: Settlement | None
+    why_not: str = ""
+
+
+def settle_over(project: "OpenProject", site_id: str, clock: Clock) -> list[SettledNow]:
+    """Every event of a site that is over and read up to the end of its rebound settled, by their times.
+
+    One whose readings are missing waits; one that nothing can settle says why, and holds up no other.
+    """
+    found = []
+    for event in over(project, clock.now_utc()):
+        if event.site_id != site_id:
+            continue
+        stands = DrEvents(project.store).settlement(event.event_id)
+        if not _is_read(project, event):
+            found.append(SettledNow(event, stands, "" if stands else "waits for readings of its hours"))
+            continue
+        try:
+            found.append(SettledNow(*settle_event(project, event.event_id, clock=clock)))
+        except BadInput as fault:
+            found.append(SettledNow(event, stands, str(fault)))
+    return found
+
+
+def over(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
+    """Events that began and are over, with the hours in which loads come back, by time; of the last days alone."""
+    events = DrEvents(project.store)
+    ended = [each for each in events.standing() if each.state in ("restore", "stopped", "settled")]
+    found = [each for each in ended if now_utc - _LATE < each.end_utc and _behind(each) <= now_utc]
+    # A person may stop an event before it begins, and then nothing was shed.
+    begun = [each for each in found if each.state != "stopped" or _was_active(events, each)]
+    return sorted(begun, key=lambda each: each.start_utc)
+
+
+def behind(project: "OpenProject", now_utc: datetime) -> dict[str, dict[str, str]]:
+    """Site -> event that is over -> digest of the readings that its settlement rests on."""
+    found: dict[str, dict[str, str]] = {}
+    for each in over(project, now_utc):
+        span = {"start_utc": each.start_utc - _BEFORE, "end_utc": _behind(each)}
+        found.setdefault(each.site_id, {})[each.event_id] = project.lake.digest(each.site_id, **span)
+    return found
+
+
+def _behind(event: DrEvent) -> datetime:
+    """The end of the hours after an event in which its rebound is measured."""
+    return event.end_utc + (event.end_utc - event.start_utc)
+
+
+def _was_active(events: DrEvents, event: DrEvent) -> bool:
+    return any(each.state == "active" for each in events.history(event))
+
+
+def _is_read(project: "OpenProject", event: DrEvent) -> bool:
+    from orchestration.views.dr_event_view import measured_kw
+
+    count = (_behind(event) - event.start_utc) // _STEP
+    steps = [(event.start_utc + n * _STEP, event.start_utc + (n + 1) * _STEP) for n in range(count)]
+    return len(measured_kw(project, project.site(event.site_id), steps)) == count
+
+
 def _settlement(project: "OpenProject", event: DrEvent, name: str) -> Settlement:
     from ml.event_baselines.settle import settle
     from ml.event_baselines.settled_events import findings_of, settled_events
@@ -66,7 +132,7 @@ def _settlement(project: "OpenProject", event: DrEvent, name: str) -> Settlement
         event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
         target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
         least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
-        penalty=amounts[1] if amounts else None, currency=site.currency,
+        penalty=amounts[1] if amounts else None, currency=site.currency, terms=terms,
         findings=tuple(findings_of(case, settled)), person_id=name,
     )  # fmt: skip
 
@@ -82,7 +148,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
 
     site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
     # Up to the end of the event's day: rebound is measured in the hours after it.
-    end_utc = event.end_utc + (event.end_utc - event.start_utc) + _STEP
+    end_utc = _behind(event) + _STEP
     readings = site_readings(project.lake, site, start_utc=event.start_utc - _BEFORE, end_utc=end_utc)
     roots = main_meters(site)
     found = [

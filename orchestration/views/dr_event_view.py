@@ -19,6 +19,7 @@ from reports.pages.dr_events import CourseStep, EventDetail
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
+Steps = list[tuple[datetime, datetime]]
 _STEP, _AROUND = timedelta(minutes=15), timedelta(hours=2)
 
 
@@ -49,17 +50,20 @@ def programme_titles(project: "OpenProject", events: Sequence[DrEvent]) -> dict[
 
 def course_of(project: "OpenProject", site: Site, event: DrEvent, *, now_utc: datetime) -> list[CourseStep]:
     """Usual and measured power by quarter hours, from two hours before an event to two hours after it."""
-    first = event.start_utc - _AROUND
-    count = (event.end_utc + _AROUND - first) // _STEP
-    steps = [(first + n * _STEP, first + (n + 1) * _STEP) for n in range(count)]
+    steps, measured = power_around(project, site, event)
     usual = usual_site_kw(project.lake, site, steps, now_utc=min(now_utc, event.start_utc))
-    measured = _measured_kw(project, site, steps)
     return [CourseStep(start, usual.get(start), measured.get(start)) for start, _ in steps]
 
 
-def _measured_kw(
-    project: "OpenProject", site: Site, steps: list[tuple[datetime, datetime]]
-) -> dict[datetime, float]:  # fmt: skip
+def power_around(project: "OpenProject", site: Site, event: DrEvent) -> tuple[Steps, dict[datetime, float]]:
+    """Quarter hours from two hours before an event to two hours after it, and what was measured in them, kW."""
+    first = event.start_utc - _AROUND
+    count = (event.end_utc + _AROUND - first) // _STEP
+    steps = [(first + n * _STEP, first + (n + 1) * _STEP) for n in range(count)]
+    return steps, measured_kw(project, site, steps)
+
+
+def measured_kw(project: "OpenProject", site: Site, steps: Steps) -> dict[datetime, float]:
     """Power of the main meters together by steps that all of them have."""
     from ml.features.series import Stream, series_of
 

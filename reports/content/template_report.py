@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
@@ -18,6 +19,7 @@ from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
+from reports.datasets.dr_events import day_of
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -25,7 +27,7 @@ from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.texts.locales import chosen, word
 
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
+MONTHS = {"day": 0, "month": 1, "quarter": 3, "year": 12}
 # Findings that fit the front page beside its figures; more of them go on behind the sections.
 FRONT_FINDINGS = 9
 
@@ -42,7 +44,7 @@ def template_report(
 
     datasets: made before, so that two revisions read once. Raises BadInput for a period that the template is not for.
     """
-    check_period(template, given.period, given.project)
+    check_period(template, given.period, given.project, given.dr_event)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
@@ -95,6 +97,8 @@ def _title(template: ReportTemplate, given: Given) -> str:
     """The report's name, with the use or the project that it is about."""
     about = given.project or given.seu
     title = chosen(template.titles, template.language or given.site.locale)
+    if given.dr_event is not None:
+        return f"{title}, {given.dr_event.event_id}"
     return title if about is None else f"{title}, {about.name}"
 
 
@@ -110,6 +114,7 @@ def report_id_of(template: ReportTemplate, given: Given) -> str:
     key = period_name(template, given)
     about = [] if given.seu is None else [given.seu.seu_id]
     about += [] if given.project is None else [given.project.project_id]
+    about += [] if given.dr_event is None else [given.dr_event.event_id]
     return "/".join([template.template, given.site.site_id, *about, key])
 
 
@@ -119,9 +124,18 @@ def period_name(template: ReportTemplate, given: Given) -> str:
     return given.period.label if is_named else period_key(given.period.start, given.period.end)
 
 
-def check_period(template: ReportTemplate, period: Period, project: MvProject | None = None) -> None:
-    """A template says for which spans it is; a project's report may be of its reporting period. Raises BadInput."""
+def check_period(
+    template: ReportTemplate, period: Period, project: MvProject | None = None, event: DrEvent | None = None
+) -> None:
+    """A template says for which spans it is; a project's report may be of its reporting period, an event's is of its
+    day. Raises BadInput.
+    """
     if project is not None and (period.start, period.end) == project.reporting_period:
+        return
+    if event is not None:
+        day = day_of(event, period.time_zone)
+        if (period.start, period.end) != (day.start, day.end):
+            raise BadInput(f"event {event.event_id} is on {day.start}, not in {period.label!r}", reason="bad_period")
         return
     months = months_of(period)
     kinds = {MONTHS[kind] for kind in template.periods}

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -26,7 +27,7 @@ class Given:
     """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
 
     versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project
-    likewise. project_versions: project -> its own baseline. names: of people by person_id.
+    and dr_event likewise. project_versions: project -> its own baseline. names: of people by person_id.
     """
 
     site: Site
@@ -39,6 +40,7 @@ class Given:
     rule: EnpiRule = field(default_factory=EnpiRule)
     confidence: float = 0.9
     project: MvProject | None = None
+    dr_event: DrEvent | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     # Filled while the report is made: it is no part of what was asked.
@@ -49,6 +51,8 @@ class Given:
         """What a question without a scope is about."""
         if self.project is not None:
             return f"project:{self.project.project_id}"
+        if self.dr_event is not None:
+            return f"dr:{self.dr_event.event_id}"
         return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
 
     def person(self, person_id: str) -> str:
@@ -201,6 +205,14 @@ class Hourly(Protocol):
 
     def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
         """Local day to the mean kW of its 24 hours by the clock; None where nothing was read."""
+
+
+@runtime_checkable
+class ByQuarterHour(Protocol):
+    """A dataset with power by quarter hours: what a chart draws and nothing prints."""
+
+    def quarter_hours(self, measure: str, item: Item, *, has_band: bool) -> Sequence[tuple[str, DayPoint]]:
+        """Local clock and mean kW of the item's quarter hours in order; all measures have the same ones."""
 
 
 class Dataset(Protocol):

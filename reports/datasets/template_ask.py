@@ -11,6 +11,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
     Books,
+    ByQuarterHour,
     Claims,
     Daily,
     Dataset,
@@ -115,6 +116,14 @@ class Asker:
         if not isinstance(source, Hourly):
             raise OurFault(f"{spec.value!r} has no numbers by hour")
         return source.hours(item)
+
+    def quarter_hours(self, spec: SeriesSpec, item: Item) -> Sequence[tuple[str, DayPoint]]:
+        """Power by quarter hours, which is no figure. Raises OurFault for a dataset that has none."""
+        asked = parse_question(spec.value)
+        source = self.datasets[asked.dataset]
+        if not isinstance(source, ByQuarterHour):
+            raise OurFault(f"dataset {asked.dataset!r} has no numbers by quarter hour")
+        return source.quarter_hours(asked.measure, item, has_band=spec.has_band)
 
     def measure_of(self, text: str) -> Measure:
         """What kind of number a question gives."""

@@ -16,6 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
+from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT
 from reports.recompute.event_again import EVENT, EVENTS
 from reports.recompute.figure_sources import parse_dates, parse_span
 
@@ -57,6 +58,9 @@ def gather(
     tables |= _bills(reports, revision, every, found, bills_dir)
     if any(each["role"] in (EVENT, EVENTS) for each in given):
         tables["anomaly_events"] = _by(reports, "anomaly_events", revision, site_id=sites)
+    called = {each["id"].partition("/")[2] for each in given if each["role"] in (DR_EVENT, DR_SETTLEMENT)}
+    if called:
+        tables |= {name: _by(reports, name, revision, event_id=called) for name in ("dr_events", "dr_settlements")}
     tables["lake_manifest"] = _lake_rows(every, versions, revision, lake)
     batches = {row["batch_id"] for row in tables["lake_manifest"]}
     tables["batches"] = _by(reports, "batches", revision, batch_id=batches)

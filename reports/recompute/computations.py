@@ -21,7 +21,15 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import bill_again, event_again, footprint_again, hours_again, project_again, saving_worth
+from reports.recompute import (
+    bill_again,
+    dr_event_again,
+    event_again,
+    footprint_again,
+    hours_again,
+    project_again,
+    saving_worth,
+)
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -308,6 +316,14 @@ def event_count(trace: Trace, sources: Sources) -> Decimal | None:
     return Decimal(len(event_again.events_in(events, _period(trace, site.time_zone))))
 
 
+def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of an event of demand response. parameters: site, start, end, event, part (rule, a step), field."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    said = {"part": named["part"], "field": named["field"]}
+    return dr_event_again.number(sources, site, named["event"], trace.as_of_utc, **said)
+
+
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of the site's greenhouse gas inventory, from the account of a year so far.
 
@@ -417,6 +433,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "bill_number": bill_number,
     "event_number": event_number,
     "event_count": event_count,
+    "dr_event_number": dr_event_number,
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,

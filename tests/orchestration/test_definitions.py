@@ -17,6 +17,7 @@ HEAVY += ("xlsxwriter", "matplotlib", "dbt", "dagster_dbt")
 ASSETS = {
     "core_bill__reconciliation",
     "core_enpi__published",
+    "core_event__settlement",
     "core_lake__15min_readings",
     "core_lake__month_quality",
     "core_marts__published",
@@ -97,6 +98,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "weather",
         "workflows",
         "dr_event",
+        "dr_settle",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
@@ -125,6 +127,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "home_assistant",
         "workflow_triggers",
         "open_events",
+        "over_events",
     }
 
 

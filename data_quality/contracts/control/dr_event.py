@@ -7,6 +7,7 @@ from typing import Any, Literal
 from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.baselines.event_baseline import MethodScore, SettledEvent
 from data_quality.contracts.control.curtailment import CurtailmentPlan
+from data_quality.contracts.control.dr_programme import Programme
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
@@ -93,7 +94,8 @@ class DrEvent(Model):
 
 class Settlement(Model):
     """Outcome of an event. rule: the programme's, settled as written; best: the method with the least error for the
-    meter. least_kw: the least power shed in any step. Amounts in the site's currency; None: not settled.
+    meter. least_kw: the least power shed in any step. Amounts in the site's currency; None: not settled. terms: the
+    programme's as they were then; None in settlements from before they were kept.
     """
 
     event_id: str
@@ -107,6 +109,7 @@ class Settlement(Model):
     income: float | None
     penalty: float | None
     currency: str
+    terms: Programme | None = None
     findings: tuple[Finding, ...] = ()
     person_id: str = ""
     recorded_at_utc: datetime | None = None

@@ -11,8 +11,9 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
+from reports.datasets.dr_events import day_of
 from reports.gates import publishable, refuse_future
-from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_project
+from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_event, subject_project
 from reports.render.render_json import figure_rows
 
 LIST = "templates"
@@ -21,6 +22,7 @@ NameArgument = Annotated[str, _NAME]
 PeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03.")]
 SeuOption = Annotated[str | None, Option("--seu", help="Which energy use, for a report about one.")]
 ProjectOption = Annotated[str | None, Option("--mv-project", help="Which M&V project, for a report about one.")]
+EventOption = Annotated[str | None, Option("--event", help="Which event of demand response, for a report about one.")]
 OutOption = Annotated[Path | None, Option("--out", help="Folder of the files.")]
 FormatsOption = Annotated[str, Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
@@ -45,6 +47,7 @@ def report(
     period: PeriodOption = None,
     seu: SeuOption = None,
     mv_project: ProjectOption = None,
+    event: EventOption = None,
     out: OutOption = None,
     formats: FormatsOption = "pdf,xlsx",
 ) -> Answer:
@@ -58,7 +61,7 @@ def report(
     project, known = call.project, call.project.site(site)
     maker = call.known_person().person_id if call.person else ""
     # Told before the marts are made fresh, which may take minutes.
-    span = _period(call, name, known, period, mv_project)
+    span = _period(call, name, known, period, mv_project, event)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
@@ -80,6 +83,7 @@ def report(
         formats=wanted,
         seu_id=seu,
         project_id=mv_project,
+        event_id=event,
         marts_dir=_published(project.project.marts_dir),
         as_of_utc=call.as_of_utc,
         templates_dir=project.project.reports_dir,
@@ -90,12 +94,17 @@ def report(
     return _answer(made, call.then(known.site_id))
 
 
-def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
-    """The period that is asked for; a project's report without one is of its whole reporting period."""
+def _period(
+    call: Call, name: str, site: Site, text: str | None, project_id: str | None, event_id: str | None
+) -> Period:  # fmt: skip
+    """The period asked for; without one a project's report is of its reporting period, an event's of its day."""
     folder = call.project.project.reports_dir
     template = load_template(name, folder)
     if text is not None:
         return parse_period(text, site.time_zone)
+    event = subject_event(template, call.project.store, site, event_id, as_of_utc=call.as_of_utc)
+    if event is not None:
+        return day_of(event, site.time_zone)
     project = subject_project(template, site, project_id)
     if project is None:
         raise _incomplete("--period")
