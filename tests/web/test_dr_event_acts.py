@@ -1,4 +1,4 @@
-"""Acts on events over pages and API: two people from the call to the settlement, and who is refused with which way on."""
+"""Acts on events over pages and API: two people from call to settlement, and who is refused with what way on."""
 
 import html
 from typing import Any
