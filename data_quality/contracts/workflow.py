@@ -152,12 +152,16 @@ class EscalateStep(Model):
 
 
 class CurtailStep(Model):
-    """A curtailment plan that keeps the forecast peak at the target: proposed, and never executed."""
+    """A curtailment plan that keeps the forecast peak at the target, proposed as an event of a programme.
+
+    Nothing is executed before two people, or a class that two people signed, approved the event and one armed it.
+    """
 
     step: Literal["curtail"]
     name: Name
     after: tuple[Name, ...] = ()
     prefer: Preference = "cost"
+    programme: str = Field(default="own_peak", max_length=64, description="Whose event it becomes; none: a plan alone")
 
 
 class ReportStep(Model):

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from assets.stores.ledgers.accepted_loads import AcceptedLoads
 from controls.demand_response.curtailment import Event, library_for, plan_curtailment
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.errors import BadInput
@@ -31,6 +32,7 @@ def proposed_curtailment(
     if not site.sheddable_loads:
         mend = "add sheddable_loads to its file"
         raise BadInput(f"site {site.site_id} has no sheddable load", reason="no_loads", mend=mend)
+    site = AcceptedLoads(project.store).site(site)
     drawn_kw = usual_power_kw(project.lake, site, event.steps(), now_utc=now_utc)
     drivers = usual_drivers(project.lake, site, event.start_utc, event.end_utc, now_utc=now_utc)
     library = library_for(site, event, now_utc=now_utc, drivers=drivers, drawn_kw=drawn_kw)

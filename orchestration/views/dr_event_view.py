@@ -14,6 +14,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.usual_load import usual_site_kw
+from reports.pages.dr_event_acts import EventActor
 from reports.pages.dr_events import CourseStep, EventDetail
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ _STEP, _AROUND = timedelta(minutes=15), timedelta(hours=2)
 
 
 def event_detail(
-    project: "OpenProject", site: Site, event: DrEvent, *, now_utc: datetime, as_of_utc: datetime | None, may_stop: bool
-) -> EventDetail:
+    project: "OpenProject", site: Site, event: DrEvent, *, now_utc: datetime, as_of_utc: datetime | None,
+    actor: EventActor,
+) -> EventDetail:  # fmt: skip
     """The event with everything that its page shows, as known at T."""
     events = DrEvents(project.store)
     return EventDetail(
@@ -33,7 +35,7 @@ def event_detail(
         course=course_of(project, site, event, now_utc=now_utc),
         settlement=events.settlement(event.event_id, as_of_utc=as_of_utc),
         history=events.history(event, as_of_utc=as_of_utc),
-        names=project.names, now_utc=now_utc, may_stop=may_stop,
+        names=project.names, now_utc=now_utc, actor=actor,
     )  # fmt: skip
 
 

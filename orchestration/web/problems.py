@@ -3,8 +3,8 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -35,10 +35,12 @@ REASONS: dict[int, frozenset[str]] = {
         403: "missing_role own_work foreign_form same_person wrong_signature",
         404: "nothing_known unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_key unknown_source "
-        "no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding invitation_over",
+        "no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding invitation_over "
+        "no_event no_order no_instance",
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
-        "has_password last_admin same_key key_used",
+        "has_password last_admin same_key key_used wrong_state overlapping_events altered_plan approval_expired "
+        "event_past not_asked",
         412: "changed_since signed_other signed_late",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",
@@ -109,6 +111,17 @@ def problem_of(fault: Exception) -> Problem:
     incident = secrets.token_hex(6)
     logger.error("incident %s: %s", incident, type(fault).__name__, exc_info=fault)
     return Problem(status=500, code="bug", detail=f"a fault of ours, kept in the log as incident {incident}")
+
+
+@contextmanager
+def led_on(ways: Mapping[str, str]) -> Iterator[None]:
+    """A refusal inside says what to do about it. ways: by its reason; one that says so itself keeps its own."""
+    try:
+        yield
+    except BadInput as fault:
+        if fault.mend or fault.reason not in ways:
+            raise
+        raise BadInput(fault.message, reason=fault.reason, mend=ways[fault.reason]) from fault
 
 
 def answer(request: Request, problem: Problem) -> Response:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.stores.whole_file import whole_file
+from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
@@ -16,9 +17,12 @@ from reports.texts.numbers import format_alike, unit_text
 if TYPE_CHECKING:
     from controls.demand_response.curtailment import Event
 
+# Of every plan that is proposed; behind it stands what came of it.
+_PLAN = "curtailment plan {0} proposed: {1} kWh ({2} to {3}), cost {4}"
+
 
 def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
-    """A curtailment plan for a forecast peak, or why there is none. Commands nothing."""
+    """A curtailment plan for a forecast peak, with the event that it became, or why there is none. Commands nothing."""
     from controls.demand_response.curtailment import Event, check_event
 
     if subject.peak is None:
@@ -26,22 +30,51 @@ def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
     event = Event(subject.peak.start_utc, subject.peak.end_utc, subject.peak.over_kw)
     try:
         check_event(event, now_utc=at.clock.now_utc())
-        return _planned(at, step, event)
+        return _planned(at, step, event, f"workflow:{at.workflow.name}:{subject.name}")
     except BadInput as fault:
         return Sentence("no curtailment plan: {0}", str(fault))
 
 
-def _planned(at: At, step: CurtailStep, event: "Event") -> Sentence:
+def _planned(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence:
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
     plan = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer).plan
     if isinstance(plan, Finding):
         return Sentence("no curtailment plan: {0}", plan.message)
+    if not step.programme:
+        return _told(at, plan, f"{_PLAN}; nothing is switched by it")
+    try:
+        return _as_event(at, step, event, source)
+    except BadInput as fault:
+        return _told(at, plan, f"{_PLAN}; no event: {{5}}", str(fault))
+
+
+def _as_event(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence:
+    """The plan as an event of the programme. One source has one event, and what people did with it meanwhile stands."""
+    from orchestration.demand_response.acts import create_event, propose_event
+
+    span, words = (event.start_utc, event.end_utc), f"workflow {at.workflow.name}"
+    made, _ = create_event(
+        at.project, at.site.site_id, step.programme, span, event.target_kw, source=source, clock=at.clock, reason=words
+    )
+    if made.state == "created":
+        found = propose_event(at.project, made.event_id, prefer=step.prefer, clock=at.clock, reason=words)
+        if isinstance(found, Finding):
+            return Sentence("no curtailment plan: {0}", found.message)
+        made = found
+    if made.plan is None:
+        return Sentence("no curtailment plan: {0}", f"event {made.event_id} is {made.state}")
+    if made.state == "proposed":
+        return _told(at, made.plan, f"{_PLAN}; event {{5}} waits for the yes of two people", made.event_id)
+    return _told(at, made.plan, f"{_PLAN}; event {{5}} is {{6}}", made.event_id, made.state)
+
+
+def _told(at: At, plan: CurtailmentPlan, pattern: str, *given: str) -> Sentence:
     low, high = plan.interval_kwh
     [cost] = format_alike([round(plan.cost, 2)], at.site.currency, locale=at.site.locale)
     return Sentence(
-        "curtailment plan {0} proposed: {1} kWh ({2} to {3}), cost {4}; nothing is switched by it", plan.id,
-        f"{plan.expected_kwh:,.1f}", f"{low:,.1f}", f"{high:,.1f}", f"{cost} {unit_text(at.site.currency)}",
+        pattern, plan.id, f"{plan.expected_kwh:,.1f}", f"{low:,.1f}", f"{high:,.1f}",
+        f"{cost} {unit_text(at.site.currency)}", *given,
     )  # fmt: skip
 
 

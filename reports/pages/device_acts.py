@@ -79,7 +79,7 @@ def _mode_act(mode: ModeNow, actor: Actor, address: Address) -> list[PageBlock]:
     )  # fmt: skip
     note = "FULL waits for a second engineer and ends after 30 days at the latest."
     form = _form("mode", "Change mode", "Change mode", address, actor, note=note, fields=fields)
-    return [_signed(form, f"dispatch mode MODE --site {address.site}", actor)]
+    return [signed(form, f"dispatch mode MODE --site {address.site}", actor)]
 
 
 def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[PageBlock]:
@@ -98,7 +98,7 @@ def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[
         note = "The mode changes at once and stands in the ledger with both names."
         form = _form(f"{place}/approve", title, title, address, actor, note=note, fields=())
         words = f"dispatch approve {request.request_id} --site {address.site}"
-        found.append(_signed(form, words, actor, has_reason=False))
+        found.append(signed(form, words, actor, has_reason=False))
     withdraw = Sentence("Withdraw request {0}", request.request_id)
     found.append(_form(f"{place}/withdraw", withdraw, withdraw, address, actor, fields=(_REASON,)))
     return found
@@ -152,13 +152,13 @@ def _back(device: ListedDevice, actor: Actor, address: Address) -> list[PageBloc
     place = f"{device.device_id}/release"
     form = _form(place, "Back to plan", "Back to plan", address, actor, note=note, fields=(_REASON,))
     words = f"dispatch override --give-back --site {address.site} --device {device.device_id}"
-    return [_signed(form, words, actor)]
+    return [signed(form, words, actor)]
 
 
 def _acknowledge(device_id: str, title: str, actor: Actor, address: Address) -> list[PageBlock]:
     note = "Commands may reach the device again. Write what was found and repaired."
     form = _form(f"{device_id}/acknowledge", title, title, address, actor, note=note, fields=(_REASON,))
-    return [_signed(form, f"dispatch ack {device_id} --site {address.site}", actor)]
+    return [signed(form, f"dispatch ack {device_id} --site {address.site}", actor)]
 
 
 def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
@@ -167,7 +167,7 @@ def command_of(words: str, actor: Actor, *, has_reason: bool = True) -> str:
     return f"meterloom {words} --as {shlex.quote(actor.person_id)}{reason}"
 
 
-def _signed(form: Form, words: str, actor: Actor, *, has_reason: bool = True) -> PageBlock:
+def signed(form: Form, words: str, actor: Actor, *, has_reason: bool = True) -> PageBlock:
     """The form, signed where this project signs; a sentence to who has no key."""
     if not actor.needs_key:
         return form

@@ -13,13 +13,13 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Cards, Form, Input, Look, Number, Page, PageBlock, Part, Widget
+from reports.pages.dr_event_acts import PATH, EventActor, acts_on
+from reports.pages.page import Cards, Look, Number, Page, Part, Widget
 from reports.pages.slot_times import slot_of
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import moment, named
 from reports.texts.numbers import format_number
 
-PATH = "/demand-response"
 # Words of the states, and how they look.
 STATES: Mapping[EventState, tuple[str, Look]] = {
     "created": ("called", "warn"), "proposed": ("waits for approval", "warn"), "approved": ("approved", "info"),
@@ -38,9 +38,7 @@ class CourseStep(NamedTuple):
 
 
 class EventDetail(NamedTuple):
-    """An event as its page is given it. programme: its title; names: of people by person_id; may_stop: the person who
-    looks may end it.
-    """
+    """An event as its page is given it. programme: its title; names: of people by person_id; actor: who looks."""
 
     site: Site
     event: DrEvent
@@ -50,7 +48,7 @@ class EventDetail(NamedTuple):
     history: Sequence[DrEvent]
     names: Mapping[str, str]
     now_utc: datetime
-    may_stop: bool
+    actor: EventActor
 
 
 def events_page(
@@ -101,8 +99,8 @@ def event_page(told: EventDetail, address: Address) -> Page:
     if event.plan is not None:
         parts.append(Part(key="plan", blocks=(_plan(told, event.plan, locale),)))
     parts.append(Part(key="history", blocks=(_history(told, locale),)))
-    if event.is_open:
-        parts.append(Part(key="acts", title="Acts", blocks=tuple(_acts(told))))
+    if acts := tuple(acts_on(event, told.actor, address, told.now_utc)):
+        parts.append(Part(key="acts", title="Acts", blocks=acts))
     return Page(
         title=Sentence("Event of {0}", _window(told.site, event, locale)), address=address, parts=tuple(parts),
         state=STATES[event.state], links=(("All events", address.href(PATH)),), is_synthetic=told.site.is_simulated,
@@ -244,39 +242,3 @@ def _history(told: EventDetail, locale: str) -> Table:
         for each in told.history
     )  # fmt: skip
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
-
-
-def _acts(told: EventDetail) -> Iterator[PageBlock]:
-    """The form that ends it, and which command comes next."""
-    event = told.event
-    if told.may_stop:
-        is_before = not event.has_begun
-        title = "Opt out" if is_before else "Stop event"
-        note = (
-            "The programme is told that the site does not take part."
-            if is_before
-            else "Every device is given back at once."
-        )
-        yield Form(
-            key="stop", title=title, action=f"{PATH}/{event.event_id}/stop?site={event.site_id}", method="post",
-            fields=(Input(name="reason", label="Reason", is_required=True),), submit=title, note=note,
-        )  # fmt: skip
-    else:
-        yield Paragraph(text="Operators and engineers stop events.", tone="muted")
-    if command := _next(event):
-        yield Paragraph(text=Sentence("Next step, on this server: {0}", command), tone="muted")
-
-
-def _next(event: DrEvent) -> str:
-    """The command of the step that a person has to take; none where the clock takes it."""
-    named_id = f"meterloom dr event {{}} {event.event_id}"
-    match event.state:
-        case "created":
-            return named_id.format("propose")
-        case "proposed":
-            return f"{named_id.format('approve')} --digest {event.digest[:12]}"
-        case "approved":
-            return named_id.format("arm")
-        case "restore":
-            return named_id.format("settle")
-    return ""

@@ -9,6 +9,7 @@ from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, 
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
+from reports.pages.approvals import Asked, approval_blocks
 from reports.pages.page import Choice, Form, Input, Option, Page, PageBlock, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named, page_word
@@ -43,9 +44,10 @@ def title_of(finding: OpenFinding, locale: str, cause: Cause | None = None) -> s
 
 
 def tasks_page(
-    tasks: Sequence[Task], address: Address, *, people: Mapping[str, str], may_act: bool, is_synthetic: bool
-) -> Page:
-    """Open tasks, the most urgent first; ended ones where they are asked for."""
+    tasks: Sequence[Task], address: Address, *, people: Mapping[str, str], may_act: bool, is_synthetic: bool,
+    asked: Sequence[Asked] = (),
+) -> Page:  # fmt: skip
+    """Open tasks, the most urgent first; ended ones where they are asked for; above them what waits for an approval."""
     is_all, waiting = address.part("all") == "1", [each for each in tasks if each.order.is_open]
     options = (
         Option(text=Sentence("Open ({0})", len(waiting)), href=address.href(all=None), is_chosen=not is_all),
@@ -53,6 +55,8 @@ def tasks_page(
     )
     shown = tasks if is_all else waiting
     parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown)))]
+    if asked:
+        parts.insert(0, Part(key="approvals", title="Approvals", blocks=approval_blocks(asked, address)))
     if may_act:
         form = task_form(f"{PATH}?site={address.site}", people=people)
         parts.append(Part(key="acts", title="Acts", blocks=(form,)))

@@ -29,9 +29,10 @@ class DrEvents:
         """The event after each act, as known at T, the oldest first."""
         return _EVENTS.history(self._store, as_of_utc=as_of_utc, site_id=event.site_id, event_id=event.event_id)
 
-    def named(self, start: str, *, as_of_utc: datetime | None = None) -> DrEvent:
+    def named(self, start: str, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> DrEvent:
         """The event whose id starts so. Raises BadInput (no_event) for none, or several."""
-        found = [each for each in self.standing(as_of_utc=as_of_utc) if start and each.event_id.startswith(start)]
+        known = self.standing(site_id, as_of_utc=as_of_utc)
+        found = [each for each in known if start and each.event_id.startswith(start)]
         if len(found) != 1:
             said = f"{len(found)} events have" if found else "no event has"
             mend = "meterloom dr event list shows them"

@@ -1,4 +1,4 @@
-"""Tables of demand response: events after each act, votes on pre-approved classes, and versions of settlements."""
+"""Tables of demand response: events after each act, votes on classes, versions of settlements, accepted tests."""
 
 import sqlalchemy as sa
 
@@ -37,4 +37,14 @@ dr_settlements = append_only(
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Column("settlement", JsonText, nullable=False),
     sa.Index("ix_dr_settlements_event", "site_id", "event_id"),
+)
+
+dr_accepted_loads = append_only(
+    "dr_accepted_loads",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("load_id", sa.String(64), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("accepted", JsonText, nullable=False, comment="The test, and what the site file said then"),
+    sa.Index("ix_dr_accepted_loads_load", "site_id", "load_id"),
 )

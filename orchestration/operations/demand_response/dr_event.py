@@ -34,11 +34,11 @@ def dr_event_list(call: Call, site: AnySiteOption = None) -> Answer:
 
 
 @operation("dr event show", takes=READS, example="d20261201")
-def dr_event_show(call: Call, event: IdArgument) -> Answer:
+def dr_event_show(call: Call, event: IdArgument, site: AnySiteOption = None) -> Answer:
     """Show an event with its exact commands, approvals, settlement, and the acts that led there."""
     events = DrEvents(call.project.store)
-    found = events.named(event, as_of_utc=call.as_of_utc)
-    answer = _told(call, found, call.as_of_utc)
+    found = events.named(event, site, as_of_utc=call.as_of_utc)
+    answer = told(call, found, call.as_of_utc)
     keys = ("state", "person_id", "reason", "recorded_at_utc")
     history = [{key: getattr(each, key) for key in keys} for each in events.history(found, as_of_utc=call.as_of_utc)]
     return Answer(dict(answer.result) | {"history": history}, answer.table, answer.text)
@@ -64,7 +64,7 @@ def dr_event_create(
     span = event_span(event, call.project.site(site).time_zone)
     said: dict[str, Any] = {"source": source, "person": call.known_person(), "reason": reason}
     made, _ = create_event(call.project, site, programme, span, target_kw, clock=call.clock, **said)
-    return _told(call, made)
+    return told(call, made)
 
 
 @operation("dr event propose", takes=ACTS, example='d20261201 --as otto --reason "called"')
@@ -84,7 +84,7 @@ def dr_event_propose(
     made = propose_event(call.project, event, clock=call.clock, **said)
     if isinstance(made, Finding):
         return Answer({"event": None, "findings": [made]}, text=f"no plan: {made.message}", exit_code=CHECK_FAILED)
-    return _told(call, made)
+    return told(call, made)
 
 
 @operation("dr event approve", takes=ACTS, example='d20261201 --digest 3f2a9c81b0d4 --as eve --reason "seen"')
@@ -99,7 +99,7 @@ def dr_event_approve(
 
     who = actor(call)
     said: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return _told(call, approve_event(call.project, event, digest, clock=call.clock, **said))
+    return told(call, approve_event(call.project, event, digest, clock=call.clock, **said))
 
 
 @operation("dr event arm", takes=ACTS, example='d20261201 --as otto --reason "crew is on site"')
@@ -109,7 +109,7 @@ def dr_event_arm(call: Call, event: IdArgument, reason: ReasonOption) -> Answer:
 
     who = actor(call)
     said: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return _told(call, arm_event(call.project, event, clock=call.clock, **said))
+    return told(call, arm_event(call.project, event, clock=call.clock, **said))
 
 
 @operation("dr event stop", takes=ACTS, example='d20261201 --as otto --reason "rooms are warm"')
@@ -123,7 +123,7 @@ def dr_event_stop(
     from orchestration.demand_response.acts import stop_event
 
     said: dict[str, Any] = {"person": call.known_person(), "reason": reason, "is_opt_out": opt_out}
-    return _told(call, stop_event(call.project, event, clock=call.clock, **said))
+    return told(call, stop_event(call.project, event, clock=call.clock, **said))
 
 
 @operation("dr event advance", takes=PROJECT, example="--project demo")
@@ -169,7 +169,7 @@ def dr_event_settle(call: Call, event: IdArgument) -> Answer:
 
     call.doing("settling the event")
     made, settled = settle_event(call.project, event, clock=call.clock, person=call.known_person())
-    answer = _told(call, made)
+    answer = told(call, made)
     return Answer(
         answer.result, Table(_rows(settled), SETTLED), "\n".join([answer.text, *finding_lines(settled.findings)])
     )
@@ -181,7 +181,8 @@ def _rows(settled: Settlement) -> list[dict[str, Any]]:
     return [{"as": text, **each.model_dump(exclude={"intervals"})} for text, each in named if each is not None]
 
 
-def _told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
+def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
+    """The answer of every act: the event as it stands, with its settlement."""
     row = _row(call, event, as_of_utc)
     lines = [
         f"{event.event_id} {event.state}: {event.programme}, {event.target_kw:g} kW, "
@@ -199,6 +200,6 @@ def _told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answ
 
 def _row(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> dict[str, Any]:
     """An event in JSON."""
-    told = event.model_dump(exclude={"event_id", "site_id", "recorded_at_utc"})
+    kept = event.model_dump(exclude={"event_id", "site_id", "recorded_at_utc"})
     settled = DrEvents(call.project.store).settlement(event.event_id, as_of_utc=as_of_utc)
-    return {"id": event.event_id, "site": event.site_id, **told, "settlement": settled}
+    return {"id": event.event_id, "site": event.site_id, **kept, "settlement": settled}

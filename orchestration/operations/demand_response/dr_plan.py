@@ -1,17 +1,23 @@
-"""`meterloom dr loads list|test` and `dr plan`: a site's loads, tests of them, and a plan of them for an event."""
+"""`meterloom dr loads list|test|accept` and `dr plan`: a site's loads, tests of them, and a plan for an event."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from assets.stores.ledgers.accepted_loads import AcceptedLoads
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.control.accepted_load import AcceptedLoad, said_of
 from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
-from orchestration.operations.operation import PROJECT, Call, Option, operation
-from orchestration.operations.options import AnySiteOption, SiteOption, event_span
+from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation
+from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, event_span
+from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
     from data_quality.contracts.site_file.sheddable_load import SheddableLoad
     from data_quality.contracts.site_file.site import Site
+    from ml.event_baselines.load_test import LoadTest
 
 LOADS = Table(
     "loads",
@@ -21,13 +27,16 @@ LOADS = Table(
     empty="no site file has sheddable_loads",
     ground=lambda each: f"{each['evidence']['basis']} ± {each['evidence']['half_width_share']:.0%}",
 )
+LoadOption = Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")]
+TestOption = Annotated[str, Option("--event", help="START/END of the test, past; without offset by the site's clock.")]
 _STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | by: {asset:|hand}"
 
 
 @operation("dr loads list", takes=PROJECT, example="--site tower")
 def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
     """List the sheddable loads of a site, or of all, with their terms and the evidence behind them."""
-    sites = [call.project.site(site)] if site else list(call.project.sites.values())
+    known = [call.project.site(site)] if site else list(call.project.sites.values())
+    sites = [AcceptedLoads(call.project.store).site(each) for each in known]
     return Answer({"site": site, "loads": [_row(load, one) for one in sites for load in one.sheddable_loads]}, LOADS)
 
 
@@ -35,11 +44,65 @@ def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
 def dr_loads_test(
     call: Call,
     site: SiteOption,
-    load: Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")],
-    event: Annotated[str, Option("--event", help="START/END of the test, past; without offset by the site's clock.")],
+    load: LoadOption,
+    event: TestOption,
 ) -> Answer:
-    """Measure a load in a planned test shed, and propose its power with interval for the site file. Changes nothing."""
-    from data_quality.contracts.finding import Finding
+    """Measure a load in a planned test shed, and propose its power with interval for a person. Changes nothing."""
+    tested, said = _tested(call, site, load, event)
+    if isinstance(tested, Finding):
+        return Answer({"test": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
+    low, high = tested.interval_kw
+    lines = [
+        f"{load}: {tested.shed_kw:,.1f} kW shed ({low:,.1f} to {high:,.1f}, 90 %), the site file says "
+        f"{said.highest_kw:,.1f} kW at most",
+        "proposed; nothing was changed: 'meterloom dr loads accept' takes it over, or the site file:",
+        f"  max_shed_kw: {tested.shed_kw:.1f}",
+        "  evidence: {{basis: {basis}, on: {on}, half_width_share: {half_width_share}}}".format_map(
+            dict(tested.evidence)
+        ),
+    ]
+    if tested.ramp_flag:
+        lines.append("  the load before the test was above the usual: repeat the test on an ordinary day")
+    return Answer({"test": tested, "findings": []}, text="\n".join(lines))
+
+
+@operation(
+    "dr loads accept",
+    takes=ACTS,
+    example='--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00 --as eve --reason "an ordinary day"',
+)
+def dr_loads_accept(
+    call: Call, site: SiteOption, load: LoadOption, event: TestOption, reason: ReasonOption
+) -> Answer:  # fmt: skip
+    """Accept what a test of a load measured: plans use it, as tested, until the site file says something else."""
+    who = actor(call)
+    expect(who.person, Permission.DR_PROFILE_UPDATE)
+    if not reason.strip():
+        raise BadInput("an accepted test has a reason", reason="missing_reason")
+    tested, said = _tested(call, site, load, event)
+    if isinstance(tested, Finding):
+        return Answer({"accepted": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
+    if not isinstance(said.max_shed_kw, float):
+        raise BadInput(
+            f"what load {load!r} gives is a function in the site file, and a test is one point of it",
+            reason="one_point", mend="change that point in the site file",
+        )  # fmt: skip
+    wanted = AcceptedLoad(
+        site_id=site, load_id=load, max_shed_kw=round(tested.shed_kw, 1), evidence=tested.evidence,
+        start_utc=tested.start_utc, end_utc=tested.end_utc, replaces=said_of(said), person_id=who.person.person_id,
+        reason=reason.strip(),
+    )  # fmt: skip
+    with call.project.store.together():
+        made, is_new = AcceptedLoads(call.project.store).accept(wanted, call.clock)
+        if is_new:
+            who.sign("dr loads accept", f"{site}:{load}", max_shed_kw=made.max_shed_kw, reason=made.reason)
+    share = made.evidence.half_width_share
+    text = f"{load}: plans use {made.max_shed_kw:,.1f} kW ± {share:.0%}, tested; accepted by {made.person_id}"
+    return Answer({"accepted": made, "findings": []}, text=text)
+
+
+def _tested(call: Call, site: str, load: str, event: str) -> "tuple[LoadTest | Finding, SheddableLoad]":
+    """The test of a load, and the load as the site file has it. Raises BadInput."""
     from ml.event_baselines.load_test import load_test
     from orchestration.views.usual_load import readings_around_test
 
@@ -52,22 +115,7 @@ def dr_loads_test(
         raise BadInput("--event: the test has not ended yet", reason="event_ahead")
     call.doing("reading the meter of the load")
     readings = readings_around_test(call.project.lake, found, wanted.meter, end)
-    tested = load_test(readings, found, load, wanted.meter, start, end)
-    if isinstance(tested, Finding):
-        return Answer({"test": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
-    low, high = tested.interval_kw
-    lines = [
-        f"{load}: {tested.shed_kw:,.1f} kW shed ({low:,.1f} to {high:,.1f}, 90 %), the site file says "
-        f"{wanted.highest_kw:,.1f} kW at most",
-        "proposed for the site file; nothing was changed:",
-        f"  max_shed_kw: {tested.shed_kw:.1f}",
-        "  evidence: {{basis: {basis}, on: {on}, half_width_share: {half_width_share}}}".format_map(
-            dict(tested.evidence)
-        ),
-    ]
-    if tested.ramp_flag:
-        lines.append("  the load before the test was above the usual: repeat the test on an ordinary day")
-    return Answer({"test": tested, "findings": []}, text="\n".join(lines))
+    return load_test(readings, found, load, wanted.meter, start, end), wanted
 
 
 @operation("dr plan", takes=PROJECT, example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60")
@@ -80,7 +128,6 @@ def dr_plan(
 ) -> Answer:
     """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
     from controls.demand_response.curtailment import Event, check_event
-    from data_quality.contracts.finding import Finding
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
     found, now_utc = call.project.site(site), call.clock.now_utc()

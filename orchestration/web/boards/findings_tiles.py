@@ -7,6 +7,7 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import Period, months_after
+from orchestration.views.asked_approvals import asked_of
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
@@ -84,8 +85,10 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
         each for show in shows for each in tasks_of(show.ask.project, show.site, as_of_utc=show.ask.address.as_of_utc)
     ]
     waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
+    now = first.ask.address.as_of_utc is None
+    asked = [each for show in shows if now for each in asked_of(show.ask.project, show.site, show.ask.person)]
     given = tasks.Tasks(
-        address=first.address, open=tuple(waiting), ended=len(known) - len(waiting),
+        address=first.address, asked=tuple(asked), open=tuple(waiting), ended=len(known) - len(waiting),
         link=first.address.href(TASKS, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip

@@ -1,8 +1,7 @@
 """Acts on devices and on the mode of a site: the operations of `meterloom dispatch`, each a form of /devices."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -21,6 +20,7 @@ from orchestration.operations.operation import Call
 from orchestration.views.control_stamp import HOLIDAY, changes_since
 from orchestration.views.device_list import power_of
 from orchestration.views.site_control import expect_scope
+from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
@@ -83,7 +83,7 @@ def change_holiday(ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED
     until = ""
     if not is_end:
         until = f"{form.get('until', '')} {form.get('at', '') or '00:00'}"
-        with _led_on():
+        with led_on(WAY_ON):
             given["until_utc"] = dispatch_holiday.return_utc(site, until)
     return _once(ask, site, HOLIDAY, given, lambda call: dispatch_holiday.holiday(
         call, site.site_id, until=until, end=is_end, reason=reason,
@@ -99,7 +99,7 @@ def answer_request(
     if act not in ("approve", "withdraw") or not (request_id.isdecimal() and len(request_id) < 20):
         message = f"there is no request {request_id[:20]!r} to {act[:20]!r}"
         raise BadInput(message, reason="no_request", mend=WAY_ON["no_request"])
-    with _led_on():
+    with led_on(WAY_ON):
         try:
             dispatch.approve(
                 WebCall(ask), request_id, site.site_id, ask.form.get("reason", ""), revoke=act == "withdraw"
@@ -149,7 +149,7 @@ def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Call
     """
     store, mine = ask.project.store, {**given, "person_id": ask.person.person_id}
     # The site's lock first: of two clicks the second sees what the first did.
-    with _led_on(), store.together(), site_transaction(store, site.site_id):
+    with led_on(WAY_ON), store.together(), site_transaction(store, site.site_id):
         newer = changes_since(store, site.site_id, device_id, ask.form.get("seen", ""))
         if newer is None or any(row.get(name) != value for row in newer for name, value in mine.items()):
             raise BadInput("this has changed since you opened the page", reason="changed_since")
@@ -168,17 +168,6 @@ def _wait(ask: Ask, site: Site, released: list[str]) -> None:
             ask.project.store, site.site_id, released, timeout_s=PROOF_WITHIN_S, monotonic=time.monotonic,
             sleep=time.sleep,
         )  # fmt: skip
-
-
-@contextmanager
-def _led_on() -> Iterator[None]:
-    """A refusal inside says what to do about it."""
-    try:
-        yield
-    except BadInput as fault:
-        if fault.mend or fault.reason not in WAY_ON:
-            raise
-        raise BadInput(fault.message, reason=fault.reason, mend=WAY_ON[fault.reason]) from fault
 
 
 def _back(ask: Ask, site: Site, device_id: str = "") -> Response:

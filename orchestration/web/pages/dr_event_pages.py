@@ -1,17 +1,25 @@
-"""/demand-response: events of a site, one with its course, and the act that ends it."""
+"""/demand-response: events of a site, one with its course, and the acts that move and end it."""
+
+from collections.abc import Callable
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.dr_events import DrEvents
+from controls.demand_response.event_life import fault_of
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
 from orchestration.views.dr_event_view import event_detail, programme_titles
+from orchestration.web.dr_event_acts import ACTS, act
 from orchestration.web.draw import draw
+from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
-from reports.pages.dr_events import PATH, event_href, event_page, events_page
+from orchestration.web.web_call import has_keys
+from reports.pages.dr_event_acts import PATH, EventActor
+from reports.pages.dr_events import event_href, event_page, events_page
 
 router = APIRouter()
 NAV = Nav(43, PATH, "Demand response", Permission.DR_READ, "utility-pole", "Analyse", ("ops",))
@@ -34,28 +42,50 @@ def event(event_id: str, ask: Ask = asked(Permission.DR_READ)) -> Response:
     site = whole_site(ask)
     found = _event(ask, site.site_id, event_id)
     told = event_detail(
-        ask.project, site, found, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc,
-        may_stop=may(ask.person, Permission.DISPATCH_STOP),
-    )  # fmt: skip
+        ask.project, site, found, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc, actor=_actor(ask, found)
+    )
     return draw(ask, event_page(told, ask.address))
 
 
-@router.post(PATH + "/{event_id}/stop")
-def stop(event_id: str, ask: Ask = asked(Permission.DISPATCH_STOP)) -> Response:
-    """Opt out before it began, stop it after; twice is once."""
-    from orchestration.demand_response.acts import stop_event
+def _acted(name: str) -> Callable[..., Response]:
+    """The function behind the form of an act."""
 
-    found = _event(ask, whole_site(ask).site_id, event_id)
-    if found.is_open:
-        stop_event(
-            ask.project, found.event_id, clock=ask.clock, person=ask.person, reason=ask.form.get("reason", ""),
-            is_opt_out=not found.has_begun,
-        )  # fmt: skip
-    return RedirectResponse(event_href(found, ask.address), 303)
+    def answer(event_id: str, ask: Ask = asked(ACTS[name].needs)) -> Response:
+        site, form = whole_site(ask), ask.form
+        found = _event(ask, site.site_id, event_id)
+        # One button ends an event: before it began the programme is told no.
+        wanted = "opt-out" if name == "stop" and not found.has_begun else name
+        if wanted != "stop" or found.is_open:
+            said = {} if name == "settle" else {"reason": form.get("reason", "")}
+            said |= {"digest": form.get("digest", "")} if name == "approve" else {}
+            answer = act(ask, site.site_id, found.event_id, wanted, said, seen=form.get("seen", ""))
+            if answer.exit_code:
+                raise BadInput(answer.text, reason="no_plan")
+        return RedirectResponse(event_href(found, ask.address), 303)
+
+    answer.__doc__ = f"{name.capitalize()} an event; twice is once."
+    return answer
+
+
+for _name in ("propose", "approve", "arm", "stop", "settle"):
+    router.add_api_route(f"{PATH}/{{event_id}}/{_name}", _acted(_name), methods=["POST"], name=f"dr event {_name}")
+
+
+def _actor(ask: Ask, event: DrEvent) -> EventActor:
+    """Whoever looks, what they may do with the event, and whether its approval still holds."""
+    people, me = ask.project.people, ask.person.person_id
+    signers = {event.proposed_by, me, *(each.person_id for each in event.approvals)}
+    fault = fault_of(event, people.public_keys, ask.now_utc) if event.state == "approved" else None
+    return EventActor(
+        person_id=me, may_stop=may(ask.person, Permission.DISPATCH_STOP),
+        may_run=may(ask.person, Permission.DR_EXECUTE), may_approve=may(ask.person, Permission.DR_APPROVE),
+        needs_key=has_keys(people), public_key=people.public_keys.get(me, ""),
+        others=who_else(people, Role.APPROVER, signers), fault=fault[1] if fault else "",
+    )  # fmt: skip
 
 
 def _event(ask: Ask, site_id: str, event_id: str) -> DrEvent:
-    """The event of that id at the site. Raises BadInput (no_event)."""
+    """The event of exactly that id at the site. Raises BadInput (no_event)."""
     known = DrEvents(ask.project.store).standing(site_id, as_of_utc=ask.address.as_of_utc)
     found = next((each for each in known if each.event_id == event_id), None)
     if found is None:

@@ -2,8 +2,9 @@
 
 from data_quality.contracts.reporting.work_order import Priority
 from data_quality.contracts.sentence import Sentence, sentences
+from reports.pages.approvals import Asked
 from reports.pages.page import Item, Number, Widget
-from reports.pages.tasks import TONES, Task, task_href
+from reports.pages.tasks import PATH, TONES, Task, task_href
 from reports.pages.widgets.tile import Given
 from reports.texts.locales import named
 
@@ -11,25 +12,34 @@ MOST_ROWS = 4
 
 
 class Tasks(Given):
-    """open: tasks that wait for somebody, the most urgent first; ended: how many do not."""
+    """open: tasks that wait for somebody, the most urgent first; ended: how many do not; asked: approvals that wait."""
 
     open: tuple[Task, ...] = ()
     ended: int = 0
+    asked: tuple[Asked, ...] = ()
 
 
 def view(given: Tasks) -> Widget:
     """Open tasks; where no task was ever made there is nothing to show."""
     shown = {"key": "tasks", "title": "Tasks", "link": given.link, "is_synthetic": given.is_synthetic}
-    if not given.open and not given.ended:
+    if not given.open and not given.ended and not given.asked:
         return Widget(**shown, state="not_set_up", reason="No task was made yet.")
     urgent: tuple[Priority, ...] = ("P1", "P2")
-    rest = len(given.open) - MOST_ROWS
+    rest = len(given.open) + len(given.asked) - MOST_ROWS
+    items = (*(_waits(each, given) for each in given.asked), *(_item(each, given) for each in given.open))
     note = Sentence("{0} more", rest) if rest > 0 else Sentence("{0} done or cancelled", given.ended)
     return Widget(
         **shown, age=given.age,
         state="finding" if any(each.order.priority in urgent for each in given.open) else "value",
         value=Number(label="Open", text=Sentence("{0} open", len(given.open)), note=note),
-        items=tuple(_item(each, given) for each in given.open[:MOST_ROWS]),
+        items=items[:MOST_ROWS],
+    )  # fmt: skip
+
+
+def _waits(asked: Asked, given: Tasks) -> Item:
+    return Item(
+        text=Sentence("Approval: {0}", Sentence(asked.title)), detail=Sentence("waits for the role {0}", asked.roles),
+        tone="caution", icon="pen-line", href=given.address.href(PATH, site=asked.site_id, scope=None, period=None),
     )  # fmt: skip
 
 

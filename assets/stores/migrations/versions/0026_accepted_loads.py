@@ -1,0 +1,39 @@
+"""Accepted tests of sheddable loads. Frozen: it imports nothing of ours, a test holds its SHA-256."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0026"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table and the triggers that keep it append-only."""
+    op.create_table(
+        "dr_accepted_loads",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("site_id", sa.String(64), nullable=False),
+        sa.Column("load_id", sa.String(64), nullable=False),
+        sa.Column("person_id", sa.String(64), nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("accepted", sa.Text, nullable=False, comment="The test, and what the site file said then"),
+        sa.Column("recorded_at_utc", sa.String(27), nullable=False),
+        sa.Index("ix_dr_accepted_loads_load", "site_id", "load_id"),
+    )
+    for verb in ("UPDATE", "DELETE", "TRUNCATE"):
+        _refuse("dr_accepted_loads", verb)
+
+
+def _refuse(table: str, verb: str) -> None:
+    name = f"{table}_no_{verb.lower()}"
+    if op.get_bind().dialect.name == "postgresql":
+        each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
+        # The function is of revision 0001.
+        op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change()")
+    # SQLite has no such statement.
+    elif verb != "TRUNCATE":
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        )

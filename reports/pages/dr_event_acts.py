@@ -1,0 +1,101 @@
+"""Acts on an event as its page offers them: propose, approve, arm, stop and settle, each to whom it is for."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.sentence import Sentence
+from reports.pages.address import Address
+from reports.pages.device_acts import Actor, signed
+from reports.pages.page import Form, Input, PageBlock
+from reports.report_content import Paragraph
+
+PATH = "/demand-response"
+_REASON = Input(name="reason", label="Reason", is_required=True)
+
+
+class EventActor(Actor):
+    """Whoever looks at an event. may_run: proposes, arms and settles; may_approve: gives a second person's yes.
+
+    others: who else approves, in a sentence. fault: why the approval that stands does not hold any more, in a sentence.
+    """
+
+    may_run: bool = False
+    may_approve: bool = False
+    others: str = ""
+    fault: str = ""
+
+
+def stamp_of(event: DrEvent) -> str:
+    """What a form was made of: any act between changes it."""
+    return f"{event.state}:{event.digest[:12]}:{len(event.approvals)}"
+
+
+def acts_on(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime) -> Iterator[PageBlock]:
+    """The act that comes next, for whom it is, and the one that ends the event, which needs no yes."""
+    yield from _next(event, actor, address, now_utc)
+    if event.is_open:
+        yield _end(event, address) if actor.may_stop else _said("Operators and engineers stop events.")
+
+
+def _next(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime) -> Iterator[PageBlock]:
+    is_before = now_utc < event.start_utc
+    if event.state == "created" and is_before:
+        yield _operators("propose", event, actor, address, "Propose plan", (
+            "Loads are planned by the programme's template. Nothing is commanded before another person approved it."
+        ))  # fmt: skip
+    elif event.state == "proposed" and is_before:
+        yield _approval(event, actor, address)
+    elif event.state == "approved" and is_before and actor.fault:
+        yield _said("The approval does not hold any more: {0}. Propose the plan again.", actor.fault)
+        yield _operators("propose", event, actor, address, "Propose plan", "Another person approves it anew.")
+    elif event.state == "approved":
+        note = "At its start its commands go to the devices, in your name."
+        yield _operators("arm", event, actor, address, "Arm event", note)
+    elif event.state in ("restore", "stopped", "settled") and now_utc >= event.end_utc:
+        note = (
+            "By the programme's rule, with the best method for this meter beside it. Late readings make a new version."
+        )
+        yield _operators("settle", event, actor, address, "Settle event", note)
+
+
+def _operators(name: str, event: DrEvent, actor: EventActor, address: Address, title: str, note: str) -> PageBlock:
+    if not actor.may_run:
+        return _said("Operators propose, arm and settle events.")
+    form = _form(name, event, address, title, note)
+    if name == "settle":
+        return form.model_copy(update={"fields": ()})
+    return signed(form, f"dr event {name} {event.event_id}", actor)
+
+
+def _approval(event: DrEvent, actor: EventActor, address: Address) -> PageBlock:
+    """The form of the yes; to whom it is not for, who gives it."""
+    if event.proposed_by == actor.person_id:
+        return _said("You proposed this plan, and do not approve it yourself. {0}", actor.others)
+    if any(each.person_id == actor.person_id for each in event.approvals):
+        return _said("You approved this plan already: a second person does too. {0}", actor.others)
+    if not actor.may_approve:
+        return _said("This plan waits for an approver. {0}", actor.others)
+    note = "Your yes is to exactly the steps of this plan, and ends after 24 hours. Digest: {0}"
+    form = _form("approve", event, address, "Approve plan", Sentence(note, event.digest[:12]))
+    digest = Input(name="digest", label="", kind="hidden", value=event.digest)
+    form = form.model_copy(update={"fields": (*form.fields, digest)})
+    return signed(form, f"dr event approve {event.event_id} --digest {event.digest[:12]}", actor)
+
+
+def _end(event: DrEvent, address: Address) -> Form:
+    if event.has_begun:
+        return _form("stop", event, address, "Stop event", "Every device is given back at once.")
+    return _form("stop", event, address, "Opt out", "The programme is told that the site does not take part.")
+
+
+def _form(name: str, event: DrEvent, address: Address, title: str, note: str) -> Form:
+    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(event))
+    action = address.href(f"{PATH}/{event.event_id}/{name}", site=event.site_id, scope=None, period=None)
+    return Form(
+        key=name, title=title, action=action, method="post", fields=(seen, _REASON), submit=title, note=note,
+    )  # fmt: skip
+
+
+def _said(pattern: str, *given: object) -> Paragraph:
+    return Paragraph(text=Sentence(pattern, *given), tone="muted")
