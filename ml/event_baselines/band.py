@@ -5,6 +5,7 @@ after each day by whether the band held, so that its share of days comes out on 
 """
 
 import math
+from bisect import bisect_left, insort
 
 import numpy as np
 
@@ -23,29 +24,25 @@ def half_widths(errors: Vector, *, miss: float = 0.1, learns: Mask | None = None
     if left out. A day sees the days before it alone; NaN with fewer than 20.
     """
     known = np.isfinite(errors) & (learns if learns is not None else True)
-    order = np.flatnonzero(known)
-    windows = _windows(errors[order])
-    count = np.searchsorted(order, np.arange(len(errors)))
-    found, levels, level = np.full(len(errors), np.nan), np.full(len(errors), miss), miss
-    for day, (seen, is_known, error) in enumerate(zip(count.tolist(), known.tolist(), errors.tolist(), strict=True)):
-        size, levels[day] = min(seen, WINDOW_DAYS), level
-        if size < LEAST_DAYS:
-            continue
-        width = found[day] = windows.item(seen, rank(size, level))
+    widths, levels, level = [math.nan] * len(errors), [miss] * len(errors), miss
+    seen, ordered = list[float](), list[float]()
+    for day, (is_known, error) in enumerate(zip(known.tolist(), errors.tolist(), strict=True)):
+        levels[day] = level
+        if len(ordered) >= LEAST_DAYS:
+            width = widths[day] = ordered[rank(len(ordered), level)]
+            if is_known:
+                level = min(max(level + RATE * (miss - (error > width)), _LEVELS[0]), _LEVELS[1])
         if is_known:
-            level = min(max(level + RATE * (miss - (error > width)), _LEVELS[0]), _LEVELS[1])
-    return found, levels
+            seen.append(error)
+            insort(ordered, error)
+            if len(ordered) > WINDOW_DAYS:
+                del ordered[bisect_left(ordered, seen[-WINDOW_DAYS - 1])]
+    return np.array(widths), np.array(levels)
 
 
 def rank(size: int, level: float) -> int:
     """Place, from 0, of the conformal quantile among so many sorted errors."""
     return min(math.ceil((size + 1) * (1 - level)), size) - 1
-
-
-def _windows(errors: Vector) -> Matrix:
-    """Row n: the errors of the days n - 120 to n - 1, sorted; missing ones behind as infinite."""
-    padded = np.concatenate([np.full(WINDOW_DAYS, np.inf), errors])
-    return np.sort(np.lib.stride_tricks.sliding_window_view(padded, WINDOW_DAYS), axis=1)
 
 
 def step_widths(errors: Matrix, level: float) -> Vector:

@@ -63,9 +63,9 @@ class DaySteps:
                 found[mine] = np.where(place >= 0, alike[np.maximum(place, 0)], -1)
         return found
 
-    def of(self, days: Index) -> Matrix:
-        """Load of days by position, of any shape; a day -1 is a gap."""
-        load: Matrix = self.load_kw[days]
+    def of(self, days: Index, span: slice = slice(None)) -> Matrix:
+        """Load of days by position, of any shape, in a span of their steps; a day -1 is a gap."""
+        load: Matrix = self.load_kw[:, span][days]
         load[days < 0] = np.nan
         return load
 
@@ -78,7 +78,15 @@ class DaySteps:
 
 def mean_of(values: Matrix, axis: int) -> Matrix | Vector:
     """Mean of what is known along an axis; NaN where nothing is, without numpy's warning."""
-    known = np.isfinite(values)
-    total = np.add.reduce(values, axis=axis, where=known)
-    count = np.add.reduce(known, axis=axis)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    mean = np.add.reduce(values, axis=axis) / (values.shape[axis] or np.nan)
+    # Gaps are few: only what has one is added up again without them, which numpy does many times slower.
+    partly = ~np.isfinite(mean)
+    if not np.any(partly):
+        return mean
+    few = np.moveaxis(values, axis, -1)[partly]
+    known = np.isfinite(few)
+    count = np.add.reduce(known, axis=-1)
+    total = np.add.reduce(np.where(known, few, 0.0), axis=-1)
+    mean = np.asarray(mean)
+    mean[partly] = np.divide(total, count, out=np.full(len(few), np.nan), where=count > 0)
+    return mean

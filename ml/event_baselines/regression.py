@@ -5,13 +5,12 @@ ridge regression. It is refitted for each month on the counting days before it; 
 the end of the adjustment hours, and the temperature.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
-from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.asked_days import AskedDays
+from ml.event_baselines.day_steps import Mask, Matrix, mean_of
 from ml.features.series import Index, Vector
 
 # A day of half a year ago weighs half.
@@ -25,124 +24,139 @@ CLIP = 1.0
 HUBER, ROUNDS = 1.5, 3
 # Weekdays weigh less than a measured distance before the ridge.
 WEEKDAY_SCALE = 0.2
-_PAST_DAYS, _RECENT_DAYS = 10, 3
+_RECENT_DAYS = 3
+# Months that are fitted at a time: more would need much memory for a long file.
+_MONTHS = 12
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Rows of days. x: (days, features); base_kw: (days, steps) mean of the last days; level_kw: (days,) its scale."""
-
-    x: Matrix
-    base_kw: Matrix
-    level_kw: Vector
-
-    def first(self, count: int) -> "Inputs":
-        """The first rows."""
-        return Inputs(self.x[:count], self.base_kw[:count], self.level_kw[:count])
-
-
-def regression(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+def regression(asked: AskedDays) -> Matrix:
     """Baseline in kW of the event and the steps after it, (days, steps of a day); NaN elsewhere and without a model."""
-    span = slice(window.start, window.after(grid.steps).stop)
-    return _by_month(grid, days, window, span, sees_adjustment=True)
+    span = slice(asked.window.start, asked.window.after(asked.grid.steps).stop)
+    return _by_month(asked, span, sees_adjustment=True)
 
 
-def usual_before(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+def usual_before(asked: AskedDays) -> Matrix:
     """Usual load of the adjustment hours up to the event, by what went before them, (days, steps of a day)."""
-    return _by_month(grid, days, window, slice(window.adjust_start, window.start), sees_adjustment=False)
+    return _by_month(asked, slice(asked.window.adjust_start, asked.window.start), sees_adjustment=False)
 
 
-def inputs_of(grid: DaySteps, days: Index, window: EventWindow, *, sees_adjustment: bool) -> Inputs:
-    """Knowledge of each day at the end of its adjustment hours, or before them; a gap is 0, which is the usual."""
-    last = grid.before(days, _PAST_DAYS)
-    past, today = grid.of(last), grid.of(days)
-    base = np.asarray(mean_of(past, axis=1))
-    level = np.asarray(mean_of(np.abs(base[:, window.adjust_start : window.end]), axis=1))
+def level_of(asked: AskedDays) -> Vector:
+    """(days,) scale in kW of what a day is apart from the last ones: their mean size up to the end of the event."""
+    base = asked.base_kw[:, asked.window.adjust_start : asked.window.end]
+    level = np.asarray(mean_of(np.abs(base), axis=1))
     level[~(level > 0)] = np.nan
+    return level
+
+
+def inputs_of(asked: AskedDays, *, sees_adjustment: bool) -> Matrix:
+    """Knowledge of each day at the end of its adjustment hours, or before them, (days, features).
+
+    A gap is 0, which is the usual.
+    """
+    grid, days, window = asked.grid, asked.days, asked.window
+    past, today, base, level = asked.past_kw, asked.today_kw, asked.base_kw, level_of(asked)
 
     def apart(load: Matrix, span: slice) -> Vector:
         return np.asarray(mean_of(load[:, span] - base[:, span], axis=1)) / level
 
     hour, first = grid.per_hour, window.adjust_start
-    asked, before = (window.event, window.adjustment) if sees_adjustment else (window.adjustment, slice(0, first))
+    hoped, before = (window.event, window.adjustment) if sees_adjustment else (window.adjustment, slice(0, first))
     columns: list[Vector] = []
     if sees_adjustment:
         # Hour by hour: the newest says most.
         columns += [
             apart(today, slice(at, min(at + hour, window.adjust_end))) for at in range(first, window.adjust_end, hour)
         ]
-        top, bottom = (np.asarray(mean_of(base[:, span], axis=1)) for span in (asked, before))
+        top, bottom = (np.asarray(mean_of(base[:, span], axis=1)) for span in (hoped, before))
         shape = np.divide(top, bottom, out=np.ones(len(top)), where=bottom > 0)
         columns.append(apart(today, before) * (shape - 1))
     cuts = sorted({0, min(6 * hour, first), max(first - 3 * hour, 0), max(first - hour, 0), first})
     columns += [apart(today, slice(*ends)) for ends in pairwise(cuts)]
     week = np.where((days >= 7) & grid.counts[np.maximum(days - 7, 0)], days - 7, -1)
     for load in (past[:, -1], np.asarray(mean_of(past[:, -_RECENT_DAYS:], axis=1)), grid.of(week)):
-        columns += [apart(load, asked), apart(load, before)]
-    columns += [WEEKDAY_SCALE * flag for flag in _calendar(grid, days)]
-    columns += _warmth(grid, days, last, window, asked)
-    return Inputs(np.clip(np.nan_to_num(np.column_stack(columns)), -CLIP, CLIP), base, level)
+        columns += [apart(load, hoped), apart(load, before)]
+    columns += [WEEKDAY_SCALE * flag for flag in _calendar(asked)]
+    columns += _warmth(asked, hoped)
+    return np.clip(np.nan_to_num(np.column_stack(columns)), -CLIP, CLIP)
 
 
-def _calendar(grid: DaySteps, days: Index) -> list[Vector]:
+def _calendar(asked: AskedDays) -> list[Vector]:
     """Weekdays, and whether the day before and the day after are off, as 0 and 1."""
+    grid, days = asked.grid, asked.days
     flags = [grid.weekday[days] == weekday for weekday in range(1, 8)]
     flags += [grid.is_off[np.maximum(days - 1, 0)], grid.is_off[np.minimum(days + 1, len(grid.is_off) - 1)]]
     return [flag.astype(np.float64) for flag in flags]
 
 
-def _warmth(grid: DaySteps, days: Index, last: Index, window: EventWindow, asked: slice) -> list[Vector]:
+def _warmth(asked: AskedDays, hoped: slice) -> list[Vector]:
     """Temperature of event and morning against that of the last days: whole, above cooling, below heating."""
-    if grid.temperature_degc is None:
+    outdoor, window = asked.grid.temperature_degc, asked.window
+    if outdoor is None:
         return []
-    outdoor = grid.temperature_degc
-    morning = slice(max(window.adjust_start - 3 * grid.per_hour, 0), window.adjust_end)
+    morning = slice(max(window.adjust_start - 3 * asked.grid.per_hour, 0), window.adjust_end)
     found: list[Vector] = []
-    for warmth in (outdoor, np.maximum(outdoor - COOLING_DEGC, 0), np.maximum(HEATING_DEGC - outdoor, 0)):
-        for span in (asked, morning):
-            daily = np.asarray(mean_of(warmth[:, span], axis=1))
-            usual = np.asarray(mean_of(np.where(last < 0, np.nan, daily[last]), axis=1))
-            found.append((daily[days] - usual) / SCALE_DEGC)
+    for span in (hoped, morning):
+        near = outdoor[:, span]
+        for warmth in (near, np.maximum(near - COOLING_DEGC, 0), np.maximum(HEATING_DEGC - near, 0)):
+            daily = np.asarray(mean_of(warmth, axis=1))
+            usual = np.asarray(mean_of(np.where(asked.last < 0, np.nan, daily[asked.last]), axis=1))
+            found.append((daily[asked.days] - usual) / SCALE_DEGC)
     return found
 
 
-def _by_month(grid: DaySteps, days: Index, window: EventWindow, span: slice, *, sees_adjustment: bool) -> Matrix:
+def _by_month(asked: AskedDays, span: slice, *, sees_adjustment: bool) -> Matrix:
     """Estimates of a span, (days, steps), each month by a model of the counting days before its first."""
+    grid, days = asked.grid, asked.days
     found = np.full((len(days), grid.steps), np.nan)
     for is_off in (False, True):
         mine = np.flatnonzero(grid.is_off[days] == is_off)
-        past = grid.alike(is_off)
-        past = past[past < days[mine].max(initial=0)]
-        if not len(past):
+        if not len(mine):
             continue
-        train, ask = (inputs_of(grid, each, window, sees_adjustment=sees_adjustment) for each in (past, days[mine]))
-        months = grid.month[days[mine]]
-        for month in np.unique(months):
-            first = int(np.argmax(grid.month == month))
-            known = int(np.searchsorted(past, first))
-            coefficients = _fit(train.first(known), grid.load_kw[past[:known]], span, first - past[:known])
-            if coefficients is not None:
-                at = np.flatnonzero(months == month)
-                share = np.column_stack([ask.x[at], np.ones(len(at))]) @ coefficients
-                found[mine[at], span] = ask.base_kw[at, span] + share * ask.level_kw[at, None]
+        seen = asked.history.of_kind(is_off)
+        x, base, level = inputs_of(seen, sees_adjustment=sees_adjustment), seen.base_kw[:, span], level_of(seen)
+        design = np.column_stack([x, np.ones(len(x))])
+        share = (seen.today_kw[:, span] - base) / level[:, None]
+        teaches = np.isfinite(share).all(axis=1) & grid.counts[seen.days]
+        months, of_month = np.unique(grid.month[days[mine]], return_inverse=True)
+        firsts = np.array([np.argmax(grid.month == month) for month in months])
+        fitted = _fits(design[teaches], share[teaches], seen.days[teaches], firsts)
+        at = np.searchsorted(seen.days, days[mine])
+        by_day = np.matmul(design[at, None], fitted[of_month])[:, 0]
+        found[mine, span] = base[at] + by_day * level[at, None]
     return found
 
 
-def _fit(inputs: Inputs, load_kw: Matrix, span: slice, age_days: Index) -> Matrix | None:
-    """Coefficients (features + 1, steps of the span) of the shares; None with too few days that have all steps."""
-    target = (load_kw[:, span] - inputs.base_kw[:, span]) / inputs.level_kw[:, None]
-    whole = np.isfinite(target).all(axis=1)
-    if whole.sum() < LEAST_TRAINING_DAYS:
-        return None
-    x, target = inputs.x[whole], np.clip(target[whole], -CLIP, CLIP)
-    recency = 0.5 ** (age_days[whole] / HALF_LIFE_DAYS)
-    design, weight = np.column_stack([x, np.ones(len(x))]), recency
-    penalty = np.diag([RIDGE] * x.shape[1] + [1e-6])
-    coefficients: Matrix = np.empty((0, 0))
+def _fits(design: Matrix, share: Matrix, days: Index, firsts: Index) -> Matrix:
+    """Coefficients (months, features, steps) by what each month's first day has behind it; NaN with too few days.
+
+    All months are weighted, multiplied and solved together: one of them alone is too small for the call it costs.
+    """
+    found = np.full((len(firsts), design.shape[1], share.shape[1]), np.nan)
+    share = np.clip(share, -CLIP, CLIP)
+    counts = np.searchsorted(days, firsts)
+    enough = np.flatnonzero(counts >= LEAST_TRAINING_DAYS)
+    for first in range(0, len(enough), _MONTHS):
+        some = enough[first : first + _MONTHS]
+        upto = counts[some].max()
+        age_days = firsts[some, None] - days[None, :upto]
+        found[some] = _robust(design[:upto], share[:upto], age_days, age_days > 0)
+    return found
+
+
+def _robust(design: Matrix, share: Matrix, age_days: Index, known: Mask) -> Matrix:
+    """Weighted ridge regressions with Huber's weights, one of each row of ages; known: (rows, days) that it may see."""
+    recency = np.where(known, 0.5 ** (np.where(known, age_days, 0) / HALF_LIFE_DAYS), 0.0)
+    penalty = np.diag([RIDGE] * (design.shape[1] - 1) + [1e-6])
+    both, middle = np.column_stack([design, share]), known.sum(axis=1) // 2
+    places, weight = np.unique(middle), recency
+    coefficients: Matrix = np.empty((0, 0, 0))
     for _ in range(ROUNDS):
-        gram = design.T * weight
-        coefficients = np.asarray(np.linalg.solve(gram @ design + penalty, gram @ target), dtype=np.float64)
-        size = np.abs((target - design @ coefficients).mean(axis=1))
-        threshold = max(HUBER * 1.48 * float(np.partition(size, len(size) // 2)[len(size) // 2]), 1e-9)
+        sums = np.matmul((weight[:, :, None] * design).transpose(0, 2, 1), both)
+        gram, moment = sums[:, :, : design.shape[1]], sums[:, :, design.shape[1] :]
+        coefficients = np.asarray(np.linalg.solve(gram + penalty, moment), dtype=np.float64)
+        size = np.abs(share.mean(axis=1) - coefficients.mean(axis=2) @ design.T)
+        ordered = np.partition(np.where(known, size, np.inf), places, axis=1)
+        typical = np.take_along_axis(ordered, middle[:, None], axis=1)
+        threshold = np.maximum(HUBER * 1.48 * typical, 1e-9)
         weight = recency * np.minimum(1, threshold / np.maximum(size, 1e-12))
     return coefficients

@@ -7,16 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
-from ml.event_baselines.event_window import EventWindow
-from ml.features.series import Index
+from ml.event_baselines.asked_days import LAST_DAYS, AskedDays
+from ml.event_baselines.day_steps import Matrix, mean_of
 
 # A rule has no baseline with fewer days.
 LEAST_DAYS = 5
 MATCHED_DAYS, MATCHED_OF = 3, 45
 WEEK_DAYS = 7
 
-Rule = Callable[[DaySteps, Index, EventWindow], Matrix]
+Rule = Callable[[AskedDays], Matrix]
 
 
 def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
@@ -25,22 +24,24 @@ def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
     cap: of a multiplicative same-day adjustment, 0.2 for ±20 %; 0: none.
     """
 
-    def estimate(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
-        load = grid.of(grid.before(days, days_of))
-        level = mean_of(load[:, :, window.event], axis=2)
-        counts = np.isfinite(level).sum(axis=1)
-        rank = np.argsort(np.argsort(-np.where(np.isfinite(level), level, -np.inf), axis=1, kind="stable"), axis=1)
-        load[rank >= chosen] = np.nan
-        profile = np.asarray(mean_of(load, axis=1))
-        profile[counts < min(LEAST_DAYS, days_of)] = np.nan
-        return profile * adjustment(grid, days, profile, window, cap)[:, None] if cap else profile
+    def estimate(asked: AskedDays) -> Matrix:
+        load = asked.past_kw[:, LAST_DAYS - days_of :]
+        level = np.asarray(mean_of(load[:, :, asked.window.event], axis=2))
+        known = np.isfinite(level)
+        if chosen == LAST_DAYS:
+            profile = asked.base_kw.copy()
+        else:
+            order = np.argsort(-np.where(known, level, -np.inf), axis=1, kind="stable")[:, :chosen]
+            profile = np.asarray(mean_of(np.take_along_axis(load, order[:, :, None], axis=1), axis=1))
+        profile[known.sum(axis=1) < min(LEAST_DAYS, days_of)] = np.nan
+        return profile * adjustment(asked, profile, cap)[:, None] if cap else profile
 
     return estimate
 
 
-def adjustment(grid: DaySteps, days: Index, profile: Matrix, window: EventWindow, cap: float) -> Matrix:
+def adjustment(asked: AskedDays, profile: Matrix, cap: float) -> Matrix:
     """Measured over baseline in the adjustment hours, within 1 ± cap; NaN without readings or without a load."""
-    measured, expected = grid.of(days)[:, window.adjustment], profile[:, window.adjustment]
+    measured, expected = asked.today_kw[:, asked.window.adjustment], profile[:, asked.window.adjustment]
     both = np.isfinite(measured) & np.isfinite(expected)
     top, bottom = np.where(both, measured, 0.0).sum(axis=1), np.where(both, expected, 0.0).sum(axis=1)
     ratio = np.divide(top, bottom, out=np.full(len(top), np.nan), where=(bottom > 0) & (top > 0))
@@ -48,28 +49,29 @@ def adjustment(grid: DaySteps, days: Index, profile: Matrix, window: EventWindow
     return found
 
 
-def last_week(grid: DaySteps, days: Index, _window: EventWindow) -> Matrix:
+def last_week(asked: AskedDays) -> Matrix:
     """The day a week before, holiday or not, unless it is excluded."""
-    earlier = np.asarray(days - WEEK_DAYS)
-    return grid.of(np.where((earlier >= 0) & ~grid.is_excluded[np.maximum(earlier, 0)], earlier, -1))
+    earlier = np.asarray(asked.days - WEEK_DAYS)
+    is_usable = (earlier >= 0) & ~asked.grid.is_excluded[np.maximum(earlier, 0)]
+    return asked.grid.of(np.where(is_usable, earlier, -1))
 
 
-def matching_day(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+def matching_day(asked: AskedDays) -> Matrix:
     """Mean of the three of the last 45 counting days whose load before the event was nearest to that of the day."""
-    past = grid.of(grid.before(days, MATCHED_OF))
-    seen = slice(0, window.adjust_end)
-    apart = np.asarray(mean_of((past[:, :, seen] - grid.of(days)[:, None, seen]) ** 2, axis=2))
+    seen = slice(0, asked.window.adjust_end)
+    last = asked.grid.before(asked.days, MATCHED_OF)
+    apart = np.asarray(mean_of((asked.grid.of(last, seen) - asked.today_kw[:, None, seen]) ** 2, axis=2))
     counts = np.isfinite(apart).sum(axis=1)
     nearest = np.argsort(np.where(np.isfinite(apart), apart, np.inf), axis=1)[:, :MATCHED_DAYS]
-    profile = np.asarray(mean_of(np.take_along_axis(past, nearest[:, :, None], axis=1), axis=1))
+    profile = np.asarray(mean_of(asked.grid.of(np.take_along_axis(last, nearest, axis=1)), axis=1))
     profile[counts < LEAST_DAYS] = np.nan
     return profile
 
 
-def before_event(grid: DaySteps, days: Index, window: EventWindow) -> Matrix:
+def before_event(asked: AskedDays) -> Matrix:
     """Load of the hour before the event, held for the rest of the day (meter before, meter after)."""
-    hour = slice(max(window.start - grid.per_hour, 0), window.start)
-    level = np.asarray(mean_of(grid.of(days)[:, hour], axis=1))
+    grid, start = asked.grid, asked.window.start
+    level = np.asarray(mean_of(asked.today_kw[:, max(start - grid.per_hour, 0) : start], axis=1))
     return np.repeat(level[:, None], grid.steps, axis=1)
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from data_quality.contracts.baselines.event_baseline import MethodScore
+from ml.event_baselines.asked_days import AskedDays
 from ml.event_baselines.band import half_widths, step_widths
 from ml.event_baselines.day_steps import DaySteps, Mask, Matrix, mean_of
 from ml.event_baselines.event_window import EventWindow
 from ml.event_baselines.regression import regression, usual_before
 from ml.event_baselines.rules import RULES
-from ml.features.series import Index, Vector
+from ml.features.series import Vector
 
-METHODS: dict[str, Callable[[DaySteps, Index, EventWindow], Matrix]] = {**RULES, "regression": regression}
+METHODS: dict[str, Callable[[AskedDays], Matrix]] = {**RULES, "regression": regression}
 # Days that an event is judged by without a longer measurement: the band's window, and some to find its level.
 RECENT_DAYS = 130
 RAMP_MISS = 0.04
@@ -78,7 +78,7 @@ def settle(
         past = past[past < max(event_days)][-RECENT_DAYS:] if placebo is None else past
         days = np.union1d(past, np.array(event_days, dtype=np.int64))
         measured = np.isin(days, past) & (days >= first) & (days < end)
-        group = _Group(grid, days, window, measured)
+        group = _Group(AskedDays(grid, days, window), measured)
         ramps = group.ramps()
         for name in METHODS:
             estimates, kept = group.by(name, event_days, ramps)
@@ -100,60 +100,47 @@ def _level(found: Estimated) -> float:
 class _Group:
     """Days of one kind by one window. is_measured: (days,) days without an event that count for the scores."""
 
-    grid: DaySteps
-    days: Index
-    window: EventWindow
+    asked: AskedDays
     is_measured: Mask
-
-    @cached_property
-    def scale_kw(self) -> Vector:
-        """(days,) mean size of the load in the event hours of the last days: of a net meter the mean may be near 0."""
-        past = self.grid.of(self.grid.before(self.days, 10))[:, :, self.window.event]
-        scale = np.asarray(mean_of(np.abs(past).reshape(len(self.days), -1), axis=1))
-        scale[~(scale > 0)] = np.nan
-        return scale
 
     def by(self, name: str, event_days: Sequence[int], ramps: dict[int, Vector]) -> tuple[list[Estimated], Errors]:
         """Estimates of the event days by one method, and its errors on the others. ramps: usual load by day."""
-        estimate = METHODS[name](self.grid, self.days, self.window)
-        event = self.window.event
-        value, load = estimate[:, event], self.grid.load_kw[self.days][:, event]
-        learns = ~self.grid.is_excluded[self.days]
-        scale = self.scale_kw
+        asked, window = self.asked, self.asked.window
+        estimate = METHODS[name](asked)
+        value, load = estimate[:, window.event], asked.today_kw[:, window.event]
+        learns, scale = ~asked.grid.is_excluded[asked.days], asked.scale_kw
         apart = np.abs(value - load) / scale[:, None]
         size = np.abs(np.asarray(mean_of(value - load, axis=1))) / scale
         widths, levels = half_widths(size, learns=learns)
         estimates = []
         for day in event_days:
-            at = int(np.searchsorted(self.days, day))
+            at = int(np.searchsorted(asked.days, day))
             steps = step_widths(apart[:at][learns[:at]], float(levels[at])) * scale[at]
             unramped = self._unramped(name, day, ramps[day]) if day in ramps else None
             width = float(widths[at] * scale[at])
-            estimates.append(
-                Estimated(Event(day, self.window), name, estimate[at], width, steps, day in ramps, unramped)
-            )
+            estimates.append(Estimated(Event(day, window), name, estimate[at], width, steps, day in ramps, unramped))
         kept = self.is_measured & np.isfinite(size)
         held = np.where(np.isfinite(widths), size <= widths, np.nan)
         return estimates, Errors(value[kept], load[kept], held[kept])
 
     def ramps(self) -> dict[int, Vector]:
         """Days whose adjustment hours are above all that their morning lets expect, with the usual load of the day."""
-        usual = usual_before(self.grid, self.days, self.window)
-        span = self.window.adjustment
-        top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (self.grid.of(self.days), usual))
+        asked, span = self.asked, self.asked.window.adjustment
+        usual, is_excluded = usual_before(asked), asked.grid.is_excluded[asked.days]
+        top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (asked.today_kw, usual))
         # One-sided: below the usual is no ramp, and no size can be less than nothing.
         excess = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
-        limits, _ = half_widths(excess, miss=RAMP_MISS, learns=~self.grid.is_excluded[self.days])
-        above = np.flatnonzero(self.grid.is_excluded[self.days] & (excess > np.maximum(limits, 1)))
-        return {int(self.days[at]): usual[at] for at in above}
+        limits, _ = half_widths(excess, miss=RAMP_MISS, learns=~is_excluded)
+        above = np.flatnonzero(is_excluded & (excess > np.maximum(limits, 1)))
+        return {int(asked.days[at]): usual[at] for at in above}
 
     def _unramped(self, name: str, day: int, usual: Vector) -> Vector:
         """Baseline of the day if the load before the event had been the usual one."""
-        load = self.grid.load_kw.copy()
-        before = slice(self.window.adjust_start, self.window.start)
+        grid, window = self.asked.grid, self.asked.window
+        load = grid.load_kw.copy()
+        before = slice(window.adjust_start, window.start)
         load[day, before] = usual[before]
-        found = METHODS[name](replace(self.grid, load_kw=load), np.array([day]), self.window)
-        return np.asarray(found[0])
+        return np.asarray(METHODS[name](AskedDays(replace(grid, load_kw=load), np.array([day]), window))[0])
 
 
 def _scores(errors: dict[str, list[Errors]], usable: set[str]) -> tuple[MethodScore, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ml.baselines.usage_tables.calendar_of import holidays_of
+from ml.event_baselines.asked_days import AskedDays
 from ml.event_baselines.band import half_widths
 from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
 from ml.event_baselines.event_window import EventWindow
@@ -105,7 +106,8 @@ def scores(meter: Meter) -> dict[str, Vector]:
 def half_width(meter: Meter) -> float:
     """Median half-width of the regression's band, percent of its baseline."""
     days, event = meter.grid.alike(is_off=False), meter.window.event
-    value, load = regression(meter.grid, days, meter.window)[:, event].mean(axis=1), meter.grid.load_kw[days][:, event]
+    asked = AskedDays(meter.grid, days, meter.window)
+    value, load = regression(asked)[:, event].mean(axis=1), asked.today_kw[:, event]
     widths, _ = half_widths(np.abs(load.mean(axis=1) / value - 1))
     inside = (days >= meter.first) & (days < meter.end) & np.isfinite(widths)
     return 100 * float(np.median(widths[inside]))
@@ -114,7 +116,7 @@ def half_width(meter: Meter) -> float:
 def ramps(meter: Meter) -> tuple[float, float]:
     """Percent of days flagged with a ramp of 20 % in the adjustment hours, and as they are."""
     days, span = meter.grid.alike(is_off=False), meter.window.adjustment
-    usual = usual_before(meter.grid, days, meter.window)[:, span]
+    usual = usual_before(AskedDays(meter.grid, days, meter.window))[:, span]
     excess = np.asarray(mean_of(meter.grid.load_kw[days][:, span], axis=1)) / np.asarray(mean_of(usual, axis=1))
     limits, _ = half_widths(excess, miss=RAMP_MISS)
     inside = (days >= meter.first) & (days < meter.end) & np.isfinite(limits) & np.isfinite(excess)
