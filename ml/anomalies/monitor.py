@@ -24,7 +24,7 @@ TOO_SHORT = "too_few_days"
 @dataclass(frozen=True)
 class Watched:
     """events: in order of time. days: judged. findings: why a meter, or none of its days, could be judged. usual: on
-    the day after the last; None where too little is known.
+    the day after the last; None where too little is known. habit, stuck_limit: of that day, as the detectors have them.
     """
 
     events: tuple[AnomalyEvent, ...]
@@ -32,6 +32,7 @@ class Watched:
     findings: tuple[Finding, ...] = ()
     usual: Usual | None = None
     habit: float = 0.0
+    stuck_limit: float | None = None
 
 
 def watch(
@@ -48,14 +49,17 @@ def watch(
     days = len(grid.values)
     if days <= params.training_days or not np.isfinite(grid.values).any():
         return Watched((), 0, (_too_short(days, params),))
-    marks, expected, past = _marks(grid, params)
+    marks, expected, stuck = _marks(grid, params)
     warmth = None if temperature is None else WarmDays(grid, daily_temperature(temperature, civil))
     events = tuple(events_of(marks, grid, expected, params, warmth))
-    window = params.window_days
-    return Watched(events, days - params.training_days, usual=past.usual(days, window), habit=past.habit(days, window))
+    past, window = stuck.past, params.window_days
+    return Watched(
+        events, days - params.training_days, usual=past.usual(days, window), habit=past.habit(days, window),
+        stuck_limit=stuck.limit(days),
+    )  # fmt: skip
 
 
-def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, Past]:
+def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, StuckReadings]:
     past, marks = Past(grid), list[Mark]()
     known = learned()
     stuck, nights, drift = (
@@ -79,7 +83,7 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, P
             found = detector.marks(day)
             past.mark(found)
             marks += found
-    return marks, expected, past
+    return marks, expected, stuck
 
 
 def _too_short(days: int, params: DetectorParams) -> Finding:
