@@ -18,7 +18,7 @@ from ml.anomalies.weather import WarmDays, daily_temperature
 from ml.features.civil import Civil
 from ml.features.series import Series, Vector
 
-TOO_SHORT = "too_few_days"
+TOO_SHORT, CONSTANT = "too_few_days", "constant_series"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def watch(
     events = tuple(events_of(marks, grid, expected, params, warmth))
     past, window = stuck.past, params.window_days
     return Watched(
-        events, days - params.training_days, usual=past.usual(days, window), habit=past.habit(days, window),
-        stuck_limit=stuck.limit(days),
+        events, days - params.training_days, _constant(grid), usual=past.usual(days, window),
+        habit=past.habit(days, window), stuck_limit=stuck.limit(days),
     )  # fmt: skip
 
 
@@ -84,6 +84,15 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, S
             past.mark(found)
             marks += found
     return marks, expected, stuck
+
+
+def _constant(grid: DayGrid) -> tuple[Finding, ...]:
+    """One finding where all hours are alike, so that no event could be told from what is usual."""
+    least, most = float(np.nanmin(grid.values)), float(np.nanmax(grid.values))
+    if least < most:
+        return ()
+    message = f"every hour is {most:g}: a meter that never moves has nothing that differs from what is usual"
+    return (Finding(code=CONSTANT, message=message, severity="info", facts={"value": most}),)
 
 
 def _too_short(days: int, params: DetectorParams) -> Finding:
