@@ -18,13 +18,13 @@ from ml.anomalies.weather import WarmDays, daily_temperature
 from ml.features.civil import Civil
 from ml.features.series import Series, Vector
 
-TOO_SHORT = "too_few_days"
+TOO_SHORT, CONSTANT = "too_few_days", "constant_series"
 
 
 @dataclass(frozen=True)
 class Watched:
     """events: in order of time. days: judged. findings: why a meter, or none of its days, could be judged. usual: on
-    the day after the last; None where too little is known.
+    the day after the last; None where too little is known. habit, stuck_limit: of that day, as the detectors have them.
     """
 
     events: tuple[AnomalyEvent, ...]
@@ -32,6 +32,7 @@ class Watched:
     findings: tuple[Finding, ...] = ()
     usual: Usual | None = None
     habit: float = 0.0
+    stuck_limit: float | None = None
 
 
 def watch(
@@ -48,14 +49,17 @@ def watch(
     days = len(grid.values)
     if days <= params.training_days or not np.isfinite(grid.values).any():
         return Watched((), 0, (_too_short(days, params),))
-    marks, expected, past = _marks(grid, params)
+    marks, expected, stuck = _marks(grid, params)
     warmth = None if temperature is None else WarmDays(grid, daily_temperature(temperature, civil))
     events = tuple(events_of(marks, grid, expected, params, warmth))
-    window = params.window_days
-    return Watched(events, days - params.training_days, usual=past.usual(days, window), habit=past.habit(days, window))
+    past, window = stuck.past, params.window_days
+    return Watched(
+        events, days - params.training_days, _constant(grid), usual=past.usual(days, window),
+        habit=past.habit(days, window), stuck_limit=stuck.limit(days),
+    )  # fmt: skip
 
 
-def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, Past]:
+def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, StuckReadings]:
     past, marks = Past(grid), list[Mark]()
     known = learned()
     stuck, nights, drift = (
@@ -79,7 +83,16 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, P
             found = detector.marks(day)
             past.mark(found)
             marks += found
-    return marks, expected, past
+    return marks, expected, stuck
+
+
+def _constant(grid: DayGrid) -> tuple[Finding, ...]:
+    """One finding where all hours are alike, so that no event could be told from what is usual."""
+    least, most = float(np.nanmin(grid.values)), float(np.nanmax(grid.values))
+    if least < most:
+        return ()
+    message = f"every hour is {most:g}: a meter that never moves has nothing that differs from what is usual"
+    return (Finding(code=CONSTANT, message=message, severity="info", facts={"value": most}),)
 
 
 def _too_short(days: int, params: DetectorParams) -> Finding:

@@ -8,6 +8,8 @@ from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
 from ml.anomalies.events import AnomalyEvent, events_of
 from ml.anomalies.levels import LevelLimits, level_marks
 from ml.anomalies.params import DetectorParams
+from ml.anomalies.past import Mark
+from ml.anomalies.stuck import runs_of, stuck_marks
 from ml.features.civil import Civil
 from ml.features.series import Series, Vector
 
@@ -15,6 +17,10 @@ from ml.features.series import Series, Vector
 WINDOW, OPENS, KEPT = 5, 3, 1
 # An hour with fewer minutes has no value.
 FEWEST_MINUTES = 54
+# Means of equal minutes differ by less, however many they are.
+ALIKE_DIGITS = 6
+# A level of so many steps is told finely enough not to be equal by rounding.
+FINE = 100
 
 
 def hour_value(minutes_kw: Sequence[float], ceiling_kwh: float, *, is_over: bool, holds: bool = True) -> float:
@@ -46,15 +52,37 @@ def is_held(minutes_kw: Sequence[float], ceiling_kw: float) -> bool:
 
 
 def live_events(
-    hours: Series, civil: Civil, limits: LevelLimits, expected: Mapping[bool, Vector], params: DetectorParams
+    hours: Series,
+    civil: Civil,
+    limits: LevelLimits,
+    expected: Mapping[bool, Vector],
+    params: DetectorParams,
+    stuck_limit: float | None = None,
+    step: float = 0.0,
 ) -> list[AnomalyEvent]:
-    """The events of levels in the hours of the last days, the running one among them. expected: (24,) by is_off.
+    """The events of the hours of the last days, the running one among them. expected: (24,) by is_off.
 
-    By the code of the batch: the same hours give the same events with the same begin.
+    stuck_limit: equal hours in a row that are too many; None: not looked at. step: the finest by which readings are
+    known to differ. By the code of the batch: the same hours give the same events with the same begin.
     """
     grid = day_grid(hours, civil)
     marks = [mark for day, values in enumerate(grid.values) for mark in level_marks(values, day, limits)]
+    marks += [] if stuck_limit is None else _stuck(grid.values, stuck_limit, step)
     return events_of(marks, grid, _expected(grid, expected), params) if marks else []
+
+
+def _stuck(values: Matrix, limit: float, step: float) -> list[Mark]:
+    """Marks of runs of equal hours whose begin was seen, as an event has its begin in its id.
+
+    What is told in steps that are coarse for its level may be equal for hours: that is left to the night, which knows
+    what the readings do.
+    """
+    flat = np.round(values.ravel(), ALIKE_DIGITS)
+    run = runs_of(flat)
+    before = np.arange(len(run)) - run
+    is_judged = (before >= 0) & np.isfinite(flat[np.maximum(before, 0)]) & (flat >= FINE * step)
+    by_day = np.where(is_judged, run, 0).reshape(values.shape)
+    return [mark for day, each in enumerate(by_day) for mark in stuck_marks(each, values[day], day, limit)]
 
 
 def _expected(grid: DayGrid, expected: Mapping[bool, Vector]) -> Matrix:

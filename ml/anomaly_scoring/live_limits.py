@@ -11,8 +11,8 @@ from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from ml.anomalies.levels import LevelLimits, level_limits
+from ml.anomalies.monitor import Watched
 from ml.anomalies.params import DetectorParams
-from ml.anomalies.past import Usual
 from ml.features.series import Vector
 
 # Limits of readings that end longer ago are not judged by: what is usual may be another thing by now.
@@ -21,7 +21,10 @@ Hours = tuple[float | None, ...]
 
 
 class StreamLimits(Model):
-    """Limits and expected energy of each local hour of one register, kWh. None: not known."""
+    """Limits and expected energy of each local hour of one register, kWh. None: not known.
+
+    stuck_hours: so many equal hours in a row are too many.
+    """
 
     stream_id: str
     register_id: str
@@ -30,15 +33,18 @@ class StreamLimits(Model):
     lowest_kwh: float
     workday_kwh: Hours = Field(min_length=24, max_length=24)
     day_off_kwh: Hours = Field(min_length=24, max_length=24)
+    stuck_hours: float | None = None
 
     @classmethod
-    def of(cls, stream_id: str, register_id: str, usual: Usual, params: DetectorParams, habit: float) -> Self:
-        """Limits of the days after those that are known."""
-        limits = level_limits(usual, params, habit)
+    def of(cls, stream_id: str, register_id: str, watched: Watched, params: DetectorParams) -> Self | None:
+        """Limits of the days after those that are known; None where too few are."""
+        if (usual := watched.usual) is None:
+            return None
+        limits = level_limits(usual, params, watched.habit)
         return cls(
             stream_id=stream_id, register_id=register_id, ceiling_kwh=_told(limits.ceiling),
             floor_kwh=_told(limits.floor), lowest_kwh=limits.lowest, workday_kwh=_told(usual.profile(False)),
-            day_off_kwh=_told(usual.profile(True)),
+            day_off_kwh=_told(usual.profile(True)), stuck_hours=watched.stuck_limit,
         )  # fmt: skip
 
     @property

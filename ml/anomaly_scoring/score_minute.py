@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
 import numpy as np
 
@@ -49,12 +50,21 @@ def live_points(site: Site) -> dict[str, tuple[Address, Point]]:
 
 @dataclass
 class MeterMinutes:
-    """Power of a meter in each minute that is known, kW, by hour of UTC; of hours long over their value alone."""
+    """Power of a meter in each minute that is known, kW, by hour of UTC; of hours long over their value alone.
+
+    step_kw: the finest by which its power has been told to differ; of a counter 0, infinite before any has.
+    """
 
     point: Point
     hours: dict[datetime, dict[datetime, float]] = field(default_factory=dict)
     _done: dict[datetime, float] = field(default_factory=dict)
     _counter: tuple[datetime, float] | None = None
+    _power: float | None = None
+    step_kw: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        # Amounts are the readings that the night judges; a power is told apart from them, maybe in coarser steps.
+        self.step_kw = inf if self.point.what == "live" else 0.0
 
     def take(self, value: LiveValue) -> None:
         """The newest value of the meter's point. A doubtful one, and one that came before, says nothing."""
@@ -63,6 +73,9 @@ class MeterMinutes:
             return
         if self.point.what == "live":
             self._put(value.minute_utc, value.minute_utc + MINUTE, value.minute_mean * unit.factor)
+            before_kw, self._power = self._power, value.value * unit.factor
+            if before_kw is not None and self._power != before_kw:
+                self.step_kw = min(self.step_kw, abs(self._power - before_kw))
         elif self.point.what == "interval":
             length = timedelta(minutes=self.point.interval_minutes or 1)
             end_utc = at_utc.replace(second=0, microsecond=0)
@@ -114,6 +127,7 @@ class _Judge:
     minutes: MeterMinutes
     limits: LevelLimits
     expected: Mapping[bool, Vector]
+    stuck_hours: float | None
 
 
 class SiteWatch:
@@ -142,7 +156,8 @@ class SiteWatch:
             if value is not None:
                 each.minutes.take(value)
             series = each.minutes.series(start_utc, now_utc, each.limits.ceiling[civil.hour])
-            events = live_events(series, civil, each.limits, each.expected, self.limits.params)
+            told = (each.limits, each.expected, self.limits.params, each.stuck_hours, each.minutes.step_kw)
+            events = live_events(series, civil, *told)
             found += [
                 stored(
                     one, by_kind(one.kind), self.site, each.meter, ENERGY_UNIT, self._price, self.limits.params_version
@@ -180,5 +195,5 @@ class SiteWatch:
             minutes = self._minutes.get(meter.meter_id)
             if minutes is None or minutes.point != point:
                 minutes = self._minutes[meter.meter_id] = MeterMinutes(point)
-            found.append(_Judge(meter, address, minutes, told.limits, told.expected))
+            found.append(_Judge(meter, address, minutes, told.limits, told.expected, told.stuck_hours))
         return found

@@ -127,9 +127,9 @@ def _judged(
         watched = watch(known, calendar(known.start_utc, len(known.values)), params, temperature=degc)
         for each in watched.findings:
             judged.findings[meter.meter_id] = each
-        if watched.usual is not None and known.unit == ENERGY_UNIT:
-            usual = (watched.usual, params, watched.habit)
-            judged.limits.append(StreamLimits.of(stream.stream_id, stream.register, *usual))
+        limits = StreamLimits.of(stream.stream_id, stream.register, watched, params)
+        if limits is not None and known.unit == ENERGY_UNIT:
+            judged.limits.append(limits)
         inside = [each for each in watched.events if _shares(each, period)]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]

@@ -263,19 +263,29 @@ def stale_revisions(
     """
     wanted = reports.stored_keys(as_of_utc=as_of_utc) if only is None else list(only)
     found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in wanted}
-    rows = reports.distinct_inputs(None if only is None else wanted)
+    for row, now in differing(reports.distinct_inputs(None if only is None else wanted), sources, as_of_utc=as_of_utc):
+        # Inputs are asked for all revisions, of which as_of_utc may leave some out.
+        if (key := (row["report_id"], row["revision"])) in found:
+            found[key].append(VersionChange(kind=row["kind"], id=row["id"], then=row["sha256"], now=now))
+    return found
+
+
+def differing(
+    rows: Iterable[dict[str, Any]], sources: Sources, *, as_of_utc: datetime | None = None
+) -> list[tuple[dict[str, Any], str]]:
+    """Of `ReportStore.distinct_inputs`, those whose digest is another one now, or was at an instant, with that one."""
+    rows = list(rows)
     today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
     today |= _baselines_today(sources)
+    found = []
     for row in rows:
-        kind, then = row["kind"], row["sha256"]
+        kind = row["kind"]
         key = (kind, "" if kind == "lake" else row["role"], row["id"])
         if key not in today:
-            given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=then)
+            given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=row["sha256"])
             today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
-        # Inputs are asked for all revisions, of which as_of_utc may leave some out.
-        if today[key] != then and (row["report_id"], row["revision"]) in found:
-            change = VersionChange(kind=kind, id=row["id"], then=then, now=today[key])
-            found[row["report_id"], row["revision"]].append(change)
+        if today[key] != row["sha256"]:
+            found.append((row, today[key]))
     return found
 
 

@@ -1,12 +1,12 @@
 """Usual detectors alone, and each together with the monitor, on faults put into the meters of development.
 
-Run: `.venv/bin/python -m tests.bench.anomaly_beside ../shared/data [meters] [seed]`. All are causal: an hour is judged
-by what was known before its day. A detector alone takes the highest limit that finds 80 % of the faults; together with
-the monitor it takes, of limits from there on, the one with the best event F1.
+Run: `.venv/bin/python -m tests.bench.anomaly_beside ../shared/data [meters] [seed] [detector]`. All are causal: an hour
+is judged by what was known before its day. A detector alone takes the highest limit that finds 80 % of the faults;
+together with the monitor it takes, of limits from there on, the one with the best event F1.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,12 @@ from statsmodels.tsa.seasonal import STL
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from ml.anomalies.day_grid import median_of
 from ml.baselines.lifecycle.monitoring import LEVEL, MIN_DAYS, TRAIN_DAYS, compare, fit_monitoring
-from ml.features.series import Vector
+from ml.features.civil import civil_on
+from ml.features.forecast_case import Case
+from ml.features.series import Series, Vector
+from ml.forecasts.lifecycle.forecast_registry import FITTERS
 from tests.ml.anomalies.faults import TRAINING, Fault, with_faults
+from tests.ml.anomalies.office import types
 from tests.ml.anomalies.real_meters import HOUR, RealMeter, Span, Tally, monitor, real_meters
 from tests.reports.plant import plant_site
 
@@ -30,6 +34,8 @@ LEAST = 1e-6
 # A local line each day and not each hour: a twentieth of the time of the STL. Hours after which a forest is new.
 JUMPS = {"seasonal_jump": 1, "trend_jump": DAY, "low_pass_jump": DAY}
 LEARNED_AGAIN = 8 * WEEK
+# Days that a forecast needs before its first, and hours after which its model is new.
+LEARNED_DAYS, FORECAST_AGAIN = 84, 4 * WEEK
 Scores = Callable[[RealMeter, Vector], Vector]
 
 
@@ -94,6 +100,22 @@ def baseline_residual(meter: RealMeter, values: Vector) -> Vector:
     return _known(scores)
 
 
+def forecast_residual(meter: RealMeter, values: Vector) -> Vector:
+    """Distance from the day-ahead forecast over the half of its 80 % range, by the product's first model.
+
+    Asked at each midnight and learned anew every four weeks from all days before, without weather.
+    """
+    civil = civil_on(types, "UTC", meter.start_utc, len(values) + 3 * DAY)
+    case, scores = Case(Series(meter.start_utc, values), civil, asked=DAY), np.zeros(len(values))
+    for begin in range(LEARNED_DAYS * DAY, len(values), FORECAST_AGAIN):
+        model = FITTERS[0].fit(case.before(begin))
+        for at in range(begin, min(begin + FORECAST_AGAIN, len(values) - DAY + 1), DAY):
+            said = model.predict(case.before(at), at, DAY)
+            spread = np.maximum((said.p90 - said.p10) / 2, LEAST)
+            scores[at : at + DAY] = np.abs(values[at : at + DAY] - said.p50) / spread
+    return _known(scores)
+
+
 def _baseline_rows(meter: RealMeter, values: Vector) -> pl.DataFrame:
     """Rows as the monitoring baseline takes them, by the hour."""
     times = [meter.start_utc + n * HOUR for n in range(len(values))]
@@ -113,6 +135,7 @@ def _baseline_rows(meter: RealMeter, values: Vector) -> pl.DataFrame:
 DETECTORS: dict[str, Scores] = {
     "robust z-score": lambda _, values: robust_z(values), "STL residual": lambda _, values: seasonal_trend(values),
     "isolation forest": lambda _, values: isolation_forest(values), "baseline residual": baseline_residual,
+    "forecast residual": forecast_residual,
 }  # fmt: skip
 
 
@@ -132,17 +155,17 @@ def united(events: list[Span], more: list[Span]) -> list[Span]:
     return events + [each for each in more if not any(each[1] < end and each[2] > first for _, first, end in events)]
 
 
-Case = tuple[Vector, list[Fault], list[Span], dict[str, Vector]]
+Put = tuple[Vector, list[Fault], list[Span], dict[str, Vector]]
 
 
-def cases(meters: list[RealMeter], seed: int) -> Iterator[Case]:
+def cases(meters: list[RealMeter], seed: int, names: Iterable[str]) -> Iterator[Put]:
     """Values with faults, the faults, the monitor's events and the scores of each detector."""
     for place, meter in enumerate(meters):
         values, faults = with_faults(meter.values, seed + place)
-        yield values, faults, monitor(meter, values), {name: score(meter, values) for name, score in DETECTORS.items()}
+        yield values, faults, monitor(meter, values), {name: DETECTORS[name](meter, values) for name in names}
 
 
-def tallied(known: list[Case], find: Callable[[Case], list[Span]]) -> Tally:
+def tallied(known: list[Put], find: Callable[[Put], list[Span]]) -> Tally:
     """Events that one detector finds in all cases."""
     found = Tally()
     for case in known:
@@ -150,10 +173,10 @@ def tallied(known: list[Case], find: Callable[[Case], list[Span]]) -> Tally:
     return found
 
 
-def rows(known: list[Case]) -> Iterator[tuple[str, Tally]]:
+def rows(known: list[Put]) -> Iterator[tuple[str, Tally]]:
     """The monitor, each detector alone, and each beside the monitor."""
     yield "monitor", tallied(known, lambda case: case[2])
-    for name in DETECTORS:
+    for name in known[0][3]:
         scores = np.concatenate([case[3][name][TRAINING:] for case in known])
         tried = [float(limit) for limit in np.quantile(scores, 1 - np.geomspace(2e-5, 0.2, 40))]
         alone = [tallied(known, lambda case, limit=limit: spans(case[3][name], limit)) for limit in tried]  # type: ignore[misc]  # noqa: B023
@@ -167,13 +190,13 @@ def rows(known: list[Case]) -> Iterator[tuple[str, Tally]]:
 
 
 def main() -> int:
-    """Print the table; 2 where the words are not a folder and two numbers."""
-    if not 2 <= len(sys.argv) <= 4:
+    """Print the table; 2 where the words are not a folder, two numbers and the name of a detector."""
+    if not 2 <= len(sys.argv) <= 5 or not set(sys.argv[4:]) <= set(DETECTORS):
         sys.stdout.write(f"{__doc__}\n")
         return 2
     count, seed = (int(sys.argv[at]) if len(sys.argv) > at else usual for at, usual in ((2, 8), (3, 67_000)))
     meters = list(real_meters(Path(sys.argv[1]), held_out=False))
-    known = list(cases(meters[:: max(len(meters) // count, 1)][:count], seed))
+    known = list(cases(meters[:: max(len(meters) // count, 1)][:count], seed, sys.argv[4:] or DETECTORS))
     sys.stdout.write(f"{'':28}{'recall':>8}{'precision':>11}{'event F1':>10}{'hour F1':>9}{'events':>8}{'drift':>7}\n")
     for name, each in rows(known):
         figures = f"{each.recall():8.2f}{each.precision:11.2f}{each.event_f1:10.2f}{each.hour_f1:9.2f}"

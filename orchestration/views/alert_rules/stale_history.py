@@ -1,15 +1,20 @@
 """Days on which reports became stale, by what their inputs were at the end of each day since they were made."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.site_file.site import Site
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
+
+Key = tuple[str, int]
+Rows = list[dict[str, Any]]
 
 
 class StaleSpan(NamedTuple):
@@ -22,8 +27,30 @@ class StaleSpan(NamedTuple):
     end_utc: datetime | None
 
 
+@dataclass
+class _Case:
+    """A revision with the inputs that may have changed. first, last: days between which the first change is."""
+
+    of: Revision
+    end_utc: datetime | None
+    inputs: Rows
+    first: int = 0
+    last: int = 0
+
+    @property
+    def middle(self) -> int:
+        """The day that halves what is left."""
+        return (self.first + self.last) // 2
+
+
+Changed = Callable[[Iterable[tuple[datetime | None, _Case]]], dict[Key, Rows]]
+
+
 def stale_spans(project: "OpenProject", site: Site, days: Sequence[datetime]) -> list[StaleSpan] | None:
-    """The stale revisions of a site's reports between the first and the last of these midnights; None: no reports."""
+    """The stale revisions of a site's reports between the first and the last of these midnights; None: no reports.
+
+    All are looked at together: each instant costs one look, however many reports are asked about at it.
+    """
     made: dict[str, list[Revision]] = {}
     for each in project.reports.revisions(site.site_id, with_content=False):
         made.setdefault(each.report_id, []).append(each)
@@ -33,31 +60,70 @@ def stale_spans(project: "OpenProject", site: Site, days: Sequence[datetime]) ->
         for each, after in zip(revisions, [*revisions[1:], None], strict=True)
         if after is None or after.recorded_at_utc > days[0]
     ]
-    found = (_stale(project, revision, end_utc, days) for revision, end_utc in spans)
-    return [each for each in found if each is not None] if made else None
+    inputs: defaultdict[Key, Rows] = defaultdict(list)
+    for row in project.reports.distinct_inputs([(each.report_id, each.revision) for each, _ in spans]):
+        inputs[_key(row)].append(row)
+    cases = [_Case(each, end_utc, inputs[each.report_id, each.revision]) for each, end_utc in spans]
+    return _stale(cases, _changed(project), days) if made else None
 
 
-def _stale(
-    project: "OpenProject", of: Revision, end_utc: datetime | None, days: Sequence[datetime]
-) -> StaleSpan | None:
-    from reports.figures.trace import stale_revisions
+def _stale(cases: list[_Case], changed: Changed, days: Sequence[datetime]) -> list[StaleSpan]:
+    stale = _kept(cases, changed((each.end_utc, each) for each in cases))
+    # What differs from the first moment on has no time: it is looked at as it is today. Readings are looked at as then.
+    versions = [_Case(each.of, None, [row for row in each.inputs if row["kind"] != "lake"]) for each in stale]
+    timeless = changed((each.of.recorded_at_utc, each) for each in versions if each.inputs)
+    found, undated = list[_Case](), list[StaleSpan]()
+    for each in stale:
+        then = timeless.get((each.of.report_id, each.of.revision), [])
+        each.inputs = [row for row in each.inputs if row not in then]
+        if each.inputs:
+            each.first = bisect_left(days, each.of.recorded_at_utc)
+            each.last = len(days) if each.end_utc is None else bisect_left(days, each.end_utc)
+            found.append(each)
+        elif each.end_utc is None:
+            undated.append(StaleSpan(each.of.report_id, None, None))
+    _halve(found, changed, days)
+    return [StaleSpan(each.of.report_id, _begin(each, days), each.end_utc) for each in found] + undated
 
-    sources, key = project.sources(keeps=False), (of.report_id, of.revision)
 
-    def changed(as_of_utc: datetime | None) -> set[tuple[str, str]]:
-        found = stale_revisions(project.reports, sources, as_of_utc=as_of_utc, only=[key])[key]
-        return {(each.kind, each.id) for each in found}
+def _halve(cases: list[_Case], changed: Changed, days: Sequence[datetime]) -> None:
+    """Narrow each case to the first day on which it is changed. Readings are only added: changed once stays so."""
+    while asked := [each for each in cases if each.first < each.last]:
+        found = changed((days[each.middle], each) for each in asked)
+        for each in asked:
+            if found.get((each.of.report_id, each.of.revision)):
+                each.last = each.middle
+            else:
+                each.first = each.middle + 1
 
-    at_end = changed(end_utc)
-    if not at_end:
-        return None
-    # What differs from the first moment on has no time: it is looked at as it is today.
-    timeless = changed(of.recorded_at_utc)
-    if at_end <= timeless:
-        return StaleSpan(of.report_id, None, None) if end_utc is None else None
-    first = bisect_left(days, of.recorded_at_utc)
-    last = len(days) if end_utc is None else bisect_left(days, end_utc)
-    # Readings are only added: what has changed once stays so.
-    place = bisect_left(days, True, first, last, key=lambda day: not changed(day) <= timeless)
-    begin_utc = days[place - 1] if place else days[0]
-    return StaleSpan(of.report_id, max(begin_utc, of.recorded_at_utc), end_utc)
+
+def _begin(case: _Case, days: Sequence[datetime]) -> datetime:
+    return max(days[case.first - 1] if case.first else days[0], case.of.recorded_at_utc)
+
+
+def _kept(cases: list[_Case], found: dict[Key, Rows]) -> list[_Case]:
+    """Cases of which something changed, with that alone."""
+    kept = [(each, found.get((each.of.report_id, each.of.revision))) for each in cases]
+    return [_Case(each.of, each.end_utc, rows) for each, rows in kept if rows]
+
+
+def _changed(project: "OpenProject") -> Changed:
+    """Looks at inputs as they were at instants: by revision those that were others by then."""
+    from reports.figures.trace import differing
+
+    sources = project.sources(keeps=False)
+
+    def changed(asked: Iterable[tuple[datetime | None, _Case]]) -> dict[Key, Rows]:
+        by_instant, found = defaultdict[datetime | None, Rows](list), defaultdict[Key, Rows](list)
+        for as_of_utc, case in asked:
+            by_instant[as_of_utc] += case.inputs
+        for as_of_utc, rows in by_instant.items():
+            for row, _ in differing(rows, sources, as_of_utc=as_of_utc):
+                found[_key(row)].append(row)
+        return found
+
+    return changed
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row["report_id"], row["revision"]

@@ -113,10 +113,13 @@ def test_too_little_is_a_finding(values: Vector) -> None:
     assert [each.code for each in found.findings] == ["too_few_days"]
 
 
-def test_a_constant_series_and_one_of_zeros_are_left_alone() -> None:
+def test_a_constant_series_and_one_of_zeros_are_left_alone_and_said_to_be_so() -> None:
     # What was always so is usual for this meter.
     for value in (0.0, 5.0):
-        assert {each.kind for each in watched(np.full(24 * 90, value)).events} <= {"stuck"}
+        found = watched(np.full(24 * 90, value))
+        assert {each.kind for each in found.events} <= {"stuck"}
+        assert [(each.code, each.facts) for each in found.findings] == [("constant_series", {"value": value})]
+    assert watched(load()).findings == ()
 
 
 def test_gaps_are_no_events() -> None:

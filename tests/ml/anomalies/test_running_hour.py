@@ -11,7 +11,8 @@ from ml.anomalies.day_grid import day_grid
 from ml.anomalies.events import events_of
 from ml.anomalies.levels import LevelLimits, level_marks
 from ml.anomalies.params import DetectorParams
-from ml.anomalies.running_hour import FEWEST_MINUTES, hour_value, is_held, live_events
+from ml.anomalies.running_hour import FEWEST_MINUTES, FINE, hour_value, is_held, live_events
+from ml.anomalies.stuck import runs_of, stuck_marks
 from ml.features.civil import civil_on
 from ml.features.series import Series
 from tests.ml.anomalies.office import types
@@ -89,3 +90,30 @@ def test_an_event_begins_with_its_hour_and_grows_with_the_hour_that_runs() -> No
         "spike", START + timedelta(hours=2), START + timedelta(hours=3),
     )  # fmt: skip
     assert (grown.start_utc, grown.end_utc) == (first.start_utc, START + timedelta(hours=4))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([20.0, 30.5, float("nan")]), st.integers(1, 20)), min_size=1, max_size=8))
+def test_equal_hours_give_the_events_of_the_batch_where_their_begin_was_seen(spans: list[tuple[float, int]]) -> None:
+    hours = np.array([49.0, *(each for each, count in spans for _ in range(count))])[:72]
+    grid, limit = day_grid(Series(START, hours), CIVIL), 8.0
+    run = runs_of(grid.values.ravel()).reshape(grid.values.shape)
+    marks = [mark for day, each in enumerate(run) for mark in stuck_marks(each, grid.values[day], day, limit)]
+    after_gap = set(np.flatnonzero(np.isnan(hours)).tolist())
+    seen = [each for each in marks if each.first - 2 not in after_gap]
+    expected = np.array([USUAL[bool(each)] for each in grid.is_off])
+    found = live_events(Series(START, hours), CIVIL, LIMITS, USUAL, DetectorParams(), limit)
+    assert found == events_of(seen, grid, expected, DetectorParams())
+
+
+def test_equal_hours_of_a_coarse_step_and_of_a_begin_that_nobody_saw_are_left_to_the_night() -> None:
+    hours = np.array([21.0, *[20.0] * 9])
+
+    def kinds(values: np.ndarray, step: float, limit: float | None = 8.0) -> list[str]:
+        found = live_events(Series(START, values), CIVIL, LIMITS, USUAL, DetectorParams(), limit, step)
+        return [each.kind for each in found]
+
+    assert kinds(hours, 0.0) == kinds(hours, 20.0 / FINE) == ["stuck"]
+    assert kinds(hours, 1.0) == kinds(hours, float("inf")) == kinds(hours[1:], 0.0) == kinds(hours, 0.0, None) == []
+    # Means of more or fewer equal minutes differ in their last digits.
+    assert kinds(hours * (1 + 1e-12 * np.arange(10)), 0.0) == ["stuck"]

@@ -82,6 +82,29 @@ def test_a_short_burst_that_the_hour_does_not_bear_out_is_gone_and_can_be_withdr
     assert ledger.standing("works") == []
 
 
+def test_a_meter_that_stands_still_is_an_event_with_its_eighth_equal_hour_and_the_night_finds_the_same(
+    lake: Lake, limits: SiteLimits
+) -> None:
+    power = [20.0 + 0.01 * (n % 50) for n in range(60)] + [21.37] * (11 * 60)
+    found = looks(SiteWatch(live_works(), limits), power)
+    assert [bool(each) for each in found[: 9 * 60 + 1]] == [False] * 9 * 60 + [True]
+    [first], [last] = found[9 * 60], found[-1]
+    assert (first.kind, first.cause, first.cost_finding, first.severity) == (
+        "stuck",
+        "sensor_fault",
+        "counted_wrong",
+        3,
+    )
+    assert (first.event_id, first.start_utc) == (last.event_id, NOW + timedelta(hours=2))
+    ledger = AnomalyLedger(lake.store)
+    ledger.note("works", [last], clock=FixedClock(NOW))
+    assert night(lake, power).published[0] == 0
+    assert [each.event_id for each in ledger.standing("works")] == [last.event_id]
+    # Whole kilowatts stand still by themselves.
+    coarse = looks(SiteWatch(live_works(), limits), [21.0] * 30 + [20.0] * (10 * 60))
+    assert not any(coarse)
+
+
 def test_what_the_night_has_not_read_yet_is_not_withdrawn_by_it(lake: Lake, limits: SiteLimits) -> None:
     event = looks(SiteWatch(live_works(), limits), POWER)[-1][0]
     ledger = AnomalyLedger(lake.store)

@@ -4,8 +4,10 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.live.live_store import LiveReader, LiveStore
 from controls.collector.main import run_collector
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
 from data_quality.contracts.settings import load_project
@@ -33,7 +36,7 @@ from tests.ml.anomaly_scoring.scored import NOW
 
 FLAT = StreamLimits(
     stream_id="press", register_id="import", ceiling_kwh=(100.0,) * 24, floor_kwh=(5.0,) * 24, lowest_kwh=15.0,
-    workday_kwh=(20.0,) * 24, day_off_kwh=(20.0,) * 24,
+    workday_kwh=(20.0,) * 24, day_off_kwh=(20.0,) * 24, stuck_hours=8.0,
 )  # fmt: skip
 LIMITS = SiteLimits(
     site_id="works", until_utc=NOW, params=DetectorParams(), price_per_kwh=0.25, streams=(FLAT,)
@@ -55,16 +58,16 @@ class Plant:
         self._collector.start()
         self._line = MqttLine(BrokerAddress(host="127.0.0.1", port=port), client_id="press", subscriptions=())
 
-    def minute(self, kw: float) -> list[AnomalyEvent]:
+    def minute(self, kw: float, after: timedelta = MINUTE) -> list[AnomalyEvent]:
         """A minute later the press tells its power; the events that stand once the scorer has looked."""
-        self.clock.advance(MINUTE)
+        self.clock.advance(after)
         at_utc, patience_s = self.clock.now_utc(), time.monotonic() + 30
         body = json.dumps({"at": round(at_utc.timestamp() * 1000), "value": kw}).encode()
         while self._newest() != at_utc:
             assert time.monotonic() < patience_s, "the collector does not take it"
             # Again while it is not connected yet: the same sample counts once.
             self._line.publish("works/press", body)
-            time.sleep(0.2)
+            time.sleep(0.02)
         self.scorer.look()
         return self.standing()
 
@@ -72,7 +75,9 @@ class Plant:
         return AnomalyLedger(self.project.store).standing("works")
 
     def _newest(self) -> datetime | None:
-        return next((each.at_utc for each in self._board.values("works") if each.point == "press"), None)
+        with suppress(Unreachable):  # The collector is making its store.
+            return next((each.at_utc for each in self._board.values("works") if each.point == "press"), None)
+        return None
 
     def close(self) -> None:
         self._line.close()
@@ -82,11 +87,17 @@ class Plant:
 
 
 @pytest.fixture
-def press(tmp_path: Path) -> Iterator[Plant]:
+def told() -> dict[str, Any]:
+    """What the press tells: its power."""
+    return {}
+
+
+@pytest.fixture
+def press(tmp_path: Path, told: dict[str, Any]) -> Iterator[Plant]:
     broker = Broker(tmp_path)
     folder = tmp_path / "project"
     folder.mkdir()
-    made = Plant(folder, live_works(port=broker.port), broker.port)
+    made = Plant(folder, live_works(port=broker.port, **told), broker.port)
     yield made
     made.close()
     broker.kill()
@@ -106,6 +117,18 @@ def test_a_raised_load_is_an_event_with_its_third_minute_ends_with_it_and_outliv
     assert press.minute(300.0) == [event]
     press.scorer = Scorer(press.project, press.clock)
     assert press.minute(20.0) == [event]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("told", [{"what": "interval", "unit": "kwh", "interval_minutes": 5}], ids=["amounts"])
+def test_a_meter_that_stands_still_is_an_event_with_the_first_look_after_its_eighth_equal_hour(press: Plant) -> None:
+    keep_limits(press.project.project.limits_dir, LIMITS)
+    amounts = [1.7 + 0.01 * n for n in range(12)] + [1.75] * (8 * 12)
+    found = [press.minute(kwh, timedelta(minutes=5)) for kwh in amounts]
+    assert not any(found[:-1])
+    [event] = found[-1]
+    assert event.event_id == event_id_of("works", "press", "import", "stuck", NOW + timedelta(hours=2))
+    assert (event.end_utc, event.cause, event.severity) == (NOW + timedelta(hours=9), "sensor_fault", 3)
 
 
 @pytest.mark.real
