@@ -54,7 +54,7 @@ class LocalVtn:
         self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in _KINDS}
         for name in programmes:
             self.add("programs", {"programName": name})
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"vtn": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -148,73 +148,71 @@ class LocalVtn:
         return rows[start : start + size]
 
 
-def _handler(vtn: LocalVtn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 5
+class _Handler(BaseHTTPRequestHandler):
+    vtn: LocalVtn
+    timeout = 5
 
-        def do_GET(self) -> None:
-            path = urlsplit(self.path)
-            if not vtn.is_known(self.headers.get("Authorization", "")):
-                self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
-            elif (kind := path.path.strip("/")) in vtn.objects:
-                self._answer(HTTPStatus.OK, vtn.listed(kind, parse_qs(path.query)))
-            elif kind.startswith("notifiers") and (said := vtn.notifiers(kind)) is not None:
-                self._answer(HTTPStatus.OK, said)
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such collection"))
+    def do_GET(self) -> None:
+        path = urlsplit(self.path)
+        if not self.vtn.is_known(self.headers.get("Authorization", "")):
+            self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
+        elif (kind := path.path.strip("/")) in self.vtn.objects:
+            self._answer(HTTPStatus.OK, self.vtn.listed(kind, parse_qs(path.query)))
+        elif kind.startswith("notifiers") and (said := self.vtn.notifiers(kind)) is not None:
+            self._answer(HTTPStatus.OK, said)
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such collection"))
 
-        def do_PUT(self) -> None:
-            self._change(self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BYTES)))
+    def do_PUT(self) -> None:
+        self._change(self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BYTES)))
 
-        def do_DELETE(self) -> None:
-            self._change(None)
+    def do_DELETE(self) -> None:
+        self._change(None)
 
-        def _change(self, body: bytes | None) -> None:
-            """Replace or take away the object that the path names."""
-            kind, _, object_id = self.path.strip("/").partition("/")
-            if not vtn.is_known(self.headers.get("Authorization", "")):
-                self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
-            elif object_id not in vtn.objects.get(kind, {}):
-                self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such object"))
-            elif body is None:
-                self._answer(HTTPStatus.OK, vtn.remove(kind, object_id))
-            else:
-                self._add(kind, body, object_id)
+    def _change(self, body: bytes | None) -> None:
+        """Replace or take away the object that the path names."""
+        kind, _, object_id = self.path.strip("/").partition("/")
+        if not self.vtn.is_known(self.headers.get("Authorization", "")):
+            self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
+        elif object_id not in self.vtn.objects.get(kind, {}):
+            self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such object"))
+        elif body is None:
+            self._answer(HTTPStatus.OK, self.vtn.remove(kind, object_id))
+        else:
+            self._add(kind, body, object_id)
 
-        def do_POST(self) -> None:
-            size, kind = int(self.headers.get("Content-Length") or 0), self.path.strip("/")
-            if size > MOST_BYTES:
-                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _problem(413, "too long"))
-                return
-            body = self.rfile.read(size)
-            if kind == "auth/token":
-                token = vtn.token_for(parse_qs(body.decode("utf-8", "replace")))
-                refused = _problem(401, "client id or secret is wrong")
-                self._answer(HTTPStatus.OK if token else HTTPStatus.UNAUTHORIZED, token or refused)
-            elif not vtn.is_known(self.headers.get("Authorization", "")):
-                self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
-            else:
-                self._add(kind, body)
+    def do_POST(self) -> None:
+        size, kind = int(self.headers.get("Content-Length") or 0), self.path.strip("/")
+        if size > MOST_BYTES:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _problem(413, "too long"))
+            return
+        body = self.rfile.read(size)
+        if kind == "auth/token":
+            token = self.vtn.token_for(parse_qs(body.decode("utf-8", "replace")))
+            refused = _problem(401, "client id or secret is wrong")
+            self._answer(HTTPStatus.OK if token else HTTPStatus.UNAUTHORIZED, token or refused)
+        elif not self.vtn.is_known(self.headers.get("Authorization", "")):
+            self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
+        else:
+            self._add(kind, body)
 
-        def _add(self, kind: str, body: bytes, object_id: str | None = None) -> None:
-            try:
-                kept = vtn.add(kind, json.loads(body), object_id)
-                self._answer(HTTPStatus.CREATED if object_id is None else HTTPStatus.OK, kept)
-            except (BadInput, ValueError, KeyError, TypeError) as fault:
-                self._answer(HTTPStatus.BAD_REQUEST, _problem(400, str(fault)))
+    def _add(self, kind: str, body: bytes, object_id: str | None = None) -> None:
+        try:
+            kept = self.vtn.add(kind, json.loads(body), object_id)
+            self._answer(HTTPStatus.CREATED if object_id is None else HTTPStatus.OK, kept)
+        except (BadInput, ValueError, KeyError, TypeError) as fault:
+            self._answer(HTTPStatus.BAD_REQUEST, _problem(400, str(fault)))
 
-        def _answer(self, status: HTTPStatus, document: Any) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _answer(self, status: HTTPStatus, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing: a poll every few seconds is no news."""
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Says nothing: a poll every few seconds is no news."""
 
 
 def _problem(status: int, detail: str) -> dict[str, Any]:

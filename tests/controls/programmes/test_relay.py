@@ -1,23 +1,32 @@
 """Capacity limits by contact: the live board of a collector, the stored signal, and the agent in simulated time."""
 
+import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.sites.load_sites import load_site
 from assets.stores.audit import bad_rows
 from assets.stores.ledgers.grid_signals import GridSignals
 from assets.stores.live.live_store import LiveReader, LiveStore
 from assets.stores.transactions import Store
+from controls.collector.main import run_collector
+from controls.gateways.broker import Broker, free_port
+from controls.gateways.mqtt_line import MqttLine
 from controls.programmes.relay import RelayListener
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.grid_signal import EXPORT_LIMIT, IMPORT_LIMIT, ceiling_kw
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.live_source import RelaySource
 from tests.controls.agent.plant import Time
 from tests.controls.programmes.test_openadr3 import until_home
 from tests.controls.safety.house import House, site
+from tests.orchestration.test_cli import run
 
 CONTACT = [{"reading": 0}, {"reading": 1, "kw": 4.2}]
 STEPS = [{"reading": n, "percent": percent} for n, percent in enumerate((0, 30, 60))] + [{"reading": 3}]
@@ -163,3 +172,38 @@ def test_a_relay_without_its_point_is_refused_with_those_that_there_are() -> Non
     given = site().model_dump() | {"signal_sources": [relay(CONTACT).model_dump()]}
     with pytest.raises(ValueError, match="no live source 'io' with point 'k1'; there are none"):
         type(site()).model_validate(given)
+
+
+def test_a_contact_that_a_broker_tells_is_a_stored_limit_of_dr_listen(tmp_path: Path, broker: Broker) -> None:
+    """Broker, collector, live board, `dr listen`, store: each as it is."""
+    address = broker.address
+    io = {
+        "source_id": "io", "kind": "mqtt", "host": address.host, "port": address.port, "username": address.username,
+        "password_env": "IO_PASSWORD", "is_synthetic": True,
+        "points": [{"point": "k1", "stream": "main", "what": "live", "unit": "count", "topic": "relay/k1"}],
+    }  # fmt: skip
+    box = relay(CONTACT, is_synthetic=True).model_dump(mode="json")
+    site_file = "site_id: home\nname: Home\ntime_zone: UTC\ncurrency: EUR\ncountry: DE\nmeters: [{meter_id: main}]\n"
+    (tmp_path / "home.yaml").write_text(
+        f"{site_file}sources: [{json.dumps(io)}]\nsignal_sources: [{json.dumps(box)}]\n"
+    )
+    assert run("init", str(tmp_path / "p"), "--site", str(tmp_path / "home.yaml"))[0] == 0
+    project = load_project(tmp_path / "p", {"METERLOOM_SERVER__COLLECTOR_PORT": str(free_port())})
+    stop, listen = threading.Event(), ("dr", "listen", "--site", "home", "--once", "--json")
+    sites = [load_site(tmp_path / "p" / "sites" / "home.yaml")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IO_PASSWORD", address.password)
+        collector = threading.Thread(target=run_collector, args=(project, sites), kwargs={"stop": stop}, daemon=True)
+        collector.start()
+        line = MqttLine(address, client_id="relay-box", subscriptions=())
+        board, end_s = LiveReader(project.live_dir), time.monotonic() + 60
+        while not board.values("home") and time.monotonic() < end_s:
+            line.publish("relay/k1", b"1")
+            time.sleep(0.2)
+        code, out, error = run(*listen, folder=tmp_path / "p")
+        stop.set()
+        collector.join(30)
+        line.close()
+    assert code == 0, error
+    (signal,) = json.loads(out)["signals"]
+    assert (signal["kind"], signal["is_synthetic"], signal["intervals"][0]["value"]) == (IMPORT_LIMIT, True, 4.2)
