@@ -5,19 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from assets.kpi.claims.mv_savings import project_of
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
-from assets.stores.transactions import Store
-from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.report_template import ReportTemplate
-from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.assess import baselines_in_force, project_baselines
 from reports.content.template_report import check_period, datasets_of, template_report
@@ -27,16 +22,16 @@ from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
 from reports.gates import refuse_future, refuse_without_readings
 from reports.lifecycle.revise import store_revision
-from reports.recompute.figure_sources import Sources, seu_of
+from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
+from reports.subjects import subject_event, subject_project, subject_seu
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
 FORMATS = {**RENDERERS, "print": render_print}
-_ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response"}
 _SUFFIXES = {"print": "_print.pdf"}
 
 
@@ -81,22 +76,16 @@ def make_report(
     template = load_template(name, templates_dir)
     known_at = as_of_utc or reports.known_at(clock)
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
-    seu, project = _subject(template, site, seu_id), subject_project(template, site, project_id)
+    seu, project = subject_seu(template, site, seu_id), subject_project(template, site, project_id)
     event = subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at)
     given = Given(
-        site=site,
-        period=period,
-        as_of_utc=known_at,
-        sources=sources,
+        site=site, period=period, as_of_utc=known_at, sources=sources, seu=seu, project=project, dr_event=event,
         versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
         # Marts say what is known now; a view of the past comes from the readings.
         marts_dir=marts_dir if as_of_utc is None else None,
-        seu=seu,
-        project=project,
-        dr_event=event,
         project_versions=project_baselines(site, baselines, as_of_utc=known_at),
         names=names or {},
-    )
+    )  # fmt: skip
     check_period(template, period, project, event)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
@@ -120,60 +109,6 @@ def refuse_empty(
     if "bills" not in template.needs:
         name, is_quality = f"report {template.template!r}", template.template == "data_quality"
         refuse_without_readings(lake, site, period, name=name, as_of_utc=as_of_utc, may_be_gap=is_quality)
-
-
-def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
-    """The use that the report is about. Raises BadInput where it needs one, or is about none."""
-    if template.subject != "seu":
-        if seu_id is not None:
-            about = _ABOUT[template.subject]
-            raise BadInput(f"report {template.template!r} is about {about}, not about one use", reason="bad_subject")
-        return None
-    if seu_id is None:
-        known = ", ".join(seu.seu_id for seu in site.seus) or "none"
-        raise BadInput(
-            f"report {template.template!r} is about one energy use; the site has {known}",
-            reason="no_subject",
-            mend="name it with --seu",
-        )
-    return seu_of(site, seu_id)
-
-
-def subject_project(template: ReportTemplate, site: Site, project_id: str | None) -> MvProject | None:
-    """The project that the report is about; the site's only one needs no name. Raises BadInput as `_subject` does."""
-    if template.subject != "project":
-        if project_id is not None:
-            about = _ABOUT[template.subject]
-            raise BadInput(
-                f"report {template.template!r} is about {about}, not about an M&V project", reason="bad_subject"
-            )
-        return None
-    if project_id is None and len(site.projects) != 1:
-        known = ", ".join(each.project_id for each in site.projects)
-        raise BadInput(
-            f"report {template.template!r} is about one M&V project; site {site.site_id!r} has {known or 'none'}",
-            reason="no_subject",
-            mend="name it with --mv-project" if known else "give its site file a block `projects`",
-        )
-    return site.projects[0] if project_id is None else project_of(site, project_id)
-
-
-def subject_event(
-    template: ReportTemplate, store: Store, site: Site, event_id: str | None, *, as_of_utc: datetime | None
-) -> DrEvent | None:
-    """The event of demand response that the report is about, by how its id starts. Raises BadInput as `_subject`."""
-    if template.subject != "dr_event":
-        if event_id is not None:
-            about = _ABOUT[template.subject]
-            raise BadInput(f"report {template.template!r} is about {about}, not about an event", reason="bad_subject")
-        return None
-    if event_id is None:
-        message = f"report {template.template!r} is about one event of demand response"
-        raise BadInput(message, reason="no_subject", mend="name it with --event; meterloom dr event list shows them")
-    event = DrEvents(store).named(event_id, as_of_utc=as_of_utc)
-    if event.site_id != site.site_id:
-        raise BadInput(f"event {event.event_id} is of site {event.site_id!r}, not {site.site_id!r}", reason="no_event")
-    return event
 
 
 def refuse_unknown(formats: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The demo's demand-response event: called, planned, approved by two people, settled, in the time of its readings."""
+"""The demo's event of demand response: called, planned, approved by two people, settled, reported, by its readings."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +11,7 @@ from controls.simulator.worlds.lapses import EVENT_HOURS, event_day
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock, zone
+from data_quality.contracts.time import Clock, FixedClock, zone
 from orchestration.demand_response.acts import approve_event, arm_event, create_event, propose_event
 from orchestration.demand_response.run import advance
 from orchestration.demand_response.settle import settle_event
@@ -19,14 +19,15 @@ from orchestration.demonstration.demo_dispatch import sign_demo
 from orchestration.demonstration.demo_tower import TOWER
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
+from reports.datasets.dr_events import day_of
 
 PROGRAMME = "own_peak"
 
 
 def run_event(
-    project: ProjectResource, say: Callable[[str], None], *, until: date
+    project: ProjectResource, say: Callable[[str], None], *, until: date, clock: Clock
 ) -> tuple[DrEvent, Settlement] | None:
-    """The tower's event, two months back; None where its loads do not give the target then.
+    """The tower's event, two months back, with its report as of `clock`; None where its loads do not give the target.
 
     Its loads have no device: people switch them, nothing is commanded.
     """
@@ -58,8 +59,21 @@ def run_event(
         advance(opened, at(minutes=0))
         advance(opened, FixedClock(end))
         settled = settle_event(opened, event.event_id, clock=FixedClock(end + timedelta(days=1)), person=carla)
+        _report(opened, settled[0], clock)
     say(_told(*settled))
     return settled
+
+
+def _report(project: OpenProject, event: DrEvent, clock: Clock) -> None:
+    """The settled event on paper, as its own figures have it."""
+    from reports.make_report import make_report
+
+    site = project.site(event.site_id)
+    make_report(
+        "dr_event", site, day_of(event, site.time_zone), sources=project.sources(), baselines=project.baselines,
+        reports=project.reports, clock=clock, out_dir=project.project.reports_dir, event_id=event.event_id,
+        run_versions=project.project.settings.server.check_at, maker="carla", names=project.names,
+    )  # fmt: skip
 
 
 def _at(start: datetime, **later: float) -> FixedClock:

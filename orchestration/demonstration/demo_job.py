@@ -125,7 +125,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
         with steps.step("look for anomalies at factory and tower"):
             find_anomalies(runner, until=until)
         with steps.step("an event of demand response at the tower, from its call to its settlement"):
-            event = None if quick else demand_response(project, say, until=until)
+            event = None if quick else demand_response(project, say, until=until, clock=clock)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
@@ -161,13 +161,13 @@ def find_anomalies(runner: Runner, *, until: date) -> None:
         runner.run("anomalies", partition_range=(first, last))
 
 
-def demand_response(project: ProjectResource, say: Say, *, until: date) -> dict[str, Any] | None:
+def demand_response(project: ProjectResource, say: Say, *, until: date, clock: Clock) -> dict[str, Any] | None:
     """Id, state and settlement of the tower's event; None at ANCHOR, where nobody switched anything."""
     from orchestration.demonstration.demo_event import run_event
 
     if until == ANCHOR:
         return None
-    found = run_event(project, say, until=until)
+    found = run_event(project, say, until=until, clock=clock)
     if found is None:
         return None
     event, settled = found
@@ -229,7 +229,8 @@ def summary(
     """What was made and where it lies."""
     artifacts = [
         {"kind": path.suffix.lstrip("."), "path": str(path)}
-        for path in sorted(project.project.reports_dir.glob("enpi_quarter_*"))
+        for name in ("enpi_quarter_*", "dr_event_*")
+        for path in sorted(project.project.reports_dir.glob(name))
     ]
     plan = project.plans.latest("home")
     if plan is not None:

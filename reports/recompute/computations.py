@@ -21,15 +21,8 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import (
-    bill_again,
-    dr_event_again,
-    event_again,
-    footprint_again,
-    hours_again,
-    project_again,
-    saving_worth,
-)
+from reports.recompute import bill_again, event_again, footprint_again, hours_again, project_again, saving_worth
+from reports.recompute import dr_event_again as dr_again
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -318,10 +311,9 @@ def event_count(trace: Trace, sources: Sources) -> Decimal | None:
 
 def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of an event of demand response. parameters: site, start, end, event, part (rule, a step), field."""
-    named = trace.parameters
-    site = sources.site(named["site"])
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
     said = {"part": named["part"], "field": named["field"]}
-    return dr_event_again.number(sources, site, named["event"], trace.as_of_utc, **said)
+    return dr_again.number(sources, site, named["event"], trace.as_of_utc, **said)
 
 
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:

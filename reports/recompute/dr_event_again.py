@@ -33,13 +33,13 @@ STEP = timedelta(minutes=CANONICAL_MINUTES)
 
 
 def event_at(sources: Sources, event_id: str, as_of_utc: datetime | None) -> DrEvent:
-    """The event of exactly that id as known then. Raises BadInput (no_event)."""
+    """A stored event at an instant. Raises BadInput (no_event)."""
     key = ("dr event", event_id, as_of_utc)
     return sources.keep(key, lambda: DrEvents(sources.lake.store).named(event_id, as_of_utc=as_of_utc))
 
 
 def settlement_at(sources: Sources, event_id: str, as_of_utc: datetime | None) -> Settlement:
-    """The newest settlement of an event as known then. Raises BadInput (not_settled)."""
+    """The newest settlement of an event at an instant. Raises BadInput (not_settled)."""
 
     def read() -> Settlement:
         found = DrEvents(sources.lake.store).settlement(event_id, as_of_utc=as_of_utc)

@@ -8,10 +8,14 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from assets.stores.ledgers.dr_events import DrEvents
+from data_quality.contracts.baselines.event_baseline import EventInterval, MethodScore, SettledEvent
+from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.reporting.figure import Figure, Trace
 from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
 from tests.reports import year_world
@@ -25,6 +29,11 @@ TEMPLATES = (
 )  # fmt: skip
 RUNNING_FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
 EVENT_FIELDS = ("measured_kwh", "expected_kwh", "kwh", "cost")
+EVENT_ID = "d20250312T1000-0"
+DR_FIELDS = (
+    ("", "target_kw"), ("", "income"), ("rule", "baseline_kwh"), ("rule", "actual_kwh"), ("rule/1", "low_kwh"),
+    ("regression", "mae"),
+)  # fmt: skip
 KEPT_OF_EACH = 6
 OPERANDS = (("12.5", "4"), ("-3", "7.25"), ("0.1", "0"), ("5", None), ("1e9", "3"))
 Values = dict[str, str | None]
@@ -37,10 +46,40 @@ def computed(folder: Path) -> dict[str, Values]:
     year_world.add_bill(year, "2025-03", extra=Decimal("100.00"))
     found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
     year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
+    _settle(year)
     for name, cases in _asked_directly(year).items():
         found[name] = found.get(name, {}) | cases
     year_world.close(year)
     return found
+
+
+def _settle(year: Year) -> None:
+    """An event of an hour of the plant, with a settlement of numbers that are easy to know again."""
+    start, quarter = datetime(2025, 3, 12, 10, tzinfo=UTC), timedelta(minutes=15)
+    steps = [
+        EventInterval(
+            start_utc=start + n * quarter, end_utc=start + (n + 1) * quarter, baseline_kwh=30.0 + n, actual_kwh=25.0,
+            shed_kwh=5.0 + n, interval_kwh=(4.0 + n, 6.0 + n),
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    rule = SettledEvent(
+        start_utc=start, end_utc=start + 4 * quarter, baseline_kwh=126.0, actual_kwh=100.0, shed_kwh=26.0,
+        interval_kwh=(20.0, 32.0), method="10-in-10", significant=True, rebound_kwh=3.5, ramp_flag=False,
+        ramp_added_kwh=None, intervals=tuple(steps),
+    )  # fmt: skip
+    score = MethodScore(
+        name="regression", eligible=True, n_days=40, bias=0.01, mae=0.03, rrmse=0.05, coverage=0.9, chosen=True
+    )
+    store, clock = DrEvents(year.world.lake.store), year.world.clock
+    called = {"event_id": EVENT_ID, "site_id": "plant", "programme": "own_peak", "state": "settled", "told_utc": start}
+    span = {"start_utc": start, "end_utc": start + 4 * quarter, "target_kw": 20.0}
+    store.create(DrEvent.model_validate(called | span), clock)
+    settled = Settlement(
+        event_id=EVENT_ID, site_id="plant", target_kwh=20.0, rule=rule, best=None, methods=(score,), least_kw=20.0,
+        income=240.0, penalty=0.0, currency="EUR",
+    )  # fmt: skip
+    store.settle(settled, clock)
 
 
 def _combined(name: str) -> Values:
@@ -85,6 +124,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
             ("event_number", {"site": "plant", "event": year_world.event(12).event_id, "field": field})
             for field in EVENT_FIELDS
         ),
+        *(("dr_event_number", spring | {"event": EVENT_ID, "part": part, "field": field}) for part, field in DR_FIELDS),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())

@@ -13,8 +13,9 @@ from orchestration.operations.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
 from reports.datasets.dr_events import day_of
 from reports.gates import publishable, refuse_future
-from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown, subject_event, subject_project
+from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
+from reports.subjects import subject_event, subject_project
 
 LIST = "templates"
 _NAME = Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")

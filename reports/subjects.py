@@ -1,0 +1,69 @@
+"""Subjects of reports: the use, the M&V project or the event of demand response that one is about, found by its id."""
+
+from datetime import datetime
+
+from assets.kpi.claims.mv_savings import project_of
+from assets.stores.ledgers.dr_events import DrEvents
+from assets.stores.transactions import Store
+from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu, Site
+from reports.recompute.figure_sources import seu_of
+
+_ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response"}
+
+
+def subject_seu(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
+    """The use that the report is about. Raises BadInput where it needs one, or is about none."""
+    if template.subject != "seu":
+        if seu_id is not None:
+            about = _ABOUT[template.subject]
+            raise BadInput(f"report {template.template!r} is about {about}, not about one use", reason="bad_subject")
+        return None
+    if seu_id is None:
+        known = ", ".join(seu.seu_id for seu in site.seus) or "none"
+        raise BadInput(
+            f"report {template.template!r} is about one energy use; the site has {known}",
+            reason="no_subject",
+            mend="name it with --seu",
+        )
+    return seu_of(site, seu_id)
+
+
+def subject_project(template: ReportTemplate, site: Site, project_id: str | None) -> MvProject | None:
+    """The project that the report is about; the site's only one needs no name. Raises BadInput as above."""
+    if template.subject != "project":
+        if project_id is not None:
+            about = _ABOUT[template.subject]
+            raise BadInput(
+                f"report {template.template!r} is about {about}, not about an M&V project", reason="bad_subject"
+            )
+        return None
+    if project_id is None and len(site.projects) != 1:
+        known = ", ".join(each.project_id for each in site.projects)
+        raise BadInput(
+            f"report {template.template!r} is about one M&V project; site {site.site_id!r} has {known or 'none'}",
+            reason="no_subject",
+            mend="name it with --mv-project" if known else "give its site file a block `projects`",
+        )
+    return site.projects[0] if project_id is None else project_of(site, project_id)
+
+
+def subject_event(
+    template: ReportTemplate, store: Store, site: Site, event_id: str | None, *, as_of_utc: datetime | None
+) -> DrEvent | None:
+    """The event of demand response that the report is about, by how its id starts. Raises BadInput."""
+    if template.subject != "dr_event":
+        if event_id is not None:
+            about = _ABOUT[template.subject]
+            raise BadInput(f"report {template.template!r} is about {about}, not about an event", reason="bad_subject")
+        return None
+    if event_id is None:
+        message = f"report {template.template!r} is about one event of demand response"
+        raise BadInput(message, reason="no_subject", mend="name it with --event; meterloom dr event list shows them")
+    event = DrEvents(store).named(event_id, as_of_utc=as_of_utc)
+    if event.site_id != site.site_id:
+        raise BadInput(f"event {event.event_id} is of site {event.site_id!r}, not {site.site_id!r}", reason="no_event")
+    return event
