@@ -91,10 +91,10 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     """Run the whole line. until: day after the data; the home's go up to now, for its devices are live.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
-    `event` (demand_response).
+    `event` (demand_response), `workflows` (run_workflows).
     """
     project = make_demo_project(folder, until=until)
-    steps = Steps(say, 13)
+    steps = Steps(say, 14)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -126,10 +126,15 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             find_anomalies(runner, until=until)
         with steps.step("an event of demand response at the tower, from its call to its settlement"):
             event = None if quick else demand_response(project, say, until=until)
+        with steps.step("write the factory's digest and a task of its worst anomaly"):
+            from orchestration.demonstration.demo_workflows import run_workflows
+
+            flows = run_workflows(project, clock, say, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project), "event": event}
+        answer |= {"workflows": flows}
         answer["pages_url"] = project.project.settings.server.web_url
     project.close()
     return answer
