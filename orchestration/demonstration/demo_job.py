@@ -93,6 +93,8 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
     `event` (demand_response), `workflows` (run_workflows).
     """
+    from orchestration.demonstration.demo_workflows import demand_response, run_workflows
+
     project = make_demo_project(folder, until=until)
     steps = Steps(say, 14)
     with open_runner(project.project) as runner:
@@ -127,8 +129,6 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
         with steps.step("an event of demand response at the tower, from its call to its settlement"):
             event = None if quick else demand_response(project, say, until=until)
         with steps.step("write the factory's digest and a task of its worst anomaly"):
-            from orchestration.demonstration.demo_workflows import run_workflows
-
             flows = run_workflows(project, clock, say, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
@@ -164,20 +164,6 @@ def find_anomalies(runner: Runner, *, until: date) -> None:
     for site_id in ("factory", "tower"):
         first, last = (site_month_key(site_id, months_after(running, -months)) for months in (2, 1))
         runner.run("anomalies", partition_range=(first, last))
-
-
-def demand_response(project: ProjectResource, say: Say, *, until: date) -> dict[str, Any] | None:
-    """Id, state and settlement of the tower's event; None at ANCHOR, where nobody switched anything."""
-    from orchestration.demonstration.demo_event import run_event
-
-    if until == ANCHOR:
-        return None
-    found = run_event(project, say, until=until)
-    if found is None:
-        return None
-    event, settled = found
-    kept = settled.model_dump(mode="json", include={"target_kwh", "rule", "best", "income", "penalty", "currency"})
-    return {"id": event.event_id, "state": event.state, "settlement": kept}
 
 
 def read_today(project: ProjectResource, runner: Runner, clock: Clock, *, until: date) -> None:

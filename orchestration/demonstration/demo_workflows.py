@@ -1,4 +1,4 @@
-"""The demo's digest and work order: what the factory used the day before, and a task of its worst anomaly."""
+"""Acts of the demo's people: an event at the tower, and the factory's digest with a task of its worst anomaly."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -7,8 +7,10 @@ from typing import Any
 
 from assets.sites.load_sites import load_people
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
+from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
+from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.views import work_orders
@@ -20,6 +22,18 @@ from orchestration.workflows.triggers import At
 from reports.pages.tasks import title_of
 
 SITE = "factory"
+
+
+def demand_response(project: ProjectResource, say: Callable[[str], None], *, until: date) -> dict[str, Any] | None:
+    """Id, state and settlement of the tower's event; None at ANCHOR, where nobody switched anything."""
+    if until == ANCHOR:
+        return None
+    found = run_event(project, say, until=until)
+    if found is None:
+        return None
+    event, settled = found
+    kept = settled.model_dump(mode="json", include={"target_kwh", "rule", "best", "income", "penalty", "currency"})
+    return {"id": event.event_id, "state": event.state, "settlement": kept}
 
 
 def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> dict[str, Any]:
