@@ -91,10 +91,12 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     """Run the whole line. until: day after the data; the home's go up to now, for its devices are live.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
-    `event` (demand_response).
+    `event` (demand_response), `workflows` (run_workflows).
     """
+    from orchestration.demonstration.demo_workflows import demand_response, run_workflows
+
     project = make_demo_project(folder, until=until)
-    steps = Steps(say, 13)
+    steps = Steps(say, 14)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -126,10 +128,13 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             find_anomalies(runner, until=until)
         with steps.step("an event of demand response at the tower, from its call to its settlement"):
             event = None if quick else demand_response(project, say, until=until, clock=clock)
+        with steps.step("write the factory's digest and a task of its worst anomaly"):
+            flows = run_workflows(project, clock, say, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project), "event": event}
+        answer |= {"workflows": flows}
         answer["pages_url"] = project.project.settings.server.web_url
     project.close()
     return answer
@@ -159,20 +164,6 @@ def find_anomalies(runner: Runner, *, until: date) -> None:
     for site_id in ("factory", "tower"):
         first, last = (site_month_key(site_id, months_after(running, -months)) for months in (2, 1))
         runner.run("anomalies", partition_range=(first, last))
-
-
-def demand_response(project: ProjectResource, say: Say, *, until: date, clock: Clock) -> dict[str, Any] | None:
-    """Id, state and settlement of the tower's event; None at ANCHOR, where nobody switched anything."""
-    from orchestration.demonstration.demo_event import run_event
-
-    if until == ANCHOR:
-        return None
-    found = run_event(project, say, until=until, clock=clock)
-    if found is None:
-        return None
-    event, settled = found
-    kept = settled.model_dump(mode="json", include={"target_kwh", "rule", "best", "income", "penalty", "currency"})
-    return {"id": event.event_id, "state": event.state, "settlement": kept}
 
 
 def read_today(project: ProjectResource, runner: Runner, clock: Clock, *, until: date) -> None:

@@ -59,8 +59,11 @@ def events_page(
     address: Address,
 ) -> Page:
     """Events of a site, the newest first. programmes: titles by name."""
-    titles = ("Event", "Programme", "Target, kW", "State", "Shed, kWh", "Income")
-    columns = tuple(Column(title=each, is_number=each in ("Target, kW", "Shed, kWh", "Income")) for each in titles)
+    # Four columns are what a phone shows side by side; the money stands on the event's own page.
+    columns = (
+        Column(title="Event", weight=3), Column(title="Target", unit="kW", is_number=True), Column(title="State"),
+        Column(title="Shed", unit="kWh", is_number=True),
+    )  # fmt: skip
     rows = tuple(
         _listed(site, each, settlements.get(each.event_id), programmes, address.locale)
         for each in sorted(events, key=lambda each: each.start_utc, reverse=True)
@@ -82,12 +85,11 @@ def event_href(event: DrEvent, address: Address) -> str:
 def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str) -> Row:
     shed = settled.rule.shed_kwh if settled and settled.rule else None
     title = named(programmes.get(event.programme, event.programme))
-    income = "–" if settled is None or settled.income is None else _number(settled.income, locale)
     return Row(
         cells=(
-            Cell(text=_window(site, event, locale), figure_id=event.event_id), Cell(text=title),
+            Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
             Cell(text=_number(event.target_kw, locale)), Cell(text=STATES[event.state][0]),
-            Cell(text="–" if shed is None else _number(shed, locale)), Cell(text=income),
+            Cell(text="–" if shed is None else _number(shed, locale)),
         )
     )  # fmt: skip
 

@@ -170,6 +170,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "dr listen": LeftOut("asks servers of the grid, which the project of the examples has none of"),
     "dr loads list": ("", "--site tower"),
     "dr loads test": LeftOut("measures a past test of a load that has a meter, which no example site has"),
+    "dr loads accept": WRITES,
     "dr plan": LeftOut("plans an event to come, by the hour that it is asked"),
     "dr event list": ("",),
     "dr event show": ("none",),

@@ -10,8 +10,8 @@ import pytest
 from assets.stores.audit import bad_rows
 from assets.stores.ledgers.accepted_loads import AcceptedLoads
 from controls.demand_response.curtailment import Event
-from data_quality.contracts.control.accepted_load import with_accepted
 from data_quality.contracts.control.curtailment import CurtailmentPlan
+from data_quality.contracts.site_file.accepted_load import with_accepted
 from data_quality.contracts.site_file.sheddable_load import SheddableLoad
 from orchestration.open_project import OpenProject
 from orchestration.views.curtailment_proposal import proposed_curtailment

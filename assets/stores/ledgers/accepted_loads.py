@@ -3,7 +3,7 @@
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_demand_response import dr_accepted_loads
 from assets.stores.transactions import Store
-from data_quality.contracts.control.accepted_load import AcceptedLoad, with_accepted
+from data_quality.contracts.site_file.accepted_load import AcceptedLoad, with_accepted
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 

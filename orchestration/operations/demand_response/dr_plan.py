@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from assets.stores.ledgers.accepted_loads import AcceptedLoads
 from data_quality.contracts.access.permissions import Permission, expect
-from data_quality.contracts.control.accepted_load import AcceptedLoad, said_of
 from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.accepted_load import AcceptedLoad, said_of
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation

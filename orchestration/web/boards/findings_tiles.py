@@ -7,12 +7,12 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import Period, months_after
-from orchestration.views.asked_approvals import asked_of
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import report_title
+from orchestration.workflows.asked_approvals import asked_of
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, address_of, use_of

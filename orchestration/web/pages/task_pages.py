@@ -13,11 +13,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_day
 from orchestration.views import work_orders
 from orchestration.views.anomaly_shown import shown_anomaly
-from orchestration.views.asked_approvals import asked_of
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.workflows.asked_approvals import asked_of
 from orchestration.workflows.run import decide
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.approvals import PATH as APPROVALS

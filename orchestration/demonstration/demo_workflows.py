@@ -1,0 +1,63 @@
+"""Acts of the demo's people: an event at the tower, and the factory's digest with a task of its worst anomaly."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date, timedelta
+from typing import Any
+
+from assets.sites.load_sites import load_people
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
+from controls.simulator.worlds.anchor import ANCHOR
+from data_quality.contracts.people import Role
+from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
+from orchestration.demonstration.demo_event import run_event
+from orchestration.open_project import OpenProject
+from orchestration.resources import ProjectResource
+from orchestration.views import work_orders
+from orchestration.views.anomaly_view import finding_of
+from orchestration.workflows.digest import digest_of
+from orchestration.workflows.load import workflow_named
+from orchestration.workflows.run import advance, look
+from orchestration.workflows.triggers import At
+from reports.pages.tasks import title_of
+
+SITE = "factory"
+
+
+def demand_response(
+    project: ProjectResource, say: Callable[[str], None], *, until: date, clock: Clock
+) -> dict[str, Any] | None:  # fmt: skip
+    """Id, state and settlement of the tower's event; None at ANCHOR, where nobody switched anything."""
+    if until == ANCHOR:
+        return None
+    found = run_event(project, say, until=until, clock=clock)
+    if found is None:
+        return None
+    event, settled = found
+    kept = settled.model_dump(mode="json", include={"target_kwh", "rule", "best", "income", "penalty", "currency"})
+    return {"id": event.event_id, "state": event.state, "settlement": kept}
+
+
+def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> dict[str, Any]:
+    """Text of the digest of the day before `until`, and the id of the order; an order is made once."""
+    carla = load_people(project.project.people_file).acting("carla", Role.OPERATOR)
+    with closing(OpenProject(str(project.project.root))) as opened:
+        site = opened.site(SITE)
+        morning = FixedClock(local_midnight_utc(until, site.time_zone) + timedelta(hours=7, minutes=5))
+        at = At(opened, workflow_named(opened, "daily_digest"), site, morning)
+        for each in look(at):
+            advance(at, each)
+        text = digest_of(opened, site, until - timedelta(days=1), site.locale, morning.now_utc())
+        say(f"digest: {text}")
+        order_id = None
+        if known := list(recent(AnomalyLedger(opened.store).standing(SITE))):
+            # The most severe one, of two the newest.
+            worst = min(sorted(known, key=lambda one: one.end_utc, reverse=True), key=lambda one: one.severity)
+            finding = finding_of(worst, site, locale=site.locale)
+            made = work_orders.create(
+                opened, site, clock, person=carla, title=title_of(finding, site.locale, worst.cause), priority="P3",
+                reason="Demo: somebody looks at it on site", finding_id=finding.finding_id,
+            )  # fmt: skip
+            order_id = made.order_id
+            say(f"task {made.order_id} {made.priority}: {made.title}")
+    return {"digest": str(text), "order": order_id}
