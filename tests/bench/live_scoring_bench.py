@@ -45,7 +45,7 @@ def limits_of(site: Site) -> SiteLimits:
     streams = tuple(
         StreamLimits(
             stream_id=each.meter_id, register_id="import", ceiling_kwh=(100.0,) * 24, floor_kwh=(5.0,) * 24,
-            lowest_kwh=15.0, workday_kwh=(20.0,) * 24, day_off_kwh=(20.0,) * 24,
+            lowest_kwh=15.0, workday_kwh=(20.0,) * 24, day_off_kwh=(20.0,) * 24, stuck_hours=8.0,
         )
         for each in site.meters
     )  # fmt: skip
