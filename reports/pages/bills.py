@@ -19,6 +19,7 @@ STATES: dict[BillState, tuple[str, Tone]] = {
     "disputed": ("Disputed", "caution"), "accepted": ("Accepted", "plain"),
 }  # fmt: skip
 MONTHS = 12
+BESIDE_ROWS = 5
 # An address that names the bills of a sum holds about so many of them.
 _MOST_NAMED = 24
 
@@ -85,6 +86,8 @@ class _Shown:
         year = [each for mine in self.months_of.values() for each in mine]
         self.year, self.checked = year, [each for each in year if each.audit is not None]
         self.whys: dict[str, str] = {}
+        # A list as high as the chart stands beside it, a shorter one above.
+        self.is_long = len(self.bills) >= BESIDE_ROWS
 
     def figures(self) -> tuple[Widget, ...]:
         """Four figures: the newest bill, a year, its difference, and how many bills somebody must look at."""
@@ -100,7 +103,7 @@ class _Shown:
         )  # fmt: skip
         rows = tuple(Row(cells=self._row(each)) for each in self.bills)
         content = Table(key="bills", title="Bills", sheet="bills", columns=columns, rows=rows)
-        return Widget(key="bills", title="Bills", state="value", table=content, span=7)
+        return Widget(key="bills", title="Bills", state="value", table=content, span=7 if self.is_long else 12)
 
     def months(self) -> Widget:
         """Billed against expected, by the month in which a bill ends."""
@@ -121,7 +124,13 @@ class _Shown:
             kind="bars", key="bill_months", title="Billed and expected by month", unit=self.all.site.currency,
             x=tuple(map(named, labels)), x_title="Month", rows=tuple(rows), ticks=ticks_of(labels), locale=self.locale,
         )  # fmt: skip
-        return Widget(key="bill_months", title="Billed and expected by month", state="value", chart=chart, span=5)
+        return Widget(
+            key="bill_months",
+            title="Billed and expected by month",
+            state="value",
+            chart=chart,
+            span=5 if self.is_long else 12,
+        )
 
     def _newest(self) -> Widget:
         bill = next((each for each in self.bills if self.all.is_summed(each)), None)
@@ -153,7 +162,7 @@ class _Shown:
         parts = (counts["disputed"], counts["not_checked"])
         note = Sentence("{0} disputed · {1} not checked", *parts)
         tone: Tone = "bad" if counts["differs"] else "good"
-        value = Number(label="Bills that differ", text=str(counts["differs"]), note=note, tone=tone)
+        value = Number(label="Bills that differ", text=f"{counts['differs']} / {len(self.bills)}", note=note, tone=tone)
         return Widget(key="bill_wrong", title="Bills that differ", state="value", value=value, span=3)
 
     def _row(self, bill: StandingBill) -> tuple[Cell, ...]:

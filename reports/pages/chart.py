@@ -1,6 +1,7 @@
 """A chart of a page is data: rows over one axis. Scripts draw them; table and CSV are of the same rows."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from os.path import commonprefix
 from typing import Any, Literal, Self
 
@@ -11,7 +12,7 @@ from data_quality.contracts.sentence import Text
 from reports import report_content
 from reports.chart_geometry import MAX_LABELS, flow_ends, label_places
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import named
+from reports.texts.locales import day_of_month, month_year, named
 from reports.texts.numbers import format_alike, unit_text
 
 Kind = Literal[
@@ -192,6 +193,18 @@ def chart_of(chart: report_content.Chart) -> Chart:
         note=chart.note,
         locale=chart.locale,
     )
+
+
+def day_ticks(days: Sequence[str], locale: str) -> tuple[tuple[int, Text], ...]:
+    """As ticks_of, of ISO days or months, in words."""
+    is_long = len(days) > MAX_LABELS
+    found = []
+    for at in label_places(days, MAX_LABELS):
+        day = date.fromisoformat(days[at] if len(days[at]) > len("2026-03") else f"{days[at]}-01")
+        is_month = len(days[at]) == len("2026-03") or (is_long and day.day == 1)
+        text = month_year(day, locale, is_short=True) if is_month else day_of_month(day, locale)
+        found.append((at, named(text)))
+    return tuple(found)
 
 
 def ticks_of(names: Sequence[str]) -> tuple[tuple[int, Text], ...]:

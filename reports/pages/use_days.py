@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from data_quality.contracts.sentence import Text
 from reports.datasets.base import DayPoint
-from reports.pages.chart import Chart, ChartRow, Role, ticks_of
+from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.texts.locales import named
 
 UNIT = "kwh"
@@ -41,7 +41,7 @@ def day_charts(
     def chart(kind: str, key: str, title: str, *rows: ChartRow, hint: str = "", note: str = "") -> Chart:
         return Chart.model_validate({
             "kind": kind, "key": key, "title": title, "unit": UNIT, "hint": hint, "note": note, "x": names,
-            "rows": rows, "x_title": "day", "ticks": ticks_of(names), "locale": locale, "events": marks,
+            "rows": rows, "x_title": "day", "ticks": day_ticks(names, locale), "locale": locale, "events": marks,
         })  # fmt: skip
 
     actual, expected = _row("Actual", "measured", days.actual), _row("Expected", "expected", days.expected)

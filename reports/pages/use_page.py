@@ -11,9 +11,10 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, use_address
 from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
+from reports.pages.report_library import span_text
 from reports.pages.use_days import day_charts
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import named, period_text, short_date
+from reports.texts.locales import named, period_text, quarter_text, short_date
 from reports.texts.numbers import format_alike, unit_text, written
 from reports.writer import significance, words
 
@@ -55,7 +56,8 @@ def _stands(told: UseTold, address: Address) -> Text:
         return sentences((text, *map(Sentence, reasons)), ": ") if reasons else text
     [percent] = format_alike([newest.figures["deviation_percent"].value], "percent", locale=address.locale, signed=True)
     sure = Sentence(significance(newest.result.significant))
-    return Sentence("{0} % against baseline in {1}, {2}", percent, newest.period.label, sure)
+    quarter = quarter_text(newest.period.start, newest.period.end, address.locale)
+    return Sentence("{0} % against baseline in {1}, {2}", percent, quarter, sure)
 
 
 def _choices(told: UseTold, address: Address) -> Iterator[Choice]:
@@ -208,7 +210,7 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
 
 
 def _model(told: UseTold, address: Address) -> Widget:
-    """The model with its statistics and its versions; without one, how to get it."""
+    """The model with its statistics and its drivers; without one, how to get it."""
     version, locale = told.version, address.locale
     common = {"key": "model", "title": "Baseline model", "span": 4 if version else 12}
     if version is None:
@@ -231,7 +233,7 @@ def _model(told: UseTold, address: Address) -> Widget:
     numbers = tuple(Number(label=label, text=text, note=note) for label, text, note in pairs)
     formula = formula_text(told, version, locale)
     return Widget(
-        **common, state="value", command=formula, numbers=numbers, items=tuple(_versions(told, address)), hint="kWh/day"
+        **common, state="value", command=formula, numbers=numbers, items=tuple(_drivers(told)), hint="kWh/day"
     )
 
 
@@ -259,6 +261,9 @@ def _versions(told: UseTold, address: Address) -> Iterator[Item]:
             icon="shield-check" if is_in_force else "pen-line",
             href=address.href(baseline=str(each.version)),
         )
+
+
+def _drivers(told: UseTold) -> Iterator[Item]:
     for driver in told.seu.drivers:
         yield Item(
             text=named(told.site.stream_name(driver.driver_id)), detail=named(driver.justification), icon="activity"
@@ -266,19 +271,19 @@ def _versions(told: UseTold, address: Address) -> Iterator[Item]:
 
 
 def _evidence(told: UseTold, address: Address) -> Iterator[Widget | None]:
-    """The running sum of savings, energy by its driver, and what happened."""
+    """The running sum of savings, energy by its driver, the versions of the baseline, and what happened."""
     yield _card("savings", 5, _chart_of("savings", told, address.locale))
     yield _card("driver", 4, _chart_of("driver", told, address.locale))
     happened = tuple(_happened(told, address))
     none = "" if happened else "No adjustment, flag, alert, or reason to review the baseline."
-    items = (*happened, *_report(told, address))
+    items = (*_versions(told, address), *happened, *_report(told, address))
     yield Widget(key="events", title="Events and reports", state="value", reason=none, items=items, span=3)
 
 
 def _report(told: UseTold, address: Address) -> Iterator[Item]:
     if told.last_report:
         href = address.href(REPORTS, site=told.site.site_id, period=None, grain=None)
-        text = Sentence("EnPI report {0}", told.last_report)
+        text = Sentence("EnPI report {0}", span_text(told.last_report, told.site.time_zone, address.locale))
         yield Item(text=text, icon="file-text", acts=(("Show reports", href),))
 
 

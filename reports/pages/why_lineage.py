@@ -10,7 +10,7 @@ from reports.figures.trace import TraceReport
 from reports.pages.address import Address
 from reports.recompute.figure_sources import DEFINITION_ID, parse_span
 from reports.svg.lineage import Node, lineage_svg
-from reports.texts.locales import named, page_word, period_text, rules_of, short_date
+from reports.texts.locales import moment, named, page_word, period_text, rules_of, short_date
 from reports.texts.numbers import format_alike, unit_text, written
 from reports.writer import words
 
@@ -138,7 +138,8 @@ def _part(each: Figure, drawn: Drawn, address: Address, on: frozenset[str], made
 def _source(key: str, each: TraceInput, column: int, on: frozenset[str], made_of: Sequence[str], locale: str) -> Node:
     called = words(each.id) if each.id == DEFINITION_ID else named(each.id)
     if each.kind == "lake":
-        called = "{:%Y-%m-%d %H:%M} – {:%Y-%m-%d %H:%M} UTC".format(*parse_span(each.id)[1:])
+        begin, end = (moment(at, locale) for at in parse_span(each.id)[1:])
+        called = named(f"{begin} – {end} UTC")
     title = _capital(page_word(Sentence(words(each.role)), locale))
     lines = tuple(each for each in (page_word(called, locale), each.value) if each)
     return Node(key, column, title, "", lines, each.sha256[:_DIGEST], tuple(made_of), is_on=key in on)

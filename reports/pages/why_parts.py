@@ -11,7 +11,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.query import Combined, Query
 from reports.pages.address import Address, why_asked, why_of
-from reports.pages.chart import Chart, ChartRow, ticks_of
+from reports.pages.chart import Chart, ChartRow, day_ticks, ticks_of
 from reports.pages.page import Widget
 from reports.recompute.computations import COMBINATIONS
 from reports.texts.numbers import unit_text
@@ -61,9 +61,10 @@ def parts_of(
         rows.append(_row(ENERGY, found, titles).model_copy(update={"style": "none"}))
         if grain != "hour":
             rows.append(_by_kwh(figure, found, list(by_start), grain, whys, address))
+    ticks = ticks_of(labels) if grain == "hour" else day_ticks(labels, address.locale)
     chart = Chart(
         kind="bars", key="parts", title=f"By {grain}", unit=figure.unit, x=tuple(labels), x_title=grain.capitalize(),
-        rows=tuple(rows), ticks=ticks_of(labels), locale=address.locale,
+        rows=tuple(rows), ticks=ticks, locale=address.locale,
     )  # fmt: skip
     return _card(chart), whys
 

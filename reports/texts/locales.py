@@ -22,8 +22,8 @@ _FAST, _JOINER = "\u00a0", "\u2060"
 class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
-    name: its own; months: twelve, weekdays: seven, separated by blanks; day: a pattern with d, m, y. list_mark: between
-    parts of a list; minus: before a number.
+    name: its own; months: twelve, weekdays: seven, ordinals: four, separated by blanks; day: a pattern with d, m, y;
+    quarter: one with the ordinal n and y. list_mark: between parts of a list; minus: before a number.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
@@ -35,7 +35,9 @@ class Language(Model):
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
     weekdays: str = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+    ordinals: str = "first second third fourth"
     day: str = "{d} {m} {y}"
+    quarter: str = "the {n} quarter of {y}"
     list_mark: str = ", "
     is_right_to_left: bool = False
     reports: Mapping[str, str] = Field(default_factory=dict)
@@ -153,6 +155,14 @@ def period_text(start: date, end: date, locale: str, *, is_short: bool = False) 
         if months == 1:
             return month_year(start, locale, is_short=is_short)
     return _days_text(start, date.fromordinal(end.toordinal() - 1), locale, is_short=is_short)
+
+
+def quarter_text(start: date, end: date, locale: str) -> str:
+    """A quarter as a sentence has it, the third quarter of 2026; another span by its shortest name."""
+    name = period_text(start, end, locale)
+    rules = rules_of(locale)
+    at = int(name[1]) if name.startswith("Q") else 0
+    return rules.quarter.format(n=rules.ordinals.split()[at - 1], y=start.year) if at else name
 
 
 def _days_text(first: date, last: date, locale: str, *, is_short: bool) -> str:

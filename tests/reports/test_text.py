@@ -1,18 +1,19 @@
 """Text on paper: right-to-left parts in visual order, Arabic joined, nothing wider than its place; dates by locale."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.chart_geometry import span_ticks
+from reports.pages.chart import day_ticks
 from reports.render.render_pdf_tables import _tails
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.arabic import joined
-from reports.texts.locales import chosen, languages, long_date, period_text, rules_of, word
+from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, word
 from reports.texts.numbers import unit_text
 
 words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)
@@ -85,6 +86,22 @@ def test_dates_and_words_follow_the_language() -> None:
         rules = rules_of(code)
         assert len(rules.months.split()) == len(rules.short_months.split()) == 12
         assert rules.day.format(d=1, m=2, y=3)
+
+
+def test_a_quarter_in_a_sentence_is_written_in_words_and_another_span_by_its_name() -> None:
+    third = date(2026, 7, 1), date(2026, 10, 1)
+    assert quarter_text(*third, "en") == "the third quarter of 2026"
+    assert quarter_text(*third, "de") == "3. Quartal 2026"
+    assert quarter_text(*third, "ar") == "الربع الثالث من عام 2026"
+    assert quarter_text(date(2026, 7, 1), date(2026, 8, 1), "en") == "July 2026"
+
+
+def test_ticks_of_days_are_dates_as_people_write_them() -> None:
+    days = [str(date(2026, 1, 1) + timedelta(days=at)) for at in range(90)]
+    year = [text.strip("\u2068\u2069") for _, text in day_ticks(days, "en")]
+    assert year[0] == "Jan 2026"
+    assert not any(each.startswith("2026-") for each in year)
+    assert [text.strip("\u2068\u2069") for _, text in day_ticks(days[:2], "de")] == ["1. Jan.", "2. Jan."]
 
 
 def test_a_compound_unit_reads_part_by_part() -> None:

@@ -1,10 +1,10 @@
 """Tiles of several sites: each site's own number, and their sum where one unit and one method make it a number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import SiteNow
@@ -56,7 +56,7 @@ def compared_sites(
     known: list[tuple[SiteNow, Shown]] = []
     findings: list[Finding] = []
     former = before(period, compare)
-    pairs: list[tuple[Figure, Figure]] = []
+    pairs: dict[str, tuple[Figure, Figure]] = {}
     for now in sites:
         zone = {"time_zone": now.site.time_zone}
         value, gaps = now.show.over(kpi, now.scope, period.model_copy(update=zone))
@@ -68,7 +68,8 @@ def compared_sites(
             continue
         known.append((now, value))
         past, _ = now.show.over(kpi, now.scope, former.model_copy(update=zone)) if former is not None else (None, ())
-        pairs += [] if past is None or past.figure.value is None else [(value.figure, past.figure)]
+        if past is not None and past.figure.value is not None:
+            pairs[now.site.site_id] = (value.figure, past.figure)
     units = sorted({each.figure.unit for _, each in known})
     common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
     more = tuple((now.site.name, value, "") for now, value in known)
@@ -77,14 +78,15 @@ def compared_sites(
         key=key, title=title, label=Sentence("{0} sites", len(known)), more=more,
         span=Sentence("{0}, each site's own days", sites[0].words(period)),
     )  # fmt: skip
-    if len(units) != 1:
-        reason = given.reason
-        if units:
-            reason = "currencies are not added together"
-        return given.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
+    if not units:
+        return given
+    if len(units) > 1:
+        reason = sentences((Sentence("currencies are not added together"), given.span), ". ")
+        beside = tuple(_with_changes(all_, kpi, known, pairs))
+        return given.model_copy(update={"reason": reason, "more": beside})
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
-    past = all_.made("sum", [each for _, each in pairs], kpi=kpi, unit=units[0])
+    past = all_.made("sum", [each for _, each in pairs.values()], kpi=kpi, unit=units[0])
     change = None
     if past is not None and len(pairs) == len(known) and total is not None:
         change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
@@ -92,6 +94,16 @@ def compared_sites(
     if past is not None and len(pairs) < len(known):
         against = Sentence("{0}, {1} of {2} sites", against, len(pairs), len(known))
     return given.model_copy(update={"now": total, "before": past, "change": change, "against": against})
+
+
+def _with_changes(
+    all_: Together, kpi: str, known: Sequence[tuple[SiteNow, Shown]], pairs: Mapping[str, tuple[Figure, Figure]]
+) -> Iterator[tuple[str, Shown | None, str]]:
+    """Each site's own value, and how it changed where both spans are known."""
+    for now, value in known:
+        yield now.site.name, value, ""
+        if now.site.site_id in pairs:
+            yield "Change", all_.made("deviation_percent", pairs[now.site.site_id], kpi=kpi, unit="percent"), ""
 
 
 def areas_of(sites: Sequence[SiteNow], made: Sequence[Compared]) -> Compared:

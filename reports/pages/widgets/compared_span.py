@@ -25,7 +25,10 @@ def view(given: Compared) -> Widget:
     if given.against:
         beside.append(number(given.against, given.before, given.locale))
         beside.append(number("Change", given.change, given.locale, signed=True))
-    beside += [number(label, shown, given.locale, note=note) for label, shown, note in given.more]
+    beside += [
+        number(label, shown, given.locale, note=note, signed=shown is not None and shown.figure.unit == "percent")
+        for label, shown, note in given.more
+    ]
     if given.now is None and any(shown is not None for _, shown, _ in given.more):
         # Sites that no sum may hold stand side by side.
         return Widget(
