@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 52_096,
     "dbt_project": 2_317,
     "ml": 19_985,
-    "controls": 36_194,
+    "controls": 36_199,
     "reports": 23_602,
     "orchestration": 36_202,
 }
