@@ -28,6 +28,8 @@ LONGEST = timedelta(hours=24)
 # Loads that rebound come back over this time, one after the other (dispatch.md, B.6).
 RETURN_SPREAD_S = 600.0
 _IDLE_KW = 1e-6
+# An operator waits for a plan ten seconds at the most, reading included.
+WITHIN_S = 8.0
 
 
 class Event(NamedTuple):
@@ -104,11 +106,12 @@ def library_for(
 
 
 def plan_curtailment(
-    site: Site, event: Event, library: Library, *, preference: Preference
+    site: Site, event: Event, library: Library, *, preference: Preference, time_limit_s: float = WITHIN_S
 ) -> CurtailmentPlan | Finding:
     """The plan that gives the target in every step at the least cost, discomfort, or in the order of the library.
 
-    Answers a blocking Finding `target_above_library` with the most that the loads give, where they do not give it.
+    Answers a blocking Finding `target_above_library` with the most that the loads give, where they do not give it, and
+    `no_plan_in_time` where the optimiser has found no plan within time_limit_s: the loads may still give the target.
     Minimum rests, longest sheds and contacts are kept by the optimiser. Source: dispatch.md, B.6.
     """
     steps = event.steps()
@@ -117,7 +120,9 @@ def plan_curtailment(
     if most_kw.min() < event.target_kw - _IDLE_KW:
         return _too_much(site, event, float(most_kw.min()))
     case = _case(site, event, library, step_h, preference)
-    solution = solve(case, time_zone=site.time_zone)
+    solution = solve(case, time_zone=site.time_zone, time_limit_s=time_limit_s)
+    if isinstance(solution, Finding) and solution.code == "no_plan_in_time":
+        return solution
     if not isinstance(solution, Solution):
         return _too_much(site, event, _most_kept(site, event, library, step_h), solution)
     shed_kw = {each.load.load_id: solution.series.devices[each.load.load_id]["shed_kw"] for each in library.ready}

@@ -78,7 +78,7 @@ class DaySteps:
 
 def mean_of(values: Matrix, axis: int) -> Matrix | Vector:
     """Mean of what is known along an axis; NaN where nothing is, without numpy's warning."""
-    mean = np.add.reduce(values, axis=axis) / (values.shape[axis] or np.nan)
+    mean: Matrix | Vector = np.asarray(np.add.reduce(values, axis=axis) / (values.shape[axis] or np.nan))
     # Gaps are few: only what has one is added up again without them, which numpy does many times slower.
     partly = ~np.isfinite(mean)
     if not np.any(partly):
@@ -87,6 +87,5 @@ def mean_of(values: Matrix, axis: int) -> Matrix | Vector:
     known = np.isfinite(few)
     count = np.add.reduce(known, axis=-1)
     total = np.add.reduce(np.where(known, few, 0.0), axis=-1)
-    mean = np.asarray(mean)
     mean[partly] = np.divide(total, count, out=np.full(len(few), np.nan), where=count > 0)
     return mean

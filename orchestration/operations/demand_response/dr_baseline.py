@@ -142,6 +142,10 @@ def _excluded(path: Path | None) -> set[date]:
             start, _, end = text.partition("/")
             first = parse_day(start.strip(), f"{path}, line {number}")
             until = parse_day(end.strip(), f"{path}, line {number}") if end else first + timedelta(days=1)
+            if until <= first:
+                raise BadInput(
+                    f"{path}, line {number}: expected a date behind {first}, got {until}", reason="bad_period"
+                )
             days.update(first + timedelta(days=n) for n in range((until - first).days))
     return days
 
@@ -152,7 +156,10 @@ def _measured(case: "EventCase", is_whole: bool, period: str | None) -> tuple[in
 
     if period is not None:
         start, end = dates_of(period, "--placebo-period")
-        return (start - case.first_day).days, (end - case.first_day).days
+        first, until = (start - case.first_day).days, (end - case.first_day).days
+        if not case.grid.counts[max(first, 0) : max(until, 0)].any():
+            raise BadInput(f"--placebo-period {period}: no day of the file counts in it", reason="no_placebo_days")
+        return first, until
     # The first quarter of the file, a year at the most, only teaches; what follows the last event is not looked at.
     last = max(event.day for event in case.events) + 1
     return (min(len(case.grid.is_off) // 4, YEAR_DAYS), last) if is_whole else None

@@ -98,6 +98,14 @@ def test_terms_that_leave_too_little_at_some_time_are_refused_with_what_they_giv
     assert found.facts["most_kw"] == pytest.approx(10, abs=0.2)
 
 
+def test_a_plan_that_is_not_found_in_time_is_not_told_as_too_few_loads() -> None:
+    loads = [load(f"l{n}", 5.0 + n, max_minutes=60 + 60 * (n % 3), rest_minutes=30, is_whole=True) for n in range(20)]
+    site, asked = site_of(*loads), event(40, hours=24)
+    found = plan_curtailment(site, asked, ready(site, asked), preference="cost", time_limit_s=0.001)
+    assert isinstance(found, Finding)
+    assert found.code == "no_plan_in_time"
+
+
 def test_a_contact_is_shed_whole_or_not_at_all() -> None:
     plan = planned(site_of(load("contact", 10, is_whole=True)), event(4))
     assert {step.kw for step in plan.steps} == {10.0}

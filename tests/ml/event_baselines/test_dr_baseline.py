@@ -71,10 +71,25 @@ def test_people_see_events_and_errors(file: Path) -> None:
         (("--event", EVENT, "--adjust", "15:00/17:00"), "end before it"),
         (("--event", EVENT, "--adjust", "noon"), "expected HH:MM/HH:MM"),
         (("--event", "2025-05-06T16:00"), "expected START/END"),
+        (("--event", EVENT, "--placebo-period", "2030-01-01/2030-02-01"), "no day of the file counts"),
+        (("--event", "2025-05-06T19:00/2025-05-06T16:00"), "expected an end after the start"),
+        (("--event", "2025-05-06T16:30/2025-05-06T19:00"), "expected whole steps of 60 minutes"),
+        (("--event", EVENT, "--country", "ZZ"), "no public-holiday calendar"),
     ],
 )
 def test_a_refusal_is_one_sentence(file: Path, words: tuple[str, ...], said: str) -> None:
     code, out, err = run("--energy", file, "--tz", "Europe/London", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [("2025-13-01", "line 2: expected a date"), ("2025-04-05/2025-04-01", "line 2: expected a date")]
+)
+def test_a_bad_line_of_excluded_days_is_named(file: Path, tmp_path: Path, line: str, said: str) -> None:
+    days = tmp_path / "days.txt"
+    days.write_text(f"2025-04-01  # works\n{line}\n", encoding="utf-8")
+    code, out, err = run("--energy", file, "--tz", "Europe/London", "--event", EVENT, "--exclude", days)
     assert (code, out) == (2, "")
     assert said in err
 
