@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 12_702,
-    "assets": 52_096,
+    "data_quality": 12_686,
+    "assets": 52_018,
     "dbt_project": 2_317,
-    "ml": 19_918,
-    "controls": 36_194,
-    "reports": 23_602,
-    "orchestration": 36_195,
+    "ml": 19_907,
+    "controls": 36_128,
+    "reports": 23_623,
+    "orchestration": 35_966,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -1,21 +1,23 @@
 """When a rule would have fired: its excursions in the marts, or what the source of its kind kept of the past."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from assets.kpi.alert_rules.excursions import excursions
 from assets.kpi.alert_rules.rule_rows import rule_rows
-from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.ledgers.job_outcomes import failed_spans
+from assets.stores.published.report_ledger import Revision
 from assets.stores.warehouse.marts import if_published, read_mart
 from controls.ledger.device_faults import fault_spans
 from data_quality.contracts.finding import Finding
@@ -24,11 +26,11 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
-from orchestration.views.alert_rules.stale_history import stale_spans
 from orchestration.views.anomaly_view import amounts_of
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
+
 
 _HOUR = timedelta(hours=1)
 
@@ -235,3 +237,54 @@ _HISTORIES: Mapping[str, Callable[[_Span], _Cases]] = {
     "anomaly": _anomalies, "bill_variance": _bills, "quality": _quality, "freshness": _gaps, "enpi": _enpis,
     "device": _faults, "plan_infeasible": _plans, "stale_report": _reports,
 }  # fmt: skip
+
+
+class StaleSpan(NamedTuple):
+    """A revision whose inputs changed. start_utc: begin of that day, or None where of its inputs no time is kept (site
+    file, definitions); end_utc: when another revision took its place, None while it stands.
+    """
+
+    report_id: str
+    start_utc: datetime | None
+    end_utc: datetime | None
+
+
+def stale_spans(project: "OpenProject", site: Site, days: Sequence[datetime]) -> list[StaleSpan] | None:
+    """The stale revisions of a site's reports between the first and the last of these midnights; None: no reports."""
+    made: dict[str, list[Revision]] = {}
+    for each in project.reports.revisions(site.site_id, with_content=False):
+        made.setdefault(each.report_id, []).append(each)
+    spans = [
+        (each, after.recorded_at_utc if after is not None else None)
+        for revisions in made.values()
+        for each, after in zip(revisions, [*revisions[1:], None], strict=True)
+        if after is None or after.recorded_at_utc > days[0]
+    ]
+    found = (_stale(project, revision, end_utc, days) for revision, end_utc in spans)
+    return [each for each in found if each is not None] if made else None
+
+
+def _stale(
+    project: "OpenProject", of: Revision, end_utc: datetime | None, days: Sequence[datetime]
+) -> StaleSpan | None:
+    from reports.figures.trace import stale_revisions
+
+    sources, key = project.sources(keeps=False), (of.report_id, of.revision)
+
+    def changed(as_of_utc: datetime | None) -> set[tuple[str, str]]:
+        found = stale_revisions(project.reports, sources, as_of_utc=as_of_utc, only=[key])[key]
+        return {(each.kind, each.id) for each in found}
+
+    at_end = changed(end_utc)
+    if not at_end:
+        return None
+    # What differs from the first moment on has no time: it is looked at as it is today.
+    timeless = changed(of.recorded_at_utc)
+    if at_end <= timeless:
+        return StaleSpan(of.report_id, None, None) if end_utc is None else None
+    first = bisect_left(days, of.recorded_at_utc)
+    last = len(days) if end_utc is None else bisect_left(days, end_utc)
+    # Readings are only added: what has changed once stays so.
+    place = bisect_left(days, True, first, last, key=lambda day: not changed(day) <= timeless)
+    begin_utc = days[place - 1] if place else days[0]
+    return StaleSpan(of.report_id, max(begin_utc, of.recorded_at_utc), end_utc)
