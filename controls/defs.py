@@ -20,10 +20,10 @@ from controls.planning.make import make_plan_now
 from controls.planning.mends import sentence_of
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
-from controls.planning.plan_told import WHY, told_of, why_rows
 from controls.planning.replay.cross_check import cross_checked, keep_cross_check
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.suggestions import overrides_of, suggestions
+from controls.planning.summary import WHY, told_of, why_rows
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES, beside_sites

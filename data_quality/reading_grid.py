@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.quality import ESTIMATED_CODES
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
-from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour, unit_of
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -255,3 +256,28 @@ def _coarser(grid: Grid, per_step: int) -> Grid:
     if grid.estimated is not None:
         estimated = np.asarray(grid.estimated.reshape(parts.shape).any(axis=2))
     return replace(grid, step_minutes=grid.step_minutes * per_step, values=values, estimated=estimated)
+
+
+# Registers that count one way: consumption, feed-in, and the two of a battery.
+ONE_WAY = frozenset({"import", "export", "charge", "discharge"})
+DRIVER_REGISTER = "value"
+
+
+def streams_of_site(site: Site) -> list[Stream]:
+    """Every register of every meter that is read, and every driver, with its canonical unit and plate."""
+    solar = {asset.meter for asset in site.assets if asset.kind == "pv"}
+    found = [
+        Stream(
+            meter.meter_id,
+            register.register_id,
+            unit_of(register.unit).canonical,
+            plate_kw=meter.connected_load_kw,
+            is_one_way=register.register_id in ONE_WAY,
+            is_solar=meter.meter_id in solar,
+        )
+        for meter in site.meters
+        if not meter.is_virtual
+        for register in meter.registers
+    ]
+    found += [Stream(driver.driver_id, DRIVER_REGISTER, unit_of(driver.unit).canonical) for driver in site.drivers]
+    return found

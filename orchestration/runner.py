@@ -15,7 +15,7 @@ from assets.stores.transactions import reaching
 from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Project
-from orchestration.instance.databases import ensure_schemas
+from orchestration.instance.repartition import ensure_schemas
 from orchestration.instance.write import enter
 from orchestration.month_keys import split_key
 from orchestration.open_project import OpenProject

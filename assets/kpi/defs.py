@@ -144,7 +144,7 @@ core_enpi__published = publication("core_enpi__published", "enpi", ENPI_MARTS, "
 @dg.asset_check(asset="core_enpi__published", blocking=False)
 def no_energy_use_is_critical(project: ProjectResource) -> dg.AssetCheckResult:
     """The newest complete quarter of every SEU is below the critical limit; two in a row are an escalation."""
-    from assets.kpi.enpi.alert_marts import mart_alerts
+    from assets.kpi.enpi.alerts import mart_alerts
 
     settings = project.project
     sites = [site for site in project.sites.values() if site.seus]

@@ -26,8 +26,9 @@ from assets.kpi.mart_windows import Window
 from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
 
 UNREAD = "no_readings"
 ROLLING = "eui_rolling12_kwh_per_m2"
@@ -58,9 +59,9 @@ class AskedKpi(NamedTuple):
         """What the marts call a span: day, month or year; any other by its dates."""
         if self.end - self.start == timedelta(days=1):
             return "day"
-        if self.start.day == 1 and self.end == _months_after(self.start, 1):
+        if self.start.day == 1 and self.end == months_after(self.start, 1):
             return "month"
-        if self.start.timetuple().tm_yday == 1 and self.end == _months_after(self.start, 12):
+        if self.start.timetuple().tm_yday == 1 and self.end == months_after(self.start, 12):
             return "year"
         return f"{self.start}/{self.end}"
 
@@ -168,13 +169,8 @@ def _spans(asked: AskedKpi) -> Iterator[tuple[str, date, date]]:
         return
     day = asked.start
     while day < asked.end:
-        yield "month", day, _months_after(day, 1)
-        day = _months_after(day, 1)
-
-
-def _months_after(day: date, months: int) -> date:
-    number = day.year * 12 + day.month - 1 + months
-    return date(number // 12, number % 12 + 1, 1)
+        yield "month", day, months_after(day, 1)
+        day = months_after(day, 1)
 
 
 def _mart(asked: AskedKpi) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from data_quality.contracts.work.offload import Offload
 from data_quality.contracts.work.project_cache import Place
 

@@ -1,6 +1,7 @@
 """The meter hierarchy on a local day: who stands below whom, what makes a total without counting energy twice.
 
-Every function takes the day; without one it answers for the hierarchy after its last change.
+Every function takes the day; without one it answers for the hierarchy after its last change. Balance rules compare
+submeters with their parent, an energy use with the building's total.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER, bre
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
+from data_quality.rules.shared.energy_balance import Balance
 
 ENERGY_UNIT = "kwh"
 
@@ -108,3 +110,36 @@ def _metered_parent(meter: Meter, by_id: Mapping[str, Meter], on_date: date | No
     while above is not None and above.is_virtual:
         above = by_id.get(above.parent_on(on_date) or "")
     return above
+
+
+def balances(site: Site) -> list[Balance]:
+    """The comparisons of every span of local days between two changes of the hierarchy.
+
+    Only meters of one carrier that are read and not made on site add up; an energy use that is the whole building, or
+    an aggregate of others, is compared with nothing.
+    """
+    found = []
+    for span in tree_spans(site):
+        # Once a span: of a site of thousands of meters hardly any is a parent, and its totals are the same for all.
+        above = {meter.parent_on(span.start) for meter in site.meters}
+        totals = {carrier: total_meters(site, carrier, span.start) for carrier in {seu.carrier for seu in site.seus}}
+        for meter in site.meters:
+            parts = submeters_of(site, meter.meter_id, span.start) if meter.meter_id in above else ()
+            if parts and not meter.is_virtual:
+                found.append(Balance("sum_check", meter.meter_id, parts, (meter.meter_id,), span.start, span.end))
+        for seu in site.seus:
+            whole = totals[seu.carrier]
+            plant = tuple(name for name in seu.meters if _is_read(site, name) and _carrier(site, name) == seu.carrier)
+            if plant and whole and not seu.is_aggregate and set(plant) != set(whole):
+                found.append(Balance("plant_balance", seu.seu_id, plant, whole, span.start, span.end))
+    return found
+
+
+def _is_read(site: Site, meter_id: str) -> bool:
+    meter = site.meter(meter_id)
+    return meter is not None and not meter.is_virtual and not meter.is_made_on_site
+
+
+def _carrier(site: Site, meter_id: str) -> str:
+    meter = site.meter(meter_id)
+    return "" if meter is None else meter.carrier

@@ -6,9 +6,8 @@ from functools import partial
 from controls.optimiser.case import case_of
 from controls.optimiser.explain.explain import explain
 from controls.optimiser.solve import solve
-from controls.planning.desk import HORIZON, Desk, newest
+from controls.planning.desk import HORIZON, Desk, measured_states, newest
 from controls.planning.frozen_plan import commands_of, make_plan
-from controls.planning.measured import measured_states
 from controls.planning.plan_inputs import by_role, joined, makes_a_plan, price_digest, quarter_start
 from controls.planning.prices import prices_between
 from controls.planning.sensor_fallback import LOOKED_BACK, sensor_fallback

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,8 +11,9 @@ from pydantic import Field
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
-from controls.optimiser.explain.words import IDLE_KW, figure
+from controls.optimiser.explain.words import IDLE_KW, figure, folded
 from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
+from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
@@ -203,3 +205,34 @@ def _when(plan: Plan, run: list[int], zone: ZoneInfo) -> str:
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:
     local = at_utc.astimezone(zone)
     return Sentence(_DAYS[local.weekday()], f"{local:%H:%M}")
+
+
+WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")
+
+
+def told_of(plan: Plan, *, time_zone: str) -> dict[str, Any]:
+    """What a plan says of itself, by name, times those of the zone."""
+    return {
+        "plan_id": plan.plan_id,
+        "version": plan.version,
+        "cost": plan.paid,
+        "objective": plan.request.objective.preset,
+        "costs": dict(plan.costs),
+        "measures": dict(plan.measures),
+        "cost_with_nothing_planned": plan.no_battery_cost,
+        "currency": plan.currency,
+        "status": plan.status,
+        "gap": plan.gap,
+        "synthetic": plan.request.is_synthetic,
+        "asked_because": plan.asked_because,
+        "sentence": summarise(plan, time_zone=time_zone),
+        "devices": "\n".join(device_sentences(plan, time_zone=time_zone)),
+        "assumptions": "\n".join(not_measured(plan.request.inputs).values()),
+        "left_out": "\n".join(left_out(plan.request.inputs).values()),
+    }
+
+
+def why_rows(plan: Plan) -> list[list[Any]]:
+    """The rows of the table WHY; none where nobody asked."""
+    why = folded(plan.explanation, devices_of(plan.request)) if plan.explanation else []
+    return [list(spell.model_dump().values()) for spell in why]

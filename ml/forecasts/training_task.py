@@ -5,8 +5,7 @@ from datetime import datetime
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assets.sites.view import readings_in
-from assets.stores.lake.lake_files import LakeFile
-from assets.stores.lake.open_files import expect_unchanged
+from assets.stores.lake.lake_files import LakeFile, expect_unchanged
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

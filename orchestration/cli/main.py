@@ -1,5 +1,6 @@
 """The console script: collects the commands. Each command's module is imported when it is asked for."""
 
+import ast
 import atexit
 import importlib
 import os
@@ -7,19 +8,21 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from data_quality.contracts.errors import OurFault
 from orchestration.cli.frame import add_to, explain, written
-from orchestration.cli.glance import glanced
 from orchestration.cli.terminal import spell_for_terminals
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
-from orchestration.operations.answer import BUG, CHECK_FAILED, DONE
-from orchestration.operations.operation import OPERATIONS, Operation
+from orchestration.operations.answer import BUG, CHECK_FAILED, DONE, Answer
+from orchestration.operations.operation import OPERATIONS, Call, Operation
 
 # First words, and the modules of `orchestration` that hold them, in the order of the help.
 MODULES: dict[str, tuple[str, ...]] = {
@@ -267,3 +270,33 @@ def _run() -> None:
         (build_app((asked,)) if asked in MODULES else build_app(is_glance=True))()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
         sys.exit(explain(fault) or BUG)
+
+
+def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
+    """The command of those first words with its docstring, which is all that it can do; none where it is a group.
+
+    modules: dotted, below `orchestration`, as main.py lists them.
+    """
+    for module in modules:
+        path = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and name in map(_words, node.decorator_list):
+                return [Operation(name, "", _said(ast.get_docstring(node)))]
+    return []
+
+
+def _words(decorator: ast.expr) -> str:
+    """What `@operation("bill list", ...)` is given first; nothing of any other decorator."""
+    is_ours = (
+        isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "operation"
+    )
+    given = decorator.args[0] if is_ours and isinstance(decorator, ast.Call) else None
+    return str(given.value) if isinstance(given, ast.Constant) else ""
+
+
+def _said(text: str | None) -> Callable[[Call], Answer]:
+    def nothing(call: Call) -> Answer:
+        raise OurFault("a command of which only the help was read was called")
+
+    nothing.__doc__ = text
+    return nothing

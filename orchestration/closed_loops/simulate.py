@@ -1,14 +1,29 @@
 """Closed loops of a site's policies over seeds: each policy and seed is one task, done wherever there is a core."""
 
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestration.previews import lines_png
+
+if TYPE_CHECKING:
+    from controls.planning.trial import Trial
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import get_args
 
 import polars as pl
 from pydantic import Field
 
-from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName, Watched, run_policy
-from controls.planning.closed_loop.side_by_side import PolicyLine, side_by_side
+from controls.planning.closed_loop.run_loop import (
+    WATCHED,
+    LoopRun,
+    PolicyLine,
+    PolicyName,
+    Watched,
+    run_policy,
+    side_by_side,
+)
 from controls.planning.closed_loop.watched_rooms import RoomFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -133,3 +148,23 @@ def simulated(
         findings=tuple(findings.values()),
         runs=tuple(runs),
     )
+
+
+def cost_picture(found: "Simulated") -> bytes:
+    """PNG: the mean over seeds."""
+    series = {
+        line.name: np.mean([run.days for run in found.runs if run.policy == line.name], axis=0).tolist()
+        for line in found.policies
+    }
+    count = len(next(iter(series.values())))
+    days = [found.start_utc + timedelta(days=n + 1) for n in range(count)]
+    title = f"{found.site_id}: cost so far of each policy (synthetic)"
+    return lines_png(days, series, title=title, unit=found.currency)
+
+
+def trial_picture(found: "Trial") -> bytes:
+    """PNG: the bill so far of each policy, by local day."""
+    series = {line.name: np.cumsum([day.cost for day in line.days]).tolist() for line in found.policies}
+    days = [datetime.combine(day.date, time(), UTC) for day in found.policies[0].days]
+    title = f"{found.site_id}: bill so far of each policy (synthetic devices, own readings)"
+    return lines_png(days, series, title=title, unit=found.currency)

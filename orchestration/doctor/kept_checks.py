@@ -1,7 +1,9 @@
-"""Doctor's checks of what a project keeps: who may read it; databases, ledgers, lake and files as they were written."""
+"""Doctor's checks of what a project keeps: who may read it; databases, ledgers, lake and files as they were written;
+whether broker and servers answer.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import orphans
@@ -14,10 +16,11 @@ from controls.ledger.ledger_trust import distrusted
 from data_quality.contracts.database import SCHEMAS, Part, address_of
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
-from orchestration.doctor.reachable import item
+from orchestration.doctor.ports import State, look
 
 if TYPE_CHECKING:
     from assets.stores.warehouse.mart_digests import MartDigests
+
 
 # The bits of "others" alone: a group that may read was given that on purpose.
 _OTHERS = 0o007
@@ -136,3 +139,27 @@ def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
 def _named(paths: tuple[str, ...]) -> str:
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return ", ".join(paths[:SHOWN]) + more
+
+
+Status = Literal["ok", "warn", "fail"]
+# `meterloom up` takes a free port where another program holds the wanted one.
+_STANDING: dict[State, Status] = {"ours": "ok", "free": "ok", "other": "warn", "dead": "fail"}
+
+
+def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, str]:
+    """One line of the doctor's answer."""
+    return {"name": name, "status": status, "detail": detail, "mend": mend if status != "ok" else ""}
+
+
+def reachability(project: Project) -> list[dict[str, str]]:
+    """Whether broker and servers of this project answer; anything else is a failure."""
+    return [item(port.name, "ok" if port.state == "ours" else "fail", port.detail, port.mend) for port in look(project)]
+
+
+def standing(project: Project) -> list[dict[str, str]]:
+    """The same for the doctor: nothing listening is no fault, another program is in the way, a dead broker is one."""
+    found = []
+    for port in look(project):
+        detail = f"{port.detail} (not running)" if port.state == "free" else port.detail
+        found.append(item(port.name, _STANDING[port.state], detail, port.mend))
+    return found

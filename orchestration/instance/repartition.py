@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from assets.stores.transactions import reaching
+from assets.stores.postgres import ensure_schema
+from assets.stores.transactions import open_store, reaching
 from data_quality.contracts.settings import Project
 from orchestration.environment import environment
-from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import instance_environment
 from orchestration.month_keys import bucket_of
 
@@ -60,3 +60,16 @@ def whole_buckets(made: Iterable[str], site_ids: Collection[str]) -> list[str]:
         if site_id in sites:
             by_key[f"{first}|{bucket_of(site_id)}"].add(site_id)
     return sorted(key for key, there in by_key.items() if there == buckets[key.partition("|")[2]] and key not in known)
+
+
+def ensure_schemas(project: Project) -> None:
+    """Make the schemas of Dagster and MLflow where PostgreSQL holds them. Raises Unreachable."""
+    database = project.settings.database
+    for url in filter(None, [database.of("dagster"), database.of("mlflow")]):
+        ensure_schema(url)
+
+
+def prepare_databases(project: Project) -> None:
+    """Every schema, and the store's tables: agents open the store without migrations. Raises Unreachable, BadInput."""
+    open_store(project.store_url).close()
+    ensure_schemas(project)

@@ -1,4 +1,7 @@
-"""Changed months start a computation of exactly those months, one run a contiguous range: first KPIs, then EnPIs."""
+"""Changed months start a computation of exactly those months, one run a contiguous range: first KPIs, then EnPIs.
+
+A run that failed or was ended is asked for once more: its run key would forbid it.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,7 +14,6 @@ from assets.stores.warehouse.marks import BuiltSite
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import SITES, Asked, asked_months, request_of
 from orchestration.resources import ProjectResource
-from orchestration.sensors.asked_again import has_failed, key_of_try
 from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.report_to_dagster import tell
@@ -97,3 +99,22 @@ def _runs(
             yield from _runs(instance, job, asked._replace(site_ids=(site_id,)), stale, now)
     else:
         yield request_of(key_of_try(instance, run_key), asked, "month")
+
+
+_RUN_KEY = "dagster/run_key"
+_FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def has_failed(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """True where its newest run failed; one that was ended did not."""
+    runs = instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: run_key}), limit=1)
+    return bool(runs) and runs[0].status == dg.DagsterRunStatus.FAILURE
+
+
+def key_of_try(instance: dg.DagsterInstance, run_key: str) -> str:
+    """The run key of the next try: the same where it is new, is on its way or went well.
+
+    What fails twice waits until something changes: it would fail for ever.
+    """
+    runs = instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: run_key}), limit=1)
+    return f"{run_key}:again" if runs and runs[0].status in _FAILED else run_key

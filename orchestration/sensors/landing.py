@@ -12,7 +12,7 @@ import dagster as dg
 from assets.stores.file_hashes import unseen_files
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
-from orchestration.sensors.asked_again import key_of_try
+from orchestration.sensors.lake_changes import key_of_try
 from orchestration.ticks import looking_every
 
 # A run's configuration names every file: thousands of them go in several runs.

@@ -1,4 +1,9 @@
-"""Processes of ours: each in a session of its own with a log, kept up while we live, ended in reverse order with us."""
+"""Processes of ours: each in a session of its own with a log, kept up while we live, ended in reverse order with us.
+
+On its input stands a line for each process that began (`+pid`) or ended (`-pid`). Where the input ends without a last
+line `done`, who wrote it is gone: each process is ended with all that it started, the last one first, so that the agent
+still has its broker while it brings its devices home. Nothing but the standard library: it starts in milliseconds.
+"""
 
 import os
 import signal
@@ -7,15 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from data_quality.contracts.errors import Unreachable
-from orchestration.supervised import parent_watch
+from assets.sites.load_sites import NOBODY
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.settings import Project
+from data_quality.contracts.time import SystemClock
+from orchestration.environment import SMALL
+from orchestration.open_project import OpenProject
+from orchestration.web.people.invite import first_invited, invitation_link
 
 Say = Callable[[str], None]
 # Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
@@ -60,7 +70,7 @@ class Children:
 
     def __enter__(self) -> "Children":
         self._watch = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(parent_watch.__file__))],
+            [sys.executable, "-I", "-S", str(Path(__file__))],
             stdin=subprocess.PIPE, start_new_session=True, text=True,
         )  # fmt: skip
         return self
@@ -109,9 +119,9 @@ class Children:
             # Its number may be another program's by now.
             return
         process = child.process
-        parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
+        end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(parent_watch.STEPS[0][1])
+            process.wait(STEPS[0][1])
 
     def tell_all_to_end(self, behind: int) -> None:
         """Ask all but the first so many at once, for who waits for each in turn waits long."""
@@ -134,7 +144,7 @@ class Children:
             if child.due_s is None:
                 # At once, and then never again: what it left behind would hold its port and keeps its number from being
                 # given away; with the last of them the number may be any other program's.
-                parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
+                end_group(child.process.pid, lambda: True, is_told=True)
                 self._tell(f"-{child.process.pid}")
                 say(child.ended(now_s))
             elif now_s >= child.due_s:
@@ -177,3 +187,96 @@ def wait_for_port(port: int, *, within_s: float = 30.0, meanwhile: Callable[[], 
                 return
         time.sleep(0.1)
     raise Unreachable(f"nothing answers on port {port} after {within_s:g} s")
+
+
+# Asked as Ctrl-C would, then told, then ended; with the seconds that each may take.
+STEPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
+_LOOK_S = 0.05
+
+
+def end_group(pid: int, is_gone: Callable[[], bool], *, is_told: bool = False) -> None:
+    """End the leader of a session, and whatever of its group outlives it. is_told: it was asked to end already."""
+    for number, patience_s in STEPS:
+        if number is not signal.SIGINT:
+            # Run workers outlive a code server that was told to stop.
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
+        # A second SIGINT would break off the end that the first one began.
+        elif not is_told and not is_gone():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        until_s = time.monotonic() + patience_s
+        while time.monotonic() < until_s and not (is_gone() and (number is signal.SIGINT or _is_empty(pid))):
+            time.sleep(_LOOK_S)
+
+
+def _is_empty(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def watch(lines: Iterable[str]) -> None:
+    """Follow the input to its end, and act where it ends without a word."""
+    begun: list[int] = []
+    for line in lines:
+        if line.strip() == "done":
+            return
+        sign, pid = line[0], int(line[1:])
+        if sign == "+":
+            begun.append(pid)
+        else:
+            begun.remove(pid)
+    for pid in reversed(begun):
+        end_group(pid, lambda pid=pid: _is_gone(pid))  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    watch(sys.stdin)
+
+
+# The pages start in three seconds; nothing else waits for them.
+PAGES_S = 20.0
+
+
+def start_pages(project: Project, port: int, children: Children, *, environment: Mapping[str, str]) -> Child:
+    """Start the process behind the pages: nothing else needs them."""
+    arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
+    variables = {**SMALL, **environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
+    return children.start("web", arguments, environment=variables, is_needed=False)
+
+
+def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
+    """Where the pages are; and where nobody has a password yet, one invitation."""
+    server = project.settings.server.model_copy(update={"web_port": port})
+    try:
+        wait_for_port(port, within_s=PAGES_S)
+    except Unreachable:
+        say(f"the pages do not answer yet, they are tried again; see {log}")
+        return
+    say(f"Pages    {server.web_url}")
+    if not project.people_file.is_file():
+        say(f"  {NOBODY}")
+        return
+    opened = OpenProject(str(project.root))
+    try:
+        person = first_invited(opened)
+        if person is not None:
+            link, _ = invitation_link(opened, person, SystemClock(), base_url=server.web_url)
+            say(f"  {person.name} sets a password there, once and within 15 minutes: {link}")
+            say("  others, or later: meterloom web invite PERSON")
+    except BadInput as fault:
+        # The pages say so too, and read the file again when it changes.
+        say(f"  {fault}")
+    finally:
+        opened.close()

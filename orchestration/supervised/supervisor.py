@@ -26,14 +26,12 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.instance.by_bucket import decide
-from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
-from orchestration.instance.repartition import tell_what_stands
-from orchestration.instance.start_lock import free, take
+from orchestration.instance.one_scheduler import free, take
+from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.write import WORKSPACE, instance_environment
-from orchestration.supervised.children import READY_S, Child, Children, Say
+from orchestration.supervised.children import READY_S, Child, Children, Say, say_pages, start_pages
 from orchestration.supervised.deliveries import deliver, has_devices
-from orchestration.supervised.pages import say_pages, start_pages
 from orchestration.supervised.wanted import WhenWanted, start_signals, wanted_later
 from orchestration.web.tools.passes import Passes
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations

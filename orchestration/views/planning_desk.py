@@ -11,9 +11,8 @@ from controls.ledger.device_holds import open_holds
 from controls.ledger.holidays import open_holiday
 from controls.ledger.modes import current_mode
 from controls.ledger.rows import read_commands
-from controls.planning.desk import Desk
+from controls.planning.desk import Desk, state_reader
 from controls.planning.execution import since_plan
-from controls.planning.measured import state_reader
 from controls.planning.triggers import Since
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.settings import Project

@@ -12,7 +12,7 @@ from assets.stores.lake.lake import Lake
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver
 from data_quality.contracts.site_file.site import Site
-from data_quality.site_streams import DRIVER_REGISTER
+from data_quality.reading_grid import DRIVER_REGISTER
 from ml.anomaly_scoring.score_site import usual_of
 from ml.features.series import HOUR, Stream, series_of
 

@@ -24,7 +24,7 @@ from assets.stores.warehouse.full_build import FullBuild
 from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from data_quality.contracts.work.offload import Offload, called
 from data_quality.contracts.work.project_cache import Place
 from orchestration.environment import environment

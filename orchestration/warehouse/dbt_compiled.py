@@ -12,7 +12,7 @@ from typing import Any
 from assets.stores.warehouse.full_build import FullBuild, PlannedNode
 from assets.stores.warehouse.warehouse_views import quoted
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from data_quality.contracts.reporting.figure import KpiDefinition, SqlModel
 
 # What dbt makes of them on an empty warehouse is one `create … as`, whichever it is.
 _KINDS = {"view": "view", "table": "table", "incremental": "table", "seed": "table"}

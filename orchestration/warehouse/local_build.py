@@ -4,9 +4,12 @@ Great Expectations need to start. Functions, gates and SQL are the graph's; what
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import Field, ValidationError
 
 from assets.kpi.incremental.month_gates import Judged, MonthGates, day_mart_gate
 from assets.kpi.incremental.stage import Prepared, Stage
@@ -16,13 +19,13 @@ from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, target_of
 from data_quality.contracts.baselines.expected import ExpectedDay
 from data_quality.contracts.errors import RunFailed
-from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from orchestration.month_keys import months_of_range
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import build_stage, full_build
-from orchestration.warehouse.made_marts import EXPECTED, PUBLISHED, QUALITY, READINGS, MadeMarts, keep
 from orchestration.workers.fan_out import port
 
 # Red ones stop what follows, as in the graph.
@@ -178,3 +181,46 @@ class _Making:
         each.assets[EXPECTED] = {"dagster/row_count": days.height}
         # Extrapolation is asked of the baseline itself; the warehouse has no column for it.
         return days.drop("is_extrapolated")
+
+
+FOLDER = "builds/untold"
+# Assets of the graph that a build makes outside of dbt; by stage, the one that publishes.
+QUALITY, READINGS, EXPECTED = "core_lake__month_quality", "core_lake__15min_readings", "core_seu__expected_days"
+PUBLISHED = {"kpi": "core_marts__published", "enpi": "core_enpi__published"}
+
+
+class MadeMarts(Model):
+    """One build of a stage over months of a site. assets: those of the graph outside of dbt that were made, with the
+    facts that the graph shows of them; checks: verdicts by the name of the asset check; nodes: what became of dbt's.
+    """
+
+    run_id: str = Field(description="Names the build wherever the graph would write the id of a run")
+    at_utc: datetime
+    stage: str
+    site_id: str
+    months: tuple[str, ...] = Field(description="SITE|YYYY-MM")
+    assets: Mapping[str, Mapping[str, str | int]]
+    checks: Mapping[str, Judged]
+    nodes: tuple[NodeOutcome, ...]
+
+
+def keep(data_dir: Path, made: MadeMarts) -> None:
+    """Leave word of a build; it appears whole."""
+    # A build of many sites is told of site by site.
+    path = data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(made.model_dump_json(), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def untold(data_dir: Path) -> Iterator[tuple[Path, MadeMarts]]:
+    """The builds that Dagster does not know of yet, the oldest first; one in the form of another version is dropped."""
+    for path in sorted((data_dir / FOLDER).glob("*.json")):
+        try:
+            yield path, MadeMarts.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            # Another process told of it meanwhile.
+            continue
+        except ValidationError:
+            path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from orchestration.partitions import PLACE, SITES, place_of
 from orchestration.previews import Preview, table
 from orchestration.warehouse.dbt_graph import dbt_graph
 from orchestration.warehouse.lake_previews import newest_load, quality_tables
-from orchestration.warehouse.made_marts import PUBLISHED, QUALITY, READINGS, MadeMarts, untold
+from orchestration.warehouse.local_build import PUBLISHED, QUALITY, READINGS, MadeMarts, untold
 from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation

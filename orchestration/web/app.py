@@ -5,10 +5,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,7 +19,7 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.all_routes import NAV, ROUTERS
+from orchestration.web import api, pages, static_files
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
@@ -25,7 +27,7 @@ from orchestration.web.middleware import Porch
 from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
-from orchestration.web.request_context import SignedIn
+from orchestration.web.request_context import Nav, SignedIn
 from orchestration.web.signing import ToBeSigned, hand_out
 from reports.pages.address import Address
 from reports.pages.page import Page
@@ -90,3 +92,16 @@ async def _refusal(request: Request, fault: Any) -> Response:
     problem = problem_of(fault)
     request.state.code = problem.code
     return answer(request, problem)
+
+
+_MODULES = [
+    import_module(f"{folder.__name__}.{each.name}") for folder in (pages, api) for each in iter_modules(folder.__path__)
+]
+ROUTERS: tuple[APIRouter, ...] = (
+    *(each.router for each in _MODULES if hasattr(each, "router")), static_files.router,
+)  # fmt: skip
+# Of a module with one place NAV, with several NAVS.
+NAV: tuple[Nav, ...] = tuple(sorted(
+    (place for each in _MODULES for place in getattr(each, "NAVS", (getattr(each, "NAV", None),)) if place),
+    key=lambda each: each.place,
+))  # fmt: skip

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
 from controls.gateways.access.http_server import connection_state, is_gone
+from orchestration.web.kept_uploads import MULTIPART, UPLOADS, sent_parts
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.people.allowances import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.request_context import SAFE
-from orchestration.web.uploads import MULTIPART, UPLOADS, sent_parts
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20

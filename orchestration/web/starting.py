@@ -20,9 +20,9 @@ from orchestration.operations.readings.ingest import ingest
 from orchestration.starter.interview import Interview
 from orchestration.starter.project_files import STARTER, TARIFFS, Drafted, drafted, site_id_of
 from orchestration.web.bill_files import PDF, bills_in, keep_bill
-from orchestration.web.calculating import calculate
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import WebCall
+from orchestration.web.work import calculate
 from reports.pages.start import Found
 
 _HOURS = 7 * 24

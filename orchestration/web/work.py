@@ -22,7 +22,8 @@ from typing import Any, Literal, NamedTuple
 from assets.stores.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
-from orchestration.operations.answer import CHECK_FAILED, DONE
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
+from orchestration.web.request_context import Ask
 
 State = Literal["queued", "running", "done", "failed"]
 # Where a job of one's own is asked for.
@@ -169,3 +170,20 @@ class Work:
 def work_of(project: OpenProject) -> Work:
     """The work of a project; every request of this process asks the same."""
     return project.cache.once("work", "", lambda: Work(str(project.project.root)))
+
+
+def calculate(ask: Ask, site_id: str, answer: Answer) -> None:
+    """Have the months that an ingestion changed calculated, in a process of its own; none where it changed nothing."""
+    months = sorted(each.partition("|")[2] for file in dict(answer.result)["files"] for each in file["partitions"])
+    if months:
+        words = (*_words(site_id), "--period", months[-1])
+        work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+
+
+def calculation(ask: Ask, site_id: str) -> Job | None:
+    """The newest calculation of a site that was begun here, whoever began it."""
+    return work_of(ask.project).newest(_words(site_id))
+
+
+def _words(site_id: str) -> tuple[str, ...]:
+    return ("kpis", "--site", site_id)

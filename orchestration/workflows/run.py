@@ -6,11 +6,13 @@ says so are one transaction.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 from data_quality.contracts.workflow import (
@@ -25,7 +27,7 @@ from data_quality.contracts.workflow import (
     Workflow,
     instance_id_of,
 )
-from orchestration.workflows.load import workflow_named, workflows_of
+from data_quality.contracts.yaml_file import load_model
 from orchestration.workflows.steps import do, of, order_of, prepared, subject_of
 from orchestration.workflows.triggers import At, fresh, subjects_of
 
@@ -156,3 +158,42 @@ def _after(instance: Instance, done: Done, order_id: str = "") -> Instance:
     if done.state in ("asked", "refused"):
         state = "asked" if done.state == "asked" else "refused"
     return instance.model_copy(update={"steps": steps, "state": state, "order_id": order_id or instance.order_id})
+
+
+SHIPPED = Path(__file__).parent
+_FOLDER = "workflows"
+
+
+def workflows_of(project: "OpenProject") -> dict[str, Workflow]:
+    """By name. Raises BadInput: a file that cannot be read, whose name is not its workflow's, or that names a site or
+    a person that there is not.
+    """
+    found = {}
+    own = project.project.root / _FOLDER
+    for path in (*sorted(SHIPPED.glob("*.yaml")), *sorted(own.glob("*.yaml"))):
+        workflow = load_model(path, Workflow)
+        if workflow.name != path.stem:
+            raise BadInput(f"the workflow is called {workflow.name!r}, and its file is not", file=str(path))
+        if path.parent == own:
+            _expect_known(workflow, project, path)
+        found[workflow.name] = workflow
+    return found
+
+
+def workflow_named(project: "OpenProject", name: str) -> Workflow:
+    """One of them. Raises BadInput (no_workflow)."""
+    known = workflows_of(project)
+    if name not in known:
+        mend = did_you_mean(name, list(known)) or "meterloom workflows list shows them"
+        raise BadInput(f"there is no workflow {name!r}", reason="no_workflow", mend=mend)
+    return known[name]
+
+
+def _expect_known(workflow: Workflow, project: "OpenProject", path: Path) -> None:
+    people = [name for step in workflow.steps if step.step == "notify" for name in step.people]
+    for kind, names, known in (("site", workflow.sites, project.sites), ("person", people, project.people.names)):
+        unknown = next((each for each in names if each not in known), None)
+        if unknown is not None:
+            mend = did_you_mean(unknown, list(known))
+            said = f"workflow {workflow.name} names the {kind} {unknown!r}, which there is not"
+            raise BadInput(said, file=str(path), mend=mend)

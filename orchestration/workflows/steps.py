@@ -1,14 +1,24 @@
 """Steps of workflows: notices, tasks, approvals with escalation, and proposals (drafts, plans), each once."""
 
-from datetime import date, timedelta
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
+
+import polars as pl
 
 from assets.stores.ledgers.notices import Outbox
 from assets.stores.ledgers.work_orders import WorkOrders
 from assets.stores.published.event_figures import figures_quoting
 from assets.stores.transactions import Store
+from assets.stores.warehouse.marts import if_published, read_mart
+from data_quality.contracts.access.permissions import sees_site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.notice import Notice, id_of
+from data_quality.contracts.reporting.open_finding import Severity
 from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_day
 from data_quality.contracts.workflow import (
     ApprovalStep,
@@ -23,12 +33,18 @@ from data_quality.contracts.workflow import (
     Step,
     instance_id_of,
 )
-from orchestration.workflows.digest import digest_of, questions_of
-from orchestration.workflows.notify import notices_to
+from orchestration.notices.choices import choices_of, may_be_told
+from orchestration.notices.decide import quiet_end
 from orchestration.workflows.proposals import curtailment, drafts, mv_plan
 from orchestration.workflows.triggers import At, Subject, subjects_of
-from reports.pages.tasks import title_of
-from reports.texts.locales import named
+from reports.figures.answer import Asking, figures_of
+from reports.figures.query import Query
+from reports.pages.tasks import PATH, title_of
+from reports.texts.locales import long_date, named, page_word
+from reports.texts.numbers import format_alike, unit_text
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
 
 
 def of(instance: Instance, step: Step) -> Done:
@@ -147,3 +163,120 @@ def _text(at: At, step: NotifyStep, instance: Instance, subject: Subject, last: 
     what = subject.finding.what if subject.finding is not None else subject.what or subject.name
     told = sentences((what, *(each.sentence for each in instance.steps), last))
     return sentences((name, Sentence(at.workflow.title), told), ": ")
+
+
+SOURCE = "workflows"
+
+
+def notices_to(
+    project: "OpenProject",
+    site: Site,
+    step: NotifyStep,
+    instance: Instance,
+    worded: Callable[[str], str],
+    now_utc: datetime,
+    *,
+    severity: Severity,
+) -> list[Notice]:
+    """Notices of a step, one a channel of each person whom it names, by id or role, and who sees the site.
+
+    A workflow names its people, so their severity limit does not count; a list of sources does, and quiet hours do.
+    """
+    made = []
+    for person in project.people.people:
+        is_named = person.person_id in step.people or set(step.roles) & set(person.roles)
+        if not is_named or not may_be_told(person) or not sees_site(person, site.site_id):
+            continue
+        choices = choices_of(project.store, person.person_id)
+        text = page_word(worded(choices.locale), choices.locale) if choices.ways else ""
+        held_utc = quiet_end(choices.quiet, site.time_zone, now_utc) if severity > 1 else None
+        for way in choices.ways:
+            if way.sources and SOURCE not in way.sources:
+                continue
+            made.append(
+                Notice(
+                    notice_id=id_of(instance.instance_id, step.name, person.person_id, way.channel, way.address),
+                    person_id=person.person_id, site_id=site.site_id, finding_id=instance.instance_id,
+                    channel=way.channel, address=way.address, severity=severity, text=text,
+                    cause=f"{site.site_id} {SOURCE} {instance.workflow}", per_hour=choices.per_hour,
+                    link=f"{project.project.settings.server.web_url}{PATH}?site={site.site_id}",
+                    next_utc=held_utc or now_utc, kind="workflow",
+                )
+            )  # fmt: skip
+    return made
+
+
+_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
+
+
+def digest_of(project: "OpenProject", site: Site, day: date, locale: str, now_utc: datetime) -> str:
+    """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
+    figures = figures_of_day(project, site, day, now_utc)
+    if not figures:
+        return Sentence("{0}: no readings yet", long_date(day, locale))
+    amounts = [
+        _amount(*figures[kpi], locale) if kpi in figures else Sentence("{0}: not known", Sentence(title))
+        for kpi, title in _KPIS.items()
+    ]
+    told = Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
+    return sentences((told, _against(project, site, day, locale)), "; ")
+
+
+def questions_of(site: Site, day: date) -> dict[str, Query]:
+    """The digest's figures by measure, each as the question that its page of reasons answers."""
+    span = f"{day}/{day + timedelta(days=1)}"
+    return {kpi: Query(measure=kpi, scopes=(f"site:{site.site_id}",), span=span) for kpi in _KPIS}
+
+
+def figures_of_day(project: "OpenProject", site: Site, day: date, now_utc: datetime) -> dict[str, tuple[float, str]]:
+    """Value and unit of those that the published marts have."""
+    marts = project.project.marts_dir
+    given = Asking(
+        site=site, sources=project.sources(keeps=False), marts_dir=marts, read=partial(read_mart, marts),
+        baselines=project.baselines, as_of_utc=now_utc,
+    )  # fmt: skip
+    found = {}
+    for kpi, question in questions_of(site, day).items():
+        try:
+            figure, _ = figures_of(question, given)
+        except BadInput as fault:
+            if fault.reason not in ("no_number", "mart_missing"):
+                raise
+            continue
+        if figure.value is not None:
+            found[kpi] = float(figure.value), figure.unit
+    return found
+
+
+def _against(project: "OpenProject", site: Site, day: date, locale: str) -> str:
+    """Uses that have an approved baseline and are compared on the day, together."""
+    approved = {each.baseline_id for each in project.baselines.versions() if each.status == "approved"}
+    rows = if_published(
+        lambda: read_mart(
+            project.project.marts_dir, "mart_seu__day_enpi", site_id=site.site_id, where=pl.col("local_date") == day
+        ),
+        lambda _: pl.DataFrame(),
+    )
+    found = compared_kwh(rows, site, approved)
+    return (
+        ""
+        if found is None
+        else Sentence("uses with a baseline took {0}, expected {1}", *(_amount(each, "kwh", locale) for each in found))
+    )
+
+
+def compared_kwh(rows: pl.DataFrame, site: Site, approved: Collection[str]) -> tuple[float, float] | None:
+    """Measured and expected energy of the uses whose baselines are approved; of those that overlap none, for their
+    energy is in others. rows: of mart_seu__day_enpi. None where no use is compared.
+    """
+    if rows.is_empty():
+        return None
+    apart = [each.seu_id for each in site.seus if not each.is_aggregate]
+    counted = pl.col("is_compared") & pl.col("baseline_id").is_in(list(approved)) & pl.col("seu_id").is_in(apart)
+    rows = rows.filter(counted)
+    return None if rows.is_empty() else (float(rows["actual_kwh"].sum()), float(rows["expected_kwh"].sum()))
+
+
+def _amount(value: float, unit: str, locale: str) -> str:
+    [text] = format_alike([round(value, 2)], unit, locale=locale)
+    return f"{text} {unit_text(unit)}"

@@ -14,10 +14,9 @@ from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.assess import is_review_due
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
-from reports.datasets.of_uses.day_lines import day_points
+from reports.datasets.of_uses.day_lines import UseDays, day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
-from reports.datasets.of_uses.use_days import UseDays
-from reports.recompute import saving_worth
+from reports.recompute import claims
 from reports.recompute.claims import Claim, against_use, claim_of
 from reports.recompute.computations import (
     ASSESSMENT_FIELDS,
@@ -265,20 +264,18 @@ class EnpiData:
 
     def _worth(self, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
         given, scope = self.given, f"seu:{seu.seu_id}"
-        days = saving_worth.days_compared(self.use_days.pairs(seu, period), period, given.rule)
+        days = claims.days_compared(self.use_days.pairs(seu, period), period, given.rule)
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
-            asked = [each for day in days for each in saving_worth.asked_of_day(scope, day.local_date)]
+            asked = [each for day in days for each in claims.asked_of_day(scope, day.local_date)]
             given.sources.want(basis, asked)
-            value = saving_worth.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
+            value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:
-            known = PublishedKpis(
-                given.marts_dir, given.site.site_id, kpis=saving_worth.PRICED, scope=scope, grains=("day",)
-            )
-            value = saving_worth.worth(days, scope, known.get)
+            known = PublishedKpis(given.marts_dir, given.site.site_id, kpis=claims.PRICED, scope=scope, grains=("day",))
+            value = claims.worth(days, scope, known.get)
         named = {**given.span(period), "seu": seu.seu_id, "min_day_coverage": repr(given.rule.min_day_coverage)}
         inputs = [*given.behind(period), given.sources.definition_input(), *self._expecting(version)]
-        status = "" if value is not None else saving_worth.NO_PRICE if days else "missing"
+        status = "" if value is not None else claims.NO_PRICE if days else "missing"
         return Leaf(value, "savings_value", named, inputs, status=status, unit=given.site.currency)
 
     def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:

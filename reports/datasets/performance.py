@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.kpi.enpi.enpi_result import EnpiResult
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone

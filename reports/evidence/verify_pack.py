@@ -16,7 +16,7 @@ from assets.stores.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import People
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from reports.evidence.archive import STRUCTURE, Archive, PackProblem, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE, Manifest, PackSignature
 

@@ -1,10 +1,13 @@
 """The running figures of a site as figures: each with the trace that makes it again from the readings."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
-from assets.kpi.scope_streams import FACTORED
+from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
+from assets.kpi.scope_streams import FACTORED, is_coarse
+from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.figure_book import FigureBook, figure_list
@@ -67,3 +70,50 @@ def running_book(
             findings=codes,
         )
     return book
+
+
+# What is said of the month so far and of the whole month.
+FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
+
+
+def running_now(read: ReadMart, site: str, at_utc: datetime | None) -> RunningFigures:
+    """The running figures of a site's marts; without an instant, those of the last reading. Raises BadInput."""
+    quarters = read("mart_site__quarter_hour_running", site_id=site)
+    projections = read("mart_site__day_projection", site_id=site)
+    return running_figures(site, quarters, projections, at_utc=at_utc)
+
+
+def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_of_utc: datetime) -> RunningFigures:
+    """The figures with a finding where the main meters are read less often than the demand's window is long."""
+    month = Period(label="", start=found.month_start, end=span_behind(site, found.at_utc)[1], time_zone=site.time_zone)
+    readings = sources.site_streams(site, month.start, month.end, as_of_utc)
+    scope = f"site:{site.site_id}"
+    if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
+        return found
+    return found.with_coarse_source()
+
+
+def running_result(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> dict[str, Any]:
+    """The answer's JSON. figures: field -> figure id, of those that are stored."""
+    so_far = found.model_dump(include={*FIELDS, "energy_cost", "other_cost", "coverage"})
+    return {
+        "site": found.site_id,
+        "at": found.at_utc,
+        "time_zone": time_zone,
+        "month_start": found.month_start,
+        "currency": found.currency,
+        "month_to_date": so_far | {"unpriced_minutes": found.uncosted_minutes},
+        "demand": {
+            "block_kw": found.block_demand_kw,
+            "block_minutes": found.block_minutes,
+            "window_minutes": found.window_minutes,
+            "charge": found.demand_charge,
+        },
+        "projection": {
+            **{key: getattr(found, f"projected_{key}") for key in FIELDS},
+            "method": found.method,
+            "as_known_on": found.projected_on,
+        },
+        "findings": found.findings,
+        "figures": figures,
+    }

@@ -1,11 +1,13 @@
 """What forbids to print a saving: the gate of assets/kpi/claims over every day that is known, asked once a use."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
 from assets.kpi.claims.mv_savings import against_project, known_span
-from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, Exact
+from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
+from assets.kpi.from_readings import AskedKpi, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -102,3 +104,40 @@ def against_project_at(
         ("against project", site.site_id, project.project_id, *pinned, year, as_of_utc), found
     )
     return until(made, end)
+
+
+# Of a use's day: what its quarter hours cost at their own prices, and how much they were.
+PRICED = ("cost", "consumption_kwh")
+NO_PRICE = "no_price"
+_DAY = timedelta(days=1)
+
+
+def days_compared(pairs: Sequence[DayPair], period: Period, rule: EnpiRule) -> list[DayPair]:
+    """Days that have a saving, and so need a price."""
+    return compared(pairs, rule=rule, start=period.start, end=period.end)
+
+
+def asked_of_day(scope: str, day: date) -> list[AskedKpi]:
+    """What tells the price of a day: PRICED."""
+    return [AskedKpi(kpi, scope, day, day + _DAY) for kpi in PRICED]
+
+
+def worth(days: Sequence[DayPair], scope: str, row: Callable[[AskedKpi], KpiRow | None]) -> Decimal | None:
+    """Σ (expected - metered) · price over the days, in the site's currency; below zero where more was used.
+
+    A baseline expects whole days, so a day is the interval that has a price: cost over energy of the use, weighed by
+    its own quarter hours. None without a day, and where a day that counts has no whole price: an unpriced day is not
+    free of charge. Source: face.md 12, formulas 5.8 and 5.11.
+    """
+    found: list[Decimal] = []
+    for day in days:
+        assert day.expected_kwh is not None and day.actual_kwh is not None  # noqa: S101, PT018 - of days_compared
+        saved = ARITHMETIC.subtract(day.expected_kwh, day.actual_kwh)
+        cost, energy = (row(each) for each in asked_of_day(scope, day.local_date))
+        is_whole = cost is not None and cost.value is not None and NO_PRICE not in cost.findings
+        if saved and not (is_whole and energy is not None and energy.value):
+            return None
+        if saved:
+            price = ARITHMETIC.divide(cost.value, energy.value)  # type: ignore[union-attr,arg-type]
+            found.append(ARITHMETIC.multiply(saved, price))
+    return sum_kwh(found) if days else None

@@ -21,7 +21,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import bill_again, event_again, footprint_again, hours_again, project_again, saving_worth
+from reports.recompute import bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
@@ -201,10 +201,10 @@ def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
     period, scope = _period(trace, site.time_zone), f"seu:{trace.parameters['seu']}"
     pairs = sources.pairs(site, named["seu"], _version_named(trace), period, trace.as_of_utc)
     # Parameters are texts of repr(): the very same float comes back.
-    days = saving_worth.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
+    days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
     basis = KpiBasis(site.site_id, trace.as_of_utc, _definition_named(trace))
-    sources.want(basis, [each for day in days for each in saving_worth.asked_of_day(scope, day.local_date)])
-    return saving_worth.worth(days, scope, lambda each: sources.kpi_row(basis, each))
+    sources.want(basis, [each for day in days for each in claims.asked_of_day(scope, day.local_date)])
+    return claims.worth(days, scope, lambda each: sources.kpi_row(basis, each))
 
 
 def baseline_number(trace: Trace, sources: Sources) -> Decimal | None:

@@ -28,8 +28,7 @@ from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import TraceInput
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 

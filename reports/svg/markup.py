@@ -1,7 +1,9 @@
-"""SVG as text: one element, one picture. Every word is escaped here; what XML cannot hold is left out."""
+"""SVG as text: element, picture, bullet, ring. Every word is escaped here; what XML cannot hold is left out."""
 
+import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 
@@ -77,3 +79,74 @@ def _name(key: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+_WIDTH, _HIGH = 240.0, 8.0
+
+
+def bullet_svg(
+    title: str,
+    share: float,
+    *,
+    text: str,
+    target: float | None = None,
+    projected: float | None = None,
+    energy: str = "measured",
+) -> str:
+    """The bar of a share from 0 to 1; target: where its mark stands; projected: how far it will be, which is paler.
+    text: the same in words. energy: whose colour.
+    """
+    bars = [element("rect", y=3.0, width=_WIDTH, height=_HIGH, rx=4.0, class_="ground")]
+    if projected is not None:
+        ahead = _WIDTH * min(max(projected, 0.0), 1.0)
+        bars.append(element("rect", y=3.0, width=ahead, height=_HIGH, rx=4.0, class_=f"part ahead e-{energy}"))
+    part = _WIDTH * min(max(share, 0.0), 1.0)
+    bars.append(element("rect", y=3.0, width=part, height=_HIGH, rx=4.0, class_=f"part e-{energy}"))
+    if target is not None:
+        bars.append(element("rect", x=_WIDTH * min(max(target, 0.0), 1.0) - 1, width=2.0, height=14.0, class_="aim"))
+    return picture(_WIDTH, 14.0, title=title, description=text, kind="bullet", inside=bars)
+
+
+_SIZE, _RADIUS = 120.0, 38.0
+
+
+class Ring(NamedTuple):
+    """One share from 0 to 1, or none. text: as people read it; a ring without a share is empty and says so."""
+
+    name: str
+    share: float | None
+    text: str
+
+
+def rings_svg(title: str, rings: Sequence[Ring], energy: str = "measured") -> str:
+    """The rings side by side. energy: whose colour their parts have, where it is one's."""
+    said = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
+    inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE, energy)]
+    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=said, kind="rings", inside=inside)
+
+
+def _drawn(ring: Ring, x: float, energy: str) -> Iterator[str]:
+    around = 2 * math.pi * _RADIUS
+    yield _circle(x, kind="ring")
+    if ring.share is not None:
+        # More than all of it is drawn as all of it; the text tells.
+        part = around * min(max(ring.share, 0.0), 1.0)
+        yield _circle(x, kind=f"ring-part e-{energy}", dashes=f"{part:.3f} {around - part:.3f}")
+    yield label(x, 55.0, ring.text, anchor="middle", kind="strong")
+    if ring.name:
+        yield label(x, 116.0, ring.name, anchor="middle", kind="soft", room=_SIZE - 4)
+
+
+def _circle(x: float, *, kind: str, dashes: str = "") -> str:
+    return element(
+        "circle",
+        cx=x,
+        cy=50.0,
+        r=_RADIUS,
+        fill="none",
+        stroke_width=12.0,
+        class_=kind,
+        stroke_dasharray=dashes,
+        # From the top.
+        transform=f"rotate(-90 {x:.2f} 50)",
+    )

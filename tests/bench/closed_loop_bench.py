@@ -19,8 +19,7 @@ import numpy as np
 
 import assets.sites
 from assets.sites.load_sites import load_site
-from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName
-from controls.planning.closed_loop.side_by_side import side_by_side
+from controls.planning.closed_loop.run_loop import WATCHED, LoopRun, PolicyName, side_by_side
 from data_quality.contracts.site_file.site import Site
 from orchestration.closed_loops.simulate import LoopTask, Price, run_task
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter
-from assets.tariffs.formats.simple_table import read_simple_table
+from assets.tariffs.formats.tariff_file import read_simple_table
 from tests.bills.papers import Paper, Scene, cents
 from tests.bills.seeded_intervals import INTERVAL_FAULTS, interval_scene
 

@@ -19,8 +19,7 @@ from assets.bills.dispute.suspect_terms import suspect_terms
 from assets.bills.dispute.suspicion import PAPER
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
-from assets.tariffs.formats.simple_table import read_simple_table
-from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.formats.tariff_file import read_simple_table, read_tariffs
 from data_quality.contracts.billing.supplier_bill import BilledLine, Place
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.main import build_app

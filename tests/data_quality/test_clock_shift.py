@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data_quality.contracts.site_file.vee import RuleFinding
-from data_quality.reading_grid import Grid, Stream
-from data_quality.site_streams import streams_of_site
+from data_quality.reading_grid import Grid, Stream, streams_of_site
 from data_quality.validate import validate
 from tests.conftest import SHARED_DATA
 from tests.data_quality.meters import office, wide

@@ -14,7 +14,7 @@ from assets.kpi.from_readings import EXPECTED, ROLLING, AskedKpi, KpiRow, kpi_ro
 from assets.sites.scopes import scope_spans
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from tests.definitions import DEFINITIONS

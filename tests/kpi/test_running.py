@@ -36,7 +36,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.operations.answer import Table
 from orchestration.operations.reports.running import _answer
-from orchestration.views.running_view import running_now
+from reports.figures.running import running_now
 from reports.recompute.computations import RUNNING
 from tests.kpi.seeded import filled_lake, plant
 

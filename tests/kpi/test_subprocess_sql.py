@@ -9,7 +9,7 @@ import pytest
 from assets.kpi import subprocess_sql as module
 from assets.stores.warehouse.scratch import RunSql
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from data_quality.contracts.reporting.figure import KpiDefinition, SqlModel
 from data_quality.contracts.work.project_cache import PLACES, ProjectCache
 
 

@@ -14,7 +14,7 @@ from assets.kpi.enpi.enpi_result import (
     review_flags,
     status,
 )
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import StatusRule
 
 CASES = [
     (0.0, "compliant", "on_target"),

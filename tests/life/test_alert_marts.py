@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.warehouse.marts import write_mart
 from tests.life.world import Works
 

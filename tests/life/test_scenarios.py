@@ -18,8 +18,7 @@ from assets.kpi.enpi.enpi_result import (
 )
 from assets.kpi.enpi.use_register import seu_lines, sources_of
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period, parse_period

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from assets.kpi.enpi.enpi_result import rule_of
 from assets.sites.load_sites import site_sha256
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from tests.life.factory import factory_site

@@ -14,8 +14,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
-from orchestration.web.all_routes import ROUTERS
-from orchestration.web.app import make_app
+from orchestration.web.app import ROUTERS, make_app
 from orchestration.web.people.sign_in import SignIn
 
 MAIN = "from orchestration.cli.main import main; main()"

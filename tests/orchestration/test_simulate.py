@@ -11,12 +11,11 @@ import pytest
 
 import assets.sites
 from assets.sites.load_sites import load_site
-from controls.planning.closed_loop.run_loop import LoopRun
-from controls.planning.closed_loop.side_by_side import side_by_side
+from controls.planning.closed_loop.run_loop import LoopRun, side_by_side
 from data_quality.contracts.errors import BadInput
 from orchestration.closed_loops import simulate
-from orchestration.closed_loops.month_job import closed_loop_month
 from orchestration.closed_loops.simulate import LoopTask
+from orchestration.jobs import closed_loop_month
 from orchestration.resources import ProjectResource
 from orchestration.workers import fan_out as fan_out_module
 from tests.orchestration.test_cli import run

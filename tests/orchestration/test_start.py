@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import MODULES, build_app
-from orchestration.warehouse.made_marts import untold
+from orchestration.warehouse.local_build import untold
 from tests.readings.rooms import quarter_rows
 
 # Seconds of CPU each.

@@ -14,7 +14,7 @@ from assets.stores import revisions
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
-from orchestration.doctor.migrations import check, others
+from orchestration.operations.project.doctor import check, others
 from tests.stores.steps import NEXT, contents, with_step
 
 OLD = Path(__file__).parents[1] / "old" / "320e130.tar.xz"

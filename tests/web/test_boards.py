@@ -23,13 +23,13 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, zone
-from orchestration.views.running_view import running_now
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
+from reports.figures.running import running_now
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board
 from reports.pages.chart import chart_table

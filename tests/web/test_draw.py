@@ -13,7 +13,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.web.all_routes import NAV
+from orchestration.web.app import NAV
 from orchestration.web.draw import draw_problem, html_of
 from orchestration.web.request_context import Ask
 from orchestration.web.static_files import FOLDER, static_address, static_files
@@ -39,7 +39,7 @@ from reports.pages.page import (
     Widget,
 )
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.svg.ring import Ring, rings_svg
+from reports.svg.markup import Ring, rings_svg
 from tests.conftest import ROOT
 from tests.html_seen import Seen
 from tests.web.served import NOW

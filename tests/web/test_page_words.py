@@ -11,7 +11,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.web.all_routes import NAV
+from orchestration.web.app import NAV
 from orchestration.web.boards.audit_parts import below
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow

@@ -24,7 +24,7 @@ from data_quality.contracts.settings import ServerSettings
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
-from orchestration.supervised import pages
+from orchestration.supervised import children as supervised
 from orchestration.supervised.children import Children
 from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.invite import first_invited, invitation_link
@@ -171,7 +171,7 @@ def test_on_a_taken_port_web_and_door_say_so_end_with_3_and_name_no_address(fold
 def test_pages_that_die_come_back_and_take_nothing_with_them(folder: Path, port: int) -> None:
     project, said = OpenProject(str(folder)).project, list[str]()
     with Children(folder / "logs") as children:
-        child = pages.start_pages(project, port, children, environment={})
+        child = supervised.start_pages(project, port, children, environment={})
         answering(port)
         first = child.process.pid
         child.process.kill()
@@ -191,22 +191,22 @@ def test_up_says_where_the_pages_are_and_invites_once(folder: Path, port: int) -
     project = opened.project
     said: list[str] = []
     with closing(opened), Children(folder / "logs") as children:
-        log = pages.start_pages(project, port, children, environment={}).log
-        pages.say_pages(project, port, log, said.append)
+        log = supervised.start_pages(project, port, children, environment={}).log
+        supervised.say_pages(project, port, log, said.append)
         assert said[0] == f"Pages    http://127.0.0.1:{port}"
         assert re.fullmatch(rf"  Admin sets .*: http://127\.0\.0\.1:{port}/invitation/\S+", said[1])
         CredentialStore(opened.store).set_password("viewer", "x", FixedClock(NOW))
         said.clear()
-        pages.say_pages(project, port, log, said.append)
+        supervised.say_pages(project, port, log, said.append)
         assert len(said) == 1
 
 
 def test_pages_that_do_not_come_up_are_said_and_nothing_ends(
     folder: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PAGES_S", 0.2)
+    monkeypatch.setattr(supervised, "PAGES_S", 0.2)
     said: list[str] = []
-    pages.say_pages(OpenProject(str(folder)).project, port, folder / "web.log", said.append)
+    supervised.say_pages(OpenProject(str(folder)).project, port, folder / "web.log", said.append)
     assert said == [f"the pages do not answer yet, they are tried again; see {folder / 'web.log'}"]
 
 
@@ -216,9 +216,9 @@ def test_without_people_the_pages_start_and_say_so_until_the_file_is_there(folde
     people.write_text(text) if text else people.unlink()
     sentence = "the people file is not in order" if text else "no person is named yet"
     with closing(OpenProject(str(folder))) as opened, Children(folder / "logs") as children:
-        child = pages.start_pages(opened.project, port, children, environment={})
+        child = supervised.start_pages(opened.project, port, children, environment={})
         answering(port)
-        pages.say_pages(opened.project, port, child.log, said.append)
+        supervised.say_pages(opened.project, port, child.log, said.append)
         assert said[0] == f"Pages    {url}"
         assert ("people.yaml, line 1" in said[1]) if text else (said[1] == f"  {NOBODY}")
         first = child.process.pid

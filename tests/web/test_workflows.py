@@ -26,9 +26,8 @@ from data_quality.contracts.workflow import Daily, Instance, MonthClosed
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
-from orchestration.workflows.digest import compared_kwh, digest_of
-from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import advance, decide, due, look
+from orchestration.workflows.run import advance, decide, due, look, workflow_named, workflows_of
+from orchestration.workflows.steps import compared_kwh, digest_of
 from orchestration.workflows.triggers import At, closed_month, due_days
 from tests.reports import plant
 from tests.web.marts_world import Asking

@@ -19,13 +19,11 @@ from reports.pages.widgets import (
     car,
     compared_span,
     cost_bridge,
-    cost_days,
+    day_and_month,
     home_power,
     home_today,
     live_kw,
-    month_so_far,
     open_findings,
-    peak_demand,
     plan_ahead,
     projects,
     renewable,
@@ -33,9 +31,7 @@ from reports.pages.widgets import (
     saved_energy,
     sites_table,
     submeters,
-    tariff_block,
     tasks,
-    today,
 )  # fmt: skip
 from reports.pages.widgets.tile import Shown
 
@@ -79,23 +75,23 @@ def states() -> Iterator[tuple[str, Widget]]:
         given_ = live_kw.LiveKw(**AT, now_utc=NOW, has_source=has_source, demand=demand, window_minutes=15)
         yield f"live_kw {name}", live_kw.view(given_)
     for name, month, found in (("value", cost, ()), ("finding", cost, DOUBT), ("none", none, ())):
-        given = month_so_far.MonthSoFar(**AT, what="cost", month=month, today=energy, projected=cost, findings=found,
+        given = day_and_month.MonthSoFar(**AT, what="cost", month=month, today=energy, projected=cost, findings=found,
                                         method="days_to_come", uncosted_minutes=30 if found else 0,
                                         budget=Decimal(1000) if found else None)  # fmt: skip
-        yield f"cost {name}", month_so_far.view(given)
-        yield f"peak_demand {name}", peak_demand.view(
-            peak_demand.PeakDemand(**AT, peak=month, at="2025-12-18 16:15", running=energy, window_minutes=15,
+        yield f"cost {name}", day_and_month.month_so_far(given)
+        yield f"peak_demand {name}", day_and_month.peak_demand(
+            day_and_month.PeakDemand(**AT, peak=month, at="2025-12-18 16:15", running=energy, window_minutes=15,
                                    minutes_left=6, findings=found, target_kw="450" if found else "")
         )  # fmt: skip
-        yield f"today {name}", today.view(
-            today.Today(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,
+        yield f"today {name}", day_and_month.today(
+            day_and_month.Today(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,
                         expected=(900.0, 1000.0, 1100.0) if found else None,
                         hours=(("00:00", energy, (1.0, 2.0, 3.0)), ("01:00", gone, None)))
         )  # fmt: skip
         yield (
             f"cost_days {name}",
-            cost_days.view(
-                cost_days.CostDays(**AT, month=cost, days=((DAY, month),) if month is cost else (), unit="EUR")
+            day_and_month.cost_days(
+                day_and_month.CostDays(**AT, month=cost, days=((DAY, month),) if month is cost else (), unit="EUR")
             ),
         )
         yield f"eui {name}", compared_span.view(
@@ -137,11 +133,14 @@ def listed() -> Iterator[tuple[str, Widget]]:
         yield f"submeters {name}", submeters.view(submeters.Submeters(**AT, whole=energy, parts=parts, rest=rest))
     yield "submeters fed", submeters.view(submeters.Submeters(**AT, whole=energy, parts=parts, is_fed=True))
     yield "submeters none", submeters.view(submeters.Submeters(**AT))
-    block = tariff_block.Block(charge_id="energy", period_id="peak", price=Decimal("0.209"), until_local="20:00",
+    block = day_and_month.Block(charge_id="energy", period_id="peak", price=Decimal("0.209"), until_local="20:00",
                                next_period="off_peak", next_price=Decimal("0.158"))  # fmt: skip
     tiers = block.model_copy(update={"price": None, "why_no_price": "the price depends on how much is used (tiers)"})
     for name, blocks in (("value", (block,)), ("tiers", (tiers,)), ("none", ())):
-        yield f"tariff_block {name}", tariff_block.view(tariff_block.TariffBlock(**AT, blocks=blocks, currency="EUR"))
+        yield (
+            f"tariff_block {name}",
+            day_and_month.tariff_block(day_and_month.TariffBlock(**AT, blocks=blocks, currency="EUR")),
+        )
     one = OpenFinding(site_id="plant", source="EnPI alerts", cause="air", severity=2, what="air used +6 %", at_utc=NOW)
     for name, found_, silent in (("value", (), ()), ("finding", (one,), ()), ("silent", (), (("devices", "locked"),))):
         links = {each.finding_id: "/findings/one" for each in found_}

@@ -18,7 +18,7 @@ from controls.gateways.access.loopback_port import serve_loopback
 from controls.gateways.broker import free_port
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
-from orchestration.instance.databases import prepare_databases
+from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.write import instance_environment
 from orchestration.supervised import supervisor
 from orchestration.web.tools.passes import Passes

@@ -20,8 +20,7 @@ from assets.kpi.enpi.savings_band import (
     sum_standard_error,
     two_sided_t,
 )
-from data_quality.contracts.baselines.baseline import BaselineVersion
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import BaselineVersion, StatusRule
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of

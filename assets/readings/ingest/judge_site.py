@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import polars as pl
 
-from assets.sites.balances import balances
+from assets.sites.meter_tree import balances
 from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
@@ -16,8 +16,7 @@ from assets.stores.lake.lake_files import newest_of
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, zone
-from data_quality.reading_grid import Grid, Stream, grids_of
-from data_quality.site_streams import streams_of_site
+from data_quality.reading_grid import Grid, Stream, grids_of, streams_of_site
 from data_quality.validate import Validation, history_start, together, validate
 
 # The reader of batches that validation writes: estimates in place of excluded readings.

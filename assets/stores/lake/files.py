@@ -3,13 +3,13 @@
 Whoever reads, reads `root / key`.
 """
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.whole_file import appear_whole, sync_folder, whole_file
 from data_quality.contracts.errors import OurFault
 
@@ -40,7 +40,7 @@ class FileStore:
 
         def once(part: Path) -> None:
             write(part)
-            if path.exists() and _sha256(path) != _sha256(part):
+            if path.exists() and file_sha256(path) != file_sha256(part):
                 raise self.taken(key)
 
         return appear_whole(path, once)
@@ -99,8 +99,3 @@ class FileStore:
 
     def put_again(self, key: str) -> None:
         """Put the file that stands here, where it is kept elsewhere too and is lost or altered there."""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,12 +27,12 @@ from assets.stores.lake.lake_files import (
     history_in,
     is_as_written,
     newest_of,
+    open_files,
     sha256_of,
     writing,
 )
 from assets.stores.lake.lake_ledger import expect_own, note_progress
 from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
-from assets.stores.lake.open_files import open_files
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest

@@ -14,7 +14,7 @@ from assets.stores.transactions import reaching
 from assets.stores.warehouse.warehouse_tables import conform, create_table
 from assets.stores.warehouse.warehouse_views import window_view
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from data_quality.contracts.reporting.figure import KpiDefinition, SqlModel
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective

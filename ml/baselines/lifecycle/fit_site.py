@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from assets.kpi.enpi.daily import days_in
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.open_files import expect_unchanged
+from assets.stores.lake.lake_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.adjustment import Adjustment

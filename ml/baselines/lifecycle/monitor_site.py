@@ -11,8 +11,7 @@ from assets.kpi.enpi.daily import uses_streams
 from assets.sites.calendar import quarter_hours
 from assets.sites.view import readings_in
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_files import LakeFile
-from assets.stores.lake.open_files import expect_unchanged
+from assets.stores.lake.lake_files import LakeFile, expect_unchanged
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding

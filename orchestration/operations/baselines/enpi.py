@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 
 from assets.kpi.enpi.enpi_result import USUAL, performance
-from data_quality.contracts.baselines.baseline import Baseline
-from data_quality.contracts.baselines.status_rule import StatusRule
+from data_quality.contracts.baselines.baseline import Baseline, StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, parse_period

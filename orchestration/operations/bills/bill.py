@@ -1,23 +1,72 @@
 """`meterloom bill`: a bill line by line, and tariffs compared on one load."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from assets.bills.documents.read_load import read_reactive
+from assets.bills.documents.read_load import read_load, read_prices, read_reactive, zone_of
 from assets.bills.documents.reads import read_registers
 from assets.bills.engine.bill_load import Load, with_generation, with_kvarh
 from assets.bills.engine.compare import compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill, BillPeriod
 from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import zone
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map, day_or_none, number
+
+LoadOption = Annotated[Path | None, Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
+PricesOption = Annotated[Path | None, Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
+
+
+def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> dict[str, PriceSeries]:
+    """The file's prices under the name that the tariffs ask for. Raises BadInput where they ask for two."""
+    if path is None:
+        return {}
+    # A price file has no name of its own: it is whatever one series the tariffs ask for.
+    names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
+    names |= {tariff.export.series.series for tariff in tariffs if tariff.export and tariff.export.series}
+    if len(names) > 1:
+        raise BadInput(f"tariffs ask for the series {', '.join(sorted(names))}; --prices is one", reason="price_gap")
+    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
+
+
+def load_said(call: Call, path: Path, **how: Any) -> Load:
+    """The load of a file, its warnings said. how: as `read_load` is asked. Raises BadInput."""
+    file = read_load(path, **how)
+    for warning in file.warnings:
+        call.say(warning)
+    return file.load
+
+
+def zone_to_use(asked: str | None, tariffs: Sequence[Tariff], load: Path | None, call: Call) -> str:
+    """--tz, else the tariffs' zone, else the one offset of the load's times, which is said; days alone need none.
+
+    Raises BadInput.
+    """
+    named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
+    if asked is not None or len(named) == 1:
+        # Looked up for its refusal: an unknown zone is told here, not from inside the computation.
+        chosen = asked or named[0]
+        zone(chosen)
+        return chosen
+    if len(named) > 1:
+        raise BadInput(f"tariffs name the zones {', '.join(named)}; give --tz", reason="no_zone")
+    found = zone_of(load) if load is not None else "UTC"
+    if found is None:
+        raise BadInput("times have no offset and no zone is named", reason="no_zone", mend="give --tz")
+    if load is not None:
+        call.say(
+            f"no zone is named by --tz or the tariff: days and months are those of {found}, as the file's times say"
+        )
+    return found
+
 
 TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: dated one after another.")]
 TzOption = Annotated[str | None, Option("--tz", help="Zone of days and months (IANA).")]

@@ -12,7 +12,7 @@ from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, filled
-from orchestration.operations.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
+from orchestration.operations.bills.bill import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.operations.bills.stored_bill import reconcile_stored
 from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map

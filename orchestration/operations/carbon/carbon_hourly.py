@@ -35,7 +35,7 @@ def hourly_answer(
     time_zone: str,
 ) -> Answer:
     """Both methods of the load. The sets may hold an annual factor (location) and a residual mix for `electricity`."""
-    from orchestration.operations.bills.bill_options import load_said
+    from orchestration.operations.bills.bill import load_said
 
     if factors_file is None:
         raise BadInput("--hourly-load needs --hourly-factors FILE", reason="no_factor")

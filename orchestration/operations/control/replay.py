@@ -9,8 +9,7 @@ from orchestration.operations.operation import READS, Argument, Call, Option, op
 from orchestration.operations.options import SiteOption
 
 if TYPE_CHECKING:
-    from controls.planning.replay.lost import Lost
-    from controls.planning.replay.replay_day import DayReplay
+    from controls.planning.replay.replay_day import DayReplay, Lost
 
 PLANS = Table(
     "plans", "plan: {version} | from: {start_utc:%Y-%m-%d %H:%M}Z | hash: {plan_hash:.12} | solved again: {sentence}"

@@ -44,8 +44,7 @@ def simulate(
     A site that is simulated itself (is_simulated) is lived anew, rooms and weather with it, on houses by --seed: two
     weeks before the first day without control are all that a policy learns.
     """
-    from orchestration.closed_loops.loop_picture import cost_picture
-    from orchestration.closed_loops.simulate import known_policies, simulated
+    from orchestration.closed_loops.simulate import cost_picture, known_policies, simulated
     from orchestration.workers.fan_out import port
 
     named = known_policies([*(policy or []), *(more or [])])
@@ -78,7 +77,7 @@ def _trial(
 ) -> Answer:
     from controls.planning.trial import POLICIES, run_trial
     from data_quality.contracts.finding import Finding
-    from orchestration.closed_loops.loop_picture import trial_picture
+    from orchestration.closed_loops.simulate import trial_picture
 
     if unknown := [name for name in named if name not in POLICIES]:
         message = f"--policy: {unknown[0]} needs a simulated house; on own readings expected {', '.join(POLICIES)}"

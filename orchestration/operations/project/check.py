@@ -83,7 +83,7 @@ def check(
     problems = configuration_problems(call)
     if deep and not problems:
         # It speaks MQTT, which a check of files need not load.
-        from orchestration.doctor.reachable import reachability
+        from orchestration.doctor.kept_checks import reachability
 
         problems = [
             Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])

@@ -1,19 +1,26 @@
 """`meterloom doctor`: what is present, missing or misconfigured, and the mend for each."""
 
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_quality.contracts.settings import Project
+from orchestration.doctor.kept_checks import item
+
+if TYPE_CHECKING:
+    from assets.stores.revisions import Standing
 import ctypes.util
 import importlib.metadata
 import re
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.doctor import kept_checks as kept
-from orchestration.doctor import migrations
-from orchestration.doctor.reachable import item, standing
+from orchestration.doctor.kept_checks import standing
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.project.check import configuration_problems
@@ -89,11 +96,11 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
-        found += (revision := migrations.check(call.project.project))
+        found += (revision := check(call.project.project))
         if any(each["status"] != "ok" for each in revision):
             # To open the store is to migrate it: not before it was said.
             return found
-        found += migrations.others(call.project.project)
+        found += others(call.project.project)
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
@@ -137,3 +144,69 @@ def doctor(call: Call) -> Answer:
         checks += standing(call.project.project)
     failed = any(c["status"] == "fail" for c in checks)
     return Answer({"checks": checks}, CHECKS, exit_code=CHECK_FAILED if failed else DONE)
+
+
+NAME = "migrations"
+# Where the libraries keep their revisions, what they keep under our data folder, and their own command.
+OTHERS = (
+    ("mlflow", "store/db_migrations/versions", ("mlflow/mlflow.db",), "mlflow db upgrade sqlite:///{file}"),
+    (
+        "dagster",
+        "_core/storage/alembic/versions",
+        ("dagster/history/runs.db", "dagster/history/runs/index.db", "dagster/schedules/schedules.db"),
+        "DAGSTER_HOME={home}/dagster dagster instance migrate",
+    ),
+)
+
+
+def check(project: Project) -> list[dict[str, str]]:
+    """The store's revision, and a line for each step to come. Anything but `ok` means: opening the store would change
+    it or is refused. Raises DatabaseError where the database does not answer.
+    """
+    from assets.stores.revisions import copy_path, standing
+    from assets.stores.transactions import connect_store
+
+    file = project.store_url.removeprefix("sqlite:///")
+    # A URL that kept its prefix is no SQLite file, and has no path to look at.
+    if file != project.store_url and not Path(file).exists():
+        return [item(NAME, "ok", "no store yet: the first command makes it")]
+    store = connect_store(project.store_url)
+    try:
+        found = standing(store.engine)
+        kept = "" if found.present is None else copy_path(store.engine, found.present).name
+    finally:
+        store.close()
+    if found.refusal:
+        said, _, mend = found.refusal.partition(": ")
+        return [item(NAME, "fail", said, mend)]
+    if found.present is None or not found.steps:
+        return [item(NAME, "ok", f"revision {found.present}" if found.present else "an empty database")]
+    return _to_come(found, kept if file != project.store_url else "")
+
+
+def _to_come(found: "Standing", kept: str) -> list[dict[str, str]]:
+    copy = f"a copy is kept as {kept}" if kept else "make a dump first: no copy is kept of PostgreSQL"
+    detail = f"revision {found.present}; the next command that opens it takes {len(found.steps)} step(s) first; {copy}"
+    mend = "every other 'meterloom' command does it: whole, or not at all"
+    return [
+        item(NAME, "warn", detail, mend),
+        *(item(f"step {step.revision}", "warn", step.sentence, "comes with the migration") for step in found.steps),
+    ]
+
+
+def others(project: Project) -> list[dict[str, str]]:
+    """A line for each SQLite file of MLflow or Dagster that is not of the revision of the installed library."""
+    from assets.stores.revisions import behind
+
+    found, home = [], project.data_dir
+    for library, folder, files, mend in OTHERS:
+        # Found, not imported: MLflow alone takes seconds to load.
+        spec = importlib.util.find_spec(library)
+        if spec is None or not spec.submodule_search_locations:
+            continue
+        for file in (home / name for name in files):
+            versions = Path(spec.submodule_search_locations[0]) / folder
+            if file.exists() and (differs := behind(file, versions)):
+                detail = f"{file.name} is of revision {differs[0]}, the installed version wants {differs[1]}"
+                found.append(item(f"{library} schema", "warn", detail, mend.format(file=file, home=home)))
+    return found

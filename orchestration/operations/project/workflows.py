@@ -10,8 +10,7 @@ from data_quality.contracts.workflow import Daily, Instance, Workflow
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
-from orchestration.workflows.load import workflow_named, workflows_of
-from orchestration.workflows.run import advance, decide, look
+from orchestration.workflows.run import advance, decide, look, workflow_named, workflows_of
 from orchestration.workflows.triggers import At
 
 WORKFLOWS = Table(

@@ -13,8 +13,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
 from orchestration.operations.reports.printed_figures import keep_figures, marts_then
-from orchestration.views.running_view import running_now, running_result, with_coarse_source
-from reports.figures.running import running_list
+from reports.figures.running import running_list, running_now, running_result, with_coarse_source
 from reports.report_content import ReportContent
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words

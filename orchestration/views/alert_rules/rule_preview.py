@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.kpi.alert_rules.excursions import excursions
 from assets.kpi.alert_rules.rule_rows import rule_rows
-from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations

@@ -11,12 +11,12 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.views.quality_view import judged_days, quality_result
-from orchestration.views.running_view import running_now, running_result, with_coarse_source
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
 from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.queries import marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask, asked
+from reports.figures.running import running_now, running_result, with_coarse_source
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import UNIT
 from reports.recompute.computations import RUNNING

@@ -1,24 +1,30 @@
-"""Tiles of a home: power now and the figures of the day."""
+"""Tiles of a home: power now, the figures of the day, and its holiday."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from assets.stores.live.live_store import LiveReader
+from controls.ledger.holidays import open_holiday
+from controls.ledger.modes import current_mode
 from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
+from orchestration.operations.control.dispatch_holiday import kept_while_away
+from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
-from orchestration.web.boards.holiday_now import holiday_now
 from orchestration.web.boards.site_now import Asked, SiteNow, Tile, main_meters
 from reports.pages.energies import energy_of_meter
+from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
 from reports.pages.widgets.tile import Shown
-from reports.texts.locales import long_date
+from reports.texts.locales import long_date, weekday_date
 
 # Days of a spark line.
 DAYS = 14
@@ -140,3 +146,25 @@ TILES: Mapping[str, Tile] = {
     "plan_ahead": Tile(Permission.READ, lambda asked: plan_ahead.view(_ahead(asked.site))),
     "plan_why": Tile(Permission.READ, lambda asked: plan_ahead.why(plan_tiles.ahead(asked.site))),
 }
+
+
+def holiday_now(now: SiteNow) -> HolidayNow:
+    """The holiday that holds at the instant of the address, to who sees commands."""
+    ask, site = now.show.ask, now.site
+    if not may(ask.person, Permission.DISPATCH_READ):
+        return HolidayNow()
+    store, as_of_utc, at_utc = ask.project.store, ask.address.as_of_utc, now.show.as_of_utc
+    found = open_holiday(store, site.site_id, at_utc, as_of_utc=as_of_utc)
+    mode = current_mode(store, site.site_id, now_utc=at_utc, as_of_utc=as_of_utc)
+    names = {each.asset_id: each.name or each.asset_id for each in site.assets}
+    until = None if found is None else found.until_utc.astimezone(zone(site.time_zone))
+    return HolidayNow(
+        until="" if until is None else weekday_date(until, ask.address.locale),
+        day="" if until is None else f"{until:%Y-%m-%d}", at="" if until is None else f"{until:%H:%M}",
+        who="" if found is None else ask.project.names.get(found.person_id, found.person_id),
+        reason="" if found is None else found.reason,
+        kept=tuple((names[asset_id], said) for asset_id, said in kept_while_away(site).items()),
+        mode=mode.name, is_sent=mode >= Mode.PARTIAL,
+        may_act=as_of_utc is None and may(ask.person, Permission.DISPATCH_OVERRIDE),
+        seen=holiday_stamp(store, site.site_id),
+    )  # fmt: skip

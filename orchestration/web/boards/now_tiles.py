@@ -22,7 +22,7 @@ from data_quality.contracts.units import unit_of
 from orchestration.web.boards.site_now import STEP, Asked, SiteNow, Tile, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.page import Widget
-from reports.pages.widgets import cost_days, live_kw, month_so_far, peak_demand, tariff_block, today
+from reports.pages.widgets import day_and_month, live_kw
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words
@@ -63,13 +63,13 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     )
 
 
-def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSoFar:
+def month_to_date(now: SiteNow, what: day_and_month.What) -> day_and_month.MonthSoFar:
     """Widgets 5 and 6."""
     hours = now.show.hours(what, now.scope, now.day)
     whole = now.show.sum_of(hours, f"{what} of {now.day}") if hours else None
     running, figures = now.running, now.figures
     parts = (("Energy", "energy_cost"), ("Other", "other_cost")) if what == "cost" else ()
-    return month_so_far.MonthSoFar(
+    return day_and_month.MonthSoFar(
         **now.common(what, f"projected_{what}", *(field for _, field in parts)),
         what=what,
         month=figures.get(what),
@@ -85,7 +85,7 @@ def month_to_date(now: SiteNow, what: month_so_far.What) -> month_so_far.MonthSo
     )
 
 
-def _budget(now: SiteNow, what: month_so_far.What) -> Decimal | None:
+def _budget(now: SiteNow, what: day_and_month.What) -> Decimal | None:
     """What the site file lets a month cost, in the currency of its costs, or emit."""
     budgets, running = now.site.budgets, now.running
     if budgets is None or running is None:
@@ -95,32 +95,34 @@ def _budget(now: SiteNow, what: month_so_far.What) -> Decimal | None:
 
 def days_of_month(now: SiteNow) -> Widget:
     """Cost of each whole day of the month so far."""
-    given = cost_days.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
+    given = day_and_month.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
     if now.running is None:
-        return cost_days.view(given)
+        return day_and_month.cost_days(given)
     end = now.day if now.is_today else now.day + timedelta(days=1)
     rows = now.show.values("cost", "day", now.running.month_start, end, now.scope)
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
     told = tuple((each.start, now.show.shown(each)) for each in days)
-    return cost_days.view(given.model_copy(update={"days": told}))
+    return day_and_month.cost_days(given.model_copy(update={"days": told}))
 
 
 def days_of_part(asked: Asked) -> Widget:
     """Cost of each whole day of the period of a part of the site, as far as its energy is priced."""
     now, period = asked.site, asked.period
     # Of a whole site that is on the board of its operator; of a year days are too many to be told apart.
-    given = cost_days.CostDays(**now.common() | {"findings": (), "reason": ""}, unit=now.site.currency, is_period=True)
+    given = day_and_month.CostDays(
+        **now.common() | {"findings": (), "reason": ""}, unit=now.site.currency, is_period=True
+    )
     if not asked.is_part or period.days > MOST_DAYS:
-        return cost_days.view(given)
+        return day_and_month.cost_days(given)
     rows = now.show.values("cost", "day", period.start, period.end, asked.scope)
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
     known = [each for each in days if each.value is not None]
     whole = now.show.shown(now.show.sum_of(known, f"cost of {asked.scope}")) if len(known) == period.days else None
     told = tuple((each.start, now.show.shown(each)) for each in days) if known else ()
-    return cost_days.view(given.model_copy(update={"days": told, "month": whole}))
+    return day_and_month.cost_days(given.model_copy(update={"days": told, "month": whole}))
 
 
-def peak(now: SiteNow) -> peak_demand.PeakDemand:
+def peak(now: SiteNow) -> day_and_month.PeakDemand:
     """Widget 4."""
     running, figures = now.running, now.figures
     tariff = tariff_on(now, now.day)
@@ -137,7 +139,7 @@ def peak(now: SiteNow) -> peak_demand.PeakDemand:
         known = [each for each in now.show.figures(rows) if each.value is not None]
         highest = max(known, key=lambda each: each.value or 0, default=None)
     contracted = None if charge is None else charge.contracted_kw
-    return peak_demand.PeakDemand(
+    return day_and_month.PeakDemand(
         **now.common("peak_kw", "block_demand_kw", "projected_peak_kw"),
         peak=figures.get("peak_kw"),
         at=_peak_at(now),
@@ -163,7 +165,7 @@ def _peak_at(now: SiteNow) -> str:
     return moment((first + STEP).astimezone(zone(now.site.time_zone)), now.show.address.locale)
 
 
-def against_expected(now: SiteNow) -> today.Today:
+def against_expected(now: SiteNow) -> day_and_month.Today:
     """Widget 2."""
     hours = now.show.hours("consumption_kwh", now.scope, now.day)
     midnight = local_midnight_utc(now.day, now.site.time_zone)
@@ -182,7 +184,7 @@ def against_expected(now: SiteNow) -> today.Today:
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     day = long_date(now.day, now.show.address.locale)
-    return today.Today(
+    return day_and_month.Today(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else day,
         to=f"{(starts[-1] + timedelta(hours=1)).astimezone(zone(now.site.time_zone)):%H:%M}" if starts else "",
@@ -233,7 +235,7 @@ def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
     ]
 
 
-def block(now: SiteNow) -> tariff_block.TariffBlock:
+def block(now: SiteNow) -> day_and_month.TariffBlock:
     """Widget 7: of this very instant, whatever the readings' age."""
     at_utc = now.show.as_of_utc
     local = at_utc.astimezone(zone(now.site.time_zone))
@@ -244,10 +246,10 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     if tariff is None:
         told = Sentence("no tariff for {0}", long_date(local.date(), now.show.address.locale))
         step = {"reason": told, "next": now.tariff_step()} if now.site.tariffs else {}
-        return tariff_block.TariffBlock(**common | step)
+        return day_and_month.TariffBlock(**common | step)
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
-    return tariff_block.TariffBlock(
+    return day_and_month.TariffBlock(
         **common | {"reason": "the tariff's prices come from a series or a register, not from blocks"},
         blocks=tuple(_block(each, now) for each in found),
         currency=tariff.currency or now.site.currency,
@@ -256,7 +258,7 @@ def block(now: SiteNow) -> tariff_block.TariffBlock:
     )
 
 
-def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> tariff_block.TariffBlock:
+def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> day_and_month.TariffBlock:
     """The price of the site's price stream, which rules whatever its tariffs say."""
     at_utc, name = now.show.as_of_utc, now.site.stream_name(stream)
     prices = prices_in_force(
@@ -268,11 +270,11 @@ def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> tariff_b
     if held.price is None:
         at_local = f"{local:%Y-%m-%d %H:%M}"
         reason = Sentence("the price stream {0} has no price for {1}", named(name), at_local)
-        return tariff_block.TariffBlock(**common | {"reason": reason})
-    return tariff_block.TariffBlock(
+        return day_and_month.TariffBlock(**common | {"reason": reason})
+    return day_and_month.TariffBlock(
         **common,
         blocks=(
-            tariff_block.Block(
+            day_and_month.Block(
                 charge_id=name, period_id="", price=held.price, until_utc=held.until_utc,
                 until_local=_until(held.until_utc, now), next_price=held.following,
             ),
@@ -290,8 +292,8 @@ def _until(until_utc: datetime | None, now: SiteNow) -> str:
     return f"{local:%H:%M}" if same_day else moment(local, now.show.address.locale)
 
 
-def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
-    return tariff_block.Block(
+def _block(held: Holding, now: SiteNow) -> day_and_month.Block:
+    return day_and_month.Block(
         charge_id=held.charge_id,
         period_id=held.period.period_id,
         price=held.price,
@@ -303,8 +305,8 @@ def _block(held: Holding, now: SiteNow) -> tariff_block.Block:
     )
 
 
-def _month(what: month_so_far.What) -> Callable[[Asked], Widget]:
-    return lambda asked: month_so_far.view(month_to_date(asked.site, what))
+def _month(what: day_and_month.What) -> Callable[[Asked], Widget]:
+    return lambda asked: day_and_month.month_so_far(month_to_date(asked.site, what))
 
 
 def _power(asked: Asked) -> Widget:
@@ -314,11 +316,11 @@ def _power(asked: Asked) -> Widget:
 
 TILES: Mapping[str, Tile] = {
     "live_kw": Tile(Permission.READ, _power),
-    "today": Tile(Permission.READ, lambda asked: today.view(against_expected(asked.site))),
-    "peak_demand": Tile(Permission.READ, lambda asked: peak_demand.view(peak(asked.site))),
+    "today": Tile(Permission.READ, lambda asked: day_and_month.today(against_expected(asked.site))),
+    "peak_demand": Tile(Permission.READ, lambda asked: day_and_month.peak_demand(peak(asked.site))),
     "cost": Tile(Permission.READ, _month("cost")),
     "cost_days": Tile(Permission.READ, lambda asked: days_of_month(asked.site)),
     "scope_days": Tile(Permission.READ, days_of_part, True),
     "emission_kgco2e": Tile(Permission.CARBON_READ, _month("emission_kgco2e")),
-    "tariff_block": Tile(Permission.TARIFF_READ, lambda asked: tariff_block.view(block(asked.site))),
+    "tariff_block": Tile(Permission.TARIFF_READ, lambda asked: day_and_month.tariff_block(block(asked.site))),
 }

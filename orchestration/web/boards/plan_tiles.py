@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.tariffs.price_in_force import prices_in_force
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence, Text
-from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import zone
 from orchestration.operations.control.dispatch_holiday import kept_while_away
-from orchestration.web.boards.car_acts import car_acts
+from orchestration.views.control_stamp import control_stamp
+from orchestration.views.device_list import Devices
 from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.request_context import Ask
+from orchestration.web.web_call import has_keys
+from reports.pages.device_acts import Actor
+from reports.pages.devices import override_told
 from reports.pages.energies import energy_of_kind
+from reports.pages.hand_acts import hand_acts
+from reports.pages.page import Act
 from reports.pages.widgets import car, plan_ahead
 from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:
     from controls.planning.plan_picture import PlanPicture
+
 
 # Less is a rounding of the solver.
 _LEAST_KWH = 0.1
@@ -200,3 +210,31 @@ def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spe
         end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
         money=block.money, is_over=block.end_utc <= now.show.as_of_utc,
     )  # fmt: skip
+
+
+def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Text]:
+    """Charge the car now or back to plan, and what a person has set; nothing to whom does not see commands."""
+    # Without a people file that can be read nobody acts, and the board is shown all the same.
+    if not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
+        return (), ""
+    found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
+    device = next(each for each in found.listed if each.device_id == device_id)
+    told = "" if device.override is None else override_told(device.override, ask.address.locale)
+    address = ask.address.model_copy(update={"site": site.site_id})
+    return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), told
+
+
+def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
+    """Whoever looks, and what they may do there."""
+    people = ask.project.people.people
+    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
+    return Actor(
+        person_id=ask.person.person_id,
+        may_stop=may(ask.person, Permission.DISPATCH_STOP),
+        may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
+        may_mode=may(ask.person, Permission.DISPATCH_MODE),
+        needs_key=has_keys(ask.project.people),
+        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
+        is_alone=not others,
+        seen=control_stamp(ask.project.store, site.site_id, device_id),
+    )

@@ -8,7 +8,7 @@ from functools import partial
 import polars as pl
 
 from assets.kpi.claims.mv_savings import reported_span
-from assets.kpi.enpi.alert_marts import mart_alerts
+from assets.kpi.enpi.alerts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from assets.stores.warehouse.marts import if_published
 from assets.tariffs.price_in_force import price_stream_of

@@ -17,10 +17,9 @@ from orchestration.web.queries import instant_of, whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from reports.figures.bill_figures import BillFigures
 from reports.pages.address import Address
-from reports.pages.bill_acts import acts_parts
 from reports.pages.bill_lines import bill_page
 from reports.pages.bill_upload import UPLOAD
-from reports.pages.bills import PATH, bill_address, bills_page
+from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
 
 router = APIRouter()
 NAVS = (

@@ -6,9 +6,9 @@ from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
+from orchestration.web.kept_uploads import sent_file
 from orchestration.web.library.checking import checked, standing_of
 from orchestration.web.problems import is_for_programs
-from orchestration.web.uploads import sent_file
 from reports.pages.address import Address, read_address
 from reports.pages.check import PATH, Checked, Standing, check_page
 

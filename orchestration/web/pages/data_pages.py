@@ -18,12 +18,12 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
-from orchestration.web.calculating import calculate, calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall
+from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
 from reports.pages.data_days import PATH, DayRead, data_page
 from reports.pages.page import PageBlock

@@ -10,7 +10,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.views.device_list import Devices
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.car_acts import actor_of
+from orchestration.web.boards.plan_tiles import actor_of
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site

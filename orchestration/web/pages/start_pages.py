@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from assets.readings.drafts.places import country_of, currency_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from orchestration.web.calculating import calculation
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.starting import draft_of, found_in, make_site, parted
+from orchestration.web.work import calculation
 from reports.pages.page import Page
 from reports.pages.start import CONFIRM, FILES, PATH, Open, start_page, waiting_page
 

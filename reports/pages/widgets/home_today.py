@@ -6,7 +6,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Number, Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.ring import Ring, rings_svg
+from reports.svg.markup import Ring, rings_svg
 from reports.svg.spark import spark_svg
 from reports.texts.locales import page_word
 from reports.texts.numbers import MISSING

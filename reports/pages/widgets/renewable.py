@@ -2,7 +2,7 @@
 
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.ring import Ring, rings_svg
+from reports.svg.markup import Ring, rings_svg
 from reports.texts.numbers import MISSING
 
 NAMES = {

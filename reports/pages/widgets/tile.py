@@ -10,7 +10,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
-from reports.svg.bullet import bullet_svg
+from reports.svg.markup import bullet_svg
 from reports.texts.locales import page_word
 from reports.texts.numbers import MISSING, format_alike, unit_text
 from reports.writer import words

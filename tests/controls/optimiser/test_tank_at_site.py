@@ -8,8 +8,8 @@ from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.day_plan import habit_cost
 from controls.planning.frozen_plan import commands_of, make_plan
-from controls.planning.habits import habit_cost
 from controls.planning.plan_inputs import plan_request
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode

@@ -12,8 +12,8 @@ from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.desk import measured_states
 from controls.planning.frozen_plan import commands_of, make_plan
-from controls.planning.measured import measured_states
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
 from controls.planning.triggers import replan

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from assets.kpi.from_readings import keep_definition
 from assets.stores.sign import new_key
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.reporting.figure import KpiDefinition
 from reports.evidence.manifest import DEFINITIONS as FOLDER
 from reports.evidence.manifest import FIGURES
 from tests.definitions import DEFINITIONS, verify_pack
@@ -25,7 +25,7 @@ def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_
         "def refuse(*a, **k): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
         "from pathlib import Path\n"
-        "from data_quality.contracts.reporting.kpi_definition import KpiDefinition\n"
+        "from data_quality.contracts.reporting.figure import KpiDefinition\n"
         "from reports.evidence.verify_pack import verify_here, verify_pack\n"
         "today = KpiDefinition.parse(Path(sys.argv[3]).read_text())\n"
         "found = verify_pack(Path(sys.argv[1]), definition=today)\n"

@@ -1,0 +1,270 @@
+"""Tiles of the board of operations for the day and month so far: energy, cost, carbon, peak demand, tariff block."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.pages.chart import Chart, ChartRow
+from reports.pages.page import Number, Widget
+from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
+from reports.texts.locales import named
+from reports.texts.numbers import MISSING, currency_unit, format_alike, unit_text
+from reports.writer import words
+
+Band = tuple[float, float, float]
+
+
+class Today(Given):
+    """so_far: energy of the day's whole hours that are read, up to the local time `to`. expected: P10, P50 and P90 of
+    the same hours together, as forecast before the day began; no_forecast: why there is none, empty where none is set
+    up. hours: local time, energy and P10, P50, P90 of each, those to come without energy. days: label, difference to
+    the baseline in percent of each of the days before.
+    """
+
+    day: str = ""
+    to: str = ""
+    so_far: Shown | None = None
+    expected: Band | None = None
+    no_forecast: Text = "no forecast was issued before the day began"
+    hours: tuple[tuple[str, Shown | None, Band | None], ...] = ()
+    days: tuple[tuple[Text, Shown], ...] = ()
+
+
+def today(given: Today) -> Widget:
+    """The tile with a chart of the hours."""
+    more = [_expected(given)] if given.expected or given.no_forecast else []
+    more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
+    until = Sentence("until {0}", given.to) if given.to else ""
+    title, note = ("Energy today", until) if given.day == "Today" else ("Last complete day", given.day)
+    return tile("today", title, given, given.so_far, label="Energy so far", note=note,
+                more=more, chart=_chart(given) if given.hours else None)  # fmt: skip
+
+
+def _expected(given: Today) -> Number:
+    if given.expected is None:
+        return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
+    low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
+    note = f"P10 {low} to P90 {high}, forecast from readings before the day"
+    return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
+
+
+def _chart(given: Today) -> Chart:
+    """Energy by the hour over the band that was expected; its edges stand in the table."""
+    measured = ChartRow(
+        label="Measured", values=tuple(value_of(shown) for _, shown, _ in given.hours),
+        figures=tuple("" if shown is None else shown.figure.figure_id for _, shown, _ in given.hours),
+    )  # fmt: skip
+    rows = [measured]
+    if any(band for *_, band in given.hours):
+        low, middle, high = (tuple(None if band is None else band[at] for *_, band in given.hours) for at in range(3))
+        rows.append(ChartRow(label="Expected", role="expected", values=middle, low=low, high=high))
+        rows += [ChartRow(label=label, values=edge, style="none") for label, edge in (("P10", low), ("P90", high))]
+    return Chart(
+        kind="band", key="hours", title="Hours of the day", unit="kwh", x=tuple(hour for hour, *_ in given.hours),
+        x_title="Hour", rows=tuple(rows), locale=given.locale,
+    )  # fmt: skip
+
+
+What = Literal["cost", "emission_kgco2e"]
+TITLES: Mapping[What, str] = {"cost": "Cost, month to date", "emission_kgco2e": "Carbon, month to date"}
+
+
+class MonthSoFar(Given):
+    """month: sum of the local month so far; parts: what it is made of; projected: of the whole month.
+
+    uncosted_minutes: of which nothing is priced. method: how the month is carried on. basis: of the factor, in words.
+    budget: what the month may come to, by the site file.
+    """
+
+    what: What
+    month: Shown | None = None
+    today: Shown | None = None
+    parts: tuple[tuple[str, Shown], ...] = ()
+    projected: Shown | None = None
+    method: str = ""
+    uncosted_minutes: int = 0
+    basis: str = ""
+    budget: Decimal | None = None
+    day_label: str = "Today so far"
+    day: str = ""
+
+
+def month_so_far(given: MonthSoFar) -> Widget:
+    """The tile: the month, today, energy and other parts, and the projection with its method."""
+    more: list[Number] = [number(given.day_label, given.today, given.locale, note=given.day)]
+    more += [number(label, shown, given.locale) for label, shown in given.parts]
+    how = "" if given.method else "no projection yet"
+    more.append(number("Projected for the month", given.projected, given.locale, note=how))
+    more += _budget(given)
+    note = f"{given.uncosted_minutes} minutes are not priced" if given.uncosted_minutes else given.basis
+    title, said = TITLES[given.what], "Month to date, and projected for the month"
+    target = None if given.budget is None else float(given.budget)
+    said = said if target is None else "Month to date, projected for the month, and budget"
+    picture = bullet(given.what, title, given, given.month, projected=given.projected, target=target, said=said)
+    return tile(
+        given.what, title, given, given.month, label="Month to date", note=note, more=more, picture=picture
+    )  # fmt: skip
+
+
+def _budget(given: MonthSoFar) -> list[Number]:
+    """The budget, and whether the month is projected above it."""
+    if given.budget is None or given.month is None:
+        return []
+    unit, ahead = given.month.figure.unit, value_of(given.projected)
+    [text] = format_alike([given.budget], unit, locale=given.locale)
+    is_above = ahead is not None and ahead > given.budget
+    return [Number(
+        label="Budget", text=text, unit=unit_text(unit), note="projected above budget" if is_above else "",
+        tone="caution" if is_above else "plain",
+    )]  # fmt: skip
+
+
+COST_BY_DAY = "Cost by day"
+
+
+class CostDays(Given):
+    """month: cost of the month so far, or of the period (is_period), where every day of it is known. days: each local
+    day that is read, and its cost.
+    """
+
+    month: Shown | None = None
+    days: tuple[tuple[date, Shown | None], ...] = ()
+    unit: str = ""
+    is_period: bool = False
+
+
+def cost_days(given: CostDays) -> Widget:
+    """A bar a day; the month beside it."""
+    key = "scope_days" if given.is_period else "cost_days"
+    if not given.days:
+        return nothing(key, COST_BY_DAY, given, given.reason or "no complete day of this month yet", is_set_up=False)
+    names = tuple(str(day) for day, _ in given.days)
+    row = ChartRow(
+        label="Cost", values=tuple(value_of(shown) for _, shown in given.days),
+        figures=tuple("" if shown is None else shown.figure.figure_id for _, shown in given.days),
+    )  # fmt: skip
+    chart = Chart(
+        # The 1st, 5th, 9th … are written.
+        ticks=tuple((at, str(day.day)) for at, (day, _) in enumerate(given.days) if day.day % 4 == 1),
+        kind="bars", key=key, title=COST_BY_DAY, unit=given.unit, x=names, x_title="Day", rows=(row,),
+        locale=given.locale,
+    )  # fmt: skip
+    if given.is_period and given.month is None:
+        return Widget(key=key, title=COST_BY_DAY, state="value", chart=chart, is_synthetic=given.is_synthetic)
+    note = "sum of the days" if given.is_period else "month to date"
+    return tile(key, COST_BY_DAY, given, given.month, label="Cost", note=note, chart=chart)
+
+
+class PeakDemand(Given):
+    """peak: of the month so far; at: its local time. running: mean of the window so far. months_before: the highest of
+    the months that a ratchet looks back on. rule: what the tariff says of it, in words.
+    """
+
+    peak: Shown | None = None
+    at: str = ""
+    running: Shown | None = None
+    minutes_left: int = 0
+    window_minutes: int = 0
+    projected: Shown | None = None
+    target_kw: str = ""
+    months_before: Shown | None = None
+    rule: Text = ""
+
+
+def peak_demand(given: PeakDemand) -> Widget:
+    """The tile: highest demand, the running window, the projection, the target."""
+    window = given.window_minutes
+    # Readings that come by the day end with a window that is over: nothing of it is left to wait for.
+    is_over, left = not given.minutes_left, Sentence("{0} of {1} minutes left", given.minutes_left, window)
+    if is_over:
+        left = Sentence("of {0} minutes", window)
+    more: list[Number] = [
+        number(
+            "Last window" if is_over else "Running window", given.running, given.locale, note=left if window else ""
+        ),
+        number("Projected for the month", given.projected, given.locale),
+    ]
+    if given.target_kw:
+        more.append(Number(label="Target", text=given.target_kw, unit="kW"))
+    if given.rule:
+        more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
+    key, title, said = "peak_demand", "Peak demand of the month", "Highest demand, projected, and target"
+    target = float(given.target_kw) if given.target_kw else value_of(given.months_before)
+    picture = bullet(key, title, given, given.peak, projected=given.projected, target=target, said=said)
+    shown = picture if target is not None else None
+    return tile(key, title, given, given.peak, label="Highest", note=given.at, more=more, picture=shown)
+
+
+class Block(Model):
+    """A period of a charge, and the span of quarter hours around an instant in which it holds.
+
+    price: of a kWh; None where it has tiers or comes from a series. until_utc: None beyond the days looked at.
+    period_id: empty where a price stream says the price.
+    """
+
+    charge_id: str
+    period_id: str
+    price: Decimal | None
+    why_no_price: str = ""
+    until_utc: datetime | None = None
+    until_local: str = ""
+    next_period: str = ""
+    next_price: Decimal | None = None
+
+
+class TariffBlock(Given):
+    """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is. stream: the name
+    of the price stream by which the site buys; its price is then the one block.
+    """
+
+    blocks: tuple[Block, ...] = ()
+    currency: str = ""
+    tariff: str = ""
+    day: str = ""
+    stream: str = ""
+
+
+def tariff_block(given: TariffBlock) -> Widget:
+    """The tile."""
+    key, title = "tariff_block", "Tariff block now"
+    if not given.blocks:
+        return nothing(key, title, given, given.reason or "no tariff set up", is_set_up=bool(given.reason))
+    first, *others = [_number(each, given) for each in given.blocks]
+    return Widget(
+        key=key, title=title, state="finding" if given.findings else "value", value=first, age=given.age,
+        numbers=(*others, *_next(given.blocks, given)), findings=given.findings, link=given.link,
+        is_synthetic=given.is_synthetic,
+    )  # fmt: skip
+
+
+def _number(block: Block, given: TariffBlock) -> Number:
+    until = Sentence("until {0}", block.until_local) if block.until_local else Sentence("for more than a week")
+    parts = (until, Sentence(given.day), given.tariff and named(given.tariff))
+    note = Sentence("{0}, by the site file", sentences(parts, ", "))
+    if given.stream:
+        note = Sentence("until {0}, by the price stream", block.until_local)
+    return Number(
+        label=named(given.stream or f"{words(block.charge_id)}: {words(block.period_id)}"),
+        text=_price(block.price, given.locale),
+        unit=f"{currency_unit(given.currency)}/kWh",
+        note=note if block.price is not None else sentences((Sentence(block.why_no_price), note)),
+    )
+
+
+def _next(blocks: Sequence[Block], given: TariffBlock) -> list[Number]:
+    return [
+        Number(
+            label="Then", note=named(words(each.next_period)) if each.next_period else "",
+            text=_price(each.next_price, given.locale), unit=f"{currency_unit(given.currency)}/kWh",
+        )
+        for each in blocks
+        if each.next_period or each.next_price is not None
+    ]  # fmt: skip
+
+
+def _price(price: Decimal | None, locale: str) -> str:
+    # Not the currency's code as the unit: a price of a kWh needs more than two decimals.
+    return MISSING if price is None else format_alike([price], "price", locale=locale)[0]
