@@ -15,9 +15,8 @@ from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.views import work_orders
 from orchestration.views.anomaly_view import finding_of
+from orchestration.workflows.run import advance, look, workflow_named
 from orchestration.workflows.steps import digest_of
-from orchestration.workflows.load import workflow_named
-from orchestration.workflows.run import advance, look
 from orchestration.workflows.triggers import At
 from reports.pages.tasks import title_of
 

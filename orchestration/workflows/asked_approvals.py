@@ -8,7 +8,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.workflow import ApprovalStep, Instance
-from orchestration.workflows.load import workflows_of
+from orchestration.workflows.run import workflows_of
 from reports.pages.approvals import Asked
 from reports.texts.locales import named
 
