@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from assets.sites.load_sites import load_people
 from assets.stores.ledgers.dr_events import DrEvents
 from data_quality.contracts.people import Person
 from reports.evidence.people_keys import give_keys
@@ -29,7 +30,9 @@ def keyed(here: Here) -> Path:
 
 def acts(chromium: Browser, folder: Path, person: Person, act: str) -> str:
     """The state of the event after the person signed the act on a phone."""
-    with serving(folder, NOW, person=person) as site:
+    # With their key, as whoever signs in is known.
+    known = load_people(folder / "people.yaml").known(person.person_id)
+    with serving(folder, NOW, person=known) as site:
         event = DrEvents(site.project.store).standing()[0]
         context = chromium.new_context(base_url=site.url, viewport={"width": WIDTH, "height": HEIGHT})
         context.set_default_timeout(20_000)
