@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 12_686,
-    "assets": 52_018,
+    "assets": 52_011,
     "dbt_project": 2_317,
     "ml": 19_907,
     "controls": 36_128,
     "reports": 23_623,
-    "orchestration": 35_966,
+    "orchestration": 35_967,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
