@@ -156,7 +156,7 @@ def reachability(project: Project) -> list[dict[str, str]]:
     return [item(port.name, "ok" if port.state == "ours" else "fail", port.detail, port.mend) for port in look(project)]
 
 
-def standing(project: Project) -> list[dict[str, str]]:
+def reachability_checks(project: Project) -> list[dict[str, str]]:
     """The same for the doctor: nothing listening is no fault, another program is in the way, a dead broker is one."""
     found = []
     for port in look(project):

@@ -110,7 +110,8 @@ class Drafted:
 def drafted(site_id: str, files: Sequence[Path], interview: "Interview") -> Drafted:
     """The site that files make, with nothing written. Raises BadInput where none of them has a meter's readings."""
     # Readers and tariffs are imported here: the template needs neither.
-    from assets.readings.drafts.map_draft import SiteFacts, scalar
+    from assets.readings.drafts.map_draft import scalar
+    from assets.readings.drafts.site_head import SiteFacts
     from orchestration.starter.blocks import for_draft
 
     tz = interview.time_zone

@@ -5,8 +5,7 @@ Nothing here is ever applied: a person accepts the draft, or completes it where 
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from data_quality.contracts.model import Model
@@ -192,35 +191,3 @@ _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 def text_of(name: str) -> str:
     """A name as a YAML scalar; JSON's quoting is YAML's, and keeps any name on one line."""
     return json.dumps(name, ensure_ascii=not name.isprintable())
-
-
-ASKED = "PLACEHOLDER"
-
-
-@dataclass(frozen=True)
-class SiteFacts:
-    """What is said of the site, or known of its zone; empty where nobody says it."""
-
-    site_id: str
-    time_zone: str = ""
-    country: str = ""
-    currency: str = ""
-
-
-def head_lines(facts: SiteFacts) -> Iterable[str]:
-    """What the files do not say of the site: said by a person, known of its zone, or asked."""
-    zone, country, currency = facts.time_zone, facts.country, facts.currency
-    yield "# Drafted from files. What they do not say is marked with the word PLACEHOLDER; meterloom check lists it."
-    yield f"site_id: {scalar(facts.site_id)}"
-    yield f"name: {text_of(facts.site_id.replace('_', ' ').capitalize())}   # {ASKED}: the name that reports print"
-    if zone:
-        yield f"time_zone: {zone}"
-    else:
-        yield f"time_zone: UTC   # {ASKED}: the site's zone, as Europe/Berlin; days, months and tariffs follow it"
-    yield f"currency: {currency or 'EUR'}" + ("" if currency else f"   # {ASKED}: the currency of your prices")
-    yield f"country: {country or 'DE'}" + ("" if country else f"   # {ASKED}: whose public holidays the site has")
-    yield "# subdivision: …                # state or region, where holidays differ within the country"
-    yield from ("# latitude_deg: …                # where it lies, for the sun and the weather", "# longitude_deg: …")
-    yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
-    yield "# floor_area_definition: GIA"
-    yield ""

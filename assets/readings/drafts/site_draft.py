@@ -25,20 +25,9 @@ from assets.readings.drafts.column_kinds import (
     state_of,
 )
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import (
-    ASKED,
-    MapDraft,
-    Question,
-    Said,
-    SiteFacts,
-    glob_of,
-    head_lines,
-    identifier,
-    scalar,
-    text_of,
-    undated,
-)
+from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
+from assets.readings.drafts.site_head import ASKED, SiteFacts, head_lines
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, only_price

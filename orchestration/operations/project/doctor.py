@@ -20,7 +20,7 @@ from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.doctor import kept_checks as kept
-from orchestration.doctor.kept_checks import standing
+from orchestration.doctor.kept_checks import reachability_checks
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.project.check import configuration_problems
@@ -141,7 +141,7 @@ def doctor(call: Call) -> Answer:
     """Say what is present, missing or misconfigured, and how to mend it."""
     checks = parts() + project_checks(call)
     if (call.folder / SETTINGS_FILE).exists() and all(c["status"] != "fail" for c in checks):
-        checks += standing(call.project.project)
+        checks += reachability_checks(call.project.project)
     failed = any(c["status"] == "fail" for c in checks)
     return Answer({"checks": checks}, CHECKS, exit_code=CHECK_FAILED if failed else DONE)
 
