@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 12_781,
-    "assets": 52_096,
+    "data_quality": 12_814,
+    "assets": 52_101,
     "dbt_project": 2_317,
-    "ml": 19_918,
-    "controls": 36_569,
-    "reports": 23_602,
-    "orchestration": 36_236,
+    "ml": 20_049,
+    "controls": 36_520,
+    "reports": 24_350,
+    "orchestration": 36_783,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
