@@ -95,6 +95,8 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
             "anomalies/events",
             "orders",
             "orders/{order}",
+            "dr/events",
+            "dr/events/{event}",
             "meters/proposals",
             "readings/edits",
             "readings/events",
@@ -212,8 +214,8 @@ def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, p
 )
 def test_what_is_not_declared_is_refused_by_name(anne: Asking, method: str, path: str, names: frozenset[str]) -> None:
     real = path.replace("{site_id}", "plant").replace("{figure_id}", "nothing").replace("{job_id}", "nothing")
-    # Of people and settings an admin alone is told anything.
-    all_roles = anne.person.model_copy(update={"roles": (*anne.person.roles, Role.ADMIN)})
+    # Of people and settings an admin alone is told anything, and an approver alone approves events.
+    all_roles = anne.person.model_copy(update={"roles": (*anne.person.roles, Role.ADMIN, Role.APPROVER)})
     anne = Asking(anne.project, anne.clock, all_roles)
     for name in {"nosuch", *KNOWN} - names:
         answer = (
