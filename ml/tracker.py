@@ -1,4 +1,4 @@
-"""What the rest of the room asks of a model registry. tracking.py answers with MLflow; nobody else imports it."""
+"""A model registry as the room asks it, and the card of a baseline. tracking.py answers; nobody else imports it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.key_changes import former_keys
 from assets.stores.layout import off_layout
-from assets.stores.ledger_mark import former_keys
 from assets.stores.schema.tables_factors import emission_factors
 from assets.stores.schema.tables_readings import batches, lake_merges, meter_events, quarantine, register_reads
 from assets.stores.schema.tables_reports import report_decisions, report_revisions, signatures

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.access import select_rows
-from assets.stores.ledger_mark import REPLACE, FormerKeys, former_keys
+from assets.stores.key_changes import REPLACE, FormerKeys, former_keys
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals

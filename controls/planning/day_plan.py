@@ -1,4 +1,4 @@
-"""The plan of one day for a person: from what the stored plan leaves at its begin, solved alone and not stored."""
+"""The plan of one day for a person, solved alone and not stored, and what a plan's steps would cost by habit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

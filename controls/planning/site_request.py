@@ -1,4 +1,4 @@
-"""The request of a site's plan from what is known now, and what stands in the way of one, whatever its devices say."""
+"""The request of a site's plan from what is known now, objective and carbon intensity in it, or what bars one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

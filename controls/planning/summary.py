@@ -1,4 +1,4 @@
-"""A plan in one sentence, and each of its devices in one, built from its numbers."""
+"""A plan in one sentence and each of its devices in one, from its numbers; a stored plan as the graph shows it."""
 
 from datetime import datetime, timedelta
 from itertools import groupby

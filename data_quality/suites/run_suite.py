@@ -1,4 +1,4 @@
-"""Runs Great Expectations on one frame and answers with a Verdict. The only place that imports the library."""
+"""Great Expectations on one frame, and the gate of the day mart. The only place that imports the library."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Closed loops of a site's policies over seeds: each policy and seed is one task, done wherever there is a core."""
+"""Closed loops of a site's policies over seeds, each policy and seed one task on any core, and the picture of them."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING

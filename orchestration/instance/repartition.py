@@ -1,4 +1,4 @@
-"""Repartition: Dagster's records of months by site, reported once more by bucket when a project changes over."""
+"""Databases made ready before anybody connects, and Dagster's months by site reported once more by bucket."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable

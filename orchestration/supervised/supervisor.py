@@ -27,8 +27,8 @@ from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.instance.by_bucket import decide
 from orchestration.instance.first_month import FROM_READINGS
-from orchestration.instance.one_scheduler import free, take
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
+from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.supervised.children import READY_S, Child, Children, Say, say_pages, start_pages
 from orchestration.supervised.deliveries import deliver, has_devices

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from assets.kpi.from_readings import Definitions
+from assets.stores.key_changes import REPLACE
 from assets.stores.lake.lake import Lake
-from assets.stores.ledger_mark import REPLACE
 from assets.stores.published.evidence import figure_rows
 from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision

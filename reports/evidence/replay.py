@@ -17,10 +17,10 @@ import polars as pl
 from pydantic import ValidationError
 
 from assets.kpi.from_readings import Definitions, keep_definition
+from assets.stores.key_changes import former_keys, signed_on
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
-from assets.stores.ledger_mark import former_keys, signed_on
 from assets.stores.published.evidence import broken_figure, restore
 from assets.stores.published.publications import Decision
 from assets.stores.sign import Signature, canonical, is_signed

@@ -1,4 +1,4 @@
-"""The running figures of a site as figures: each with the trace that makes it again from the readings."""
+"""The running figures of a site as figures with their traces, and as command line and API say them."""
 
 from collections.abc import Mapping
 from datetime import datetime

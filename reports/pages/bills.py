@@ -1,4 +1,4 @@
-"""The inbox of a site's bills: what was billed, what readings and tariff come to, and which bill is wrong."""
+"""The inbox of a site's bills: billed against readings and tariff, which bill is wrong, and what people decided."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -31,7 +31,8 @@ from data_quality.contracts.time import FixedClock
 from orchestration import jobs
 from orchestration.cli.main import build_app
 from orchestration.environment import environment as variables
-from orchestration.instance.one_scheduler import OneScheduler, free, is_daemon, need_gate, take
+from orchestration.instance.one_scheduler import OneScheduler, is_daemon, need_gate
+from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.resources import ProjectResource
 from orchestration.sensors.dispatch import dispatch_slots
@@ -45,7 +46,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from data_quality.contracts.settings import load_project
-from orchestration.instance.one_scheduler import take
+from orchestration.instance.start_lock import take
 kept = take(load_project(Path(sys.argv[1]), __import__("os").environ), sys.argv[2])
 print("held", flush=True)
 time.sleep(600)

@@ -17,7 +17,7 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobO
 
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState
-from orchestration.instance.one_scheduler import warm_up
+from orchestration.instance.warm_launcher import warm_up
 from orchestration.open_project import OpenProject
 
 

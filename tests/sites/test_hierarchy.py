@@ -16,10 +16,10 @@ from assets.sites.meter_tree import (
     total_meters,
     tree_spans,
 )
+from assets.sites.overlap import regions_of
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration
-from reports.datasets.of_uses.enpi_findings import regions_of
 from tests.sites.test_calendar import site
 
 HEAD = "site_id: plant\nname: P\ntime_zone: Europe/Berlin\ncurrency: EUR\ncountry: DE\nmeters:\n"

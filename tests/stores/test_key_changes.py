@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assets.stores.audit import bad_rows
-from assets.stores.ledger_mark import KEY_DOMAIN, REPLACE, key_statement
+from assets.stores.key_changes import KEY_DOMAIN, REPLACE, key_statement
 from assets.stores.published.publications import sign_act
 from assets.stores.sign import Signer, new_key
 from assets.stores.transactions import Store, connect_store

@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.stores.audit import bad_rows
-from assets.stores.ledger_mark import KEY_DOMAIN, REPLACE, key_statement
+from assets.stores.key_changes import KEY_DOMAIN, REPLACE, key_statement
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import Signer, is_signed, load_key, new_key
 from assets.stores.web.audit_events import newest_events

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-from assets.stores.ledger_mark import REPLACE
+from assets.stores.key_changes import REPLACE
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import new_key
 from tests.reports.publish.conftest import MakeDesk, desk

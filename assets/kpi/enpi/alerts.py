@@ -1,4 +1,4 @@
-"""Alerts on EnPIs as typed events: at once on a critical quarter, escalated on two in a row (resolution C0.39)."""
+"""Alerts on EnPIs, of assessments or of published marts: at once on a critical quarter, escalated on two in a row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""A policy on a site over a span: two weeks of watching before, then every quarter hour a look, and what came of it."""
+"""A policy on a site over a span, after two weeks of watching, and policies side by side: means over the houses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A fitted baseline and its statistics, free of the library that fitted it."""
+"""A fitted baseline and its statistics, free of the library that fitted it, and the levels of a use's status."""
 
 from datetime import date, datetime
 from enum import StrEnum

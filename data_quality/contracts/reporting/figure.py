@@ -1,4 +1,4 @@
-"""A figure, and the trace that recomputes it (trace.md)."""
+"""A figure, the trace that recomputes it (trace.md), and the definition of its KPI as text of SQL."""
 
 import hashlib
 import re

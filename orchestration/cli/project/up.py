@@ -15,7 +15,7 @@ def up(
     ] = 0,
 ) -> Answer:
     """Start everything, print the addresses, stop cleanly on Ctrl-C."""
-    from orchestration.instance.one_scheduler import free
+    from orchestration.instance.start_lock import free
 
     # Before anything heavy is loaded: a second start is refused at once. Who serves takes the lock for good.
     free(call.places, "up")

@@ -1,4 +1,4 @@
-"""`meterloom bill`: a bill line by line, and tariffs compared on one load."""
+"""`meterloom bill`: a bill line by line, tariffs compared on one load, and options that commands of bills share."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The newest stored plan of a site as tiles: its lanes and why it is so, and what it has for the car."""
+"""The newest stored plan of a site as tiles: its lanes, why it is so, and what a person may do with the car."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The energy page and its CSV: how much, when, against what; or why nothing is shown and what to do next."""
+"""The energy page and its CSV: how much, when, of which uses, against what; or why nothing is shown, and what next."""
 
 from collections.abc import Mapping
 from dataclasses import replace

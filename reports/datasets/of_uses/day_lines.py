@@ -1,4 +1,4 @@
-"""Days of a use as a chart draws them: metered and expected energy with the model's band, and the running saving."""
+"""Days of energy uses as one report sees them, and as a chart draws them: metered, expected, band, running saving."""
 
 from bisect import bisect_left
 from collections import defaultdict
