@@ -3,7 +3,7 @@
 Who may act is asked of the permissions, keys are the caller's (`sign`); refusals of approvals are written down.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -20,7 +20,7 @@ from controls.ledger.approvals import Kind, audited
 from controls.ledger.by_hand import end_sent
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
-from data_quality.contracts.control.dr_event import ClassVote, DrEvent
+from data_quality.contracts.control.dr_event import ClassVote, DrEvent, EventCommand
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person
@@ -28,8 +28,11 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 
 if TYPE_CHECKING:
+    from controls.demand_response.curtailment import Event
     from orchestration.open_project import OpenProject
 
+# A plan and the exact commands that an approval is for.
+Planned = tuple[CurtailmentPlan, tuple[EventCommand, ...]]
 # Signs what the transaction did: kind of the act, subject, facts.
 Sign = Callable[..., Any]
 
@@ -102,12 +105,19 @@ def propose_event(
     """
     if person is not None:
         expect(person, Permission.DR_EXECUTE)
-    events, now_utc = DrEvents(project.store), clock.now_utc()
-    event = events.named(event_id)
+    event, now_utc = DrEvents(project.store).named(event_id), clock.now_utc()
     made = _planned(project, event, prefer, now_utc)
     if isinstance(made, Finding):
         return made
-    plan, commands = made
+    return propose_plan(project, event, made, clock=clock, person=person, reason=reason, sign=sign)
+
+
+def propose_plan(
+    project: "OpenProject", event: DrEvent, planned: Planned, *, clock: Clock, person: Person | None = None,
+    reason: str = "", sign: Sign = _unsigned,
+) -> DrEvent:  # fmt: skip
+    """The event with a plan that was made before, as `propose_event`."""
+    events, now_utc, (plan, commands) = DrEvents(project.store), clock.now_utc(), planned
     name, votes, keys = person.person_id if person else "", events.votes(event.site_id), project.people.public_keys
 
     def act(now: DrEvent) -> DrEvent:
@@ -120,13 +130,9 @@ def propose_event(
     return after
 
 
-def _planned(
-    project: "OpenProject", event: DrEvent, prefer: Preference | None, now_utc: datetime
-) -> "tuple[CurtailmentPlan, Any] | Finding":
+def _planned(project: "OpenProject", event: DrEvent, prefer: Preference | None, now_utc: datetime) -> Planned | Finding:
     from controls.demand_response.curtailment import Event, check_event
-    from controls.demand_response.event_commands import check_rebound, commands_of
     from orchestration.views.curtailment_proposal import proposed_curtailment
-    from orchestration.views.usual_load import usual_peak_kw
 
     site = project.site(event.site_id)
     asked = Event(event.start_utc, event.end_utc, event.target_kw)
@@ -135,6 +141,17 @@ def _planned(
     plan, _, usual_kw = proposed_curtailment(project, site, asked, now_utc, preference=prefer or terms.template)
     if isinstance(plan, Finding):
         return plan
+    return with_commands(project, site, asked, plan, usual_kw, now_utc)
+
+
+def with_commands(
+    project: "OpenProject", site: Site, asked: "Event", plan: CurtailmentPlan,
+    usual_kw: Mapping[str, Sequence[float]], now_utc: datetime,
+) -> Planned:  # fmt: skip
+    """The plan with its exact commands. Raises BadInput as `commands_of` and `check_rebound`, and rebound_unknown."""
+    from controls.demand_response.event_commands import check_rebound, commands_of
+    from orchestration.views.usual_load import usual_peak_kw
+
     if plan.rebound_kwh:
         before_kw = usual_peak_kw(project.lake, site, asked.steps(), now_utc=now_utc)
         if before_kw <= 0:

@@ -1,5 +1,6 @@
 """Proposals of workflows: a curtailment plan, drafts of reports, the draft of an M&V project. Nothing is executed."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assets.kpi.running_cost.interval_costs import main_meters
@@ -38,30 +39,38 @@ def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
 def _planned(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence:
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
-    plan = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer).plan
+    found = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer)
+    plan = found.plan
     if isinstance(plan, Finding):
         return Sentence("no curtailment plan: {0}", plan.message)
     if not step.programme:
         return _told(at, plan, f"{_PLAN}; nothing is switched by it")
     try:
-        return _as_event(at, step, event, source)
+        return _as_event(at, step, event, plan, found.drawn_kw, source)
     except BadInput as fault:
         return _told(at, plan, f"{_PLAN}; no event: {{5}}", str(fault))
 
 
-def _as_event(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence:
+def _as_event(
+    at: At,
+    step: CurtailStep,
+    event: "Event",
+    plan: CurtailmentPlan,
+    drawn_kw: Mapping[str, Sequence[float]],
+    source: str,
+) -> Sentence:
     """The plan as an event of the programme. One source has one event, and what people did with it meanwhile stands."""
-    from orchestration.demand_response.acts import create_event, propose_event
+    from orchestration.demand_response.acts import create_event, propose_plan, with_commands
 
-    span, words = (event.start_utc, event.end_utc), f"workflow {at.workflow.name}"
-    made, _ = create_event(
-        at.project, at.site.site_id, step.programme, span, event.target_kw, source=source, clock=at.clock, reason=words
-    )
-    if made.state == "created":
-        found = propose_event(at.project, made.event_id, prefer=step.prefer, clock=at.clock, reason=words)
-        if isinstance(found, Finding):
-            return Sentence("no curtailment plan: {0}", found.message)
-        made = found
+    site, span, words = at.site, (event.start_utc, event.end_utc), f"workflow {at.workflow.name}"
+    planned = with_commands(at.project, site, event, plan, drawn_kw, at.clock.now_utc())
+    # Both or neither: an event that is called and has no plan would stand in the way of others.
+    with at.project.store.together():
+        made, _ = create_event(
+            at.project, site.site_id, step.programme, span, event.target_kw, source=source, clock=at.clock, reason=words
+        )
+        if made.state == "created":
+            made = propose_plan(at.project, made, planned, clock=at.clock, reason=words)
     if made.plan is None:
         return Sentence("no curtailment plan: {0}", f"event {made.event_id} is {made.state}")
     if made.state == "proposed":

@@ -27,7 +27,8 @@ from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.texts.locales import chosen, word
 
-MONTHS = {"day": 0, "month": 1, "quarter": 3, "year": 12}
+# A day is an event's alone.
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
 # Findings that fit the front page beside its figures; more of them go on behind the sections.
 FRONT_FINDINGS = 9
 
@@ -138,7 +139,7 @@ def check_period(
             raise BadInput(f"event {event.event_id} is on {day.start}, not in {period.label!r}", reason="bad_period")
         return
     months = months_of(period)
-    kinds = {MONTHS[kind] for kind in template.periods}
+    kinds = {MONTHS[kind] for kind in template.periods if kind in MONTHS}
     is_whole = period.start.day == 1 and period.end.day == 1
     if template.covers == "months":
         if not is_whole:

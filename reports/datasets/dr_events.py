@@ -53,7 +53,7 @@ MEASURES: Mapping[str, Measure] = {
     "coverage": _share("Days inside the interval"),
 }
 FACTS = (
-    "name", "agreed", "by", "is_proven", "ramp", "eligible", "use", "digest", "at", "until", "signed",
+    "name", "agreed", "by", "told", "is_proven", "ramp", "eligible", "use", "digest", "at", "until", "signed",
     "device", "value", "from", "to", "proof",
 )  # fmt: skip
 # Around an event, as its page shows it.
@@ -70,7 +70,8 @@ def day_of(event: DrEvent, time_zone: str) -> Period:
 
 
 class DrEventData(OfSite):
-    """The dataset `dr_event`. Scopes: dr:<id>, dr:<id>/rule, dr:<id>/best, a step dr:<id>/rule/3, dr:<id>/<method>.
+    """The dataset `dr_event`. Scopes: dr:<id> (settled by the rule), dr:<id>/best, a step dr:<id>/rule/3,
+    dr:<id>/<method>.
 
     Raises BadInput (not_settled) for an event without a settlement.
     """
@@ -189,6 +190,11 @@ class DrEventData(OfSite):
             return self._word("yes" if is_proven else "no"), "good" if is_proven else "caution"
         if name == "ramp":
             return self._word("yes" if found.ramp_flag else "no"), "caution" if found.ramp_flag else "plain"
+        if name == "told":
+            is_less = (found.shed_kwh or 0) >= 0
+            # The number is the template's: it stands in the sentence with its figure.
+            told = "the event shed {0}" if is_less else "the meter used {0} more than the baseline"
+            return page_word(Sentence(told, "{shed}"), self.given.site.locale), "plain"
         return found.method, "plain"
 
     def _of_score(self, name: str, found: MethodScore) -> tuple[str, Tone]:
@@ -273,7 +279,9 @@ class DrEventData(OfSite):
         return item.scope.partition("/")[2]
 
     def _item(self, part: str, label: str, period: Period) -> Item:
-        return Item(key=part, label=label, scope=f"dr:{self.event.event_id}/{part}", period=period)
+        # By the rule is the event itself: its figures stand once.
+        scope = f"dr:{self.event.event_id}" + ("" if part == again.RULE else f"/{part}")
+        return Item(key=part, label=label, scope=scope, period=period)
 
 
 def _point(day: date, found: EventInterval | None, *, has_band: bool) -> DayPoint:

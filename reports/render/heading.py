@@ -19,9 +19,9 @@ def title_text(content: ReportContent) -> str:
 
 def facts_text(content: ReportContent) -> str:
     """Days and their zone, as of when, which revision, and who reviewed and published it."""
-    last = content.end - timedelta(days=1)
+    days = [long_date(day, content.locale) for day in (content.start, content.end - timedelta(days=1))]
     return (
-        f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
+        f"{' – '.join(dict.fromkeys(days))}, local days of "
         f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
         f"Revision {content.revision}, {content.life.sentence(content.locale)}."
     )
