@@ -69,6 +69,12 @@ def day_of(event: DrEvent, time_zone: str) -> Period:
     return span(first, first + timedelta(days=1), time_zone)
 
 
+def shed_told(shed_kwh: float, locale: str) -> str:
+    """A clause about a shed of either sign, with `{shed}` where the template puts the figure without its sign."""
+    told = "the event shed {0}" if shed_kwh >= 0 else "the meter used {0} more than the baseline"
+    return page_word(Sentence(told, "{shed}"), locale)
+
+
 class DrEventData(OfSite):
     """The dataset `dr_event`. Scopes: dr:<id> (settled by the rule), dr:<id>/best, a step dr:<id>/rule/3,
     dr:<id>/<method>.
@@ -191,10 +197,7 @@ class DrEventData(OfSite):
         if name == "ramp":
             return self._word("yes" if found.ramp_flag else "no"), "caution" if found.ramp_flag else "plain"
         if name == "told":
-            is_less = (found.shed_kwh or 0) >= 0
-            # The number is the template's: it stands in the sentence with its figure.
-            told = "the event shed {0}" if is_less else "the meter used {0} more than the baseline"
-            return page_word(Sentence(told, "{shed}"), self.given.site.locale), "plain"
+            return shed_told(found.shed_kwh or 0.0, self.given.site.locale), "plain"
         return found.method, "plain"
 
     def _of_score(self, name: str, found: MethodScore) -> tuple[str, Tone]:

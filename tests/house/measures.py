@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 12_814,
-    "assets": 52_101,
+    "assets": 52_143,
     "dbt_project": 2_317,
     "ml": 20_049,
     "controls": 36_520,
-    "reports": 24_350,
-    "orchestration": 36_783,
+    "reports": 24_334,
+    "orchestration": 36_831,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

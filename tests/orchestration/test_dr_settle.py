@@ -25,11 +25,13 @@ from orchestration.demand_response.settle import behind
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import kpi_definition
-from reports.datasets.dr_events import day_of
+from reports.datasets.dr_events import day_of, shed_told
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import MadeReport, make_report
+from reports.render.heading import facts_text
+from reports.texts.locales import long_date
 from tests.orchestration import test_dr_events as events
 from tests.orchestration.test_cli import run
 
@@ -172,12 +174,22 @@ def test_the_report_of_an_event_says_what_the_command_shows_and_each_figure_is_m
     texts = [cell.text for each in content.tables() for row in each.rows for cell in row.cells]
     assert any("SIMULATION" in each or "none sent" in each for each in texts)
     assert "bob" in str(texts)
+    assert facts_text(content).startswith(f"{long_date(events.START.date(), content.locale)}, local days of")
     assert newest(project, event).rule is not None
     corrected(project, tmp_path)
     assert any(stale_revisions(project.reports, project.sources()).values())
     late = report_of(project, event, tmp_path / "out").content
     assert {each.code for each in late.findings if each.is_blocking} == {"settlement_stale"}
     assert late.status == "draft"
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_a_shed_below_zero_is_told_as_more_use_than_the_baseline(locale: str) -> None:
+    shed, more = shed_told(7.5, locale), shed_told(-7.5, locale)
+    assert "{shed}" in shed
+    assert "{shed}" in more
+    assert shed != more
+    assert locale != "en" or more == "the meter used {shed} more than the baseline"
 
 
 @pytest.mark.parametrize(("language", "words"), [("de", "Gesenkt nach der Regel"), ("ar", "الخفض حسب القاعدة")])
