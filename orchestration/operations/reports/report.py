@@ -101,12 +101,12 @@ def _period(
     """The period asked for; without one a project's report is of its reporting period, an event's of its day."""
     folder = call.project.project.reports_dir
     template = load_template(name, folder)
+    event = subject_event(template, call.project.store, site, event_id, as_of_utc=call.as_of_utc)
+    project = subject_project(template, site, project_id)
     if text is not None:
         return parse_period(text, site.time_zone)
-    event = subject_event(template, call.project.store, site, event_id, as_of_utc=call.as_of_utc)
     if event is not None:
         return day_of(event, site.time_zone)
-    project = subject_project(template, site, project_id)
     if project is None:
         raise _incomplete("--period")
     start, end = project.reporting_period
