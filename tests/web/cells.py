@@ -30,6 +30,7 @@ OPEN = {
 NEAR = {"/healthz", "/readyz", "/metrics"}
 _Q = "?site={site}&scope={scope}"
 _SITE = "?site={site}"
+_REASON = '{{"reason": "fits"}}'
 CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/logout"): Cell("/logout", about=""),
     ("GET", "/api/openapi.json"): Cell("/api/openapi.json", about=""),
@@ -162,13 +163,36 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),
     ("POST", "/findings/{finding_id}/{act}"): Cell(f"/findings/none/mute{_SITE}", about="site", body="{{}}"),
     ("GET", "/tasks"): Cell(f"/tasks{_SITE}", about="site"),
+    ("POST", "/tasks/approvals/{instance_id}"): Cell(f"/tasks/approvals/none{_SITE}", about="site", body="{{}}"),
     ("POST", "/tasks"): Cell(f"/tasks{_SITE}", about="site", body="{{}}"),
     ("GET", "/tasks.csv"): Cell(f"/tasks.csv{_SITE}", about="site"),
     ("GET", "/tasks/{order_id}"): Cell(f"/tasks/none{_SITE}", about="site"),
     ("POST", "/tasks/{order_id}/{act}"): Cell(f"/tasks/none/close{_SITE}", about="site", body="{{}}"),
     ("GET", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site"),
     ("GET", "/demand-response/{event_id}"): Cell(f"/demand-response/none{_SITE}", about="site"),
-    ("POST", "/demand-response/{event_id}/stop"): Cell(f"/demand-response/none/stop{_SITE}", about="site", body="{{}}"),
+    **{
+        ("POST", f"/demand-response/{{event_id}}/{act}"): Cell(
+            f"/demand-response/none/{act}{_SITE}", about="site", body="{{}}"
+        )
+        for act in ("propose", "approve", "arm", "stop", "settle")
+    },
+    **{
+        ("POST", f"/api/v1/ems/dr/events/{{event_id}}/{act}"): Cell(
+            f"/api/v1/ems/dr/events/none/{act}{_SITE}", about="site", body=body
+        )
+        for act, body in (
+            ("propose", _REASON), ("arm", _REASON), ("opt-out", _REASON), ("stop", _REASON), ("settle", "{{}}"),
+            ("approve", '{{"reason": "fits", "digest": "4a1eaf5b1007"}}'),
+        )  # fmt: skip
+    },
+    ("GET", "/api/v1/ems/dr/events"): Cell(f"/api/v1/ems/dr/events{_SITE}", about="site"),
+    ("POST", "/api/v1/ems/dr/events"): Cell(
+        f"/api/v1/ems/dr/events{_SITE}",
+        about="site",
+        body='{{"programme": "own_peak", "event": "2025-03-17T17:00Z/2025-03-17T18:00Z", "target_kw": 5}}',
+    ),
+    ("GET", "/api/v1/ems/dr/events/{event}"): Cell(f"/api/v1/ems/dr/events/none{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/dr/loads"): Cell(f"/api/v1/ems/dr/loads{_SITE}", about="site"),
     ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
     ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),
