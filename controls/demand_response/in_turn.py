@@ -1,11 +1,15 @@
 """Loads taken in turn, step by step: a plan at once, not the best, from which the optimiser begins."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from controls.optimiser.backends.expressions import INF, Floats
-from controls.optimiser.devices.sheddable_load import LEAST_KW, SheddableLoad
+
+if TYPE_CHECKING:
+    # Alone it would stand before the other kinds, whose order is that of their import.
+    from controls.optimiser.devices.sheddable_load import SheddableLoad
 
 _HAIR = 1e-9
 
@@ -13,7 +17,7 @@ _HAIR = 1e-9
 class _Turn:
     """A load while steps go by: hours of its present shed, since the last one, and in all."""
 
-    def __init__(self, load: SheddableLoad) -> None:
+    def __init__(self, load: "SheddableLoad") -> None:
         self.load, self.most_kw = load, load.most_kw.tolist()
         self.run_h, self.rest_h, self.all_h = 0.0, INF, 0.0
 
@@ -22,7 +26,7 @@ class _Turn:
         load = self.load
         is_rested = self.run_h > 0 or self.rest_h >= (load.min_rest_h or 0.0) - _HAIR
         is_short = self.run_h + hours <= (load.max_duration_h or INF) + _HAIR
-        return self.most_kw[t] > LEAST_KW and is_rested and is_short and self.all_h + hours <= (load.max_h or INF)
+        return self.most_kw[t] > load.least_kw and is_rested and is_short and self.all_h + hours <= (load.max_h or INF)
 
     def step(self, is_shed: bool, hours: float) -> None:
         """One more step, shed or not."""
@@ -32,7 +36,7 @@ class _Turn:
             self.run_h, self.rest_h = 0.0, self.rest_h + hours
 
 
-def in_turn(loads: Sequence[SheddableLoad], step_h: Sequence[float], target_kw: float) -> Floats | None:
+def in_turn(loads: Sequence["SheddableLoad"], step_h: Sequence[float], target_kw: float) -> Floats | None:
     """What each load is shed by in each step, kW, one row a load; None where loads in turn do not give the target.
 
     The cheapest of two turns: the cheapest loads first, or those first that are down already.
@@ -51,7 +55,7 @@ def in_turn(loads: Sequence[SheddableLoad], step_h: Sequence[float], target_kw: 
 
 def _by(
     rank: Callable[[_Turn], tuple[float, ...]],
-    loads: Sequence[SheddableLoad],
+    loads: Sequence["SheddableLoad"],
     step_h: Sequence[float],
     target_kw: float,
 ) -> Floats | None:
@@ -63,7 +67,7 @@ def _by(
         for n in able:
             if missing_kw > _HAIR:
                 most_kw = turns[n].most_kw[t]
-                shed_kw[n, t] = most_kw if loads[n].is_whole else min(most_kw, max(missing_kw, LEAST_KW))
+                shed_kw[n, t] = most_kw if loads[n].is_whole else min(most_kw, max(missing_kw, loads[n].least_kw))
                 missing_kw -= shed_kw[n, t]
         if missing_kw > _HAIR:
             return None
@@ -73,7 +77,7 @@ def _by(
                 missing_kw += shed_kw[n, t]
                 shed_kw[n, t] = 0.0
             elif shed_kw[n, t] and not loads[n].is_whole:
-                less_kw = min(max(-missing_kw, 0.0), shed_kw[n, t] - LEAST_KW)
+                less_kw = min(max(-missing_kw, 0.0), shed_kw[n, t] - loads[n].least_kw)
                 shed_kw[n, t] -= less_kw
                 missing_kw += less_kw
         for n, turn in enumerate(turns):

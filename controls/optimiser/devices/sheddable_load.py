@@ -20,8 +20,6 @@ from data_quality.contracts.time import zone
 _HAIR_H = 1e-9
 # Less is solver noise and no shedding.
 _IDLE_KW = 1e-6
-# What counts as shed sheds so much at least: two sheddings are not made one by an hour in which nothing is shed.
-LEAST_KW = 1e-3
 Power = Annotated[float, Field(ge=0)]
 Hours = Annotated[float, Field(gt=0)]
 
@@ -69,6 +67,8 @@ class SheddableLoad(Device):
     case_names: ClassVar = {name: name for name in ("own_kw", *_Terms.model_fields)}
     columns = ("shed_kw",)
     moves: ClassVar = {"shed_kw": "is shed"}
+    # What counts as shed sheds so much at least: two sheddings are not made one by an hour in which nothing is shed.
+    least_kw: ClassVar[float] = 1e-3
 
     own_kw: tuple[Power, ...]
     price_per_kwh: float = Field(ge=0)
@@ -158,7 +158,7 @@ class SheddableLoad(Device):
                 row = np.repeat(np.arange(first.size), after - first)
                 yield Row("shed_duration", "duration", shed[steps].into(row, first.size) <= after - first - 1.0, first)
         if self.min_rest_h:
-            yield Row("shed_least", "least", x["shed_kw"] >= LEAST_KW * shed)
+            yield Row("shed_least", "least", x["shed_kw"] >= self.least_kw * shed)
             bank = Bank("", 1, shed, x["starts"], (), (INF,))
             for each in bank.rows(around.step_h, min_on_h=0.0, min_off_h=self.min_rest_h):
                 yield each._replace(family="shed_rest" if each.family == "minimum_off" else each.family)
