@@ -47,8 +47,9 @@ def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s
     """A blocking finding `infeasible` that names the conflicting limits of a case that has no plan.
 
     time_zone: of the times in its message. facts: `families` (comma-separated), and `<family>_<unit>` = how much that
-    family alone would have to give; absent where it alone would not help; `is_smallest` false where time_limit_s
-    passed before every limit was tried. Raises OurFault where the case is feasible, or infeasible without any limit.
+    family alone would have to give; absent where it alone would not help, or time was up; `is_smallest` false where
+    time_limit_s passed before every limit was tried. Raises OurFault where the case is feasible, or infeasible without
+    any limit.
     """
     ends = time.monotonic() + time_limit_s
     limits = {
@@ -62,7 +63,7 @@ def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s
     clauses[0] += " together" if len(families) > 1 else ""
     facts: dict[str, str | float | int | bool | None] = {"families": ",".join(families)}
     for name in families:
-        if (given := search.needed(name)) is not None:
+        if time.monotonic() < ends and (given := search.needed(name)) is not None:
             amount, steps = given
             unit = limits[name].unit
             facts[f"{name}_{unit}"] = round(amount, 9)
@@ -132,6 +133,9 @@ class _Search:
         return outcome.objective, sorted(set(at[values[gives.column] > _GIVES].tolist()))
 
     def _kept(self, limits: list[str], dropped: set[str]) -> Iterator[str]:
+        if time.monotonic() >= self._ends:
+            yield from limits
+            return
         # Dropping a whole block says the same as dropping its limits one after the other, in one run.
         if self._is_infeasible(dropped | set(limits)):
             dropped.update(limits)

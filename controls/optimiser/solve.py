@@ -11,7 +11,7 @@ from controls.optimiser.backends.solve_highs import relaxed_bound
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
-from controls.optimiser.conflicts import explain_conflict
+from controls.optimiser.conflicts import TIME_LIMIT_S, explain_conflict
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import GOALS, MEASURES, bound_of, goal_weights, goals_of, measures_of
@@ -53,7 +53,9 @@ def solve(
             return found.objective if isinstance(found, Solution) else None
 
         solution = solve_scenarios(case, alone=alone, gap=gap, time_limit_s=time_limit_s)
-        return _no_plan(case, solution, time_limit_s, time_zone) if isinstance(solution, Outcome) else solution
+        if isinstance(solution, Outcome):
+            return _no_plan(case, solution, time_limit_s, time_zone, explain_s=TIME_LIMIT_S)
+        return solution
     run = _Run(solver=solver, gap=gap, time_limit_s=time_limit_s, known=previous)
     is_optimal = True
     for goal in goals_of(case.objective):
@@ -67,13 +69,15 @@ def solve(
     else:
         solution = run.solved(case, None)
     if isinstance(solution, Outcome):
-        return _no_plan(case, solution, time_limit_s, time_zone)
+        # Why there is none is looked for in the time that is left.
+        left_s = min(max(time_limit_s - run.solve_seconds, 1.0), TIME_LIMIT_S)
+        return _no_plan(case, solution, time_limit_s, time_zone, explain_s=left_s)
     return solution if is_optimal else solution.model_copy(update={"status": "feasible"})
 
 
-def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zone: str) -> Finding:
+def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zone: str, *, explain_s: float) -> Finding:
     if outcome.status == "infeasible":
-        return _conflict(case, time_zone)
+        return _conflict(case, time_zone, explain_s)
     return Finding(
         code="no_plan_in_time",
         severity="blocking",
@@ -83,14 +87,14 @@ def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zon
     )
 
 
-def _conflict(case: DispatchCase, time_zone: str) -> Finding:
+def _conflict(case: DispatchCase, time_zone: str, time_limit_s: float) -> Finding:
     """Of the case, or of the first scenario that no plan serves."""
     for one in case.uncertain.scenarios if case.uncertain else ():
         alone = solve(case.in_scenario(one), time_zone=time_zone)
         if isinstance(alone, Finding):
             return alone.model_copy(update={"message": f"in scenario {one.name}: {alone.message}"})
     if case.uncertain is None:
-        return explain_conflict(case, time_zone=time_zone)
+        return explain_conflict(case, time_zone=time_zone, time_limit_s=time_limit_s)
     return Finding(
         code="infeasible",
         severity="blocking",

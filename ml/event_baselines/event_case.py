@@ -94,6 +94,11 @@ def window_of(
             mend="settle its two days as two events",
         )
     begin, finish = _minutes(start.time()), _minutes(end.time()) or DAY // MINUTE
+    if begin == 0:
+        raise BadInput(
+            f"{shown} begins with its day: expected an event with hours of the same day before it, to adjust by",
+            reason="no_adjustment_hours",
+        )
     if adjust is None:
         # An early event has fewer of them, within its day.
         until = begin - ADJUST_GAP_HOURS * 60

@@ -1,15 +1,19 @@
-"""Event baselines on days without an event, by the protocol of docs/ems/demand_response.md."""
+"""Plans of curtailment, and event baselines on days without an event (docs/ems/demand_response.md)."""
 
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from controls.demand_response.curtailment import Event as Called
+from controls.demand_response.curtailment import library_for, plan_curtailment
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
 from ml.baselines.usage_tables.calendar_of import holidays_of
 from ml.event_baselines.asked_days import AskedDays
 from ml.event_baselines.band import half_widths
@@ -146,9 +150,34 @@ def sheds_held(meter: Meter) -> tuple[int, int]:
     return sum(inside), len(inside)
 
 
+def plan_times() -> Iterator[str]:
+    """Wall time from an event to its plan over twenty contacts with rests, beside the ten seconds that are wanted."""
+    contacts = [
+        {"load_id": f"l{n}", "meter": "main", "max_shed_kw": 5.0 + n, "max_minutes": 60 + 60 * (n % 3),
+         "rest_minutes": 30, "is_whole": True, "cost_per_kwh": 0.1 + 0.01 * n}
+        for n in range(20)
+    ]  # fmt: skip
+    site = Site.model_validate(
+        {"site_id": "plant", "name": "Plant", "time_zone": "UTC", "currency": "EUR", "country": "DE",
+         "meters": [{"meter_id": "main"}], "sheddable_loads": contacts}
+    )  # fmt: skip
+    start = datetime(2026, 7, 1, 0, tzinfo=UTC)
+    for hours, target_kw in ((4, 40.0), (4, 100.0), (24, 40.0), (24, 150.0), (24, 260.0)):
+        asked = Called(start, start + timedelta(hours=hours), target_kw)
+        library = library_for(site, asked, now_utc=start - timedelta(days=1), drivers={}, drawn_kw={})
+        began = time.perf_counter()
+        found = plan_curtailment(site, asked, library, preference="cost")
+        took_s = time.perf_counter() - began
+        said = found.code if isinstance(found, Finding) else f"{found.cost:.2f} EUR; {found.limits[0]}"
+        yield f"  20 loads, {hours:2} h, {target_kw:3.0f} kW: {took_s:4.1f} s (wanted 10); {said}\n"
+
+
 def main() -> None:
     """Print the table: medians over the meters, the least and the greatest coverage, and what a settlement costs."""
     write = sys.stdout.write
+    write("Plans of curtailment\n")
+    for line in plan_times():
+        write(line)
     for title, meters in (("Cambridge", list(cambridge())), ("BDG2", list(bdg2()))):
         by_meter = [scores(meter) for meter in meters]
         write(f"{title}: {len(meters)} meters; error / RRMSE / bias, %; largest bias; RRMSE <= 20 %; 90 % band holds\n")

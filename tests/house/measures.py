@@ -20,8 +20,8 @@ BUDGETS = {
     "data_quality": 12_814,
     "assets": 52_143,
     "dbt_project": 2_317,
-    "ml": 20_049,
-    "controls": 36_520,
+    "ml": 20_054,
+    "controls": 36_683,
     "reports": 24_334,
     "orchestration": 36_831,
 }

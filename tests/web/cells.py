@@ -181,7 +181,11 @@ CELLS: dict[tuple[str, str], Cell] = {
             f"/api/v1/ems/dr/events/none/{act}{_SITE}", about="site", body=body
         )
         for act, body in (
-            ("propose", _REASON), ("arm", _REASON), ("opt-out", _REASON), ("stop", _REASON), ("settle", "{{}}"),
+            ("propose", _REASON),
+            ("arm", _REASON),
+            ("opt-out", _REASON),
+            ("stop", _REASON),
+            ("settle", "{{}}"),
             ("approve", '{{"reason": "fits", "digest": "4a1eaf5b1007"}}'),
         )  # fmt: skip
     },

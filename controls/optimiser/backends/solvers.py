@@ -41,5 +41,9 @@ def run_solver(
     if found.status != "feasible" or found.objective is None:
         return found
     # Stopped early, a search may know less than the problem without its integers says at once.
-    proven = [bound for bound in (found.bound, relaxed_bound(arrays)) if bound is not None]
+    proven = [
+        bound
+        for bound in (found.bound, relaxed_bound(arrays, time_limit_s=max(time_limit_s / 3, 1.0)))
+        if bound is not None
+    ]
     return replace(found, bound=min(found.objective, max(proven)))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.components.switching import Bank
+from controls.optimiser.devices.components.switching import Bank, recent
 from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, watts_up
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -20,8 +20,6 @@ from data_quality.contracts.time import zone
 _HAIR_H = 1e-9
 # Less is solver noise and no shedding.
 _IDLE_KW = 1e-6
-# What counts as shed sheds so much at least: two sheddings are not made one by an hour in which nothing is shed.
-_LEAST_KW = 1e-3
 Power = Annotated[float, Field(ge=0)]
 Hours = Annotated[float, Field(gt=0)]
 
@@ -56,6 +54,7 @@ class SheddableLoad(Device):
         "shed_rest": "rests for {part.min_rest_h:g} h after it was shed",
         "shed_hours": "is shed for at most {part.max_h:g} h",
     }
+    implied = frozenset({"shed_runs"})
     says: ClassVar = {
         "most": "is shed as far as it may be",
         "duration": "has been shed for as long as it may be",
@@ -68,6 +67,8 @@ class SheddableLoad(Device):
     case_names: ClassVar = {name: name for name in ("own_kw", *_Terms.model_fields)}
     columns = ("shed_kw",)
     moves: ClassVar = {"shed_kw": "is shed"}
+    # What counts as shed sheds so much at least: two sheddings are not made one by an hour in which nothing is shed.
+    least_kw: ClassVar[float] = 1e-3
 
     own_kw: tuple[Power, ...]
     price_per_kwh: float = Field(ge=0)
@@ -157,10 +158,17 @@ class SheddableLoad(Device):
                 row = np.repeat(np.arange(first.size), after - first)
                 yield Row("shed_duration", "duration", shed[steps].into(row, first.size) <= after - first - 1.0, first)
         if self.min_rest_h:
-            yield Row("shed_least", "least", x["shed_kw"] >= _LEAST_KW * shed)
+            yield Row("shed_least", "least", x["shed_kw"] >= self.least_kw * shed)
             bank = Bank("", 1, shed, x["starts"], (), (INF,))
             for each in bank.rows(around.step_h, min_on_h=0.0, min_off_h=self.min_rest_h):
                 yield each._replace(family="shed_rest" if each.family == "minimum_off" else each.family)
+            # Each shedding has its one start: far fewer half sheddings than the rows of its duration let through.
+            yield Row("shed_runs", "began", x["starts"] <= shed)
+            if self.max_duration_h:
+                # What is shed by the end of a step began no longer ago than one shedding may last.
+                within_h = self.max_duration_h - around.step_h + 2 * _HAIR_H
+                at_h = np.cumsum(around.step_h) - around.step_h
+                yield Row("shed_runs", "run", shed <= recent(x["starts"], at_h, within_h))
         if self.max_h:
             yield Row("shed_hours", "hours", (around.step_h * shed).sum() <= self.max_h)
 
@@ -171,6 +179,14 @@ class SheddableLoad(Device):
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """What its owner asks for it."""
         yield "shedding", step_h * self.price_per_kwh * x["shed_kw"]
+
+    def told(self, columns: Numbers) -> Numbers:
+        """Its power, whether it is shed, and where a shedding starts."""
+        if not columns:
+            return {}
+        shed = columns["shed_kw"] > _IDLE_KW
+        starts = shed & ~np.concatenate([[False], shed[:-1]])
+        return columns | {"is_shed": shed.astype(np.float64), "starts": starts.astype(np.float64)}
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The terms, run by run."""

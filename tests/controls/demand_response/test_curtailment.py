@@ -1,6 +1,7 @@
 """Curtailment plans over the library of sheddable loads."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -98,12 +99,35 @@ def test_terms_that_leave_too_little_at_some_time_are_refused_with_what_they_giv
     assert found.facts["most_kw"] == pytest.approx(10, abs=0.2)
 
 
+def contacts(asked: Event) -> tuple[Site, Library]:
+    """Twenty contacts with rests."""
+    loads = [load(f"l{n}", 5.0 + n, max_minutes=60 + 60 * (n % 3), rest_minutes=30, is_whole=True, cost_per_kwh=0.1)
+             for n in range(20)]  # fmt: skip
+    site = site_of(*loads)
+    return site, ready(site, asked)
+
+
 def test_a_plan_that_is_not_found_in_time_is_not_told_as_too_few_loads() -> None:
-    loads = [load(f"l{n}", 5.0 + n, max_minutes=60 + 60 * (n % 3), rest_minutes=30, is_whole=True) for n in range(20)]
-    site, asked = site_of(*loads), event(40, hours=24)
-    found = plan_curtailment(site, asked, ready(site, asked), preference="cost", time_limit_s=0.001)
+    asked = event(255, hours=24)
+    site, library = contacts(asked)
+    found = plan_curtailment(site, asked, library, preference="cost", time_limit_s=0.001)
     assert isinstance(found, Finding)
     assert found.code == "no_plan_in_time"
+
+
+@pytest.mark.parametrize("time_limit_s", [0.001, 1.0])
+def test_a_plan_that_is_not_proved_the_best_gives_its_target_and_says_so(time_limit_s: float) -> None:
+    asked = event(40, hours=24)
+    site, library = contacts(asked)
+    plan = plan_curtailment(site, asked, library, preference="cost", time_limit_s=time_limit_s)
+    assert isinstance(plan, CurtailmentPlan)
+    assert "not proved the best" in plan.limits[0]
+    for start, end in asked.steps():
+        assert sum(step.kw for step in plan.steps if step.start_utc <= start and step.end_utc >= end) >= 40 - 0.01
+    for n in range(20):
+        own = sorted((step.start_utc, step.end_utc) for step in plan.steps if step.load == f"l{n}")
+        assert all(end - start <= timedelta(minutes=60 + 60 * (n % 3)) for start, end in own)
+        assert all(then[0] - one[1] >= timedelta(minutes=30) for one, then in pairwise(own))
 
 
 def test_a_contact_is_shed_whole_or_not_at_all() -> None:

@@ -82,7 +82,7 @@ def is_short(step_h: Floats, *least_h: float) -> bool:
     return all(_window(at_h, each).max() <= 2 for each in least_h)
 
 
-def recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
+def recent(events: Linear, at_h: Floats, within_h: float | Floats) -> Linear:
     """The events of each step and of those that began less than so many hours before it."""
     steps, counts = np.arange(at_h.size), _window(at_h, within_h)
     into = np.repeat(steps, counts)
@@ -90,7 +90,7 @@ def recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
     return events[taken].into(into, steps.size)
 
 
-def _window(at_h: Floats, within_h: float) -> NDArray[np.int64]:
+def _window(at_h: Floats, within_h: float | Floats) -> NDArray[np.int64]:
     """How many steps, each itself among them, began less than so many hours before each."""
     first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")
     counts: NDArray[np.int64] = np.maximum(np.arange(at_h.size) + 1 - first, 0)
