@@ -187,7 +187,7 @@ CELLS: dict[tuple[str, str], Cell] = {
             ("stop", _REASON),
             ("settle", "{{}}"),
             ("approve", '{{"reason": "fits", "digest": "4a1eaf5b1007"}}'),
-        )  # fmt: skip
+        )
     },
     ("GET", "/api/v1/ems/dr/events"): Cell(f"/api/v1/ems/dr/events{_SITE}", about="site"),
     ("POST", "/api/v1/ems/dr/events"): Cell(
