@@ -22,7 +22,7 @@ class _Turn:
         self.run_h, self.rest_h, self.all_h = 0.0, INF, 0.0
 
     def can(self, t: int, hours: float) -> bool:
-        """Whether its terms let it be shed in this step."""
+        """True where its terms let it be shed in this step."""
         load = self.load
         is_rested = self.run_h > 0 or self.rest_h >= (load.min_rest_h or 0.0) - _HAIR
         is_short = self.run_h + hours <= (load.max_duration_h or INF) + _HAIR
@@ -37,7 +37,7 @@ class _Turn:
 
 
 def in_turn(loads: Sequence["SheddableLoad"], step_h: Sequence[float], target_kw: float) -> Floats | None:
-    """What each load is shed by in each step, kW, one row a load; None where loads in turn do not give the target.
+    """Shed power of each load in each step, kW, one row a load; None where loads in turn do not give the target.
 
     The cheapest of two turns: the cheapest loads first, or those first that are down already.
     """

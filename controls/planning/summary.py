@@ -211,7 +211,7 @@ WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other 
 
 
 def told_of(plan: Plan, *, time_zone: str) -> dict[str, Any]:
-    """What a plan says of itself, by name, times those of the zone."""
+    """Facts of a plan by name, with times of the zone."""
     return {
         "plan_id": plan.plan_id,
         "version": plan.version,

@@ -110,7 +110,7 @@ class LocalVtn:
             self._line.publish(f"openadr/{place}/events/{operation.lower()}", body)
 
     def notifiers(self, path: str) -> dict[str, Any] | None:
-        """What it says of its notifications at /notifiers and below; None where nothing is there."""
+        """Body served at /notifiers and below; None where nothing is there."""
         if self.version == "3.0" or (self.broker is None and path != "notifiers"):
             return None
         if path == "notifiers":

@@ -47,7 +47,7 @@ class AskedDays:
         return AskedDays(self.grid, np.union1d(self.days, np.flatnonzero(self.grid.counts[: last + 1])), self.window)
 
     def of_kind(self, is_off: bool) -> "AskedDays":
-        """Those of one kind: business days, or days off; itself where it has no other."""
+        """The days of one kind, business days or days off; itself where it has no other."""
         mine: Mask = self.grid.is_off[self.days] == is_off
         return self if mine.all() else AskedDays(self.grid, self.days[mine], self.window)
 

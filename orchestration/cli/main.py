@@ -286,7 +286,7 @@ def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
 
 
 def _words(decorator: ast.expr) -> str:
-    """What `@operation("bill list", ...)` is given first; nothing of any other decorator."""
+    """First argument of `@operation("bill list", ...)`; nothing of any other decorator."""
     is_ours = (
         isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "operation"
     )

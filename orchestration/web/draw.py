@@ -291,7 +291,7 @@ def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
 
 
 def look_undone(ask: Ask, address: Address) -> Form | None:
-    """What gives a look back that was changed a moment ago."""
+    """Form that gives back a look which was changed a moment ago."""
     name, _, value = ask.looks.get(CHANGED, "").partition(".")
     if not name:
         return None

@@ -91,7 +91,7 @@ class DrEventData(OfSite):
         self.settled: Settlement = again.settlement_at(given.sources, self.event.event_id, given.as_of_utc)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
-        """What was agreed; rule and best method; steps by the rule; methods, approvals and commands in their order."""
+        """Agreed terms; rule and best method; steps by the rule; methods, approvals and commands in their order."""
         if axis == "settled":
             titles = (
                 (again.RULE, "Programme's rule", self.settled.rule),
@@ -160,7 +160,7 @@ class DrEventData(OfSite):
         return list(zip([self._clock(each) for each in steps], points, strict=True))
 
     def findings(self, period: Period) -> list[Finding]:
-        """What the settlement said, a shed that is not proven, a ramp, and readings that changed since."""
+        """Findings of the settlement, a shed that is not proven, a ramp, and readings that changed since."""
         settled, scope = self.settled, self.given.scope
         found = [each.model_copy(update={"scope": scope}) for each in settled.findings]
         rule = settled.rule

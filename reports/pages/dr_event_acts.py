@@ -27,7 +27,7 @@ class EventActor(Actor):
 
 
 def stamp_of(event: DrEvent) -> str:
-    """What a form was made of: any act between changes it."""
+    """Stamp of the event that a form was made of; any act in between changes it."""
     return f"{event.state}:{event.digest[:12]}:{len(event.approvals)}"
 
 

@@ -123,7 +123,7 @@ class KpiDefinition(Model):
         return found
 
     def behind(self, *names: str) -> tuple[SqlModel, ...]:
-        """Those models and all that they read, in building order. Raises BadInput for a name that is not there."""
+        """The named models and all that they read, in building order. Raises BadInput for a name that is not there."""
         by_name = {each.name: each for each in self.models}
         wanted: set[str] = set()
         waiting = list(names)

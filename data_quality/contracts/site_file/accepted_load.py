@@ -27,7 +27,7 @@ class AcceptedLoad(Model):
 
 
 def said_of(load: SheddableLoad) -> dict[str, Any]:
-    """What a site file says of a load's sensitivity."""
+    """Sensitivity of a load by its site file."""
     return load.model_dump(mode="json", include={"max_shed_kw", "evidence"})
 
 

@@ -190,7 +190,7 @@ Kw = Annotated[float, Field(gt=0)]
 
 
 class _LimitSource(Model):
-    """Whoever may send capacity limits.
+    """A source that may send capacity limits.
 
     failsafe_import_kw, failsafe_export_kw: ceilings that hold once nothing was heard for two minutes; without one a
     silent source sets no ceiling of its own. device_floor_kw: what one device may draw under any of its import
@@ -239,7 +239,7 @@ class RelaySource(_LimitSource):
         return self
 
     def ceiling_kw(self, step: RelayStep) -> float | None:
-        """What a step allows, kW; None: everything."""
+        """Power that a step allows, kW; None: everything."""
         return step.kw if step.percent is None else step.percent / 100 * (self.of_kw or 0.0)
 
 
@@ -335,7 +335,7 @@ class Limited(Sourced, Protocol):
 
     @property
     def signal_sources(self) -> Sequence[LimitSource]:
-        """Whoever may send capacity limits."""
+        """Sources that may send capacity limits."""
 
 
 def check_relays(site: Limited) -> None:

@@ -221,6 +221,6 @@ def _pair(
 
 
 def _inside(days: Sequence[DayPair], span: Period) -> list[DayPair]:
-    """Those days, in order, that are of the span."""
+    """Days of the span, in order."""
     first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
     return list(days[first:after])

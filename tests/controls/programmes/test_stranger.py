@@ -69,7 +69,7 @@ class Stranger:
         return status, said
 
     def act(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the business side of a grid does, judged as all else."""
+        """Request of the grid's business side, judged like every other."""
         if not self.token:
             form = {"grant_type": "client_credentials", "client_id": "ven-1", "client_secret": SECRET}
             self.token = json.loads(self.passed("POST", "/auth/token", {}, urlencode(form).encode())[1])["access_token"]
