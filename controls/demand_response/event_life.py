@@ -18,6 +18,7 @@ from data_quality.contracts.control.dr_event import (
     digest_of,
 )
 from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
 
 # Who approved looked at the plant of that day.
 APPROVAL_LASTS = timedelta(hours=24)
@@ -56,8 +57,18 @@ def proposed(
     _before_start(event, now_utc)
     if plan.site != event.site_id or any(not each.from_utc < each.until_utc for each in commands):
         raise OurFault(f"the plan {plan.id} is none of event {event.event_id}")
-    said = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": ()}
+    said = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": (),
+            "unplanned": None}  # fmt: skip
     return moved(event, "proposed", **said, armed_by="", proposed_by=person_id, person_id=person_id, reason=reason)
+
+
+def unplanned(event: DrEvent, why: Finding) -> DrEvent:
+    """The call of a machine with what its plan failed of; as it is, where that is known or somebody planned or ended it
+    meanwhile.
+    """
+    if event.state != "created" or (event.unplanned is not None and event.unplanned.code == why.code):
+        return event
+    return event.model_copy(update={"unplanned": why, "person_id": "", "reason": f"no plan: {why.message}"})
 
 
 def approved(

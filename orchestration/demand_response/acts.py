@@ -101,13 +101,23 @@ def propose_event(
     """The event with a plan of its programme's template and the exact commands; approved at once within a class.
 
     person: None for a machine, behind whose plan two people must stand. Answers the planner's finding where the loads
-    do not give the target. Raises BadInput as the planner, `commands_of` and `check_rebound` do.
+    do not give the target; a machine's call keeps it (`unplanned`). Raises BadInput as the planner, `commands_of` and
+    `check_rebound` do, but to a machine.
     """
     if person is not None:
         expect(person, Permission.DR_EXECUTE)
-    event, now_utc = DrEvents(project.store).named(event_id), clock.now_utc()
-    made = _planned(project, event, prefer, now_utc)
+    events, now_utc = DrEvents(project.store), clock.now_utc()
+    event = events.named(event_id)
+    try:
+        made = _planned(project, event, prefer, now_utc)
+    except BadInput as fault:
+        if person is not None:
+            raise
+        made = Finding(code=fault.reason, severity="blocking", message=str(fault), scope=f"site:{event.site_id}")
     if isinstance(made, Finding):
+        why = made
+        if person is None:
+            events.move(event, lambda now: event_life.unplanned(now, why), clock)
         return made
     return propose_plan(project, event, made, clock=clock, person=person, reason=reason, sign=sign)
 
@@ -121,6 +131,9 @@ def propose_plan(
     name, votes, keys = person.person_id if person else "", events.votes(event.site_id), project.people.public_keys
 
     def act(now: DrEvent) -> DrEvent:
+        if person is None and now.state != "created":
+            # Of two who planned the call at once, or of a person and a machine, the first stands.
+            return now
         after = event_life.proposed(now, plan, commands, person_id=name, reason=reason, now_utc=now_utc)
         return event_life.approved_by_class(after, votes, keys, now_utc)
 

@@ -59,7 +59,8 @@ class EventApproval(Model):
 
 class DrEvent(Model):
     """An event. source: where the call came from, once a site (`openadr:…`); empty: a person. digest: of plan and
-    commands; empty before a plan. told_utc: when it was called. armed_by: who armed it.
+    commands; empty before a plan. told_utc: when it was called. armed_by: who armed it. unplanned: why the call of a
+    machine has no plan yet; None with one.
     """
 
     event_id: str
@@ -73,6 +74,7 @@ class DrEvent(Model):
     told_utc: datetime
     digest: str = ""
     plan: CurtailmentPlan | None = None
+    unplanned: Finding | None = None
     commands: tuple[EventCommand, ...] = ()
     approvals: tuple[EventApproval, ...] = ()
     proposed_by: str = ""

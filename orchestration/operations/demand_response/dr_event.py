@@ -188,6 +188,8 @@ def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answe
         f"{event.event_id} {event.state}: {event.programme}, {event.target_kw:g} kW, "
         f"digest {event.digest or 'none yet'}"
     ]
+    if event.unplanned is not None:
+        lines.append(f"no plan: {event.unplanned.message}")
     settled: Settlement | None = row["settlement"]
     if settled is not None and settled.rule is not None:
         lines.append(

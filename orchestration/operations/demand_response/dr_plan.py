@@ -147,7 +147,7 @@ def dr_plan(
     lines = [
         f"{plan.id}: {plan.expected_kwh:,.1f} kWh expected ({low:,.1f} to {high:,.1f}), cost {plan.cost:,.2f} "
         f"{plan.currency}, {plan.rebound_kwh:,.1f} kWh drawn again afterwards",
-        *_noted(plan.limits),
+        *_noted((*plan.limits, *filter(None, [plan.gap_text]))),
     ]
     return Answer({"plan": plan, "findings": []}, Table(rows, _STEPS), "\n".join(lines))
 
