@@ -68,6 +68,7 @@ class _Looked:
 
     def __init__(self, call: Call, site_id: str, source: "LimitSource", listener: "Listener | RelayListener") -> None:
         from controls.demand_response.notifier import Notifier
+        from controls.gateways.open import broker_address
         from controls.programmes.relay import RelayListener
 
         self._call, self._site_id, self._source, self._listener = call, site_id, source, listener
@@ -77,7 +78,9 @@ class _Looked:
         self._news = threading.Event()
         self._notifier: Notifier | None = None
         if not isinstance(source, RelaySource) and not isinstance(listener, RelayListener) and source.broker:
-            self._notifier = Notifier(listener.client, self._news.set)
+            settings = call.project.project.settings
+            own = broker_address(settings) if source.is_synthetic and settings.mqtt.password else None
+            self._notifier = Notifier(listener.client, self._news.set, own=own)
 
     def go_on(self) -> None:
         """Look where it is time."""
