@@ -14,11 +14,12 @@ from assets.sites.load_sites import load_site, site_sha256
 from assets.stores.ledgers.grid_signals import GridSignals
 from assets.stores.ledgers.job_outcomes import failed_jobs
 from assets.stores.transactions import connect_store
-from controls.gateways.broker import free_port
+from controls.gateways.broker import free_port, start_broker
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.settings import load_project
 from orchestration.supervised.children import Children
 from orchestration.supervised.wanted import start_signals
+from tests.controls.conftest import need_mosquitto
 from tests.orchestration.test_cli import run
 
 SITE = """
@@ -278,13 +279,16 @@ def test_a_source_is_in_no_hash_of_its_site(tmp_path: Path, project: Path, serve
 def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path, tmp_path: Path) -> None:
     source = {
         "source_id": "dso", "url": f"http://127.0.0.1:{free_port()}", "client_id": "ven-1", "secret_env": "DSO_SECRET",
-        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1,
+        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1, "broker": "mqtt://127.0.0.1:1",
     }  # fmt: skip
     file = project / "sites" / "plant.yaml"
     file.write_text(f"{SITE}signal_sources: [{json.dumps(source)}]\n")
     settings = load_project(project, {})
-    with Children(tmp_path) as children:
-        start_signals(settings, [load_site(file)], children, {})
+    need_mosquitto()
+    with start_broker(tmp_path / "broker") as broker, Children(tmp_path) as children:
+        own = {f"METERLOOM_MQTT__{name.upper()}": str(value) for name, value in broker.address
+               if name in ("host", "port", "username", "password")}  # fmt: skip
+        start_signals(settings, [load_site(file)], children, own, can_notify=True)
         store, end_s = connect_store(settings.store_url), time.monotonic() + 60
         before = GridSignals(store).heartbeats("plant")
         while GridSignals(store).heartbeats("plant") == before and time.monotonic() < end_s:
@@ -292,5 +296,9 @@ def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path,
         assert GridSignals(store).heartbeats("plant") != before, "\n".join(
             log.read_text() for log in sorted(tmp_path.glob("*.log"))
         )
+        log = tmp_path / "signals-plant.log"
+        while "notifications are heard" not in log.read_text() and time.monotonic() < end_s:
+            time.sleep(0.2)
+        assert "notifications are heard" in log.read_text(), log.read_text()
         store.close()
     file.write_text(SITE + LOADS)
