@@ -18,7 +18,7 @@ from controls.demand_response import event_life
 from controls.demand_response.load_programmes import programme_named
 from controls.ledger.approvals import Kind, audited
 from controls.ledger.by_hand import end_sent
-from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.access.permissions import Permission, expect, may
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.control.dr_event import ClassVote, DrEvent, EventCommand
 from data_quality.contracts.errors import BadInput
@@ -98,7 +98,8 @@ def propose_event(
     prefer: Preference | None = None,
     sign: Sign = _unsigned,
 ) -> DrEvent | Finding:
-    """The event with a plan of its programme's template and the exact commands; approved at once within a class.
+    """The event with a plan of its programme's template and the exact commands; approved at once within a class, and
+    armed where the class says so.
 
     person: None for a machine, behind whose plan two people must stand. Answers the planner's finding where the loads
     do not give the target; a machine's call keeps it (`unplanned`). Raises BadInput as the planner, `commands_of` and
@@ -129,6 +130,7 @@ def propose_plan(
     """The event with a plan that was made before, as `propose_event`."""
     events, now_utc, (plan, commands) = DrEvents(project.store), clock.now_utc(), planned
     name, votes, keys = person.person_id if person else "", events.votes(event.site_id), project.people.public_keys
+    doers = [each.person_id for each in project.people.people if may(each, Permission.DR_EXECUTE)]
 
     def act(now: DrEvent) -> DrEvent:
         if person is None and now.state != "created":
@@ -139,6 +141,7 @@ def propose_plan(
 
     with _written_down(project, event, person, clock), project.store.together():
         after = events.move(event, act, clock)
+        after = events.move(after, lambda now: event_life.armed_by_class(now, votes, keys, doers, now_utc), clock)
         sign("dr event propose", event.event_id, digest=after.digest, reason=reason)
     return after
 
@@ -255,14 +258,20 @@ def vote_class(
         keys = project.people.public_keys
         said = {"person_id": person.person_id, "public_key": key_needed(person, project.people)}
         with project.store.together():
-            standing = event_life.class_signers(vote, events.votes(vote.site_id), keys, clock.now_utc())
+            standing = event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc())
             if vote.is_yes and person.person_id in standing:
                 raise BadInput(
                     f"{person.name} stands behind it already: a class needs two people", reason="same_person"
                 )
+            behind = [person, *(project.people.known(name) for name in standing)]
+            if vote.is_yes and vote.is_armed and standing and not any(may(x, Permission.DR_EXECUTE) for x in behind):
+                raise BadInput(
+                    "none of the two may carry out events, so nothing could begin in their name", reason="no_operator",
+                    mend="one of them has the role operator or engineer too; or leave out --arm",
+                )  # fmt: skip
             events.vote(vote.model_copy(update=said), clock)
             sign("dr event class", vote.class_id, is_yes=vote.is_yes, reason=vote.reason)
-    return sorted(event_life.class_signers(vote, events.votes(vote.site_id), keys, clock.now_utc()))
+    return sorted(event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc()))
 
 
 @contextmanager

@@ -118,17 +118,23 @@ class Settlement(Model):
 
 
 class ClassTerms(Model):
-    """A class of events that need no second person each: of a programme, up to a power and a length."""
+    """A class of events that need no second person each: of a programme, up to a power and a length.
+
+    is_armed: an event of it is armed with its plan and begins without a person.
+    """
 
     site_id: str
     programme: str
     max_kw: float
     max_minutes: int
+    is_armed: bool = False
 
     @property
     def class_id(self) -> str:
         """Its name: other terms are another class."""
-        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields)))[:12]
+        # A class whose events a person arms has the name that it had before there was another.
+        beside = set() if self.is_armed else {"is_armed"}
+        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields) - beside))[:12]
 
 
 class ClassVote(ClassTerms):
