@@ -196,6 +196,9 @@ CELLS: dict[tuple[str, str], Cell] = {
         body='{{"programme": "own_peak", "event": "2025-03-17T17:00Z/2025-03-17T18:00Z", "target_kw": 5}}',
     ),
     ("GET", "/api/v1/ems/dr/events/{event}"): Cell(f"/api/v1/ems/dr/events/none{_SITE}", about="site"),
+    ("POST", "/api/v1/ems/workflows/instances/{instance_id}/approve"): Cell(
+        f"/api/v1/ems/workflows/instances/none/approve{_SITE}", about="site", body=_REASON
+    ),
     ("GET", "/api/v1/ems/dr/loads"): Cell(f"/api/v1/ems/dr/loads{_SITE}", about="site"),
     ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),

@@ -1,12 +1,15 @@
-"""Approvals of workflows on the pages: who is asked, who is not, and the answer that is given once."""
+"""Approvals of workflows on the pages and over the API: who is asked, who is not, and the answer that is given once."""
 
 import html
+from datetime import timedelta
 
 import pytest
 
 from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
+from orchestration.workflows.run import advance, look, workflow_named
+from orchestration.workflows.triggers import At
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.test_alert_rules import event
@@ -41,3 +44,53 @@ def test_an_approval_is_answered_under_tasks_by_whoever_has_the_role_and_once(wa
     assert (one.state, one.person_id, bool(one.order_id)) == ("done", "dirk", True)
     assert "Silence is a no" not in page(dirk, "/tasks")
     assert anne.get("/tasks/none", headers=[PAGE], site="plant").status == 404
+
+
+API = "/api/v1/ems/workflows/instances"
+
+
+def test_a_program_answers_as_the_page_does_and_is_refused_by_status(waiting: Asking) -> None:
+    event(waiting, 60.0)
+    own(waiting, "guarded", GUARDED)
+    people = "people: [{person_id: anne, name: Anne, roles: [analyst]}, {person_id: dirk, name: D, roles: [approver]}]"
+    (waiting.project.project.root / "people.yaml").write_text(people)
+    [one] = done_at(waiting, LATER, "guarded")
+    dirk = Asking(waiting.project, FixedClock(LATER), Person(person_id="dirk", name="D", roles=(Role.APPROVER,)))
+    anne = Asking(waiting.project, FixedClock(LATER), Person(person_id="anne", name="A", roles=(Role.ANALYST,)))
+
+    def sent(asking: Asking, name: str = one.instance_id, **body: object) -> tuple[int, str]:
+        found = posted(asking, f"{API}/{name}/approve?site=plant", {"reason": "seen"} | body)
+        return found.status, str(found.said.get("code", "")) if found.status != 200 else found.said["instances"][0][
+            "state"
+        ]
+
+    assert sent(dirk, "none") == (404, "no_instance")
+    assert sent(anne) == (403, "missing_role")
+    assert sent(dirk, reason=" ") == (422, "no_reason")
+    assert sent(dirk, person="anne") == (422, "wrong_shape"), "nobody speaks for another"
+    assert sent(dirk) == (200, "done")
+    before = WorkflowInstances(waiting.project.store).history(one.instance_id)
+    assert sent(dirk) == (200, "done"), "the same person twice is once"
+    assert sent(dirk, refuse=True) == (409, "not_asked"), "and does not change their mind"
+    assert sent(anne) == (409, "not_asked")
+    assert WorkflowInstances(waiting.project.store).history(one.instance_id) == before
+
+
+def test_a_program_is_refused_its_own_run_and_what_expired(waiting: Asking) -> None:
+    event(waiting, 60.0)
+    own(waiting, "guarded", GUARDED)
+    both = Person(person_id="anne", name="Anne", roles=(Role.ANALYST, Role.APPROVER))
+    people = "people: [{person_id: anne, name: Anne, roles: [analyst, approver]}]"
+    (waiting.project.project.root / "people.yaml").write_text(people)
+    at = At(
+        waiting.project, workflow_named(waiting.project, "guarded"), waiting.project.site("plant"), FixedClock(LATER)
+    )
+    [one] = [advance(at, each) for each in look(at, by=both)]
+    path = f"{API}/{one.instance_id}/approve?site=plant"
+    run = posted(Asking(waiting.project, FixedClock(LATER), both), path, {"reason": "seen"})
+    assert (run.status, run.said["code"]) == (403, "own_work")
+    other = Person(person_id="dirk", name="D", roles=(Role.APPROVER,))
+    late = Asking(waiting.project, FixedClock(LATER + timedelta(hours=3)), other)
+    found = posted(late, path, {"reason": "seen"})
+    assert (found.status, found.said["code"]) == (409, "not_asked")
+    assert WorkflowInstances(waiting.project.store).named(one.instance_id).state == "refused"

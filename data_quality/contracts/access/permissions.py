@@ -42,6 +42,7 @@ class Permission(StrEnum):
     DR_EXECUTE = "ems.dr.execute"
     DR_PROFILE_UPDATE = "ems.dr.profile.update"
     DR_APPROVE = "ems.dr.approve"
+    WORKFLOW_DECIDE = "ems.workflow.decide"
     REPORT_READ = "ems.report.read"
     REPORT_RUN = "ems.report.run"
     REPORT_REVIEW = "ems.report.review"
@@ -61,6 +62,8 @@ P = Permission
 _VIEWER = frozenset({
     P.READ, P.METER_READ, P.TARIFF_READ, P.BILL_READ, P.BASELINE_READ, P.CARBON_READ, P.FORECAST_READ, P.ANOMALY_READ,
     P.NILM_READ, P.DR_READ, P.REPORT_READ, P.LIVE_READ, P.KEYS_OWN,
+    # Of people of every role: which one decides, the workflow itself says.
+    P.WORKFLOW_DECIDE,
 })  # fmt: skip
 _OPERATOR = _VIEWER | {
     P.DISPATCH_READ, P.DISPATCH_OVERRIDE, P.DISPATCH_STOP, P.DR_EXECUTE, P.ANOMALY_UPDATE,

@@ -42,7 +42,7 @@ def workflows_show(
     workflow = workflow_named(call.project, name)
     found = WorkflowInstances(call.project.store).standing(workflow=name)[::-1][:most]
     steps = [each.model_dump() for each in workflow.ordered()]
-    result = {"workflows": [_row(call, workflow)], "steps": steps, "instances": [_instance(each) for each in found]}
+    result = {"workflows": [_row(call, workflow)], "steps": steps, "instances": [instance_row(each) for each in found]}
     return Answer(result, INSTANCES, f"{workflow.name}: {workflow.trigger}")
 
 
@@ -54,7 +54,7 @@ def workflows_run(call: Call, name: NameArgument, site: SiteOption) -> Answer:
     at = At(call.project, workflow_named(call.project, name), call.project.site(site), call.clock)
     done = [advance(at, each) for each in look(at, by=person)]
     text = f"{len(done)} run" if done else "nothing meets its trigger that it did not run for"
-    return Answer({"instances": [_instance(each) for each in done]}, INSTANCES if done else None, text)
+    return Answer({"instances": [instance_row(each) for each in done]}, INSTANCES if done else None, text)
 
 
 @operation("workflows approve", takes=ACTS, example='3f2a9c --as dirk --reason "seen"')
@@ -69,7 +69,7 @@ def workflows_approve(
     made = decide(
         call.project, found, call.clock, person=call.known_person(), reason=reason, is_approved=not refuse
     )  # fmt: skip
-    return Answer({"instances": [_instance(made)]}, INSTANCES)
+    return Answer({"instances": [instance_row(made)]}, INSTANCES)
 
 
 def _row(call: Call, workflow: Workflow) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _next(call: Call, workflow: Workflow) -> datetime | None:
     return min(found, default=None)
 
 
-def _instance(instance: Instance) -> dict[str, Any]:
+def instance_row(instance: Instance) -> dict[str, Any]:
     """An instance in JSON."""
     return {
         "id": instance.instance_id, "workflow": instance.workflow, "site": instance.site_id,

@@ -7,28 +7,21 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.work_orders import WorkOrders, stamp_of
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_day
 from orchestration.views import work_orders
 from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.web.draw import draw
-from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.workflow_acts import answered
 from orchestration.workflows.asked_approvals import asked_of
-from orchestration.workflows.run import decide
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.approvals import PATH as APPROVALS
 from reports.pages.tasks import ACTS, PATH, task_href, task_page, tasks_page
 
 router = APIRouter()
-WAY_ON = {
-    "own_work": "Another person with that role signs in and answers.",
-    "not_asked": "Open Tasks again: it shows what waits now.",
-    "no_reason": "Go back and write a reason.",
-}
 NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", "Assure", ("ops",))
 
 
@@ -65,20 +58,10 @@ def create(ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
 @router.post(APPROVALS + "/{instance_id}")
 def decide_on(instance_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """Answer a workflow that asks. Who may is a question of its role; the same answer twice is once."""
-    site, form = whole_site(ask), ask.form
-    standing = WorkflowInstances(ask.project.store).standing(site.site_id)
-    found = next((each for each in standing if each.instance_id == instance_id), None)
-    if found is None:
-        raise BadInput(f"site {site.site_id} has no instance {instance_id[:20]!r}", reason="no_instance")
-    answer = form.get("answer", "")
+    answer = ask.form.get("answer", "")
     if answer not in ("approve", "refuse"):
         raise BadInput(f"an answer is approve or refuse, not {answer[:20]!r}", reason="bad_request")
-    if found.state == "asked" or found.person_id != ask.person.person_id:
-        with led_on(WAY_ON):
-            decide(
-                ask.project, found, ask.clock, person=ask.person, reason=form.get("reason", ""),
-                is_approved=answer == "approve",
-            )  # fmt: skip
+    answered(ask, instance_id, reason=ask.form.get("reason", ""), is_approved=answer == "approve")
     return RedirectResponse(ask.address.model_copy(update={"path": PATH}).href(), 303)
 
 
