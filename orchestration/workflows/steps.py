@@ -1,6 +1,6 @@
 """Steps of workflows: notices, tasks, approvals with escalation, and proposals (drafts, plans), each once."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -206,26 +206,31 @@ def notices_to(
     return made
 
 
-_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
+DAY_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Carbon"}
 
 
 def digest_of(project: "OpenProject", site: Site, day: date, locale: str, now_utc: datetime) -> str:
     """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
     figures = figures_of_day(project, site, day, now_utc)
+    told = day_text(day, figures, locale)
+    return sentences((told, _against(project, site, day, locale)), "; ") if figures else told
+
+
+def day_text(day: date, figures: Mapping[str, tuple[float, str]], locale: str) -> str:
+    """The figures of a day in a line. figures: value and unit by measure, of those that are known."""
     if not figures:
         return Sentence("{0}: no readings yet", long_date(day, locale))
     amounts = [
         _amount(*figures[kpi], locale) if kpi in figures else Sentence("{0}: not known", Sentence(title))
-        for kpi, title in _KPIS.items()
+        for kpi, title in DAY_KPIS.items()
     ]
-    told = Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
-    return sentences((told, _against(project, site, day, locale)), "; ")
+    return Sentence("{0}: {1}", long_date(day, locale), sentences(amounts, ", "))
 
 
 def questions_of(site: Site, day: date) -> dict[str, Query]:
     """The digest's figures by measure, each as the question that its page of reasons answers."""
     span = f"{day}/{day + timedelta(days=1)}"
-    return {kpi: Query(measure=kpi, scopes=(f"site:{site.site_id}",), span=span) for kpi in _KPIS}
+    return {kpi: Query(measure=kpi, scopes=(f"site:{site.site_id}",), span=span) for kpi in DAY_KPIS}
 
 
 def figures_of_day(project: "OpenProject", site: Site, day: date, now_utc: datetime) -> dict[str, tuple[float, str]]:

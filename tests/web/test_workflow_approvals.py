@@ -1,7 +1,7 @@
 """Approvals of workflows on the pages and over the API: who is asked, who is not, and the answer that is given once."""
 
 import html
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.workflows.run import advance, look, workflow_named
+from orchestration.workflows.steps import digest_of
 from orchestration.workflows.triggers import At
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
@@ -94,3 +95,14 @@ def test_a_program_is_refused_its_own_run_and_what_expired(waiting: Asking) -> N
     found = posted(late, path, {"reason": "seen"})
     assert (found.status, found.said["code"]) == (409, "not_asked")
     assert WorkflowInstances(waiting.project.store).named(one.instance_id).state == "refused"
+
+
+def test_the_newest_daily_digest_stands_on_the_operations_board_and_leads_to_why(waiting: Asking) -> None:
+    assert "Daily digest" not in page(waiting, "/board/ops")
+    done_at(waiting, datetime(2025, 3, 31, 5, tzinfo=UTC), "daily_digest")
+    shown = page(Asking(waiting.project, FixedClock(LATER), waiting.person), "/board/ops")
+    site = waiting.project.site("plant")
+    text = digest_of(waiting.project, site, date(2025, 3, 30), "en", LATER)
+    assert "Daily digest" in shown
+    assert text.partition(";")[0] in shown.replace("\u202f", " ").replace("\xa0", " ")
+    assert "kpi=consumption_kwh" in shown.partition("Daily digest")[0].rpartition("<a ")[2]

@@ -1,18 +1,21 @@
 """What is open at a site by the sources that look for it, and where its reports stand."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
+from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
-from data_quality.contracts.time import Period, months_after
+from data_quality.contracts.sentence import sentences
+from data_quality.contracts.time import Period, months_after, parse_day
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import report_title
 from orchestration.workflows.asked_approvals import asked_of
+from orchestration.workflows.steps import DAY_KPIS, day_text
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, address_of, use_of
@@ -22,6 +25,7 @@ from reports.pages.widgets import open_findings as widget
 from reports.pages.widgets import report_status, tasks
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
 from reports.pages.widgets.tile import Shown
+from reports.texts.locales import named
 
 
 def findings_of(shows: Sequence[Show]) -> Widget:
@@ -88,11 +92,28 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
     now = first.ask.address.as_of_utc is None
     asked = [each for show in shows if now for each in asked_of(show.ask.project, show.site, show.ask.person)]
     given = tasks.Tasks(
-        address=first.address, asked=tuple(asked), open=tuple(waiting), ended=len(known) - len(waiting),
+        address=first.address, asked=tuple(asked), digests=tuple(_digest(show) for show in shows if now),
+        open=tuple(waiting), ended=len(known) - len(waiting),
         link=first.address.href(TASKS, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
     return tasks.view(given)
+
+
+def _digest(show: Show) -> tuple[str, str]:
+    """The newest daily digest of a site by its figures as they stand now, and where its energy is explained; empty
+    before the first one.
+    """
+    told = WorkflowInstances(show.ask.project.store).standing(show.site.site_id, "daily_digest")
+    if not told:
+        return "", ""
+    end = parse_day(told[-1].subject, "day")
+    day = Period(label=str(end), start=end - timedelta(days=1), end=end, time_zone=show.site.time_zone)
+    found = {kpi: show.over(kpi, f"site:{show.site.site_id}", day)[0] for kpi in DAY_KPIS}
+    known = {kpi: each for kpi, each in found.items() if each is not None and each.figure.value is not None}
+    amounts = {kpi: (float(each.figure.value or 0), each.figure.unit) for kpi, each in known.items()}
+    why = known["consumption_kwh"].why if "consumption_kwh" in known else ""
+    return sentences((named(show.site.name), day_text(day.start, amounts, show.address.locale)), ", "), why
 
 
 def reports_of(shows: Sequence[Show]) -> Widget:

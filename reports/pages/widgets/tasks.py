@@ -1,7 +1,7 @@
 """Widget of the tasks: the most urgent open work orders of a site, with who has them and until when."""
 
 from data_quality.contracts.reporting.work_order import Priority
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.approvals import Asked
 from reports.pages.page import Item, Number, Widget
 from reports.pages.tasks import PATH, TONES, Task, task_href
@@ -12,17 +12,21 @@ MOST_ROWS = 4
 
 
 class Tasks(Given):
-    """open: tasks that wait for somebody, the most urgent first; ended: how many do not; asked: approvals that wait."""
+    """open: tasks that wait for somebody, the most urgent first; ended: how many do not; asked: approvals that wait;
+    digests: the newest of each site, and where its energy is explained.
+    """
 
     open: tuple[Task, ...] = ()
     ended: int = 0
     asked: tuple[Asked, ...] = ()
+    digests: tuple[tuple[Text, str], ...] = ()
 
 
 def view(given: Tasks) -> Widget:
     """Open tasks; where no task was ever made there is nothing to show."""
     shown = {"key": "tasks", "title": "Tasks", "link": given.link, "is_synthetic": given.is_synthetic}
-    if not given.open and not given.ended and not given.asked:
+    told = [(text, why) for text, why in given.digests if text]
+    if not given.open and not given.ended and not given.asked and not told:
         return Widget(**shown, state="not_set_up", reason="No task was made yet.")
     urgent: tuple[Priority, ...] = ("P1", "P2")
     rest = len(given.open) + len(given.asked) - MOST_ROWS
@@ -32,8 +36,12 @@ def view(given: Tasks) -> Widget:
         **shown, age=given.age,
         state="finding" if any(each.order.priority in urgent for each in given.open) else "value",
         value=Number(label="Open", text=Sentence("{0} open", len(given.open)), note=note),
-        items=items[:MOST_ROWS],
+        items=(*items[:MOST_ROWS], *(_digest(*each) for each in told)),
     )  # fmt: skip
+
+
+def _digest(text: Text, why: str) -> Item:
+    return Item(text="Daily digest", detail=text, icon="chart-column", href=why)
 
 
 def _waits(asked: Asked, given: Tasks) -> Item:
