@@ -26,7 +26,7 @@ Opened = Callable[[], AbstractContextManager[Send]]
 @dataclass(frozen=True)
 class Drain:
     """Sends what is due. ways: how a line of each channel that is set is opened; locale_of: a person's language;
-    masked: a reason without secrets.
+    masked: a reason without secrets; figures_of: figures that a notice's numbers are, for machines.
     """
 
     outbox: Outbox
@@ -34,6 +34,7 @@ class Drain:
     clock: Clock
     locale_of: Callable[[str], str] = lambda _: "en"
     masked: Callable[[str], str] = field(default=lambda text: text[:500])
+    figures_of: Callable[[Notice], Sequence[str]] = lambda _: ()
 
     def run(self) -> int:
         """Send everything that is due now. Returns how many notices were sent.
@@ -126,7 +127,8 @@ class Drain:
                 "link": first.link,
                 "notices": [
                     {"id": each.notice_id, "site": each.site_id, "kind": each.kind, each.kind: each.finding_id,
-                     "severity": each.severity, "text": each.text} for each in notices
+                     "severity": each.severity, "text": each.text, "figures": list(self.figures_of(each))}
+                    for each in notices
                 ],
             },
         )  # fmt: skip

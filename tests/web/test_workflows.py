@@ -1,5 +1,6 @@
 """Workflows of a project: seen, held, done once whatever is killed, approved by another, told by the site's clock."""
 
+import json
 import os
 import random
 import signal
@@ -24,6 +25,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.workflow import Daily, Instance, MonthClosed
 from orchestration.cli.main import build_app
+from orchestration.notices.rounds import drain_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
 from orchestration.workflows.run import advance, decide, due, look, workflow_named, workflows_of
@@ -197,7 +199,12 @@ def test_a_digest_is_told_once_a_day_and_a_missed_day_is_made_up(waiting: Asking
     assert [(each.subject, each.state) for each in found] == [
         ("2025-06-02", "done"), ("2025-06-03", "done"), ("2025-06-04", "done"),
     ]  # fmt: skip
-    assert found[-1].steps[0].figures[0] == "consumption_kwh@site:plant@2025-06-03/2025-06-04"
+    asked = "consumption_kwh@site:plant@2025-06-03/2025-06-04"
+    assert found[-1].steps[0].figures[0] == asked
+    assert drain_of(waiting.project, FixedClock(seven + timedelta(days=3))).run() > 0
+    kept = (waiting.project.project.data_dir / "notices" / "anne").iterdir()
+    sent = [one for path in kept for one in json.loads(path.read_text())["notices"]]
+    assert [each["figures"][0] for each in sent if each["workflow"] == found[-1].instance_id] == [asked]
 
 
 GUARDED = """
