@@ -10,7 +10,7 @@ from assets.stores.ledgers.job_outcomes import CALLS, NOTIFICATIONS, SIGNAL_SOUR
 from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.live_source import RelaySource
+from data_quality.contracts.site_file.live_source import Openadr2Source, RelaySource
 from orchestration.operations.answer import UNREACHABLE, Answer, Table
 from orchestration.operations.demand_response.dr_plan import dr_plan
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -19,7 +19,7 @@ from orchestration.operations.options import SiteOption
 if TYPE_CHECKING:
     from controls.programmes.listener import Listener
     from controls.programmes.relay import RelayListener
-    from data_quality.contracts.site_file.live_source import LimitSource, SignalSource
+    from data_quality.contracts.site_file.live_source import LimitSource, VtnSource
     from data_quality.contracts.site_file.site import Site
 
 SIGNALS = Table(
@@ -69,7 +69,7 @@ class _Looked:
     def __init__(self, call: Call, site_id: str, source: "LimitSource", listener: "Listener | RelayListener") -> None:
         from controls.demand_response.notifier import Notifier
         from controls.gateways.open import broker_address
-        from controls.programmes.relay import RelayListener
+        from controls.programmes.vtn_client import VtnClient
 
         self._call, self._site_id, self._source, self._listener = call, site_id, source, listener
         self._due_s = 0.0
@@ -77,10 +77,11 @@ class _Looked:
         self._mute: str | None = None
         self._news = threading.Event()
         self._notifier: Notifier | None = None
-        if not isinstance(source, RelaySource) and not isinstance(listener, RelayListener) and source.broker:
+        client = getattr(listener, "client", None)
+        if isinstance(client, VtnClient) and client.source.broker:
             settings = call.project.project.settings
             own = broker_address(settings) if source.is_synthetic and settings.mqtt.password else None
-            self._notifier = Notifier(listener.client, self._news.set, own=own)
+            self._notifier = Notifier(client, self._news.set, own=own)
 
     def go_on(self) -> None:
         """Look where it is time."""
@@ -150,7 +151,7 @@ def event_of_signal(call: Call, signal: GridSignal, source: "LimitSource") -> li
 def _planned(
     call: Call,
     signal: GridSignal,
-    source: "SignalSource",
+    source: "VtnSource",
     number: int,
     span: tuple[datetime, datetime],
     wanted_kw: float,
@@ -187,6 +188,7 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
     from assets.stores.ledgers.grid_signals import GridSignals
     from assets.stores.live.live_store import LiveReader
     from controls.programmes.listener import Listener
+    from controls.programmes.openadr2 import Openadr2Client
     from controls.programmes.relay import RelayListener
     from controls.programmes.vtn_client import VtnClient
 
@@ -194,6 +196,8 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
     if isinstance(source, RelaySource):
         board = LiveReader(call.project.project.live_dir)
         return RelayListener(site.site_id, source, board, signals, call.clock, takes_synthetic=site.is_simulated)
+    if isinstance(source, Openadr2Source):
+        return Listener(site.site_id, Openadr2Client(source), signals, call.clock)
     secret = os.environ.get(source.secret_env, "")
     if not secret:
         raise BadInput(
