@@ -15,6 +15,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Clock
 from orchestration.notices.decide import after_fault, after_sent, letters_of
 from orchestration.notices.letter import FAULTS, Letter, Refused, Send, Silent
+from orchestration.notices.notice_figures import figures_of_notice
 from reports.texts.locales import page_word
 
 # As many are sent between two rows of the store: what a kill between them sends again, under the same name.
@@ -26,7 +27,7 @@ Opened = Callable[[], AbstractContextManager[Send]]
 @dataclass(frozen=True)
 class Drain:
     """Sends what is due. ways: how a line of each channel that is set is opened; locale_of: a person's language;
-    masked: a reason without secrets; figures_of: figures that a notice's numbers are, for machines.
+    masked: a reason without secrets.
     """
 
     outbox: Outbox
@@ -34,7 +35,6 @@ class Drain:
     clock: Clock
     locale_of: Callable[[str], str] = lambda _: "en"
     masked: Callable[[str], str] = field(default=lambda text: text[:500])
-    figures_of: Callable[[Notice], Sequence[str]] = lambda _: ()
 
     def run(self) -> int:
         """Send everything that is due now. Returns how many notices were sent.
@@ -127,7 +127,8 @@ class Drain:
                 "link": first.link,
                 "notices": [
                     {"id": each.notice_id, "site": each.site_id, "kind": each.kind, each.kind: each.finding_id,
-                     "severity": each.severity, "text": each.text, "figures": list(self.figures_of(each))}
+                     "severity": each.severity, "text": each.text,
+                     "figures": figures_of_notice(self.outbox.store, each)}
                     for each in notices
                 ],
             },

@@ -2,20 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.alert_rules import AlertRules
 from assets.stores.ledgers.notices import Outbox
-from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
-from assets.stores.published.event_figures import figures_quoting
 from controls.gateways.mqtt_line import Version
 from controls.gateways.open import broker_address
 from data_quality.contracts.access.permissions import sees_site
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.notice import Channel, Notice, NoticeChoices
 from data_quality.contracts.reporting.open_finding import OpenFinding
@@ -140,22 +135,4 @@ def drain_of(project: "OpenProject", clock: Clock, version: Version = "5") -> Dr
         clock,
         locale_of=lambda person_id: choices_of(project.store, person_id).locale,
         masked=lambda text: masked(text, given, secrets=secrets),
-        figures_of=lambda notice: figures_of_notice(project, notice),
     )
-
-
-def figures_of_notice(project: "OpenProject", notice: Notice) -> list[str]:
-    """Figures behind a notice: of stored reports that quote its anomaly or that its task names, by the id that `trace`
-    opens; of a workflow, as a digest's, by the question that `/why` answers.
-    """
-    store = project.store
-    # A figure that is not found keeps no notice from being sent.
-    with suppress(BadInput):
-        if notice.kind == "finding":
-            return figures_quoting(store, notice.site_id).get(notice.finding_id, [])
-        if notice.kind == "order":
-            return list(WorkOrders(store).named(notice.finding_id).figure_ids)
-        instance = WorkflowInstances(store).named(notice.finding_id)
-        named = WorkOrders(store).named(instance.order_id).figure_ids if instance.order_id else ()
-        return [*(figure for step in instance.steps for figure in step.figures), *named]
-    return []
