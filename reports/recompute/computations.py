@@ -21,7 +21,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import bill_again, claims, event_again, footprint_again, hours_again, project_again
+from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
@@ -316,6 +316,13 @@ def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
     return dr_again.number(sources, site, named["event"], trace.as_of_utc, **said)
 
 
+def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a recommendation. parameters: site, start, end, kind, scope, field."""
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    said = {"kind": named["kind"], "scope": named["scope"], "field": named["field"]}
+    return advice_again.number(sources, site, _period(trace, site.time_zone), trace.as_of_utc, **said)
+
+
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of the site's greenhouse gas inventory, from the account of a year so far.
 
@@ -426,6 +433,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "event_number": event_number,
     "event_count": event_count,
     "dr_event_number": dr_event_number,
+    "advice_number": advice_number,
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,
