@@ -50,7 +50,8 @@ def _of(site: SiteHours, meter: MeterHours, of: str) -> tuple[np.ndarray, float,
     wanted &= base <= _OFF_SHARE * high
     size = int(block.max()) + 1
     hours = np.bincount(block[wanted], minlength=size)
-    whole = hours >= 0.8 * max(hours.max(initial=0), 1)
+    # The first and last night of a period are parts of nights.
+    whole = hours >= 0.25 * max(hours.max(initial=0), 1)
     if whole.sum() < 20:
         return None
     excess = np.bincount(block[wanted], (meter.kwh - base)[wanted], minlength=size)
@@ -60,7 +61,7 @@ def _of(site: SiteHours, meter: MeterHours, of: str) -> tuple[np.ndarray, float,
         degc = np.bincount(block[wanted], site.outdoor_degc[wanted], minlength=size)[whole] / hours[whole]
     rest = weather_free(mean, degc)
     found = two_levels(rest, least_share=0.03, most_share=0.75, least_gap=5.0)
-    if found is None:
+    if found is None or (degc is not None and _follows_weather(degc, found.is_high)):
         return None
     rise = rest[found.is_high] - found.low
     if rise.mean() < _LEAST_RISE * high:
@@ -72,3 +73,9 @@ def _of(site: SiteHours, meter: MeterHours, of: str) -> tuple[np.ndarray, float,
     weights = hours[whole][found.is_high].astype(float)
     error = found.spread * float(np.sqrt((weights**2).sum() + weights.sum() ** 2 / found.n_low))
     return saved, error, int(found.is_high.sum()), int(whole.sum())
+
+
+def _follows_weather(degc: np.ndarray, is_high: np.ndarray) -> bool:
+    """Whether the high blocks are those of other weather: then the load has a reason."""
+    apart = abs(float(degc[is_high].mean() - degc[~is_high].mean()))
+    return apart > 0.75 * float(np.std(degc))

@@ -10,7 +10,7 @@ from assets.advice.kinds.billed import paid
 from assets.advice.site_hours import SiteHours
 
 _MOST_PEAKS, _BESIDE = 12, 60
-_LEAST_GAP, _LEAST_SHARE = 5.0, 0.03
+_LEAST_GAP, _LEAST_SHARE, _LEAST_OF_BILL = 5.0, 0.05, 0.005
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
@@ -26,19 +26,21 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         found = _level(load[of])
         if found is not None:
             level, count, step = found
-            cut[of] = np.minimum(load[of], level)
+            cut[of] = _shifted(load[of], level)
             peaks += count
             spacing.append(step)
     if not peaks:
         return
-    saved_kwh = float((load - cut).sum()) * 1e-9
+    moved_kwh = float(np.maximum(load - cut, 0).sum()) * 1e-9
     before, after = paid(supply, supply.load), paid(supply, replace(supply.load, load=cut))
     money, per_h = before - after, 60 / supply.load.step_minutes
+    if money < _LEAST_OF_BILL * before:
+        return
     shaved_kw = float((load - cut).max()) * 1e-9 * per_h
     # The level below the peaks is known to the distance of its neighbours.
     error = money * min(1.0, float(np.mean(spacing)) * 1e-9 * per_h / max(shaved_kw, 1e-9))
     numbers = {
-        "peaks": (float(peaks), "count"), "shaved_kw": (shaved_kw, "kw"), "shifted_kwh": (saved_kwh, "kwh"),
+        "peaks": (float(peaks), "count"), "shaved_kw": (shaved_kw, "kw"), "shifted_kwh": (moved_kwh, "kwh"),
     }  # fmt: skip
     yield Estimate(f"site:{site.site_id}", money=money, money_error=error, numbers=numbers)
 
@@ -48,6 +50,16 @@ def _months(site: SiteHours, size: int) -> np.ndarray:
     days = np.arange(np.datetime64(site.start), np.datetime64(site.end))
     per_hour = size // site.day.size
     return np.asarray(np.repeat(days[site.day].astype("datetime64[M]").astype(int), per_hour)[:size])
+
+
+def _shifted(load: np.ndarray, level: int) -> np.ndarray:
+    """The load held at a level, what stood above it spread over the intervals that are well below."""
+    held = np.minimum(load, level)
+    room = held < 0.9 * level
+    moved = int((load - held).sum())
+    if room.any():
+        held[room] += moved // int(room.sum())
+    return np.asarray(held)
 
 
 def _level(load: np.ndarray) -> tuple[int, int, float] | None:

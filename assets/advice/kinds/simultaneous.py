@@ -12,8 +12,9 @@ _COP, _COP_ERROR = 3.0, 0.1
 # Weather in which heat is hot water alone, and cold that of server rooms.
 _WARM_DEGC, _COOL_DEGC = 22, 6
 _LEAST_BESIDE = 100
-_RUNS = 0.1
+_RUNS = 0.04
 _LEAST_HOURS = 100
+_LEAST_SHARE = 0.03
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
@@ -29,6 +30,9 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     if both.sum() < _LEAST_HOURS:
         return
     lost = np.where(both, np.minimum(heat_up, _COP * cold_up), 0.0)
+    # Spring and autumn days that are cold in the morning and warm at noon have a little of both.
+    if lost.sum() < _LEAST_SHARE * heat.sum():
+        return
     saved = {}
     for part, total, amount in ((heating, heat, lost), (cooling, cold, lost / _COP)):
         share = np.divide(amount, total, out=np.zeros_like(total), where=total > 0)
@@ -43,7 +47,7 @@ def _standby(kwh: np.ndarray, hour: np.ndarray, is_beside: np.ndarray | None) ->
     """What it takes at each hour of the day in weather that does not ask for it; of too few such hours its lowest."""
     if is_beside is None or is_beside.sum() < _LEAST_BESIDE:
         return np.full(kwh.size, hours_above(kwh, 0.1))
-    usual = np.full(24, hours_above(kwh[is_beside], 0.9))
+    usual = np.full(24, hours_above(kwh[is_beside], 0.5))
     for each in np.unique(hour[is_beside]):
-        usual[each] = np.quantile(kwh[is_beside & (hour == each)], 0.9)
+        usual[each] = np.median(kwh[is_beside & (hour == each)])
     return np.asarray(usual[hour])

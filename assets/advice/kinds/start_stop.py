@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from assets.advice.estimate import Estimate
+from assets.advice.estimate import Estimate, counts_as
 from assets.advice.site_hours import MeterHours, SiteHours
 
 # Hours that a start may be ahead of the activity, and a stop behind it.
@@ -57,7 +57,8 @@ def _of(site: SiteHours, meter: MeterHours, first: np.ndarray, last: np.ndarray)
     quiet = idle & ~is_on
     level, spread = float(kwh[quiet].mean()), float(np.std(kwh[quiet]))
     saved = np.where(beyond, np.maximum(kwh - level, 0), 0.0)
-    error = spread * float(np.sqrt(hours + hours**2 / max(int(quiet.sum()), 1)))
+    fewer = counts_as(kwh[quiet], 1)
+    error = spread * hours * float(np.sqrt((1 / hours + 1 / int(quiet.sum())) / fewer))
     numbers = {
         "early_h": (float((beyond & before).sum() / days), "h"), "late_h": (float((beyond & after).sum() / days), "h"),
         "days": (float(days), "days"),
