@@ -23,8 +23,8 @@ def find(site: SiteHours) -> Iterator[Estimate]:
             continue
         saved = np.sum([part[0] for part in parts], axis=0)
         numbers = {
-            "on_count": (float(sum(part[2] for part in parts)), "nights"),
-            "count": (float(sum(part[3] for part in parts)), "nights"),
+            "on_count": (float(sum(part[2] for part in parts)), "count"),
+            "count": (float(sum(part[3] for part in parts)), "count"),
             "excess_kw": (float(saved.sum() / max((saved > 0).sum(), 1)), "kw"),
         }
         error = float(np.sqrt(sum(part[1] ** 2 for part in parts)))

@@ -10,8 +10,8 @@ from assets.advice.kinds import simultaneous
 from assets.advice.site_hours import SiteHours, WeatherSlope
 
 _LEAST_K, _MOST_K = 1.0, 3.0
-# A baseline's base is found to half a degree: the standard error of a uniform step.
-_BASE_ERROR_K = 0.29
+# A baseline's base is found to half a degree: the standard deviation of a uniform step, 0.5 / √12.
+_BASE_ERROR_K = 0.144
 _BASES_DEGC = np.arange(8, 24.5, 0.5)
 _LEAST_DAYS = 60
 

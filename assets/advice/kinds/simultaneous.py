@@ -10,7 +10,7 @@ from assets.advice.site_hours import SiteHours
 # Heat that a kWh of a chiller moves; within a tenth either way (standard error) where no meter of cold tells.
 _COP, _COP_ERROR = 3.0, 0.1
 # Weather in which heat is hot water alone, and cold that of server rooms.
-_WARM_DEGC, _COOL_DEGC = 22, 6
+_WARM_DEGC, _COOL_DEGC = 22, 2
 _LEAST_BESIDE = 100
 _RUNS = 0.04
 _LEAST_HOURS = 100

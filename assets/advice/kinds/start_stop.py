@@ -61,6 +61,6 @@ def _of(site: SiteHours, meter: MeterHours, first: np.ndarray, last: np.ndarray)
     error = spread * hours * float(np.sqrt((1 / hours + 1 / int(quiet.sum())) / fewer))
     numbers = {
         "early_h": (float((beyond & before).sum() / days), "h"), "late_h": (float((beyond & after).sum() / days), "h"),
-        "days": (float(days), "days"),
+        "days": (float(days), "count"),
     }  # fmt: skip
     return Estimate(f"meter:{meter.meter_id}", {meter.meter_id: saved}, error, numbers=numbers)
