@@ -62,6 +62,7 @@ HOME = {
     "amqtt": ("controls.gateways",),
     "bacpypes3": ("controls.gateways",),
     "ocpp": ("controls.gateways",),
+    "openleadr": ("controls.programmes",),
     "starlette": ("controls.collector", "orchestration.web"),
     "uvicorn": ("controls.gateways.access.http_server",),
     "fastapi": ("orchestration.web",),

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,8 +50,14 @@ class Question:
     named: str = "weather_feed"
 
 
-def fetch(question: Question, *, patience: Patience = Patience(), sleep: Callable[[float], None] = time.sleep) -> bytes:
-    """The document that answers.
+def fetch(
+    question: Question,
+    *,
+    patience: Patience = Patience(),
+    sleep: Callable[[float], None] = time.sleep,
+    trust: ssl.SSLContext | None = None,
+) -> bytes:
+    """The document that answers. trust: who vouches for the service, and our own certificate; else the system's.
 
     Raises Unreachable where the service does not answer, or not in time, and BadInput where it refuses the question,
     sends us elsewhere or sends too much.
@@ -60,18 +67,19 @@ def fetch(question: Question, *, patience: Patience = Patience(), sleep: Callabl
         sleep(seconds)
 
     async def one() -> bytes:
-        async with client_for(patience) as client:
+        async with client_for(patience, trust=trust) as client:
             return await ask(client, question, patience=patience, sleep=pause)
 
     return asyncio.run(one())
 
 
-def client_for(patience: Patience, connections: int = 1) -> httpx.AsyncClient:
+def client_for(patience: Patience, connections: int = 1, *, trust: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """A client of so many connections, which follows nobody elsewhere."""
     timeout = httpx.Timeout(patience.read_s, connect=patience.connect_s, pool=None)
     limits = httpx.Limits(max_connections=connections)
     headers = {"User-Agent": "meterloom"}
-    return httpx.AsyncClient(timeout=timeout, headers=headers, limits=limits, follow_redirects=False)
+    verify = True if trust is None else trust
+    return httpx.AsyncClient(timeout=timeout, headers=headers, limits=limits, follow_redirects=False, verify=verify)
 
 
 async def ask(

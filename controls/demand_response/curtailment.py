@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from math import ceil, hypot, isclose
+from math import hypot, isclose
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,6 @@ LONGEST = timedelta(hours=24)
 # Loads that rebound come back over this time, one after the other (dispatch.md, B.6).
 RETURN_SPREAD_S = 600.0
 _IDLE_KW = 1e-6
-# A larger gap to the best plan is said, a share.
-_TOLD = 1e-4
 # An operator waits for a plan ten seconds at the most, reading included.
 WITHIN_S = 6.0
 # From so many loads in steps on, a plan this close to the best will do: it is mostly found long before time is up.
@@ -140,11 +138,7 @@ def plan_curtailment(
     if not isinstance(solution, Solution):
         return _too_much(site, event, *_most_kept(site, event, library, step_h), solution)
     shed_kw = {each.load.load_id: solution.series.devices[each.load.load_id]["shed_kw"] for each in library.ready}
-    if solution.gap > _TOLD:
-        share = ceil(100 * solution.gap)
-        near = f"not proved the best: another plan may be better by its preference, by {share} % at the most"
-        library = library._replace(limits=(*library.limits, near))
-    return _plan(site, event, library, preference, shed_kw, step_h)
+    return _plan(site, event, library, preference, shed_kw, step_h, solution.gap)
 
 
 def _in_turn(case: DispatchCase, event: Event) -> Series | None:
@@ -251,6 +245,7 @@ def _plan(
     preference: Preference,
     shed_kw: Mapping[str, Sequence[float]],
     step_h: Sequence[float],
+    gap: float,
 ) -> CurtailmentPlan:
     energy_kwh = {name: float(np.dot(kw, step_h)) for name, kw in shed_kw.items()}
     used = [each.load for each in library.ready if energy_kwh[each.load.load_id] > _IDLE_KW]
@@ -271,6 +266,7 @@ def _plan(
         steps=tuple(step for load in used for step in _steps(load, event, shed_kw[load.load_id])),
         returns=_returns(used, event, energy_kwh),
         limits=(*library.limits, *_limits_of(library, used)),
+        gap=round(gap, 6),
     )
 
 

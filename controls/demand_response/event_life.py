@@ -4,12 +4,11 @@ create → propose → approve → arm → active → restore → settled; lapse
 dispatch.md, B.6. Whoever may act and with which key is asked by the caller; here stands what an act needs of the event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.control.dr_event import (
-    ClassTerms,
     ClassVote,
     DrEvent,
     EventApproval,
@@ -18,6 +17,7 @@ from data_quality.contracts.control.dr_event import (
     digest_of,
 )
 from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
 
 # Who approved looked at the plant of that day.
 APPROVAL_LASTS = timedelta(hours=24)
@@ -56,8 +56,18 @@ def proposed(
     _before_start(event, now_utc)
     if plan.site != event.site_id or any(not each.from_utc < each.until_utc for each in commands):
         raise OurFault(f"the plan {plan.id} is none of event {event.event_id}")
-    said = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": ()}
+    said = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": (),
+            "unplanned": None}  # fmt: skip
     return moved(event, "proposed", **said, armed_by="", proposed_by=person_id, person_id=person_id, reason=reason)
+
+
+def unplanned(event: DrEvent, why: Finding) -> DrEvent:
+    """The call of a machine with what its plan failed of; as it is, where that is known or somebody planned or ended it
+    meanwhile.
+    """
+    if event.state != "created" or (event.unplanned is not None and event.unplanned.code == why.code):
+        return event
+    return event.model_copy(update={"unplanned": why, "person_id": "", "reason": f"no plan: {why.message}"})
 
 
 def approved(
@@ -91,9 +101,10 @@ def approved_by_class(
     if event.state != "proposed" or event.plan is None:
         return event
     most_kw, minutes = event.target_kw, (event.end_utc - event.start_utc) / timedelta(minutes=1)
-    for each in {vote.class_id: vote for vote in votes}.values():
+    known = {vote.class_id: vote for vote in votes}.values()
+    for each in sorted(known, key=lambda vote: not vote.is_armed):
         is_held = each.programme == event.programme and most_kw <= each.max_kw and minutes <= each.max_minutes
-        standing = class_signers(each, votes, keys, now_utc)
+        standing = class_signers(each.class_id, votes, keys, now_utc)
         if is_held and len(standing) > 1:
             ends = sorted(vote.recorded_at_utc + CLASS_LASTS for vote in standing.values() if vote.recorded_at_utc)[-2]
             made = tuple(
@@ -107,13 +118,27 @@ def approved_by_class(
     return event
 
 
+def armed_by_class(
+    event: DrEvent, votes: Sequence[ClassVote], keys: Mapping[str, str], doers: Collection[str], now_utc: datetime
+) -> DrEvent:
+    """The approved event armed where its class says so, in the name of one of its signers who may carry out events;
+    else as it is. doers: who may.
+    """
+    arms = {each.class_id for each in votes if each.is_armed}
+    names = sorted(each.person_id for each in event.approvals if each.class_id in arms and each.person_id in doers)
+    if event.state != "approved" or not names:
+        return event
+    words = f"the pre-approved class {event.approvals[0].class_id} needs no person"
+    return armed(event, keys, person_id=names[0], reason=words, now_utc=now_utc)
+
+
 def class_signers(
-    terms: ClassTerms, votes: Sequence[ClassVote], keys: Mapping[str, str], now_utc: datetime
+    class_id: str, votes: Sequence[ClassVote], keys: Mapping[str, str], now_utc: datetime
 ) -> dict[str, ClassVote]:
     """Who stands behind a class now, by person: a yes of the last 90 days with the key that they still have."""
     found: dict[str, ClassVote] = {}
     for vote in votes:
-        if vote.class_id != terms.class_id:
+        if vote.class_id != class_id:
             continue
         if not vote.is_yes:
             found = {}
@@ -124,10 +149,13 @@ def class_signers(
     return found
 
 
-def fault_of(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> tuple[str, str] | None:
+def fault_of(
+    event: DrEvent, keys: Mapping[str, str], now_utc: datetime, votes: Sequence[ClassVote] | None = None
+) -> tuple[str, str] | None:
     """Why the event may not command now, as a code and words; None where a valid yes to exactly this list stands.
 
     keys: public keys by person_id of those in the people file; a key that was changed or taken out revokes a yes.
+    votes: on classes; with them, a class that was taken back revokes it too.
     """
     if not event.approvals:
         return "not_approved", "nobody approved it"
@@ -137,6 +165,9 @@ def fault_of(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> tupl
         return "approval_expired", "its approval has expired"
     if gone := [each.person_id for each in event.approvals if keys.get(each.person_id) != each.public_key]:
         return "key_revoked", f"the key of {gone[0]} is not the one that approved it"
+    classes = {each.class_id for each in event.approvals} - {""}
+    if votes is not None and any(len(class_signers(each, votes, keys, now_utc)) < 2 for each in classes):
+        return "class_revoked", "its pre-approved class was taken back"
     if event.armed_by and event.armed_by not in keys:
         return "key_revoked", f"{event.armed_by}, who armed it, is not in the people file"
     if len(_people(event)) < 2:
@@ -155,20 +186,24 @@ def armed(event: DrEvent, keys: Mapping[str, str], *, person_id: str, reason: st
     return moved(event, "armed", armed_by=person_id, person_id=person_id, reason=reason)
 
 
-def by_clock(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> DrEvent:
+def by_clock(
+    event: DrEvent, keys: Mapping[str, str], now_utc: datetime, votes: Sequence[ClassVote] | None = None
+) -> DrEvent:
     """The event as the clock makes it: lapsed without a yes or without being armed, active at its start, over at its
-    end. It never becomes active without a valid yes, nor once its end has passed.
+    end. It never becomes active without a valid yes, nor once its end has passed. votes: as in fault_of.
     """
     if event.state in ("created", "proposed", "approved") and now_utc >= event.start_utc:
         return moved(event, "lapsed", person_id="", reason=f"its start came while it was {event.state}")
     if event.state == "armed" and now_utc >= event.start_utc:
-        fault = ("end_passed", "its end has passed") if now_utc >= event.end_utc else fault_of(event, keys, now_utc)
+        fault = (
+            ("end_passed", "its end has passed") if now_utc >= event.end_utc else fault_of(event, keys, now_utc, votes)
+        )
         if fault:
             return moved(event, "lapsed", person_id="", reason=f"not begun: {fault[1]}")
         return moved(event, "active", person_id="", reason="its start came")
     if event.state == "active" and now_utc >= event.end_utc:
         return moved(event, "restore", person_id="", reason="its end came")
-    if event.state == "active" and (fault := fault_of(event, keys, now_utc)):
+    if event.state == "active" and (fault := fault_of(event, keys, now_utc, votes)):
         return ended_early(event, back_utc=dict.fromkeys(range(len(event.commands)), now_utc), reason=fault[1])
     return event
 

@@ -20,12 +20,15 @@ RETRY_S = 10.0
 
 
 class Notifier:
-    """The line to the broker of one source. heard: called in the line's own thread, for each message."""
+    """The line to the broker of one source. heard: called in the line's own thread, for each message. own: the broker
+    of `meterloom up`, whose port and password nobody can write into a site file; it stands for that of the file.
+    """
 
     def __init__(
-        self, client: VtnClient, heard: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._client, self._heard, self._monotonic = client, heard, monotonic
+        self, client: VtnClient, heard: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic,
+        own: BrokerAddress | None = None,
+    ) -> None:  # fmt: skip
+        self._client, self._heard, self._monotonic, self._own = client, heard, monotonic, own
         self._line: MqttLine | None = None
         self._due_s, self._trouble = 0.0, ""
 
@@ -69,10 +72,13 @@ class Notifier:
     def _address(self, said: MqttNotifier) -> BrokerAddress:
         """The broker that the site file names, if the server names it too. Raises BadInput, Unreachable."""
         source = self._client.source
-        wanted, named = urlsplit(source.broker), [urlsplit(each) for each in said.uris]
+        broker = source.broker if self._own is None else self._own.url
+        wanted, named = urlsplit(broker), [urlsplit(each) for each in said.uris]
         if (wanted.scheme, wanted.netloc) not in [(each.scheme, each.netloc) for each in named]:
             there = ", ".join(said.uris[:3]) or "none"
-            raise BadInput(f"the server names {there}, the site file {source.broker}", reason="other_broker")
+            raise BadInput(f"the server names {there}, the site file {broker}", reason="other_broker")
+        if self._own is not None:
+            return self._own
         method, user, password = said.authentication.get("method"), "", ""
         if method == "OAUTH2_BEARER_TOKEN":
             user = str(said.authentication.get("username", "")).replace("{clientID}", source.client_id)

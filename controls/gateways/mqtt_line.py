@@ -69,6 +69,11 @@ class BrokerAddress(Model):
     version: Version = "5"
     ca_file: str = ""
 
+    @property
+    def url(self) -> str:
+        """The address as a URI, without who enters."""
+        return f"{'mqtts' if self.ca_file else 'mqtt'}://{self.host}:{self.port}"
+
 
 class Will(Model):
     """What the broker says in our name when we vanish."""

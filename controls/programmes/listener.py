@@ -1,14 +1,14 @@
 """The listener of one signal source: asks the VTN, stores what is new, acknowledges it, and renews the heartbeat."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from assets.stores.ledgers.grid_signals import GridSignals
-from controls.programmes.openadr3 import Event, Programme, acknowledgement, read_body
+from controls.programmes.openadr3 import Event, Programme, Report, acknowledgement, read_body
 from controls.programmes.signals_of import refused_event, signals_of
-from controls.programmes.vtn_client import VtnClient
 from data_quality.contracts.control.grid_signal import KINDS, GridSignal
 from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.site_file.live_source import VtnSource
 from data_quality.contracts.text import one_line
 from data_quality.contracts.time import Clock
 
@@ -22,10 +22,30 @@ class Poll:
     unsent: str = ""
 
 
+class Vtn(Protocol):
+    """A server, whatever version of OpenADR it speaks. Each raises BadInput and Unreachable."""
+
+    @property
+    def source(self) -> VtnSource:
+        """As the site file names it."""
+
+    def programme(self) -> Programme:
+        """The programme of the source."""
+
+    def events(self, programme_id: str) -> list[dict[str, Any]]:
+        """Bodies of its events, in the form of OpenADR 3."""
+
+    def register(self) -> str:
+        """Make this node known where it is not."""
+
+    def report(self, report: Report) -> None:
+        """Send a report."""
+
+
 class Listener:
     """A source of one site. Its stored signals bind the agent from the moment they are stored."""
 
-    def __init__(self, site_id: str, client: VtnClient, signals: GridSignals, clock: Clock) -> None:
+    def __init__(self, site_id: str, client: Vtn, signals: GridSignals, clock: Clock) -> None:
         self._site_id, self.client, self._signals, self._clock = site_id, client, signals, clock
         self._source = client.source
         self._programme: Programme | None = None

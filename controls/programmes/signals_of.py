@@ -15,7 +15,7 @@ from data_quality.contracts.control.grid_signal import (
     GridSignal,
     SignalInterval,
 )  # fmt: skip
-from data_quality.contracts.site_file.live_source import SignalSource
+from data_quality.contracts.site_file.live_source import VtnSource
 from data_quality.contracts.text import one_line
 
 # The standard's word for "without end" is P9999Y; nobody means a century.
@@ -31,7 +31,7 @@ class Misread(ValueError):
     """Why an event gives no signal, in words."""
 
 
-def signals_of(event: Event, programme: Programme, source: SignalSource, site_id: str) -> list[GridSignal]:
+def signals_of(event: Event, programme: Programme, source: VtnSource, site_id: str) -> list[GridSignal]:
     """The signals of an event, those among them that are refused with their reason."""
     kinds = dict.fromkeys(payload.type for interval in event.intervals for payload in interval.payloads)
     found = []
@@ -50,7 +50,7 @@ def signals_of(event: Event, programme: Programme, source: SignalSource, site_id
     return found
 
 
-def refused_event(event_id: str, reason: str, source: SignalSource, site_id: str) -> GridSignal:
+def refused_event(event_id: str, reason: str, source: VtnSource, site_id: str) -> GridSignal:
     """A record of an event whose body is not as published."""
     return GridSignal(
         site_id=site_id, source_id=source.source_id, programme=source.programme, event_id=event_id, kind="INVALID",
@@ -85,7 +85,7 @@ class _Span(NamedTuple):
     end_utc: datetime | None
 
 
-def _intervals(event: Event, kind: str, factor: float, source: SignalSource) -> tuple[SignalInterval, ...]:
+def _intervals(event: Event, kind: str, factor: float, source: VtnSource) -> tuple[SignalInterval, ...]:
     """Intervals that carry the kind. Raises Misread.
 
     One that begins at once and lasts no time gives none: so an event is cancelled. Several values of one interval
@@ -99,7 +99,7 @@ def _intervals(event: Event, kind: str, factor: float, source: SignalSource) -> 
     return tuple(_repeated(found, kind, event.duration or _NONE))
 
 
-def _spans(event: Event, kind: str, source: SignalSource) -> Iterator[_Span]:
+def _spans(event: Event, kind: str, source: VtnSource) -> Iterator[_Span]:
     """Intervals in absolute time: one without a start of its own follows the one before. Raises Misread."""
     usual, at, shift = event.interval_period, None, _NONE
     for interval in sorted(event.intervals, key=lambda each: each.id):
@@ -129,7 +129,7 @@ def _made(event: Event, lasts: timedelta | None) -> datetime:
     return told or _LONG_AGO
 
 
-def _shift(periods: list[IntervalPeriod], event: Event, source: SignalSource) -> timedelta:
+def _shift(periods: list[IntervalPeriod], event: Event, source: VtnSource) -> timedelta:
     """Part of randomizeStart, before or after, that is this node's."""
     spread = next((abs(each.randomize_start) for each in periods if each.randomize_start), _NONE)
     share = int.from_bytes(sha256(f"{event.id} {source.ven_name}".encode()).digest()[:4]) / 2**32

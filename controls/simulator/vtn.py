@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -18,7 +19,9 @@ from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.open import broker_address
 from controls.programmes.openadr3 import Body, Event, Programme, Report, Ven, read_body
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
@@ -45,8 +48,8 @@ class LocalVtn:
         monotonic: Callable[[], float] = time.monotonic, clock: Clock = _CLOCK,
         broker: BrokerAddress | None = None, version: Literal["3.0", "3.1"] = "3.1",
     ) -> None:  # fmt: skip
-        self._clock, self.version, self.broker, self._line = clock, version, broker, None if broker is None else (
-            MqttLine(broker, client_id=f"vtn-{secrets.token_hex(4)}", subscriptions=())
+        self._clock, self.version, self.broker, self._line = (
+            clock, version, broker, None if broker is None else _line_to(broker)
         )  # fmt: skip
         self._client, self._monotonic = (client_id, secret), monotonic
         self._tokens: dict[str, float] = {}
@@ -107,18 +110,24 @@ class LocalVtn:
         nodes = [f"vens/{name}" for name in self.objects["vens"]]
         body = json.dumps({"objectType": "EVENT", "operation": operation, "object": about}).encode()
         for place in nodes if about.get("targets") else [f"programs/{about['programID']}"]:
-            self._line.publish(f"openadr/{place}/events/{operation.lower()}", body)
+            # Who is not told by it asks by itself: a broker that is away keeps no event from being served.
+            with suppress(DeviceSilent, DeviceRefused):
+                if not self._line.is_open and self.broker is not None:
+                    self._line = _line_to(self.broker)
+                self._line.publish(f"openadr/{place}/events/{operation.lower()}", body)
 
     def notifiers(self, path: str) -> dict[str, Any] | None:
         """Body served at /notifiers and below; None where nothing is there."""
         if self.version == "3.0" or (self.broker is None and path != "notifiers"):
             return None
         if path == "notifiers":
-            anonymous = {"method": "ANONYMOUS"}
             if self.broker is None:
                 return {"WEBHOOK": True}
-            uri = f"mqtt://{self.broker.host}:{self.broker.port}"
-            return {"WEBHOOK": True, "MQTT": {"URIS": [uri], "serialization": "JSON", "authentication": anonymous}}
+            by_token = {"method": "OAUTH2_BEARER_TOKEN", "username": "{clientID}"}
+            entry = by_token if self.broker.username else {"method": "ANONYMOUS"}
+            return {"WEBHOOK": True, "MQTT": {
+                "URIS": [self.broker.url], "serialization": "JSON", "authentication": entry,
+            }}  # fmt: skip
         topic = path.removeprefix("notifiers/mqtt/topics/")
         return {"topics": {name: f"openadr/{topic}/{name.lower()}" for name in ("CREATE", "UPDATE", "DELETE")}}
 
@@ -146,6 +155,10 @@ class LocalVtn:
             rows = [row for row in self.objects[kind].values() if wanted.items() <= row.items()]
         start, size = (int(query.get(name, [usual])[0]) for name, usual in (("skip", "0"), ("limit", "50")))
         return rows[start : start + size]
+
+
+def _line_to(broker: BrokerAddress) -> MqttLine:
+    return MqttLine(broker, client_id=f"vtn-{secrets.token_hex(4)}", subscriptions=())
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -225,16 +238,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = own_parser("meterloom-vtn", "A simulated OpenADR 3 server on the loopback")
     parser.add_argument("--site", required=True)
     parser.add_argument("--source", required=True)
+    parser.add_argument("--notifies", action="store_true", help="tell of changes over the broker of the settings")
     options = parser.parse_args(arguments)
     stop = until_asked()
 
     def work() -> None:
-        site = find_site(load_project(options.project, os.environ), options.site)
+        project = load_project(options.project, os.environ)
+        site, broker = find_site(project, options.site), broker_address(project.settings) if options.notifies else None
         source = next((each for each in site.signal_sources if each.source_id == options.source), None)
         if not isinstance(source, SignalSource) or not source.is_synthetic:
             raise BadInput(f"site {site.site_id} has no synthetic signal source {options.source!r}", reason="no_source")
         secret, port = os.environ.get(source.secret_env, ""), urlsplit(source.url).port or 0
-        with LocalVtn(source.client_id, secret, [source.programme], port=port) as vtn:
+        with LocalVtn(source.client_id, secret, [source.programme], port=port, broker=broker) as vtn:
             logger.info("simulated VTN at %s", vtn.url)
             stop.wait()
 

@@ -18,7 +18,7 @@ from controls.demand_response import event_life
 from controls.demand_response.load_programmes import programme_named
 from controls.ledger.approvals import Kind, audited
 from controls.ledger.by_hand import end_sent
-from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.access.permissions import Permission, expect, may
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.control.dr_event import ClassVote, DrEvent, EventCommand
 from data_quality.contracts.errors import BadInput
@@ -98,16 +98,27 @@ def propose_event(
     prefer: Preference | None = None,
     sign: Sign = _unsigned,
 ) -> DrEvent | Finding:
-    """The event with a plan of its programme's template and the exact commands; approved at once within a class.
+    """The event with a plan of its programme's template and the exact commands; approved at once within a class, and
+    armed where the class says so.
 
     person: None for a machine, behind whose plan two people must stand. Answers the planner's finding where the loads
-    do not give the target. Raises BadInput as the planner, `commands_of` and `check_rebound` do.
+    do not give the target; a machine's call keeps it (`unplanned`). Raises BadInput as the planner, `commands_of` and
+    `check_rebound` do, but to a machine.
     """
     if person is not None:
         expect(person, Permission.DR_EXECUTE)
-    event, now_utc = DrEvents(project.store).named(event_id), clock.now_utc()
-    made = _planned(project, event, prefer, now_utc)
+    events, now_utc = DrEvents(project.store), clock.now_utc()
+    event = events.named(event_id)
+    try:
+        made = _planned(project, event, prefer, now_utc)
+    except BadInput as fault:
+        if person is not None:
+            raise
+        made = Finding(code=fault.reason, severity="blocking", message=str(fault), scope=f"site:{event.site_id}")
     if isinstance(made, Finding):
+        why = made
+        if person is None:
+            events.move(event, lambda now: event_life.unplanned(now, why), clock)
         return made
     return propose_plan(project, event, made, clock=clock, person=person, reason=reason, sign=sign)
 
@@ -119,13 +130,18 @@ def propose_plan(
     """The event with a plan that was made before, as `propose_event`."""
     events, now_utc, (plan, commands) = DrEvents(project.store), clock.now_utc(), planned
     name, votes, keys = person.person_id if person else "", events.votes(event.site_id), project.people.public_keys
+    doers = [each.person_id for each in project.people.people if may(each, Permission.DR_EXECUTE)]
 
     def act(now: DrEvent) -> DrEvent:
+        if person is None and now.state != "created":
+            # Of two who planned the call at once, or of a person and a machine, the first stands.
+            return now
         after = event_life.proposed(now, plan, commands, person_id=name, reason=reason, now_utc=now_utc)
         return event_life.approved_by_class(after, votes, keys, now_utc)
 
     with _written_down(project, event, person, clock), project.store.together():
         after = events.move(event, act, clock)
+        after = events.move(after, lambda now: event_life.armed_by_class(now, votes, keys, doers, now_utc), clock)
         sign("dr event propose", event.event_id, digest=after.digest, reason=reason)
     return after
 
@@ -242,14 +258,20 @@ def vote_class(
         keys = project.people.public_keys
         said = {"person_id": person.person_id, "public_key": key_needed(person, project.people)}
         with project.store.together():
-            standing = event_life.class_signers(vote, events.votes(vote.site_id), keys, clock.now_utc())
+            standing = event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc())
             if vote.is_yes and person.person_id in standing:
                 raise BadInput(
                     f"{person.name} stands behind it already: a class needs two people", reason="same_person"
                 )
+            behind = [person, *(project.people.known(name) for name in standing)]
+            if vote.is_yes and vote.is_armed and standing and not any(may(x, Permission.DR_EXECUTE) for x in behind):
+                raise BadInput(
+                    "none of the two may carry out events, so nothing could begin in their name", reason="no_operator",
+                    mend="one of them has the role operator or engineer too; or leave out --arm",
+                )  # fmt: skip
             events.vote(vote.model_copy(update=said), clock)
             sign("dr event class", vote.class_id, is_yes=vote.is_yes, reason=vote.reason)
-    return sorted(event_life.class_signers(vote, events.votes(vote.site_id), keys, clock.now_utc()))
+    return sorted(event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc()))
 
 
 @contextmanager

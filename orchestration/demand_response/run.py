@@ -56,7 +56,8 @@ def unfinished(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
 
 def _step(project: "OpenProject", event: DrEvent, clock: Clock) -> DrEvent:
     now_utc, keys = clock.now_utc(), project.people.public_keys
-    after = by_clock(event, keys, now_utc)
+    votes = DrEvents(project.store).votes(event.site_id) if any(each.class_id for each in event.approvals) else None
+    after = by_clock(event, keys, now_utc, votes)
     if after.state == "active":
         after = _sent(project, after, due(after, keys, now_utc), now_utc)
         if why := tripped(after, _seen(project, after, now_utc)):

@@ -1,9 +1,4 @@
-"""Processes of ours: each in a session of its own with a log, kept up while we live, ended in reverse order with us.
-
-On its input stands a line for each process that began (`+pid`) or ended (`-pid`). Where the input ends without a last
-line `done`, who wrote it is gone: each process is ended with all that it started, the last one first, so that the agent
-still has its broker while it brings its devices home. Nothing but the standard library: it starts in milliseconds.
-"""
+"""Processes of ours: each in a session of its own with a log, kept up while we live, ended in reverse order with us."""
 
 import os
 import signal
@@ -12,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +20,7 @@ from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
 from orchestration.environment import SMALL
 from orchestration.open_project import OpenProject
+from orchestration.supervised import parent_watch
 from orchestration.web.people.invite import first_invited, invitation_link
 
 Say = Callable[[str], None]
@@ -70,7 +66,7 @@ class Children:
 
     def __enter__(self) -> "Children":
         self._watch = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__))],
+            [sys.executable, "-I", "-S", str(Path(parent_watch.__file__))],
             stdin=subprocess.PIPE, start_new_session=True, text=True,
         )  # fmt: skip
         return self
@@ -119,9 +115,9 @@ class Children:
             # Its number may be another program's by now.
             return
         process = child.process
-        end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
+        parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(STEPS[0][1])
+            process.wait(parent_watch.STEPS[0][1])
 
     def tell_all_to_end(self, behind: int) -> None:
         """Ask all but the first so many at once, for who waits for each in turn waits long."""
@@ -144,7 +140,7 @@ class Children:
             if child.due_s is None:
                 # At once, and then never again: what it left behind would hold its port and keeps its number from being
                 # given away; with the last of them the number may be any other program's.
-                end_group(child.process.pid, lambda: True, is_told=True)
+                parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
                 self._tell(f"-{child.process.pid}")
                 say(child.ended(now_s))
             elif now_s >= child.due_s:
@@ -187,62 +183,6 @@ def wait_for_port(port: int, *, within_s: float = 30.0, meanwhile: Callable[[], 
                 return
         time.sleep(0.1)
     raise Unreachable(f"nothing answers on port {port} after {within_s:g} s")
-
-
-# Asked as Ctrl-C would, then told, then ended; with the seconds that each may take.
-STEPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
-_LOOK_S = 0.05
-
-
-def end_group(pid: int, is_gone: Callable[[], bool], *, is_told: bool = False) -> None:
-    """End the leader of a session, and whatever of its group outlives it. is_told: it was asked to end already."""
-    for number, patience_s in STEPS:
-        if number is not signal.SIGINT:
-            # Run workers outlive a code server that was told to stop.
-            with suppress(ProcessLookupError):
-                os.killpg(pid, number)
-        # A second SIGINT would break off the end that the first one began.
-        elif not is_told and not is_gone():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-        until_s = time.monotonic() + patience_s
-        while time.monotonic() < until_s and not (is_gone() and (number is signal.SIGINT or _is_empty(pid))):
-            time.sleep(_LOOK_S)
-
-
-def _is_empty(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def watch(lines: Iterable[str]) -> None:
-    """Follow the input to its end, and act where it ends without a word."""
-    begun: list[int] = []
-    for line in lines:
-        if line.strip() == "done":
-            return
-        sign, pid = line[0], int(line[1:])
-        if sign == "+":
-            begun.append(pid)
-        else:
-            begun.remove(pid)
-    for pid in reversed(begun):
-        end_group(pid, lambda pid=pid: _is_gone(pid))  # type: ignore[misc]
-
-
-if __name__ == "__main__":
-    watch(sys.stdin)
 
 
 # The pages start in three seconds; nothing else waits for them.

@@ -99,7 +99,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 children.wait_for_port(modbus_port)
         if any(is_listened_to(site) for site in sites.values()):
             _collect(project, broker.address.version, children, environment=live.environment)
-        start_signals(project, [*sites.values()], children, live.environment)
+        start_signals(project, [*sites.values()], children, live.environment, can_notify=broker.pid > 0)
         tls = f" over TLS ({broker.address.ca_file})" if broker.address.ca_file else ""
         say(f"{broker.kind} broker on port {broker.address.port}{tls}, Modbus on port {modbus_port}")
         if broker.note:

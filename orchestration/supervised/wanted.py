@@ -58,8 +58,14 @@ def wanted_later(
     return found
 
 
-def start_signals(project: Project, sites: Sequence[Site], children: Children, environment: Mapping[str, str]) -> None:
-    """The listener of each site with signal sources, and behind it the local VTN of sources that are synthetic."""
+def start_signals(
+    project: Project, sites: Sequence[Site], children: Children, environment: Mapping[str, str], *,
+    can_notify: bool = False,
+) -> None:  # fmt: skip
+    """The listener of each site with signal sources, and behind it the local VTN of sources that are synthetic.
+
+    can_notify: the broker of the environment takes notifications, for VTNs whose source names one.
+    """
     at = ["--project", str(project.root)]
     for site in (site for site in sites if site.signal_sources):
         own = SMALL | dict(environment)
@@ -69,6 +75,7 @@ def start_signals(project: Project, sites: Sequence[Site], children: Children, e
             own[source.secret_env] = os.environ.get(source.secret_env) or secrets.token_urlsafe(24)
         for source in ours:
             words = ["controls.simulator.vtn", *at, "--site", site.site_id, "--source", source.source_id]
+            words += ["--notifies"] if source.broker and can_notify else []
             name = f"vtn-{site.site_id}-{source.source_id}"
             children.start(name, [sys.executable, "-m", *words], environment=own, is_needed=False)
         command = [str(Path(sys.executable).parent / "meterloom"), "dr", "listen", *at, "--site", site.site_id]

@@ -229,7 +229,7 @@ class DrEventData(OfSite):
             ("Armed by", self._who(event.armed_by)),
             ("Digest", event.digest),
             ("Settled", f"v{self.settled.version}, {self._who(self.settled.person_id)}"),
-            ("Limits", "; ".join(event.plan.limits) if event.plan else ""),
+            ("Limits", "; ".join(filter(None, (*event.plan.limits, event.plan.gap_text))) if event.plan else ""),
         ]
         return [(self._word(label), text) for label, text in rows if text]
 

@@ -8,7 +8,7 @@ from data_quality.contracts.baselines.event_baseline import EventInterval
 from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.control.dr_event import DrEvent, EventCommand, EventState, Settlement
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
@@ -100,6 +100,9 @@ def event_page(told: EventDetail, address: Address) -> Page:
     parts = [Part(key="event", blocks=(Cards(widgets=(*_figures(told, locale), _course(told, locale))),))]
     if event.plan is not None:
         parts.append(Part(key="plan", blocks=(_plan(told, event.plan, locale),)))
+    elif event.unplanned is not None:
+        why = Widget(key="plan", title="Plan", state="none", reason=event.unplanned.message, span=12)
+        parts.append(Part(key="plan", blocks=(Cards(widgets=(why,)),)))
     parts.append(Part(key="history", blocks=(_history(told, locale),)))
     if acts := tuple(acts_on(event, told.actor, address, told.now_utc)):
         parts.append(Part(key="acts", title="Acts", blocks=acts))
@@ -220,7 +223,8 @@ def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
     low, high = (_number(each, locale) for each in plan.interval_kwh)
     said = (_number(plan.expected_kwh, locale), low, high, f"{plan.cost:.2f} {plan.currency}", told.event.digest[:12])
     note = Sentence("Expected shed {0} kWh (90 %: {1} to {2}), cost {3}. Digest of exactly these steps: {4}.", *said)
-    return Table(key="plan", title="Plan", sheet="plan", columns=columns, rows=rows, note=note)
+    noted = sentences((note, plan.gap_text), " ")
+    return Table(key="plan", title="Plan", sheet="plan", columns=columns, rows=rows, note=noted)
 
 
 def _outcome(command: EventCommand | None) -> str:

@@ -12,12 +12,14 @@ import pytest
 
 from assets.sites.load_sites import load_site, site_sha256
 from assets.stores.ledgers.grid_signals import GridSignals
+from assets.stores.ledgers.job_outcomes import failed_jobs
 from assets.stores.transactions import connect_store
-from controls.gateways.broker import free_port
+from controls.gateways.broker import free_port, start_broker
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.settings import load_project
 from orchestration.supervised.children import Children
 from orchestration.supervised.wanted import start_signals
+from tests.controls.conftest import need_mosquitto
 from tests.orchestration.test_cli import run
 
 SITE = """
@@ -164,8 +166,8 @@ def served(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVtn]
         (project / "sites" / "plant.yaml").write_text(SITE + LOADS)
 
 
-def simple(vtn: LocalVtn, level: int, kind: str = "SIMPLE") -> None:
-    start = {"start": (NOW + 24 * HOUR).isoformat(), "duration": "PT1H"}
+def simple(vtn: LocalVtn, level: int, kind: str = "SIMPLE", hours: int = 24) -> None:
+    start = {"start": (NOW + hours * HOUR).isoformat(), "duration": "PT1H"}
     vtn.publish({"intervalPeriod": start, "intervals": [{"id": 0, "payloads": [{"type": kind, "values": [level]}]}]})
 
 
@@ -191,8 +193,7 @@ def test_a_level_becomes_a_proposed_plan_and_a_capacity_limit_none(project: Path
 def test_a_level_of_a_source_with_a_programme_is_an_event_that_waits_for_two_people(
     project: Path, served: LocalVtn
 ) -> None:
-    file = project / "sites" / "plant.yaml"
-    file.write_text(file.read_text().replace('"ven_name"', '"settles_by": "own_peak", "ven_name"'))
+    by_programme(project)
     simple(served, 1)
     (finding,) = listened(project)[1]["findings"]
     code, out, _ = run("dr", "event", "show", finding["facts"]["event_id"], "--json", folder=project)
@@ -203,8 +204,50 @@ def test_a_level_of_a_source_with_a_programme_is_an_event_that_waits_for_two_peo
 
 
 def test_a_level_that_the_loads_do_not_give_proposes_nothing_and_says_why(project: Path, served: LocalVtn) -> None:
-    simple(served, 3)
-    assert [each["code"] for each in listened(project)[1]["findings"]] == ["target_above_library"]
+    by_programme(project)
+    simple(served, 3, hours=48)
+    (finding,) = listened(project)[1]["findings"]
+    assert finding["code"] == "target_above_library"
+    event = calls(project)[-1]
+    assert (event["state"], event["plan"], event["unplanned"]["code"]) == ("created", None, "target_above_library")
+    code, out, _ = run("dr", "event", "show", event["id"], folder=project)
+    assert (code, "no plan: the loads of Plant give 25.0 kW" in out) == (0, True)
+    assert standing(project) == ["event_not_planned"]
+
+
+def test_a_call_without_a_plan_is_planned_again_at_each_look_until_it_has_one(project: Path, served: LocalVtn) -> None:
+    by_programme(project)
+    simple(served, 3, hours=72)
+    listened(project)
+    file = project / "sites" / "plant.yaml"
+    before, known = file.read_text(), calls(project)[-1]
+    listened(project)
+    assert len(json.loads(run("dr", "event", "show", known["id"], "--json", folder=project)[1])["history"]) == 2
+    file.write_text(before.replace("max_shed_kw: 5", "max_shed_kw: 25"))
+    (finding,) = listened(project)[1]["findings"]
+    after = calls(project)[-1]
+    file.write_text(before)
+    assert (finding["code"], after["id"], after["state"]) == ("plan_proposed", known["id"], "proposed")
+    assert (after["unplanned"], standing(project)) == (None, [])
+    listened(project)
+    assert calls(project)[-1] == after, "a plan that stands is not made anew"
+
+
+def by_programme(project: Path) -> None:
+    file = project / "sites" / "plant.yaml"
+    file.write_text(file.read_text().replace('"ven_name"', '"settles_by": "own_peak", "ven_name"'))
+
+
+def calls(project: Path) -> list[dict[str, Any]]:
+    found = json.loads(run("dr", "event", "list", "--json", folder=project)[1])["events"]
+    return sorted(found, key=lambda each: each["told_utc"])
+
+
+def standing(project: Path) -> list[str]:
+    store = connect_store(load_project(project, {}).store_url)
+    found = [each.code for each in failed_jobs(store, ["plant"])]
+    store.close()
+    return found
 
 
 def test_a_set_point_is_stored_and_never_read_as_a_reduction(project: Path, served: LocalVtn) -> None:
@@ -236,13 +279,16 @@ def test_a_source_is_in_no_hash_of_its_site(tmp_path: Path, project: Path, serve
 def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path, tmp_path: Path) -> None:
     source = {
         "source_id": "dso", "url": f"http://127.0.0.1:{free_port()}", "client_id": "ven-1", "secret_env": "DSO_SECRET",
-        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1,
+        "programme": "shed", "ven_name": "plant", "is_synthetic": True, "poll_s": 1, "broker": "mqtt://127.0.0.1:1",
     }  # fmt: skip
     file = project / "sites" / "plant.yaml"
     file.write_text(f"{SITE}signal_sources: [{json.dumps(source)}]\n")
     settings = load_project(project, {})
-    with Children(tmp_path) as children:
-        start_signals(settings, [load_site(file)], children, {})
+    need_mosquitto()
+    with start_broker(tmp_path / "broker") as broker, Children(tmp_path) as children:
+        own = {f"METERLOOM_MQTT__{name.upper()}": str(value) for name, value in broker.address
+               if name in ("host", "port", "username", "password")}  # fmt: skip
+        start_signals(settings, [load_site(file)], children, own, can_notify=True)
         store, end_s = connect_store(settings.store_url), time.monotonic() + 60
         before = GridSignals(store).heartbeats("plant")
         while GridSignals(store).heartbeats("plant") == before and time.monotonic() < end_s:
@@ -250,5 +296,9 @@ def test_up_starts_a_synthetic_vtn_and_the_listener_that_hears_it(project: Path,
         assert GridSignals(store).heartbeats("plant") != before, "\n".join(
             log.read_text() for log in sorted(tmp_path.glob("*.log"))
         )
+        log = tmp_path / "signals-plant.log"
+        while "notifications are heard" not in log.read_text() and time.monotonic() < end_s:
+            time.sleep(0.2)
+        assert "notifications are heard" in log.read_text(), log.read_text()
         store.close()
     file.write_text(SITE + LOADS)

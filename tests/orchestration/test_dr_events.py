@@ -21,9 +21,10 @@ from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands
 from controls.templates.load_templates import load_template
+from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
-from data_quality.contracts.control.dr_event import ClassVote, DrEvent
+from data_quality.contracts.control.dr_event import ClassTerms, ClassVote, DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
@@ -300,6 +301,71 @@ def test_a_class_of_two_people_approves_what_it_holds_and_no_more(here: Here) ->
     assert (event.state, "pre-approved" in event.reason) == ("approved", True)
     stop_event(here.project, event.event_id, clock=here.time, person=ANN, reason="no", is_opt_out=True)
     assert here.propose(here.create(7.5)).state == "proposed"
+
+
+def of_class(
+    here: Here, *, is_armed: bool = True, is_yes: bool = True, people: tuple[Person, ...] = (BOB, CYD)
+) -> None:
+    vote = ClassVote(site_id="plant", programme="own_peak", max_kw=7, max_minutes=60, is_armed=is_armed, is_yes=is_yes,
+                     person_id="", reason="small")  # fmt: skip
+    for person in people:
+        vote_class(here.project, vote, clock=here.time, person=person)
+
+
+def test_an_event_of_a_class_that_arms_is_carried_out_and_settled_without_a_person(here: Here) -> None:
+    here.mode(Mode.PARTIAL)
+    of_class(here)
+    event = here.propose(here.create(person=None, source="workflow:peak:2026-06-30"), None)
+    assert (event.state, event.armed_by, "needs no person" in event.reason) == ("armed", "cyd", True)
+    states = [each.state for each in DrEvents(here.project.store).history(event)]
+    assert states == ["created", "approved", "armed"]
+    here.begin()
+    assert here.now(event).state == "active"
+    assert here.values == {"fans": 15.0, "light": 16.0}
+    here.run(3600, step_s=15)
+    here.run(700, step_s=10)
+    assert here.values == {"fans": 20.0, "light": 20.0}
+    after, settled = settle_event(here.project, event.event_id, clock=here.time)
+    assert (after.state, settled.person_id) == ("settled", "")
+    assert settled.rule is not None
+    assert settled.rule.shed_kwh == pytest.approx(7, abs=1)
+    assert here.refused == []
+
+
+@pytest.mark.parametrize("is_armed", [False, True], ids=["an operator arms", "taken back"])
+def test_an_event_of_a_class_that_does_not_arm_or_was_taken_back_never_begins(here: Here, is_armed: bool) -> None:
+    here.mode(Mode.PARTIAL)
+    of_class(here, is_armed=is_armed)
+    event = here.propose(here.create(person=None, source="dso:1"), None)
+    if is_armed:
+        of_class(here, is_yes=False, people=(CYD,))
+    here.begin()
+    found = here.now(event)
+    said = "its pre-approved class was taken back" if is_armed else "while it was approved"
+    assert (found.state, said in found.reason) == ("lapsed", True)
+    assert here.values == {"fans": 20.0, "light": 20.0}
+
+
+def test_two_who_may_not_carry_out_events_cannot_sign_a_class_that_arms(here: Here) -> None:
+    of_class(here, people=(BOB,))
+    people = json.loads((here.project.project.root / "people.yaml").read_text())
+    people["people"][2]["roles"] = ["approver"]
+    (here.project.project.root / "people.yaml").write_text(json.dumps(people))
+    later = OpenProject(str(here.project.project.root))
+    vote = ClassVote(site_id="plant", programme="own_peak", max_kw=7, max_minutes=60, is_armed=True, is_yes=True,
+                     person_id="", reason="small")  # fmt: skip
+    with pytest.raises(BadInput) as said:
+        vote_class(later, vote, clock=here.time, person=later.people.known("cyd"))
+    assert said.value.reason == "no_operator"
+    later.close()
+
+
+def test_a_class_that_arms_is_another_than_one_that_does_not_and_the_latter_keeps_its_name() -> None:
+    given: dict[str, Any] = {"site_id": "plant", "programme": "own_peak", "max_kw": 7, "max_minutes": 60}
+    names = {ClassTerms(**given, is_armed=each).class_id for each in (True, False)}
+    assert len(names) == 2
+    # As signed before there were classes that arm.
+    assert ClassTerms(**given).class_id == canonical_sha256({**given, "max_kw": 7.0})[:12]
 
 
 def test_what_cannot_be_an_event_is_one_sentence(here: Here) -> None:

@@ -82,17 +82,17 @@ def test_a_plan_uses_what_a_person_accepted_and_the_site_file_again_once_it_was_
     # ± 50 % of a nameplate before, the interval of the test now.
     assert after.interval_kwh[0] > before.interval_kwh[0]
     _, out, _ = run("dr", "loads", "list", "--site", "plant", "--json", folder=plant)
-    assert json.loads(out)["loads"][0]["evidence"]["basis"] == "tested"
+    (listed,) = json.loads(out)["loads"]
+    assert (listed["evidence"]["basis"], listed["accepted"]) == ("tested", made)
+    assert f"eve, {made['recorded_at_utc'][:10]}" in run("dr", "loads", "list", "--site", "plant", folder=plant)[1]
     assert accepts(plant)[1]["accepted"]["recorded_at_utc"] == made["recorded_at_utc"]
     assert len(AcceptedLoads(project.store).of("plant")) == 1
     assert not bad_rows(project.store)
     site = plant / "sites" / "plant.yaml"
     site.write_text(site.read_text().replace("max_shed_kw: 9", "max_shed_kw: 8"))
     _, out, _ = run("dr", "loads", "list", "--site", "plant", "--json", folder=plant)
-    assert (json.loads(out)["loads"][0]["evidence"]["basis"], json.loads(out)["loads"][0]["max_shed_kw"]) == (
-        "nameplate",
-        8,
-    )
+    (listed,) = json.loads(out)["loads"]
+    assert (listed["evidence"]["basis"], listed["max_shed_kw"], listed["accepted"]) == ("nameplate", 8, None)
     project.close()
 
 

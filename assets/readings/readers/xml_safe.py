@@ -3,6 +3,7 @@
 Depth, size and the length of one token are limited, so that hostile files end in bounded time and memory.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, cast
 from xml.sax import ContentHandler, SAXParseException
@@ -49,13 +50,22 @@ def walk(path: Path, visitor: Visitor) -> None:
     Raises BadInput: not_well_formed, xml_entities (DTD, entities, external parts), xml_too_deep, too_large (bytes,
     elements, one tag), truncated.
     """
+    _walk(chunks(path, max_bytes=MAX_BYTES), visitor)
+
+
+def check(content: bytes) -> None:
+    """Refuse a message that would be refused as a file, before another library reads it. Raises BadInput as walk."""
+    _walk([content], None)
+
+
+def _walk(pieces: Iterable[bytes], visitor: Visitor | None) -> None:
     handler = _Handler(visitor)
     parser = DefusedExpatParser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
     parser.setContentHandler(handler)
     handler.parser = parser
     silent = 0
     try:
-        for piece in chunks(path, max_bytes=MAX_BYTES):
+        for piece in pieces:
             before = handler.events
             parser.feed(piece)
             silent = silent + len(piece) if handler.events == before else 0
@@ -79,7 +89,7 @@ class _Handler(ContentHandler):
 
     parser: DefusedExpatParser
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor | None) -> None:
         super().__init__()
         self.visitor, self.events, self.depth, self.elements = visitor, 0, 0, 0
         self._text: list[str] = []
@@ -101,12 +111,14 @@ class _Handler(ContentHandler):
         self._text.clear()
         self._length = 0
         # Senders choose their prefixes freely, and many leave them out.
-        self.visitor.opened(name.rpartition(":")[2], dict(attrs.items()), self.line())
+        if self.visitor is not None:
+            self.visitor.opened(name.rpartition(":")[2], dict(attrs.items()), self.line())
 
     def endElement(self, name: str) -> None:  # noqa: N802 (the name SAX calls)
         self.events += 1
         self.depth -= 1
-        self.visitor.closed(name.rpartition(":")[2], "".join(self._text).strip())
+        if self.visitor is not None:
+            self.visitor.closed(name.rpartition(":")[2], "".join(self._text).strip())
         self._text.clear()
         self._length = 0
 

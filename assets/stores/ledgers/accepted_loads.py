@@ -3,7 +3,7 @@
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_demand_response import dr_accepted_loads
 from assets.stores.transactions import Store
-from data_quality.contracts.site_file.accepted_load import AcceptedLoad, with_accepted
+from data_quality.contracts.site_file.accepted_load import AcceptedLoad, in_force, with_accepted
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
@@ -25,6 +25,10 @@ class AcceptedLoads:
         if not site.sheddable_loads:
             return site
         return site.model_copy(update={"sheddable_loads": with_accepted(site.sheddable_loads, self.of(site.site_id))})
+
+    def in_force(self, site: Site) -> dict[str, AcceptedLoad]:
+        """The accepted test that plans use, by load. site: as its file has it."""
+        return in_force(site.sheddable_loads, self.of(site.site_id)) if site.sheddable_loads else {}
 
     def accept(self, wanted: AcceptedLoad, clock: Clock) -> tuple[AcceptedLoad, bool]:
         """Record a test, and whether it is new: the same figures again are the row that stands."""

@@ -21,6 +21,12 @@ MENDS: dict[Outcome, str] = {
 TO_MEND = "; to mend: "
 # What is kept beside the jobs: devices that a plan goes without, which no run fails of.
 DEVICES = "devices"
+# The same of a signal source, behind it its id: its server, its broker, and the events that it calls.
+SIGNAL_SOURCES, NOTIFICATIONS, CALLS = "signals", "notifications", "calls"
+_NO_JOBS = {
+    DEVICES: "device_silent", SIGNAL_SOURCES: "signal_source_silent", NOTIFICATIONS: "notifications_lost",
+    CALLS: "event_not_planned",
+}  # fmt: skip
 # The site of a job that is of no single one.
 OF_NO_SITE = ""
 # Site, job and part, or what they failed of.
@@ -92,6 +98,17 @@ def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
     return record_outcomes(store, [over], clock) > 0
 
 
+def keep_standing(store: Store, job: str, site_id: str, sentence: str, clock: Clock) -> None:
+    """Keep what stands in the way of something that no run does, or, with an empty sentence, that nothing does any
+    more. job: a word of those above and an id. Raises Unreachable.
+    """
+    name = job[: job_outcomes.c.job.type.length]
+    if sentence:
+        record_outcomes(store, [JobOutcome.of_no_run(name, site_id, sentence, clock.now_utc())], clock)
+    else:
+        take_back(store, name, site_id, clock)
+
+
 def failed_jobs(store: Store, site_ids: Collection[str]) -> list[Finding]:
     """A finding for each job of these sites whose last run for a month failed: what, since when, and what to do; months
     that failed of the same are one.
@@ -118,9 +135,10 @@ def _finding(failures: list[JobOutcome]) -> Finding:
     more = f" and {len(parts) - 1} more month{'s' * (len(parts) > 2)}" if len(parts) > 1 else ""
     of = f" of {parts[0]}{more}" if parts else ""
     said, _, mend = last.sentence.partition(TO_MEND)
+    code = _NO_JOBS.get(last.job.partition(" ")[0])
     return Finding(
-        code="device_silent" if last.job == DEVICES else "job_failed",
-        message=said if last.job == DEVICES else f"job {last.job}{of}: {said}",
+        code=code or "job_failed",
+        message=said if code else f"job {last.job}{of}: {said}",
         scope=last.site_id,
         facts={
             "job": last.job,

@@ -1,14 +1,18 @@
 """A curtailment plan: which loads are shed when for an event, what that is expected to be, what it costs."""
 
 from datetime import datetime
-from typing import Literal
+from math import ceil
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 
 Preference = Literal["cost", "order", "comfort"]
+# A larger gap to the best plan is worth a word, a share.
+TOLD_GAP = 1e-4
 
 
 class ShedStep(Model):
@@ -30,7 +34,11 @@ class ShedReturn(Model):
 
 
 class CurtailmentPlan(Model):
-    """Amounts in kWh over the event. interval_kwh: of the shed, 90 %. cost: currency of the site; None of `kw`."""
+    """Amounts in kWh over the event. interval_kwh: of the shed, 90 %. cost: currency of the site; None of `kw`.
+
+    gap: how much better by its preference another plan may be, a share; 0 of the proven best, None in plans from
+    before it was kept.
+    """
 
     id: str
     digest: str
@@ -47,6 +55,25 @@ class CurtailmentPlan(Model):
     steps: tuple[ShedStep, ...]
     returns: tuple[ShedReturn, ...]
     limits: tuple[str, ...]
+    gap: float | None = Field(default=None, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _as_digested(self, to_dict: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What people approved before plans had a gap has its digest still.
+        content: dict[str, Any] = to_dict(self)
+        if self.gap is None:
+            content.pop("gap", None)
+        return content
+
+    @property
+    def gap_text(self) -> str:
+        """The sentence of a plan that is not proved the best; empty of one that is."""
+        if self.gap is None or self.gap <= TOLD_GAP:
+            return ""
+        return Sentence(
+            "Not proved the best: by its preference another plan may be better by up to {0} %.",
+            ceil(100 * self.gap),
+        )
 
     @classmethod
     def sealed(cls, **content: object) -> "CurtailmentPlan":

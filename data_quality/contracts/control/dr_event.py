@@ -59,7 +59,8 @@ class EventApproval(Model):
 
 class DrEvent(Model):
     """An event. source: where the call came from, once a site (`openadr:…`); empty: a person. digest: of plan and
-    commands; empty before a plan. told_utc: when it was called. armed_by: who armed it.
+    commands; empty before a plan. told_utc: when it was called. armed_by: who armed it. unplanned: why the call of a
+    machine has no plan yet; None with one.
     """
 
     event_id: str
@@ -73,6 +74,7 @@ class DrEvent(Model):
     told_utc: datetime
     digest: str = ""
     plan: CurtailmentPlan | None = None
+    unplanned: Finding | None = None
     commands: tuple[EventCommand, ...] = ()
     approvals: tuple[EventApproval, ...] = ()
     proposed_by: str = ""
@@ -116,17 +118,23 @@ class Settlement(Model):
 
 
 class ClassTerms(Model):
-    """A class of events that need no second person each: of a programme, up to a power and a length."""
+    """A class of events that need no second person each: of a programme, up to a power and a length.
+
+    is_armed: an event of it is armed with its plan and begins without a person.
+    """
 
     site_id: str
     programme: str
     max_kw: float
     max_minutes: int
+    is_armed: bool = False
 
     @property
     def class_id(self) -> str:
         """Its name: other terms are another class."""
-        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields)))[:12]
+        # A class whose events a person arms has the name that it had before there was another.
+        beside = set() if self.is_armed else {"is_armed"}
+        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields) - beside))[:12]
 
 
 class ClassVote(ClassTerms):

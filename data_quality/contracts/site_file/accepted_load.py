@@ -25,18 +25,31 @@ class AcceptedLoad(Model):
     reason: str
     recorded_at_utc: datetime | None = None
 
+    @property
+    def interval_kw(self) -> tuple[float, float]:
+        """90 % interval of the power."""
+        half_kw = self.max_shed_kw * self.evidence.half_width_share
+        return self.max_shed_kw - half_kw, self.max_shed_kw + half_kw
+
 
 def said_of(load: SheddableLoad) -> dict[str, Any]:
     """Sensitivity of a load by its site file."""
     return load.model_dump(mode="json", include={"max_shed_kw", "evidence"})
 
 
-def with_accepted(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> tuple[SheddableLoad, ...]:
-    """The loads, each with its newest accepted test. Where its site file was changed since, the file holds."""
+def in_force(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> dict[str, AcceptedLoad]:
+    """The newest accepted test of each load by its id. Where the site file was changed since, the file holds."""
     newest = {each.load_id: each for each in accepted}
+    said = {load.load_id: said_of(load) for load in loads}
+    return {name: each for name, each in newest.items() if said.get(name) == each.replaces}
+
+
+def with_accepted(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> tuple[SheddableLoad, ...]:
+    """The loads of a site file, each as its accepted test has it."""
+    known = in_force(loads, accepted)
     return tuple(
         load.model_copy(update={"max_shed_kw": found.max_shed_kw, "evidence": found.evidence})
-        if (found := newest.get(load.load_id)) is not None and found.replaces == said_of(load)
+        if (found := known.get(load.load_id)) is not None
         else load
         for load in loads
     )

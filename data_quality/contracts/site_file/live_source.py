@@ -243,7 +243,23 @@ class RelaySource(_LimitSource):
         return step.kw if step.percent is None else step.percent / 100 * (self.of_kw or 0.0)
 
 
-class SignalSource(_LimitSource):
+class _EventSource(_LimitSource):
+    """A virtual top node (VTN): its programme's events are answered with plans."""
+
+    url: ServiceAddress
+    programme: str = Field(
+        min_length=1, max_length=128, description="programName at the VTN; of 2.0b its marketContext"
+    )
+    ven_name: str = Field(min_length=1, max_length=128, description="Name under which reports are sent")
+    shed_kw: tuple[Kw, Kw, Kw] | None = Field(
+        default=None, description="Shed for SIMPLE levels 1, 2 and 3, by contract"
+    )
+    settles_by: Identifier | None = Field(
+        default=None, description="Demand-response programme whose terms its events have; none: a plan alone"
+    )
+
+
+class SignalSource(_EventSource):
     """A virtual top node (VTN) of OpenADR 3. No secret stands here: secret_env names the variable that holds it."""
 
     kind: Literal["openadr3"] = Field(default="openadr3")
@@ -252,17 +268,9 @@ class SignalSource(_LimitSource):
     client_id: str = Field(min_length=1, max_length=200)
     secret_env: VariableName = Field(min_length=1)
     scope: str = Field(default="", max_length=200)
-    programme: str = Field(min_length=1, max_length=128, description="programName at the VTN")
-    ven_name: str = Field(min_length=1, max_length=128, description="Name under which reports are sent")
     poll_s: float = Field(default=5.0, ge=1, le=60, description="Seconds between two questions")
     broker: str = Field(default="", max_length=300, description="Broker of its notifications (3.1), as mqtts://host")
     broker_ca_file: str = Field(default="", description="Certificates that vouch for the broker (PEM, absolute path)")
-    shed_kw: tuple[Kw, Kw, Kw] | None = Field(
-        default=None, description="Shed for SIMPLE levels 1, 2 and 3, by contract"
-    )
-    settles_by: Identifier | None = Field(
-        default=None, description="Demand-response programme whose terms its events have; none: a plan alone"
-    )
 
     @field_validator("url", "token_url")
     @classmethod
@@ -282,6 +290,38 @@ class SignalSource(_LimitSource):
         return self
 
 
+class Openadr2Source(_EventSource):
+    """A virtual top node (VTN) of OpenADR 2.0b, asked by simple HTTP (pull).
+
+    certificate_file, key_file: this node's own, by which the VTN knows it (PEM, absolute paths); ca_file: vouches for
+    the VTN. signs: messages carry a signature too. vtn_fingerprint: of the certificate that signs the VTN's messages.
+    """
+
+    kind: Literal["openadr2"]
+    url: ServiceAddress = Field(description="Base address, as https://vtn.example/OpenADR2/Simple/2.0b")
+    ven_id: str = Field(default="", max_length=128, description="Left out: the VTN gives one at registration")
+    poll_s: float = Field(default=10.0, ge=1, le=3600, description="Seconds between two questions")
+    certificate_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+    signs: bool = False
+    vtn_fingerprint: str = Field(default="", pattern=r"^([0-9A-F]{2}(:[0-9A-F]{2}){9})?$")
+
+    @model_validator(mode="after")
+    def _is_known_by_certificate(self) -> Self:
+        parts = urlsplit(self.url)
+        files = (self.certificate_file, self.key_file, self.ca_file)
+        if not all(files) and (parts.scheme == "https" or not _is_loopback(parts.hostname or "") or any(files)):
+            raise ValueError(
+                "expected certificate_file, key_file and ca_file: OpenADR 2.0b knows a node by certificate"
+            )
+        if all(files) and parts.scheme != "https":
+            raise ValueError("url: expected https, since certificate_file is given")
+        if self.signs and not all(files):
+            raise ValueError("signs: expected certificate_file, key_file and ca_file")
+        return self
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -295,8 +335,12 @@ def _kind(source: Any) -> str:
 
 
 LimitSource = Annotated[
-    Annotated[SignalSource, Tag("openadr3")] | Annotated[RelaySource, Tag("relay")], Discriminator(_kind)
+    Annotated[SignalSource, Tag("openadr3")]
+    | Annotated[Openadr2Source, Tag("openadr2")]
+    | Annotated[RelaySource, Tag("relay")],
+    Discriminator(_kind),
 ]
+VtnSource = SignalSource | Openadr2Source
 
 
 def _ids_once(sources: tuple[LimitSource, ...]) -> tuple[LimitSource, ...]:

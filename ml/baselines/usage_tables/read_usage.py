@@ -3,10 +3,12 @@
 Rows that cannot be read are gaps and counted in a finding; a file that cannot be used is refused with one sentence.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -16,7 +18,7 @@ from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from assets.readings.sniff_files import FileRead, read_file
-from assets.readings.tables.column_layout import TIME_COLUMNS, resolve
+from assets.readings.tables.column_layout import TIME_COLUMNS, resolve, unit_in
 from assets.readings.tables.times import TimeRule, add_instants
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -26,6 +28,7 @@ from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
 from ml.baselines.usage_tables.usage_clean import count_finding
 from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
+Read = TypeVar("Read")
 # The shortest local day, that on which summer time begins.
 _DAY_MINUTES = 23 * 60
 # By its unit a file is known as gas, where zero is a reading: a boiler is off for days (CalTRACK 2.2.1.4).
@@ -137,7 +140,8 @@ def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> t
     """The rows of one stream (columns of FileRead.rows), the unit of its values, and what was refused. Raises BadInput
     for several streams or units, and for a unit that is no energy, power or volume.
     """
-    found = _read_energy(source.path, _vouched(source), frequency, zone)
+    given, source = source, _vouched(source)
+    found = _read_energy(source.path, source.mapping, frequency, zone)
     rows = _one_stream(found, source)
     known = _one_unit(rows, source.path)
     if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
@@ -147,7 +151,18 @@ def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> t
             line=1,
             reason="wrong_unit",
         )
-    return rows, known, _rejected(found, source.path)
+    unread = [] if given.mapping is not None or source.mapping is None else _unread(source.path, source.mapping)
+    return rows, known, [*_rejected(found, source.path), *unread]
+
+
+def _unread(path: Path, plain: ColumnMap) -> list[Finding]:
+    """A finding where a plain file has columns that do not say what they are."""
+    header = _in_file(path, lambda each: reader_for(each).header(each))
+    names = [name for name in header if name not in (*_shape(header), plain.value, plain.meter) and not unit_in(name)]
+    if not names:
+        return []
+    message = f"{path.name}: only {plain.value} is read as energy; {', '.join(names)} name no unit."
+    return [Finding(code="ignored_columns", message=message, severity="info", facts={"columns": ", ".join(names)})]
 
 
 def _read_energy(path: Path, mapping: ColumnMap | None, frequency: Frequency, zone: str) -> FileRead:
@@ -178,28 +193,65 @@ def _are_days(rows: pl.DataFrame) -> bool:
     return isinstance(longest, int) and longest >= _DAY_MINUTES
 
 
-def _vouched(source: Source) -> ColumnMap | None:
-    """The map that reads the table as it stands: units vouched for, negative amounts kept; None for other formats."""
+def _vouched(source: Source) -> Source:
+    """The source with the map that reads its table as it stands: units vouched for, negative amounts kept; without one
+    for other formats, and for several columns named as streams, of which --meter takes one. Raises BadInput.
+    """
     if source.mapping is not None:
         # The lake refuses what is negative; a model must see that a meter feeds in.
-        return source.mapping.model_copy(update={"negative": "keep"})
-    header = _in_file(source.path)
+        return replace(source, mapping=source.mapping.model_copy(update={"negative": "keep"}))
+    header = _in_file(source.path, lambda path: reader_for(path).header(path))
     if not header:
-        return None
-    layout = resolve(header, None, None)
-    column = layout.values[0].column if len(layout.values) == 1 else None
-    if column is None:
-        return None
-    units = {column: layout.values[0].unit} if layout.values[0].unit else {}
+        return source
+    column = _energy_column(header, source)
+    layout = _in_file(
+        source.path, lambda _: resolve(header if column is None else [*_shape(header), column], None, None)
+    )
+    if column is None and len(layout.values) != 1:
+        return source
+    value = layout.values[0]
+    units = {value.column: value.unit} if value.unit else {}
     if layout.meter is not None:
-        return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, units=units, negative="keep")
+        plain = ColumnMap(timestamp=layout.time, value=value.column, meter=layout.meter, units=units, negative="keep")
+        return replace(source, mapping=plain)
     # A map must name a meter, and a plain file has one without a name.
-    return ColumnMap(timestamp=layout.time, value=column, meters={"load": "load"}, units=units, negative="keep")
+    is_named = column is not None and source.meter == column
+    name = re.sub("[^a-z0-9]+", "_", value.column.lower()).strip("_") if is_named else "load"
+    plain = ColumnMap(timestamp=layout.time, value=value.column, meters={name: name}, units=units, negative="keep")
+    return replace(source, mapping=plain, meter=name if is_named else source.meter)
 
 
-def _in_file(path: Path) -> list[str]:
+def _energy_column(header: list[str], source: Source) -> str | None:
+    """The column of a plain file that holds energy, power or volume; None where its rows or its columns name meters.
+
+    Raises BadInput for several of which one is called by its unit alone: no rule says which of them is meant.
+    """
+    names = [name for name in header if name not in _shape(header)]
+    energy = [name for name in names if (unit := unit_in(name)) and UNITS[unit].canonical in ("kwh", "m3")]
+    if any(name.lower() == "meter" for name in header) or not energy:
+        return None
+    if len(energy) == 1:
+        return energy[0]
+    if source.meter in energy:
+        return source.meter
+    if all(unit_in(name) != name.strip().lower() for name in energy):
+        return None
+    raise BadInput(
+        f"several columns of energy ({', '.join(energy)}); expected one", file=str(source.path), line=1,
+        reason="several_value_columns", mend=f"name one: --meter {energy[0]!r}",
+    )  # fmt: skip
+
+
+def _shape(header: list[str]) -> list[str]:
+    """Columns of a plain file that hold no value."""
+    times = [name for name in header if name.lower() in TIME_COLUMNS]
+    return [*times, *(name for name in header if name.lower() in ("register", "is_synthetic"))]
+
+
+def _in_file(path: Path, read: Callable[[Path], Read]) -> Read:
+    """What a reader makes of a file; its refusal names the file."""
     try:
-        return reader_for(path).header(path)
+        return read(path)
     except BadInput as fault:
         if fault.file:
             raise
@@ -256,10 +308,10 @@ def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding
 
 def _temperature_map(path: Path) -> ColumnMap | None:
     """The plain shape of a weather file as a map of its temperatures; None where it has no such columns."""
-    header = _in_file(path)
+    header = _in_file(path, lambda each: reader_for(each).header(each))
     if not header:
         return None
-    layout = resolve(header, None, None)
+    layout = _in_file(path, lambda _: resolve(header, None, None))
     columns = [each for each in layout.values if each.unit is not None and UNITS[each.unit].canonical == "degc"]
     if layout.meter is not None or not columns:
         return None

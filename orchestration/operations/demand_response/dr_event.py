@@ -147,15 +147,19 @@ def dr_event_class(
     max_kw: Annotated[float, Option("--max-kw", help="Up to this target.", min=0)],
     max_minutes: Annotated[int, Option("--max-minutes", help="Up to this length.", min=1, max=1440)],
     reason: ReasonOption,
+    arm: Annotated[bool, Option("--arm", help="Its events begin without a person, too.")] = False,
     revoke: Annotated[bool, Option("--revoke", help="Take it back.")] = False,
 ) -> Answer:
-    """Say yes to a class of events that need no second person each; valid with two people, for 90 days."""
+    """Say yes to a class of events that need no second person each; valid with two people, for 90 days.
+
+    With --arm its events are armed with their plan and begin by themselves; else an operator arms each.
+    """
     from orchestration.demand_response.acts import vote_class
 
     who = actor(call)
     vote = ClassVote(
-        site_id=site, programme=programme, max_kw=max_kw, max_minutes=max_minutes, is_yes=not revoke,
-        person_id=who.person.person_id, reason=reason,
+        site_id=site, programme=programme, max_kw=max_kw, max_minutes=max_minutes, is_armed=arm,
+        is_yes=not revoke, person_id=who.person.person_id, reason=reason,
     )  # fmt: skip
     standing = vote_class(call.project, vote, clock=call.clock, person=who.person, sign=who.sign)
     text = f"class {vote.class_id}: {', '.join(standing) or 'nobody'} of two people"
@@ -188,6 +192,8 @@ def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answe
         f"{event.event_id} {event.state}: {event.programme}, {event.target_kw:g} kW, "
         f"digest {event.digest or 'none yet'}"
     ]
+    if event.unplanned is not None:
+        lines.append(f"no plan: {event.unplanned.message}")
     settled: Settlement | None = row["settlement"]
     if settled is not None and settled.rule is not None:
         lines.append(

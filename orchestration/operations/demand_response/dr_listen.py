@@ -6,10 +6,11 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
+from assets.stores.ledgers.job_outcomes import CALLS, NOTIFICATIONS, SIGNAL_SOURCES, keep_standing
 from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.live_source import RelaySource
+from data_quality.contracts.site_file.live_source import Openadr2Source, RelaySource
 from orchestration.operations.answer import UNREACHABLE, Answer, Table
 from orchestration.operations.demand_response.dr_plan import dr_plan
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -18,7 +19,7 @@ from orchestration.operations.options import SiteOption
 if TYPE_CHECKING:
     from controls.programmes.listener import Listener
     from controls.programmes.relay import RelayListener
-    from data_quality.contracts.site_file.live_source import LimitSource, SignalSource
+    from data_quality.contracts.site_file.live_source import LimitSource, VtnSource
     from data_quality.contracts.site_file.site import Site
 
 SIGNALS = Table(
@@ -30,6 +31,8 @@ SIGNALS = Table(
     begin=lambda signal: f"{signal.intervals[0].start_utc:%Y-%m-%d %H:%M} UTC" if signal.intervals else "-",
     standing=lambda signal: signal.refused or ("withdrawn" if signal.is_withdrawn else "in force"),
 )
+# A call without a plan is planned again so often.
+_AGAIN_S = 60.0
 # An event that has begun is planned from here on.
 _LEAD, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
@@ -48,28 +51,37 @@ def dr_listen(
     listeners = {source.source_id: _listener(call, found, source) for source in found.signal_sources}
     if once:
         return _asked_once(call, found, listeners)
-    sources = [_Looked(call, source, listeners[source.source_id]) for source in found.signal_sources]
+    sources = [_Looked(call, site, source, listeners[source.source_id]) for source in found.signal_sources]
+    due_s = 0.0
     while True:
         for each in sources:
             each.go_on()
+        if (now_s := time.monotonic()) >= due_s:
+            due_s = now_s + _AGAIN_S
+            for source in found.signal_sources:
+                call_again(call, site, source)
         time.sleep(0.2)
 
 
 class _Looked:
     """A source that is looked at every poll_s, and at once where its broker says that something changed."""
 
-    def __init__(self, call: Call, source: "LimitSource", listener: "Listener | RelayListener") -> None:
+    def __init__(self, call: Call, site_id: str, source: "LimitSource", listener: "Listener | RelayListener") -> None:
         from controls.demand_response.notifier import Notifier
-        from controls.programmes.relay import RelayListener
+        from controls.gateways.open import broker_address
+        from controls.programmes.vtn_client import VtnClient
 
-        self._call, self._source, self._listener = call, source, listener
+        self._call, self._site_id, self._source, self._listener = call, site_id, source, listener
         self._due_s = 0.0
         self._told: str | None = None
         self._mute: str | None = None
         self._news = threading.Event()
         self._notifier: Notifier | None = None
-        if not isinstance(source, RelaySource) and not isinstance(listener, RelayListener) and source.broker:
-            self._notifier = Notifier(listener.client, self._news.set)
+        client = getattr(listener, "client", None)
+        if isinstance(client, VtnClient) and client.source.broker:
+            settings = call.project.project.settings
+            own = broker_address(settings) if source.is_synthetic and settings.mqtt.password else None
+            self._notifier = Notifier(client, self._news.set, own=own)
 
     def go_on(self) -> None:
         """Look where it is time."""
@@ -79,12 +91,37 @@ class _Looked:
         if now_s >= self._due_s or is_called:
             self._news.clear()
             self._due_s = now_s + poll_s
-            self._told = _look(self._call, self._source, self._listener, self._told)
+            told, self._told = self._told, _look(self._call, self._source, self._listener, self._told)
+            if self._told != told:
+                _keep(self._call, SIGNAL_SOURCES, self._site_id, self._source, self._told)
         if self._notifier is not None and self._listener.programme_id:
             mute = self._notifier.keep(self._listener.programme_id)
             if mute != self._mute:
                 self._call.say(f"{self._source.source_id}: {mute or 'notifications are heard'}")
+                _keep(self._call, NOTIFICATIONS, self._site_id, self._source, mute)
             self._mute = mute
+
+
+def call_again(call: Call, site_id: str, source: "LimitSource") -> list[Finding]:
+    """Events of a source's open signals that were not called or have no plan, once more; why some still have none is
+    kept among the findings of the site until all have one. Nothing is done to an event that has a plan.
+    """
+    from assets.stores.ledgers.grid_signals import GridSignals
+
+    if isinstance(source, RelaySource) or source.settles_by is None:
+        return []
+    try:
+        known = GridSignals(call.project.store).open(site_id, call.clock.now_utc())
+        mine = [each for each in known if each.source_id == source.source_id]
+        found = [each for signal in mine for each in event_of_signal(call, signal, source)]
+        short = sorted(
+            {str(each.message) for each in found if each.code not in ("plan_proposed", "signal_not_planned")}
+        )
+        _keep(call, CALLS, site_id, source, "; ".join(short))
+    except WorldFault as fault:
+        call.say(f"{source.source_id}: {fault}")
+        return []
+    return found
 
 
 def event_of_signal(call: Call, signal: GridSignal, source: "LimitSource") -> list[Finding]:
@@ -107,14 +144,14 @@ def event_of_signal(call: Call, signal: GridSignal, source: "LimitSource") -> li
         try:
             findings += _planned(call, signal, source, number, (start, end), wanted_kw)
         except WorldFault as fault:
-            findings.append(_finding("signal_not_planned", f"event {signal.event_id}: {fault}", signal))
+            findings.append(_finding("event_not_planned", f"event {signal.event_id}: {fault}", signal))
     return findings
 
 
 def _planned(
     call: Call,
     signal: GridSignal,
-    source: "SignalSource",
+    source: "VtnSource",
     number: int,
     span: tuple[datetime, datetime],
     wanted_kw: float,
@@ -132,9 +169,12 @@ def _planned(
         event, _ = create_event(
             call.project, signal.site_id, source.settles_by, span, wanted_kw, clock=call.clock, source=name
         )
+        if event.state != "created":
+            return []
         made = propose_event(call.project, event.event_id, clock=call.clock, reason=f"signal of {source.source_id}")
         if isinstance(made, Finding):
-            return [made]
+            why = f"event {event.event_id} has no plan, and is planned again in a minute: {made.message}"
+            return [made.model_copy(update={"message": why})]
         plan, event_id, digest, found = made.plan, made.event_id, made.digest, []
     if plan is None:
         return found
@@ -148,6 +188,7 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
     from assets.stores.ledgers.grid_signals import GridSignals
     from assets.stores.live.live_store import LiveReader
     from controls.programmes.listener import Listener
+    from controls.programmes.openadr2 import Openadr2Client
     from controls.programmes.relay import RelayListener
     from controls.programmes.vtn_client import VtnClient
 
@@ -155,6 +196,8 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
     if isinstance(source, RelaySource):
         board = LiveReader(call.project.project.live_dir)
         return RelayListener(site.site_id, source, board, signals, call.clock, takes_synthetic=site.is_simulated)
+    if isinstance(source, Openadr2Source):
+        return Listener(site.site_id, Openadr2Client(source), signals, call.clock)
     secret = os.environ.get(source.secret_env, "")
     if not secret:
         raise BadInput(
@@ -176,7 +219,9 @@ def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener | Relay
         else:
             signals += found.new
             row |= {"n_events": found.n_events, "error": found.unsent or None}
-            findings += [each for signal in found.new for each in event_of_signal(call, signal, source)]
+            if isinstance(source, RelaySource) or source.settles_by is None:
+                findings += [each for signal in found.new for each in event_of_signal(call, signal, source)]
+        findings += call_again(call, site.site_id, source)
         rows.append(row)
     result = {"site": site.site_id, "sources": rows, "signals": signals, "findings": findings}
     lines = [f"{row['source_id']}: {row['error']}" for row in rows if row["error"]]
@@ -200,6 +245,15 @@ def _look(call: Call, source: "LimitSource", listener: "Listener | RelayListener
         for finding in event_of_signal(call, signal, source):
             call.say(f"{source.source_id}: {finding.message}")
     return trouble
+
+
+def _keep(call: Call, word: str, site_id: str, source: "LimitSource", sentence: str) -> None:
+    """Keep a trouble of a source among the findings of its site, or, with an empty sentence, that it is over."""
+    try:
+        keep_standing(call.project.store, f"{word} {source.source_id}", site_id,
+                      sentence and f"{source.source_id}: {sentence}", call.clock)  # fmt: skip
+    except Unreachable as fault:
+        call.say(f"{source.source_id}: {fault}")
 
 
 def _finding(code: str, message: str, signal: GridSignal, **facts: str | float) -> Finding:

@@ -23,8 +23,9 @@ LOADS = Table(
     "loads",
     "id | site | asset: {asset:|by hand} | meter | most kW: {max_shed_kw:,.1f} | min: {max_minutes} "
     "| rest: {rest_minutes:|-} | notice: {notice_minutes} | rebound: {rebound_share:.0%} | cost: {cost_per_kwh:g} "
-    "| evidence: {ground}",
+    "| evidence: {ground} | accepted: {accepted_by}",
     empty="no site file has sheddable_loads",
+    accepted_by=lambda each: _accepted_text(each["accepted"]),
     ground=lambda each: f"{each['evidence']['basis']} ± {each['evidence']['half_width_share']:.0%}",
 )
 LoadOption = Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")]
@@ -34,10 +35,13 @@ _STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | b
 
 @operation("dr loads list", takes=PROJECT, example="--site tower")
 def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
-    """List the sheddable loads of a site, or of all, with their terms and the evidence behind them."""
+    """List the sheddable loads of a site, or of all, with their terms, the evidence behind them, and accepted tests."""
     known = [call.project.site(site)] if site else list(call.project.sites.values())
-    sites = [AcceptedLoads(call.project.store).site(each) for each in known]
-    return Answer({"site": site, "loads": [_row(load, one) for one in sites for load in one.sheddable_loads]}, LOADS)
+    ledger, rows = AcceptedLoads(call.project.store), list[dict[str, Any]]()
+    for each in known:
+        accepted, used = ledger.in_force(each), ledger.site(each)
+        rows += [_row(load, used) | {"accepted": accepted.get(load.load_id)} for load in used.sheddable_loads]
+    return Answer({"site": site, "loads": rows}, LOADS)
 
 
 @operation("dr loads test", takes=PROJECT, example="--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00")
@@ -147,7 +151,7 @@ def dr_plan(
     lines = [
         f"{plan.id}: {plan.expected_kwh:,.1f} kWh expected ({low:,.1f} to {high:,.1f}), cost {plan.cost:,.2f} "
         f"{plan.currency}, {plan.rebound_kwh:,.1f} kWh drawn again afterwards",
-        *_noted(plan.limits),
+        *_noted((*plan.limits, *filter(None, [plan.gap_text]))),
     ]
     return Answer({"plan": plan, "findings": []}, Table(rows, _STEPS), "\n".join(lines))
 
@@ -157,6 +161,17 @@ def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:
     told = load.model_dump(mode="json", exclude={"load_id", "max_shed_kw"})
     return {"id": load.load_id, "site": site.site_id, "max_shed_kw": load.highest_kw,
             "by": load.model_dump(mode="json")["max_shed_kw"]} | told  # fmt: skip
+
+
+def _accepted_text(accepted: AcceptedLoad | None) -> str:
+    """Tested power with its 90 % interval, who accepted it, and when."""
+    if accepted is None or accepted.recorded_at_utc is None:
+        return "-"
+    low, high = accepted.interval_kw
+    return (
+        f"{accepted.max_shed_kw:,.1f} kW ({low:,.1f} to {high:,.1f}), {accepted.person_id}, "
+        f"{accepted.recorded_at_utc:%Y-%m-%d}"
+    )
 
 
 def _noted(limits: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import pytest
@@ -121,7 +122,11 @@ def test_a_plan_that_is_not_proved_the_best_gives_its_target_and_says_so(time_li
     site, library = contacts(asked)
     plan = plan_curtailment(site, asked, library, preference="cost", time_limit_s=time_limit_s)
     assert isinstance(plan, CurtailmentPlan)
-    assert "not proved the best" in plan.limits[0]
+    assert plan.gap is not None
+    assert plan.gap > 1e-4
+    assert f"up to {ceil(100 * plan.gap)} %" in plan.gap_text
+    assert not any("proved" in each for each in plan.limits)
+    assert plan.digest != CurtailmentPlan.sealed(**plan.model_dump(exclude={"id", "digest", "gap"})).digest
     for start, end in asked.steps():
         assert sum(step.kw for step in plan.steps if step.start_utc <= start and step.end_utc >= end) >= 40 - 0.01
     for n in range(20):
@@ -245,3 +250,13 @@ def test_a_load_that_contradicts_itself_is_refused(name: str) -> None:
 def test_a_load_names_what_its_site_has(key: str) -> None:
     with pytest.raises(ValidationError, match="sheddable load 'x'"):
         site_of(load("x") | {key: "nobody"})
+
+
+def test_the_proved_best_plan_has_no_gap_and_one_from_before_gaps_keeps_its_digest() -> None:
+    asked = event(5)
+    site = site_of(load("a", 10.0))
+    plan = plan_curtailment(site, asked, ready(site, asked), preference="cost")
+    assert isinstance(plan, CurtailmentPlan)
+    assert (plan.gap, plan.gap_text) == (0.0, "")
+    before = {key: value for key, value in plan.model_dump(mode="json").items() if key != "gap"}
+    assert CurtailmentPlan.model_validate(before).model_dump(mode="json") == before

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from assets.stores.ledgers.grid_signals import GridSignals
+from assets.stores.ledgers.job_outcomes import failed_jobs
 from assets.stores.transactions import Store, connect_store
 from controls.demand_response.notifier import Notifier
-from controls.gateways.broker import find_mosquitto, free_port, is_listening
+from controls.gateways.access.demo_certificate import Certificate
+from controls.gateways.broker import find_mosquitto, free_port, is_listening, start_broker
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.programmes.vtn_client import VtnClient
 from controls.simulator.vtn import LocalVtn
@@ -143,6 +145,69 @@ def test_a_broker_that_is_lost_is_named_and_heard_again_when_it_is_back(vtn: Loc
     notifier.close()
 
 
+TOKEN = "only-for-this-test"
+
+
+class TokenVtn(LocalVtn):
+    """A VTN whose tokens are known, so that a broker can be given one as a password."""
+
+    def token_for(self, form: dict[str, list[str]]) -> dict[str, Any] | None:
+        made = super().token_for(form)
+        if made is None:
+            return None
+        self._tokens[TOKEN] = self._tokens.pop(made["access_token"])
+        return made | {"access_token": TOKEN}
+
+
+def authority(folder: Path) -> tuple[Path, Certificate]:
+    """The certificate of an authority of our own, and one for the loopback that it signed."""
+    folder.mkdir()
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
+    ca, ca_key, leaf, request = (folder / name for name in ("ca.pem", "ca.key", "leaf.pem", "leaf.csr"))
+    own, alt = folder / "leaf.key", folder / "alt"
+    alt.write_text("subjectAltName=IP:127.0.0.1")
+    for words in (
+        ["req", "-x509", *key, "-days", "9", "-subj", "/CN=ca", "-keyout", str(ca_key), "-out", str(ca)],
+        ["req", "-new", *key, "-subj", "/CN=localhost", "-keyout", str(own), "-out", str(request)],
+        ["x509", "-req", "-in", str(request), "-CA", str(ca), "-CAkey", str(ca_key), "-CAcreateserial", "-days", "9",
+         "-extfile", str(alt), "-out", str(leaf)],
+    ):  # fmt: skip
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+    return ca, Certificate(certificate=leaf, key=own)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, ""),
+        ({"password": "another"}, "refused the connection"),
+        ({"username": "ven-2"}, "refused the connection"),
+        ({"ca_file": "stranger"}, "shows no certificate that"),
+    ],
+    ids=["token and authority", "wrong token", "wrong user", "another authority"],
+)
+def test_a_broker_over_tls_is_entered_by_the_servers_token_and_by_nothing_else(
+    tmp_path: Path, change: dict[str, str], sentence: str
+) -> None:
+    need_mosquitto()
+    ca, certificate = authority(tmp_path / "ca")
+    stranger, _ = authority(tmp_path / "stranger")
+    entry = {"username": "ven-1", "password": TOKEN} | change
+    ca_file = str(stranger if entry.pop("ca_file", "") else ca)
+    with start_broker(tmp_path / "broker", certificate=certificate, **entry) as broker:
+        address = broker.address.model_copy(update={"ca_file": str(ca)})
+        with TokenVtn("ven-1", SECRET, [NAME], broker=address) as vtn:
+            client = VtnClient(source(vtn.url, broker=address.url, broker_ca_file=ca_file), SECRET)
+            news = threading.Event()
+            notifier, programme_id = Notifier(client, news.set), client.programme().id
+            trouble = notifier.keep(programme_id)
+            assert (sentence in trouble) if sentence else (trouble == ""), trouble
+            news.clear()
+            vtn.publish(event(IMPORT_LIMIT, 5.0, start=Time().wall))
+            assert until(news.is_set, 10 if not sentence else 0.5) is not bool(sentence)
+            notifier.close()
+
+
 @pytest.mark.parametrize(
     ("said", "named", "sentence"),
     [
@@ -170,6 +235,11 @@ def test_a_broker_in_the_clear_or_vouched_for_by_nobody_is_refused(broker: str) 
         source("http://127.0.0.1:1", broker=broker)
 
 
+def codes(store: Store) -> list[str]:
+    """Findings that stand at the site."""
+    return [each.code for each in failed_jobs(store, ["home"])]
+
+
 def test_dr_listen_stores_a_limit_at_once_that_the_next_poll_would_bring_a_minute_later(
     vtn: LocalVtn, broker: OpenBroker, tmp_path: Path
 ) -> None:
@@ -192,6 +262,12 @@ def test_dr_listen_stores_a_limit_at_once_that_the_next_poll_would_bring_a_minut
         vtn.publish(event(IMPORT_LIMIT, 5.0, start=Time().wall, duration=None))
         # The next poll is due after a minute; this waits for less.
         assert until(lambda: len(GridSignals(store).standing("home")) == 2, 40), said.read_text()
+        broker.end()
+        assert until(lambda: codes(store) == ["notifications_lost"]), said.read_text()
+        broker.begin()
+        assert until(lambda: codes(store) == []), said.read_text()
+        vtn.publish(event(IMPORT_LIMIT, 6.0, start=Time().wall, duration=None))
+        assert until(lambda: len(GridSignals(store).standing("home")) == 3), "the server speaks to it again, too"
     finally:
         process.kill()
         process.wait()

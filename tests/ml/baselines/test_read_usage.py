@@ -190,6 +190,28 @@ def test_one_meter_of_a_long_table_is_named(tmp_path: Path) -> None:
         read_usage(Source(path, meter="c"), None, frequency="daily", zone="Europe/Berlin")
 
 
+def test_no_column_of_energy_is_taken_beside_another_unless_it_is_named(tmp_path: Path) -> None:
+    rows = [f"2025-01-01T{h:02d}:00:00+01:00,1,3" for h in range(24)]
+    for header in ("kwh,south_kwh", "south_kwh,kwh", "kwh,kw"):
+        path = write(tmp_path / "e.csv", f"timestamp,{header}", rows)
+        first, second = header.split(",")
+        with pytest.raises(BadInput, match=rf"e.csv, line 1: several columns of energy \({first}, {second}\)"):
+            read(path)
+        for name, kwh in ((first, 24.0), (second, 72.0)):
+            one = read_usage(Source(path, meter=name), None, frequency="daily", zone="Europe/Berlin")
+            assert one.frame["energy_kwh"].to_list() == [kwh]
+
+
+def test_a_column_that_is_no_energy_is_never_read_as_such(tmp_path: Path) -> None:
+    rows = [f"2025-01-01T{h:02d}:00:00+01:00,1,30" for h in range(24)]
+    assert read(write(tmp_path / "t.csv", "timestamp,kwh,temp_degc", rows)).frame["energy_kwh"].to_list() == [24.0]
+    found = read(write(tmp_path / "p.csv", "timestamp,kwh,other", rows))
+    assert found.frame["energy_kwh"].to_list() == [24.0]
+    assert (
+        "only kwh is read as energy; other" in {each.code: each.message for each in found.findings}["ignored_columns"]
+    )
+
+
 def test_a_column_map_and_parquet_are_equally_good(tmp_path: Path) -> None:
     path = hours(tmp_path / "e.csv", "when,use", [2.0] * 24)
     mapping = ColumnMap(timestamp="when", value="use", unit="kwh", meters={"load": "load"})
