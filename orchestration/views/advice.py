@@ -134,7 +134,7 @@ def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
         for place in sentence.places:
             figure = of.figure(place.figure) if place.figure else None
             if figure is None:
-                places.append(named(_scope_name(site, place.text)))
+                places.append(named(scope_name(site, place.text)))
                 continue
             [number] = format_alike([figure.value], figure.unit, locale=locale)
             places.append(f"{number} {unit_text(figure.unit)}".rstrip())
@@ -143,7 +143,7 @@ def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
     return found
 
 
-def _scope_name(site: Site, scope: str) -> str:
+def scope_name(site: Site, scope: str) -> str:
     kind, _, name = scope.partition(":")
     return site.stream_name(name) if kind == "meter" else site.name
 

@@ -319,6 +319,8 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/tasks": (f"/tasks{SITE}", "/tasks?site=tower&locale=de&all=1"),
     "/tasks.csv": (f"/tasks.csv{SITE}",),
     "/tasks/{order_id}": ("/tasks/none?site=factory",),
+    "/advice": ("/advice?site=tower", "/advice?site=tower&locale=de&search=fan"),
+    "/advice/{recommendation_id}": ("/advice/none?site=tower",),
     "/demand-response": ("/demand-response?site=tower", "/demand-response?site=tower&locale=de"),
     "/demand-response/{event_id}": ("/demand-response/none?site=tower",),
     "/devices": ("/devices?site=home", f"/devices{SITE}&locale=de", "/devices?site=home&locale=ar"),
