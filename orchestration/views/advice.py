@@ -227,7 +227,8 @@ def project_for(site: Site, of: Recommendation, accepted: date, done: date) -> M
     drivers = tuple(each.driver_id for each in use.drivers) if use else ()
     return MvProject(
         project_id=f"advice-{of.recommendation_id}", name=f"{of.kind} {of.scope}",
-        option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters, drivers=drivers, day_types=True,
+        option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters,
+        drivers=drivers, day_types=True,
         installation_start=accepted, installation_end=done, reporting_end=months_after(done, _MONTHS_MEASURED),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Simulated site-years whose waste only the generator knows: a year of hours of an office with a workshop, by a seed."""
+"""Simulated site-years whose waste only the generator knows: hours of an office with a workshop, by a seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Recommendations of a real project: figures that trace, acts by people, baseline before the measure, saving after it."""
+"""Recommendations of a real project: figures that trace, acts by people, baseline before, saving after the measure."""
 
 import json
 import shutil
