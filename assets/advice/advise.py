@@ -1,15 +1,30 @@
 """Recommendations of a site's hours: every kind asked, overlaps netted, hours priced. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 import numpy as np
 
 from assets.advice.catalogue import catalogue
 from assets.advice.estimate import Z90, Estimate
+from assets.advice.kinds import (
+    base_load,
+    billing_fault,
+    compressed_air,
+    demand_charge,
+    power_factor,
+    setpoint,
+    simultaneous,
+    start_stop,
+)
 from assets.advice.site_hours import SiteHours
 
+# In the order of kinds.yaml.
+KINDS: Mapping[str, Callable[[SiteHours], Iterator[Estimate]]] = {
+    "base_load": base_load.find, "start_stop": start_stop.find, "simultaneous": simultaneous.find,
+    "setpoint": setpoint.find, "compressed_air": compressed_air.find, "demand_charge": demand_charge.find,
+    "power_factor": power_factor.find, "billing_fault": billing_fault.find,
+}  # fmt: skip
 # Energy that two recommendations claim is the earlier one's; one that keeps less than this share of its own is gone.
 _LEAST_KEPT = 0.3
 _LEAST_SHARE_OF_USE = 0.002
@@ -39,12 +54,7 @@ def advise(site: SiteHours, *, currency: str, estimated_share: float = 0.0) -> l
     estimated_share: of the readings, 0 to 1; it lowers each confidence. The kWh of all together, of each meter and
     hour, stay within what the meter used.
     """
-    found = [
-        (kind, each)
-        for kind in catalogue().kinds
-        for each in import_module(f"assets.advice.kinds.{kind}").find(site)
-        if _is_sure(site, each)
-    ]
+    found = [(kind, each) for kind, find in KINDS.items() for each in find(site) if _is_sure(site, each)]
     # The surest first: of one waste that two kinds see, the narrower description stays.
     found.sort(key=lambda pair: (pair[1].error_kwh / max(pair[1].total_kwh, 1e-9), pair[0], pair[1].scope))
     advice = [_priced(site, kind, each, currency, estimated_share) for kind, each in _netted(site, found)]

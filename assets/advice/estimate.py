@@ -32,7 +32,7 @@ class Estimate:
         return float(sum(np.nansum(each) for each in self.saved_kwh.values()))
 
 
-class Levels(NamedTuple):
+class _Levels(NamedTuple):
     """Two levels of a sample: which values are high, the mean of the low ones, their spread and their number."""
 
     is_high: np.ndarray
@@ -41,7 +41,7 @@ class Levels(NamedTuple):
     n_low: int
 
 
-def two_levels(values: np.ndarray, *, least_share: float, most_share: float, least_gap: float) -> Levels | None:
+def two_levels(values: np.ndarray, *, least_share: float, most_share: float, least_gap: float) -> _Levels | None:
     """Split a sample at the place of largest variance between (Otsu); None where it has one level.
 
     least_gap: distance of the means in spreads of the low level. A uniform sample has 3.5, a normal one 2.7.
@@ -59,7 +59,7 @@ def two_levels(values: np.ndarray, *, least_share: float, most_share: float, lea
     is_split = high[0] - low[-1] >= spread and apart >= least_gap * max(spread, float(np.std(high)) / 2)
     if low.size < 10 or not least_share <= share <= most_share or not is_split:
         return None
-    return Levels(values >= high[0], float(low.mean()), spread, int(low.size))
+    return _Levels(values >= high[0], float(low.mean()), spread, int(low.size))
 
 
 def weather_free(values: np.ndarray, outdoor_degc: np.ndarray | None) -> np.ndarray:

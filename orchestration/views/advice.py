@@ -227,16 +227,27 @@ def project_for(site: Site, of: Recommendation, accepted: date, done: date) -> M
     drivers = tuple(each.driver_id for each in use.drivers) if use else ()
     return MvProject(
         project_id=f"advice-{of.recommendation_id}", name=f"{of.kind} {of.scope}",
-        option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters, drivers=drivers, day_types=True,
+        option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters,
+        drivers=drivers, day_types=True,
         installation_start=accepted, installation_end=done, reporting_end=months_after(done, _MONTHS_MEASURED),
     )  # fmt: skip
 
 
-def measure(project: "OpenProject", of: Recommendation, clock: Clock, *, person: Person, reason: str) -> Recommendation:
+def measure(
+    project: "OpenProject",
+    of: Recommendation,
+    clock: Clock,
+    *,
+    person: Person,
+    reason: str,
+    first: date | None = None,
+) -> Recommendation:
     """The recommendation with what was saved since its work order was done, by the baseline of its acceptance.
 
+    first: local day from which the saving counts; the day after the work order was closed, where none is given.
     Raises BadInput for who may not, one without a baseline (no_baseline), a work order that is open (not_done), and
-    where no day can be compared yet (no_comparison).
+    where no day can be compared yet (no_comparison), or begins
+    before the acceptance (bad_period).
     """
     from assets.kpi.claims.mv_savings import project_savings
 
@@ -248,9 +259,11 @@ def measure(project: "OpenProject", of: Recommendation, clock: Clock, *, person:
     if order.state != "done" or order.recorded_at_utc is None:
         mend = f"meterloom orders close {order.order_id}"
         raise BadInput(f"work order {order.order_id} is {order.state}, not done", reason="not_done", mend=mend)
-    finished = order.recorded_at_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
+    finished = first or order.recorded_at_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
     baseline_id, _, version = of.baseline.rpartition("@")
     assert of.due is not None  # noqa: S101 - set when it was accepted
+    if finished <= of.due:
+        raise BadInput(f"it was accepted on {of.due}: the saving begins after it", reason="bad_period")
     found = project_savings(
         site, project_for(site, of, of.due, finished), project.baselines.get(baseline_id, int(version)),
         lake=project.lake, now_utc=clock.now_utc(),

@@ -8,11 +8,11 @@ from assets.advice.advise import Advice, advise
 from assets.advice.from_readings import site_hours
 from assets.stores.ledgers.bill_ledger import notifications_of
 from data_quality.contracts.baselines.baseline import BaselineType
-from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.recompute.bill_again import dates_of, stored_bill
-from reports.recompute.figure_sources import Sources
+from reports.recompute.figure_sources import Sources, parse_dates
 
 
 class MadeAdvice(NamedTuple):
@@ -24,7 +24,7 @@ class MadeAdvice(NamedTuple):
 
 
 def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> MadeAdvice:
-    """Recommendations of a site and period as known then. Raises BadInput for tariffs that overlap."""
+    """Recommendations of a site and period as of an instant. Raises BadInput for tariffs that overlap."""
 
     def make() -> MadeAdvice:
         in_force = sources.baselines.in_force(site.site_id, BaselineType.ENB, as_of_utc=as_of_utc)
@@ -40,13 +40,17 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
     return sources.keep(("advice", site.site_id, period.start, period.end, as_of_utc), make)
 
 
-def number(
-    sources: Sources, site: Site, period: Period, as_of_utc: datetime, *, kind: str, scope: str, field: str
-) -> Decimal | None:
-    """A number of one recommendation; None where it is not made again, or has no such number."""
-    made = advice_of(sources, site, period, as_of_utc).advice
-    found = next((each for each in made if (each.kind, each.scope) == (kind, scope)), None)
-    return None if found is None else exact(found.value(field))
+def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a recommendation; None of one that is not made again.
+
+    parameters: site, start, end, kind, scope, field.
+    """
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    start, end = parse_dates(named)
+    period = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    made = advice_of(sources, site, period, trace.as_of_utc).advice
+    found = next((each for each in made if (each.kind, each.scope) == (named["kind"], named["scope"])), None)
+    return None if found is None else exact(found.value(named["field"]))
 
 
 def exact(value: float | None) -> Decimal | None:
@@ -63,7 +67,7 @@ def inputs_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
 
 
 def _overbilled(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> dict[str, Decimal]:
-    """Stored bill -> what it is above its audit, by the newest variance that was told by then."""
+    """Excess of stored bills over their audits, by the newest notified variance."""
     found = {}
     for row in notifications_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc):
         if row["kind"] != "bill_variance":

@@ -316,13 +316,6 @@ def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
     return dr_again.number(sources, site, named["event"], trace.as_of_utc, **said)
 
 
-def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
-    """A number of a recommendation. parameters: site, start, end, kind, scope, field."""
-    named, site = trace.parameters, sources.site(trace.parameters["site"])
-    said = {"kind": named["kind"], "scope": named["scope"], "field": named["field"]}
-    return advice_again.number(sources, site, _period(trace, site.time_zone), trace.as_of_utc, **said)
-
-
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of the site's greenhouse gas inventory, from the account of a year so far.
 
@@ -433,7 +426,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "event_number": event_number,
     "event_count": event_count,
     "dr_event_number": dr_event_number,
-    "advice_number": advice_number,
+    "advice_number": advice_again.advice_number,
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,

@@ -1,4 +1,4 @@
-"""Simulated site-years whose waste only the generator knows: a year of hours of an office with a workshop, by a seed."""
+"""Simulated site-years whose waste only the generator knows: hours of an office with a workshop, by a seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -74,7 +74,11 @@ def _noise(rng: np.random.Generator, share: float) -> np.ndarray:
 def _clean(rng: np.random.Generator) -> Plant:
     hour, day = np.tile(np.arange(24), 365), np.repeat(np.arange(365), 24)
     is_free = (day % 7 >= 5) | (rng.random(365) < 0.03)[day]
-    daily = 10 - 9 * np.cos(2 * np.pi * (np.arange(365) - 20) / 365) + np.convolve(rng.normal(0, 4, 369), [0.2] * 5, "valid")
+    daily = (
+        10
+        - 9 * np.cos(2 * np.pi * (np.arange(365) - 20) / 365)
+        + np.convolve(rng.normal(0, 4, 369), [0.2] * 5, "valid")
+    )
     degc = daily[day] + 4 * np.sin(2 * np.pi * (hour - 9) / 24)
     first, last = int(rng.integers(6, 9)), int(rng.integers(16, 19))
     active = ~is_free & (hour >= first) & (hour <= last)

@@ -80,14 +80,14 @@ def main(count: int, first: int = FIRST) -> None:
     """Print the figures over `count` site-years, and over as many without waste."""
     found = score(range(first, first + count))
     clean = score(range(first, first + count), wasted=())
-    print(f"site-years {count}, recall {found.recall:.3f}, precision {found.precision:.3f}")  # noqa: T201
-    print(f"true saving inside the 90 % interval {found.coverage:.3f}")  # noqa: T201
-    print(f"value of the top five {found.top / found.best:.3f}")  # noqa: T201
-    print(f"recommendations a site-year without waste {clean.false.total() / count:.2f}")  # noqa: T201
-    print(f"slowest site-year {found.seconds:.2f} s of processor")  # noqa: T201
+    print(f"site-years {count}, recall {found.recall:.3f}, precision {found.precision:.3f}")
+    print(f"true saving inside the 90 % interval {found.coverage:.3f}")
+    print(f"value of the top five {found.top / found.best:.3f}")
+    print(f"recommendations a site-year without waste {clean.false.total() / count:.2f}")
+    print(f"slowest site-year {found.seconds:.2f} s of processor")
     for kind in KINDS:
         share = found.inside[kind] / max(found.hit[kind], 1)
-        print(f"  {kind}: {found.hit[kind]} of {found.wanted[kind]}, false {found.false[kind]}, inside {share:.2f}")  # noqa: T201
+        print(f"  {kind}: {found.hit[kind]} of {found.wanted[kind]}, false {found.false[kind]}, inside {share:.2f}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from assets.advice.site_hours import SiteHours
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
-    """One estimate for all bills with a variance that was told and is in the supplier's favour."""
+    """One estimate for all bills with a notified variance in the supplier's favour."""
     over = {name: amount for name, amount in (site.overbilled or {}).items() if amount > 0}
     if over:
         money = float(sum(over.values()))

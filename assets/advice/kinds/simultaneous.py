@@ -33,7 +33,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     # Spring and autumn days that are cold in the morning and warm at noon have a little of both.
     if lost.sum() < _LEAST_SHARE * heat.sum():
         return
-    saved = {}
+    saved: dict[str, np.ndarray] = {}
     for part, total, amount in ((heating, heat, lost), (cooling, cold, lost / _COP)):
         share = np.divide(amount, total, out=np.zeros_like(total), where=total > 0)
         saved |= {each.meter_id: np.nan_to_num(each.kwh) * np.minimum(share, 1) for each in part}

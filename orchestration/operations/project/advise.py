@@ -115,10 +115,19 @@ def advise_accept(call: Call, recommendation: IdArgument, reason: ReasonOption) 
 
 
 @operation("advise measure", takes=ACTS, example='3f2a9c --as ben --reason "after three months"')
-def advise_measure(call: Call, recommendation: IdArgument, reason: ReasonOption) -> Answer:
+def advise_measure(
+    call: Call,
+    recommendation: IdArgument,
+    reason: ReasonOption,
+    first: Annotated[
+        str | None, Option("--from", help="Local day from which it counts; else that after the order was closed.")
+    ] = None,
+) -> Answer:
     """Measure what was saved since the work order was done, beside the estimate."""
     found = Recommendations(call.project.store).named(recommendation)
-    after = advice.measure(call.project, found, call.clock, person=call.known_person(), reason=reason)
+    after = advice.measure(
+        call.project, found, call.clock, person=call.known_person(), reason=reason, first=day_or_none(first, "--from")
+    )
     shown = _row(call, after)
     return Answer({"recommendations": [shown]}, text=_measured(shown))
 
