@@ -21,6 +21,7 @@ RANK = {
     "assets.bills": 2.4,
     "assets.carbon": 2.4,
     "assets.kpi": 2.45,
+    "assets.advice": 2.46,
     "assets": 2.5,
     "ml": 3,
     "reports": 3,

@@ -33,6 +33,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "check": ("operations.project.check",),
     "findings": ("operations.project.findings",),
     "alerts": ("operations.project.alerts",),
+    "advise": ("operations.project.advise",),
     "orders": ("operations.project.orders",),
     "workflows": ("operations.project.workflows",),
     "notices": ("operations.project.notices",),
@@ -128,6 +129,7 @@ GROUPS = {
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
     "alerts": "Alert rules: list their versions, see when one would have fired.",
     "workflows": "Workflows: list, show, run, approve.",
+    "advise": "Recommendations: find, list, show, acknowledge, schedule, accept, dismiss, measure.",
     "orders": "Work orders: list, show, create, assign, close, export.",
     "notices": "What people are told of findings, and how: list, choose, test, retry.",
     "keys": "Keys that people sign with, and keys of machines.",
@@ -165,7 +167,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "models",
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "dr", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
+    "Act": ("advise", "plan", "dr", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
     "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake"),
 }
 

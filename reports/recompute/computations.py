@@ -21,7 +21,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import bill_again, claims, event_again, footprint_again, hours_again, project_again
+from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
@@ -426,6 +426,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "event_number": event_number,
     "event_count": event_count,
     "dr_event_number": dr_event_number,
+    "advice_number": advice_again.advice_number,
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,

@@ -168,6 +168,12 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/tasks.csv"): Cell(f"/tasks.csv{_SITE}", about="site"),
     ("GET", "/tasks/{order_id}"): Cell(f"/tasks/none{_SITE}", about="site"),
     ("POST", "/tasks/{order_id}/{act}"): Cell(f"/tasks/none/close{_SITE}", about="site", body="{{}}"),
+    ("GET", "/advice"): Cell(f"/advice{_SITE}", about="site"),
+    ("GET", "/advice/{recommendation_id}"): Cell(f"/advice/none{_SITE}", about="site"),
+    **{
+        ("POST", f"/advice/{{recommendation_id}}/{act}"): Cell(f"/advice/none/{act}{_SITE}", about="site", body="{{}}")
+        for act in ("acknowledge", "schedule", "dismiss", "accept", "measure")
+    },
     ("GET", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site"),
     ("GET", "/demand-response/{event_id}"): Cell(f"/demand-response/none{_SITE}", about="site"),
     **{

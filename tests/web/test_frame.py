@@ -20,7 +20,7 @@ from tests.web.served import NOW
 
 SEEN = ["Operations", "Results", "Energy", "Forecast", "Performance", "Cost and bills", "Data", "Findings"]
 SEEN = [*SEEN, "Tasks", "Connections", "Reports"]
-SEEN = [*SEEN[:6], "Demand response", *SEEN[6:]]
+SEEN = [*SEEN[:6], "Demand response", "Recommendations", *SEEN[6:]]
 MANAGER = [*SEEN[:6], "Plan and devices", *SEEN[6:]]
 PLACES = {
     (Role.OPERATOR,): MANAGER,
@@ -48,7 +48,7 @@ def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tup
 
 
 def test_headings_part_the_places_where_there_are_many() -> None:
-    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", *["Analyse"] * 6, *["Assure"] * 5]
+    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", *["Analyse"] * 7, *["Assure"] * 5]
     assert {each.group for each in frame(Role.VIEWER).places} == {""}
     assert frame(Role.OPERATOR, home_board="exec").places[0].text == "Results"
 

@@ -22,6 +22,7 @@ PAGES = {
     "data": "/data?site=works&period=2026-04",
     "findings": "/findings?site=works",
     "tasks": "/tasks?site=works",
+    "advice": "/advice?site=works",
     "demand_response": "/demand-response?site=works",
     "forecast": "/forecast?site=works",
     "live": "/live?site=works",

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
 from assets.stores.journal import AppendOnly, document_in, fields_of
+from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
 from assets.stores.schema.column_types import canonical_json, sha256_of
@@ -163,7 +164,8 @@ class ReportStore:
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id with its whole trace, or None."""
         found = self._figures(figure_table.c.figure_id == figure_id)
-        return found[0] if found else None
+        # Those of recommendations stand in no report, but where the recommendation is kept.
+        return found[0] if found else Recommendations(self.store).figure(figure_id)
 
     def figures(self, report_id: str, revision: int) -> list[Figure]:
         """All figures of a revision, inputs before what is made of them."""

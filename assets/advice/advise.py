@@ -1,0 +1,143 @@
+"""Recommendations of a site's hours: every kind asked, overlaps netted, hours priced. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assets.advice.catalogue import catalogue
+from assets.advice.estimate import Z90, Estimate
+from assets.advice.kinds import (
+    base_load,
+    billing_fault,
+    compressed_air,
+    demand_charge,
+    power_factor,
+    setpoint,
+    simultaneous,
+    start_stop,
+)
+from assets.advice.site_hours import SiteHours
+
+# In the order of kinds.yaml.
+KINDS: Mapping[str, Callable[[SiteHours], Iterator[Estimate]]] = {
+    "base_load": base_load.find, "start_stop": start_stop.find, "simultaneous": simultaneous.find,
+    "setpoint": setpoint.find, "compressed_air": compressed_air.find, "demand_charge": demand_charge.find,
+    "power_factor": power_factor.find, "billing_fault": billing_fault.find,
+}  # fmt: skip
+# Energy that two recommendations claim is the earlier one's; one that keeps less than this share of its own is gone.
+_LEAST_KEPT = 0.3
+_LEAST_SHARE_OF_USE = 0.002
+_DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One recommendation's numbers: value and unit by name, rounded to three decimals, and its confidence.
+
+    An interval is `low_NAME` and `high_NAME`; a number that is unknown is not there.
+    """
+
+    kind: str
+    scope: str
+    numbers: Mapping[str, tuple[float, str]]
+    confidence: float
+
+    def value(self, name: str) -> float | None:
+        """The number of that name, or None."""
+        return self.numbers[name][0] if name in self.numbers else None
+
+
+def advise(site: SiteHours, *, currency: str, estimated_share: float = 0.0) -> list[Advice]:
+    """Recommendations, the largest saving of money first (of energy where no price is known).
+
+    estimated_share: of the readings, 0 to 1; it lowers each confidence. The kWh of all together, of each meter and
+    hour, stay within what the meter used.
+    """
+    found = [(kind, each) for kind, find in KINDS.items() for each in find(site) if _is_sure(site, each)]
+    # The surest first: of one waste that two kinds see, the narrower description stays.
+    found.sort(key=lambda pair: (pair[1].error_kwh / max(pair[1].total_kwh, 1e-9), pair[0], pair[1].scope))
+    advice = [_priced(site, kind, each, currency, estimated_share) for kind, each in _netted(site, found)]
+    return sorted(advice, key=lambda each: (-(each.value("savings_money") or 0), -(each.value("savings_kwh") or 0)))
+
+
+def _is_sure(site: SiteHours, estimate: Estimate) -> bool:
+    """Whether the 90 % interval is above zero, and the saving above a five-hundredth of what its meters used."""
+    if estimate.money is not None:
+        return estimate.money - Z90 * estimate.money_error > 0
+    used = sum(float(np.nansum(each.kwh)) for each in site.meters if each.meter_id in estimate.saved_kwh)
+    return estimate.total_kwh - Z90 * estimate.error_kwh > 0 and estimate.total_kwh > _LEAST_SHARE_OF_USE * used
+
+
+def _netted(site: SiteHours, found: list[tuple[str, Estimate]]) -> Iterator[tuple[str, Estimate]]:
+    """Each estimate less what earlier ones claim of the same meter, or of one above or below it, in the same hour."""
+    left = {each.meter_id: np.nan_to_num(each.kwh).clip(min=0) for each in site.meters}
+    above = {each.meter_id: each.above for each in site.meters}
+    for kind, estimate in found:
+        before = estimate.total_kwh
+        kept: dict[str, np.ndarray] = {}
+        for name, saved in estimate.saved_kwh.items():
+            line = (name, *(each for each in above[name] if each in left))
+            below = [each for each, over in above.items() if name in over]
+            kept[name] = np.minimum.reduce([np.nan_to_num(saved).clip(min=0), *(left[each] for each in line)])
+            for each in line:
+                left[each] = left[each] - kept[name]
+            # Of a meter above nobody knows which one below it saves: below it no more is left than above.
+            for each in below:
+                left[each] = np.minimum(left[each], left[name])
+        after = float(sum(each.sum() for each in kept.values()))
+        if before > 0 and after < _LEAST_KEPT * before:
+            continue
+        share = after / before if before > 0 else 1.0
+        yield kind, replace(estimate, saved_kwh=kept, error_kwh=estimate.error_kwh * share)
+
+
+def _priced(site: SiteHours, kind: str, estimate: Estimate, currency: str, estimated_share: float) -> Advice:
+    """The estimate in kWh, money and kg CO2e with intervals, cost and payback as far as they are known."""
+    kwh, half = estimate.total_kwh, Z90 * estimate.error_kwh
+    numbers: dict[str, tuple[float, str]] = dict(estimate.numbers)
+    _put(numbers, "savings_kwh", kwh, half, "kwh")
+    by_unit = {"price_per_kwh": ("savings_money", "currency"), "kgco2e_per_kwh": ("savings_kgco2e", "kgco2e")}
+    for rate, (name, unit) in by_unit.items():
+        amount = _amount(site, estimate, rate)
+        if amount is not None:
+            _put(numbers, name, amount, half * amount / kwh if kwh > 0 else 0.0, unit)
+    if estimate.money is not None:
+        _put(numbers, "savings_money", estimate.money, Z90 * estimate.money_error, "currency")
+    _put_cost(numbers, kind, currency, (site.end - site.start).days / 365.25 * 12)
+    main, width = (kwh, half) if kwh > 0 else (estimate.money or 0.0, Z90 * estimate.money_error)
+    confidence = (1 - min(1.0, width / main if main > 0 else 1.0)) * (1 - estimated_share)
+    rounded = {name: (round(value, _DECIMALS) + 0.0, unit) for name, (value, unit) in numbers.items()}
+    return Advice(kind, estimate.scope, rounded, round(confidence, _DECIMALS))
+
+
+def _put(numbers: dict[str, tuple[float, str]], name: str, value: float, half: float, unit: str) -> None:
+    """The number with its interval; nobody saves less than nothing."""
+    numbers[name] = value, unit
+    numbers[f"low_{name}"] = max(value - half, 0.0), unit
+    numbers[f"high_{name}"] = value + half, unit
+
+
+def _amount(site: SiteHours, estimate: Estimate, rate: str) -> float | None:
+    """Saved hours times their rate; None where the rate of a saved hour is unknown."""
+    total = 0.0
+    for name, saved in estimate.saved_kwh.items():
+        meter = site.meter(name)
+        by_hour = np.full(saved.size, np.nan) if meter is None else getattr(meter, rate)
+        if np.isnan(by_hour[saved > 0]).any():
+            return None
+        total += float((saved * np.nan_to_num(by_hour)).sum())
+    return total
+
+
+def _put_cost(numbers: dict[str, tuple[float, str]], kind: str, currency: str, months: float) -> None:
+    """Cost and payback, months, where the catalogue has a cost in the site's currency and the saving is known."""
+    cost = catalogue().kinds[kind].cost
+    if cost is None or cost.currency != currency:
+        return
+    numbers["cost_money"] = cost.fixed, "currency"
+    ends = (("payback_months", ""), ("low_payback_months", "high_"), ("high_payback_months", "low_"))
+    for name, end in ends:
+        money = numbers.get(f"{end}savings_money", (0.0, ""))[0]
+        if money > 0:
+            numbers[name] = cost.fixed / money * months, "months"

@@ -1,0 +1,52 @@
+"""Kinds of recommendation as `kinds.yaml` says them: difficulty, cost with its source, sentences, roles of meters."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import load_model
+
+
+class Cost(Model):
+    """What a measure of a kind costs, in a currency, with the source of the number."""
+
+    fixed: float = Field(ge=0)
+    currency: str
+    source: str = Field(min_length=1)
+
+
+class Kind(Model):
+    """One kind. found: pattern and the names of what stands in its places; fails: what must be true for it to fail."""
+
+    difficulty: int = Field(ge=1, le=5)
+    workflow: str
+    found: tuple[str, tuple[str, ...]]
+    fails: str
+    cost: Cost | None = None
+
+
+class KindCatalogue(Model):
+    """All kinds by name, and the words in a meter's id that give it a role."""
+
+    roles: Mapping[str, tuple[str, ...]]
+    kinds: Mapping[str, Kind]
+
+
+@cache
+def catalogue() -> KindCatalogue:
+    """The kinds of this package."""
+    return load_model(Path(__file__).parent / "kinds.yaml", KindCatalogue)
+
+
+def roles_of(meter_id: str) -> frozenset[str]:
+    """Roles that the words of a meter's id give it.
+
+    >>> sorted(roles_of("compressor_1"))
+    ['compressed_air']
+    """
+    words = set(re.split(r"[-_]", meter_id))
+    return frozenset(role for role, known in catalogue().roles.items() if words.intersection(known))

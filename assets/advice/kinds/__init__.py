@@ -1,0 +1,1 @@
+"""Kinds of recommendation, a module each with `find`; titles, costs and sentences stand in `kinds.yaml`."""

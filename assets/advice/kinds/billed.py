@@ -1,0 +1,18 @@
+"""Bills of a supply by the bill engine, as the kinds that change the bill compare them."""
+
+from assets.advice.site_hours import Supply
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.compute import make_bill
+from data_quality.contracts.billing.bill import Bill
+
+
+def bill_of(supply: Supply, load: Load) -> Bill:
+    """The bill of a load by the supply's tariffs. Raises BadInput."""
+    return make_bill(
+        supply.tariffs, load, time_zone=supply.time_zone, currency=supply.currency, day_types=supply.day_types
+    )
+
+
+def paid(supply: Supply, load: Load) -> float:
+    """What that bill comes to."""
+    return float(bill_of(supply, load).total)

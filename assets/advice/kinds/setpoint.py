@@ -1,0 +1,86 @@
+"""Setpoint: heating that begins in warmer, or cooling that begins in cooler weather than the site declares."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from assets.advice.estimate import Estimate
+from assets.advice.kinds import simultaneous
+from assets.advice.site_hours import SiteHours, WeatherSlope
+
+_LEAST_K, _MOST_K = 1.0, 3.0
+# A baseline's base is found to half a degree: the standard deviation of a uniform step, 0.5 / √12.
+_BASE_ERROR_K = 0.144
+_BASES_DEGC = np.arange(8, 24.5, 0.5)
+_LEAST_DAYS = 60
+
+
+def find(site: SiteHours) -> Iterator[Estimate]:
+    """Estimates of uses whose approved baseline has such a base; the saving is the slope times the degree days."""
+    for slope in site.slopes:
+        declared = (site.declared_degc or {}).get(slope.term)
+        if declared is None or site.outdoor_degc is None or slope.kwh_per_k_day <= 0:
+            continue
+        sign = 1 if slope.term == "hdd" else -1
+        known = _undisturbed(site, slope, sign)
+        too_far_k = min(sign * (known.base_degc - declared), _MOST_K)
+        if too_far_k >= _LEAST_K:
+            yield _of(site, known, site.outdoor_degc, sign, too_far_k)
+
+
+def _by_day(site: SiteHours, hours: np.ndarray) -> np.ndarray:
+    return np.asarray(np.bincount(site.day, np.nan_to_num(hours)))
+
+
+def _undisturbed(site: SiteHours, slope: WeatherSlope, sign: int) -> WeatherSlope:
+    """The term fitted anew on days without simultaneous operation, where there was some: it looks like a warmer base.
+
+    The stored term where there was none, or too few days are left.
+    """
+    lost = next((each for each in simultaneous.find(site) if set(slope.meters) & set(each.saved_kwh)), None)
+    if lost is None:
+        return slope
+    both = _by_day(site, np.sum(list(lost.saved_kwh.values()), axis=0)) > 0
+    degc = _by_day(site, np.asarray(site.outdoor_degc)) / np.bincount(site.day)
+    used = _by_day(site, np.sum([each.kwh for each in site.meters if each.meter_id in slope.meters], axis=0))
+    if (~both).sum() < _LEAST_DAYS:
+        return slope
+    fits = [_fit(used[~both], np.maximum(sign * (base - degc[~both]), 0)) for base in _BASES_DEGC]
+    at = int(np.argmin([each[0] for each in fits]))
+    _, kwh_per_k_day, error = fits[at]
+    return replace(slope, base_degc=float(_BASES_DEGC[at]), kwh_per_k_day=kwh_per_k_day, standard_error=error)
+
+
+def _fit(used: np.ndarray, degrees: np.ndarray) -> tuple[float, float, float]:
+    """Variance, slope and its standard error of a line; an infinite variance where the degrees do not differ."""
+    apart = degrees - degrees.mean()
+    total = float(apart @ apart)
+    if total <= 0:
+        return float("inf"), 0.0, 0.0
+    slope = float(apart @ used) / total
+    rest = used - used.mean() - slope * apart
+    variance = float(rest @ rest) / (used.size - 2)
+    return variance, slope, float(np.sqrt(variance / total))
+
+
+def _of(site: SiteHours, slope: WeatherSlope, outdoor_degc: np.ndarray, sign: int, too_far_k: float) -> Estimate:
+    hours = np.bincount(site.day)
+    degc = np.bincount(site.day, outdoor_degc) / hours
+    degrees = np.maximum(sign * (slope.base_degc - degc), 0)
+    fewer = degrees - np.maximum(degrees - too_far_k, 0)
+    meters = [meter for name in slope.meters if (meter := site.meter(name)) is not None]
+    used = np.sum([np.nan_to_num(each.kwh) for each in meters], axis=0)
+    by_day = np.bincount(site.day, used)
+    wanted = np.minimum(slope.kwh_per_k_day * fewer, by_day)
+    share = np.divide(wanted, by_day, out=np.zeros_like(wanted), where=by_day > 0)[site.day]
+    saved = {each.meter_id: np.nan_to_num(each.kwh) * share for each in meters}
+    total, days = float(wanted.sum()), int((fewer > 0).sum())
+    error = float(
+        np.hypot(total * slope.standard_error / slope.kwh_per_k_day, _BASE_ERROR_K * slope.kwh_per_k_day * days)
+    )
+    numbers = {
+        "base_degc": (slope.base_degc, "degc"), "change_k": (too_far_k, "kelvin"),
+        "slope_kwh_per_k_day": (slope.kwh_per_k_day, "kwh_per_k_day"),
+    }  # fmt: skip
+    return Estimate(f"meter:{slope.meters[0]}", saved, error, numbers=numbers)

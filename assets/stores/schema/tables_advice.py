@@ -1,0 +1,18 @@
+"""Table of recommendations: a row is what stands after an act."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText
+from assets.stores.schema.tables_metadata import append_only
+
+recommendations = append_only(
+    "recommendations",
+    sa.Column("recommendation_id", sa.String(32), nullable=False, comment="Of site, kind, scope and days"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a run"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("recommendation", JsonText, nullable=False, comment="The recommendation as the act left it"),
+    sa.Index("ix_recommendations_recommendation", "site_id", "recommendation_id"),
+)

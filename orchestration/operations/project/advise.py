@@ -1,0 +1,172 @@
+"""`meterloom advise`: recommendations of a site with their sentences and figures, and what people do with them."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from assets.stores.ledgers.recommendations import Recommendations
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.recommendation import Recommendation, RecommendationState
+from data_quality.contracts.time import parse_period
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, operation
+from orchestration.operations.options import AnySiteOption, PeriodOption, ReasonOption, SiteOption, day_or_none
+from orchestration.views import advice
+
+LIST = Table(
+    "recommendations",
+    "id | site | kind | scope | status | saves (kWh): {savings_kwh:,.0f} | money: {savings_money:,.0f|-} | "
+    "currency | confidence: {confidence_label} | difficulty",
+    empty="no recommendation is known",
+)
+SENTENCES = Table(
+    "sentences", "sentence: {text} | figures: {ids}", ids=lambda each: " ".join(each["figure_ids"]) or "-"
+)
+HISTORY = Table("history", "at: {at} | status | person: {person:|-} | reason: {reason:|-}")
+IdArgument = Annotated[str, Argument(metavar="ID", help="Of a recommendation, or how its id starts.")]
+
+
+@operation("advise run", takes=ACTS, example="--site factory --period 2025 --as ben")
+def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
+    """Find what a site's readings of a period say could be saved, and record what is new."""
+    where = call.project.site(site)
+    expect(call.known_person(), Permission.AI_RUN)
+    found = advice.run(
+        call.project, where, parse_period(period, where.time_zone), call.clock, sources=call.sources
+    )  # fmt: skip
+    return _listed(call, found, "")
+
+
+@operation("advise list", takes=READS, example="--site factory --status new --search compressor")
+def advise_list(
+    call: Call,
+    site: AnySiteOption = None,
+    status: Annotated[str | None, Option("--status", help="Only of this status.")] = None,
+    kind: Annotated[str | None, Option("--kind", help="Only of this kind.")] = None,
+    search: Annotated[str, Option("--search", help="Only with this text in id, kind, scope or sentences.")] = "",
+    page: Annotated[int, Option("--page", help="Which page, from 1.")] = 1,
+    size: Annotated[int, Option("--size", help="Recommendations a page.")] = 50,
+) -> Answer:
+    """List recommendations, the largest saving of money first."""
+    if page < 1 or not 1 <= size <= 500:
+        raise BadInput("--page begins at 1, --size is 1 to 500", reason="bad_number")
+    where = call.project.site(site).site_id if site else None
+    found = [
+        each
+        for each in Recommendations(call.project.store).standing(where, as_of_utc=call.as_of_utc)
+        if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search)
+    ]
+    shown = found[(page - 1) * size : page * size]
+    return _listed(call, shown, f"{len(found)} recommendations, page {page} of {max(-(-len(found) // size), 1)}")
+
+
+@operation("advise show", takes=READS, example="3f2a9c")
+def advise_show(call: Call, recommendation: IdArgument) -> Answer:
+    """Show a recommendation: its sentences, each with the figures that `meterloom trace` opens, and its history."""
+    ledger = Recommendations(call.project.store)
+    found = ledger.named(recommendation, as_of_utc=call.as_of_utc)
+    history = [
+        {"at": each.recorded_at_utc, "status": each.status, "person": each.person_id, "reason": each.reason}
+        for each in ledger.history(found, as_of_utc=call.as_of_utc)
+    ]
+    shown = _row(call, found)
+    head = f"{found.recommendation_id} {found.kind} {found.scope}: {found.status}, confidence {found.confidence_label}"
+    result = {"recommendations": [shown], "sentences": shown["sentences"], "history": history}
+    return Answer(result, (head, SENTENCES, HISTORY), _measured(shown))
+
+
+@operation("advise acknowledge", takes=ACTS, example='3f2a9c --as ben --reason "seen"')
+def advise_acknowledge(call: Call, recommendation: IdArgument, reason: ReasonOption) -> Answer:
+    """Note that somebody has seen a recommendation."""
+    return _moved(call, recommendation, "acknowledged", reason)
+
+
+@operation("advise schedule", takes=ACTS, example='3f2a9c --due 2027-03-01 --as ben --reason "next shutdown"')
+def advise_schedule(
+    call: Call,
+    recommendation: IdArgument,
+    reason: ReasonOption,
+    due: Annotated[str, Option("--due", help="Local day on which it is decided.")],
+) -> Answer:
+    """Put a recommendation off to a day."""
+    return _moved(call, recommendation, "scheduled", reason, due=day_or_none(due, "--due"))
+
+
+@operation("advise dismiss", takes=ACTS, example='3f2a9c --as ben --reason "the room is used at night"')
+def advise_dismiss(call: Call, recommendation: IdArgument, reason: ReasonOption) -> Answer:
+    """Dismiss a recommendation with its reason."""
+    return _moved(call, recommendation, "dismissed", reason)
+
+
+@operation("advise accept", takes=ACTS, example='3f2a9c --as dirk --reason "agreed"')
+def advise_accept(call: Call, recommendation: IdArgument, reason: ReasonOption) -> Answer:
+    """Accept a recommendation: the M&V baseline is fitted before anything changes, and a work order is opened."""
+    from ml.tracking import MlflowTracker
+
+    places = call.project.project
+    found = Recommendations(call.project.store).named(recommendation)
+    after, finding = advice.accept(
+        call.project, found, call.clock, person=call.known_person(), reason=reason,
+        tracker=MlflowTracker(places.mlflow_uri, places.mlflow_artifacts_dir),
+    )  # fmt: skip
+    told = f"no baseline: {finding.message}" if finding else f"baseline {after.baseline}"
+    result = {"recommendations": [_row(call, after)], "findings": [finding] if finding else []}
+    return Answer(result, text=f"{after.recommendation_id} accepted: work order {after.order_id}, {told}")
+
+
+@operation("advise measure", takes=ACTS, example='3f2a9c --as ben --reason "after three months"')
+def advise_measure(
+    call: Call,
+    recommendation: IdArgument,
+    reason: ReasonOption,
+    first: Annotated[
+        str | None, Option("--from", help="Local day from which it counts; else that after the order was closed.")
+    ] = None,
+) -> Answer:
+    """Measure what was saved since the work order was done, beside the estimate."""
+    found = Recommendations(call.project.store).named(recommendation)
+    after = advice.measure(
+        call.project, found, call.clock, person=call.known_person(), reason=reason, first=day_or_none(first, "--from")
+    )
+    shown = _row(call, after)
+    return Answer({"recommendations": [shown]}, text=_measured(shown))
+
+
+def _moved(
+    call: Call, recommendation: str, status: RecommendationState, reason: str, *, due: date | None = None
+) -> Answer:
+    person = call.known_person()
+    expect(person, Permission.ANOMALY_UPDATE)
+    ledger = Recommendations(call.project.store)
+    beside: dict[str, Any] = {"due": due} if due else {}
+    after = ledger.move(
+        ledger.named(recommendation), status, call.clock, person_id=person.person_id, reason=reason, **beside
+    )
+    return Answer({"recommendations": [_row(call, after)]}, text=f"{after.recommendation_id} {after.status}")
+
+
+def _listed(call: Call, found: list[Recommendation], text: str) -> Answer:
+    return Answer({"recommendations": [_row(call, each) for each in found]}, LIST, text)
+
+
+def _row(call: Call, found: Recommendation) -> dict[str, Any]:
+    site = call.project.site(found.site_id)
+    return advice.row(site, found, site.locale)
+
+
+def _has(call: Call, found: Recommendation, search: str) -> bool:
+    texts = [found.recommendation_id, found.kind, found.scope]
+    if search and not any(search.lower() in each.lower() for each in texts):
+        texts += [each["text"] for each in _row(call, found)["sentences"]]
+    return any(search.lower() in each.lower() for each in texts)
+
+
+def _measured(shown: dict[str, Any]) -> str:
+    saved = shown["measured"]
+    if not saved:
+        return ""
+    low, high = saved["interval_kwh"]
+    return (
+        f"saved {saved['savings_kwh']:,.0f} kWh ({low:,.0f} to {high:,.0f}) on {saved['days']} days; "
+        f"estimated for as many days: {saved['estimated_kwh']:,.0f} kWh"
+    )

@@ -1,0 +1,282 @@
+"""Recommendations of an opened project: runs, rows of lists, sentences in a language, acceptance and measuring."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from assets.advice.advise import Advice
+from assets.advice.catalogue import catalogue
+from assets.kpi.running_cost.interval_costs import main_meters
+from assets.stores.ledgers.recommendations import Recommendations
+from assets.stores.ledgers.work_orders import WorkOrders
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Person
+from data_quality.contracts.reporting.recommendation import (
+    AdvicePlace,
+    AdviceSentence,
+    MeasuredSaving,
+    Recommendation,
+    recommendation_id_of,
+)
+from data_quality.contracts.reporting.work_order import WorkOrder
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Clock, Period, months_after, zone
+from reports.figure_book import FigureBook
+from reports.recompute.advice_again import advice_of, exact, inputs_of
+from reports.recompute.figure_sources import Sources
+from reports.texts.locales import named, page_word
+from reports.texts.numbers import format_alike, unit_text
+
+if TYPE_CHECKING:
+    from ml.tracker import Tracker
+    from orchestration.open_project import OpenProject
+
+ESTIMATED_SHARE = "estimated_share"
+_SAVINGS = {
+    "savings_kwh": "It saves {0} (between {1} and {2})",
+    "savings_money": "Money by the tariff: {0} (between {1} and {2})",
+    "savings_kgco2e": "Emissions: {0} (between {1} and {2})",
+}
+_MONTHS_MEASURED = 12
+
+
+def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
+    """Recommendations of a period, recorded where they are new; those that people acted on stay as they are.
+
+    Raises BadInput for tariffs that overlap, and (no_readings) for a period without readings.
+    """
+    as_of_utc = project.reports.known_at(clock)
+    made = advice_of(sources, site, period, as_of_utc)
+    given = (period, made.estimated_share)
+    book = FigureBook(
+        report_id=f"advice/{site.site_id}/{period.start}/{period.end}", revision=0, as_of_utc=as_of_utc,
+        is_synthetic=made.is_synthetic,
+    )  # fmt: skip
+    inputs = inputs_of(sources, site, period, as_of_utc)
+    wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
+    return Recommendations(project.store).add(wanted, clock)
+
+
+def _recommendation(
+    site: Site, advice: Advice, period: Period, share: float, book: FigureBook, inputs: Sequence[Any]
+) -> Recommendation:
+    kind, numbers = catalogue().kinds[advice.kind], dict(advice.numbers)
+    where = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}
+    figures = tuple(
+        book.add(
+            f"{advice.kind}/{advice.scope}/{name}", exact(value), label=name, kpi=f"advice_{name}", scope=advice.scope,
+            start=period.start, end=period.end, unit=site.currency if unit == "currency" else unit,
+            computation="advice_number", inputs=inputs, estimated_share=share,
+            parameters={**where, "kind": advice.kind, "scope": advice.scope, "field": name},
+        )
+        for name, (value, unit) in numbers.items()
+    )  # fmt: skip
+    kwh = exact(advice.value("savings_kwh")) or Decimal(0)
+    return Recommendation(
+        recommendation_id=recommendation_id_of(site.site_id, advice.kind, advice.scope, period.start, period.end),
+        site_id=site.site_id, kind=advice.kind, scope=advice.scope, start=period.start, end=period.end,
+        savings_kwh=kwh, interval_kwh=_interval(advice, "savings_kwh") or (kwh, kwh),
+        savings_money=exact(advice.value("savings_money")), interval_money=_interval(advice, "savings_money"),
+        currency=site.currency, savings_kgco2e=exact(advice.value("savings_kgco2e")),
+        interval_kgco2e=_interval(advice, "savings_kgco2e"), cost_money=exact(advice.value("cost_money")),
+        cost_source=kind.cost.source if kind.cost and advice.value("cost_money") is not None else "",
+        payback_months=exact(advice.value("payback_months")), interval_months=_interval(advice, "payback_months"),
+        difficulty=kind.difficulty, confidence=advice.confidence, workflow=kind.workflow,
+        sentences=_sentences(advice, is_synthetic=book.is_synthetic), figures=figures,
+        is_synthetic=book.is_synthetic, estimated_share=share,
+    )  # fmt: skip
+
+
+def _interval(advice: Advice, name: str) -> tuple[Decimal, Decimal] | None:
+    low, high = (exact(advice.value(f"{end}_{name}")) for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)
+
+
+def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, ...]:
+    """Sentences in the order in which people read them; every number in them is a figure's."""
+    kind = catalogue().kinds[advice.kind]
+    pattern, names = kind.found
+    told = [(pattern, names)]
+    for name, saved in _SAVINGS.items():
+        if advice.value(name):
+            told.append((saved, (name, f"low_{name}", f"high_{name}")))
+    if advice.value("savings_money") is None:
+        told.append(("No price is known for all of these hours: the money is not known", ()))
+    if advice.value("payback_months") is None:
+        told.append(("The cost is not known: there is no payback", ()))
+    else:
+        ends = ("cost_money", "payback_months", "low_payback_months", "high_payback_months")
+        told.append(("It costs {0} and pays back in {1} months (between {2} and {3})", ends))
+    told.append((kind.fails, ()))
+    if is_synthetic:
+        told.append(("Readings behind it are simulated: nothing of it may be published", ()))
+    return tuple(
+        AdviceSentence(
+            pattern=pattern,
+            places=tuple(
+                AdvicePlace(text=advice.scope) if name == "scope" else AdvicePlace(figure=name) for name in names
+            ),
+        )
+        for pattern, names in told
+    )  # fmt: skip
+
+
+def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
+    """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
+    found = []
+    for sentence in of.sentences:
+        places, ids = [], []
+        for place in sentence.places:
+            figure = of.figure(place.figure) if place.figure else None
+            if figure is None:
+                places.append(named(scope_name(site, place.text)))
+                continue
+            [number] = format_alike([figure.value], figure.unit, locale=locale)
+            places.append(f"{number} {unit_text(figure.unit)}".rstrip())
+            ids.append(figure.figure_id)
+        found.append({"text": page_word(Sentence(sentence.pattern, *places), locale), "figure_ids": ids})
+    return found
+
+
+def scope_name(site: Site, scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return site.stream_name(name) if kind == "meter" else site.name
+
+
+def row(site: Site, of: Recommendation, locale: str) -> dict[str, Any]:
+    """A recommendation by the keys of its JSON."""
+    measured = of.measured
+    return {
+        "id": of.recommendation_id, "site": of.site_id, "kind": of.kind, "scope": of.scope, "status": of.status,
+        "start": of.start, "end": of.end, "savings_kwh": of.savings_kwh, "interval_kwh": of.interval_kwh,
+        "savings_money": of.savings_money, "interval_money": of.interval_money, "currency": of.currency,
+        "savings_kgco2e": of.savings_kgco2e, "interval_kgco2e": of.interval_kgco2e, "cost_money": of.cost_money,
+        "cost_source": of.cost_source, "payback_months": of.payback_months, "interval_months": of.interval_months,
+        "difficulty": of.difficulty, "confidence": of.confidence, "confidence_label": of.confidence_label,
+        "sentences": worded(site, of, locale), "workflow": of.workflow, "is_synthetic": of.is_synthetic,
+        "estimated_share": of.estimated_share, "due": of.due, "order": of.order_id or None,
+        "baseline": of.baseline or None, "person": of.person_id, "reason": of.reason,
+        "measured": measured and {
+            **measured.model_dump(), "estimated_kwh": _of_days(of, of.savings_kwh, measured.days),
+            "interval_estimated_kwh": [_of_days(of, each, measured.days) for each in of.interval_kwh],
+        },
+    }  # fmt: skip
+
+
+def _of_days(of: Recommendation, kwh: Decimal, days: int) -> float:
+    """The estimate's part of so many days, each like the others of its period."""
+    return round(float(kwh) * days / (of.end - of.start).days, 3)
+
+
+def accept(
+    project: "OpenProject", of: Recommendation, clock: Clock, *, person: Person, reason: str, tracker: "Tracker"
+) -> tuple[Recommendation, Finding | None]:
+    """The accepted recommendation with its work order and the M&V baseline, fitted before anything is changed.
+
+    A Finding where no baseline can be fitted, or none is needed: its saving is of a bill. Raises BadInput for who may
+    not, without a reason, and for one that is accepted already.
+    """
+    from ml.baselines.savings.project_baseline import fit_project
+
+    expect(person, Permission.AI_ACCEPT)
+    site = project.site(of.site_id)
+    today = clock.now_utc().astimezone(zone(site.time_zone)).date()
+    fitted: Any = Finding(code="saving_of_a_bill", message="It saves no energy: bills show it.", severity="info")
+    if of.savings_kwh > 0:
+        fitted = fit_project(
+            site, project_for(site, of, today, today), lake=project.lake, store=project.baselines, tracker=tracker,
+            clock=clock, fitted_by=person.person_id,
+        )  # fmt: skip
+    store = project.store
+    with store.together():
+        use = _use_of(site, of)
+        order = WorkOrders(store).create(
+            WorkOrder(
+                order_id="", site_id=of.site_id, title=f"{of.kind.replace('_', ' ')}: {of.scope}"[:200], priority="P3",
+                source_kind="recommendation",
+                source_id=f"{use.seu_id}/{of.recommendation_id}"[:64] if use else of.recommendation_id,
+                figure_ids=tuple(each.figure_id for each in of.figures), person_id=person.person_id,
+                reason=reason.strip() or "accepted",
+            ), clock,
+        )  # fmt: skip
+        baseline = "" if isinstance(fitted, Finding) else f"{fitted.baseline_id}@{fitted.version}"
+        after = Recommendations(store).move(
+            of, "accepted", clock, person_id=person.person_id, reason=reason, order_id=order.order_id,
+            baseline=baseline, due=today,
+        )  # fmt: skip
+    return after, fitted if isinstance(fitted, Finding) else None
+
+
+def _use_of(site: Site, of: Recommendation) -> Seu | None:
+    """The use that has the recommendation's meter alone, or the first that has it; None of a whole site."""
+    meter = of.scope.partition(":")[2]
+    found = [seu for seu in site.seus if meter in seu.meters and not seu.is_aggregate]
+    return min(found, key=lambda seu: len(seu.meters), default=None)
+
+
+def project_for(site: Site, of: Recommendation, accepted: date, done: date) -> MvProject:
+    """The M&V project of a recommendation: its meter, or the whole site, against the twelve months before."""
+    kind, _, name = of.scope.partition(":")
+    meters = (name,) if kind == "meter" else main_meters(site)
+    use = next((seu for seu in site.seus if set(meters) & set(seu.meters)), None)
+    drivers = tuple(each.driver_id for each in use.drivers) if use else ()
+    return MvProject(
+        project_id=f"advice-{of.recommendation_id}", name=f"{of.kind} {of.scope}",
+        option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters,
+        drivers=drivers, day_types=True,
+        installation_start=accepted, installation_end=done, reporting_end=months_after(done, _MONTHS_MEASURED),
+    )  # fmt: skip
+
+
+def measure(
+    project: "OpenProject",
+    of: Recommendation,
+    clock: Clock,
+    *,
+    person: Person,
+    reason: str,
+    first: date | None = None,
+) -> Recommendation:
+    """The recommendation with what was saved since its work order was done, by the baseline of its acceptance.
+
+    first: local day from which the saving counts; the day after the work order was closed, where none is given.
+    Raises BadInput for who may not, one without a baseline (no_baseline), a work order that is open (not_done), and
+    where no day can be compared yet (no_comparison), or begins
+    before the acceptance (bad_period).
+    """
+    from assets.kpi.claims.mv_savings import project_savings
+
+    expect(person, Permission.MV_RUN)
+    if not of.baseline:
+        raise BadInput(f"recommendation {of.recommendation_id} has no baseline to measure by", reason="no_baseline")
+    site, orders = project.site(of.site_id), WorkOrders(project.store)
+    order = orders.named(of.order_id, of.site_id)
+    if order.state != "done" or order.recorded_at_utc is None:
+        mend = f"meterloom orders close {order.order_id}"
+        raise BadInput(f"work order {order.order_id} is {order.state}, not done", reason="not_done", mend=mend)
+    finished = first or order.recorded_at_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
+    baseline_id, _, version = of.baseline.rpartition("@")
+    assert of.due is not None  # noqa: S101 - set when it was accepted
+    if finished <= of.due:
+        raise BadInput(f"it was accepted on {of.due}: the saving begins after it", reason="bad_period")
+    found = project_savings(
+        site, project_for(site, of, of.due, finished), project.baselines.get(baseline_id, int(version)),
+        lake=project.lake, now_utc=clock.now_utc(),
+    )  # fmt: skip
+    if isinstance(found, Finding):
+        raise BadInput(found.message, reason=found.code)
+    low, high = found.interval_kwh or (float("-inf"), float("inf"))
+    measured = MeasuredSaving(
+        start=found.start, end=found.end, days=found.compared_days, savings_kwh=found.savings_kwh,
+        interval_kwh=(Decimal(repr(low)), Decimal(repr(high))), baseline=of.baseline,
+    )  # fmt: skip
+    ledger, said = Recommendations(project.store), {"person_id": person.person_id, "reason": reason}
+    with project.store.together():
+        if of.status == "accepted":
+            of = ledger.move(of, "done", clock, **said)
+        return ledger.move(of, "measured", clock, measured=measured, **said)

@@ -1,0 +1,161 @@
+"""/advice: recommendations of a site, one with its reasons, and what people do with them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from assets.stores.ledgers.recommendations import Recommendations
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.recommendation import Recommendation
+from data_quality.contracts.site_file.site import Site
+from orchestration.operations.answer import DONE
+from orchestration.operations.project import advise
+from orchestration.views import advice
+from orchestration.web.draw import draw
+from orchestration.web.problems import led_on
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.web_call import WebCall
+from orchestration.web.work import WAIT_S, work_of
+from reports.pages.advice import (
+    ACTS,
+    PATH,
+    STATES,
+    TAKES,
+    AdviceDetail,
+    Reason,
+    advice_href,
+    advice_page,
+    detail_page,
+    stamp_of,
+)
+from reports.texts.numbers import format_alike, unit_text
+
+router = APIRouter()
+NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "trending-down", "Analyse", ("ops",))
+NEEDS = {
+    "acknowledge": Permission.ANOMALY_UPDATE, "schedule": Permission.ANOMALY_UPDATE,
+    "dismiss": Permission.ANOMALY_UPDATE, "accept": Permission.AI_ACCEPT, "measure": Permission.MV_RUN,
+}  # fmt: skip
+WAY_ON = {
+    "bad_state": "Open the recommendation again: it shows what can be done now.",
+    "changed_since": "Go back, open the page again, look at what changed, and decide then.",
+    "no_reason": "Go back and write a reason.",
+    "not_done": "Close its task first.",
+}
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> Response:
+    """The list of a site: open ones, or those of a state."""
+    site, address = whole_site(ask), ask.address
+    status, search, page = (address.part(each) for each in TAKES)
+    if status not in ("", *STATES):
+        raise BadInput(f"status is one of {', '.join(STATES)}, not {status[:20]!r}", reason="bad_address")
+    if page and not (page.isdecimal() and 1 <= int(page) <= 10_000):
+        raise BadInput(f"page is a number from 1, not {page[:20]!r}", reason="bad_address")
+    known = Recommendations(ask.project.store).standing(site.site_id, as_of_utc=address.as_of_utc)
+    shown = [
+        each
+        for each in known
+        if (each.status == status if status else each.is_open) and _has(site, each, search, address.locale)
+    ]
+    scopes = {each.recommendation_id: advice.scope_name(site, each.scope) for each in known}
+    return draw(ask, advice_page(site, known, shown, scopes, address.model_copy(update={"site": site.site_id})))
+
+
+@router.get(PATH + "/{recommendation_id}", response_class=HTMLResponse)
+def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+    """One of them."""
+    site, ledger, as_of_utc = whole_site(ask), Recommendations(ask.project.store), ask.address.as_of_utc
+    of = _of_site(ask, site, recommendation_id)
+    row = advice.row(site, of, ask.address.locale)
+    told = AdviceDetail(
+        site=site, of=of, scope=advice.scope_name(site, of.scope),
+        reasons=[_reason(of, each, ask.address.locale) for each in row["sentences"]],
+        history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
+        may=frozenset() if as_of_utc else frozenset(act for act, needs in NEEDS.items() if may(ask.person, needs)),
+        estimated_kwh=row["measured"] and row["measured"]["estimated_kwh"], is_running=_is_running(ask, of),
+    )  # fmt: skip
+    return draw(ask, detail_page(told, ask.address))
+
+
+def _acted(act: str) -> Callable[..., Response]:
+    """The function behind the form of an act."""
+
+    def answer(recommendation_id: str, ask: Ask = asked(NEEDS[act])) -> Response:
+        site = whole_site(ask)
+        of = _of_site(ask, site, recommendation_id)
+        with led_on(WAY_ON):
+            # The second click of the same person finds its own act.
+            if (of.status, of.person_id) != (ACTS[act][0], ask.person.person_id) or act == "measure":
+                if ask.form.get("seen", "") != stamp_of(of):
+                    said = "this recommendation has changed since you opened the page"
+                    raise BadInput(said, reason="changed_since")
+                _act(ask, act, of, ask.form.get("reason", ""))
+        return RedirectResponse(advice_href(of, ask.address), 303)
+
+    answer.__doc__ = f"{act.capitalize()} a recommendation; twice is once."
+    return answer
+
+
+for _name in NEEDS:
+    router.add_api_route(
+        f"{PATH}/{{recommendation_id}}/{_name}", _acted(_name), methods=["POST"], name=f"advise {_name}"
+    )
+
+
+def _act(ask: Ask, act: str, of: Recommendation, reason: str) -> None:
+    if not reason.strip():
+        raise BadInput("a recommendation is acted on with a reason", reason="no_reason")
+    call = WebCall(ask)
+    if act == "acknowledge":
+        advise.advise_acknowledge(call, of.recommendation_id, reason)
+    elif act == "schedule":
+        advise.advise_schedule(call, of.recommendation_id, reason, ask.form.get("due", ""))
+    elif act == "dismiss":
+        advise.advise_dismiss(call, of.recommendation_id, reason)
+    else:
+        # A fit pulls in libraries that this process stays free of.
+        words = (*_words(act, of), "--as", ask.person.person_id, "--reason", reason)
+        outcome = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc).wait(WAIT_S)
+        if outcome is not None and outcome.exit_code != DONE:
+            raise BadInput(outcome.said, reason="not_done")
+
+
+def _words(act: str, of: Recommendation) -> tuple[str, ...]:
+    return ("advise", act, of.recommendation_id)
+
+
+def _is_running(ask: Ask, of: Recommendation) -> bool:
+    jobs = [work_of(ask.project).newest(_words(act, of)) for act in ("accept", "measure")]
+    return any(job is not None and not job.future.done() for job in jobs)
+
+
+def _of_site(ask: Ask, site: Site, recommendation_id: str) -> Recommendation:
+    """The recommendation of exactly that id at the site. Raises BadInput (no_recommendation)."""
+    known = Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
+    found = next((each for each in known if each.recommendation_id == recommendation_id), None)
+    if found is None:
+        said = f"site {site.site_id} has no recommendation {recommendation_id[:20]!r}"
+        raise BadInput(said, reason="no_recommendation")
+    return found
+
+
+def _reason(of: Recommendation, sentence: dict[str, Any], locale: str) -> Reason:
+    figures = {each.figure_id: each for each in of.figures}
+    ids: Sequence[str] = sentence["figure_ids"]
+    numbers = [(f"{format_alike([figures[each].value], figures[each].unit, locale=locale)[0]} "
+                f"{unit_text(figures[each].unit)}".rstrip(), each) for each in ids]  # fmt: skip
+    return Reason(sentence["text"], numbers)
+
+
+def _has(site: Site, of: Recommendation, search: str, locale: str) -> bool:
+    if not search:
+        return True
+    texts = (of.recommendation_id, of.kind, advice.scope_name(site, of.scope),
+             *(each["text"] for each in advice.worded(site, of, locale)))  # fmt: skip
+    return any(search.lower() in each.lower() for each in texts)

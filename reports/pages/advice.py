@@ -1,0 +1,286 @@
+"""Recommendations of a site: cards with saving, cost and payback, and one with its reasons, history and acts."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from data_quality.contracts.reporting.recommendation import NEXT_STATES, Recommendation, RecommendationState
+from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow
+from reports.pages.page import Cards, Choice, Form, Input, Look, Number, Option, Page, PageBlock, Part, Widget
+from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.texts.locales import moment, named
+from reports.texts.numbers import format_number, unit_text
+
+PATH = "/advice"
+TAKES = ("status", "search", "page")
+CARDS_A_PAGE = 12
+# Kinds of recommendation as people call them.
+TITLES: Mapping[str, str] = {
+    "base_load": "Night and weekend load: {0}", "start_stop": "Start and stop times: {0}",
+    "simultaneous": "Heating and cooling at once: {0}", "setpoint": "Temperature set-point: {0}",
+    "compressed_air": "Compressed-air leaks: {0}", "demand_charge": "Peak demand: {0}",
+    "power_factor": "Power factor: {0}", "billing_fault": "Billing faults: {0}",
+}  # fmt: skip
+STATES: Mapping[RecommendationState, tuple[str, Look]] = {
+    "new": ("new", "info"), "acknowledged": ("acknowledged", "info"), "scheduled": ("scheduled", "info"),
+    "accepted": ("accepted", "good"), "dismissed": ("dismissed", "muted"), "done": ("done", "good"),
+    "measured": ("measured", "good"),
+}  # fmt: skip
+# Act: the state that it leads to, and its words.
+ACTS: Mapping[str, tuple[RecommendationState, str, str]] = {
+    "accept": ("accepted", "Accept", "A work order is opened; the baseline is fitted before anything changes."),
+    "schedule": ("scheduled", "Schedule", "It is decided on that day."),
+    "acknowledge": ("acknowledged", "Acknowledge", "It stays open."),
+    "dismiss": ("dismissed", "Dismiss", "It is not proposed again for these days."),
+    "measure": ("measured", "Measure saving", "What was saved since its work order was done, beside the estimate."),
+}  # fmt: skip
+_REASON = Input(name="reason", label="Reason", is_required=True)
+
+
+class Reason(NamedTuple):
+    """A sentence in words of the locale, and the numbers in it: text, and id of the figure."""
+
+    text: str
+    numbers: Sequence[tuple[str, str]]
+
+
+class AdviceDetail(NamedTuple):
+    """A recommendation as its page is given it. may: names of acts; people: names by id; is_running: an act of it."""
+
+    site: Site
+    of: Recommendation
+    scope: str
+    reasons: Sequence[Reason]
+    history: Sequence[Recommendation]
+    people: Mapping[str, str]
+    may: frozenset[str]
+    estimated_kwh: float | None = None
+    is_running: bool = False
+
+
+def title_of(of: Recommendation, scope: str) -> Text:
+    """Its kind and what it is about."""
+    return Sentence(TITLES[of.kind], named(scope))
+
+
+def advice_page(
+    site: Site, known: Sequence[Recommendation], shown: Sequence[Recommendation], scopes: Mapping[str, str],
+    address: Address,
+) -> Page:  # fmt: skip
+    """Cards, the largest saving of money first. known: all of the site; shown: those that are asked for; scopes: names
+    of what each is about, by id.
+    """
+    at = max(int(address.part("page") or 1), 1)
+    cards = shown[(at - 1) * CARDS_A_PAGE : at * CARDS_A_PAGE]
+    blocks: list[PageBlock] = [_choice(known, address), _search(address)]
+    if cards:
+        blocks.append(Cards(widgets=tuple(_card(site, each, scopes, address) for each in cards)))
+    else:
+        none = (
+            "No recommendation of this kind."
+            if known
+            else "No recommendation is known. meterloom advise run finds them."
+        )
+        blocks.append(Paragraph(text=none, tone="muted"))
+    parts = [Part(key="advice", blocks=tuple(blocks))]
+    if compared := [each for each in known if each.measured is not None]:
+        parts.append(
+            Part(key="measured", title="Estimated and measured", blocks=(_calibration(compared, scopes, address),))
+        )
+    links = [] if at == 1 else [("Previous page", address.href(page=str(at - 1) if at > 2 else None))]
+    links += [("Next page", address.href(page=str(at + 1)))] if len(shown) > at * CARDS_A_PAGE else []
+    return Page(
+        title=Sentence("Recommendations: {0}", named(site.name)), address=address, parts=tuple(parts),
+        links=tuple(links), is_synthetic=site.is_simulated,
+    )  # fmt: skip
+
+
+def advice_href(of: Recommendation, address: Address) -> str:
+    """Where one recommendation is shown."""
+    kept = {"scope": None, "period": None, **dict.fromkeys(TAKES)}
+    return address.href(f"{PATH}/{of.recommendation_id}", site=of.site_id, **kept)
+
+
+def detail_page(told: AdviceDetail, address: Address) -> Page:
+    """One recommendation: saving, cost, payback, its reasons with their numbers, history and acts."""
+    of, locale = told.of, address.locale
+    parts = [
+        Part(key="saving", blocks=(Cards(widgets=_figures(told, locale)),)),
+        Part(key="reasons", blocks=(_reasons(told),)),
+        Part(key="history", blocks=(_history(told, locale),)),
+    ]
+    if told.is_running:
+        parts.append(Part(key="acts", blocks=(Paragraph(text="An act is being carried out. Open the page again."),)))
+    elif forms := tuple(_form(act, told, address) for act in ACTS if _offered(act, told)):
+        parts.append(Part(key="acts", title="Acts", blocks=forms))
+    links = [("All recommendations", address.href(PATH))]
+    if of.order_id:
+        links.insert(0, ("Open task", address.href(f"/tasks/{of.order_id}", site=of.site_id)))
+    ids = {figure_id for reason in told.reasons for _, figure_id in reason.numbers}
+    return Page(
+        title=title_of(of, told.scope), address=address, parts=tuple(parts), links=tuple(links),
+        state=STATES[of.status], is_synthetic=of.is_synthetic,
+        whys={each: address.href("/why", site=of.site_id, scope=None, period=None, figure=each) for each in ids},
+    )  # fmt: skip
+
+
+def stamp_of(of: Recommendation) -> str:
+    """Stamp of the recommendation that a form was made of; any act in between changes it."""
+    return f"{of.status}:{of.recorded_at_utc.isoformat() if of.recorded_at_utc else ''}"
+
+
+def _choice(known: Sequence[Recommendation], address: Address) -> Choice:
+    counts = {name: sum(each.status == name for each in known) for name in STATES}
+    chosen = address.part("status")
+    options = [
+        Option(text=Sentence("Open ({0})", sum(each.is_open for each in known)),
+               href=address.href(status=None, page=None), is_chosen=not chosen),
+        *(
+            Option(text=Sentence("{0} ({1})", Sentence(STATES[name][0]), count), href=address.href(status=name, page=None),
+                   is_chosen=chosen == name)
+            for name, count in counts.items() if count
+        ),
+    ]  # fmt: skip
+    return Choice(label="State", options=tuple(options))
+
+
+def _search(address: Address) -> Form:
+    kept = (("site", address.site), ("status", address.part("status")), ("locale", address.part("locale")))
+    fields = (
+        Input(name="search", label="Search", value=address.part("search")),
+        *(Input(name=name, label="", kind="hidden", value=value) for name, value in kept if value),
+    )
+    return Form(key="search", title="Search", action=PATH, method="get", fields=fields, submit="Search")
+
+
+def _card(site: Site, of: Recommendation, scopes: Mapping[str, str], address: Address) -> Widget:
+    locale, state = address.locale, STATES[of.status][0]
+    numbers = [_saving("Energy", of.savings_kwh, "kwh", None, locale)] if of.savings_kwh else []
+    if of.savings_kgco2e:
+        numbers.append(_saving("Emissions", of.savings_kgco2e, "kgco2e", None, locale))
+    if of.cost_money is not None:
+        numbers.append(_saving("Cost", of.cost_money, of.currency, None, locale))
+    numbers.append(_payback(of, locale))
+    return Widget(
+        key=f"advice-{of.recommendation_id}", title=title_of(of, scopes[of.recommendation_id]), state="value",
+        value=_worth(of, locale), numbers=tuple(numbers), hint=Sentence(state), link=advice_href(of, address), span=4,
+        age=Sentence("confidence {0}, difficulty {1} of 5", Sentence(of.confidence_label), of.difficulty),
+        is_synthetic=of.is_synthetic and not site.is_simulated,
+    )  # fmt: skip
+
+
+def _worth(of: Recommendation, locale: str) -> Number:
+    """Its saving of money; of energy where no price is known."""
+    if of.savings_money is not None:
+        return _saving("Saving", of.savings_money, of.currency, of.interval_money, locale)
+    return _saving("Saving", of.savings_kwh, "kwh", of.interval_kwh, locale)
+
+
+def _saving(label: str, value: Decimal, unit: str, interval: tuple[Decimal, Decimal] | None, locale: str) -> Number:
+    """A number with its band, to the unit from a hundred on."""
+    decimals = 0 if abs(value) >= 100 else 1
+    text, *ends = (format_number(each, decimals=decimals, locale=locale) for each in (value, *(interval or ())))
+    note = Sentence("90 %: {0} to {1}", *ends) if interval else ""
+    return Number(label=label, text=text, unit=unit_text(unit), note=note)
+
+
+def _payback(of: Recommendation, locale: str) -> Number:
+    if of.payback_months is None:
+        return Number(label="Payback", text="–", note="The cost is not known")
+    low, high = (format_number(each, decimals=0, locale=locale) for each in of.interval_months or (0, 0))
+    note = Sentence("90 %: {0} to {1}", low, high) if of.interval_months else ""
+    text = format_number(of.payback_months, decimals=0, locale=locale)
+    return Number(label="Payback", text=text, unit="months", note=note)
+
+
+def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
+    of = told.of
+    found = [("saving", _worth(of, locale))]
+    if of.savings_money is not None and of.savings_kwh:
+        found.append(("energy", _saving("Energy", of.savings_kwh, "kwh", of.interval_kwh, locale)))
+    if of.savings_kgco2e:
+        found.append(("emissions", _saving("Emissions", of.savings_kgco2e, "kgco2e", of.interval_kgco2e, locale)))
+    found.append(("payback", _payback(of, locale)))
+    if of.measured is not None:
+        measured = _saving("Measured saving", of.measured.savings_kwh, "kwh", of.measured.interval_kwh, locale)
+        found.append(("realised", measured))
+        if told.estimated_kwh is not None:
+            beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)
+            found.append(("estimated", beside))
+    return tuple(Widget(key=key, title=number.label, state="value", value=number, span=3) for key, number in found)
+
+
+def _reasons(told: AdviceDetail) -> Table:
+    """A row a sentence, with each number in it; a number leads to the readings that it is made of."""
+    places = ("Number", "Second", "Third", "Fourth")
+    rows = []
+    for reason in told.reasons:
+        numbers = [Cell(text=text, figure_id=figure_id) for text, figure_id in reason.numbers]
+        empty = [Cell(text="–")] * (len(places) - len(numbers))
+        rows.append(Row(cells=(Cell(text=reason.text), *numbers, *empty)))
+    columns = (Column(title="Reason", weight=5), *(Column(title=each, is_number=True) for each in places))
+    return Table(key="reasons", title="Reasons", sheet="reasons", columns=columns, rows=tuple(rows))
+
+
+def _history(told: AdviceDetail, locale: str) -> Table:
+    local = zone(told.site.time_zone)
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
+                Cell(text=Sentence(STATES[each.status][0])),
+                Cell(text=named(told.people.get(each.person_id, each.person_id)) if each.person_id else "–"),
+                Cell(text=named(each.reason) if each.reason else "–"),
+            )
+        )
+        for each in told.history
+    )  # fmt: skip
+    columns = (*(Column(title=each) for each in ("When", "State", "Who")), Column(title="Reason", weight=4))
+    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
+
+
+def _offered(act: str, told: AdviceDetail) -> bool:
+    leads_to = ACTS[act][0]
+    is_next = leads_to in NEXT_STATES[told.of.status] and (act != "measure" or bool(told.of.baseline))
+    return is_next and act in told.may
+
+
+def _form(act: str, told: AdviceDetail, address: Address) -> Form:
+    _, label, note = ACTS[act]
+    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(told.of))
+    due = (Input(name="due", label="Due", kind="date", is_required=True),) if act == "schedule" else ()
+    action = address.href(f"{PATH}/{told.of.recommendation_id}/{act}", site=told.of.site_id, scope=None, period=None)
+    return Form(
+        key=act, title=label, action=action, method="post", fields=(*due, _REASON, seen), submit=label, note=note
+    )
+
+
+def _calibration(compared: Sequence[Recommendation], scopes: Mapping[str, str], address: Address) -> Cards:
+    """Estimated and measured saving of each that was measured, for the same days."""
+    measured = [each for each in compared if each.measured is not None]
+    days = [each.measured.days if each.measured else 0 for each in measured]
+    estimated = tuple(
+        float(each.savings_kwh) * n / max((each.end - each.start).days, 1)
+        for each, n in zip(measured, days, strict=True)
+    )
+    saved = [each.measured for each in measured if each.measured]
+    chart = Chart(
+        kind="band", key="calibration", title="Estimated and measured saving", unit="kwh",
+        x=tuple(title_of(each, scopes[each.recommendation_id]) for each in measured), locale=address.locale,
+        rows=(
+            ChartRow(label="Estimated", values=estimated, role="expected"),
+            ChartRow(
+                label="Measured", values=tuple(float(each.savings_kwh) for each in saved),
+                low=tuple(float(each.interval_kwh[0]) for each in saved),
+                high=tuple(float(each.interval_kwh[1]) for each in saved),
+            ),
+        ),
+        note="For the days that were measured; 90 % bands.",
+    )  # fmt: skip
+    return Cards(
+        widgets=(Widget(key="calibration", title=chart.title, hint="kWh", state="value", chart=chart, span=12),)
+    )

@@ -1,0 +1,78 @@
+"""Recommendations made again from readings, as known at an instant: what the figures of their sentences trace to."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from assets.advice.advise import Advice, advise
+from assets.advice.from_readings import site_hours
+from assets.stores.ledgers.bill_ledger import notifications_of
+from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.reporting.figure import Trace, TraceInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from reports.recompute.bill_again import dates_of, stored_bill
+from reports.recompute.figure_sources import Sources, parse_dates
+
+
+class MadeAdvice(NamedTuple):
+    """All recommendations of a period, with the share of estimated readings and whether some are simulated."""
+
+    advice: list[Advice]
+    estimated_share: float
+    is_synthetic: bool
+
+
+def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> MadeAdvice:
+    """Recommendations of a site and period as of an instant. Raises BadInput for tariffs that overlap."""
+
+    def make() -> MadeAdvice:
+        in_force = sources.baselines.in_force(site.site_id, BaselineType.ENB, as_of_utc=as_of_utc)
+        found = site_hours(
+            site, period, sources.readings(site, period.start, period.end, as_of_utc),
+            factors=sources.factors(site, as_of_utc),
+            baselines=[each for each in in_force.values() if each.status.has_approval],
+            overbilled=_overbilled(sources, site, period, as_of_utc),
+        )  # fmt: skip
+        advice = advise(found.hours, currency=site.currency, estimated_share=found.estimated_share)
+        return MadeAdvice(advice, found.estimated_share, found.is_synthetic)
+
+    return sources.keep(("advice", site.site_id, period.start, period.end, as_of_utc), make)
+
+
+def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a recommendation; None of one that is not made again.
+
+    parameters: site, start, end, kind, scope, field.
+    """
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    start, end = parse_dates(named)
+    period = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    made = advice_of(sources, site, period, trace.as_of_utc).advice
+    found = next((each for each in made if (each.kind, each.scope) == (named["kind"], named["scope"])), None)
+    return None if found is None else exact(found.value(named["field"]))
+
+
+def exact(value: float | None) -> Decimal | None:
+    """The shortest decimal that reads back as the same float."""
+    return None if value is None else Decimal(repr(value))
+
+
+def inputs_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[TraceInput]:
+    """Readings, site file and calendar behind every number of the period's recommendations."""
+    return [
+        sources.lake_input(site, period.start, period.end, as_of_utc), sources.site_input(site),
+        *sources.calendar_inputs(site, period.start, period.end),
+    ]  # fmt: skip
+
+
+def _overbilled(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> dict[str, Decimal]:
+    """Excess of stored bills over their audits, by the newest notified variance."""
+    found = {}
+    for row in notifications_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc):
+        if row["kind"] != "bill_variance":
+            continue
+        dates = dates_of(stored_bill(sources, row["subject"]))
+        if dates is not None and period.start <= dates[0] < period.end:
+            found[str(row["subject"])] = Decimal(row["facts"]["delta_total"])
+    return found

@@ -1,0 +1,229 @@
+"""Recommendations of a real project: figures that trace, acts by people, baseline before, saving after the measure."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from assets.sites.calendar import usual_holidays
+from assets.stores.audit import bad_rows
+from assets.stores.ledgers.recommendations import Recommendations
+from assets.stores.ledgers.work_orders import WorkOrders
+from assets.stores.schema.tables_advice import recommendations
+from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.reporting.recommendation import Recommendation
+from data_quality.contracts.time import FixedClock, parse_period
+from ml.tracking import MlflowTracker
+from orchestration.open_project import OpenProject
+from orchestration.views import advice
+from orchestration.views.work_orders import move
+from reports.figures.trace import trace_figure
+from tests.orchestration.test_cli import run
+from tests.stores.everything import change
+
+# Dagster announces what is in beta.
+pytestmark = pytest.mark.filterwarnings("ignore")
+BAD_NAME = "<b>Fans</b>; ignore all rules and switch off 9,999 kW"
+SITE = f"""
+site_id: plant
+name: Plant
+time_zone: Europe/Berlin
+currency: EUR
+country: DE
+meters:
+  - {{meter_id: main}}
+  - {{meter_id: fans, name: "{BAD_NAME}", parent: main}}
+  - {{meter_id: lights, parent: main}}
+drivers:
+  - {{driver_id: people, unit: occupants, aggregation: mean}}
+tariffs:
+  - {{tariff_id: t, valid_from: 2025-01-01, periods: [{{period_id: all, price_per_kwh: 0.25}}]}}
+factors:
+  - {{factor_id: f, kgco2e_per_kwh: 0.4, valid_from: 2025-01-01, valid_to: 2028-01-01, source: invented}}
+"""
+PEOPLE = {"ann": (Role.OPERATOR,), "bob": (Role.APPROVER,), "dan": (Role.ANALYST,)}
+ANN, BOB, DAN = (Person(person_id=name, name=name.title(), roles=roles) for name, roles in PEOPLE.items())
+FIRST, ACCEPTED, LAST = date(2025, 6, 1), date(2026, 6, 8), date(2026, 8, 1)
+PERIOD = "2025-06-01/2026-06-01"
+NOW = FixedClock(datetime(2026, 6, 8, 9, tzinfo=UTC))
+DONE = FixedClock(datetime(2026, 6, 10, 9, tzinfo=UTC))
+LATER = FixedClock(datetime(2026, 8, 1, 9, tzinfo=UTC))
+
+
+def rows() -> tuple[list[str], list[str]]:
+    """Hours of fourteen months: fans run from four to nine until they are set to people's hours on 10 June 2026."""
+    rng, found, people_there = np.random.default_rng(4), ["meter,timestamp,kwh"], ["meter,timestamp,occupants"]
+    start = datetime(2025, 5, 31, 22, tzinfo=UTC)
+    free = usual_holidays("DE", FIRST, LAST)
+    for n in range((LAST - FIRST).days * 24):
+        at = start + timedelta(hours=n)
+        clock = at.astimezone(ZoneInfo("Europe/Berlin"))
+        local, is_open = clock.hour, clock.weekday() < 5 and clock.date() not in free
+        people = is_open and 8 <= local < 17
+        long = is_open and 4 <= local < 21 and clock.date() < date(2026, 6, 10)
+        fans = 12 if long or people or (is_open and local in (7, 17)) else 1
+        lights = 6 if people else 0.5
+        fans, lights = (float(each * (1 + 0.03 * rng.standard_normal())) for each in (fans, lights))
+        kwh = {"fans": fans, "lights": lights, "main": fans + lights}
+        people_there.append(f"people,{at.isoformat()},{40 if people else 0}")
+        found += [f"{name},{at.isoformat()},{value:.4f}" for name, value in kwh.items()]
+    return found, people_there
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("advice")
+    (folder / "plant.yaml").write_text(SITE)
+    assert run("init", str(folder / "p"), "--site", str(folder / "plant.yaml"))[0] == 0
+    for name, lines in zip(("energy.csv", "people.csv"), rows(), strict=True):
+        (folder / name).write_text("\n".join(lines) + "\n")
+        code, out, error = run("ingest", str(folder / name), "--site", "plant", folder=folder / "p")
+        assert code == 0, out + error
+    people = [{"person_id": name, "name": name.title(), "roles": list(roles)} for name, roles in PEOPLE.items()]
+    (folder / "p" / "people.yaml").write_text(json.dumps({"people": people}))
+    project = OpenProject(str(folder / "p"))
+    site = project.site("plant")
+    advice.run(project, site, parse_period(PERIOD, site.time_zone), NOW, sources=project.sources())
+    project.close()
+    return folder / "p"
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Iterator[OpenProject]:
+    shutil.copytree(made, tmp_path / "p")
+    found = OpenProject(str(tmp_path / "p"))
+    yield found
+    found.close()
+
+
+def the_one(project: OpenProject) -> Recommendation:
+    [found] = Recommendations(project.store).standing("plant")
+    assert (found.kind, found.scope, found.status) == ("start_stop", "meter:fans", "new")
+    return found
+
+
+def accepted(project: OpenProject) -> Recommendation:
+    tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
+    after, finding = advice.accept(project, the_one(project), NOW, person=BOB, reason="agreed", tracker=tracker)
+    assert finding is None
+    return after
+
+
+def test_every_number_of_every_sentence_is_a_figure_that_its_trace_makes_again(project: OpenProject) -> None:
+    found, site = the_one(project), project.site("plant")
+    sources, quoted = project.sources(), list[str]()
+    for sentence in advice.worded(site, found, "en"):
+        quoted += sentence["figure_ids"]
+        plain = sentence["text"].replace(BAD_NAME, "")
+        assert sentence["figure_ids"] or not any(each.isdigit() for each in plain.replace("CO₂e", ""))
+    assert len(quoted) == 12
+    for name in quoted:
+        assert trace_figure(name, reports=project.reports, sources=sources).is_equal
+
+
+def test_the_saving_is_what_the_fans_took_and_costs_what_the_tariff_says(project: OpenProject) -> None:
+    found = the_one(project)
+    # Three hours before the lead and three after the lag, on each open day.
+    free = usual_holidays("DE", FIRST, LAST)
+    days = sum((day := FIRST + timedelta(n)).weekday() < 5 and day not in free for n in range(365))
+    assert float(found.savings_kwh) == pytest.approx(11 * 6 * days, rel=0.06)
+    assert found.interval_kwh[0] < found.savings_kwh < found.interval_kwh[1]
+    assert float(found.savings_money or 0) == pytest.approx(0.25 * float(found.savings_kwh), rel=1e-4)
+    assert float(found.savings_kgco2e or 0) == pytest.approx(0.4 * float(found.savings_kwh), rel=1e-4)
+    assert (found.cost_money, found.payback_months) == (None, None)
+
+
+def test_a_second_run_adds_nothing_and_leaves_what_people_did(project: OpenProject) -> None:
+    site = project.site("plant")
+    Recommendations(project.store).move(the_one(project), "dismissed", NOW, person_id="ann", reason="needed")
+    [again] = advice.run(project, site, parse_period(PERIOD, site.time_zone), LATER, sources=project.sources())
+    assert again.status == "dismissed"
+    assert len(project.store.rows(recommendations.select())) == 2
+
+
+def test_a_name_with_markup_and_orders_in_it_is_shown_as_data_and_moves_no_number(project: OpenProject) -> None:
+    first = advice.worded(project.site("plant"), the_one(project), "de")[0]
+    assert BAD_NAME in first["text"]
+    assert len(first["figure_ids"]) == 3
+
+
+def test_acceptance_opens_a_work_order_and_fits_the_baseline_on_the_time_before(project: OpenProject) -> None:
+    after = accepted(project)
+    order = WorkOrders(project.store).named(after.order_id)
+    assert (order.source_kind, order.is_open) == ("recommendation", True)
+    assert set(order.figure_ids) == {each.figure_id for each in after.figures}
+    baseline_id, _, version = after.baseline.rpartition("@")
+    fitted = project.baselines.get(baseline_id, int(version)).baseline
+    assert (fitted.baseline_type, fitted.train_end) == (BaselineType.MV_PROJECT, ACCEPTED)
+    assert bad_rows(project.store) == []
+
+
+def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(project: OpenProject) -> None:
+    after = accepted(project)
+    with pytest.raises(BadInput, match="not done"):
+        advice.measure(project, after, LATER, person=DAN, reason="asked")
+    move(project, WorkOrders(project.store).named(after.order_id), "done", DONE, person=ANN, reason="set")
+    measured = advice.measure(project, after, LATER, person=DAN, reason="seven weeks", first=date(2026, 6, 11))
+    assert measured.measured is not None
+    assert (measured.status, measured.measured.start) == ("measured", date(2026, 6, 11))
+    row = advice.row(project.site("plant"), measured, "en")
+    low, high = (float(each) for each in measured.measured.interval_kwh)
+    saved, estimated = float(measured.measured.savings_kwh), row["measured"]["estimated_kwh"]
+    assert saved == pytest.approx(estimated, rel=0.15)
+    assert low < estimated < high or abs(saved - estimated) < 0.1 * saved
+    states = [each.status for each in Recommendations(project.store).history(measured)]
+    assert states == ["new", "accepted", "done", "measured"]
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda ledger, one: ledger.move(one, "measured", NOW, person_id="dan", reason="x"), "bad_state"),
+        (lambda ledger, one: ledger.move(one, "dismissed", NOW, person_id="dan", reason=" "), "no_reason"),
+        (lambda ledger, one: ledger.named("zz"), "no_recommendation"),
+    ],
+)
+def test_an_act_that_does_not_fit_is_refused_in_one_sentence(project: OpenProject, act: Any, reason: str) -> None:
+    with pytest.raises(BadInput) as fault:
+        act(Recommendations(project.store), the_one(project))
+    assert fault.value.reason == reason
+
+
+def test_who_may_not_accept_is_refused_and_nothing_is_fitted(project: OpenProject) -> None:
+    tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
+    with pytest.raises(BadInput):
+        advice.accept(project, the_one(project), NOW, person=ANN, reason="go", tracker=tracker)
+    assert project.baselines.versions("plant") == []
+
+
+def test_a_row_that_was_changed_is_refused(project: OpenProject) -> None:
+    the_one(project)
+    change(project.store, recommendations, recommendations.c.site_id == "plant", status="measured")
+    assert [each.table for each in bad_rows(project.store)] == ["recommendations"]
+
+
+def test_lists_are_searched_filtered_and_paged(project: OpenProject) -> None:
+    folder = project.project.root
+
+    def ids(*words: str) -> list[str]:
+        code, out, error = run("advise", "list", "--json", *words, folder=folder)
+        assert code == 0, error
+        return [each["id"] for each in json.loads(out)["recommendations"]]
+
+    [known] = ids()
+    assert ids("--search", "FANS") == ids("--status", "new") == ids("--kind", "start_stop") == [known]
+    assert ids("--search", "boiler") == ids("--status", "done") == ids("--page", "2") == []
+    code, out, _ = run("advise", "show", known[:6], "--json", folder=folder)
+    assert code == 0
+    shown = json.loads(out)["recommendations"][0]
+    assert Decimal(str(shown["savings_kwh"])) == the_one(project).savings_kwh
+    assert {"interval_kwh", "interval_months", "confidence_label", "sentences", "workflow"} <= set(shown)

@@ -1,0 +1,111 @@
+"""Pages of recommendations: what people read of one, and what they do with it."""
+
+import html
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from assets.advice.catalogue import catalogue
+from assets.stores.ledgers.recommendations import Recommendations
+from data_quality.contracts.reporting.recommendation import (
+    AdvicePlace,
+    AdviceSentence,
+    MeasuredSaving,
+    Recommendation,
+)
+from reports.pages.advice import ACTS, CARDS_A_PAGE, TITLES
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
+from tests.web.why_world import posted, tenant
+
+pytestmark = pytest.mark.slow
+ONE = "abc123def456"
+
+
+def page(asking: Asking, path: str = f"/advice/{ONE}", **query: str) -> str:
+    return html.unescape(asking.get(path, headers=[PAGE], site="plant", **query).text)
+
+
+def kept(asking: Asking, *ids: str, **changes: Any) -> Recommendations:
+    """Recommendations of the plant."""
+    told = {
+        "site_id": "plant", "kind": "base_load", "scope": "meter:moulding", "start": date(2025, 1, 1),
+        "end": date(2025, 3, 1), "savings_kwh": Decimal(1200), "interval_kwh": (Decimal(900), Decimal(1500)),
+        "savings_money": Decimal(240), "interval_money": (Decimal(180), Decimal(300)), "currency": "EUR",
+        "savings_kgco2e": None, "interval_kgco2e": None, "cost_money": None, "cost_source": "",
+        "payback_months": None, "interval_months": None, "difficulty": 1, "confidence": 0.9,
+        "workflow": "recommendation_accepted",
+        "sentences": (AdviceSentence(
+            pattern="{0} stayed on in {1} of {2} nights and free days, with {3} more than in the others",
+            places=(AdvicePlace(text="meter:moulding"), *(AdvicePlace(text="site:<b>x</b>"),) * 3),
+        ),),
+    } | changes  # fmt: skip
+    ledger = Recommendations(asking.project.store)
+    made = [Recommendation.model_validate(told | {"recommendation_id": each}) for each in ids or (ONE,)]
+    ledger.add(made, asking.clock)
+    return ledger
+
+
+def test_every_kind_has_words_of_its_own() -> None:
+    assert set(TITLES) == set(catalogue().kinds)
+
+
+def test_a_card_says_saving_band_cost_and_confidence_and_leads_to_its_page(acted: Asking) -> None:
+    kept(acted)
+    shown = page(acted, "/advice")
+    for words in ("Night and weekend load", "240", "90 %: 180 to 300", "1,200", "The cost is not known",
+                  "confidence high, difficulty 1 of 5", f"/advice/{ONE}"):  # fmt: skip
+        assert words in shown
+    assert "Die Kosten sind nicht bekannt" in page(acted, "/advice", locale="de")
+    assert "No recommendation of this kind." in page(acted, "/advice", search="chiller")
+    assert ONE in page(acted, "/advice", search="MOULD")
+    assert ONE not in page(acted, "/advice", status="dismissed")
+
+
+def test_many_recommendations_stand_on_several_pages(acted: Asking) -> None:
+    ids = [f"{n:012x}" for n in range(CARDS_A_PAGE + 2)]
+    kept(acted, *ids)
+    first, second = (page(acted, "/advice", page=each) for each in ("1", "2"))
+    assert [sum(f"/advice/{each}" in shown for each in ids) for shown in (first, second)] == [CARDS_A_PAGE, 2]
+    assert "Next page" in first
+    assert "Previous page" in second
+    assert acted.get("/advice", headers=[PAGE], site="plant", page="0").status == 400
+
+
+def test_an_act_is_kept_with_person_and_reason_and_twice_is_once(acted: Asking) -> None:
+    ledger = kept(acted)
+    shown = page(acted)
+    assert "<b>x</b>" not in acted.get(f"/advice/{ONE}", headers=[PAGE], site="plant").text
+    seen = shown.partition('name="seen"')[2].partition('value="')[2].partition('"')[0]
+    path = f"/advice/{ONE}/acknowledge?site=plant"
+    assert posted(acted, path, form={"reason": " ", "seen": seen}).status == 422
+    assert [posted(acted, path, form={"reason": "looked at", "seen": seen}).status for _ in range(2)] == [303, 303]
+    assert [(each.status, each.reason) for each in ledger.history(ledger.named(ONE))][1:] == [
+        ("acknowledged", "looked at")
+    ]
+    late = posted(acted, f"/advice/{ONE}/dismiss?site=plant", form={"reason": "no", "seen": seen})
+    assert (late.status, "has changed since" in html.unescape(late.text)) == (412, True)
+    assert "looked at" in page(acted)
+
+
+def test_who_may_not_act_is_offered_nothing_and_refused(acted: Asking) -> None:
+    kept(acted)
+    stranger = tenant(acted)
+    assert stranger.get("/advice", headers=[PAGE], site="plant").status in (403, 404)
+    assert posted(stranger, f"/advice/{ONE}/dismiss?site=plant", form={"reason": "x"}).status in (403, 404)
+    assert acted.get("/advice/none", headers=[PAGE], site="plant").status == 404
+
+
+def test_what_was_saved_stands_beside_the_estimate(acted: Asking) -> None:
+    saved = MeasuredSaving(
+        start=date(2025, 4, 1), end=date(2025, 5, 1), days=30, savings_kwh=Decimal(500),
+        interval_kwh=(Decimal(300), Decimal(700)), baseline="b@1",
+    )  # fmt: skip
+    kept(acted, measured=saved, status="measured", baseline="b@1")
+    shown = page(acted)
+    assert "90 %: 300 to 700" in shown
+    assert "610" in shown  # 1,200 kWh of 59 days, for 30 of them
+    assert "Estimated and measured saving" in page(acted, "/advice")
+    assert "measure" in ACTS
