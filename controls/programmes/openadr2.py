@@ -57,7 +57,7 @@ class Openadr2Client:
         found = answer.get("events", []) if kind == "oadrDistributeEvent" else []
         mine = [each for each in found if _is_for(each, self._ven_id, programme_id)]
         self._modifications = {_id_of(each): int(each["event_descriptor"]["modification_number"]) for each in mine}
-        return [body_of(each, programme_id) for each in mine]
+        return [_body(each, programme_id) for each in mine]
 
     def register(self) -> str:
         """Make this node known where it is not; its venID. Raises BadInput (not_registered), Unreachable."""
@@ -84,13 +84,13 @@ class Openadr2Client:
         """Type and content of the answer. Raises BadInput (refused, bad_body), Unreachable."""
         from openleadr.messaging import create_message
 
-        source = self.source
+        source, trust = self.source, self._trusted()
         own = {"cert": _read(source.certificate_file), "key": _read(source.key_file)} if source.signs else {}
         message = create_message(kind, ven_id=self._ven_id or None, **own, **given)
         headers = {"Content-Type": "application/xml", "Accept": "application/xml"}
         named = f"signal_sources ({source.source_id})"
         asked = Question(source.url, f"/{service}", {}, headers, message.encode(), named=named)
-        answer_kind, answer = self._checked(fetch(asked, patience=PATIENCE, trust=self._trusted()))
+        answer_kind, answer = self._checked(fetch(asked, patience=PATIENCE, trust=trust))
         said = answer.get("response") or {}
         if said.get("response_code", _OK) != _OK:
             why = one_line(str(said.get("response_description", "")), 200)
@@ -142,11 +142,20 @@ def _is_for(event: Mapping[str, Any], ven_id: str, programme: str) -> bool:
     return context[0] == programme and context[1] not in _OVER and (not nodes or ven_id in nodes)
 
 
+def _body(event: Mapping[str, Any], programme_id: str) -> dict[str, Any]:
+    """As body_of; of an event without what an event must have, its id alone, which is refused as one of 3 would be."""
+    try:
+        return body_of(event, programme_id)
+    except (KeyError, TypeError):
+        return {"id": _id_of(event)}
+
+
 def body_of(event: Mapping[str, Any], programme_id: str) -> dict[str, Any]:
     """An event of 2.0b, as `openleadr` reads it, in the published form of OpenADR 3.
 
     A length of zero is one without end. tolerance: starts are spread after the time that is named, never before.
-    A test event asks for nothing: its payloads are named as such, and are refused by that name.
+    A test event asks for nothing: its payloads are named as such, and are refused by that name. Raises KeyError and
+    TypeError where the schema lets something be left out that no event is understood without.
     """
     descriptor, period = event["event_descriptor"], event["active_period"]
     is_test = str(descriptor.get("test_event") or False).lower() not in ("false", "0", "")

@@ -128,6 +128,30 @@ def test_an_event_without_end_and_one_that_is_spread_are_read_as_published() -> 
     )
 
 
+def test_an_event_without_what_an_event_needs_is_stored_as_invalid_beside_the_others(
+    vtn: Vtn2, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vtn.events[:] = [event(START, signal("SIMPLE", "level", START, 1), event_id=each) for each in ("good", "bare")]
+    heard = listener(vtn.url, store)
+    read = Openadr2Client._checked
+
+    def bare(client: Openadr2Client, content: bytes) -> Any:
+        kind, answer = read(client, content)
+        for each in answer.get("events", ()):
+            if each["event_descriptor"]["event_id"] == "bare":
+                del each["event_signals"][0]["intervals"][0]["duration"]
+        return kind, answer
+
+    monkeypatch.setattr(Openadr2Client, "_checked", bare)
+    assert {each.event_id: each.kind for each in heard.poll().new} == {"good": "SIMPLE", "bare": "INVALID"}
+
+
+def test_certificates_that_are_not_there_are_named(store: Store) -> None:
+    files = {each: f"/nowhere/{each}" for each in ("certificate_file", "key_file", "ca_file")}
+    with pytest.raises(BadInput, match="its certificates cannot be read"):
+        listener("https://127.0.0.1:1", store, **files, signs=True).poll()
+
+
 def test_a_server_that_has_forgotten_the_node_registers_it_again(vtn: Vtn2, store: Store) -> None:
     heard = listener(vtn.url, store)
     heard.poll()
