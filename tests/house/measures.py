@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 12_909,
-    "assets": 52_185,
+    "assets": 52_186,
     "dbt_project": 2_317,
     "ml": 20_106,
     "controls": 36_948,
     "reports": 24_346,
-    "orchestration": 37_049,
+    "orchestration": 37_050,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

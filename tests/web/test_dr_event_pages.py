@@ -9,6 +9,7 @@ import pytest
 from assets.stores.ledgers.dr_events import DrEvents
 from data_quality.contracts.control.curtailment import CurtailmentPlan, ShedReturn, ShedStep
 from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.finding import Finding
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.test_findings_pages import VERA
@@ -56,6 +57,19 @@ def test_an_event_shows_its_target_its_course_its_steps_and_the_next_act(acted: 
     assert "<b>one</b>" not in raw
     assert "wartet auf Freigabe" in page(acted, "/demand-response/d1", locale="de")
     assert acted.get("/demand-response/d2", headers=[PAGE], site="plant").status == 404
+
+
+def test_a_call_without_a_plan_shows_why_and_a_plan_how_far_it_may_be_from_the_best(acted: Asking) -> None:
+    why = Finding(code="target_above_library", message="the loads give 3.0 kW", severity="blocking", scope="site:plant")
+    called(acted, state="created", plan=None, digest="", unplanned=why)
+    assert "the loads give 3.0 kW" in page(acted, "/demand-response/d1")
+    planned = called(acted, event_id="d2").plan
+    assert planned is not None
+    near = CurtailmentPlan.sealed(**planned.model_dump(exclude={"id", "digest"}), gap=0.031)
+    called(acted, event_id="d3", plan=near)
+    assert "by up to 4 %" in page(acted, "/demand-response/d3")
+    assert "bis zu 4 %" in page(acted, "/demand-response/d3", locale="de")
+    assert "by up to" not in page(acted, "/demand-response/d2")
 
 
 def test_before_it_begins_a_person_opts_out_and_afterwards_stops_and_two_clicks_are_one(acted: Asking) -> None:

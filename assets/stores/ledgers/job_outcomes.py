@@ -2,12 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Self, cast
-
-import sqlalchemy as sa
+from typing import Literal, Self
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_jobs import job_outcomes
+from assets.stores.schema.tables_jobs import JOB_LETTERS, job_outcomes
 from assets.stores.transactions import Store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -104,7 +102,7 @@ def keep_standing(store: Store, job: str, site_id: str, sentence: str, clock: Cl
     """Keep what stands in the way of something that no run does, or, with an empty sentence, that nothing does any
     more. job: a word of those above and an id. Raises Unreachable.
     """
-    name = job[: cast(sa.String, job_outcomes.c.job.type).length]
+    name = job[:JOB_LETTERS]
     if sentence:
         record_outcomes(store, [JobOutcome.of_no_run(name, site_id, sentence, clock.now_utc())], clock)
     else:

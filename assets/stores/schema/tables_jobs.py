@@ -5,10 +5,11 @@ import sqlalchemy as sa
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_metadata import append_only
 
+JOB_LETTERS = 64
 job_outcomes = append_only(
     "job_outcomes",
     sa.Column("site_id", sa.String(64), nullable=False, comment="Empty: the job is of no single site"),
-    sa.Column("job", sa.String(64), nullable=False),
+    sa.Column("job", sa.String(JOB_LETTERS), nullable=False),
     sa.Column("part", sa.String(16), comment="The month that it was of"),
     sa.Column("outcome", sa.String(16), nullable=False, comment="succeeded, or the kind of its failure"),
     sa.Column("sentence", sa.Text, nullable=False),

@@ -58,6 +58,7 @@ def create(ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
 @router.post(APPROVALS + "/{instance_id}")
 def decide_on(instance_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """Answer a workflow that asks. Who may is a question of its role; the same answer twice is once."""
+    whole_site(ask)
     answer = ask.form.get("answer", "")
     if answer not in ("approve", "refuse"):
         raise BadInput(f"an answer is approve or refuse, not {answer[:20]!r}", reason="bad_request")

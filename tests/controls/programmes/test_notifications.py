@@ -192,7 +192,7 @@ def test_a_broker_over_tls_is_entered_by_the_servers_token_and_by_nothing_else(
     need_mosquitto()
     ca, certificate = authority(tmp_path / "ca")
     stranger, _ = authority(tmp_path / "stranger")
-    entry = {"username": "ven-1", "password": TOKEN} | change
+    entry: dict[str, Any] = {"username": "ven-1", "password": TOKEN} | change
     ca_file = str(stranger if entry.pop("ca_file", "") else ca)
     with start_broker(tmp_path / "broker", certificate=certificate, **entry) as broker:
         address = broker.address.model_copy(update={"ca_file": str(ca)})
