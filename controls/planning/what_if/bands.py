@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
-from data_quality.contracts.control.what_if import Interval
+from data_quality.contracts.control.what_if import Interval, Price, WhatIfMonth
 
 DRAWS = 2000
 _LOW, _HIGH = 5.0, 95.0
@@ -25,7 +25,7 @@ def yearly(months: Sequence[date], values: Floats) -> float:
 
 
 def month_draws(months: Sequence[date], seed: int) -> Callable[[Floats], Interval]:
-    """A function from values by month to the 90 % interval of their year. months: every calendar month at least once."""
+    """A function from values by month to the 90 % interval of their year. months: each calendar month once or more."""
     rng = np.random.default_rng(seed)
     places, scales = [], []
     for month in range(1, MONTHS + 1):
@@ -44,15 +44,29 @@ def month_draws(months: Sequence[date], seed: int) -> Callable[[Floats], Interva
     return interval
 
 
-def payback(
-    price: tuple[float, float] | None, saving: float, interval: Interval
-) -> tuple[float | None, tuple[float | None, float | None] | None]:
-    """Years and their interval. None without a price or a saving; an end is None where nothing may be saved at it."""
-    if price is None or saving <= 0:
-        return None, None
-    low, high = price
-    worst = high / interval[0] if interval[0] > 0 else None
-    return (low + high) / 2 / saving, (low / interval[1] if interval[1] > 0 else None, worst)
+def figures_of(months: Sequence[WhatIfMonth], price: Price | None, *, seed: int) -> dict[str, float | None]:
+    """The FIGURES of a variant from its months: what `trace` makes again."""
+    starts = [each.month for each in months]
+    cost, without = (np.array([getattr(each, name) for each in months]) for name in ("cost", "without"))
+    saving, (low, high) = yearly(starts, without - cost), month_draws(starts, seed)(without - cost)
+    carbon = [(each.kgco2e, each.kgco2e_without) for each in months]
+    found: dict[str, float | None] = {
+        "cost": yearly(starts, cost), "without": yearly(starts, without),
+        "saving": saving, "saving_low": low, "saving_high": high, "kgco2e": None, "saving_kgco2e": None,
+        "payback_years": (price.low + price.high) / 2 / saving if price is not None and saving > 0 else None,
+    }  # fmt: skip
+    if all(one is not None and other is not None for one, other in carbon):
+        after, before = np.array(carbon, np.float64).T
+        found |= {"kgco2e": yearly(starts, after), "saving_kgco2e": yearly(starts, before - after)}
+    return found
+
+
+def payback_interval(price: Price | None, saving: Interval) -> tuple[float | None, float | None] | None:
+    """From the least price at the highest saving to the highest at the least; an end is None where nothing is saved."""
+    if price is None:
+        return None
+    least, most = saving
+    return (price.low / most if most > 0 else None, price.high / least if least > 0 else None)
 
 
 def _days(month: date) -> int:

@@ -2,19 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
+from controls.planning.plan_inputs import STEP
 from controls.planning.trial import TrialRun, cost_by_day, running_bill
 from controls.planning.trial_inputs import TrialInputs
-from controls.planning.what_if.bands import MONTHS, month_draws, payback, yearly
+from controls.planning.what_if.bands import MONTHS, figures_of, month_draws, payback_interval, yearly
 from controls.planning.what_if.relived_inputs import SYNTHETIC_SHARE, Relived, relived_inputs, with_variant
 from controls.planning.what_if.variants import Variant, price_of
-from data_quality.contracts.control.what_if import Interval, WhatIfMonth, WhatIfResult, WhatIfVariant
+from data_quality.contracts.control.what_if import FIGURES, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
@@ -23,7 +24,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES
 
 # The cheaper of them over the whole span runs a configuration; one without a store has nothing to plan.
 POLICIES = ("self_consumption", "deterministic")
-_PER_DAY = 24 * 60 // CANONICAL_MINUTES
+NOTHING_MOVES = "nothing_moves"
+_HOURS = CANONICAL_MINUTES / 60
 
 
 class _Lived(NamedTuple):
@@ -58,13 +60,12 @@ def what_if(
     base = _lived(known.trial, months, "as it is", progress)
     if isinstance(base, Finding):
         return base
-    interval = month_draws(months, seed)
     found = []
     for variant in variants:
         other = _lived(changed[variant.name], months, variant.name, progress)
         if isinstance(other, Finding):
             return other.model_copy(update={"message": f"{variant.name}: {other.message}"})
-        found.append(_told(variant, site, months, base, other, interval))
+        found.append(_told(variant, site, months, seed, base, other))
     said = [note for each in changed.values() for note in each.assumptions]
     return WhatIfResult(
         site_id=site.site_id,
@@ -73,55 +74,53 @@ def what_if(
         end=end,
         seed=seed,
         without=yearly(months, base.cost),
-        without_interval=interval(base.cost),
+        without_interval=month_draws(months, seed)(base.cost),
         billed=_billed(known, months),
         policy=base.policy,
         variants=tuple(found),
         synthetic_share=known.synthetic_share,
+        readings_sha256=known.readings_sha256,
         assumptions=tuple(dict.fromkeys([*known.trial.assumptions, *said])),
         findings=(*known.trial.findings, *_synthetic(site, known)),
     )
 
 
 def _told(
-    variant: Variant, site: Site, months: Sequence[date], base: _Lived, other: _Lived,
-    interval: Callable[[np.ndarray], Interval],
-) -> WhatIfVariant:  # fmt: skip
-    saved, price = base.cost - other.cost, price_of(variant, site)
-    saving, band = yearly(months, saved), interval(saved)
-    years, years_band = payback(None if price is None else (price.low, price.high), saving, band)
-    carbon = None if base.kgco2e is None or other.kgco2e is None else (base.kgco2e, other.kgco2e)
+    variant: Variant, site: Site, months: Sequence[date], seed: int, base: _Lived, other: _Lived
+) -> WhatIfVariant:
+    rows = tuple(
+        WhatIfMonth(
+            month=month,
+            cost=float(other.cost[k]),
+            without=float(base.cost[k]),
+            kgco2e=None if other.kgco2e is None else float(other.kgco2e[k]),
+            kgco2e_without=None if base.kgco2e is None else float(base.kgco2e[k]),
+        )
+        for k, month in enumerate(months)
+    )
+    price = price_of(variant, site)
+    figures, band = figures_of(rows, price, seed=seed), month_draws(months, seed)
+    saved = band(base.cost - other.cost)
     return WhatIfVariant(
         name=variant.name,
-        cost=yearly(months, other.cost),
-        without=yearly(months, base.cost),
-        saving=saving,
-        interval=band,
-        cost_interval=interval(other.cost),
-        kgco2e=None if carbon is None else yearly(months, carbon[1]),
-        saving_kgco2e=None if carbon is None else yearly(months, carbon[0] - carbon[1]),
+        **{name: figures[name] for name in FIGURES if not name.endswith(("_low", "_high"))},
+        interval=saved,
+        cost_interval=band(other.cost),
         price=price,
-        payback_years=years,
-        payback_interval=years_band,
+        payback_interval=payback_interval(price, saved),
         policy=other.policy,
-        months=tuple(
-            WhatIfMonth(
-                month=month,
-                cost=float(other.cost[k]),
-                without=float(base.cost[k]),
-                kgco2e=None if carbon is None else float(carbon[1][k]),
-                kgco2e_without=None if carbon is None else float(carbon[0][k]),
-            )
-            for k, month in enumerate(months)
-        ),
+        months=rows,
     )
 
 
 def _lived(inputs: TrialInputs, months: Sequence[date], name: str, progress: Callable[[str], None]) -> _Lived | Finding:
     """The configuration by the cheaper policy."""
-    has_store = any(kind.measure for _, kind in device_assets(inputs.site))
+    kinds = [kind for _, kind in device_assets(inputs.site)]
+    if not kinds:
+        run = TrialRun(inputs, NOTHING_MOVES, used=_as_it_was(inputs))
+        return _Lived(run.name, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months))
     found = []
-    for policy in POLICIES if has_store else POLICIES[:1]:
+    for policy in POLICIES if any(kind.measure for kind in kinds) else POLICIES[:1]:
         progress(f"{name}: {policy}, {len(inputs.days)} days")
         run = TrialRun(inputs, policy)
         for day in inputs.days:
@@ -130,6 +129,13 @@ def _lived(inputs: TrialInputs, months: Sequence[date], name: str, progress: Cal
                 return fault.model_copy(update={"message": message, "scope": inputs.site.site_id})
         found.append(_Lived(policy, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months)))
     return min(found, key=lambda each: float(each.cost.sum()))
+
+
+def _as_it_was(inputs: TrialInputs) -> list[tuple[float, float]]:
+    """Import and export of a load that nothing moves, kWh by quarter hour."""
+    start, end = inputs.span(inputs.days[0])[0], inputs.span(inputs.days[-1])[1]
+    kwh = [inputs.load_kw[start + k * STEP] * _HOURS for k in range((end - start) // STEP)]
+    return [(max(each, 0.0), max(-each, 0.0)) for each in kwh]
 
 
 def _by_month(by_day: Mapping[date, float], months: Sequence[date]) -> np.ndarray:
@@ -145,7 +151,7 @@ def _kgco2e(run: TrialRun, months: Sequence[date]) -> np.ndarray | None:
     emitted, at = dict[date, float](), 0
     for day in run.inputs.days:
         first, after = run.inputs.span(day)
-        size = round((after - first) / timedelta(days=1) * _PER_DAY)
+        size = (after - first) // STEP
         bought, at = sum(each for each, _ in run.used[at : at + size]), at + size
         factor = next((each.kgco2e_per_kwh for each in factors if each.valid_from <= day < each.valid_to), None)
         if factor is None:

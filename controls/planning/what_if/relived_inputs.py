@@ -10,6 +10,7 @@ from assets.bills.engine.bill_load import Load
 from assets.kpi.running_cost.interval_costs import main_meters, metered
 from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_block import content_sha256
 from controls.optimiser.devices.heat_pump import HeatPumpParams
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.plan_inputs import STEP
@@ -37,7 +38,8 @@ _ANY_PUMP = {"capacity_kwh": 1, "empty_degc": 30, "full_degc": 50, "normal_degc"
 class Relived(NamedTuple):
     """trial: inputs of the present configuration. metered: import and export as billed. heat_kw: of electric heating.
 
-    outdoor_degc, ghi_w_per_m2: by quarter hour, empty where no driver has them. synthetic_share: of the readings.
+    outdoor_degc, ghi_w_per_m2: by quarter hour, empty where no driver has them. synthetic_share: of the
+    readings, readings_sha256 their hash.
     """
 
     trial: TrialInputs
@@ -46,6 +48,7 @@ class Relived(NamedTuple):
     outdoor_degc: By
     ghi_w_per_m2: By
     synthetic_share: float
+    readings_sha256: str
 
 
 def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | Finding:
@@ -90,7 +93,13 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     )
     share = float(rows["is_synthetic"].mean() or 0.0) if rows.height else 0.0  # type: ignore[arg-type]
     return Relived(
-        _begun(trial), supply.between(start_utc, end_utc), power_kw(rows, site, heating or ""), degc, ghi, share
+        trial=_begun(trial),
+        metered=supply.between(start_utc, end_utc),
+        heat_kw=power_kw(rows, site, heating or ""),
+        outdoor_degc=degc,
+        ghi_w_per_m2=ghi,
+        synthetic_share=share,
+        readings_sha256=content_sha256(frame),
     )
 
 

@@ -1,12 +1,14 @@
 """A what-if: a year of a site's own readings re-lived with another battery, PV system, heat pump or tariff."""
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import Field
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
+# What of a variant is a figure with an id, in the order of its figure_ids.
+FIGURES = ("cost", "without", "saving", "saving_low", "saving_high", "kgco2e", "saving_kgco2e", "payback_years")
 # Low and high end of a 90 % interval.
 Interval = tuple[float, float]
 
@@ -37,7 +39,7 @@ class WhatIfVariant(Model):
 
     cost, without: bills with the change and of the present configuration, both re-lived. saving: the difference, with
     its 90 % interval. policy: what runs the devices, the cheaper of two over the whole span. kgco2e: of the import.
-    payback_years: price over saving, None where either is not known or nothing is saved.
+    payback_years: price over saving, None where either is not known or nothing is saved. figure_ids: of FIGURES.
     """
 
     name: str
@@ -60,8 +62,11 @@ class WhatIfResult(Model):
     """The contract `what_if_result`: variants of a site over local days [start, end), whole months.
 
     without, without_interval: the present configuration re-lived, a year; billed: the bill of what was metered.
-    synthetic_share: of the readings. Devices are simulated: no figure of it is published.
+    synthetic_share: of the readings; readings_sha256: of those used. Devices are simulated: no figure of it is
+    published. result_id, recorded_at_utc: of a stored one.
     """
+
+    result_id: str = ""
 
     site_id: str
     currency: str
@@ -74,6 +79,8 @@ class WhatIfResult(Model):
     policy: str
     variants: tuple[WhatIfVariant, ...]
     synthetic_share: float
+    readings_sha256: str
     assumptions: tuple[str, ...]
     findings: tuple[Finding, ...]
     is_synthetic: bool = True
+    recorded_at_utc: datetime | None = None
