@@ -14,7 +14,7 @@ from controls.planning.trial import TrialRun, cost_by_day, running_bill
 from controls.planning.trial_inputs import TrialInputs
 from controls.planning.what_if.bands import MONTHS, figures_of, month_draws, payback_interval, yearly
 from controls.planning.what_if.relived_inputs import SYNTHETIC_SHARE, Relived, relived_inputs, with_variant
-from controls.planning.what_if.variants import Variant, price_of
+from controls.planning.what_if.variants import Variant, is_more, price_of
 from data_quality.contracts.control.what_if import FIGURES, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -24,7 +24,7 @@ from data_quality.contracts.time import CANONICAL_MINUTES
 
 # The cheaper of them over the whole span runs a configuration; one without a store has nothing to plan.
 POLICIES = ("self_consumption", "deterministic")
-NOTHING_MOVES = "nothing_moves"
+NOTHING_MOVES, LEFT_IDLE = "nothing_moves", "left_idle"
 _HOURS = CANONICAL_MINUTES / 60
 
 
@@ -65,6 +65,9 @@ def what_if(
         other = _lived(changed[variant.name], months, variant.name, progress)
         if isinstance(other, Finding):
             return other.model_copy(update={"message": f"{variant.name}: {other.message}"})
+        if is_more(variant, site) and base.cost.sum() < other.cost.sum():
+            # Nobody has to use what is more than there was.
+            other = base._replace(policy=LEFT_IDLE)
         found.append(_told(variant, site, months, seed, base, other))
     said = [note for each in changed.values() for note in each.assumptions]
     return WhatIfResult(

@@ -39,7 +39,7 @@ class Relived(NamedTuple):
     """trial: inputs of the present configuration. metered: import and export as billed. heat_kw: of electric heating.
 
     outdoor_degc, ghi_w_per_m2: by quarter hour, empty where no driver has them. synthetic_share: of the
-    readings, readings_sha256 their hash.
+    readings, readings_sha256 their hash. unmetered: kinds of batteries and PV that stay part of the load.
     """
 
     trial: TrialInputs
@@ -49,6 +49,7 @@ class Relived(NamedTuple):
     ghi_w_per_m2: By
     synthetic_share: float
     readings_sha256: str
+    unmetered: tuple[str, ...]
 
 
 def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | Finding:
@@ -100,6 +101,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
         ghi_w_per_m2=ghi,
         synthetic_share=share,
         readings_sha256=content_sha256(frame),
+        unmetered=tuple(each.kind for each in site.assets if each.asset_id in {one.scope for one in left}),
     )
 
 
@@ -108,6 +110,10 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
     inputs = known.trial
     site, sun_kw, load_kw, said = inputs.site, dict(inputs.sun_kw), inputs.load_kw, list[str]()
     days = inputs.days[0], inputs.days[-1] + timedelta(days=1)
+    for kind, size in (("battery", variant.battery_kwh), ("pv", variant.pv_kw)):
+        if size is not None and kind in known.unmetered:
+            message = f"--{kind}: the {kind} of site {site.site_id} has no meter, so what it did is not known"
+            raise BadInput(message, reason="no_meter", mend=f"give the asset of kind {kind} its meter")
     if variant.battery_kwh is not None:
         site = with_battery(site, variant.battery_kwh)
     if variant.pv_kw is not None:

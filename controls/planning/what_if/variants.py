@@ -91,6 +91,12 @@ def price_of(variant: Variant, site: Site) -> Price | None:
     return Price(low=low, high=high, source="; ".join(sources)) if sources else None
 
 
+def is_more(variant: Variant, site: Site) -> bool:
+    """The variant is a larger battery and nothing else: what it is more may be left alone."""
+    is_alone = not variant.tariffs and variant.pv_kw is None and variant.heat_pump_kw is None
+    return is_alone and (variant.battery_kwh or 0.0) >= _total(site, "battery", "capacity_kwh")
+
+
 def with_battery(site: Site, size_kwh: float) -> Site:
     """The site with batteries of that capacity together, each scaled with its powers; a new one where there is none."""
     own = _of(site, "battery")

@@ -126,6 +126,17 @@ def test_a_year_that_was_not_read_is_a_finding(lake: Lake) -> None:
         what_if(home(), lake, [], start=date(2025, 1, 1), end=date(2025, 7, 1))
 
 
+def test_a_battery_that_nobody_meters_is_not_replaced_in_thought(lake: Lake) -> None:
+    live(lake, home(), date(2025, 10, 8), date(2025, 10, 29))
+    assets = tuple(a.model_copy(update={"meter": None}) if a.kind == "battery" else a for a in home().assets)
+    site = home().model_copy(update={"assets": assets})
+    known = relived_inputs(site, lake, date(2025, 10, 15), date(2025, 10, 29))
+    assert isinstance(known, Relived)
+    assert [each.scope for each in known.trial.findings] == ["battery"]
+    with pytest.raises(BadInput, match="has no meter, so what it did is not known"):
+        with_variant(known, Variant(name="b", battery_kwh=20))
+
+
 @pytest.mark.parametrize("text", ["10", "-3kWh", "0kWh", "10 kW", "ten kWh", "1e3kWh", ""])
 def test_a_size_without_its_unit_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="expected a number above 0 with its unit, as 10kWh"):
