@@ -80,7 +80,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "replay": ("operations.control.replay",),
     "simulate": ("operations.control.simulate",),
     "what-if": ("operations.control.what_if",),
-    "what-ifs": ("operations.control.what_if",),
+    "what-ifs": ("operations.control.what_ifs",),
     "dispatch": (
         "operations.control.dispatch",
         "operations.control.dispatch_set",
