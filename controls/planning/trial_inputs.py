@@ -141,5 +141,5 @@ def left_out(name: str, why: str) -> Finding:
 
 
 def refused(code: str, site: Site, sentence: str) -> Finding:
-    """Why there is no trial."""
+    """The finding of a trial that cannot be."""
     return Finding(code=code, message=f"no trial: {sentence}", severity="blocking", scope=site.site_id)

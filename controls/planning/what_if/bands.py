@@ -62,7 +62,7 @@ def figures_of(months: Sequence[WhatIfMonth], price: Price | None, *, seed: int)
 
 
 def payback_interval(price: Price | None, saving: Interval) -> tuple[float | None, float | None] | None:
-    """From the least price at the highest saving to the highest at the least; an end is None where nothing is saved."""
+    """Payback from the least price at the highest saving to the highest at the least; None where nothing is saved."""
     if price is None:
         return None
     least, most = saving

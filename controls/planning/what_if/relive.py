@@ -149,7 +149,7 @@ def _by_month(by_day: Mapping[date, float], months: Sequence[date]) -> np.ndarra
 
 
 def _kgco2e(run: TrialRun, months: Sequence[date]) -> np.ndarray | None:
-    """Of the import, by the site's factor on each day; None where a day has none."""
+    """Emissions of the import, by the site's factor on each day; None where a day has none."""
     factors = [each for each in run.inputs.site.factors if each.carrier is Carrier.ELECTRICITY]
     emitted, at = dict[date, float](), 0
     for day in run.inputs.days:

@@ -36,7 +36,8 @@ _ANY_PUMP = {"capacity_kwh": 1, "empty_degc": 30, "full_degc": 50, "normal_degc"
 
 
 class Relived(NamedTuple):
-    """trial: inputs of the present configuration. metered: import and export as billed. heat_kw: of electric heating.
+    """Data of a year re-lived. trial: the present configuration. metered: import and export as billed. heat_kw: of
+    electric heating.
 
     outdoor_degc, ghi_w_per_m2: by quarter hour, empty where no driver has them. synthetic_share: of the
     readings, readings_sha256 their hash. unmetered: kinds of batteries and PV that stay part of the load.

@@ -70,7 +70,7 @@ def joined(variants: Sequence[Variant], *, cost: float | None) -> Variant:
 
 
 def price_of(variant: Variant, site: Site) -> Price | None:
-    """What the variant costs: as given, else of what is bought by the catalogue; None where a part is not known."""
+    """The price of the variant: as given, else of what is bought by the catalogue; None where a part is not known."""
     if variant.cost is not None:
         return Price(low=variant.cost, high=variant.cost, source="given")
     bought = {

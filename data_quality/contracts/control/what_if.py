@@ -27,7 +27,7 @@ class WhatIfMonth(Model):
 
 
 class Price(Model):
-    """What a variant costs to buy, in the site's currency; source: who says so."""
+    """The price of a variant, in the site's currency; source: who says so."""
 
     low: float = Field(ge=0)
     high: float = Field(ge=0)

@@ -45,7 +45,7 @@ def what_if(
         Path | None, Option("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
     ] = None,
 ) -> Answer:
-    """What the last whole year would have cost with another battery, PV system, heat pump or tariff; nothing is bought.
+    """Bill, saving, carbon and payback of another battery, PV system, heat pump or tariff in the last whole year.
 
     The site's own readings are re-lived by its planner and its bills, as it is and with each change.
     """
