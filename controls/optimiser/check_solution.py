@@ -68,8 +68,9 @@ def _errors(case: DispatchCase, series: Series) -> Iterator[tuple[str, float]]:
 
 
 def _each(whose: str, sentence: str, error: ArrayLike) -> Iterator[tuple[str, float]]:
-    """One entry a step where a rule holds in each."""
-    if np.ndim(error) == 0:
-        yield f"{whose}{sentence}", float(np.asarray(error))
+    """One entry a step where a rule holds in each, and is broken in some."""
+    worst = float(np.max(error, initial=-np.inf))
+    if np.ndim(error) == 0 or worst <= TOLERANCE:
+        yield f"{whose}{sentence}", worst
     else:
         yield from ((f"{whose}step {t}: {sentence}", each) for t, each in enumerate(np.asarray(error).tolist()))

@@ -1,12 +1,12 @@
 """One call from a request to a verified solution, or to the finding that says why there is none."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats, Places
-from controls.optimiser.backends.program import Outcome
+from controls.optimiser.backends.program import Arrays, Outcome
 from controls.optimiser.backends.solve_highs import relaxed_bound
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
@@ -23,6 +23,8 @@ from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 
+RELAXED_WITHIN_S = 10.0
+
 
 def solve(
     request: PlanRequest | DispatchCase,
@@ -32,6 +34,7 @@ def solve(
     time_limit_s: float = 30.0,
     time_zone: str = "UTC",
     previous: Series | None = None,
+    is_relaxed_first: bool = False,
 ) -> Solution | Finding:
     """The best schedule by the case's objective, checked step by step before it is handed out.
 
@@ -39,6 +42,8 @@ def solve(
     together; a plan that is found but not proven by then is labelled `feasible` and says its gap. time_zone: of the
     times in findings. previous: the series of an earlier plan of the same steps, to begin the search from. Between
     plans that are equally good it decides: whoever wants the same plan of the same inputs gives none.
+    is_relaxed_first: try the problem without its integers, whose schedule is the optimum where it keeps every rule all
+    the same: of a battery at prices that pay for no loss. Of plans that are equally good it may be another one.
     Answers a blocking Finding `infeasible` (naming the limits that contradict one another) or `no_plan_in_time`; there
     is no other way out. Raises BadInput for an unknown solver. Source: formulas 5.18.
     """
@@ -56,7 +61,7 @@ def solve(
         if isinstance(solution, Outcome):
             return _no_plan(case, solution, time_limit_s, time_zone, explain_s=TIME_LIMIT_S)
         return solution
-    run = _Run(solver=solver, gap=gap, time_limit_s=time_limit_s, known=previous)
+    run = _Run(solver, gap, time_limit_s, known=previous, is_relaxed_first=is_relaxed_first)
     is_optimal = True
     for goal in goals_of(case.objective):
         solution = run.solved(case, goal.goal)
@@ -113,6 +118,7 @@ class _Run:
     time_limit_s: float
     known: Series | None
     found: Solution | None = None
+    is_relaxed_first: bool = False
     build_seconds: float = 0.0
     solve_seconds: float = 0.0
 
@@ -136,6 +142,8 @@ class _Run:
                 bounds=_bound_rows(problem),
                 start=start,
             )
+        elif self.is_relaxed_first and self.solver == "highs" and (relaxed := _relaxed(case, problem, arrays, weights)):
+            outcome = relaxed
         else:
             outcome = run_solver(
                 problem.program, solver=self.solver, gap=self.gap, time_limit_s=left_s, arrays=arrays, start=start
@@ -148,8 +156,7 @@ class _Run:
             bound = min(cost, relaxed_bound(arrays))
             outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))
         elif outcome.values is not None:
-            values = {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
-            series = series_of(case, values)
+            series = _series(case, problem, outcome.values)
         if outcome.objective is None or outcome.bound is None or outcome.values is None:
             return outcome
         objective = _verified_cost(case, series, outcome, weights)
@@ -170,6 +177,28 @@ class _Run:
             series=series,
             values=tuple(outcome.values.tolist()),
         )
+
+
+def _series(case: DispatchCase, problem: Problem, values: Floats) -> Series:
+    return series_of(case, {device.device_id: problem.values(device.device_id, values) for device in case.devices})
+
+
+def _relaxed(case: DispatchCase, problem: Problem, arrays: Arrays, weights: dict[str, float]) -> Outcome | None:
+    """The optimum without integers, where its schedule keeps every rule at the cost that the solver says; else None."""
+    from controls.optimiser.backends.solve_highs import run_highs
+
+    free = replace(arrays, is_integer=np.zeros_like(arrays.is_integer))
+    found = run_highs(free, gap=0.0, time_limit_s=RELAXED_WITHIN_S)
+    if found.values is None or found.objective is None or found.status != "optimal":
+        return None
+    series = _series(case, problem, found.values)
+    is_paid = cost_of(case, series, weights) <= found.objective + _noise(found.objective)
+    return found if is_paid and not replay_case(case, series).problems else None
+
+
+def _noise(claimed: float) -> float:
+    # Looser than the constraints: a cost adds up the noise of every step.
+    return 1e-5 * max(1.0, abs(claimed))
 
 
 def _bound_rows(problem: Problem) -> dict[str, Places]:
@@ -200,9 +229,9 @@ def _verified_cost(case: DispatchCase, series: Series, outcome: Outcome, weights
     claimed, bound, cost = outcome.objective, outcome.bound, cost_of(case, series, weights)
     if claimed is None or bound is None:
         raise OurFault(f"{outcome.solver} hands out a plan without its cost")
-    # Looser than the constraints: a cost adds up the noise of every step. A search that stops within its gap may leave
-    # a peak or a tier above what it must be: the schedule then costs less than claimed, but never less than the bound.
-    noise = 1e-5 * max(1.0, abs(claimed))
+    # A search that stops within its gap may leave a peak or a tier above what it must be: the schedule then costs less
+    # than claimed, but never less than the bound.
+    noise = _noise(claimed)
     if not bound - noise <= cost <= claimed + noise:
         raise OurFault(f"{outcome.solver} claims a cost of {claimed}, its schedule costs {cost}")
     return cost

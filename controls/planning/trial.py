@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import polars as pl
 
 from assets.bills.engine.bill_load import Load, nano
 from assets.bills.engine.book import Book, Span, calendar_months
-from assets.bills.engine.interval_cost import running_of
+from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
 from assets.kpi.running_cost.interval_costs import book_of, prices_of, runs_of
 from assets.sites.calendar import types_around
 from assets.stores.lake.lake import Lake
@@ -24,9 +25,9 @@ from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.devices.device import DECIMALS, Device, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
-from controls.planning.prices import prices_between
 from controls.planning.replay.decisions import by_slot, done
 from controls.planning.replay.policies import by_rules
 from controls.planning.tariff_terms import BillsSoFar
@@ -47,6 +48,7 @@ _GAP, _TIME_LIMIT_S = 0.01, 2.0
 _FOLLOWED = 24
 # Of the next day a plan sees so many at least.
 _AHEAD = 48
+_BACK = tuple(timedelta(days=k) for k in range(1, 9))
 
 
 class TrialDay(Model):
@@ -107,7 +109,7 @@ def run_trial(
         return inputs
     runs = []
     for name in policies:
-        run = _Run(inputs, name)
+        run = TrialRun(inputs, name)
         progress(f"{name}, {len(inputs.days)} days")
         for day in inputs.days:
             if fault := run.go_on(day):
@@ -126,7 +128,7 @@ def run_trial(
 
 
 @dataclass
-class _Run:
+class TrialRun:
     """One policy, day after day. used: import and export of every quarter hour so far, kWh."""
 
     inputs: TrialInputs
@@ -173,7 +175,7 @@ class _Run:
             return by_rules(actual, step_h)
         if self.name in ("no_control", "perfect_foresight"):
             case = actual if self.name == "no_control" else self._case(day, is_ahead=True)
-            answer = case if isinstance(case, Finding) else solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
+            answer = case if isinstance(case, Finding) else _solved(case)
             if isinstance(answer, Finding):
                 return answer
             return {
@@ -191,7 +193,7 @@ class _Run:
             foreseen = self._case(day, first, states, is_ahead=True)
             if isinstance(foreseen, Finding):
                 return foreseen
-            answer = solve(foreseen, gap=_GAP, time_limit_s=_TIME_LIMIT_S)
+            answer = _solved(foreseen)
             if isinstance(answer, Finding):
                 return answer
             count = min(_FOLLOWED, step_h.size - first)
@@ -233,7 +235,7 @@ class _Run:
             device_forecasts={
                 name: _forecast(site, name, kw, steps, is_foreseen=is_foreseen) for name, kw in inputs.sun_kw.items()
             },
-            prices=prices_between(site, inputs.lake, start_utc=start, end_utc=end),
+            prices=inputs.prices.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")),
             states=states or self.states,
             ends=self.ends if is_ahead else None,
             mode=Mode.SIMULATION,
@@ -256,31 +258,22 @@ class _Run:
     def _month_so_far(self, day: date) -> Load:
         first = max(day.replace(day=1), self.inputs.days[0])
         start, end = self.inputs.span(first)[0], self.inputs.span(day)[1]
-        return _load(self.inputs.span(self.inputs.days[0])[0], self.used).between(start, end)
+        return self.load.between(start, end)
 
     @property
+    def load(self) -> Load:
+        """Import and export so far."""
+        return _load(self.inputs.span(self.inputs.days[0])[0], self.used)
+
+    @cached_property
     def bill(self) -> pl.DataFrame:
-        """The bill's costs by quarter hour (RUNNING_SCHEMA)."""
-        inputs, site = self.inputs, self.inputs.site
-        made = book_of(site)
-        if made is None:
-            return pl.DataFrame({"day": [], "cost": []})
-        # As printed: the book of running costs rounds no line.
-        book = Book(made.tariffs, time_zone=site.time_zone, currency=site.currency)
-        first, after = inputs.days[0], inputs.days[-1] + timedelta(days=1)
-        months = [(max(a, first), min(b, after)) for a, b in calendar_months(first, after)]
-        spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month) if run.has_tariff]
-        load = _load(inputs.span(first)[0], self.used)
-        return running_of(
-            book, spans, load, prices=prices_of(site, inputs.rows), day_types=types_around(site, first, after)
-        )
+        """The bill's costs by quarter hour (RUNNING_SCHEMA). Of all days."""
+        return running_bill(self.inputs, self.load)
 
     @property
     def by_day(self) -> tuple[TrialDay, ...]:
         """The bill by local day."""
-        local = pl.col("interval_start_utc").dt.convert_time_zone(self.inputs.site.time_zone).dt.date()
-        rows = self.bill.group_by(local.alias("day"), maintain_order=True).agg(pl.col("cost").sum()).sort("day")
-        return tuple(TrialDay(date=day, cost=float(cost)) for day, cost in rows.iter_rows())
+        return tuple(TrialDay(date=day, cost=cost) for day, cost in cost_by_day(self.inputs, self.bill).items())
 
     @property
     def cost(self) -> float:
@@ -323,6 +316,32 @@ class _Run:
         return (start + k * STEP for k in range(len(self.used)))
 
 
+def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
+    """The costs of a load on the days of a trial by quarter hour (RUNNING_SCHEMA), by the tariffs of its site.
+
+    Raises BadInput for a price that lacks.
+    """
+    site = inputs.site
+    made = book_of(site)
+    if made is None:
+        return pl.DataFrame(schema=RUNNING_SCHEMA)
+    # As printed: the book of running costs rounds no line.
+    book = Book(made.tariffs, time_zone=site.time_zone, currency=site.currency)
+    first, after = inputs.days[0], inputs.days[-1] + timedelta(days=1)
+    months = [(max(a, first), min(b, after)) for a, b in calendar_months(first, after)]
+    spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month) if run.has_tariff]
+    return running_of(
+        book, spans, load, prices=prices_of(site, inputs.rows), day_types=types_around(site, first, after)
+    )
+
+
+def cost_by_day(inputs: TrialInputs, bill: pl.DataFrame) -> dict[date, float]:
+    """A bill by local day, in order."""
+    local = pl.col("interval_start_utc").dt.convert_time_zone(inputs.site.time_zone).dt.date()
+    rows = bill.group_by(local.alias("day"), maintain_order=True).agg(pl.col("cost").sum()).sort("day")
+    return {day: float(cost) for day, cost in rows.iter_rows()}
+
+
 def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, is_foreseen: bool) -> Forecast:
     """What was measured, as a forecast: on the day itself, or in the mean of the seven days before it."""
     kw = [_mean_before(known, at, steps[0]) if is_foreseen else known.get(at, 0.0) for at in steps]
@@ -336,9 +355,16 @@ def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, 
     )  # fmt: skip
 
 
+def _solved(case: DispatchCase) -> Solution | Finding:
+    # What a battery may not do at once, a schedule shows; whole relays it does not.
+    is_shown = all(one.kind in ("battery", "pv") for one in case.devices)
+    return solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S, is_relaxed_first=is_shown)
+
+
 def _mean_before(known: By, at: datetime, now: datetime) -> float:
-    values = [known[then] for k in range(1, 9) if (then := at - timedelta(days=k)) in known and then < now]
-    return sum(values[:7]) / len(values[:7]) if values else known.get(at, 0.0)
+    before = (at - each for each in _BACK)
+    values = [value for then in before if then < now and (value := known.get(then)) is not None][:7]
+    return sum(values) / len(values) if values else known.get(at, 0.0)
 
 
 def _cars(case: DispatchCase) -> list[EvCharger]:

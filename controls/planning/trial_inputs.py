@@ -11,6 +11,7 @@ from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.desk import forecast_targets
 from controls.planning.plan_inputs import STEP, Measured
+from controls.planning.prices import prices_between
 from controls.planning.replay.day_readings import power_kw
 from controls.planning.starting_states import assumption
 from data_quality.contracts.finding import Finding
@@ -19,14 +20,15 @@ from data_quality.contracts.time import local_midnight_utc
 
 # A load without a reading is that of a week before, in so many quarter hours of the trial at most.
 MOST_FILLED = 0.05
-_WEEK = timedelta(days=7)
+WEEK = timedelta(days=7)
 By = Mapping[datetime, float]
 
 
 class TrialInputs(NamedTuple):
     """site: with the devices that are simulated. load_kw, sun_kw (by asset id): as measured, a week before included.
 
-    rows: readings of price streams; begun: what each store holds at first.
+    rows: readings of price streams; prices: of the whole span, as a plan takes them; begun: what each store holds at
+    first.
     """
 
     site: Site
@@ -35,6 +37,7 @@ class TrialInputs(NamedTuple):
     load_kw: By
     sun_kw: Mapping[str, By]
     rows: pl.DataFrame
+    prices: pl.DataFrame
     begun: dict[str, Measured]
     assumptions: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -49,11 +52,11 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     """What a trial of the local days [start, end) rests on, or why there can be none."""
     (load, _), kinds = forecast_targets(site), device_assets(site)
     if load is None:
-        return _refused("no_load", site, "no meter of the load is named under forecast_targets")
+        return refused("no_load", site, "no meter of the load is named under forecast_targets")
     unmeasured = [asset.asset_id for asset, kind in kinds if kind.forecast and not asset.meter]
     heated = [asset.asset_id for asset, kind in kinds if kind.kind in ("room", "heat_pump")]
-    left = [_left(name, "it has no meter whose readings say what the sun gave") for name in unmeasured]
-    left += [_left(name, "its heat follows the weather, which a trial has not") for name in heated]
+    left = [left_out(name, "it has no meter whose readings say what the sun gave") for name in unmeasured]
+    left += [left_out(name, "its heat follows the weather, which a trial has not") for name in heated]
     kept = [asset for asset, _ in kinds if asset.asset_id not in {*unmeasured, *heated}]
     planned = site.model_copy(update={"assets": tuple(kept)})
     meter, _, register = load.removeprefix("meter:").partition(".")
@@ -61,13 +64,13 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
     names = [meter, *below.values(), *(asset.meter for asset in kept if asset.meter)]
     frame = lake.current(
-        site.site_id, start_utc=start_utc - _WEEK, end_utc=end_utc, meters=streams_for(site, sorted({*names}))
+        site.site_id, start_utc=start_utc - WEEK, end_utc=end_utc, meters=streams_for(site, sorted({*names}))
     )
     frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
-    known, filled = _whole(power_kw(frame, site, meter, register), start_utc, end_utc)
+    known, filled = whole(power_kw(frame, site, meter, register), start_utc, end_utc)
     if known is None:
         at = f"{meter} has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
-        return _refused("readings_missing", site, f"{at}; a trial needs {1 - MOST_FILLED:.0%}")
+        return refused("readings_missing", site, f"{at}; a trial needs {1 - MOST_FILLED:.0%}")
     for own in below.values():
         measured = power_kw(frame, site, own)
         known = {at: max(value - measured.get(at, 0.0), 0.0) for at, value in known.items()}
@@ -77,6 +80,8 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     rows = frame.clear()
     if streams:
         rows = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc, meters=streams)
+    # Once for the span: a read of the lake in each plan would take as long as the plan.
+    prices = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc)
     return TrialInputs(
         site=planned,
         lake=lake,
@@ -84,6 +89,7 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
         load_kw=known,
         sun_kw=sun,
         rows=rows,
+        prices=prices,
         begun={name: (state, 0.0) for name, (state, *_) in begun.items()},
         assumptions=(
             f"the load is {meter} as it was measured; the devices stand beside it",
@@ -119,19 +125,21 @@ def _below(site: Site, meter: str, assets: Sequence[Asset]) -> dict[str, str]:
     return {one.asset_id: one.meter for one in assets if one.meter and one.kind != "pv" and is_below(one.meter)}
 
 
-def _whole(known: By, start_utc: datetime, end_utc: datetime) -> tuple[By | None, float]:
+def whole(known: By, start_utc: datetime, end_utc: datetime) -> tuple[By | None, float]:
     """Every quarter hour of the span, and the week before it where it is known; the share that was filled."""
     steps = [start_utc + k * STEP for k in range((end_utc - start_utc) // STEP)]
-    found = {at: known.get(at, known.get(at - _WEEK)) for at in steps}
+    found = {at: known.get(at, known.get(at - WEEK)) for at in steps}
     share = 1 - sum(at in known for at in steps) / len(steps)
     if share > MOST_FILLED or None in found.values():
         return None, share
     return {**known, **{at: value for at, value in found.items() if value is not None}}, share
 
 
-def _left(name: str, why: str) -> Finding:
+def left_out(name: str, why: str) -> Finding:
+    """A device that a trial goes without."""
     return Finding(code="device_left_out", message=f"{name} is left out of the trial: {why}", scope=name)
 
 
-def _refused(code: str, site: Site, sentence: str) -> Finding:
+def refused(code: str, site: Site, sentence: str) -> Finding:
+    """The finding of a trial that cannot be."""
     return Finding(code=code, message=f"no trial: {sentence}", severity="blocking", scope=site.site_id)

@@ -80,6 +80,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "rooms": ("operations.control.rooms",),
     "replay": ("operations.control.replay",),
     "simulate": ("operations.control.simulate",),
+    "what-if": ("operations.control.what_if",),
+    "what-ifs": ("operations.control.what_ifs",),
     "dispatch": (
         "operations.control.dispatch",
         "operations.control.dispatch_set",
@@ -120,6 +122,7 @@ GROUPS = {
     "models": "Registered models.",
     "weather": "Weather forecasts, as they were known.",
     "rooms": "Rooms: what their temperatures say of the heat that they keep.",
+    "what-ifs": "Stored what-ifs.",
     "dr": "Demand response: sheddable loads, curtailment plans, events settled against baselines.",
     "dr loads": "Sheddable loads of a site.",
     "dr event": "Events from the call to the settlement, each act by a named person.",
@@ -167,7 +170,19 @@ PANELS: dict[str, tuple[str, ...]] = {
         "models",
     ),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("advise", "plan", "dr", "rooms", "replay", "simulate", "dispatch", "devices", "offer"),
+    "Act": (
+        "advise",
+        "plan",
+        "dr",
+        "rooms",
+        "replay",
+        "simulate",
+        "what-if",
+        "what-ifs",
+        "dispatch",
+        "devices",
+        "offer",
+    ),
     "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake"),
 }
 

@@ -136,6 +136,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/v1/ems/reports"): Cell(f"/api/v1/ems/reports{_SITE}", about="site"),
     ("GET", "/api/v1/ems/dispatch"): Cell(f"/api/v1/ems/dispatch{_SITE}", about="site"),
     ("GET", "/api/v1/ems/dispatch/ledger"): Cell(f"/api/v1/ems/dispatch/ledger{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/what-ifs"): Cell(f"/api/v1/ems/what-ifs{_SITE}", about="site"),
     ("GET", "/api/v1/ems/weather"): Cell(f"/api/v1/ems/weather{_SITE}", about="site"),
     ("GET", "/api/v1/ems/devices/catalogue"): Cell("/api/v1/ems/devices/catalogue", about=""),
     ("GET", "/api/v1/ems/anomalies"): Cell(f"/api/v1/ems/anomalies{_SITE}", about="site"),

@@ -38,7 +38,7 @@ OF_SITE = (
     "alerts", "anomalies", "anomalies/events", "orders", "meters", "meters/proposals", "readings/edits",
     "readings/events", "quarantine",
     "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger",
-    "weather",
+    "weather", "what-ifs",
 )  # fmt: skip
 OTHER = {
     "site": "nowhere", "scope": "meter:hvac", "as_of": EARLY, "locale": "de", "compare": "previous", "grain": "day",

@@ -171,3 +171,11 @@ ledger_identity = append_only(
     sa.Column("ledger_id", sa.String(32), nullable=False, comment="Names this ledger; a replaced one has another"),
     recorded=False,
 )
+
+what_if_results = append_only(
+    "what_if_results",
+    sa.Column("result_id", sa.String(16), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("result", JsonText, nullable=False),
+    sa.Index("ix_what_if_results_site", "site_id", "result_id"),
+)

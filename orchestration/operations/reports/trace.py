@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue
 from reports.figures.trace import (
     TraceReport,
@@ -42,6 +43,10 @@ def trace(
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
     reports, sources = call.project.reports, call.sources
+    if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
+        return Answer(
+            trace_data(lived), [*_verdict(lived), "", INPUTS], exit_code=DONE if lived.is_equal else CHECK_FAILED
+        )
     made_utc = known_figure(figure_id, reports).trace.as_of_utc
     if call.as_of_utc is not None and made_utc > call.as_of_utc:
         raise BadInput(

@@ -49,6 +49,7 @@ ENDPOINTS = (
     ("/reports", "reports.reports", "reports list", Permission.REPORT_READ),
     ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
     ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
+    ("/what-ifs", "control.what_ifs", "what-ifs list", Permission.FORECAST_READ),
     ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
     ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
 )

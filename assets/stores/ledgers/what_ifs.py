@@ -1,0 +1,63 @@
+"""Stored what-ifs, append-only: variants of a site with their months, of which each figure is made again."""
+
+from hashlib import sha256
+
+from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.schema.tables_control import what_if_results
+from assets.stores.transactions import Store
+from data_quality.contracts.control.what_if import FIGURES, WhatIfResult, WhatIfVariant
+from data_quality.contracts.reporting.figure import figure_id
+from data_quality.contracts.time import Clock
+
+_RESULTS = AppendOnly(what_if_results, document_in("result", WhatIfResult), order=("id",), is_proven=True)
+_BESIDE = {"result_id", "recorded_at_utc"}
+
+
+class WhatIfs:
+    """The what-ifs of one transactional store. A row that is not as it was sealed is refused, not read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, site_id: str | None = None) -> list[WhatIfResult]:
+        """Those of a site, or all; the oldest first."""
+        return _RESULTS.history(self._store, site_id=site_id)
+
+    def holding(self, figure: str) -> tuple[WhatIfResult, WhatIfVariant, str] | None:
+        """The result, the variant and the name of one of FIGURES behind an id; None for an id of none."""
+        for result in self.of():
+            for variant in result.variants:
+                if figure in variant.figure_ids:
+                    return result, variant, FIGURES[variant.figure_ids.index(figure)]
+        return None
+
+    def keep(self, made: WhatIfResult, clock: Clock) -> WhatIfResult:
+        """Record a result and name its figures; the same result again is the one that stands."""
+        content = made.model_dump_json(exclude=_BESIDE)
+        result_id = sha256(content.encode()).hexdigest()[:16]
+        with self._store.together():
+            known = next((each for each in self.of(made.site_id) if each.result_id == result_id), None)
+            if known is not None:
+                return known
+            kept = made.model_copy(
+                update={
+                    "result_id": result_id,
+                    "recorded_at_utc": clock.now_utc(),
+                    "variants": tuple(_named(each, made, result_id) for each in made.variants),
+                }
+            )
+            row = row_of(what_if_results, kept, result=kept.model_dump(mode="json"))
+            row.pop("recorded_at_utc", None)
+            _RESULTS.add(self._store, clock, row)
+        return kept
+
+
+def _named(variant: WhatIfVariant, made: WhatIfResult, result_id: str) -> WhatIfVariant:
+    ids = tuple(
+        figure_id(
+            report="what_if", revision=result_id, path=f"{variant.name}/{name}", scope=f"site:{made.site_id}",
+            start=made.start, end=made.end,
+        )
+        for name in FIGURES
+    )  # fmt: skip
+    return variant.model_copy(update={"figure_ids": ids})

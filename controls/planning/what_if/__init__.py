@@ -1,0 +1,1 @@
+"""A year of a site's own readings re-lived with devices or a tariff that it has not bought yet."""

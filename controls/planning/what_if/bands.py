@@ -1,0 +1,73 @@
+"""Intervals of a year's cost over weather years and price paths: a bootstrap of the months that were re-lived.
+
+Of each calendar month one of the stored months of that and the two neighbouring calendar months is drawn, scaled to its
+days: weather, prices and use come as they came together, of every year that was re-lived. The same draws serve all
+variants, so that an interval of a saving is one of pairs.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import numpy as np
+
+from controls.optimiser.backends.expressions import Floats
+from data_quality.contracts.control.what_if import Interval, Price, WhatIfMonth
+
+DRAWS = 2000
+_LOW, _HIGH = 5.0, 95.0
+MONTHS = 12
+
+
+def yearly(months: Sequence[date], values: Floats) -> float:
+    """The mean year of values by month: each calendar month its own mean."""
+    return float(sum(values[[k for k, each in enumerate(months) if each.month == m]].mean() for m in range(1, 13)))
+
+
+def month_draws(months: Sequence[date], seed: int) -> Callable[[Floats], Interval]:
+    """A function from values by month to the 90 % interval of their year. months: each calendar month once or more."""
+    rng = np.random.default_rng(seed)
+    places, scales = [], []
+    for month in range(1, MONTHS + 1):
+        near = [k for k, each in enumerate(months) if (each.month - month + 1) % MONTHS <= 2]
+        drawn = np.array(near)[rng.integers(len(near), size=DRAWS)]
+        # The days of the month that it stands for, in the year of the first month re-lived.
+        wanted = next(each for each in months if each.month == month)
+        places.append(drawn)
+        scales.append(_days(wanted) / np.array([_days(months[k]) for k in drawn]))
+    index, scale = np.array(places), np.array(scales)
+
+    def interval(values: Floats) -> Interval:
+        low, high = np.percentile((values[index] * scale).sum(axis=0), [_LOW, _HIGH])
+        return float(low), float(high)
+
+    return interval
+
+
+def figures_of(months: Sequence[WhatIfMonth], price: Price | None, *, seed: int) -> dict[str, float | None]:
+    """The FIGURES of a variant from its months: what `trace` makes again."""
+    starts = [each.month for each in months]
+    cost, without = (np.array([getattr(each, name) for each in months]) for name in ("cost", "without"))
+    saving, (low, high) = yearly(starts, without - cost), month_draws(starts, seed)(without - cost)
+    carbon = [(each.kgco2e, each.kgco2e_without) for each in months]
+    found: dict[str, float | None] = {
+        "cost": yearly(starts, cost), "without": yearly(starts, without),
+        "saving": saving, "saving_low": low, "saving_high": high, "kgco2e": None, "saving_kgco2e": None,
+        "payback_years": (price.low + price.high) / 2 / saving if price is not None and saving > 0 else None,
+    }  # fmt: skip
+    if all(one is not None and other is not None for one, other in carbon):
+        after, before = np.array(carbon, np.float64).T
+        found |= {"kgco2e": yearly(starts, after), "saving_kgco2e": yearly(starts, before - after)}
+    return found
+
+
+def payback_interval(price: Price | None, saving: Interval) -> tuple[float | None, float | None] | None:
+    """Payback from the least price at the highest saving to the highest at the least; None where nothing is saved."""
+    if price is None:
+        return None
+    least, most = saving
+    return (price.low / most if most > 0 else None, price.high / least if least > 0 else None)
+
+
+def _days(month: date) -> int:
+    return monthrange(month.year, month.month)[1]

@@ -1,0 +1,86 @@
+"""A what-if: a year of a site's own readings re-lived with another battery, PV system, heat pump or tariff."""
+
+from datetime import date, datetime
+
+from pydantic import Field
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+
+# What of a variant is a figure with an id, in the order of its figure_ids.
+FIGURES = ("cost", "without", "saving", "saving_low", "saving_high", "kgco2e", "saving_kgco2e", "payback_years")
+# Low and high end of a 90 % interval.
+Interval = tuple[float, float]
+
+
+class WhatIfMonth(Model):
+    """A calendar month re-lived: bills in the site's currency and kgCO2e of the import, with the variant and without.
+
+    kgco2e: None where the site has no factor of grid electricity.
+    """
+
+    month: date
+    cost: float
+    without: float
+    kgco2e: float | None = None
+    kgco2e_without: float | None = None
+
+
+class Price(Model):
+    """The price of a variant, in the site's currency; source: who says so."""
+
+    low: float = Field(ge=0)
+    high: float = Field(ge=0)
+    source: str
+
+
+class WhatIfVariant(Model):
+    """A change of the site over a year of calendar months, the mean of the years re-lived; amounts a year.
+
+    cost, without: bills with the change and of the present configuration, both re-lived. saving: the difference, with
+    its 90 % interval. policy: what runs the devices, the cheaper of two over the whole span. kgco2e: of the import.
+    payback_years: price over saving, None where either is not known or nothing is saved. figure_ids: of FIGURES.
+    """
+
+    name: str
+    cost: float
+    without: float
+    saving: float
+    interval: Interval
+    cost_interval: Interval
+    kgco2e: float | None = None
+    saving_kgco2e: float | None = None
+    price: Price | None = None
+    payback_years: float | None = None
+    payback_interval: tuple[float | None, float | None] | None = None
+    policy: str
+    months: tuple[WhatIfMonth, ...]
+    figure_ids: tuple[str, ...] = ()
+
+
+class WhatIfResult(Model):
+    """The contract `what_if_result`: variants of a site over local days [start, end), whole months.
+
+    without, without_interval: the present configuration re-lived, a year; billed: the bill of what was metered.
+    synthetic_share: of the readings; readings_sha256: of those used. Devices are simulated: no figure of it is
+    published. result_id, recorded_at_utc: of a stored one.
+    """
+
+    result_id: str = ""
+
+    site_id: str
+    currency: str
+    start: date
+    end: date
+    seed: int
+    without: float
+    without_interval: Interval
+    billed: float | None
+    policy: str
+    variants: tuple[WhatIfVariant, ...]
+    synthetic_share: float
+    readings_sha256: str
+    assumptions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    is_synthetic: bool = True
+    recorded_at_utc: datetime | None = None
