@@ -57,6 +57,7 @@ FROZEN = {
     "0024_dr_events.py": "ff5eb0a7fb6fd78a090274103d4a918d9910e1c0ac9f29c8c3124cdc72164924",
     "0025_grid_signals.py": "75b31513fb70a04aa0d6da6c0de1eb5c2a259342528f60565787b6e13b3c9fa1",
     "0026_accepted_loads.py": "0136ac95762418e8cac724533725651729d3e36973e767cb551d9e789cec6340",
+    "0028_experiments.py": "ed44f5502d531b1680ee69f7d7f85bccdff12ba234ab49b40abff1626becf79d",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }

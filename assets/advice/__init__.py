@@ -1,0 +1,1 @@
+"""Advice on savings: recommendations from stored figures, their life, and who likes what."""

@@ -1,0 +1,134 @@
+"""Days of an experiment: one place is asked, the habit keeps every limit, and each day is a row before it is judged."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from assets.experiments.draw import draw_experiment
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.experiments import ExperimentStore
+from assets.stores.ledgers.plans import StoredContent
+from assets.stores.transactions import Store
+from controls.optimiser.case import case_of
+from controls.optimiser.check_solution import replay_case
+from controls.optimiser.devices.battery import Battery
+from controls.planning.frozen_plan import series_of
+from controls.planning.habit import arm_of, by_habit, is_new_day
+from controls.planning.prices import LOOK_BACK
+from controls.planning.replay.solved_again import solved_again
+from data_quality.contracts.control.experiment import Experiment
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.finding import Finding
+from tests.controls.planning.test_bad_plans import Bed, market
+
+TOMORROW = date(2026, 1, 2)
+
+
+@pytest.fixture
+def bed(store: Store, lake: Lake) -> Bed:
+    made = Bed(store, lake)
+    made.feed(market(int(LOOK_BACK.days), start_day=-14), first=-14, sha="a")
+    made.feed(market(2), first=0, sha="b")
+    return made
+
+
+def design(bed: Bed, *, first_is_habit: bool) -> Experiment:
+    for seed in range(100):
+        made = draw_experiment(
+            "home", bed.site.time_zone, first=TOMORROW, days=20, share=0.3, seed=seed, now_utc=bed.clock.now_utc()
+        )
+        if (made.spans[0].arm == "habit") == first_is_habit:
+            return made
+    raise AssertionError
+
+
+def started(bed: Bed, *, first_is_habit: bool) -> ExperimentStore:
+    kept = ExperimentStore(bed.store)
+    kept.start(design(bed, first_is_habit=first_is_habit), person_id="carla", reason="proof", clock=bed.clock)
+    return kept
+
+
+def planned(bed: Bed, experiments: ExperimentStore | None) -> Plan:
+    made = bed.plan(experiments=experiments)
+    assert isinstance(made, Plan), made
+    return made
+
+
+def in_the_first_day(bed: Bed, kept: ExperimentStore) -> None:
+    running = kept.running("home")
+    assert running is not None
+    bed.clock.advance(running.start_utc + timedelta(minutes=5) - bed.clock.now_utc())
+
+
+def test_a_day_of_the_habit_is_planned_by_rule_within_every_limit_and_is_a_row(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=True)
+    before = planned(bed, kept)
+    assert before.request.follows == "plan"
+    in_the_first_day(bed, kept)
+    assert is_new_day(kept, before, bed.clock.now_utc())
+    made = planned(bed, kept)
+    assert (made.request.follows, made.solver) == ("habit", "habit")
+    case = case_of(made.request)
+    assert not [said for said in replay_case(case, series_of(made)).problems if "the end" not in said]
+    running = kept.running("home")
+    assert running is not None
+    (day,) = kept.days(running)
+    assert (day.arm, day.followed, day.is_comparable, day.plan_id) == ("habit", "habit", True, made.plan_id)
+    assert not is_new_day(kept, made, bed.clock.now_utc())
+    assert bed.release(made.plan_id).released
+    assert planned(bed, None).paid <= made.paid + 1e-6
+
+
+def test_the_plan_of_a_habits_day_gives_its_hash_again(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=True)
+    in_the_first_day(bed, kept)
+    made = planned(bed, kept)
+    again = solved_again(StoredContent(plan=made, content=made.model_dump(mode="json")))
+    assert again.is_same, again.sentence
+
+
+def test_a_day_of_the_plan_is_a_row_too_and_says_whether_the_habit_would_have_kept_the_limits(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=False)
+    in_the_first_day(bed, kept)
+    made = planned(bed, kept)
+    running = kept.running("home")
+    assert running is not None
+    (day,) = kept.days(running)
+    assert (made.request.follows, day.followed, day.is_comparable) == ("plan", "plan", True)
+
+
+def test_a_habit_that_would_break_a_limit_is_not_followed_and_the_day_is_not_compared(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = started(bed, first_is_habit=True)
+    in_the_first_day(bed, kept)
+    allowed = Battery.by_rule
+
+    def too_much(self: Battery, *args: Any) -> Any:
+        found = allowed(self, *args)
+        return found | {"battery_charge_kw": found["battery_charge_kw"] + 100.0}
+
+    monkeypatch.setattr(Battery, "by_rule", too_much)
+    made = planned(bed, kept)
+    running = kept.running("home")
+    assert running is not None
+    (day,) = kept.days(running)
+    assert (made.request.follows, day.arm, day.followed, day.is_comparable) == ("plan", "habit", "plan", False)
+    assert "not followed" in day.why
+    refused = by_habit(case_of(made.request))
+    assert isinstance(refused, Finding)
+    assert refused.code == "habit_breaks_limit"
+
+
+def test_after_a_stop_every_day_follows_the_plan(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=True)
+    in_the_first_day(bed, kept)
+    made = planned(bed, kept)
+    running = kept.running("home")
+    assert running is not None
+    kept.stop(running, person_id="carla", reason="enough", clock=bed.clock)
+    assert is_new_day(kept, made, bed.clock.now_utc())
+    bed.clock.advance(timedelta(minutes=20))
+    assert planned(bed, kept).request.follows == "plan"
+    assert arm_of(kept, made.request, bed.clock.now_utc()) is None
