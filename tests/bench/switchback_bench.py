@@ -27,12 +27,13 @@ from controls.optimiser.devices.pv import Pv
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.habit import habit_of
 from controls.planning.replay.decisions import by_slot, done
-from controls.planning.replay.policies import by_rules
 from controls.simulator.physics.grid import year_grid
 from controls.simulator.physics.noise import Series
 from controls.simulator.physics.weather import weather
 from controls.simulator.worlds.home import HomeTruth, house_power_kw, import_price, pv_power_kw
+from data_quality.contracts.finding import Finding
 
 HOME = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 YEAR, DAYS, ZONE = 2025, 60, "UTC"
@@ -66,7 +67,8 @@ def house(seed: int) -> Hours:
     truth = HomeTruth(mean_price=0.30)
 
     def hourly(values: Series) -> Series:
-        return values[: values.size // 4 * 4].reshape(-1, 4).mean(axis=1)
+        means: Series = values[: values.size // 4 * 4].reshape(-1, 4).mean(axis=1)
+        return means
 
     load = hourly(house_power_kw(grid, seed=seed))
     sun = hourly(
@@ -118,8 +120,9 @@ def lived(of: Hours, day: int, held: tuple[float, float], arm: str) -> tuple[flo
     actual = case_of_day(of, 24 * day, 24, held, is_seen=False)
     hours = np.ones(24)
     if arm == "habit":
-        columns = by_rules(actual, hours)
-        assert not isinstance(columns, BaseException)
+        found = habit_of(actual)
+        assert not isinstance(found, Finding), found
+        columns = found[1]
     else:
         steps = min(24 + _AHEAD, of.price.size - 24 * day)
         seen = case_of_day(of, 24 * day, steps, held, is_seen=True)
@@ -136,10 +139,10 @@ def lived(of: Hours, day: int, held: tuple[float, float], arm: str) -> tuple[flo
                 else by_slot(own, [own.acted(each, t) for t, each in enumerate(told)])
             )
             columns[own.device_id] = done(own, decisions, hours)
-    net = actual.net_kw(columns)  # type: ignore[arg-type]
+    net = actual.net_kw(columns)
     price = np.array(actual.connection.import_price_per_kwh)
     money = float(np.maximum(net, 0) @ price - 0.3 * np.maximum(-net, 0) @ price)
-    battery, room = numbers(columns["battery"]), numbers(columns["room"])  # type: ignore[call-overload,index]
+    battery, room = numbers(columns["battery"]), numbers(columns["room"])
     return money, float(battery["soc_end_kwh"][-1]), float(room["room_degc"][-1])
 
 

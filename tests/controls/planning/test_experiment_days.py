@@ -1,25 +1,31 @@
 """Days of an experiment: one place is asked, the habit keeps every limit, and each day is a row before it is judged."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from assets.experiments.draw import draw_experiment
-from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import StoredContent
 from assets.stores.transactions import Store
 from controls.optimiser.case import case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
+from controls.planning.experiment_days import ExperimentDay, experiment_days, outcomes_of
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
+from controls.planning.plan_inputs import STEP
 from controls.planning.prices import LOOK_BACK
 from controls.planning.replay.solved_again import solved_again
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from tests.controls.planning.examples import DAY
 from tests.controls.planning.test_bad_plans import Bed, market
 
 TOMORROW = date(2026, 1, 2)
@@ -132,3 +138,91 @@ def test_after_a_stop_every_day_follows_the_plan(bed: Bed) -> None:
     bed.clock.advance(timedelta(minutes=20))
     assert planned(bed, kept).request.follows == "plan"
     assert arm_of(kept, made.request, bed.clock.now_utc()) is None
+
+
+def read_grid(bed: Bed, start_utc: datetime, quarters: int, kwh: float = 0.5) -> None:
+    """Readings of the home's main meter."""
+    rows = pl.DataFrame(
+        {"interval_start_utc": [start_utc + k * STEP for k in range(quarters)]},
+        schema={"interval_start_utc": pl.Datetime("us", "UTC")},
+    ).select(
+        pl.lit("home").alias("site_id"), pl.lit("grid").alias("meter_id"), pl.lit("import").alias("register"),
+        "interval_start_utc", pl.lit(15, pl.Int32).alias("interval_minutes"),
+        pl.lit(15, pl.Int32).alias("source_minutes"), pl.lit(kwh).alias("value"), pl.lit("kwh").alias("unit"),
+        pl.lit(0, pl.Int32).alias("quality_code"), pl.lit(1).alias("source_line"), pl.lit(True).alias("is_synthetic"),
+        pl.lit(False).alias("is_correction"),
+    )  # fmt: skip
+    info = BatchInfo(
+        site_id="home", source_name="g.csv", source_sha256=f"{quarters:064d}", reader="csv", reader_version="1",
+        accepted_rows=rows.height, rejected_rows=0, is_synthetic=True,
+    )  # fmt: skip
+    bed.lake.write_batch(info, rows, unchanged_rows=0, clock=bed.clock)
+
+
+def days_of(bed: Bed, kept: ExperimentStore) -> tuple[ExperimentDay, ...]:
+    running = kept.running("home")
+    assert running is not None
+    return experiment_days(
+        bed.site, bed.lake, bed.plans, running, kept.days(running), until_utc=bed.clock.now_utc()
+    )  # fmt: skip
+
+
+def test_a_day_that_is_over_costs_what_the_meter_and_the_tariff_say_and_knows_what_its_first_plan_knew(
+    bed: Bed,
+) -> None:
+    kept = started(bed, first_is_habit=True)
+    in_the_first_day(bed, kept)
+    made = planned(bed, kept)
+    running = kept.running("home")
+    assert running is not None
+    first = running.spans[0]
+    bed.clock.advance(first.end_utc + timedelta(hours=1) - bed.clock.now_utc())
+    read_grid(bed, first.start_utc, 95)
+    day, *later = days_of(bed, kept)
+    assert (day.cost, day.is_compared) == (None, False)
+    assert "missing" in day.why
+    read_grid(bed, first.start_utc, 97)
+    day, *later = days_of(bed, kept)
+    priced = market(2)
+    hour = (first.start_utc - DAY) // STEP
+    assert day.cost == pytest.approx(0.5 * sum(priced[hour : hour + 96]), rel=1e-6)
+    assert (day.is_compared, day.plan_id, day.followed) == (True, made.plan_id, "habit")
+    assert day.known["import_price_per_kwh"] == pytest.approx(sum(priced[hour : hour + 96]) / 96, rel=1e-6)
+    assert {"sun_kw", "load_kw"} < day.known.keys()
+    assert not any(one.is_compared for one in later)
+    (outcome,) = outcomes_of((day, *later))
+    assert (outcome.arm, outcome.before, outcome.cost) == ("habit", "plan", day.cost)
+
+
+def test_a_day_without_a_plan_is_not_compared(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=False)
+    running = kept.running("home")
+    assert running is not None
+    bed.clock.advance(running.spans[0].end_utc + timedelta(hours=1) - bed.clock.now_utc())
+    read_grid(bed, running.start_utc, 97)
+    day = days_of(bed, kept)[0]
+    assert (day.is_compared, day.why) == (False, "no plan was made in it")
+
+
+def test_a_second_experiment_and_one_that_has_begun_are_refused(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=False)
+    with pytest.raises(BadInput, match="one at a time"):
+        kept.start(design(bed, first_is_habit=True), person_id="carla", reason="x", clock=bed.clock)
+    running = kept.running("home")
+    assert running is not None
+    kept.stop(running, person_id="carla", reason="enough", clock=bed.clock)
+    assert kept.running("home") is None
+    late = design(bed, first_is_habit=True)
+    in_the_first_day_of = late.start_utc + timedelta(minutes=1) - bed.clock.now_utc()
+    bed.clock.advance(in_the_first_day_of)
+    with pytest.raises(BadInput, match="has begun"):
+        kept.start(late, person_id="carla", reason="x", clock=bed.clock)
+
+
+def test_a_row_that_nobody_can_prove_counts_as_none_and_the_plan_is_followed(bed: Bed) -> None:
+    kept = started(bed, first_is_habit=True)
+    in_the_first_day(bed, kept)
+    with bed.store.begin() as connection:
+        connection.execute(sa.text("DROP TRIGGER experiment_acts_no_update"))
+        connection.execute(sa.text("UPDATE experiment_acts SET reason = 'another'"))
+    assert planned(bed, kept).request.follows == "plan"
