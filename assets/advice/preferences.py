@@ -36,7 +36,7 @@ class Preference(Model):
 def preferences_of(answers: Iterable[Answered], *, now_utc: datetime) -> dict[str, Preference]:
     """By kind; answers that have expired count no more. likes: the share of yeses to be expected."""
     fresh = [one for one in answers if now_utc - one.at_utc < EXPIRES]
-    usual = sum(one.is_accepted for one in fresh) / len(fresh) if fresh else 0.0
+    usual = _usual(sum(one.is_accepted for one in fresh), len(fresh))
     found = {}
     for kind in sorted({one.kind for one in fresh}):
         own = [one for one in fresh if one.kind == kind]
@@ -55,16 +55,24 @@ def ranked(
     kind_of: Callable[[T], str],
     value_of: Callable[[T], float],
 ) -> list[T]:
-    """The same ones in the order of value times the yeses to be expected; a kind without answers counts as the usual.
+    """The same ones in the order of value times the odds of a yes: what is gained for each no that is to be expected.
 
-    Without any preference it is the order of value. What stands in them stays as it is.
+    A kind without answers counts as the usual; without any preference it is the order of value. What stands in them
+    stays as it is.
     """
-    known = [one.likes for one in preferences.values()]
-    usual = sum(known) / len(known) if known else 1.0
+    known = list(preferences.values())
+    yes = sum(one.accepted for one in known)
+    usual = _usual(yes, yes + sum(one.dismissed for one in known))
 
-    def expected(one: T) -> float:
+    def gained(one: T) -> float:
         mine = preferences.get(kind_of(one))
+        likes = usual if mine is None else mine.likes
         # A cost that would be liked is not liked better for it.
-        return value_of(one) * (usual if mine is None else mine.likes) if value_of(one) > 0 else value_of(one)
+        return value_of(one) * likes / (1.0 - likes) if value_of(one) > 0 else value_of(one)
 
-    return sorted(open_ones, key=expected, reverse=True)
+    return sorted(open_ones, key=gained, reverse=True)
+
+
+def _usual(yes: int, answers: int) -> float:
+    """A person's share of yeses, never quite 0 or 1 (Laplace)."""
+    return (yes + 1) / (answers + 2)

@@ -56,4 +56,4 @@ def test_no_figure_moves_and_nothing_is_lost(ones: list[tuple[str, float]], said
     known = preferences_of([Answered(kind, yes, NOW) for kind, yes in said], now_utc=NOW)
     found = order(listed, known)
     assert sorted(found, key=lambda one: (one.kind, one.money)) == sorted(listed, key=lambda one: (one.kind, one.money))
-    assert all(0 <= one.likes <= 1 for one in known.values())
+    assert all(0 < one.likes < 1 for one in known.values())

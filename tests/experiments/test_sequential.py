@@ -41,7 +41,7 @@ def test_the_first_look_that_leaves_its_limit_is_told() -> None:
 
 def test_what_is_drawn_together_is_one_piece_of_evidence() -> None:
     chance = np.random.default_rng(1)
-    alone, arm = chance.normal(size=40), np.arange(40) % 2.0
+    alone, arm = chance.normal(size=40), (np.arange(40) % 2).astype(np.float64)
     nothing = np.zeros((400, 0))
     once = effect_of(alone, arm, np.zeros((40, 0)))
     ten_times = effect_of(np.repeat(alone, 10), np.repeat(arm, 10), nothing, np.repeat(np.arange(40), 10).tolist())

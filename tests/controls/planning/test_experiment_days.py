@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -12,14 +13,19 @@ from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import StoredContent
 from assets.stores.transactions import Store
-from controls.optimiser.case import case_of
+from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
+from controls.optimiser.devices.connection import Connection
+from controls.optimiser.devices.room import Room
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
 from controls.planning.experiment_days import ExperimentDay, experiment_days, outcomes_of
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP
 from controls.planning.prices import LOOK_BACK
+from controls.planning.replay.policies import by_rules
 from controls.planning.replay.solved_again import solved_again
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.control.plan import Plan
@@ -226,3 +232,48 @@ def test_a_row_that_nobody_can_prove_counts_as_none_and_the_plan_is_followed(bed
         connection.execute(sa.text("DROP TRIGGER experiment_acts_no_update"))
         connection.execute(sa.text("UPDATE experiment_acts SET reason = 'another'"))
     assert planned(bed, kept).request.follows == "plan"
+
+
+def heated(heater_kw: float) -> DispatchCase:
+    """A cold day of a room, a battery and a load that nobody sheds."""
+    room = Room(
+        device_id="room", heater_kw=heater_kw, r_k_per_kw=5.0, c_kwh_per_k=2.0, init_degc=20.0,
+        outdoor_degc=(-5.0,) * 24, gain_kw=(0.0,) * 24, low_degc=(20.0,) * 24, high_degc=(24.0,) * 24,
+    )  # fmt: skip
+    battery = Battery(
+        device_id="battery", max_charge_kw=3, max_discharge_kw=3, charge_efficiency=0.95, discharge_efficiency=0.95,
+        soc_min_kwh=1, soc_max_kwh=9, soc_init_kwh=5, soc_end_min_kwh=5,
+    )  # fmt: skip
+    connection = Connection(
+        import_price_per_kwh=(0.3,) * 24, export_price_per_kwh=(0.1,) * 24, import_max_kw=20, export_max_kw=20
+    )
+    return DispatchCase(
+        case_id="heated", currency="EUR", start_utc=DAY, step_h=(1.0,) * 24, load_kw=(0.5,) * 24,
+        connection=connection, devices=(room, battery),
+    )  # fmt: skip
+
+
+def test_a_thermostat_and_a_battery_by_habit_keep_every_limit_and_cost_no_less_than_the_plan() -> None:
+    found = by_habit(heated(8.0))
+    assert isinstance(found, Solution), found
+    assert (found.status, found.solver) == ("ruled", "habit")
+    best = solve(heated(8.0))
+    assert isinstance(best, Solution)
+    degc = found.series.devices["room"]["room_degc"]
+    assert min(degc) >= 19.0
+    # The policy of replays knows rooms, too.
+    assert not isinstance(by_rules(heated(8.0), np.ones(24)), Finding)
+
+
+def test_a_room_that_would_get_cold_is_no_habit_to_follow() -> None:
+    found = by_habit(heated(2.0))
+    assert isinstance(found, Finding)
+    assert "below its comfort" in found.message
+
+
+def test_a_habit_that_draws_more_than_the_connection_carries_is_not_followed() -> None:
+    case = heated(8.0)
+    narrow = case.model_copy(update={"connection": case.connection.model_copy(update={"import_max_kw": 4.0})})
+    found = by_habit(narrow)
+    assert isinstance(found, Finding)
+    assert found.code == "habit_breaks_limit"
