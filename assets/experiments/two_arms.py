@@ -77,7 +77,7 @@ def draw_arms(pairs: Iterable[Pair], known: Mapping[Pair, bool], *, seed: int) -
 def compared(
     shown: Sequence[Shown], *, names: tuple[str, str] = ("rules", "model"), most_shown: int = MOST_SHOWN
 ) -> Comparison | Finding:
-    """The arms by the looks that are due, or why nothing is told. shown: in the order in which they were answered."""
+    """The arms by the looks that are due; a finding before the first. shown: in the order of their answers."""
     due = [look for look in LOOKS if look * most_shown <= len(shown)]
     at = [round(look * most_shown) for look in due]
     effects, errors, widths = list[float](), list[float](), list[float]()

@@ -31,7 +31,7 @@ _WISHED = "the end: "
 
 
 def solved_request(request: PlanRequest, *, time_zone: str = "UTC") -> Solution | Finding:
-    """The schedule of a request, optimal or, where it says so, by habit; the same whoever asks again."""
+    """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
     return solve(request, time_zone=time_zone)

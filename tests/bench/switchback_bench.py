@@ -222,15 +222,18 @@ def switchback(folder: Path, houses: int) -> list[str]:
     years = [year_of(seed, folder) for seed in range(1, houses + 1)]
     lines, inside, claims, found, widths = [], 0, 0, 0, []
     for n, year in enumerate(years):
-        own = 0
+        own, off = 0, []
         for seed in range(SEEDS):
             saving, truth = trial(year, seed)
             own += saving.interval[0] <= truth <= saving.interval[1]
+            off.append(saving.saving - truth)
             found += saving.verdict == "saves"
             widths.append((saving.interval[1] - saving.interval[0]) / 2)
             claims += trial(year, seed, is_same=True)[0].verdict == "saves"
         inside += own
-        lines.append(f"house {n + 1}: 90 % bands of {SEEDS} experiments cover {own / SEEDS:.1%}")
+        lines.append(
+            f"house {n + 1}: 90 % bands of {SEEDS} experiments cover {own / SEEDS:.1%}, off {np.mean(off):+.2f} EUR"
+        )
     count = SEEDS * houses
     lines += [
         f"90 % bands cover {inside / count:.1%} (wanted 86 to 94 %)",
